@@ -1,0 +1,37 @@
+/* mesaopt/ctx.h: the context: memory, threads, ISA level and the text of the last failure.
+ *
+ * A context serves one call at a time, from any thread (a second call gets MESAOPT_E_BUSY); different contexts are independent. Handles hold
+ * a counted reference on their context, so everything may be freed in any order. A context may be used after fork() in
+ * the child, when no call was running on it at the fork. */
+#ifndef MESAOPT_CTX_H
+#define MESAOPT_CTX_H
+
+#include "settings.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Creates a context; `settings` (scope MESAOPT_SCOPE_CTX, NULL: defaults) is copied. On failure the text is in `settings`.
+ *  MESAOPT_E_UNSUPPORTED: the CPU lacks the ISA level asked for. Starts no thread. The caller frees *out. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_ctx_create(mesaopt_settings *settings, mesaopt_ctx **out);
+
+/** Gives up the caller's reference; NULL is fine. The context goes when its last handle goes. MESAOPT_E_BUSY inside one of
+ *  its calls. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_ctx_free(mesaopt_ctx *ctx);
+
+/** Text of the last failure of a call on this context or one of its handles, at most cap bytes with the final NUL; returns
+ *  the bytes the whole text needs. Unchanged by success; may be called from any thread at any time. Since 0.1. */
+MESAOPT_API int64_t mesaopt_ctx_error(const mesaopt_ctx *ctx, char *buf, int64_t cap);
+
+/** Asks the running call (or, if none runs, the next long one) to stop. Async-signal-safe: a SIGINT handler may call it. Training runs
+ *  return MESAOPT_STOPPED at a step boundary, other long calls MESAOPT_E_INTERRUPTED. Since 0.1. */
+MESAOPT_API void mesaopt_ctx_interrupt(mesaopt_ctx *ctx);
+
+/** ISA level in use (MESAOPT_ISA_BASELINE, ...). Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_ctx_isa(const mesaopt_ctx *ctx, int32_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

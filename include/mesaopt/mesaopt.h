@@ -1,0 +1,17 @@
+/* mesaopt/mesaopt.h: everything. */
+#ifndef MESAOPT_H
+#define MESAOPT_H
+
+#include "attn.h"
+#include "baseline.h"
+#include "ctx.h"
+#include "grad.h"
+#include "model.h"
+#include "rng.h"
+#include "settings.h"
+#include "status.h"
+#include "task.h"
+#include "tensor.h"
+#include "trainer.h"
+
+#endif

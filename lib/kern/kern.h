@@ -1,0 +1,82 @@
+/* Panels and the kernels on them.
+ *
+ * A panel holds as many sequences as a vector register has lanes, interleaved: element (t, j) of all lanes is one register,
+ *     panel[(t * row_stride + j) * lanes + lane].
+ * Lanes never talk to each other, except in PRODUCT_SUM. A panel of ONE lane is an ordinary row-major matrix; its products run on
+ * BLIS micro-kernels (gemm.c). So every layer is written once, over one table of kernels per element type and ISA level.
+ * Files simd_*.c are compiled once per element type and ISA level (simd.h); kern.c picks the table. Kernels call no libm. */
+#ifndef KERN_KERN_H
+#define KERN_KERN_H
+
+#include "base/object.h"
+
+/* Operand of a product: strides count elements; an element of a lane operand is `lanes` reals, of a shared one it is one real. */
+typedef struct mat { void *p; int64_t rs, cs; } mat;
+
+enum product_kind {
+    PRODUCT_LANE,                  /* C[m,n] = sum_k A[m,k] B[k,n]      all per lane */
+    PRODUCT_SHARED,                /* the same with B shared by all lanes (weights) */
+    PRODUCT_SUM                    /* C shared, summed over lanes as well (weight gradients) */
+};
+/* Causal triangles, skipped exactly. C_LOWER computes n <= m and leaves zeros wherever A_LOWER or A_UPPER of the same M
+ * may look above the diagonal; A_LOWER reads A[m,k] for k <= m, A_UPPER for k >= m. Only with PRODUCT_LANE, and M = N resp. M = K. */
+enum triangle { TRI_NONE, TRI_C_LOWER, TRI_A_LOWER, TRI_A_UPPER };
+
+typedef struct kern kern;
+struct kern {
+    int32_t isa, dtype, lanes;     /* lanes: 1, or width */
+    int32_t width;                 /* reals in a vector register of this level */
+    int64_t size;                  /* bytes of a real */
+    const struct gemm *gemm;       /* micro-kernels for lanes = 1 */
+
+    /* scratch: product_scratch(k) bytes, private to the caller; alpha-free; accumulate adds to C. */
+    void (*product)(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,
+                    int64_t M, int64_t N, int64_t K, mat A, mat B, mat C);
+
+    /* Arrays of n reals, any n. */
+    void (*residual)(int64_t n, const void *x, const void *r, double clip, void *y);      /* y = clip(x + r, +-clip); NaN passes */
+    void (*residual_back)(int64_t n, const void *y, double clip, void *dy);               /* dy = |y| < clip ? dy : 0 */
+    void (*add)(int64_t n, const void *x, void *y);                                       /* y += x */
+    void (*scale)(int64_t n, double a, void *y);                                          /* y *= a */
+    void (*clamp)(int64_t n, double c, void *y);                                          /* y to +-c; NaN passes */
+    double (*sum_squares)(int64_t n, const void *x);                                      /* accumulated in double, fixed order */
+    int64_t (*first_nonfinite)(int64_t n, const void *x);                                 /* -1: all finite */
+    /* out[i] = sum of parts[p * stride + i] over p < count, in a fixed tree */
+    void (*sum_parts)(int64_t n, int64_t count, int64_t stride, const void *parts, void *out);
+    /* AdamW on n parameters; c1 = 1 / (1 - b1^step), c2 = 1 / (1 - b2^step) */
+    void (*adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr, double b1, double b2, double eps, double wd, double c1, double c2);
+
+    /* Rows m = 0..M-1 of S (row stride rs elements, columns adjacent): columns n < first + m + 1 <- softmax(scale * S). */
+    void (*softmax)(int64_t M, int64_t first, double scale, void *S, int64_t rs);
+    /* dS = scale * P o (dP - rowsum(P o dP)) on the same columns, written over dP. */
+    void (*softmax_back)(int64_t M, int64_t first, double scale, const void *P, void *dP, int64_t rs);
+
+    /* Copies T x cols elements of `valid` sequences into a panel (other lanes: 0), or back. Strides of `x` in reals. */
+    void (*load)(int64_t T, int64_t cols, int64_t valid, const void *x, int64_t sequence, int64_t t, int64_t col, void *panel, int64_t rs);
+    void (*store)(int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *x, int64_t sequence, int64_t t, int64_t col);
+
+    /* d = prediction - target (T x n of panels with row strides rs_p, rs_t), lanes < valid only:
+     * by_t[t] += 1/2 sum of d^2; dpred (row stride rs_p, NULL: not wanted) = scale * d, 0 in lanes >= valid. */
+    void (*squared_error)(int64_t T, int64_t n, int64_t valid, const void *pred, int64_t rs_p, const void *target, int64_t rs_t,
+                          double scale, double *by_t, void *dpred);
+
+    /* Random draws, simd_random.c. `block` numbers Philox blocks of one sequence: the draw of lane l is a pure function of
+     * (seed, stream, sequence + l, its position). f32 and f64 draws are equal to rounding. */
+    void (*uniform)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double low, double high, void *panel);
+    void (*normal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double mean, double sd, void *panel);
+    /* Haar: Q [n][n][lane] from Gaussians at `position`; work: 2 n n + n elements */
+    void (*orthogonal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t n, void *panel, void *work);
+};
+
+/* Table of a context: one_lane 0 for panels of native width, 1 for lanes = 1. */
+const kern *kern_get(const mesaopt_ctx *ctx, int32_t dtype, int one_lane);
+int64_t kern_product_scratch(const kern *k);           /* bytes */
+
+int32_t kern_isa_best(void);                           /* by CPUID and what the OS saves */
+int kern_isa_built(int32_t isa);                       /* compiled into this build? */
+mesaopt_status kern_init(mesaopt_ctx *ctx);            /* fills ctx->kern for ctx->isa */
+void kern_free(mesaopt_ctx *ctx);
+
+static inline void *kern_at(const kern *k, const void *panel, int64_t element) { return (char *)panel + element * k->lanes * k->size; }
+
+#endif

@@ -1,0 +1,51 @@
+/* Checks on views, strided element access, and copies between views and dense memory. */
+#ifndef TENSOR_VIEW_H
+#define TENSOR_VIEW_H
+
+#include "base/object.h"
+#include "mesaopt/tensor.h"
+
+int64_t dtype_size(int32_t dtype);                     /* bytes; 0 for an unknown type */
+const char *dtype_name(int32_t dtype);                 /* "f32"; "?" */
+
+enum { ANY = -1 };                                     /* an extent that view_check does not constrain */
+
+/* What a call expects of a view argument. */
+typedef struct view_want {
+    const char *name;              /* of the argument */
+    int32_t ndim;
+    int64_t shape[6];              /* ANY: any extent >= 0 */
+    int32_t dtype;                 /* 0: f32 or f64 */
+    int output;                    /* 1: not READONLY, strides > 0 where the extent > 1, elements of the view apart from each other */
+} view_want;
+
+/* MESAOPT_OK, or a status with a text such as "keys: shape [256,50,20], expected [256,50,16]". Checks NULL, rank, extents, dtype,
+ * data, alignment, overflow of the address range, flags (unknown bits and reserved must be 0). */
+mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *view, const view_want *want);
+
+/* MESAOPT_OK, or MESAOPT_E_OVERLAP naming both, when an element of one of the `outputs` may be an element of another output or of an input.
+ * Apart: address ranges disjoint, or equal non-zero strides along the common axes prove the elements apart (packed q, k, v slices). */
+mesaopt_status view_apart(mesaopt_ctx *ctx, int n_out, const mesaopt_view *const *outputs, const char *const *out_names,
+                          int n_in, const mesaopt_view *const *inputs, const char *const *in_names);
+
+int64_t view_count(const mesaopt_view *view);          /* elements */
+
+/* Element access for code that is not hot: f32, f64 (f16, bf16 read only). index[ndim]. */
+double view_get(const mesaopt_view *view, const int64_t *index);
+void view_set(const mesaopt_view *view, const int64_t *index, double x);
+
+/* First element that is not finite in row-major order: 1 and its index, or 0. f32 and f64. */
+int view_first_nonfinite(const mesaopt_view *view, int64_t *index);
+
+/* Copies with conversion (shapes equal, checked by the caller). */
+void view_copy(const mesaopt_view *src, const mesaopt_view *dst);
+
+struct mesaopt_tensor {
+    object head;
+    mesaopt_view view;
+    void *owned;                   /* NULL when wrapped */
+    void (*release)(void *);
+    void *release_user;
+};
+
+#endif
