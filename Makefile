@@ -27,3 +27,13 @@ $O/obj/%.o: %.c
 	$(CC) $(CFLAGS) $(ALL) -c $< -o $@
 -include $(OBJ:.o=.d)
 .PHONY: lib
+
+# tests/test_NAME.c defines Suite *test_NAME_suite(void); the list is generated.
+TESTS = $(wildcard tests/test_*.c)
+check: $O/bin/check
+	$O/bin/check
+$O/bin/check: $(TESTS) $O/lib/libmesaopt_internal.a
+	@mkdir -p $(@D) $O/gen
+	printf '%s\n' $(TESTS:tests/%.c=%) | sed 's/.*/SUITE(&_suite)/' > $O/gen/suites.inc
+	$(CC) $(CFLAGS) $(ALL) -I$O/gen -Itests -o $@ $(TESTS) tests/runner.c $O/lib/libmesaopt_internal.a $(BLIS_LIB) -lcheck -lsubunit -lrt -lm -lpthread
+.PHONY: check

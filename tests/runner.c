@@ -1,0 +1,28 @@
+/* Runs every suite; arguments pick suites by name. Exit status 1 when a test failed. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUITE(f) Suite *f(void);
+#include "suites.inc"
+#undef SUITE
+
+static const struct { const char *name; Suite *(*make)(void); } suites[] = {
+#define SUITE(f) {#f, f},
+#include "suites.inc"
+#undef SUITE
+};
+
+int main(int argc, char **argv)
+{
+    SRunner *runner = srunner_create(NULL);
+    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {
+        int wanted = argc < 2;
+        for (int a = 1; a < argc; a++) wanted |= strstr(suites[i].name, argv[a]) != NULL;
+        if (wanted) srunner_add_suite(runner, suites[i].make());
+    }
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
