@@ -24,6 +24,12 @@ extern "C" {
 
 typedef int32_t mesaopt_status;
 
+/* Version of these headers: the one place where it is written. */
+#define MESAOPT_VERSION_MAJOR 0
+#define MESAOPT_VERSION_MINOR 1
+#define MESAOPT_VERSION_PATCH 0
+#define MESAOPT_VERSION (MESAOPT_VERSION_MAJOR * 1000000 + MESAOPT_VERSION_MINOR * 1000 + MESAOPT_VERSION_PATCH)
+
 /* Status codes. Numbers are ABI: never reused, never renumbered. */
 #define MESAOPT_OK 0               /* done */
 #define MESAOPT_STOPPED 1          /* a callback or an interrupt ended a run early; what was done so far is valid */
@@ -61,7 +67,7 @@ typedef int32_t mesaopt_status;
  *  static storage. Since 0.1. */
 MESAOPT_API const char *mesaopt_status_name(mesaopt_status status);
 
-/** Version of the library that is running: major * 1000000 + minor * 1000 + patch. Since 0.1. */
+/** Version of the library that is running, as MESAOPT_VERSION: major * 1000000 + minor * 1000 + patch. Since 0.1. */
 MESAOPT_API int32_t mesaopt_version_number(void);
 
 /** Version of the library that is running, such as "0.1.0". Static storage. Since 0.1. */

@@ -1,0 +1,226 @@
+# Reads the public headers and writes what they declare, in one of several forms:
+#
+#   awk -v mode=MODE -f docs/api.awk include/mesaopt/*.h
+#
+#   symbols    "name since" for every exported function
+#   map        a linker version script: one node per "since", everything else local
+#   constants  CONSTANT(name, "comment") for every numeric macro
+#   json       the first half of api.json (docs/api_values.c writes the second)
+#   markdown   the API reference
+#   problems   one line for every declaration that breaks the conventions below; nothing when all is well
+#
+# Conventions of the headers: a doc comment /** ... */ belongs to the declarations that follow it up to the next blank line and ends in
+# "Since X.Y."; exported functions start with MESAOPT_API at the beginning of a line; a constant's comment stands behind it; an
+# ordinary comment at the beginning of a line heads the group of constants (or the struct) below it. POSIX awk.
+
+function trim(s) { gsub(/[ \t\n]+/, " ", s); sub(/^ /, "", s); sub(/ $/, "", s); return s }
+function quote(s) { gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/\n/, "\\n", s); return "\"" s "\"" }
+function problem(text) { if (mode == "problems") print file ":" FNR ": " text }
+
+# A line of a comment without its frame.
+function comment_line(s) {
+    sub(/^[ \t]*\/?\*+[ \t]?/, "", s); sub(/[ \t]*\*\/[ \t]*$/, "", s); sub(/^\/$/, "", s)
+    return s
+}
+
+# Sets since and doc_text from the doc comment in force.
+function take_doc(what,    m) {
+    doc_text = trim(doc); since = ""
+    if (match(doc_text, /Since [0-9]+\.[0-9]+\.$/)) {
+        since = substr(doc_text, RSTART + 6, RLENGTH - 7)
+        doc_text = trim(substr(doc_text, 1, RSTART - 1))
+    }
+    if (doc_text == "") problem(what ": no doc comment")
+    else if (since == "" && what ~ /^function/) problem(what ": its doc comment does not end in \"Since X.Y.\"")
+}
+
+# "const char *name" or "void (*name)(void *)" -> var_type, var_name
+function split_variable(s) {
+    s = trim(s)
+    if (match(s, /\(\*[a-z_0-9]+\)/)) {
+        var_name = substr(s, RSTART + 2, RLENGTH - 3)
+        var_type = substr(s, 1, RSTART - 1) "(*)" substr(s, RSTART + RLENGTH)
+    } else if (match(s, /[a-z_A-Z0-9]+(\[[0-9]+\])?$/)) {
+        var_name = substr(s, RSTART, RLENGTH); var_type = trim(substr(s, 1, RSTART - 1))
+        if (match(var_name, /\[/)) { var_type = var_type " " substr(var_name, RSTART); var_name = substr(var_name, 1, RSTART - 1) }
+    }
+}
+
+# Splits at commas outside parentheses into part[1..n].
+function split_list(s,    i, c, depth, n) {
+    n = 1; part[1] = ""
+    for (i = 1; i <= length(s); i++) {
+        c = substr(s, i, 1)
+        if (c == "(") depth++
+        if (c == ")") depth--
+        if (c == "," && !depth) part[++n] = ""
+        else part[n] = part[n] c
+    }
+    return n
+}
+
+# JSON list of variables; separator: what stands between them in the source.
+function variables(s,    n, i, out) {
+    if (trim(s) == "void") return "[]"
+    n = split_list(s); out = ""
+    for (i = 1; i <= n; i++) {
+        split_variable(part[i])
+        out = out (i > 1 ? ", " : "") "{\"type\": " quote(var_type) ", \"name\": " quote(var_name) "}"
+    }
+    return "[" out "]"
+}
+
+function add_function(text,    head, args, name, result) {
+    text = trim(text); sub(/^MESAOPT_API /, "", text); sub(/;$/, "", text)
+    match(text, /mesaopt_[a-z0-9_]+\(/)
+    name = substr(text, RSTART, RLENGTH - 1); result = trim(substr(text, 1, RSTART - 1))
+    args = substr(text, RSTART + RLENGTH); sub(/\)$/, "", args)
+    take_doc("function " name)
+    functions++
+    f_name[functions] = name; f_since[functions] = since
+    f_json[functions] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"since\": " quote(since) ", \"returns\": " quote(result) ",\n     \"parameters\": " \
+        variables(args) ",\n     \"doc\": " quote(doc_text) "}"
+    item("function", text ";")
+}
+
+# Typedefs: an opaque handle, a number, a callback or a struct.
+function add_typedef(text,    t, name, args, fields, n, i, j, list, type, out, first, result) {
+    t = trim(text)
+    if (t ~ /^typedef struct mesaopt_[a-z_]+ mesaopt_[a-z_]+;/) {
+        name = $4; sub(/;.*/, "", name)
+        if (name in handle) return
+        handle[name] = 1
+        h_json[++handles] = quote(name)
+        return
+    }
+    if (t ~ /^typedef struct/) {
+        name = t; sub(/^typedef struct /, "", name); sub(/ .*/, "", name)
+        fields = t; sub(/^[^{]*\{/, "", fields); sub(/\}[^}]*$/, "", fields)
+        n = split(fields, list, ";"); out = ""
+        for (i = 1; i <= n; i++) {
+            if (trim(list[i]) == "") continue
+            type = ""; first = split_list(list[i])
+            for (j = 1; j <= first; j++) {           # "int32_t ndim, dtype" declares two fields of one type
+                split_variable((j > 1 ? type " " : "") part[j])
+                if (j == 1) type = var_type
+                out = out (out == "" ? "" : ", ") "{\"type\": " quote(var_type) ", \"name\": " quote(var_name) "}"
+            }
+        }
+        s_json[++structs] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"fields\": [" out "]}"
+        doc = group; item("struct", text)
+        return
+    }
+    if (match(t, /\(\*mesaopt_[a-z_]+\)/)) {
+        name = substr(t, RSTART + 2, RLENGTH - 3); result = trim(substr(t, 9, RSTART - 9))
+        args = substr(t, RSTART + RLENGTH + 1); sub(/\);$/, "", args)
+        take_doc("callback " name)
+        c_json[++callbacks] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"returns\": " quote(result) ",\n     \"parameters\": " \
+            variables(args) ",\n     \"doc\": " quote(doc_text) "}"
+    }
+    item("type", t)
+}
+
+# The reference: an entry per doc comment with all its declarations, in the order of the headers.
+function item(kind, text) {
+    if (mode != "markdown") return
+    if (doc != "" && doc == last_doc) { body[file] = substr(body[file], 1, length(body[file]) - length(tail)) text "\n"; tail = "```\n\n" last_text; }
+    else { take_doc(kind " " text); body[file] = body[file] "```c\n" text "\n"; last_text = doc_text (since == "" ? "" : " *Since " since ".*") "\n\n"; tail = "```\n\n" last_text }
+    body[file] = body[file] tail
+    last_doc = doc
+}
+
+FNR == 1 { file = FILENAME; sub(/.*\//, "", file); doc = group = last_doc = ""; inside = statement = ""; files[++n_files] = file }
+FNR == 1, /\*\// { s = comment_line($0); if (FNR == 1) sub(/^mesaopt\/[a-z]+\.h: */, "", s); about[file] = about[file] s "\n"; next }
+
+inside == "comment" {
+    text = text "\n" comment_line($0)
+    if ($0 ~ /\*\//) { inside = ""; if (is_doc) doc = text; else group = text }
+    next
+}
+inside == "statement" {
+    statement = statement "\n" $0
+    if ($0 ~ /\{[^}]*$/) braces = 1
+    if ($0 ~ /^\}/) braces = 0
+    if (!braces && $0 ~ /;[^;]*$/) { inside = ""; end_statement() }
+    next
+}
+function end_statement(    plain) {
+    plain = statement
+    if (statement ~ /^typedef struct [a-z_]+ \{/) { struct_source(); return }
+    sub(/\/\*.*\*\//, "", plain)
+    if (plain ~ /^MESAOPT_API/) add_function(plain)
+    else add_typedef(plain)
+}
+# A struct is shown with its comments and parsed without them.
+function struct_source(    plain, source, i) {
+    source = plain = statement
+    while ((i = index(plain, "/*")) > 0) plain = substr(plain, 1, i - 1) substr(plain, i + index(substr(plain, i), "*/") + 1)
+    shown = source
+    add_struct(plain)
+}
+function add_struct(plain,    keep) { keep = mode; mode = "silent"; add_typedef(plain); mode = keep; doc = group; item("struct", shown); doc = "" }
+
+/^[ \t]*$/ { doc = ""; next }
+/^\/\*/ {
+    is_doc = $0 ~ /^\/\*\*/; text = comment_line($0)
+    if ($0 !~ /\*\//) inside = "comment"
+    else if (is_doc) doc = text
+    else group = text
+    next
+}
+/^#define MESAOPT_[A-Z0-9_]+ / && $2 != "MESAOPT_API" {
+    s = $0; remark = ""
+    if (match(s, /\/\*.*\*\//)) { remark = trim(substr(s, RSTART + 2, RLENGTH - 4)); s = substr(s, 1, RSTART - 1) }
+    value = trim(substr(s, index(s, $2) + length($2)))
+    constants++
+    k_name[constants] = $2; k_remark[constants] = remark
+    if (mode == "markdown") {
+        if (group != "" || !table) { body[file] = body[file] "\n" trim(group) "\n\n| constant | value | |\n|---|---|---|\n"; group = "" }
+        table = 1
+        gsub(/\|/, "\\|", remark)
+        body[file] = body[file] "| `" $2 "` | " value " | " remark " |\n"
+    }
+    next
+}
+/^(MESAOPT_API|typedef) / {
+    if (table) { body[file] = body[file] "\n"; table = 0 }
+    statement = $0
+    inside = "statement"; braces = $0 ~ /\{[^}]*$/
+    if (!braces && $0 ~ /;[^;]*$/) { inside = ""; end_statement() }
+    next
+}
+/mesaopt_[a-z0-9_]+\(/ { problem("a declaration without MESAOPT_API at the beginning of the line") }
+
+function list(name, a, n,    i) {
+    printf "  \"%s\": [", name
+    for (i = 1; i <= n; i++) printf "%s\n    %s", (i > 1 ? "," : ""), a[i]
+    printf "\n  ],\n"
+}
+END {
+    if (mode == "symbols") for (i = 1; i <= functions; i++) print f_name[i], f_since[i] | "LC_ALL=C sort"
+    if (mode == "constants") for (i = 1; i <= constants; i++) print "CONSTANT(" k_name[i] ", " quote(k_remark[i]) ")"
+    if (mode == "map") {
+        n = 0; previous = ""
+        for (i = 1; i <= functions; i++) if (!(f_since[i] in node)) { node[f_since[i]] = 1; order[++n] = f_since[i] }
+        for (i = 2; i <= n; i++) for (j = i; j > 1 && later(order[j - 1], order[j]); j--) { s = order[j]; order[j] = order[j - 1]; order[j - 1] = s }
+        for (j = 1; j <= n; j++) {
+            print "MESAOPT_" order[j] " {\nglobal:"
+            for (i = 1; i <= functions; i++) if (f_since[i] == order[j]) print "    " f_name[i] ";"
+            if (j == 1) print "local:\n    *;"
+            print "}" previous ";"
+            previous = " MESAOPT_" order[j]
+        }
+    }
+    if (mode == "json") {
+        print "{\n  \"name\": \"mesaopt\",\n  \"version\": " quote(version) ","
+        list("handles", h_json, handles); list("structs", s_json, structs); list("callbacks", c_json, callbacks); list("functions", f_json, functions)
+    }
+    if (mode == "markdown") {
+        print "# libmesaopt " version ": API reference\n"
+        for (i = 1; i <= n_files; i++) {
+            print "## mesaopt/" files[i] "\n"
+            print about[files[i]] "\n" body[files[i]]
+        }
+    }
+}
+function later(a, b,    x, y) { split(a, x, "."); split(b, y, "."); return x[1] + 0 > y[1] + 0 || (x[1] + 0 == y[1] + 0 && x[2] + 0 > y[2] + 0) }
