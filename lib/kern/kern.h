@@ -60,12 +60,18 @@ struct kern {
     void (*squared_error)(int64_t T, int64_t n, int64_t valid, const void *pred, int64_t rs_p, const void *target, int64_t rs_t,
                           double scale, double *by_t, void *dpred);
 
-    /* Random draws, simd_random.c. `block` numbers Philox blocks of one sequence: the draw of lane l is a pure function of
-     * (seed, stream, sequence + l, its position). f32 and f64 draws are equal to rounding. */
+    /* Random draws, simd_random.c: position p of lane l is a pure function of (seed, stream, sequence + l, p); base/philox.h. f32 and
+     * f64 draws are equal to rounding. These kernels and the linear systems below always work on panels of `width` lanes. */
     void (*uniform)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double low, double high, void *panel);
     void (*normal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double mean, double sd, void *panel);
-    /* Haar: Q [n][n][lane] from Gaussians at `position`; work: 2 n n + n elements */
+
+    /* Random linear systems, simd_system.c; matrices [n][n][lane]; work: 2 n n + n elements. */
+    /* Haar: Q from the n n Gaussians at `position`. */
     void (*orthogonal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t n, void *panel, void *work);
+    /* W = U diag(d) U^-1, d [n][lane]; finite even when U is singular. */
+    void (*similarity)(int64_t n, const void *U, const void *d, void *W, void *work);
+    /* x [steps+1][n][lane]: x[t+1] = clip(W x[t] + x[t+1], +-clip) for t = 0 .. steps-1; NaN passes. */
+    void (*recursion)(int64_t n, int64_t steps, const void *W, double clip, void *x);
 };
 
 /* Table of a context: one_lane 0 for panels of native width, 1 for lanes = 1. */
