@@ -150,19 +150,125 @@ $O/bin/bench: $(BENCH_OBJ) $(INTERNAL)
 
 # ---- tests ----
 
-check: run-tests
+check: run-tests run-corpus
 run-tests: $O/bin/check
 	$O/bin/check
+check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols run-tests
+	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
+
+# The same tests under the sanitizers. ThreadSanitizer cannot follow threads across fork: it leaves out test cases tagged "fork".
+SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZE_ubsan = -fsanitize=undefined -fno-sanitize-recover=undefined
+SANITIZE_tsan = -fsanitize=thread
+EXCLUDE_tsan = CK_EXCLUDE_TAGS=fork
+asan ubsan tsan:
+	+CK_TIMEOUT_MULTIPLIER=20 $(EXCLUDE_$@) $(MAKE) O=$O/$@ CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$@)' run-tests
+
+# The committed ABI, as abidw sees it. A missing tool or baseline is a failure.
+ABI_BASELINE = tests/abi/libmesaopt.$(firstword $(subst -, ,$(MULTIARCH))).abi
+ABIDW = abidw --headers-dir include/mesaopt --drop-private-types --no-corpus-path --no-comp-dir-path
+abi: lib
+	@command -v abidw >/dev/null && command -v abidiff >/dev/null || { echo "make abi: abidw and abidiff are missing (Debian: abigail-tools)" >&2; exit 1; }
+	@test -f $(ABI_BASELINE) || { echo "make abi: no baseline $(ABI_BASELINE) (make abi-baseline writes it)" >&2; exit 1; }
+	$(ABIDW) --out-file $O/libmesaopt.abi $(SHARED)
+	abidiff $(ABI_BASELINE) $O/libmesaopt.abi
+	@echo "make abi: no difference to $(ABI_BASELINE)"
+abi-baseline: lib
+	@mkdir -p $(dir $(ABI_BASELINE))
+	$(ABIDW) --out-file $(ABI_BASELINE) $(SHARED)
+
+# Fuzzers: tests/fuzz/fuzz_NAME.c defines LLVMFuzzerTestOneInput. `make check` replays tests/fuzz/corpus/NAME/ through each, `make fuzz` searches for
+# inputs that break it, for `seconds` each, starting from that corpus; what it finds is left in $O/fuzz.
+seconds ?= 60
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_OBJ := $(FUZZERS:%=$O/obj/tests/fuzz/fuzz_%.o) $O/obj/tests/fuzz/replay.o
+$(FUZZERS:%=$O/bin/replay_%): $O/bin/replay_%: $O/obj/tests/fuzz/fuzz_%.o $O/obj/tests/fuzz/replay.o $(INTERNAL)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) $(LIBS)
+$(FUZZERS:%=$O/bin/fuzz_%): $O/bin/fuzz_%: $O/obj/tests/fuzz/fuzz_%.o $(INTERNAL)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(BLIS_LIB) $(LIBS)
+run-corpus: $(FUZZERS:%=$O/bin/replay_%)
+	$(foreach f,$(FUZZERS),$O/bin/replay_$f $(sort $(wildcard tests/fuzz/corpus/$f/*)) &&) true
+fuzz:
+	@command -v clang >/dev/null || { echo "make fuzz: clang is missing (Debian: clang)" >&2; exit 1; }
+	+$(MAKE) O=$O/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' $(FUZZERS:%=$O/fuzz/bin/fuzz_%)
+	@set -e; for f in $(FUZZERS); do \
+	    mkdir -p $O/fuzz/corpus/$$f; \
+	    echo "make fuzz: $$f for $(seconds) s"; \
+	    $O/fuzz/bin/fuzz_$$f -max_total_time=$(seconds) -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 -artifact_prefix=$O/fuzz/$$f- \
+	        $O/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
+	done
+
+# ---- demo and benchmarks ----
+
+# Settings given to make are passed on to the programs: make demo steps=200 threads=1
+passed_on = $(foreach name,$1,$(if $(findstring command,$(origin $(name))),$(name)=$($(name))))
+demo: $O/bin/one_step_gd
+	$O/bin/one_step_gd $(if $(findstring command,$(origin out)),,out=$O/demo) $(call passed_on,out steps batch threads seed isa)
+
+# Table on the terminal, JSON in $O/bench.json.
+bench: $O/bin/bench
+	$O/bin/bench out=$O/bench.json $(call passed_on,threads isa only)
+
+# ---- docs and installation ----
+
+$O/bin/api_values: docs/api_values.c $O/gen/constants.inc $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Iinclude -I$O/gen $(LDFLAGS) -MF $O/gen/api_values.d -o $@ $< $(STATIC) $(LIBS)
+$O/docs/api.json $O/docs/api.md: $O/docs/api.%: docs/api.awk $(HEADERS) $O/bin/api_values
+	@mkdir -p $(@D)
+	awk -v mode=$* -v version=$(VERSION) -f docs/api.awk $(HEADERS) > $@
+	$O/bin/api_values $* >> $@
+docs: $O/docs/api.md $O/docs/api.json
+	@echo "API reference: $O/docs/api.md; the same for programs: $O/docs/api.json"
+
+INSTALL_DOCS = README.md CHANGELOG.md LICENSE
+DOCDIR = $(DATADIR)/doc/mesaopt
+install: lib $O/docs/api.json
+	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR))
+	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
+	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
+	ln -sf libmesaopt.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libmesaopt.so.$(SOVERSION)
+	ln -sf libmesaopt.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmesaopt.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' mesaopt.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mesaopt.pc
+	install -m 644 $O/docs/api.json $(DESTDIR)$(DATADIR)/mesaopt
+	install -m 644 $(INSTALL_DOCS) $(DESTDIR)$(DOCDIR)
+	$(if $(DESTDIR),,@! command -v ldconfig >/dev/null || ldconfig 2>/dev/null || true)
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS:include/%=%))
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc)
+	rm -f $(DESTDIR)$(DATADIR)/mesaopt/api.json $(addprefix $(DESTDIR)$(DOCDIR)/,$(INSTALL_DOCS))
+	-rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(DOCDIR)) 2>/dev/null
+
+deps:
+	@CC='$(CC)' CXX='$(CXX)' MULTIARCH='$(MULTIARCH)' BLIS_LIB='$(BLIS_LIB)' BLIS_INC='$(BLIS_INC)' .ci/deps
+
+help:
+	@echo 'make [all]         static and shared library into $O/lib, examples into $O/bin'
+	@echo 'make deps          installs what the build, the tests and the figures need (apt)'
+	@echo 'make check         builds and runs every test'
+	@echo 'make demo          trains one linear attention layer and compares it with one step of gradient descent'
+	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside PyTorch and JAX'
+	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=); uninstall removes it'
+	@echo 'make docs          API reference from the header comments, into $O/docs'
+	@echo 'make asan ubsan tsan    the tests under the sanitizers'
+	@echo 'make fuzz seconds=60    looks for inputs that break the readers'
+	@echo 'make abi           compares the ABI with the committed one; abi-baseline writes it'
+	@echo 'make clean         removes what was built'
 
 # ---- cleaning ----
 
 clean:
-	rm -rf $(addprefix $O/,obj gen lib bin docs flags)
-	-rmdir --ignore-fail-on-non-empty $O
+	rm -rf $(addprefix $O/,obj gen lib bin docs asan ubsan tsan fuzz demo flags bench.json libmesaopt.abi)
+	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check run-tests clean FORCE
+.PHONY: all lib examples check run-tests run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
--include $(patsubst %.o,%.d,$(OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(EXAMPLE_COMMON) $(EXAMPLES:$O/bin/%=$O/obj/examples/%.o))
+-include $(patsubst %.o,%.d,$(OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(FUZZ_OBJ) $(EXAMPLE_COMMON) $(EXAMPLES:$O/bin/%=$O/obj/examples/%.o)) $O/gen/api_values.d

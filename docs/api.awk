@@ -6,7 +6,7 @@
 #   map        a linker version script: one node per "since", everything else local
 #   constants  CONSTANT(name, "comment") for every numeric macro
 #   json       the first half of api.json (docs/api_values.c writes the second)
-#   markdown   the API reference
+#   md         the API reference
 #   problems   one line for every declaration that breaks the conventions below; nothing when all is well
 #
 # Conventions of the headers: a doc comment /** ... */ belongs to the declarations that follow it up to the next blank line and ends in
@@ -122,7 +122,7 @@ function add_typedef(text,    t, name, args, fields, n, i, j, list, type, out, f
 
 # The reference: an entry per doc comment with all its declarations, in the order of the headers.
 function item(kind, text) {
-    if (mode != "markdown") return
+    if (mode != "md") return
     if (doc != "" && doc == last_doc) { body[file] = substr(body[file], 1, length(body[file]) - length(tail)) text "\n"; tail = "```\n\n" last_text; }
     else { take_doc(kind " " text); body[file] = body[file] "```c\n" text "\n"; last_text = doc_text (since == "" ? "" : " *Since " since ".*") "\n\n"; tail = "```\n\n" last_text }
     body[file] = body[file] tail
@@ -174,7 +174,7 @@ function add_struct(plain,    keep) { keep = mode; mode = "silent"; add_typedef(
     value = trim(substr(s, index(s, $2) + length($2)))
     constants++
     k_name[constants] = $2; k_remark[constants] = remark
-    if (mode == "markdown") {
+    if (mode == "md") {
         if (group != "" || !table) { body[file] = body[file] "\n" trim(group) "\n\n| constant | value | |\n|---|---|---|\n"; group = "" }
         table = 1
         gsub(/\|/, "\\|", remark)
@@ -215,7 +215,7 @@ END {
         print "{\n  \"name\": \"mesaopt\",\n  \"version\": " quote(version) ","
         list("handles", h_json, handles); list("structs", s_json, structs); list("callbacks", c_json, callbacks); list("functions", f_json, functions)
     }
-    if (mode == "markdown") {
+    if (mode == "md") {
         print "# libmesaopt " version ": API reference\n"
         for (i = 1; i <= n_files; i++) {
             print "## mesaopt/" files[i] "\n"

@@ -1,6 +1,6 @@
 /* Second half of api.json, and the tables of settings of the API reference: what only the built library knows.
  *
- *     api_values json | markdown
+ *     api_values json | md
  *
  * Constants come with their values, settings with scope, type, bounds and default. constants.inc is made from the public headers by api.awk. */
 #include "mesaopt/mesaopt.h"
@@ -132,7 +132,7 @@ static void markdown(void)
 int main(int argc, char **argv)
 {
     if (argc == 2 && !strcmp(argv[1], "json")) json();
-    else if (argc == 2 && !strcmp(argv[1], "markdown")) markdown();
-    else return fprintf(stderr, "usage: api_values json | markdown\n"), 2;
+    else if (argc == 2 && !strcmp(argv[1], "md")) markdown();
+    else return fprintf(stderr, "usage: api_values json | md\n"), 2;
     return ferror(stdout) || fflush(stdout);
 }

@@ -1,0 +1,122 @@
+#!/bin/sh
+# Checks what a compiler does not: layering, names, headers, exported symbols, what the library's own objects call, docs.
+# Started by `make check` with O, CC, CXX, NM and SOVERSION set, after everything is built. Prints one line per check; the last line counts them.
+set -u
+export LC_ALL=C
+CC=${CC:-gcc} CXX=${CXX:-g++} NM=${NM:-nm}
+internal=$O/lib/libmesaopt_internal.a static=$O/lib/libmesaopt.a shared=$O/lib/libmesaopt.so symbols=$O/gen/libmesaopt.symbols
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+passed=0 failed=0
+
+# wrong: keeps its input, which is what is wrong; check NAME: passes when there was none.
+check() {
+    if [ -s "$tmp/wrong" ]; then
+        failed=$((failed + 1)); echo "FAIL: $1"; sed 's/^/    /' "$tmp/wrong" | head -40
+    else
+        passed=$((passed + 1)); echo "ok: $1"
+    fi
+    : > "$tmp/wrong"
+}
+wrong() { cat > "$tmp/wrong"; }
+
+# ---- source tree ----
+
+for folder in base tensor kern lsq nn task train study api; do     # in rising order
+    case $folder in base) floor=0 ;; tensor) floor=1 ;; kern) floor=2 ;; lsq) floor=3 ;; nn) floor=4 ;; task) floor=5 ;; train) floor=6 ;; study) floor=7 ;; api) floor=8 ;; esac
+    echo "$folder $floor"
+done > "$tmp/floors"
+grep -n '^ *# *include *"' lib/*/*.[ch] | awk -F'[:"]' -v floors="$tmp/floors" '
+    BEGIN { while ((getline line < floors) > 0) { split(line, f, " "); floor[f[1]] = f[2] } }
+    { split($1, at, "/"); n = split($4, to, "/")
+      if (n < 2 || to[1] == "mesaopt") next
+      if (!(at[2] in floor)) print $1 ": folder lib/" at[2] " is not in the list of floors"
+      else if (!(to[1] in floor)) print $1 ":" $2 ": includes " $4 ", which is in no folder of lib/"
+      else if (floor[to[1]] > floor[at[2]]) print $1 ":" $2 ": lib/" at[2] " includes the higher " $4
+      else if (to[1] == "api" && at[2] != "api") print $1 ":" $2 ": includes api/" }' | wrong
+check "a file of lib/ includes its own folder or a lower floor"
+
+grep -ln '[<"]blis.h[>"]' lib/*/*.[ch] | grep -v '^lib/kern/gemm' | wrong
+check "only lib/kern/gemm*.c includes blis.h"
+
+find include lib examples tests docs -type f \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.sh' -o -name '*.awk' -o -name '*.py' -o -name '*.md' \) |
+    sed 's|.*/||' | sort | uniq -d | sed 's/$/: more than one file has this name/' | wrong
+check "file names are unique"
+
+# ---- public headers ----
+
+for h in include/mesaopt/*.h; do
+    echo "#include \"mesaopt/${h##*/}\"" > "$tmp/alone.c"
+    cp "$tmp/alone.c" "$tmp/alone.cpp"
+    $CC -std=c99 -pedantic -Wall -Wextra -Wstrict-prototypes -Werror -Iinclude -fsyntax-only "$tmp/alone.c"
+    $CXX -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -fsyntax-only "$tmp/alone.cpp"
+done 2>&1 | wrong
+check "every public header compiles alone as C99 and as C++11"
+
+awk -v mode=problems -f docs/api.awk include/mesaopt/*.h | wrong
+check "every public function has a doc comment that ends in its version"
+
+diff lib/libmesaopt.symbols "$symbols" | wrong
+check "declared functions are those of lib/libmesaopt.symbols (if the change is meant: cp $symbols lib/)"
+
+# ---- built libraries ----
+
+cut -d' ' -f1 "$symbols" > "$tmp/declared"
+$NM -D --defined-only "$shared" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort | diff "$tmp/declared" - | wrong
+check "the shared library exports the declared functions and nothing else"
+
+$NM -g --defined-only "$static" | awk 'NF == 3 { print $3 }' | sort | diff "$tmp/declared" - | wrong
+check "the static library shows the declared functions and nothing else"
+
+readelf -d "$shared" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -Ev '^(libc\.so\.6|libm\.so\.6|libpthread\.so\.0|ld-linux.*)$' | wrong
+check "the shared library needs libc, libm and pthreads only"
+
+readelf -d "$shared" | grep SONAME | grep -Fv "[libmesaopt.so.$SOVERSION]" | wrong
+check "soname is libmesaopt.so.$SOVERSION"
+
+{ readelf -d "$shared" | grep TEXTREL; readelf -lW "$shared" | grep 'GNU_STACK.* RWE'; } | wrong
+check "no text relocations, no executable stack"
+
+strip -o "$tmp/stripped" "$shared"
+size=$(wc -c < "$tmp/stripped")
+[ "$size" -lt 12000000 ] || echo "$size bytes" | wrong
+check "the stripped shared library is below 12 MB ($size bytes)"
+
+# ---- what our own objects call and hold ----
+
+# object and name of every undefined symbol, glibc's fortified and renamed variants under their plain name
+$NM -A -u "$internal" | awk '{ split($1, a, ":"); n = $NF; sub(/^__isoc[0-9]+_/, "", n); if (n ~ /^__.*_chk$/ && n != "__stack_chk_fail") { sub(/^__/, "", n); sub(/_chk$/, "", n) } print a[2], n }' |
+    sort -u > "$tmp/calls"
+
+grep -E ' (v?f?printf|v?dprintf|puts|fputs|putc|fputc|putchar|perror|psignal|stdin|stdout|stderr|open_memstream|syslog|v?asprintf|err|errx|warn|warnx)$' "$tmp/calls" | wrong
+check "own objects print nothing"
+grep -E ' (_?_?exit|_Exit|quick_exit|abort|__assert_fail|__assert|at_quick_exit|atexit|__cxa_atexit|raise|kill|longjmp|siglongjmp|_?setjmp|system|popen|exec[vl].*|fork|vfork|posix_spawn.*|dlopen|dlsym)$' "$tmp/calls" | wrong
+check "own objects never exit, abort, jump or start a process"
+grep -E ' ((secure_)?getenv|setenv|unsetenv|putenv|clearenv|environ|__environ|setlocale|newlocale|uselocale|localeconv|nl_langinfo|strcoll|isalpha|isspace|isdigit|__ctype_.*|tolower|toupper|strto[dfl]|strtold|atof|v?f?scanf|v?sscanf|srand|rand|s?random|[dlm]rand48|time|localtime.*|gettimeofday)$' "$tmp/calls" | wrong
+check "own objects touch no environment, locale, clock of day or hidden random state"
+grep -E ' (signal|sigaction|sigprocmask|pthread_sigmask|pthread_atfork|__register_atfork|fesetround|fesetenv|feenableexcept|strtok|strerror|asctime|ctime|gmtime)$' "$tmp/calls" | wrong
+check "own objects install no handler and use no function with hidden state"
+grep -E ' (malloc|calloc|realloc|free|reallocarray|aligned_alloc|posix_memalign|memalign|valloc|strn?dup|fopen|fdopen|getline|mmap|sbrk|realpath|getcwd|opendir)$' "$tmp/calls" | grep -v '^alloc\.o ' | wrong
+check "only base/alloc.c allocates"
+grep '^simd_' "$tmp/calls" | grep -E ' (exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sin|cos|tan|sincos|sinh|cosh|tanh|asin|acos|atan|atan2|erf|erfc|sqrt|cbrt|hypot|fma|fmod|remainder|floor|ceil|l?l?round|l?l?rint|nearbyint|trunc|fmin|fmax|fabs|ldexp|frexp|scalbn|copysign)[fl]?$' | wrong
+check "kernels call no libm"
+size -A -d "$internal" | awk '/ *\(ex / { object = $1 } /^\.(data|bss|tdata|tbss|init_array|fini_array|ctors|dtors)/ && !/^\.data\.rel\.ro/ && $2 > 0 { print object, $1, $2 " bytes" }' | wrong
+check "own objects hold no data that changes and run nothing at load time"
+
+# ---- tests and docs ----
+
+for f in $(cat "$tmp/declared"); do grep -qsw "$f" tests/test_arguments.c || echo "$f"; done | wrong
+check "every public function has rows in the bad-argument table (tests/test_arguments.c)"
+
+awk '/^```c$/ { on = 1; next } /^```/ { if (on) exit } on' README.md > "$tmp/readme.c"
+if [ -s "$tmp/readme.c" ]; then
+    { $CC -std=c99 -Wall -Wextra -Werror -Iinclude "$tmp/readme.c" "$static" -lm -lpthread -o "$tmp/readme" &&
+          { (cd "$tmp" && timeout 120 ./readme) > "$tmp/readme.out" 2>&1 || { echo "exit status $?"; cat "$tmp/readme.out"; }; }; } 2>&1 | wrong
+else
+    echo "README.md has no \`\`\`c block" | wrong
+fi
+check "the C program of the README compiles and runs as shown"
+
+echo "Structure: $passed passed, $failed failed"
+[ "$failed" = 0 ]
