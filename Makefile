@@ -112,7 +112,7 @@ $O/gen/libmesaopt.symbols: docs/api.awk $(HEADERS)
 
 # tests/test_NAME.c defines Suite *test_NAME_suite(void); this is the list of them.
 $O/gen/suites.inc: FORCE
-	@$(call write_if_changed,$(TESTS:tests/%.c=SUITE(%_suite)))
+	@$(call write_if_changed,$(patsubst tests/%.c,SUITE(%_suite),$(TESTS)))
 
 # ---- linking ----
 
