@@ -1,0 +1,218 @@
+/* The large product against a plain triple loop, exactly: operands are small integers, so that every sum is exact in both types. */
+#include "kern/simd_gemm.h"
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum layout { ROWS, COLUMNS, STRIDED };
+
+typedef struct mesh { int32_t dtype; int64_t count; void *block; mat view; } mesh;
+
+static double get(const mesh *x, int64_t i, int64_t j)
+{
+    int64_t at = i * x->view.rs + j * x->view.cs;
+    return x->dtype == MESAOPT_F64 ? ((const double *)x->view.p)[at] : (double)((const float *)x->view.p)[at];
+}
+
+static void set(const mesh *x, int64_t at, double value)
+{
+    if (x->dtype == MESAOPT_F64) ((double *)x->block)[at] = value;
+    else ((float *)x->block)[at] = (float)value;
+}
+
+static uint32_t next_random(uint32_t *state) { return *state = *state * 1664525u + 1013904223u; }
+
+/* Rows x columns small integers amid NaN: around, and between for STRIDED. */
+static mesh mesh_new(int32_t dtype, int64_t rows, int64_t columns, enum layout layout, uint32_t *seed)
+{
+    int64_t rs = layout == ROWS ? columns + 3 : layout == COLUMNS ? 1 : 2 * columns + 1, cs = layout == ROWS ? 1 : layout == COLUMNS ? rows + 5 : 2;
+    int64_t margin = 64, count = 2 * margin + rows * rs + columns * cs, size = dtype == MESAOPT_F64 ? 8 : 4;
+    mesh x = {dtype, count, malloc((size_t)(count * size)), {NULL, rs, cs}};
+    ck_assert_ptr_nonnull(x.block);
+    for (int64_t i = 0; i < count; i++) set(&x, i, NAN);
+    x.view.p = (char *)x.block + margin * size;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) set(&x, margin + i * rs + j * cs, (double)(next_random(seed) >> 28) - 7);
+    return x;
+}
+
+static void mesh_poke(const mesh *x, int64_t i, int64_t j, double value) { set(x, 64 + i * x->view.rs + j * x->view.cs, value); }
+
+static double expected(const mesh *a, const mesh *b, const mesh *before, enum triangle tri, int accumulate, int64_t i, int64_t j, int64_t K)
+{
+    if (tri == TRI_C_LOWER && j > i) return 0;
+    double sum = accumulate ? get(before, i, j) : 0;
+    int64_t low = tri == TRI_A_UPPER ? i : 0, high = tri == TRI_A_LOWER ? i + 1 : K;
+    for (int64_t k = low; k < high; k++) sum += get(a, i, k) * get(b, k, j);
+    return sum;
+}
+
+typedef struct trial { gemm g; kern k; void *scratch; } trial;
+
+static trial trial_new(int32_t isa, int32_t dtype, int portable)
+{
+    trial t = {.k = {.isa = isa, .dtype = dtype, .lanes = 1}};
+    ck_assert(portable ? gemm_portable(&t.g, isa, dtype) : gemm_init(&t.g, isa, dtype));
+    int64_t bytes = gemm_scratch(&t.g);
+    ck_assert_int_le(bytes, 4 << 20);
+    t.scratch = aligned_alloc(64, (size_t)bytes);
+    ck_assert_ptr_nonnull(t.scratch);
+    memset(t.scratch, 0xff, (size_t)bytes);            /* NaN */
+    return t;
+}
+
+/* One product; A's excluded triangle holds NaN, and C does too unless it is added to. */
+static void check_product(trial *t, enum product_kind kind, enum triangle tri, int accumulate, int64_t M, int64_t N, int64_t K, const enum layout *layout,
+                          uint32_t *seed)
+{
+    t->k.gemm = &t->g;
+    mesh a = mesh_new(t->k.dtype, M, K, layout[0], seed), b = mesh_new(t->k.dtype, K, N, layout[1], seed);
+    uint32_t same = *seed;
+    mesh c = mesh_new(t->k.dtype, M, N, layout[2], seed), before = mesh_new(t->k.dtype, M, N, layout[2], &same);
+    for (int64_t i = 0; i < M; i++)
+        for (int64_t k = 0; k < K; k++)
+            if ((tri == TRI_A_LOWER && k > i) || (tri == TRI_A_UPPER && k < i)) mesh_poke(&a, i, k, NAN);
+    for (int64_t i = 0; i < M && !accumulate; i++)
+        for (int64_t j = 0; j < N; j++) mesh_poke(&c, i, j, NAN);
+    gemm_product(&t->k, t->scratch, kind, tri, accumulate, M, N, K, a.view, b.view, c.view);
+    for (int64_t i = 0; i < M; i++)
+        for (int64_t j = 0; j < N; j++) {
+            double want = expected(&a, &b, &before, tri, accumulate, i, j, K), got = get(&c, i, j);
+            if (want != got) ck_abort_msg("isa %d dtype %d kind %d tri %d accumulate %d, %lld x %lld x %lld, layouts %d %d %d: C[%lld,%lld] = %g, expected %g",
+                          t->k.isa, t->k.dtype, (int)kind, (int)tri, accumulate, (long long)M, (long long)N, (long long)K, layout[0], layout[1], layout[2],
+                          (long long)i, (long long)j, got, want);
+            mesh_poke(&c, i, j, NAN);
+        }
+    int64_t touched = 0;                               /* around and between */
+    for (int64_t i = 0; i < c.count; i++) touched += !isnan(c.dtype == MESAOPT_F64 ? ((double *)c.block)[i] : (double)((float *)c.block)[i]);
+    ck_assert_int_eq(touched, 0);
+    free(a.block), free(b.block), free(c.block), free(before.block);
+}
+
+static int cpu_has(int32_t isa)
+{
+#if defined(__x86_64__)
+    if (isa == MESAOPT_ISA_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (isa == MESAOPT_ISA_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#endif
+    return isa == MESAOPT_ISA_BASELINE;
+}
+
+/* Loop test over ISA level, type, and BLIS's or our own micro-kernel; a level that the CPU lacks passes untested. */
+static int trial_of(int item, trial *t)
+{
+    int32_t isa = 1 + item / 4;
+    if (!cpu_has(isa)) return 0;
+    *t = trial_new(isa, item / 2 % 2 ? MESAOPT_F64 : MESAOPT_F32, item % 2);
+    return 1;
+}
+enum { TRIALS = 12 };
+
+static const enum layout layouts[][3] = {
+    {ROWS, ROWS, ROWS}, {ROWS, COLUMNS, ROWS}, {COLUMNS, ROWS, ROWS}, {COLUMNS, COLUMNS, COLUMNS}, {ROWS, ROWS, COLUMNS}, {STRIDED, STRIDED, STRIDED}, {STRIDED, ROWS, COLUMNS},
+};
+enum { LAYOUTS = sizeof layouts / sizeof *layouts };
+
+START_TEST(every_shape_and_stride)
+{
+    static const int64_t shapes[][3] = {
+        {1, 1, 1}, {1, 40, 20}, {40, 1, 20}, {2, 3, 5}, {7, 13, 9}, {20, 50, 20}, {32, 12, 64}, {33, 29, 31}, {64, 64, 64}, {65, 17, 130}, {6, 16, 1}, {37, 61, 0}, {0, 5, 5}, {5, 0, 5},
+    };
+    trial t;
+    uint32_t seed = 1;
+    if (!trial_of(_i, &t)) return;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int l = 0; l < LAYOUTS; l++)
+            for (int kind = PRODUCT_LANE; kind <= PRODUCT_SUM; kind++)
+                for (int accumulate = 0; accumulate < 2; accumulate++)
+                    check_product(&t, (enum product_kind)kind, TRI_NONE, accumulate, shapes[s][0], shapes[s][1], shapes[s][2], layouts[l], &seed);
+    free(t.scratch);
+}
+END_TEST
+
+START_TEST(triangles)
+{
+    static const int64_t sizes[] = {1, 2, 7, 16, 33, 50, 64, 97, 131};
+    trial t;
+    uint32_t seed = 2;
+    if (!trial_of(_i, &t)) return;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (int l = 0; l < LAYOUTS; l++)
+            for (int accumulate = 0; accumulate < 2; accumulate++) {
+                check_product(&t, PRODUCT_LANE, TRI_C_LOWER, accumulate, sizes[s], sizes[s], 20, layouts[l], &seed);
+                check_product(&t, PRODUCT_LANE, TRI_C_LOWER, accumulate, sizes[s], sizes[s], 0, layouts[l], &seed);
+                check_product(&t, PRODUCT_LANE, TRI_A_LOWER, accumulate, sizes[s], 20, sizes[s], layouts[l], &seed);
+                check_product(&t, PRODUCT_LANE, TRI_A_UPPER, accumulate, sizes[s], 20, sizes[s], layouts[l], &seed);
+            }
+    free(t.scratch);
+}
+END_TEST
+
+/* Several cache blocks along every dimension. */
+START_TEST(many_blocks)
+{
+    trial t;
+    uint32_t seed = 3;
+    if (!trial_of(_i, &t)) return;
+    t.g.mc = 2 * t.g.mr, t.g.nc = 3 * t.g.nr, t.g.kc = 24;
+    for (int l = 0; l < LAYOUTS; l++)
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            check_product(&t, PRODUCT_LANE, TRI_NONE, accumulate, 211, 157, 101, layouts[l], &seed);
+            check_product(&t, PRODUCT_LANE, TRI_C_LOWER, accumulate, 203, 203, 55, layouts[l], &seed);
+            check_product(&t, PRODUCT_LANE, TRI_A_LOWER, accumulate, 203, 90, 203, layouts[l], &seed);
+            check_product(&t, PRODUCT_LANE, TRI_A_UPPER, accumulate, 203, 90, 203, layouts[l], &seed);
+        }
+    free(t.scratch);
+}
+END_TEST
+
+/* The blocks that products really use. */
+START_TEST(full_blocks)
+{
+    trial t;
+    uint32_t seed = 4;
+    if (!trial_of(_i, &t)) return;
+    check_product(&t, PRODUCT_LANE, TRI_NONE, 0, t.g.mc + 1, t.g.nr + 1, 2 * t.g.kc + 1, layouts[0], &seed);
+    check_product(&t, PRODUCT_LANE, TRI_NONE, 1, t.g.mr + 1, t.g.nc + 1, t.g.kc + 1, layouts[0], &seed);
+    free(t.scratch);
+}
+END_TEST
+
+/* Inputs whose rows or columns are all one and the same (stride 0). */
+START_TEST(stride_zero)
+{
+    trial t;
+    if (!trial_of(_i, &t)) return;
+    t.k.gemm = &t.g;
+    for (int f64 = t.k.dtype == MESAOPT_F64, turn = 0; turn < 2; turn++) {
+        float a32[20], b32[30], c32[10 * 30];
+        double a64[20], b64[30], c64[10 * 30];
+        for (int i = 0; i < 20; i++) a32[i] = (float)(a64[i] = i - 7);
+        for (int i = 0; i < 30; i++) b32[i] = (float)(b64[i] = 3 - i);
+        mat A = {f64 ? (void *)a64 : a32, turn ? 1 : 0, turn ? 0 : 1}, B = {f64 ? (void *)b64 : b32, 0, 1}, C = {f64 ? (void *)c64 : c32, 30, 1};
+        gemm_product(&t.k, t.scratch, PRODUCT_SHARED, TRI_NONE, 0, 10, 30, 20, A, B, C);
+        for (int i = 0; i < 10; i++)
+            for (int j = 0; j < 30; j++) {
+                double want = turn ? 20. * (i - 7) * (3 - j) : 50. * (3 - j), got = f64 ? c64[30 * i + j] : (double)c32[30 * i + j];
+                ck_assert_msg(want == got, "%g, expected %g", got, want);
+            }
+    }
+    free(t.scratch);
+}
+END_TEST
+
+Suite *test_gemm_suite(void)
+{
+    Suite *s = suite_create("gemm");
+    TCase *t = tcase_create("gemm");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, every_shape_and_stride, 0, TRIALS);
+    tcase_add_loop_test(t, triangles, 0, TRIALS);
+    tcase_add_loop_test(t, many_blocks, 0, TRIALS);
+    tcase_add_loop_test(t, full_blocks, 0, TRIALS);
+    tcase_add_loop_test(t, stride_zero, 0, TRIALS);
+    suite_add_tcase(s, t);
+    return s;
+}
