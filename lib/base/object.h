@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "mesaopt/ctx.h"
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 
 enum object_kind { OBJECT_CTX = 0x6d6f4331, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_LSQ, OBJECT_PROBE };
@@ -33,20 +34,19 @@ void object_release(object *o);    /* last one: destroy, free the block, drop ct
 /* Body of every mesaopt_*_free: NULL is ok; MESAOPT_E_BUSY while in_use. */
 mesaopt_status object_free(void *handle);
 
-struct pool;
 struct mesaopt_ctx {
-    object head;                   /* head.ctx is NULL */
+    object head;                   /* head.ctx is NULL; head.destroy, of lib/api, drops pool and kern */
     allocator alloc;
     int32_t isa, threads;
     mesaopt_parallel_fn parallel;  /* NULL: own pool */
     void *parallel_user;
     mesaopt_log_fn log;
     void *log_user;
-    struct pool *pool;             /* made by the first parallel call that has use for it */
+    void *pool;                    /* made by the first parallel call that has use for it */
     void *kern;                    /* kern/: tables of this ISA level, set by mesaopt_ctx_create */
     atomic_int busy;               /* 1 inside a call */
     atomic_int in_callback;        /* 1 while the host's callback runs inside that call */
-    pthread_t owner;               /* of the running call */
+    _Atomic pthread_t owner;       /* of the running call */
     atomic_int interrupted;        /* async-signal-safe request to stop */
     atomic_int text_lock;          /* spin lock over `text` */
     char text[512];
@@ -66,6 +66,11 @@ void ctx_callback_end(call *c);
 
 /* Sets the context's text (printf format; numbers with %g go through number_text, so use %s for those) and returns `status`. ctx may be NULL. */
 mesaopt_status fail(mesaopt_ctx *ctx, mesaopt_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Text behind an error: vsnprintf made one line; a copy of the context's text; text to a caller's buffer (returns the bytes it all needs). */
+void text_format(char *out, int64_t cap, const char *format, va_list args);
+void ctx_text(const mesaopt_ctx *ctx, char text[512]);
+int64_t text_out(const char *text, char *buf, int64_t cap);
 
 /* "name: NULL, expected ..." or a handle of another kind. Returns MESAOPT_OK or the status with the text set on ctx. */
 mesaopt_status check_not_null(mesaopt_ctx *ctx, const void *p, const char *name);

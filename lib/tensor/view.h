@@ -8,14 +8,14 @@
 int64_t dtype_size(int32_t dtype);                     /* bytes; 0 for an unknown type */
 const char *dtype_name(int32_t dtype);                 /* "f32"; "?" */
 
-enum { ANY = -1 };                                     /* an extent that view_check does not constrain */
+enum { ANY = -1 };                                     /* what view_check does not constrain */
 
 /* What a call expects of a view argument. */
 typedef struct view_want {
     const char *name;              /* of the argument */
-    int32_t ndim;
+    int32_t ndim;                  /* ANY: any rank and shape */
     int64_t shape[6];              /* ANY: any extent >= 0 */
-    int32_t dtype;                 /* 0: f32 or f64 */
+    int32_t dtype;                 /* 0: f32 or f64; ANY: any known one */
     int output;                    /* 1: not READONLY, strides > 0 where the extent > 1, elements of the view apart from each other */
 } view_want;
 
@@ -24,7 +24,8 @@ typedef struct view_want {
 mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *view, const view_want *want);
 
 /* MESAOPT_OK, or MESAOPT_E_OVERLAP naming both, when an element of one of the `outputs` may be an element of another output or of an input.
- * Apart: address ranges disjoint, or equal non-zero strides along the common axes prove the elements apart (packed q, k, v slices). */
+ * The views are checked ones.
+ * Apart: address ranges disjoint, or the strides prove the elements apart (packed q, k, v slices). */
 mesaopt_status view_apart(mesaopt_ctx *ctx, int n_out, const mesaopt_view *const *outputs, const char *const *out_names,
                           int n_in, const mesaopt_view *const *inputs, const char *const *in_names);
 
@@ -37,7 +38,15 @@ void view_set(const mesaopt_view *view, const int64_t *index, double x);
 /* First element that is not finite in row-major order: 1 and its index, or 0. f32 and f64. */
 int view_first_nonfinite(const mesaopt_view *view, int64_t *index);
 
-/* Copies with conversion (shapes equal, checked by the caller). */
+/* Steps `index` to the next element in row-major order; after the last one it is all 0 again. */
+void view_next(const mesaopt_view *view, int64_t *index);
+
+/* "[256,50,16]", "*" for ANY. */
+typedef struct list_text { char text[136]; } list_text;
+list_text view_list(int32_t ndim, const int64_t *values);
+
+/* Is there a conversion? Copies with conversion (shapes equal, checked by the caller). */
+int view_copyable(int32_t from, int32_t to);
 void view_copy(const mesaopt_view *src, const mesaopt_view *dst);
 
 struct mesaopt_tensor {

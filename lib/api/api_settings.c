@@ -1,0 +1,176 @@
+/* mesaopt/settings.h. Values are checked when they are set, so whoever reads a settings object finds legal ones.
+ * The text of a failed read is kept, too: of a settings object, only its values are constant. */
+#include "base/options.h"
+#include "base/pool.h"
+#include <stdio.h>
+#include <string.h>
+
+static mesaopt_settings *text_of(const mesaopt_settings *settings)
+{
+    return (mesaopt_settings *)settings;
+}
+
+mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc, void *alloc_user, mesaopt_settings **out)
+{
+    if (!out || !options_scope_name(scope)) return MESAOPT_E_ARGUMENT;
+    allocator a = alloc ? (allocator){alloc, alloc_user} : alloc_default();
+    mesaopt_settings *s = alloc_new(&a, 1, sizeof *s);
+    if (!s) return MESAOPT_E_MEMORY;
+    options_init(s, scope);
+    s->alloc = a;
+    *out = s;
+    return MESAOPT_OK;
+}
+
+void mesaopt_settings_free(mesaopt_settings *settings)
+{
+    if (!settings) return;
+    allocator a = settings->alloc;
+    alloc_free(&a, settings);
+}
+
+/* Row of a key, or NULL with *status and the text set. */
+static const option_row *find(mesaopt_settings *settings, int32_t key, mesaopt_status *status)
+{
+    const option_row *row = options_find(settings->scope, key);
+    char what[24];
+    snprintf(what, sizeof what, "key %d", (int)key);
+    if (!row) *status = settings_unknown(settings, what, options_find(0, key));
+    return row;
+}
+
+mesaopt_status mesaopt_settings_set_int(mesaopt_settings *settings, int32_t key, int64_t value)
+{
+    if (!settings) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = MESAOPT_OK;
+    const option_row *row = find(settings, key, &status);
+    return row ? settings_put_int(settings, row, value) : status;
+}
+
+mesaopt_status mesaopt_settings_set_float(mesaopt_settings *settings, int32_t key, double value)
+{
+    if (!settings) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = MESAOPT_OK;
+    const option_row *row = find(settings, key, &status);
+    if (!row) return status;
+    if (row->type != MESAOPT_TYPE_FLOAT) return settings_refuse(settings, row, "set as a floating-point number");
+    return settings_put(settings, row, value);
+}
+
+mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char *name, const char *value)
+{
+    if (!settings) return MESAOPT_E_ARGUMENT;
+    if (!name) return settings_fail(settings, MESAOPT_E_ARGUMENT, "name: NULL, expected a key of scope %s", options_scope_name(settings->scope));
+    if (!value) return settings_fail(settings, MESAOPT_E_ARGUMENT, "value: NULL, expected text for the key %.60s", name);
+    const option_row *row = options_find_name(settings->scope, name);
+    char what[80];
+    snprintf(what, sizeof what, "%.70s", name);
+    return row ? settings_read(settings, row, value) : settings_unknown(settings, what, options_find_name(0, name));
+}
+
+mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_t key, int64_t *out)
+{
+    if (!settings) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = MESAOPT_OK;
+    if (!out) return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "out: NULL, expected a pointer");
+    const option_row *row = find(text_of(settings), key, &status);
+    if (!row) return status;
+    if (row->type == MESAOPT_TYPE_FLOAT)
+        return settings_fail(text_of(settings), MESAOPT_E_SETTING, "%s: read as an integer, expected a floating-point read", row->name);
+    *out = option_int(settings, settings->scope, key);
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int32_t key, double *out)
+{
+    if (!settings) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = MESAOPT_OK;
+    if (!out) return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "out: NULL, expected a pointer");
+    const option_row *row = find(text_of(settings), key, &status);
+    if (!row) return status;
+    if (row->type != MESAOPT_TYPE_FLOAT)
+        return settings_fail(text_of(settings), MESAOPT_E_SETTING, "%s: read as a floating-point number, expected an integer read", row->name);
+    *out = option_float(settings, settings->scope, key);
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_settings_describe(int32_t scope, int32_t key, int32_t *type, double *lowest, double *highest, double *standard)
+{
+    const option_row *row = scope ? options_find(scope, key) : NULL;
+    if (!row) return MESAOPT_E_SETTING;
+    if (type) *type = row->type;
+    if (lowest) *lowest = row->lowest;
+    if (highest) *highest = row->highest;
+    if (standard) *standard = row->standard;
+    return MESAOPT_OK;
+}
+
+int32_t mesaopt_settings_count(int32_t scope)
+{
+    int32_t n = 0;
+    while (options_at(scope, n)) n++;
+    return n;
+}
+
+int32_t mesaopt_settings_key_at(int32_t scope, int32_t i)
+{
+    const option_row *row = options_at(scope, i);
+    return row ? row->key : 0;
+}
+
+int32_t mesaopt_settings_key(const char *name)
+{
+    const option_row *row = name ? options_find_name(0, name) : NULL;
+    return row ? row->key : 0;
+}
+
+const char *mesaopt_settings_name(int32_t key)
+{
+    const option_row *row = options_find(0, key);
+    return row ? row->name : NULL;
+}
+
+const char *mesaopt_settings_word(int32_t key, int32_t i)
+{
+    const option_row *row = options_find(0, key);
+    return row && row->type == MESAOPT_TYPE_CHOICE && i >= 0 && i <= (int32_t)row->highest ? row->words[i] : NULL;
+}
+
+int64_t mesaopt_settings_dump(const mesaopt_settings *settings, char *buf, int64_t cap)
+{
+    if (!settings) return MESAOPT_E_ARGUMENT;
+    if (cap < 0 || (cap > 0 && !buf))
+        return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "buf: %lld bytes, expected a buffer or 0 bytes", (long long)cap);
+    return settings_text(settings, buf, cap);
+}
+
+int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf, int64_t cap)
+{
+    if (!settings || cap < 0 || (cap > 0 && !buf)) return MESAOPT_E_ARGUMENT;
+    return text_out(settings->text, buf, cap);
+}
+
+static mesaopt_status hook_scope(mesaopt_settings *settings, const char *hook)
+{
+    if (!settings) return MESAOPT_E_ARGUMENT;
+    if (settings->scope == MESAOPT_SCOPE_CTX) return MESAOPT_OK;
+    return settings_fail(settings, MESAOPT_E_SETTING, "%s: a hook on settings of scope %s, expected scope ctx", hook, options_scope_name(settings->scope));
+}
+
+mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings, mesaopt_parallel_fn parallel, void *user)
+{
+    mesaopt_status status = hook_scope(settings, "parallel");
+    if (status != MESAOPT_OK) return status;
+    settings->parallel = parallel;
+    settings->parallel_user = user;
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log, void *user)
+{
+    mesaopt_status status = hook_scope(settings, "log");
+    if (status != MESAOPT_OK) return status;
+    settings->log = log;
+    settings->log_user = user;
+    return MESAOPT_OK;
+}

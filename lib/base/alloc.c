@@ -1,0 +1,80 @@
+/* Blocks of the host's allocator, zeroed and aligned to 64 bytes.
+ *
+ *     host block:  [ ... padding ... | header | content ]        content = first multiple of 64 behind base + sizeof header
+ *
+ * The header sits directly in front of the content and remembers what the host gave and was asked for, since the host is
+ * told the old size again when the block goes. errno is left alone: malloc sets it, and the library's callers must not see that. */
+#include "base/alloc.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+typedef struct header { void *base; int64_t size; } header;
+
+static void *default_fn(void *ptr, int64_t old_size, int64_t new_size, void *user)
+{
+    (void)old_size, (void)user;
+    if (new_size) return realloc(ptr, (size_t)new_size);
+    free(ptr);
+    return NULL;
+}
+
+allocator alloc_default(void)
+{
+    return (allocator){default_fn, NULL};
+}
+
+int size_mul(int64_t a, int64_t b, int64_t *out)
+{
+    int64_t r;
+    if (a < 0 || b < 0 || __builtin_mul_overflow(a, b, &r)) return 0;
+    *out = r;
+    return 1;
+}
+
+int size_add(int64_t a, int64_t b, int64_t *out)
+{
+    int64_t r;
+    if (a < 0 || b < 0 || __builtin_add_overflow(a, b, &r)) return 0;
+    *out = r;
+    return 1;
+}
+
+void *alloc_new(const allocator *a, int64_t count, int64_t size)
+{
+    int64_t bytes, total;
+    if (!size_mul(count, size, &bytes) || !size_add(bytes, (int64_t)sizeof(header) + ALIGNMENT - 1, &total)) return NULL;
+    int keep = errno;
+    char *base = a->fn(NULL, 0, total, a->user);
+    errno = keep;
+    if (!base) return NULL;
+    char *content = base + sizeof(header);
+    content += -(uintptr_t)content % ALIGNMENT;
+    memcpy(content - sizeof(header), &(header){base, total}, sizeof(header));
+    return memset(content, 0, (size_t)bytes);
+}
+
+void alloc_free(const allocator *a, void *block)
+{
+    if (!block) return;
+    header h;
+    memcpy(&h, (char *)block - sizeof h, sizeof h);
+    int keep = errno;
+    a->fn(h.base, h.size, 0, a->user);
+    errno = keep;
+}
+
+void *arena_take(arena *a, int64_t count, int64_t size)
+{
+    int64_t bytes, end;
+    int64_t start = a->used;
+    if (start < 0 || !size_mul(count, size, &bytes) || !size_add(bytes, ALIGNMENT - 1, &bytes) ||
+        !size_add(start, bytes / ALIGNMENT * ALIGNMENT, &end)) {
+        a->used = -1;
+        return NULL;
+    }
+    a->used = end;
+    return a->base ? a->base + start : NULL;
+}

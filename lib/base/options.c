@@ -1,0 +1,175 @@
+/* Lookup in the table of settings (options_table.c), values of settings objects, and the texts of their failures. */
+#include "base/options.h"
+#include "base/pool.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const int64_t EXACT = 1ll << 53;  /* integers up to here are exact as double */
+
+typedef struct list { char text[400]; } list;          /* words joined for an error text, cut at the end when there are too many */
+
+static void list_add(list *l, const char *separator, const char *word)
+{
+    size_t n = strlen(l->text);
+    snprintf(l->text + n, sizeof l->text - n, "%s%s", n ? separator : "", word);
+}
+
+const char *options_scope_name(int32_t scope)
+{
+    return scope >= 1 && scope <= options_scope_count() ? option_scope_names[scope - 1] : NULL;
+}
+
+int32_t options_scope_count(void)
+{
+    int32_t n = 0;
+    while (option_scope_names[n]) n++;
+    return n;
+}
+
+int32_t options_scope(const char *name)
+{
+    for (int32_t i = 0; name && option_scope_names[i]; i++)
+        if (!strcmp(option_scope_names[i], name)) return i + 1;
+    return 0;
+}
+
+static int applies(const option_row *row, int32_t scope)
+{
+    return scope == 0 || (scope > 0 && scope < 32 && row->scopes >> scope & 1);
+}
+
+const option_row *options_find(int32_t scope, int32_t key)
+{
+    for (const option_row *row = option_rows; row->key; row++)
+        if (row->key == key && applies(row, scope)) return row;
+    return NULL;
+}
+
+const option_row *options_find_name(int32_t scope, const char *name)
+{
+    for (const option_row *row = option_rows; row->key; row++)
+        if (!strcmp(row->name, name) && applies(row, scope)) return row;
+    return NULL;
+}
+
+const option_row *options_at(int32_t scope, int32_t i)
+{
+    for (const option_row *row = option_rows; row->key; row++)
+        if (scope && applies(row, scope) && i-- == 0) return row;
+    return NULL;
+}
+
+void options_init(mesaopt_settings *s, int32_t scope)
+{
+    *s = (mesaopt_settings){.alloc = alloc_default(), .scope = scope};
+    for (const option_row *row = option_rows; row->key; row++)
+        if (applies(row, scope)) s->value[row->key] = row->standard;
+}
+
+double option_float(const mesaopt_settings *settings, int32_t scope, int32_t key)
+{
+    return settings ? settings->value[key] : options_find(scope, key)->standard;
+}
+
+int64_t option_int(const mesaopt_settings *settings, int32_t scope, int32_t key)
+{
+    return (int64_t)option_float(settings, scope, key);
+}
+
+mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, const char *format, ...)
+{
+    if (!settings) return status;
+    va_list args;
+    va_start(args, format);
+    text_format(settings->text, sizeof settings->text, format, args);
+    va_end(args);
+    return status;
+}
+
+mesaopt_status options_check(mesaopt_ctx *ctx, const mesaopt_settings *settings, int32_t scope, const char *argument)
+{
+    if (!settings || settings->scope == scope) return MESAOPT_OK;
+    const char *is = options_scope_name(settings->scope);
+    return fail(ctx, MESAOPT_E_SETTING, "%s: settings of scope %s, expected scope %s", argument, is ? is : "?", options_scope_name(scope));
+}
+
+/* ---- failures ---- */
+
+static list scopes_of(int32_t key)
+{
+    list l = {""};
+    for (int32_t scope = 1; options_scope_name(scope); scope++)
+        if (options_find(scope, key)) list_add(&l, ", ", options_scope_name(scope));
+    return l;
+}
+
+mesaopt_status settings_unknown(mesaopt_settings *s, const char *what, const option_row *elsewhere)
+{
+    list known = {""};
+    for (const option_row *row = option_rows; row->key; row++)
+        if (applies(row, s->scope)) list_add(&known, ", ", row->name);
+    const char *scope = options_scope_name(s->scope);
+    if (!elsewhere) return settings_fail(s, MESAOPT_E_SETTING, "%s: unknown key, expected for scope %s one of %s", what, scope, known.text);
+    return settings_fail(s, MESAOPT_E_SETTING, "%s: a key of scope %s, expected for scope %s one of %s", elsewhere->name,
+                         scopes_of(elsewhere->key).text, scope, known.text);
+}
+
+mesaopt_status settings_refuse(mesaopt_settings *s, const option_row *row, const char *was)
+{
+    list words = {""};
+    if (row->type == MESAOPT_TYPE_CHOICE) {
+        for (int i = 0; row->words[i]; i++) list_add(&words, ", ", row->words[i]);
+        return settings_fail(s, MESAOPT_E_SETTING, "%s: %.60s, expected one of %s", row->name, was, words.text);
+    }
+    return settings_fail(s, MESAOPT_E_SETTING, "%s: %.60s, expected %s in %s..%s", row->name, was,
+                         row->type == MESAOPT_TYPE_INT ? "an integer" : "a number", number_text(row->lowest).text, number_text(row->highest).text);
+}
+
+/* ---- values ---- */
+
+mesaopt_status settings_put(mesaopt_settings *s, const option_row *row, double value)
+{
+    if (!(value >= row->lowest && value <= row->highest)) return settings_refuse(s, row, number_text(value).text);
+    s->value[row->key] = value;
+    return MESAOPT_OK;
+}
+
+mesaopt_status settings_put_int(mesaopt_settings *s, const option_row *row, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    if (value > EXACT || value < -EXACT) return settings_refuse(s, row, text);
+    return settings_put(s, row, (double)value);
+}
+
+mesaopt_status settings_read(mesaopt_settings *s, const option_row *row, const char *text)
+{
+    double value;
+    int64_t integer;
+    switch (row->type) {
+    case MESAOPT_TYPE_CHOICE:
+        for (int i = 0; row->words[i]; i++)
+            if (!strcmp(row->words[i], text)) return settings_put(s, row, i);
+        return settings_refuse(s, row, text);
+    case MESAOPT_TYPE_INT:
+        return number_read_int(text, &integer) ? settings_put_int(s, row, integer) : settings_refuse(s, row, text);
+    default:
+        return number_read(text, &value) ? settings_put(s, row, value) : settings_refuse(s, row, text);
+    }
+}
+
+int64_t settings_text(const mesaopt_settings *s, char *buf, int64_t cap)
+{
+    int64_t used = 0;
+    if (cap > 0) *buf = 0;
+    for (const option_row *row = option_rows; row->key; row++) {
+        if (!applies(row, s->scope)) continue;
+        double value = s->value[row->key];
+        number n = number_text(value);
+        const char *text = row->type == MESAOPT_TYPE_CHOICE ? row->words[(int)value] : n.text;
+        int64_t room = cap > used ? cap - used : 0;
+        used += snprintf(room ? buf + used : NULL, (size_t)room, "%s%s=%s", used ? " " : "", row->name, text);
+    }
+    return used + 1;
+}

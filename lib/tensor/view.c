@@ -1,0 +1,204 @@
+/* Views: checks, and element access for code that is not hot (view.h).
+ *
+ * The elements of a view lie at data + size sum_k i_k stride_k, 0 <= i_k < shape_k: between the sums over the negative and over the
+ * positive strides. A checked view lies in [0, 2^60), and its elements can be counted in an int64_t: sums of a few reaches
+ * cannot overflow, and nobody has to check again. */
+#include "tensor/view.h"
+#include "tensor/layout.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const int64_t ADDRESS_END = 1ll << 60;
+
+int64_t dtype_size(int32_t dtype)
+{
+    switch (dtype) {
+    case MESAOPT_F32: case MESAOPT_I32: return 4;
+    case MESAOPT_F64: case MESAOPT_I64: return 8;
+    case MESAOPT_F16: case MESAOPT_BF16: return 2;
+    default: return 0;
+    }
+}
+
+const char *dtype_name(int32_t dtype)
+{
+    switch (dtype) {
+    case MESAOPT_F32: return "f32";
+    case MESAOPT_F64: return "f64";
+    case MESAOPT_I32: return "i32";
+    case MESAOPT_I64: return "i64";
+    case MESAOPT_F16: return "f16";
+    case MESAOPT_BF16: return "bf16";
+    default: return "?";
+    }
+}
+
+/* ---- checks ---- */
+
+static list_text list_of(int32_t ndim, const int64_t *values, int any)
+{
+    list_text l = {"["};
+    char *p = l.text + 1, *end = l.text + sizeof l.text;
+    for (int k = 0; k < ndim; k++)
+        p += any && values[k] == ANY ? snprintf(p, (size_t)(end - p), "%s*", k ? "," : "")
+                                     : snprintf(p, (size_t)(end - p), "%s%lld", k ? "," : "", (long long)values[k]);
+    snprintf(p, (size_t)(end - p), "]");
+    return l;
+}
+
+list_text view_list(int32_t ndim, const int64_t *values)
+{
+    return list_of(ndim, values, 0);
+}
+
+static int has_elements(const mesaopt_view *v)
+{
+    for (int k = 0; k < v->ndim; k++)
+        if (v->shape[k] == 0) return 0;
+    return 1;
+}
+
+int64_t view_count(const mesaopt_view *view)
+{
+    int64_t n = has_elements(view);                    /* the other extents may not fit together when one is 0 */
+    for (int k = 0; n && k < view->ndim; k++) n *= view->shape[k];
+    return n;
+}
+
+int view_range(const mesaopt_view *view, int64_t *low, int64_t *high)
+{
+    int64_t size = dtype_size(view->dtype), lowest = (int64_t)(intptr_t)view->data, highest = lowest;
+    if (lowest < 0 || __builtin_add_overflow(highest, size, &highest)) return 0;
+    for (int k = 0; k < view->ndim; k++) {
+        int64_t reach;
+        if (__builtin_mul_overflow(view->shape[k] - 1, view->stride[k], &reach) || __builtin_mul_overflow(reach, size, &reach) ||
+            __builtin_add_overflow(reach < 0 ? lowest : highest, reach, reach < 0 ? &lowest : &highest)) return 0;
+    }
+    *low = lowest, *high = highest;
+    return lowest >= 0 && highest <= ADDRESS_END;
+}
+
+static int countable(const mesaopt_view *v)
+{
+    int64_t n = dtype_size(v->dtype);
+    for (int k = 0; k < v->ndim; k++)
+        if (!size_mul(n, v->shape[k], &n)) return 0;
+    return 1;
+}
+
+static mesaopt_status check_shape(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want)
+{
+    if (v->ndim < 0 || v->ndim > MESAOPT_MAX_RANK)
+        return fail(ctx, MESAOPT_E_SHAPE, "%s: rank %d, expected 0..%d", want->name, (int)v->ndim, MESAOPT_MAX_RANK);
+    int same = want->ndim == ANY || v->ndim == want->ndim;
+    for (int k = 0; k < v->ndim; k++) {
+        if (v->shape[k] < 0)
+            return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected extents >= 0", want->name, view_list(v->ndim, v->shape).text);
+        same &= want->ndim == ANY || k >= want->ndim || want->shape[k] == ANY || want->shape[k] == v->shape[k];
+    }
+    if (same) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected %s", want->name, view_list(v->ndim, v->shape).text,
+                list_of(want->ndim, want->shape, 1).text);
+}
+
+static mesaopt_status check_dtype(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want)
+{
+    int ok = want->dtype == ANY ? dtype_size(v->dtype) != 0 : want->dtype ? v->dtype == want->dtype : v->dtype == MESAOPT_F32 || v->dtype == MESAOPT_F64;
+    if (ok) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_DTYPE, "%s: dtype %d (%s), expected %s", want->name, (int)v->dtype, dtype_name(v->dtype),
+                want->dtype == ANY ? "a known one" : want->dtype ? dtype_name(want->dtype) : "f32 or f64");
+}
+
+static mesaopt_status check_output(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want)
+{
+    if (v->flags & MESAOPT_VIEW_READONLY) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: a READONLY view, expected one to write to", want->name);
+    if (!has_elements(v)) return MESAOPT_OK;
+    for (int k = 0; k < v->ndim; k++)
+        if (v->shape[k] > 1 && v->stride[k] < 0)
+            return fail(ctx, MESAOPT_E_SHAPE, "%s: strides %s, expected positive ones for an output", want->name, view_list(v->ndim, v->stride).text);
+    if (view_distinct(v)) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_OVERLAP, "%s: strides %s of shape %s, expected an output without shared elements", want->name,
+                view_list(v->ndim, v->stride).text, view_list(v->ndim, v->shape).text);
+}
+
+mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want)
+{
+    int64_t low, high;
+    if (!v) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: NULL, expected a view", want->name);
+    if ((v->flags & ~MESAOPT_VIEW_READONLY) || v->reserved)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: flags 0x%x, reserved 0x%x, expected known flags and 0", want->name, (unsigned)v->flags, (unsigned)v->reserved);
+    mesaopt_status status = check_shape(ctx, v, want);
+    if (status == MESAOPT_OK) status = check_dtype(ctx, v, want);
+    if (status != MESAOPT_OK) return status;
+    if (has_elements(v)) {
+        if (!v->data) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data NULL, expected elements of shape %s", want->name, view_list(v->ndim, v->shape).text);
+        if ((uintptr_t)v->data % (uintptr_t)dtype_size(v->dtype))
+            return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data at %p, expected alignment to %d bytes", want->name, v->data, (int)dtype_size(v->dtype));
+        if (!countable(v) || !view_range(v, &low, &high))
+            return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s with strides %s overflows, expected elements within the address space", want->name,
+                        view_list(v->ndim, v->shape).text, view_list(v->ndim, v->stride).text);
+    }
+    return want->output ? check_output(ctx, v, want) : MESAOPT_OK;
+}
+
+mesaopt_status view_apart(mesaopt_ctx *ctx, int n_out, const mesaopt_view *const *outputs, const char *const *out_names,
+                          int n_in, const mesaopt_view *const *inputs, const char *const *in_names)
+{
+    for (int i = 0; i < n_out; i++)
+        for (int j = i + 1; j < n_out + n_in; j++) {
+            int other_out = j < n_out;
+            const mesaopt_view *other = other_out ? outputs[j] : inputs[j - n_out];
+            if (!view_may_meet(outputs[i], other)) continue;
+            return fail(ctx, MESAOPT_E_OVERLAP, "%s: may share elements with %s, expected an output of its own", out_names[i],
+                        other_out ? out_names[j] : in_names[j - n_out]);
+        }
+    return MESAOPT_OK;
+}
+
+/* ---- elements ---- */
+
+static char *element(const mesaopt_view *view, const int64_t *index)
+{
+    int64_t offset = 0;
+    for (int k = 0; k < view->ndim; k++) offset += index[k] * view->stride[k];
+    return (char *)view->data + offset * dtype_size(view->dtype);
+}
+
+double view_get(const mesaopt_view *view, const int64_t *index)
+{
+    const void *p = element(view, index);
+    switch (view->dtype) {
+    case MESAOPT_F32: return *(const float *)p;
+    case MESAOPT_F64: return *(const double *)p;
+    case MESAOPT_I32: return *(const int32_t *)p;
+    case MESAOPT_I64: return (double)*(const int64_t *)p;
+    case MESAOPT_F16: return half_value(*(const uint16_t *)p);
+    default: return bfloat_value(*(const uint16_t *)p);
+    }
+}
+
+void view_set(const mesaopt_view *view, const int64_t *index, double x)
+{
+    void *p = element(view, index);
+    if (view->dtype == MESAOPT_F32) *(float *)p = (float)x;
+    else *(double *)p = x;
+}
+
+int view_first_nonfinite(const mesaopt_view *view, int64_t *index)
+{
+    memset(index, 0, sizeof *index * MESAOPT_MAX_RANK);
+    for (int64_t left = view_count(view); left > 0; left--) {
+        if (!isfinite(view_get(view, index))) return 1;
+        view_next(view, index);
+    }
+    return 0;
+}
+
+void view_next(const mesaopt_view *view, int64_t *index)
+{
+    for (int k = view->ndim - 1; k >= 0; k--) {
+        if (++index[k] < view->shape[k]) return;
+        index[k] = 0;
+    }
+}
