@@ -150,7 +150,7 @@ $O/bin/bench: $(BENCH_OBJ) $(INTERNAL)
 
 # ---- tests ----
 
-check: run-tests run-corpus
+check: run-tests
 run-tests: $O/bin/check
 	$O/bin/check
 check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols run-tests
@@ -181,11 +181,12 @@ abi-baseline: lib
 # inputs that break it, for `seconds` each, starting from that corpus; what it finds is left in $O/fuzz.
 seconds ?= 60
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_OBJ := $(FUZZERS:%=$O/obj/tests/fuzz/fuzz_%.o) $O/obj/tests/fuzz/replay.o
-$(FUZZERS:%=$O/bin/replay_%): $O/bin/replay_%: $O/obj/tests/fuzz/fuzz_%.o $O/obj/tests/fuzz/replay.o $(INTERNAL)
+FUZZ_COMMON := $O/obj/tests/fuzz/fuzzing.o
+FUZZ_OBJ := $(FUZZERS:%=$O/obj/tests/fuzz/fuzz_%.o) $(FUZZ_COMMON) $O/obj/tests/fuzz/replay.o
+$(FUZZERS:%=$O/bin/replay_%): $O/bin/replay_%: $O/obj/tests/fuzz/fuzz_%.o $(FUZZ_COMMON) $O/obj/tests/fuzz/replay.o $(INTERNAL)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) $(LIBS)
-$(FUZZERS:%=$O/bin/fuzz_%): $O/bin/fuzz_%: $O/obj/tests/fuzz/fuzz_%.o $(INTERNAL)
+$(FUZZERS:%=$O/bin/fuzz_%): $O/bin/fuzz_%: $O/obj/tests/fuzz/fuzz_%.o $(FUZZ_COMMON) $(INTERNAL)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(BLIS_LIB) $(LIBS)
 run-corpus: $(FUZZERS:%=$O/bin/replay_%)
