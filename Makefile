@@ -74,6 +74,7 @@ write_if_changed = mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$1)' > $@.new; 
 
 # With `make deps check` nothing may start before the packages are there.
 $O/flags: FORCE | $(filter deps,$(MAKECMDGOALS))
+	@test -f $(BLIS_LIB) || { echo "make: no $(BLIS_LIB): run \`make deps\`, or give BLIS_LIB= and BLIS_INC=" >&2; exit 1; }
 	@$(call write_if_changed,$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(SIMD_CFLAGS) $(LDFLAGS) $(BLIS_LIB))
 
 GENERATED := $O/gen/constants.inc
@@ -113,6 +114,13 @@ $O/gen/libmesaopt.symbols: docs/api.awk $(HEADERS)
 # tests/test_NAME.c defines Suite *test_NAME_suite(void); this is the list of them.
 $O/gen/suites.inc: FORCE
 	@$(call write_if_changed,$(patsubst tests/%.c,SUITE(%_suite),$(TESTS)))
+
+# mesaopt_build_info names the BLIS that is linked in; its headers do not say.
+$O/gen/blis_version: $O/flags
+	@mkdir -p $(@D)
+	$(AR) p $(BLIS_LIB) bli_info.o | LC_ALL=C grep -aoE '[0-9]+\.[0-9]+(\.[0-9]+)?(-[0-9a-z]+)?' | head -n 1 > $@
+$O/obj/lib/api/api_status.o: $O/gen/blis_version
+$O/obj/lib/api/api_status.o: private LIB_CFLAGS += -DMESAOPT_BLIS_VERSION='"$(shell cat $O/gen/blis_version)"'
 
 # ---- linking ----
 
