@@ -1,0 +1,69 @@
+/* Tasks: sequences by index (generated, the user's own, or from a callback), and the tokens of a panel of them. */
+#ifndef TASK_SEQUENCES_H
+#define TASK_SEQUENCES_H
+
+#include "kern/kern.h"
+#include "mesaopt/task.h"
+#include "tensor/view.h"
+
+typedef struct task_shape { int64_t dim, length, width, count; } task_shape;   /* n, T, D of a token, own sequences (0: endless) */
+
+enum token_kind { TOKENS_RAW, TOKENS_CONSTRUCTED, TOKENS_SLOTS };      /* the words of the setting, in their order */
+
+struct generator;
+struct mesaopt_task {
+    object head;
+    task_shape shape;
+    int32_t tokens;                /* enum token_kind */
+    int64_t slots;
+    uint64_t seed;
+    /* Where sequences come from, one of: */
+    const struct generator *generator;
+    mesaopt_tensor *own;           /* counted */
+    mesaopt_sequence_fn fill;
+    void *fill_user;
+
+    double noise, clip;            /* of a generator */
+    double *teacher;               /* [n][n], when all sequences share one */
+    struct {                       /* of a callback: the sequences it wrote last, [count][T+1][n] */
+        void *data;
+        int64_t bytes, first, count;
+        int32_t stream, dtype, filling;
+    } batch;
+};
+
+/* ---- creation; arguments are valid, settings may be NULL; the text is set on failure ---- */
+mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out);
+mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_tensor *sequences, mesaopt_task **out);
+mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user, mesaopt_task **out);
+
+/* ---- sequences ---- */
+
+/* MESAOPT_OK, or a status that names `stream`, `first` or `count` when they are out of range. */
+mesaopt_status task_range_check(mesaopt_ctx *ctx, int32_t stream, int64_t first, int64_t count);
+
+/* Before panels of sequences first .. first + count - 1 are asked for: a callback task calls its host (on this thread) and keeps the batch, checked
+ * to be finite; it allocates only when the batch is larger than any before. Does nothing for other tasks. MESAOPT_E_INTERRUPTED: the callback
+ * returned non-zero. A task's next task_prepare ends the validity of the former batch. */
+mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t first, int64_t count, int32_t dtype);
+
+/* Bytes of private scratch that one task_panel call needs. */
+int64_t task_scratch(const mesaopt_task *task, const kern *k);
+
+/* raw panel [T+1][n][lane] <- sequences first .. first + valid - 1 of `stream`, 0 in other lanes. From any thread. */
+void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first, int64_t valid, void *scratch, void *raw);
+
+/* tokens panel [T][D][lane] of a raw panel. The targets are the raw panel from its second row on. */
+void tokens_panel(const mesaopt_task *task, const kern *k, const void *raw, void *tokens);
+
+int64_t tokens_width(int32_t kind, int64_t slots, int64_t dim);        /* D; -1 on overflow */
+
+/* Sequences of a range into a view [B, T+1, n], in parallel; status and text on failure. */
+mesaopt_status task_draw(mesaopt_task *task, call *c, int32_t stream, int64_t first, const mesaopt_view *out);
+/* Tokens [B, T, D] of sequences [B, T+1, n], same type. */
+mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequences, const mesaopt_view *out);
+
+/* Row of own data that sequence `index` is: in order (modulo count), or in a fresh random order every pass. */
+int64_t order_row(uint64_t seed, int64_t count, int64_t index);
+
+#endif
