@@ -17,10 +17,9 @@ static double largest(const mesaopt_view *view) { return view->dtype == MESAOPT_
 
 static mesaopt_status check_out(mesaopt_ctx *ctx, const mesaopt_view *out)
 {
-    if (!out) return check_not_null(ctx, out, "out");
-    view_want want = {.name = "out", .ndim = out->ndim, .shape = {ANY, ANY, ANY, ANY, ANY, ANY}, .output = 1};
+    view_want want = {.name = "out", .ndim = ANY, .output = 1};
     mesaopt_status status = view_check(ctx, out, &want);
-    if (status) return status;
+    if (status != MESAOPT_OK) return status;
     if (out->ndim < 1) return fail(ctx, MESAOPT_E_SHAPE, "out: rank 0, expected at least 1");
     int64_t positions = 1;
     for (int32_t i = 1; i < out->ndim; i++)
@@ -40,7 +39,7 @@ static mesaopt_status finished(mesaopt_ctx *ctx)
 static mesaopt_status uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double low, double high, const mesaopt_view *out)
 {
     mesaopt_status status = check_out(ctx, out);
-    if (status) return status;
+    if (status != MESAOPT_OK) return status;
     const double most = largest(out);
     const char *type = dtype_name(out->dtype);
     if (!(fabs(low) <= most)) return fail(ctx, MESAOPT_E_ARGUMENT, "low: %s, expected a finite %s", number_text(low).text, type);
@@ -55,7 +54,7 @@ static mesaopt_status uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, 
 static mesaopt_status normal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double mean, double sd, const mesaopt_view *out)
 {
     mesaopt_status status = check_out(ctx, out);
-    if (status) return status;
+    if (status != MESAOPT_OK) return status;
     const double most = largest(out) / 16;             /* no draw is beyond 9 sd */
     const char *type = dtype_name(out->dtype);
     if (!(fabs(mean) <= most)) return fail(ctx, MESAOPT_E_ARGUMENT, "mean: %s, expected a finite %s, at most %s", number_text(mean).text, type, number_text(most).text);
@@ -67,32 +66,33 @@ static mesaopt_status normal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, u
 static mesaopt_status orthogonal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, const mesaopt_view *out)
 {
     mesaopt_status status = check_out(ctx, out);
-    if (status) return status;
-    if (out->ndim != 3 || out->shape[1] != out->shape[2]) {
-        view_want want = {.name = "out", .ndim = 3, .shape = {ANY, out->ndim > 1 ? out->shape[1] : ANY, out->ndim > 1 ? out->shape[1] : ANY}, .output = 1};
-        return view_check(ctx, out, &want);
-    }
+    if (status != MESAOPT_OK) return status;
+    if (out->ndim != 3 || out->shape[1] != out->shape[2])
+        return fail(ctx, MESAOPT_E_SHAPE, "out: shape %s, expected [N,n,n]", view_list(out->ndim, out->shape).text);
     status = draw_orthogonal(ctx, seed, stream, first, out);
-    return status ? status : finished(ctx);
+    return status == MESAOPT_OK ? finished(ctx) : status;
 }
-
-#define CALL(expression)                                             \
-    call c;                                                          \
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;      \
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);    \
-    return status ? status : ctx_leave(&c, expression)
 
 mesaopt_status mesaopt_rng_uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double low, double high, const mesaopt_view *out)
 {
-    CALL(uniform(ctx, seed, stream, first, low, high, out));
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? ctx_leave(&c, uniform(ctx, seed, stream, first, low, high, out)) : status;
 }
 
 mesaopt_status mesaopt_rng_normal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double mean, double sd, const mesaopt_view *out)
 {
-    CALL(normal(ctx, seed, stream, first, mean, sd, out));
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? ctx_leave(&c, normal(ctx, seed, stream, first, mean, sd, out)) : status;
 }
 
 mesaopt_status mesaopt_rng_orthogonal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, const mesaopt_view *out)
 {
-    CALL(orthogonal(ctx, seed, stream, first, out));
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? ctx_leave(&c, orthogonal(ctx, seed, stream, first, out)) : status;
 }

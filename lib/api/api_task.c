@@ -8,7 +8,7 @@
 static mesaopt_status check_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out)
 {
     mesaopt_status status = options_check(ctx, settings, MESAOPT_SCOPE_TASK, "settings");
-    return status ? status : check_not_null(ctx, out, "out");
+    return status == MESAOPT_OK ? check_not_null(ctx, out, "out") : status;
 }
 
 static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_tensor *sequences)
@@ -19,50 +19,57 @@ static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_tensor *se
     const mesaopt_view *v = &sequences->view;
     view_want want = {.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}};
     mesaopt_status status = view_check(ctx, v, &want);
-    if (status) return status;
+    if (status != MESAOPT_OK) return status;
     if (v->shape[0] < 1 || v->shape[1] < 2 || v->shape[2] < 1)
-        return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape [%lld,%lld,%lld], expected [N,T+1,n] with N, T, n >= 1", (long long)v->shape[0],
-                    (long long)v->shape[1], (long long)v->shape[2]);
+        return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [N,T+1,n] with N, T, n >= 1", view_list(3, v->shape).text);
     int64_t at[MESAOPT_MAX_RANK];
     if (view_first_nonfinite(v, at))
-        return fail(ctx, MESAOPT_E_NONFINITE, "sequences: element [%lld,%lld,%lld] is %s, expected a finite number", (long long)at[0], (long long)at[1],
-                    (long long)at[2], number_text(view_get(v, at)).text);
+        return fail(ctx, MESAOPT_E_NONFINITE, "sequences: element %s is %s, expected a finite number", view_list(3, at).text, number_text(view_get(v, at)).text);
     return MESAOPT_OK;
+}
+
+static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out)
+{
+    mesaopt_status status = check_create(ctx, settings, out);
+    return status == MESAOPT_OK ? task_generated(ctx, settings, out) : status;
+}
+
+static mesaopt_status from_tensor(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_tensor *sequences, mesaopt_task **out)
+{
+    mesaopt_status status = check_create(ctx, settings, out);
+    if (status == MESAOPT_OK) status = check_sequences(ctx, sequences);
+    return status == MESAOPT_OK ? task_own(ctx, settings, sequences, out) : status;
+}
+
+static mesaopt_status from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
+{
+    mesaopt_status status = check_create(ctx, settings, out);
+    if (status != MESAOPT_OK) return status;
+    return fill ? task_callback(ctx, settings, fill, user, out) : fail(ctx, MESAOPT_E_ARGUMENT, "fill: NULL, expected a function");
 }
 
 mesaopt_status mesaopt_task_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out)
 {
     call c;
     if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_NORMAL, &c);
-    if (status) return status;
-    status = check_create(ctx, settings, out);
-    if (!status) status = task_generated(ctx, settings, out);
-    return ctx_leave(&c, status);
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, settings, out)) : status;
 }
 
 mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_tensor *sequences, mesaopt_task **out)
 {
     call c;
     if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_NORMAL, &c);
-    if (status) return status;
-    status = check_create(ctx, settings, out);
-    if (!status) status = check_sequences(ctx, sequences);
-    if (!status) status = task_own(ctx, settings, sequences, out);
-    return ctx_leave(&c, status);
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? ctx_leave(&c, from_tensor(ctx, settings, sequences, out)) : status;
 }
 
 mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
 {
     call c;
     if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_NORMAL, &c);
-    if (status) return status;
-    status = check_create(ctx, settings, out);
-    if (!status && !fill) status = fail(ctx, MESAOPT_E_ARGUMENT, "fill: NULL, expected a function");
-    if (!status) status = task_callback(ctx, settings, fill, user, out);
-    return ctx_leave(&c, status);
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? ctx_leave(&c, from_callback(ctx, settings, fill, user, out)) : status;
 }
 
 /* ---- use ---- */
@@ -82,10 +89,10 @@ static mesaopt_status checked_draw(mesaopt_task *task, call *c, int32_t stream, 
     mesaopt_ctx *ctx = task->head.ctx;
     view_want want = {.name = "out", .ndim = 3, .shape = {ANY, task->shape.length + 1, task->shape.dim}, .output = 1};
     mesaopt_status status = view_check(ctx, out, &want);
-    if (!status) status = task_range_check(ctx, stream, first, out->shape[0]);
+    if (status == MESAOPT_OK) status = task_range_check(ctx, stream, first, out->shape[0]);
     const mesaopt_view *own = task->own ? &task->own->view : NULL;
-    if (!status && own) status = view_apart(ctx, 1, (const mesaopt_view *[]){out}, (const char *[]){"out"}, 1, &own, (const char *[]){"the task's sequences"});
-    return status ? status : task_draw(task, c, stream, first, out);
+    if (status == MESAOPT_OK && own) status = view_apart(ctx, 1, (const mesaopt_view *[]){out}, (const char *[]){"out"}, 1, &own, (const char *[]){"the task's sequences"});
+    return status == MESAOPT_OK ? task_draw(task, c, stream, first, out) : status;
 }
 
 static mesaopt_status checked_tokens(mesaopt_task *task, const mesaopt_view *sequences, const mesaopt_view *out)
@@ -93,13 +100,13 @@ static mesaopt_status checked_tokens(mesaopt_task *task, const mesaopt_view *seq
     mesaopt_ctx *ctx = task->head.ctx;
     view_want want = {.name = "sequences", .ndim = 3, .shape = {ANY, ANY, task->shape.dim}};
     mesaopt_status status = view_check(ctx, sequences, &want);
-    if (status) return status;
+    if (status != MESAOPT_OK) return status;
     if (sequences->shape[1] < 1)
-        return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape [%lld,0,%lld], expected [B,T+1,n] with T >= 0", (long long)sequences->shape[0], (long long)task->shape.dim);
+        return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [B,T+1,n] with T >= 0", view_list(3, sequences->shape).text);
     view_want result = {.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1] - 1, task->shape.width}, .dtype = sequences->dtype, .output = 1};
     status = view_check(ctx, out, &result);
-    if (!status) status = view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"});
-    return status ? status : task_tokens(task, sequences, out);
+    if (status == MESAOPT_OK) status = view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"});
+    return status == MESAOPT_OK ? task_tokens(task, sequences, out) : status;
 }
 
 mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream, int64_t first, const mesaopt_view *out)
@@ -107,7 +114,7 @@ mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream, int64_t fir
     call c;
     if (!handle_ok(task, OBJECT_TASK)) return MESAOPT_E_ARGUMENT;
     mesaopt_status status = ctx_enter(task->head.ctx, CALL_IN_CALLBACK, &c);
-    if (status) return status;
+    if (status != MESAOPT_OK) return status;
     atomic_fetch_add(&task->head.in_use, 1);
     status = checked_draw(task, &c, stream, first, out);
     atomic_fetch_sub(&task->head.in_use, 1);
@@ -119,7 +126,7 @@ mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *seque
     call c;
     if (!handle_ok(task, OBJECT_TASK)) return MESAOPT_E_ARGUMENT;
     mesaopt_status status = ctx_enter(task->head.ctx, CALL_IN_CALLBACK, &c);
-    return status ? status : ctx_leave(&c, checked_tokens(task, sequences, out));
+    return status == MESAOPT_OK ? ctx_leave(&c, checked_tokens(task, sequences, out)) : status;
 }
 
 mesaopt_status mesaopt_task_free(mesaopt_task *task)

@@ -161,8 +161,8 @@ mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t
                     (long long)(first + count - 1), (int)stream);
     int64_t at[MESAOPT_MAX_RANK];
     if (view_first_nonfinite(&mine, at))
-        return fail(ctx, MESAOPT_E_NONFINITE, "fill: element [%lld,%lld,%lld] of sequences %lld.. of stream %d is %s, expected a finite number", (long long)at[0],
-                    (long long)at[1], (long long)at[2], (long long)first, (int)stream, number_text(view_get(&mine, at)).text);
+        return fail(ctx, MESAOPT_E_NONFINITE, "fill: element %s of sequences %lld.. of stream %d is %s, expected a finite number", view_list(3, at).text,
+                    (long long)first, (int)stream, number_text(view_get(&mine, at)).text);
     task->batch.first = first;
     task->batch.count = count;
     task->batch.stream = stream;
@@ -202,8 +202,8 @@ static void destroy(object *head)
     mesaopt_task *task = (mesaopt_task *)head;
     const allocator *alloc = &head->ctx->alloc;
     if (task->own) object_release(&task->own->head);
-    if (task->batch.data) alloc_free(alloc, task->batch.data);
-    if (task->teacher) alloc_free(alloc, task->teacher);
+    alloc_free(alloc, task->batch.data);
+    alloc_free(alloc, task->teacher);
 }
 
 /* What all tasks have; fails on sizes that do not fit into int64_t. */
@@ -234,7 +234,7 @@ static mesaopt_status draw_teacher(mesaopt_task *task)
     double *panel = alloc_new(&ctx->alloc, (3 * n * n + n) * k->width, k->size);
     task->teacher = alloc_new(&ctx->alloc, n * n, k->size);
     if (!panel || !task->teacher) {
-        if (panel) alloc_free(&ctx->alloc, panel);
+        alloc_free(&ctx->alloc, panel);
         return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace for a teacher of dim %lld", (long long)n);
     }
     k->orthogonal(task->seed, DRAW_TEACHER, 0, 0, n, panel, panel + n * n * k->width);
