@@ -46,12 +46,36 @@ static inline __attribute__((always_inline)) vec load_u(const real *p) { return 
 static inline __attribute__((always_inline)) void store_u(real *p, vec v) { *(uvec *)p = v; }
 static inline __attribute__((always_inline)) vec splat(real x) { return x - (vec){0}; }
 static inline __attribute__((always_inline)) vec pick(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
-static inline __attribute__((always_inline)) real sum_lanes(vec v) {
-    real s[LANES];
-    memcpy(s, &v, sizeof v);
-    for (int w = LANES / 2; w > 0; w /= 2)
-        for (int i = 0; i < w; i++) s[i] += s[i + w];
-    return s[0];
+
+/* Lane l <- lane l ^ X, for the halving tree of sum_lanes (fixed order). */
+#define SIMD_XOR4(X, B) (B) ^ X, (B + 1) ^ X, (B + 2) ^ X, (B + 3) ^ X
+#if SIMD_BYTES * 8 / REAL_BITS == 16
+#define SIMD_INDEX(X) SIMD_XOR4(X, 0), SIMD_XOR4(X, 4), SIMD_XOR4(X, 8), SIMD_XOR4(X, 12)
+#elif SIMD_BYTES * 8 / REAL_BITS == 8
+#define SIMD_INDEX(X) SIMD_XOR4(X, 0), SIMD_XOR4(X, 4)
+#elif SIMD_BYTES * 8 / REAL_BITS == 4
+#define SIMD_INDEX(X) SIMD_XOR4(X, 0)
+#else
+#define SIMD_INDEX(X) (0) ^ X, (1) ^ X
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+#define SIMD_SWAP(v, X) __builtin_shufflevector(v, v, SIMD_INDEX(X))
+#else
+#define SIMD_SWAP(v, X) __builtin_shuffle(v, (ivec){SIMD_INDEX(X)})
+#endif
+static inline __attribute__((always_inline)) real sum_lanes(vec v)
+{
+#if SIMD_BYTES * 8 / REAL_BITS >= 16
+    v += SIMD_SWAP(v, 8);
+#endif
+#if SIMD_BYTES * 8 / REAL_BITS >= 8
+    v += SIMD_SWAP(v, 4);
+#endif
+#if SIMD_BYTES * 8 / REAL_BITS >= 4
+    v += SIMD_SWAP(v, 2);
+#endif
+    v += SIMD_SWAP(v, 1);
+    return v[0];
 }
 
 #endif

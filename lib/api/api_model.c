@@ -1,0 +1,352 @@
+/* mesaopt/model.h: validates, then delegates to train/. */
+#include "mesaopt/model.h"
+#include "task/sequences.h"
+#include "train/batch.h"
+#include "train/checkpoint.h"
+
+static mesaopt_status enter(mesaopt_model *m, enum call_kind kind, call *c)
+{
+    if (!handle_ok(m, OBJECT_MODEL)) return MESAOPT_E_ARGUMENT;
+    const mesaopt_status status = ctx_enter(m->head.ctx, kind, c);
+    if (status == MESAOPT_OK) atomic_fetch_add(&m->head.in_use, 1);
+    return status;
+}
+
+static mesaopt_status leave(mesaopt_model *m, call *c, mesaopt_status status)
+{
+    atomic_fetch_sub(&m->head.in_use, 1);
+    return ctx_leave(c, status);
+}
+
+/* CHECK(...) inside a function with `status`: skipped once something failed. */
+#define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
+
+mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)
+{
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(options_check(ctx, settings, MESAOPT_SCOPE_MODEL, "settings"));
+    CHECK(check_not_null(ctx, out, "out"));
+    CHECK(model_create(ctx, settings, out));
+    return ctx_leave(&c, status);
+}
+
+static mesaopt_status check_free_to_grow(const mesaopt_model *m)
+{
+    if (atomic_load(&m->trainers) == 0) return MESAOPT_OK;
+    return fail(m->head.ctx, MESAOPT_E_STATE, "model: held by a trainer, expected a model to which blocks can still be added");
+}
+
+mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *settings)
+{
+    call c;
+    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(m->head.ctx, settings, "settings"));
+    if (status == MESAOPT_OK && !block_kind_of(settings->scope)) {
+        const char *name = options_scope_name(settings->scope);
+        status = fail(m->head.ctx, MESAOPT_E_SETTING, "settings: for %s, expected a block's: linear, softmax, dense or mask", name ? name : "an unknown scope");
+    }
+    CHECK(check_free_to_grow(m));
+    CHECK(model_add(m, &settings, 1));
+    return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_add_text(mesaopt_model *m, const char *blocks)
+{
+    call c;
+    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(m->head.ctx, blocks, "blocks"));
+    CHECK(check_free_to_grow(m));
+    CHECK(model_add_text(m, blocks));
+    return leave(m, &c, status);
+}
+
+int64_t mesaopt_model_text(const mesaopt_model *m, char *buf, int64_t cap)
+{
+    if (!handle_ok(m, OBJECT_MODEL)) return MESAOPT_E_ARGUMENT;
+    if (cap < 0 || (!buf && cap > 0)) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "buf, cap: %s, %lld bytes, expected room for cap >= 0 bytes", buf ? "set" : "NULL", (long long)cap);
+    return model_text(m, buf, cap);
+}
+
+int64_t mesaopt_model_blocks(const mesaopt_model *m) { return handle_ok(m, OBJECT_MODEL) ? m->n_blocks : MESAOPT_E_ARGUMENT; }
+
+int64_t mesaopt_model_parameters(const mesaopt_model *m) { return handle_ok(m, OBJECT_MODEL) ? m->n_table : MESAOPT_E_ARGUMENT; }
+
+const char *mesaopt_model_parameter_name(const mesaopt_model *m, int64_t i)
+{
+    return handle_ok(m, OBJECT_MODEL) && i >= 0 && i < m->n_table ? m->table[i].name : NULL;
+}
+
+static mesaopt_status check_block(const mesaopt_model *m, int64_t block, const char *name)
+{
+    if (block >= -1 && block < m->n_blocks) return MESAOPT_OK;
+    return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected -1 to %lld", name, (long long)block, (long long)m->n_blocks - 1);
+}
+
+mesaopt_status mesaopt_model_width(const mesaopt_model *m, int64_t block, int64_t *width)
+{
+    mesaopt_status status = handle_ok(m, OBJECT_MODEL) ? MESAOPT_OK : MESAOPT_E_ARGUMENT;
+    CHECK(check_block(m, block, "block"));
+    CHECK(check_not_null(m->head.ctx, width, "width"));
+    if (status == MESAOPT_OK) *width = model_width(m, block);
+    return status;
+}
+
+static mesaopt_status find(mesaopt_model *m, const char *name, mesaopt_view *out, int gradient)
+{
+    call c;
+    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(m->head.ctx, name, "name"));
+    CHECK(check_not_null(m->head.ctx, out, "out"));
+    const model_parameter *p = status == MESAOPT_OK ? model_find(m, name) : NULL;
+    if (status == MESAOPT_OK && !p)
+        status = fail(m->head.ctx, MESAOPT_E_ARGUMENT, "name: \"%.64s\", expected a parameter of the model such as \"%s\"", name, m->n_table ? m->table[0].name : "(it has none)");
+    if (p) {
+        *out = model_matrix(m, p, gradient ? m->grads : m->params);
+        if (gradient) out->flags = MESAOPT_VIEW_READONLY;
+    }
+    return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_parameter(mesaopt_model *m, const char *name, mesaopt_view *out) { return find(m, name, out, 0); }
+
+mesaopt_status mesaopt_model_parameter_gradient(mesaopt_model *m, const char *name, mesaopt_view *out) { return find(m, name, out, 1); }
+
+mesaopt_status mesaopt_model_initialise(mesaopt_model *m, int64_t seed)
+{
+    call c;
+    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    if (seed < 0) status = fail(m->head.ctx, MESAOPT_E_ARGUMENT, "seed: %lld, expected at least 0", (long long)seed);
+    else model_initialise(m, seed);
+    return leave(m, &c, status);
+}
+
+static mesaopt_status check_whole(const mesaopt_model *m)
+{
+    const int64_t width = model_width(m, m->n_blocks - 1);
+    if (m->n_blocks == 0) return fail(m->head.ctx, MESAOPT_E_STATE, "model: no blocks, expected at least one");
+    if (width < m->outputs)
+        return fail(m->head.ctx, MESAOPT_E_STATE, "model: the last block has %lld features, expected at least the %lld of the prediction", (long long)width, (long long)m->outputs);
+    return MESAOPT_OK;
+}
+
+static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name)
+{
+    return x >= 1 && x <= INT32_MAX ? MESAOPT_OK : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected 1 to 2147483647", name, (long long)x);
+}
+
+mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_t T, int32_t training, int64_t *bytes)
+{
+    mesaopt_status status = handle_ok(m, OBJECT_MODEL) ? MESAOPT_OK : MESAOPT_E_ARGUMENT;
+    CHECK(check_extent(m->head.ctx, B, "batch"));
+    CHECK(check_extent(m->head.ctx, T, "length"));
+    CHECK(check_not_null(m->head.ctx, bytes, "bytes"));
+    CHECK(check_whole(m));
+    if (status != MESAOPT_OK) return status;
+    const batch b = {.B = B, .T = T};
+    const int64_t need = batch_bytes(m, &b, training != 0);
+    if (need < 0) return fail(m->head.ctx, MESAOPT_E_MEMORY, "batch, length: %lld, %lld: the workspace overflows", (long long)B, (long long)T);
+    *bytes = need;
+    return MESAOPT_OK;
+}
+
+/* A view of a whole batch, [B, T, width]; B and T follow the tokens. */
+static mesaopt_status check_batch(const mesaopt_model *m, const mesaopt_view *v, const char *name, const batch *b, int64_t width, int output)
+{
+    const view_want want = {name, 3, {b->B, b->T, width}, m->dtype, output};
+    return view_check(m->head.ctx, v, &want);
+}
+
+static mesaopt_status check_tokens(const mesaopt_model *m, const mesaopt_view *tokens, batch *b)
+{
+    mesaopt_status status = check_whole(m);
+    b->B = b->T = ANY;
+    CHECK(check_batch(m, tokens, "tokens", b, m->inputs, 0));
+    if (status != MESAOPT_OK) return status;
+    *b = (batch){.B = tokens->shape[0], .T = tokens->shape[1], .tokens = tokens};
+    if (b->B > INT32_MAX || b->T > INT32_MAX) return fail(m->head.ctx, MESAOPT_E_SHAPE, "tokens: extents above 2147483647");
+    return MESAOPT_OK;
+}
+
+static mesaopt_status run(mesaopt_model *m, const batch *b, const wanted *w, const char *what)
+{
+    return b->B == 0 || b->T == 0 ? MESAOPT_OK : batch_pass(m, b, w, what);
+}
+
+mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *out)
+{
+    call c;
+    batch b = {0};
+    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_tokens(m, tokens, &b));
+    CHECK(check_batch(m, out, "out", &b, m->outputs, 1));
+    CHECK(view_apart(m->head.ctx, 1, &out, (const char *[]){"out"}, 1, &tokens, (const char *[]){"tokens"}));
+    CHECK(run(m, &b, &(wanted){.out = out}, "forward"));
+    return leave(m, &c, status);
+}
+
+enum { MAX_ACTIVATIONS = 4097 };
+
+mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *tokens, int64_t count, const int64_t *blocks, const mesaopt_view *outs)
+{
+    call c;
+    batch b = {0};
+    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = m->head.ctx;
+    CHECK(check_tokens(m, tokens, &b));
+    if (status == MESAOPT_OK && (count < 1 || count > MAX_ACTIVATIONS)) status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 1 to %d", (long long)count, MAX_ACTIVATIONS);
+    CHECK(check_not_null(ctx, blocks, "blocks"));
+    CHECK(check_not_null(ctx, outs, "outs"));
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
+        CHECK(check_block(m, blocks[i], "blocks"));
+        CHECK(check_batch(m, &outs[i], "outs", &b, status == MESAOPT_OK ? model_width(m, blocks[i]) : 0, 1));
+        const mesaopt_view *in[2] = {tokens, NULL}, *out = &outs[i];
+        for (int64_t j = -1; j < i && status == MESAOPT_OK; j++) {
+            if (j >= 0) in[0] = &outs[j];
+            status = view_apart(ctx, 1, &out, (const char *[]){"outs"}, 1, in, (const char *[]){j < 0 ? "tokens" : "another of outs"});
+        }
+    }
+    CHECK(run(m, &b, &(wanted){.count = count, .blocks = blocks, .outs = outs}, "activations"));
+    return leave(m, &c, status);
+}
+
+/* Loss from the sums by t of a pass over B sequences; by_t becomes means. */
+static double mean_loss(double *by_t, int64_t T, double B)
+{
+    double sum = 0;
+    for (int64_t t = 0; t < T; t++) sum += by_t[t] /= B;
+    return sum / (double)T;
+}
+
+static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *targets, int gradient, double *loss, const mesaopt_view *dtokens)
+{
+    call c;
+    batch b = {0};
+    double *by_t = NULL;
+    mesaopt_status status = enter(m, gradient ? CALL_NORMAL : CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = m->head.ctx;
+    CHECK(check_tokens(m, tokens, &b));
+    CHECK(check_batch(m, targets, "targets", &b, m->outputs, 0));
+    CHECK(check_not_null(ctx, loss, "loss"));
+    if (dtokens) {
+        CHECK(check_batch(m, dtokens, "dtokens", &b, m->inputs, 1));
+        CHECK(view_apart(ctx, 1, &dtokens, (const char *[]){"dtokens"}, 2, (const mesaopt_view *[]){tokens, targets}, (const char *[]){"tokens", "targets"}));
+    }
+    if (status == MESAOPT_OK && (b.B == 0 || b.T == 0)) status = fail(ctx, MESAOPT_E_SHAPE, "tokens: empty, expected at least one sequence and one step");
+    if (status == MESAOPT_OK && !(by_t = alloc_new(&ctx->alloc, b.T, sizeof *by_t))) status = fail(ctx, MESAOPT_E_MEMORY, "loss: no memory");
+    b.targets = targets;
+    CHECK(batch_pass(m, &b, &(wanted){.by_t = by_t, .gradient = gradient, .dtokens = dtokens}, gradient ? "gradient" : "loss"));
+    if (status == MESAOPT_OK) *loss = mean_loss(by_t, b.T, (double)b.B);
+    if (by_t) alloc_free(&ctx->alloc, by_t);
+    return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_loss(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *targets, double *loss)
+{
+    return loss_of(m, tokens, targets, 0, loss, NULL);
+}
+
+mesaopt_status mesaopt_model_gradient(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *targets, double *loss, const mesaopt_view *dtokens)
+{
+    return loss_of(m, tokens, targets, 1, loss, dtokens);
+}
+
+mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *dout, const mesaopt_view *dtokens)
+{
+    call c;
+    batch b = {0};
+    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_tokens(m, tokens, &b));
+    CHECK(check_batch(m, dout, "dout", &b, m->outputs, 0));
+    if (dtokens) {
+        CHECK(check_batch(m, dtokens, "dtokens", &b, m->inputs, 1));
+        CHECK(view_apart(m->head.ctx, 1, &dtokens, (const char *[]){"dtokens"}, 2, (const mesaopt_view *[]){tokens, dout}, (const char *[]){"tokens", "dout"}));
+    }
+    CHECK(run(m, &b, &(wanted){.gradient = 1, .dout = dout, .dtokens = dtokens}, "backward"));
+    return leave(m, &c, status);
+}
+
+static mesaopt_status check_task(const mesaopt_model *m, mesaopt_task *task)
+{
+    if (!handle_ok(task, OBJECT_TASK)) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "task: %s, expected a task", task ? "another object" : "NULL");
+    const task_shape shape = task->shape;
+    if (task->head.ctx != m->head.ctx) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "task: of another context, expected the model's");
+    if (shape.width != m->inputs || shape.dim != m->outputs)
+        return fail(m->head.ctx, MESAOPT_E_SHAPE, "task: tokens of width %lld and targets of %lld, expected %lld and %lld",
+                    (long long)shape.width, (long long)shape.dim, (long long)m->inputs, (long long)m->outputs);
+    return MESAOPT_OK;
+}
+
+enum { EVALUATION_BATCH = 4096 };
+
+mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+{
+    call c;
+    double *sums = NULL;
+    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = m->head.ctx;
+    CHECK(check_whole(m));
+    CHECK(check_task(m, task));
+    const int64_t T = status == MESAOPT_OK ? task->shape.length : 0;
+    CHECK(task_range_check(ctx, stream, first, count));
+    if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {T}, MESAOPT_F64, 1}));
+    CHECK(check_not_null(ctx, loss, "loss"));
+    if (status == MESAOPT_OK && !(sums = alloc_new(&ctx->alloc, T, sizeof *sums))) status = fail(ctx, MESAOPT_E_MEMORY, "evaluate: no memory");
+    for (int64_t done = 0; done < count && status == MESAOPT_OK; done += EVALUATION_BATCH) {
+        const int64_t left = count - done;
+        const batch b = {.B = left < EVALUATION_BATCH ? left : EVALUATION_BATCH, .T = T, .task = task, .stream = stream, .first = first + done};
+        CHECK(task_prepare(task, &c, stream, b.first, b.B, m->dtype));
+        CHECK(batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate"));
+    }
+    if (status == MESAOPT_OK) {
+        *loss = mean_loss(sums, T, (double)count);
+        for (int64_t t = 0; by_t && t < T; t++) ((double *)by_t->data)[t * by_t->stride[0]] = sums[t];
+    }
+    if (sums) alloc_free(&ctx->alloc, sums);
+    return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_save(mesaopt_model *m, const char *path)
+{
+    call c;
+    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(m->head.ctx, path, "path"));
+    CHECK(checkpoint_save_model(m, path));
+    return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_load(mesaopt_model *m, const char *path)
+{
+    call c;
+    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(m->head.ctx, path, "path"));
+    CHECK(checkpoint_load_model(m, path));
+    return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
+{
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(check_not_null(ctx, out, "out"));
+    CHECK(checkpoint_open_model(ctx, path, out));
+    return ctx_leave(&c, status);
+}
+
+mesaopt_status mesaopt_model_free(mesaopt_model *model) { return object_free(model); }

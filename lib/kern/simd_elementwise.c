@@ -1,0 +1,176 @@
+/* Elementwise and reduction kernels: the residual stream, gradient clipping, AdamW, sums in a fixed order.
+ *
+ * Arrays are n reals, any n; a loop body is written once, over vectors, and serves the last n mod LANES elements through a
+ * padded copy. Comparisons are written so that NaN passes through clips. */
+#include "kern/simd_kernels.h"
+
+/* Runs BODY with `i` at every vector of n reals and `w` reals in it. GET reads w reals, padded with zeros; PUT writes w. */
+#define FOR_VECTORS(n, i, w) for (int64_t i = 0, w; i < (n) && (w = (n) - i < LANES ? (n) - i : LANES); i += LANES)
+
+static inline __attribute__((always_inline)) vec get(const real *p, int64_t w)
+{
+    if (w == LANES) return load_u(p);
+    vec v = {0};
+    memcpy(&v, p, (size_t)w * sizeof(real));
+    return v;
+}
+
+static inline __attribute__((always_inline)) void put(real *p, vec v, int64_t w)
+{
+    if (w == LANES) store_u(p, v);
+    else memcpy(p, &v, (size_t)w * sizeof(real));
+}
+
+static inline __attribute__((always_inline)) vec clamp_vec(vec v, vec c)
+{
+    v = pick(v > c, c, v);
+    return pick(v < -c, -c, v);
+}
+
+static inline __attribute__((always_inline)) vec sqrt_vec(vec x)
+{
+    vec r;
+    for (int l = 0; l < LANES; l++) r[l] = REAL_BITS == 32 ? (real)__builtin_sqrtf((float)x[l]) : (real)__builtin_sqrt((double)x[l]);
+    return r;
+}
+
+void NAME(residual)(int64_t n, const void *x, const void *r, double clip, void *y)
+{
+    const vec c = splat((real)clip);
+    FOR_VECTORS(n, i, w) put((real *)y + i, clamp_vec(get((const real *)x + i, w) + get((const real *)r + i, w), c), w);
+}
+
+void NAME(residual_back)(int64_t n, const void *y, double clip, void *dy)
+{
+    const vec c = splat((real)clip), zero = {0};
+    FOR_VECTORS(n, i, w) {
+        vec v = get((const real *)y + i, w), d = get((real *)dy + i, w);
+        put((real *)dy + i, pick((v >= c) | (v <= -c), zero, d), w);
+    }
+}
+
+void NAME(add)(int64_t n, const void *x, void *y)
+{
+    FOR_VECTORS(n, i, w) put((real *)y + i, get((real *)y + i, w) + get((const real *)x + i, w), w);
+}
+
+void NAME(scale)(int64_t n, double a, void *y)
+{
+    const vec s = splat((real)a);
+    FOR_VECTORS(n, i, w) put((real *)y + i, s * get((real *)y + i, w), w);
+}
+
+void NAME(clamp)(int64_t n, double c, void *y)
+{
+    const vec limit = splat((real)c);
+    FOR_VECTORS(n, i, w) put((real *)y + i, clamp_vec(get((real *)y + i, w), limit), w);
+}
+
+double NAME(sum_squares)(int64_t n, const void *x)
+{
+    const real *p = x;
+    double part[16] = {0};
+    for (int64_t i = 0; i < n; i++) part[i % 16] += (double)p[i] * (double)p[i];
+    for (int w = 8; w > 0; w /= 2)
+        for (int i = 0; i < w; i++) part[i] += part[i + w];
+    return part[0];
+}
+
+int64_t NAME(first_nonfinite)(int64_t n, const void *x)
+{
+    const real *p = x;
+    FOR_VECTORS(n, i, w) {
+        vec v = get(p + i, w), d = v - v;              /* 0 when finite, NaN otherwise */
+        if (sum_lanes(d) == 0) continue;
+        for (int64_t j = i; j < i + w; j++) if (p[j] - p[j] != 0) return j;
+    }
+    return -1;
+}
+
+/* Sum of parts first .. first + count - 1 at one vector: a balanced tree that depends on count only. */
+static vec tree(int64_t count, int64_t stride, const real *p, int64_t w)
+{
+    if (count == 1) return get(p, w);
+    const int64_t half = (count + 1) / 2;
+    return tree(half, stride, p, w) + tree(count - half, stride, p + half * stride, w);
+}
+
+void NAME(sum_parts)(int64_t n, int64_t count, int64_t stride, const void *parts, void *out)
+{
+    FOR_VECTORS(n, i, w) put((real *)out + i, tree(count, stride, (const real *)parts + i, w), w);
+}
+
+void NAME(adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr, double b1, double b2, double eps, double wd, double c1, double c2)
+{
+    const vec B1 = splat((real)b1), B2 = splat((real)b2), D1 = splat((real)(1 - b1)), D2 = splat((real)(1 - b2));
+    const vec C1 = splat((real)c1), C2 = splat((real)c2), E = splat((real)eps), LR = splat((real)lr), WD = splat((real)wd);
+    FOR_VECTORS(n, i, w) {
+        vec G = get((const real *)g + i, w), P = get((real *)p + i, w);
+        vec M = B1 * get((real *)m + i, w) + D1 * G, V = B2 * get((real *)v + i, w) + D2 * G * G;
+        put((real *)m + i, M, w);
+        put((real *)v + i, V, w);
+        put((real *)p + i, P - LR * (C1 * M / (sqrt_vec(C2 * V) + E) + WD * P), w);
+    }
+}
+
+/* Panels in and out. The strided side is the user's, any order; one sequence per lane, lanes past `valid` are zeroed. */
+static inline __attribute__((always_inline)) void
+load(int lanes, int64_t T, int64_t cols, int64_t valid, const real *x, int64_t seq, int64_t t, int64_t col, real *panel, int64_t rs)
+{
+    for (int64_t i = 0; i < T; i++)
+        for (int64_t j = 0; j < cols; j++) {
+            const real *src = x + i * t + j * col;
+            real *dst = panel + (i * rs + j) * lanes;
+            if (valid == lanes && seq == 1) memcpy(dst, src, (size_t)lanes * sizeof(real));
+            else for (int64_t l = 0; l < lanes; l++) dst[l] = l < valid ? src[l * seq] : 0;
+        }
+}
+
+static inline __attribute__((always_inline)) void
+store(int lanes, int64_t T, int64_t cols, int64_t valid, const real *panel, int64_t rs, real *x, int64_t seq, int64_t t, int64_t col)
+{
+    for (int64_t i = 0; i < T; i++)
+        for (int64_t j = 0; j < cols; j++) {
+            const real *src = panel + (i * rs + j) * lanes;
+            for (int64_t l = 0; l < valid; l++) x[i * t + j * col + l * seq] = src[l];
+        }
+}
+
+/* d = prediction - target; by_t += 1/2 sum d^2 over the valid lanes; dpred = scale * d there, 0 elsewhere. */
+static inline __attribute__((always_inline)) void
+squared_error(int lanes, int64_t T, int64_t n, int64_t valid, const real *pred, int64_t rs_p, const real *target, int64_t rs_t,
+              double scale, double *by_t, real *dpred)
+{
+    const real factor = (real)scale;
+    for (int64_t i = 0; i < T; i++) {
+        double lane_sum[LANES] = {0};
+        for (int64_t j = 0; j < n; j++) {
+            const real *p = pred + (i * rs_p + j) * lanes, *y = target + (i * rs_t + j) * lanes;
+            for (int l = 0; l < lanes; l++) {
+                const real d = l < valid ? p[l] - y[l] : 0;
+                lane_sum[l] += 0.5 * (double)d * (double)d;
+                if (dpred) dpred[(i * rs_p + j) * lanes + l] = factor * d;
+            }
+        }
+        double sum = 0;
+        for (int l = 0; l < lanes; l++) sum += lane_sum[l];
+        by_t[i] += sum;
+    }
+}
+
+#define LOAD(name, lanes) \
+    void NAME(name)(int64_t T, int64_t cols, int64_t valid, const void *x, int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs) \
+    { load(lanes, T, cols, valid, x, seq, t, col, panel, rs); }
+#define STORE(name, lanes) \
+    void NAME(name)(int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *x, int64_t seq, int64_t t, int64_t col) \
+    { store(lanes, T, cols, valid, panel, rs, x, seq, t, col); }
+#define SQUARED_ERROR(name, lanes) \
+    void NAME(name)(int64_t T, int64_t n, int64_t valid, const void *pred, int64_t rs_p, const void *target, int64_t rs_t, \
+                    double factor, double *by_t, void *dpred) \
+    { squared_error(lanes, T, n, valid, pred, rs_p, target, rs_t, factor, by_t, dpred); }
+LOAD(load, LANES)
+LOAD(load_one, 1)
+STORE(store, LANES)
+STORE(store_one, 1)
+SQUARED_ERROR(squared_error, LANES)
+SQUARED_ERROR(squared_error_one, 1)

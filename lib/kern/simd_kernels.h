@@ -1,0 +1,31 @@
+/* The kernels of one compilation, as simd_table.c collects them: signatures as in struct kern. */
+#ifndef KERN_SIMD_KERNELS_H
+#define KERN_SIMD_KERNELS_H
+
+#include "kern/simd.h"
+
+void NAME(product)(const kern *, void *, enum product_kind, enum triangle, int, int64_t, int64_t, int64_t, mat, mat, mat);
+void NAME(residual)(int64_t, const void *, const void *, double, void *);
+void NAME(residual_back)(int64_t, const void *, double, void *);
+void NAME(add)(int64_t, const void *, void *);
+void NAME(scale)(int64_t, double, void *);
+void NAME(clamp)(int64_t, double, void *);
+double NAME(sum_squares)(int64_t, const void *);
+int64_t NAME(first_nonfinite)(int64_t, const void *);
+void NAME(sum_parts)(int64_t, int64_t, int64_t, const void *, void *);
+void NAME(adamw)(int64_t, void *, const void *, void *, void *, double, double, double, double, double, double, double);
+void NAME(softmax)(int64_t, int64_t, double, void *, int64_t);
+void NAME(softmax_back)(int64_t, int64_t, double, const void *, void *, int64_t);
+void NAME(softmax_one)(int64_t, int64_t, double, void *, int64_t);
+void NAME(softmax_back_one)(int64_t, int64_t, double, const void *, void *, int64_t);
+void NAME(load)(int64_t, int64_t, int64_t, const void *, int64_t, int64_t, int64_t, void *, int64_t);
+void NAME(store)(int64_t, int64_t, int64_t, const void *, int64_t, void *, int64_t, int64_t, int64_t);
+void NAME(squared_error)(int64_t, int64_t, int64_t, const void *, int64_t, const void *, int64_t, double, double *, void *);
+void NAME(load_one)(int64_t, int64_t, int64_t, const void *, int64_t, int64_t, int64_t, void *, int64_t);
+void NAME(store_one)(int64_t, int64_t, int64_t, const void *, int64_t, void *, int64_t, int64_t, int64_t);
+void NAME(squared_error_one)(int64_t, int64_t, int64_t, const void *, int64_t, const void *, int64_t, double, double *, void *);
+void NAME(uniform)(uint64_t, uint32_t, int64_t, int64_t, int64_t, double, double, void *);
+void NAME(normal)(uint64_t, uint32_t, int64_t, int64_t, int64_t, double, double, void *);
+void NAME(orthogonal)(uint64_t, uint32_t, int64_t, int64_t, int64_t, void *, void *);
+
+#endif

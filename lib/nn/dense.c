@@ -1,0 +1,33 @@
+/* Dense map of every token, without bias: Y = X W. X: T x in, W: in x out. Embedding and read-out. */
+#include "nn/block.h"
+#include <math.h>
+
+static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
+{
+    int64_t size;
+    b->out = option_int(&b->settings, MESAOPT_SCOPE_DENSE, MESAOPT_KEY_OUTPUTS);
+    if (!size_mul(b->in, b->out, &size)) return fail(ctx, MESAOPT_E_MEMORY, "outputs: sizes overflow");
+    b->clip = INFINITY;
+    b->n_params = 1;
+    b->param[0] = (parameter){"weight", b->in, b->out, 0};
+    return MESAOPT_OK;
+}
+
+static void forward(const block *b, const pass *p, const void *x, void *y, void *stash)
+{
+    (void)stash;
+    const mat X = {(void *)x, b->in, 1}, Y = {y, b->out, 1};
+    p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, b->out, b->in, X, param_mat(p->k, p->params, &b->param[0]), Y);
+}
+
+static void *backward(const block *b, const pass *p, const void *x, const void *y, const void *stash, void *dy, void *spare, int want_dx)
+{
+    (void)y, (void)stash;
+    const mat Xt = {(void *)x, 1, b->in}, dY = {dy, b->out, 1}, dX = {spare, b->in, 1};                /* Y = X W */
+    const mat W = param_mat(p->k, p->params, &b->param[0]), dW = param_mat(p->k, p->grads, &b->param[0]), Wt = {W.p, W.cs, W.rs};
+    p->k->product(p->k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, b->in, b->out, p->T, Xt, dY, dW);
+    if (want_dx) p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, b->in, b->out, dY, Wt, dX);
+    return spare;
+}
+
+const block_kind dense_block = {MESAOPT_SCOPE_DENSE, plan, NULL, NULL, forward, backward};

@@ -1,0 +1,140 @@
+/* Models: creation, the parameter table, initial weights N(0, init_sd^2). */
+#include "train/model.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { STREAM_INIT = 16 };         /* data streams are below */
+
+static void destroy(object *o)
+{
+    mesaopt_model *m = (mesaopt_model *)o;
+    const allocator *a = &o->ctx->alloc;
+    alloc_free(a, m->blocks);
+    alloc_free(a, m->table);
+    alloc_free(a, m->params);
+    alloc_free(a, m->grads);
+    alloc_free(a, m->work.memory);
+}
+
+mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)
+{
+    mesaopt_model *m = object_new(ctx, OBJECT_MODEL, sizeof *m, destroy);
+    if (!m) return MESAOPT_E_MEMORY;
+    if (settings) m->settings = *settings;
+    else options_init(&m->settings, MESAOPT_SCOPE_MODEL);
+    m->dtype = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_DTYPE) == 1 ? MESAOPT_F64 : MESAOPT_F32;
+    m->size = dtype_size(m->dtype);
+    m->inputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_INPUTS);
+    m->outputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_OUTPUTS);
+    *out = m;
+    return MESAOPT_OK;
+}
+
+/* Element e of a parameter is draw 0 of sequence e of the parameter's own stream, made in f64 whatever the type. */
+static void initialise_parameter(mesaopt_model *m, const model_parameter *p, int64_t seed)
+{
+    const kern *k = kern_get(m->head.ctx, MESAOPT_F64, 0);
+    const block *b = &m->blocks[p->block];
+    const double sd = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_INIT_SD);
+    const uint32_t stream = STREAM_INIT + (uint32_t)(p->block * BLOCK_MAX_PARAMS + p->index);
+    _Alignas(64) double pair[16];
+    for (int64_t e = 0; e < p->rows * p->cols; e += k->width) {
+        k->normal((uint64_t)seed, stream, e, 0, 1, 0, sd, pair);
+        for (int64_t l = 0; l < k->width && e + l < p->rows * p->cols; l++) {
+            if (m->size == 4) ((float *)m->params)[p->offset + e + l] = (float)pair[l];
+            else ((double *)m->params)[p->offset + e + l] = pair[l];
+        }
+    }
+}
+
+void model_initialise(mesaopt_model *m, int64_t seed)
+{
+    for (int64_t i = 0; i < m->n_table; i++) initialise_parameter(m, &m->table[i], seed);
+}
+
+/* Plans block i of `blocks` from its settings; widths must meet. */
+static mesaopt_status plan_block(mesaopt_model *m, block *blocks, int64_t i, const mesaopt_settings *settings)
+{
+    block *b = &blocks[i];
+    memset(b, 0, sizeof *b);
+    b->kind = block_kind_of(settings->scope);
+    b->settings = *settings;
+    b->in = i ? blocks[i - 1].out : m->inputs;
+    return b->kind->plan(m->head.ctx, b);
+}
+
+/* Lays out parameters of all blocks: the table when not NULL, and their number of reals (-1: overflow). */
+static int64_t lay_out(block *blocks, int64_t n_blocks, model_parameter *table)
+{
+    int64_t offset = 0, n = 0;
+    for (int64_t i = 0; i < n_blocks; i++)
+        for (int j = 0; j < blocks[i].n_params; j++, n++) {
+            parameter *p = &blocks[i].param[j];
+            int64_t count;
+            p->offset = offset;
+            if (!size_mul(p->rows, p->cols, &count) || !size_add(offset, count, &offset)) return -1;
+            if (!table) continue;
+            table[n] = (model_parameter){"", i, j, p->rows, p->cols, p->offset};
+            snprintf(table[n].name, sizeof table[n].name, "blocks.%lld.%s", (long long)i, p->name);
+        }
+    return offset;
+}
+
+mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settings, int64_t count)
+{
+    mesaopt_ctx *ctx = m->head.ctx;
+    const allocator *a = &ctx->alloc;
+    const int64_t n = m->n_blocks + count;
+    block *blocks = alloc_new(a, n, sizeof *blocks);
+    model_parameter *table = NULL;
+    void *params = NULL, *grads = NULL;
+    mesaopt_status status = MESAOPT_OK;
+    int64_t n_params = 0, n_table = 0;
+    if (!blocks) goto memory;
+    if (m->n_blocks) memcpy(blocks, m->blocks, (size_t)m->n_blocks * sizeof *blocks);
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) status = plan_block(m, blocks, m->n_blocks + i, settings[i]);
+    if (status != MESAOPT_OK) goto failed;
+    for (int64_t i = 0; i < n; i++) n_table += blocks[i].n_params;
+    table = alloc_new(a, n_table, sizeof *table);
+    if (!table || (n_params = lay_out(blocks, n, table)) < 0) goto memory;
+    params = alloc_new(a, n_params, m->size);
+    grads = alloc_new(a, n_params, m->size);
+    if (!params || !grads) goto memory;
+    if (m->n_params) memcpy(params, m->params, (size_t)(m->n_params * m->size));
+    alloc_free(a, m->blocks), alloc_free(a, m->table), alloc_free(a, m->params), alloc_free(a, m->grads);
+    const int64_t old = m->n_table;
+    m->blocks = blocks, m->n_blocks = n, m->table = table, m->n_table = n_table;
+    m->params = params, m->grads = grads, m->n_params = n_params;
+    m->work.B = 0;                 /* planned for fewer blocks */
+    for (int64_t i = old; i < n_table; i++) initialise_parameter(m, &table[i], option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_SEED));
+    return MESAOPT_OK;
+memory:
+    status = fail(ctx, MESAOPT_E_MEMORY, "model: no memory for %lld blocks", (long long)n);
+failed:
+    alloc_free(a, blocks), alloc_free(a, table), alloc_free(a, params), alloc_free(a, grads);
+    return status;
+}
+
+const model_parameter *model_find(const mesaopt_model *m, const char *name)
+{
+    for (int64_t i = 0; i < m->n_table; i++)
+        if (strcmp(m->table[i].name, name) == 0) return &m->table[i];
+    return NULL;
+}
+
+mesaopt_view model_matrix(const mesaopt_model *m, const model_parameter *p, void *base)
+{
+    return (mesaopt_view){.data = (char *)base + p->offset * m->size, .shape = {p->rows, p->cols}, .stride = {p->cols, 1}, .ndim = 2, .dtype = m->dtype};
+}
+
+/* A panel of native width wants as many sequences as lanes; a long or wide one no longer fits near the core. */
+const kern *model_kern(const mesaopt_model *m, int64_t B, int64_t T)
+{
+    const kern *wide = kern_get(m->head.ctx, m->dtype, 0);
+    const int64_t lanes = option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_LANES);
+    int64_t width = m->inputs;
+    for (int64_t i = 0; i < m->n_blocks; i++)
+        if (m->blocks[i].out > width) width = m->blocks[i].out;
+    const int one = lanes == 1 || (lanes == 0 && (2 * B <= wide->width || T > 1024 || width > 512));
+    return kern_get(m->head.ctx, m->dtype, one);
+}

@@ -1,0 +1,54 @@
+/* Models: a list of blocks, one table of parameters, and batched passes over panels. */
+#ifndef TRAIN_MODEL_H
+#define TRAIN_MODEL_H
+
+#include "mesaopt/model.h"
+#include "nn/block.h"
+#include "tensor/view.h"
+
+/* One parameter of the model: block and index there; all of them lie in one array, in this order. */
+typedef struct model_parameter {
+    char name[48];                 /* "blocks.0.query" */
+    int64_t block;
+    int index;
+    int64_t rows, cols, offset;    /* offset in reals */
+} model_parameter;
+
+/* Memory of a pass of B sequences of length T, one piece per worker and shared ones. */
+typedef struct workspace {
+    void *memory;
+    int64_t bytes;                 /* of memory */
+    int64_t B, T;
+    int training, task;
+    const mesaopt_task *tokens_of; /* NULL: tokens come from views */
+} workspace;
+
+struct mesaopt_model {
+    object head;
+    mesaopt_settings settings;     /* a copy */
+    int32_t dtype;
+    int64_t size;                  /* bytes of a real */
+    int64_t inputs, outputs;
+    block *blocks;
+    int64_t n_blocks;
+    model_parameter *table;
+    int64_t n_table;
+    void *params, *grads;          /* n_params reals each */
+    int64_t n_params;
+    workspace work;
+    atomic_int trainers;           /* holding the model: no block may be added */
+};
+
+mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out);
+mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settings, int64_t count);     /* all or none */
+mesaopt_status model_add_text(mesaopt_model *m, const char *text);
+int64_t model_text(const mesaopt_model *m, char *buf, int64_t cap);
+void model_initialise(mesaopt_model *m, int64_t seed);
+const model_parameter *model_find(const mesaopt_model *m, const char *name);
+mesaopt_view model_matrix(const mesaopt_model *m, const model_parameter *p, void *base);
+static inline int64_t model_width(const mesaopt_model *m, int64_t block) { return block < 0 ? m->inputs : m->blocks[block].out; }
+
+/* Table of kernels for a pass of this shape: panels of native width, or of one lane. */
+const kern *model_kern(const mesaopt_model *m, int64_t B, int64_t T);
+
+#endif
