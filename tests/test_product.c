@@ -44,20 +44,24 @@ static void product_case(const kern *k, enum product_kind kind, enum triangle tr
                     if (tri == TRI_A_LOWER ? j > m : j < m) set(k, A.p, (m * A.rs + j * A.cs) * L + l, 0);
     memcpy(before, C.p, (size_t)(nc * k->size));
     k->product(k, scratch, kind, tri, accumulate, M, N, K, A, B, C);
-    const double tolerance = (k->size == 4 ? 6e-8 : 1.2e-16) * (double)(K * (kind == PRODUCT_SUM ? L : 1) + 2);
+    const double unit = k->size == 4 ? 6e-8 : 1.12e-16;        /* any order of n terms errs by at most n units of sum |a b| */
+    const int64_t terms = K * (kind == PRODUCT_SUM ? L : 1) + 1;
     for (int64_t m = 0; m < M; m++)
         for (int64_t n = 0; n < N; n++) {
-            double total = 0;
+            double total = 0, size = 0;
             for (int64_t l = 0; l < L; l++) {
                 const int64_t at = (m * C.rs + n * C.cs) * lc + (lc > 1 ? l : 0);
                 double sum = 0;
-                for (int64_t j = 0; j < K; j++)
-                    sum += get(k, A.p, (m * A.rs + j * A.cs) * L + l) * get(k, B.p, (j * B.rs + n * B.cs) * lb + (lb > 1 ? l : 0));
+                if (kind != PRODUCT_SUM) size = 0;
+                for (int64_t j = 0; j < K; j++) {
+                    const double term = get(k, A.p, (m * A.rs + j * A.cs) * L + l) * get(k, B.p, (j * B.rs + n * B.cs) * lb + (lb > 1 ? l : 0));
+                    sum += term, size += fabs(term);
+                }
                 total = kind == PRODUCT_SUM ? total + sum : sum;
                 if (kind == PRODUCT_SUM && l + 1 < L) continue;
                 const double expected = total + (accumulate ? get(k, before, at) : 0), seen = get(k, C.p, at);
                 if (tri == TRI_C_LOWER && n > m) ck_assert(seen == 0 || seen == get(k, before, at));
-                else ck_assert_double_le(fabs(seen - expected), tolerance);
+                else ck_assert_double_le(fabs(seen - expected), unit * (double)terms * (size + fabs(expected)));
             }
         }
     free(A.p), free(B.p), free(C.p), free(scratch), free(before);

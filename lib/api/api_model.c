@@ -2,7 +2,6 @@
 #include "mesaopt/model.h"
 #include "task/sequences.h"
 #include "train/batch.h"
-#include "train/checkpoint.h"
 
 static mesaopt_status enter(mesaopt_model *m, enum call_kind kind, call *c)
 {
@@ -315,38 +314,6 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     }
     if (sums) alloc_free(&ctx->alloc, sums);
     return leave(m, &c, status);
-}
-
-mesaopt_status mesaopt_model_save(mesaopt_model *m, const char *path)
-{
-    call c;
-    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
-    if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(m->head.ctx, path, "path"));
-    CHECK(checkpoint_save_model(m, path));
-    return leave(m, &c, status);
-}
-
-mesaopt_status mesaopt_model_load(mesaopt_model *m, const char *path)
-{
-    call c;
-    mesaopt_status status = enter(m, CALL_NORMAL, &c);
-    if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(m->head.ctx, path, "path"));
-    CHECK(checkpoint_load_model(m, path));
-    return leave(m, &c, status);
-}
-
-mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
-{
-    call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_NORMAL, &c);
-    if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(ctx, path, "path"));
-    CHECK(check_not_null(ctx, out, "out"));
-    CHECK(checkpoint_open_model(ctx, path, out));
-    return ctx_leave(&c, status);
 }
 
 mesaopt_status mesaopt_model_free(mesaopt_model *model) { return object_free(model); }
