@@ -30,7 +30,7 @@ function take_doc(what,    m) {
         since = substr(doc_text, RSTART + 6, RLENGTH - 7)
         doc_text = trim(substr(doc_text, 1, RSTART - 1))
     }
-    if (doc_text == "") problem(what ": no doc comment")
+    if (doc_text == "" && what !~ /^struct/) problem(what ": no doc comment")
     else if (since == "" && what ~ /^function/) problem(what ": its doc comment does not end in \"Since X.Y.\"")
 }
 
@@ -80,7 +80,7 @@ function add_function(text,    head, args, name, result) {
     f_name[functions] = name; f_since[functions] = since
     f_json[functions] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"since\": " quote(since) ", \"returns\": " quote(result) ",\n     \"parameters\": " \
         variables(args) ",\n     \"doc\": " quote(doc_text) "}"
-    item("function", text ";")
+    item(text ";")
 }
 
 # Typedefs: an opaque handle, a number, a callback or a struct.
@@ -107,7 +107,6 @@ function add_typedef(text,    t, name, args, fields, n, i, j, list, type, out, f
             }
         }
         s_json[++structs] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"fields\": [" out "]}"
-        doc = group; item("struct", text)
         return
     }
     if (match(t, /\(\*mesaopt_[a-z_]+\)/)) {
@@ -117,19 +116,31 @@ function add_typedef(text,    t, name, args, fields, n, i, j, list, type, out, f
         c_json[++callbacks] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"returns\": " quote(result) ",\n     \"parameters\": " \
             variables(args) ",\n     \"doc\": " quote(doc_text) "}"
     }
-    item("type", t)
+    item(t)
 }
 
 # The reference: an entry per doc comment with all its declarations, in the order of the headers.
-function item(kind, text) {
-    if (mode != "md") return
-    if (doc != "" && doc == last_doc) { body[file] = substr(body[file], 1, length(body[file]) - length(tail)) text "\n"; tail = "```\n\n" last_text; }
-    else { take_doc(kind " " text); body[file] = body[file] "```c\n" text "\n"; last_text = doc_text (since == "" ? "" : " *Since " since ".*") "\n\n"; tail = "```\n\n" last_text }
-    body[file] = body[file] tail
-    last_doc = doc
+function item(text) {
+    if (doc == "" || doc != entry_doc) flush()
+    entry_doc = doc; entry_file = file
+    entry_code = entry_code text "\n"
+    entry_text = escape(doc_text) (since == "" ? "" : " *Since " since ".*")
+}
+function flush() {
+    if (entry_code != "") body[entry_file] = body[entry_file] "```c\n" entry_code "```\n\n" (entry_text == "" ? "" : entry_text "\n\n")
+    entry_code = entry_doc = ""
+}
+# Text in which Markdown must not see emphasis, tags or columns; what stands in backquotes is left alone.
+function escape(s,    n, i, piece, out) {
+    n = split(s, piece, "`"); out = ""
+    for (i = 1; i <= n; i++) {
+        if (i % 2) gsub(/[*<|]/, "\\\\&", piece[i])
+        out = out (i > 1 ? "`" : "") piece[i]
+    }
+    return out
 }
 
-FNR == 1 { file = FILENAME; sub(/.*\//, "", file); doc = group = last_doc = ""; inside = statement = ""; files[++n_files] = file }
+FNR == 1 { flush(); file = FILENAME; sub(/.*\//, "", file); doc = group = ""; table = 0; inside = statement = ""; files[++n_files] = file }
 FNR == 1, /\*\// { s = comment_line($0); if (FNR == 1) sub(/^mesaopt\/[a-z]+\.h: */, "", s); about[file] = about[file] s "\n"; next }
 
 inside == "comment" {
@@ -145,20 +156,17 @@ inside == "statement" {
     next
 }
 function end_statement(    plain) {
-    plain = statement
-    if (statement ~ /^typedef struct [a-z_]+ \{/) { struct_source(); return }
-    sub(/\/\*.*\*\//, "", plain)
+    plain = without_comments(statement)
     if (plain ~ /^MESAOPT_API/) add_function(plain)
-    else add_typedef(plain)
+    else {
+        add_typedef(plain)
+        if (plain ~ /^typedef struct [a-z_]+ \{/) { doc = group; take_doc("struct"); item(statement); doc = group = "" }
+    }
 }
-# A struct is shown with its comments and parsed without them.
-function struct_source(    plain, source, i) {
-    source = plain = statement
-    while ((i = index(plain, "/*")) > 0) plain = substr(plain, 1, i - 1) substr(plain, i + index(substr(plain, i), "*/") + 1)
-    shown = source
-    add_struct(plain)
+function without_comments(s,    i) {
+    while ((i = index(s, "/*")) > 0) s = substr(s, 1, i - 1) substr(s, i + index(substr(s, i), "*/") + 1)
+    return s
 }
-function add_struct(plain,    keep) { keep = mode; mode = "silent"; add_typedef(plain); mode = keep; doc = group; item("struct", shown); doc = "" }
 
 /^[ \t]*$/ { doc = ""; next }
 /^\/\*/ {
@@ -175,10 +183,10 @@ function add_struct(plain,    keep) { keep = mode; mode = "silent"; add_typedef(
     constants++
     k_name[constants] = $2; k_remark[constants] = remark
     if (mode == "md") {
-        if (group != "" || !table) { body[file] = body[file] "\n" trim(group) "\n\n| constant | value | |\n|---|---|---|\n"; group = "" }
-        table = 1
-        gsub(/\|/, "\\|", remark)
-        body[file] = body[file] "| `" $2 "` | " value " | " remark " |\n"
+        flush()
+        if (group != "" || !table) body[file] = body[file] (table ? "\n" : "") (group == "" ? "" : escape(trim(group)) "\n\n") "| constant | value | |\n|---|---|---|\n"
+        table = 1; group = ""
+        body[file] = body[file] "| `" $2 "` | " value " | " escape(remark) " |\n"
     }
     next
 }
@@ -197,6 +205,7 @@ function list(name, a, n,    i) {
     printf "\n  ],\n"
 }
 END {
+    flush()
     if (mode == "symbols") for (i = 1; i <= functions; i++) print f_name[i], f_since[i] | "LC_ALL=C sort"
     if (mode == "constants") for (i = 1; i <= constants; i++) print "CONSTANT(" k_name[i] ", " quote(k_remark[i]) ")"
     if (mode == "map") {
@@ -219,7 +228,8 @@ END {
         print "# libmesaopt " version ": API reference\n"
         for (i = 1; i <= n_files; i++) {
             print "## mesaopt/" files[i] "\n"
-            print about[files[i]] "\n" body[files[i]]
+            sub(/\n+$/, "", about[files[i]])
+            print "```text\n" about[files[i]] "\n```\n\n" body[files[i]]
         }
     }
 }
