@@ -203,6 +203,36 @@ START_TEST(stride_zero)
 }
 END_TEST
 
+/* Inexact sums: an element of C has the same bits whatever the strides and whatever part of C is asked for. */
+START_TEST(same_bits_however_cut)
+{
+    trial t;
+    uint32_t seed = 5;
+    if (!trial_of(_i, &t)) return;
+    t.k.gemm = &t.g;
+    enum { M = 45, N = 41 };
+    int64_t K = 2 * t.g.kc + 5, size = t.g.size;
+    mesh a = mesh_new(t.k.dtype, M, K, ROWS, &seed), b = mesh_new(t.k.dtype, K, N, ROWS, &seed);
+    mesh whole = mesh_new(t.k.dtype, M, N, ROWS, &seed), part = mesh_new(t.k.dtype, M, N, COLUMNS, &seed);
+    for (int64_t k = 0; k < K; k++) {
+        for (int64_t i = 0; i < M; i++) mesh_poke(&a, i, k, (double)(next_random(&seed) >> 8) / (1 << 20) - 8);
+        for (int64_t j = 0; j < N; j++) mesh_poke(&b, k, j, (double)(next_random(&seed) >> 8) / (1 << 20) - 8);
+    }
+    gemm_product(&t.k, t.scratch, PRODUCT_LANE, TRI_NONE, 0, M, N, K, a.view, b.view, whole.view);
+    for (int rows = 1; rows <= M; rows = rows < 6 ? rows + 1 : 3 * rows) {
+        for (int64_t i = 0; i < M; i += rows) {
+            mat A = {(char *)a.view.p + i * a.view.rs * size, a.view.rs, a.view.cs}, C = {(char *)part.view.p + i * part.view.rs * size, part.view.rs, part.view.cs};
+            gemm_product(&t.k, t.scratch, PRODUCT_LANE, TRI_NONE, 0, rows < M - i ? rows : M - i, N, K, A, b.view, C);
+        }
+        int64_t differ = 0;
+        for (int64_t i = 0; i < M; i++)
+            for (int64_t j = 0; j < N; j++) differ += get(&whole, i, j) != get(&part, i, j);
+        ck_assert_msg(differ == 0, "isa %d dtype %d: %lld elements differ in parts of %d rows", t.k.isa, t.k.dtype, (long long)differ, rows);
+    }
+    free(a.block), free(b.block), free(whole.block), free(part.block), free(t.scratch);
+}
+END_TEST
+
 Suite *test_gemm_suite(void)
 {
     Suite *s = suite_create("gemm");
@@ -213,6 +243,7 @@ Suite *test_gemm_suite(void)
     tcase_add_loop_test(t, many_blocks, 0, TRIALS);
     tcase_add_loop_test(t, full_blocks, 0, TRIALS);
     tcase_add_loop_test(t, stride_zero, 0, TRIALS);
+    tcase_add_loop_test(t, same_bits_however_cut, 0, TRIALS);
     suite_add_tcase(s, t);
     return s;
 }

@@ -6,7 +6,8 @@
  *             for jr, ir:  micro-kernel, C tile (mr x nr) += A panel * B panel
  *
  * A C of the storage order that the micro-kernel does not favour is computed as C' = B' A'. Tiles outside a triangle are
- * skipped; inside A's triangle the sum over k is cut per panel. Edges and diagonal tiles of C go through a tile in scratch. */
+ * skipped; inside A's triangle the sum over k is cut per panel. Edges and diagonal tiles of C go through a tile in scratch.
+ * Thin products (few rows or few columns, such as a vector times a matrix) would fill a fraction of that tile and have loops of their own. */
 #include "kern/simd_gemm.h"
 #include "kern/simd.h"
 
@@ -63,14 +64,32 @@ static inline void transpose(const real *x, int64_t is, real *out, int64_t width
 #endif
 }
 
-/* Panel rows of adjacent elements. */
-static void pack_copy(int64_t width, int64_t rows, int64_t n, const real *x, int64_t ks, real *out)
+/* Panel rows of adjacent elements; the last vector of a row overlaps the one before. */
+static inline __attribute__((always_inline)) void copy_rows(int64_t width, int64_t rows, int64_t n, const real *x, int64_t ks, real *out)
 {
     for (int64_t k = 0; k < n; k++, x += ks, out += width) {
-        int64_t i = 0;
-        for (; i + LANES <= rows; i += LANES) store_u(out + i, load_u(x + i));
-        for (; i + QUAD <= rows; i += QUAD) *(uquad *)(out + i) = *(const uquad *)(x + i);
-        for (; i < rows; i++) out[i] = x[i];
+        if (rows >= LANES) {
+            for (int64_t i = 0; i + LANES < rows; i += LANES) store_u(out + i, load_u(x + i));
+            store_u(out + rows - LANES, load_u(x + rows - LANES));
+        } else if (rows >= QUAD) {
+            for (int64_t i = 0; i + QUAD < rows; i += QUAD) *(uquad *)(out + i) = *(const uquad *)(x + i);
+            *(uquad *)(out + rows - QUAD) = *(const uquad *)(x + rows - QUAD);
+        } else {
+            for (int64_t i = 0; i < rows; i++) out[i] = x[i];
+        }
+    }
+}
+
+static void pack_copy(int64_t width, int64_t rows, int64_t n, const real *x, int64_t ks, real *out)
+{
+    switch (rows == width ? width : 0) {               /* widths of today's micro-kernels */
+    case 6: copy_rows(6, 6, n, x, ks, out); break;
+    case 8: copy_rows(8, 8, n, x, ks, out); break;
+    case 12: copy_rows(12, 12, n, x, ks, out); break;
+    case 14: copy_rows(14, 14, n, x, ks, out); break;
+    case 16: copy_rows(16, 16, n, x, ks, out); break;
+    case 32: copy_rows(32, 32, n, x, ks, out); break;
+    default: copy_rows(width, rows, n, x, ks, out);
     }
 }
 
@@ -80,12 +99,14 @@ static void pack_strided(int64_t width, int64_t rows, int64_t n, const real *x, 
         for (int64_t i = 0; i < rows; i++) out[k * width + i] = x[i * is + k * ks];
 }
 
-/* Adjacent elements run along k. */
+/* Adjacent elements run along k: QUAD rows of a cache line's length at a time, since rows a power of two apart share few cache sets. */
 static void pack_transposed(int64_t width, int64_t rows, int64_t n, const real *x, int64_t is, real *out)
 {
+    enum { LINE = 64 / sizeof(real) };
     int64_t whole_i = rows - rows % QUAD, whole_k = n - n % QUAD;
-    for (int64_t k = 0; k < whole_k; k += QUAD)
-        for (int64_t i = 0; i < whole_i; i += QUAD) transpose(x + i * is + k, is, out + k * width + i, width);
+    for (int64_t line = 0; line < whole_k; line += LINE)
+        for (int64_t i = 0; i < whole_i; i += QUAD)
+            for (int64_t k = line; k < least(whole_k, line + LINE); k += QUAD) transpose(x + i * is + k, is, out + k * width + i, width);
     pack_strided(width, rows - whole_i, whole_k, x + whole_i * is, is, 1, out + whole_i);
     pack_strided(width, rows, n - whole_k, x + whole_k, is, 1, out + whole_k * width);
 }
@@ -195,8 +216,60 @@ static void loops(const work *w)
 static void clear(const gemm_op *op, int above)
 {
     real *c = op->C.p;
-    for (int64_t i = 0; i < op->M; i++)
-        for (int64_t j = above ? most(0, i + op->diagonal + 1) : 0; j < op->N; j++) c[i * op->C.rs + j * op->C.cs] = 0;
+    int64_t rs = op->C.rs, cs = op->C.cs;
+    for (int64_t i = 0; i < op->M; i++) {
+        int64_t from = above ? most(0, i + op->diagonal + 1) : 0;
+        if (cs == 1 && from < op->N) memset(c + i * rs + from, 0, (size_t)(op->N - from) * sizeof(real));
+        else for (int64_t j = from; j < op->N; j++) c[i * rs + j * cs] = 0;
+    }
+}
+
+enum { THIN = 4, THIN_VECS = SIMD_ISA == 3 ? 4 : 2, WIDE = 4 * LANES };   /* sums for 3 and 4 rows: 8 of 16, or 16 of 32 registers */
+
+/* c[t][w] = sum over k of thin[t * ts + k * ks] x[k * xs + w], w < width = vecs * LANES, with all sums in registers. */
+static inline __attribute__((always_inline)) void thin_block(int rows, int vecs, int64_t n, const real *thin, int64_t ts, int64_t ks,
+                                                             const real *x, int64_t xs, real *c)
+{
+    vec sum[THIN][WIDE / LANES] = {{{0}}};
+    for (int64_t k = 0; k < n; k++, x += xs, thin += ks)
+        for (int t = 0; t < rows; t++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vecs; v++) sum[t][v] += thin[t * ts] * load_u(x + v * LANES);
+    for (int t = 0; t < rows; t++)
+        for (int v = 0; v < vecs; v++) store_u(c + (t * vecs + v) * LANES, sum[t][v]);
+}
+
+/* C with at most THIN rows: the rows of `thin` times the panels of `wide`, which are packed only where their elements are not adjacent. */
+static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc, int accumulate, real *c, int64_t rs, int64_t cs, real *scratch)
+{
+    real *tile = scratch, *pack = scratch + THIN * WIDE;
+    int64_t rows = thin->count, width = wide->width;
+    for (int64_t pc = 0; pc < K; pc += kc)
+        for (int64_t j = 0; j < wide->count; j += width) {
+            int64_t end = least(K, pc + kc), n = end - pc, columns = least(width, wide->count - j), ts = thin->is, ks = thin->ks, xs = wide->ks;
+            const real *x = wide->p + j + pc * xs, *a = thin->p + pc * ks;
+            if (wide->is != 1 || columns < width) {
+                pack_panel(wide, j, K, pc, end, pack);
+                x = pack, xs = width;
+            }
+            if (rows == 1) thin_block(1, 4, n, a, ts, ks, x, xs, tile);
+            else if (rows == 2) thin_block(2, 4, n, a, ts, ks, x, xs, tile);
+            else if (rows == 3) thin_block(3, THIN_VECS, n, a, ts, ks, x, xs, tile);
+            else thin_block(4, THIN_VECS, n, a, ts, ks, x, xs, tile);
+            for (int64_t t = 0; t < rows; t++)
+                for (int64_t w = 0; w < columns; w++) {
+                    real *to = c + t * rs + (j + w) * cs;
+                    *to = accumulate || pc > 0 ? *to + tile[t * width + w] : tile[t * width + w];
+                }
+        }
+}
+
+static void thin(const gemm *g, const gemm_op *op, side a, side b, void *scratch)
+{
+    int64_t rows = least(op->M, op->N), kc = even_block(op->K, g->kc, 1);
+    a.width = b.width = (rows < 3 ? 4 : THIN_VECS) * LANES;
+    if (op->M <= op->N) thin_loops(&a, &b, op->K, kc, op->accumulate, op->C.p, op->C.rs, op->C.cs, scratch);
+    else thin_loops(&b, &a, op->K, kc, op->accumulate, op->C.p, op->C.cs, op->C.rs, scratch);
 }
 
 void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
@@ -209,6 +282,10 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
     }
     int tri = op->tri == TRI_A_LOWER ? LOWER : op->tri == TRI_A_UPPER ? UPPER : FULL;
     side a = {op->A.p, op->A.rs, op->A.cs, op->M, 0, tri, op->diagonal}, b = {op->B.p, op->B.cs, op->B.rs, op->N, 0, FULL, 0};
+    if (op->tri == TRI_NONE && least(op->M, op->N) <= THIN) {
+        thin(g, op, a, b, scratch);
+        return;
+    }
     work w = {.g = g, .a = a, .b = b, .c = op->C.p, .rs = op->C.rs, .cs = op->C.cs, .K = op->K, .tri = op->tri == TRI_C_LOWER ? LOWER : FULL,
               .accumulate = op->accumulate, .diagonal = op->diagonal};
     if (g->by_rows ? w.cs != 1 && w.rs == 1 : w.rs != 1 && w.cs == 1) {
