@@ -51,7 +51,8 @@ SRC := $(sort $(filter-out lib/kern/simd_%,$(wildcard lib/*/*.c)))
 SIMD := $(sort $(wildcard lib/kern/simd_*.c))
 TESTS := $(sort $(wildcard tests/test_*.c))
 TEST_SRC := $(sort $(wildcard tests/*.c))
-BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+BENCH_SRC := $(sort $(filter-out tests/bench/simd_%,$(wildcard tests/bench/*.c)))
+BENCH_SIMD := $(sort $(wildcard tests/bench/simd_*.c))
 EXAMPLES := $(patsubst examples/%.c,$O/bin/%,$(sort $(filter-out examples/common.c,$(wildcard examples/*.c))))
 EXAMPLE_COMMON := $(patsubst %.c,$O/obj/%.o,$(wildcard examples/common.c))
 
@@ -81,9 +82,10 @@ GENERATED := $O/gen/constants.inc
 
 define simd_variant
 OBJ += $(SIMD:%.c=$O/obj/%.$1.$2.o)
+BENCH_OBJ += $(BENCH_SIMD:%.c=$O/obj/%.$1.$2.o)
 $O/obj/%.$1.$2.o: %.c $O/flags | $(GENERATED)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(LIB_CFLAGS) $$(SIMD_CFLAGS) $$(ISA_$2) -DREAL_BITS=$1 -DSIMD_ISA=$2 -c $$< -o $$@
+	$$(CC) $$(ALL_CFLAGS) $$(LIB_CFLAGS) $$(SIMD_CFLAGS) $$(ISA_$2) -Itests -DREAL_BITS=$1 -DSIMD_ISA=$2 -c $$< -o $$@
 endef
 $(foreach bits,32 64,$(foreach isa,$(ISA_LEVELS),$(eval $(call simd_variant,$(bits),$(isa)))))
 
@@ -218,7 +220,7 @@ demo: $O/bin/one_step_gd
 
 # Table on the terminal, JSON in $O/bench.json.
 bench: $O/bin/bench
-	$O/bin/bench out=$O/bench.json $(call passed_on,threads isa only)
+	$O/bin/bench out=$O/bench.json $(call passed_on,threads isa only rounds)
 
 # ---- docs and installation ----
 
