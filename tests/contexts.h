@@ -1,0 +1,56 @@
+/* What tests of handles share: contexts pinned to an ISA level, settings from text, dense views. */
+#ifndef TESTS_CONTEXTS_H
+#define TESTS_CONTEXTS_H
+
+#include "mesaopt/mesaopt.h"
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A settings object from "name=value name=value". */
+static inline mesaopt_settings *settings_from(int32_t scope, const char *text)
+{
+    mesaopt_settings *s = NULL;
+    ck_assert_int_eq(mesaopt_settings_create(scope, NULL, NULL, &s), MESAOPT_OK);
+    char copy[256], *rest = copy, *word;
+    ck_assert_uint_lt(strlen(text), sizeof copy);
+    strcpy(copy, text);
+    while ((word = strtok_r(rest, " ", &rest))) {
+        char *value = strchr(word, '=');
+        ck_assert_ptr_nonnull(value);
+        *value++ = 0;
+        ck_assert_int_eq(mesaopt_settings_set_text(s, word, value), MESAOPT_OK);
+    }
+    return s;
+}
+
+/* NULL when this CPU lacks the level. */
+static inline mesaopt_ctx *context_at(int32_t isa, int32_t threads)
+{
+    mesaopt_ctx *ctx = NULL;
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, "");
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_ISA, isa), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_THREADS, threads), MESAOPT_OK);
+    mesaopt_status status = mesaopt_ctx_create(s, &ctx);
+    ck_assert(status == MESAOPT_OK || status == MESAOPT_E_UNSUPPORTED);
+    mesaopt_settings_free(s);
+    return ctx;
+}
+
+static inline mesaopt_view dense(void *data, int32_t dtype, int32_t ndim, const int64_t *shape)
+{
+    mesaopt_view v;
+    ck_assert_int_eq(mesaopt_view_dense(data, dtype, ndim, shape, &v), MESAOPT_OK);
+    return v;
+}
+#define DENSE(data, dtype, ...) dense(data, dtype, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
+
+/* The context's text names every one of the words (NULL ends them). */
+static inline int text_names(const mesaopt_ctx *ctx, const char *a, const char *b)
+{
+    char text[512];
+    mesaopt_ctx_error(ctx, text, sizeof text);
+    return strstr(text, a) && (!b || strstr(text, b));
+}
+
+#endif
