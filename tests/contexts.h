@@ -1,4 +1,4 @@
-/* What tests of handles share: contexts pinned to an ISA level, settings from text, dense views. */
+/* What tests of handles share: contexts pinned to an ISA level, settings from text, dense views. Include after the library's inner headers: Check has a macro `fail`. */
 #ifndef TESTS_CONTEXTS_H
 #define TESTS_CONTEXTS_H
 
@@ -45,12 +45,14 @@ static inline mesaopt_view dense(void *data, int32_t dtype, int32_t ndim, const 
 }
 #define DENSE(data, dtype, ...) dense(data, dtype, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
 
-/* The context's text names every one of the words (NULL ends them). */
-static inline int text_names(const mesaopt_ctx *ctx, const char *a, const char *b)
-{
-    char text[512];
-    mesaopt_ctx_error(ctx, text, sizeof text);
-    return strstr(text, a) && (!b || strstr(text, b));
-}
+/* The call returns this status, and its text has `word` and what was expected. */
+#define REFUSED(ctx, status, word, call)                                            \
+    do {                                                                            \
+        char refused_text[512];                                                     \
+        ck_assert_int_eq(call, status);                                             \
+        mesaopt_ctx_error(ctx, refused_text, sizeof refused_text);                  \
+        ck_assert_msg(strstr(refused_text, word), "%s: %s", word, refused_text);    \
+        ck_assert_msg(strstr(refused_text, "expected"), "%s", refused_text);        \
+    } while (0)
 
 #endif

@@ -24,8 +24,5 @@ void NAME(squared_error)(int64_t, int64_t, int64_t, const void *, int64_t, const
 void NAME(load_one)(int64_t, int64_t, int64_t, const void *, int64_t, int64_t, int64_t, void *, int64_t);
 void NAME(store_one)(int64_t, int64_t, int64_t, const void *, int64_t, void *, int64_t, int64_t, int64_t);
 void NAME(squared_error_one)(int64_t, int64_t, int64_t, const void *, int64_t, const void *, int64_t, double, double *, void *);
-void NAME(uniform)(uint64_t, uint32_t, int64_t, int64_t, int64_t, double, double, void *);
-void NAME(normal)(uint64_t, uint32_t, int64_t, int64_t, int64_t, double, double, void *);
-void NAME(orthogonal)(uint64_t, uint32_t, int64_t, int64_t, int64_t, void *, void *);
 
 #endif

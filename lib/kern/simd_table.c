@@ -1,12 +1,13 @@
 /* The kernels of one element type and ISA level as two tables: panels of native width, and panels of one lane (whose
  * product, on BLIS micro-kernels, kern.c fills in). Random draws always fill panels of native width. */
 #include "kern/simd_kernels.h"
+#include "kern/simd_random.h"
 
 #define COMMON \
     .isa = SIMD_ISA, .dtype = REAL_DTYPE, .width = LANES, .size = sizeof(real), \
     .residual = NAME(residual), .residual_back = NAME(residual_back), .add = NAME(add), .scale = NAME(scale), .clamp = NAME(clamp), \
     .sum_squares = NAME(sum_squares), .first_nonfinite = NAME(first_nonfinite), .sum_parts = NAME(sum_parts), .adamw = NAME(adamw), \
-    .uniform = NAME(uniform), .normal = NAME(normal), .orthogonal = NAME(orthogonal)
+    .uniform = NAME(uniform), .normal = NAME(normal), .orthogonal = NAME(orthogonal), .similarity = NAME(similarity), .recursion = NAME(recursion)
 
 const kern NAME(kern_panel) = {
     COMMON, .lanes = LANES, .product = NAME(product), .softmax = NAME(softmax), .softmax_back = NAME(softmax_back),
