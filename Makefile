@@ -200,7 +200,7 @@ $(FUZZERS:%=$O/bin/fuzz_%): $O/bin/fuzz_%: $O/obj/tests/fuzz/fuzz_%.o $(FUZZ_COM
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(BLIS_LIB) $(LIBS)
 run-corpus: $(FUZZERS:%=$O/bin/replay_%)
-	$(foreach f,$(FUZZERS),$O/bin/replay_$f $(sort $(wildcard tests/fuzz/corpus/$f/*)) &&) true
+	@set -e; for f in $(FUZZERS); do $O/bin/replay_$$f tests/fuzz/corpus/$$f/*; done
 fuzz:
 	@command -v clang >/dev/null || { echo "make fuzz: clang is missing (Debian: clang)" >&2; exit 1; }
 	+$(MAKE) O=$O/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' $(FUZZERS:%=$O/fuzz/bin/fuzz_%)
