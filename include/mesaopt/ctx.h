@@ -21,7 +21,7 @@ MESAOPT_API mesaopt_status mesaopt_ctx_create(mesaopt_settings *settings, mesaop
 MESAOPT_API mesaopt_status mesaopt_ctx_free(mesaopt_ctx *ctx);
 
 /** Text of the last failure of a call on this context or one of its handles, at most cap bytes with the final NUL; returns
- *  the bytes the whole text needs. Unchanged by success; may be called from any thread at any time. Since 0.1. */
+ *  the bytes the whole text needs, or a negative status. Unchanged by success; may be called from any thread at any time. Since 0.1. */
 MESAOPT_API int64_t mesaopt_ctx_error(const mesaopt_ctx *ctx, char *buf, int64_t cap);
 
 /** Asks the running call (or, if none runs, the next long one) to stop. Async-signal-safe: a SIGINT handler may call it. Training runs

@@ -134,7 +134,7 @@ MESAOPT_API const char *mesaopt_settings_word(int32_t key, int32_t i);
 MESAOPT_API int64_t mesaopt_settings_dump(const mesaopt_settings *settings, char *buf, int64_t cap);
 
 /** Text of the last failure on this object ("" when there was none), at most cap bytes with the final NUL; returns the
- *  bytes the whole text needs. Unchanged by success. Since 0.1. */
+ *  bytes the whole text needs, or a negative status. Unchanged by success. Since 0.1. */
 MESAOPT_API int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf, int64_t cap);
 
 /** Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, and a log.

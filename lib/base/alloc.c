@@ -16,7 +16,7 @@ typedef struct header { void *base; int64_t size; } header;
 static void *default_fn(void *ptr, int64_t old_size, int64_t new_size, void *user)
 {
     (void)old_size, (void)user;
-    if (new_size) return realloc(ptr, (size_t)new_size);
+    if (new_size) return ptr ? realloc(ptr, (size_t)new_size) : calloc(1, (size_t)new_size);
     free(ptr);
     return NULL;
 }
@@ -53,7 +53,7 @@ void *alloc_new(const allocator *a, int64_t count, int64_t size)
     char *content = base + sizeof(header);
     content += -(uintptr_t)content % ALIGNMENT;
     memcpy(content - sizeof(header), &(header){base, total}, sizeof(header));
-    return memset(content, 0, (size_t)bytes);
+    return a->fn == default_fn ? content : memset(content, 0, (size_t)bytes);     /* calloc leaves fresh pages untouched */
 }
 
 void alloc_free(const allocator *a, void *block)

@@ -10,7 +10,7 @@ typedef struct allocator {
     void *user;
 } allocator;
 
-allocator alloc_default(void);     /* malloc, realloc, free */
+allocator alloc_default(void);     /* calloc, realloc, free */
 
 /* count * size bytes, zeroed, aligned to 64; NULL on overflow or when memory is short. Zero bytes give a valid block. */
 void *alloc_new(const allocator *a, int64_t count, int64_t size);

@@ -110,6 +110,7 @@ mesaopt_status settings_unknown(mesaopt_settings *s, const char *what, const opt
     for (const option_row *row = option_rows; row->key; row++)
         if (applies(row, s->scope)) list_add(&known, ", ", row->name);
     const char *scope = options_scope_name(s->scope);
+    if (!*what) what = "\"\"";
     if (!elsewhere) return settings_fail(s, MESAOPT_E_SETTING, "%s: unknown key, expected for scope %s one of %s", what, scope, known.text);
     return settings_fail(s, MESAOPT_E_SETTING, "%s: a key of scope %s, expected for scope %s one of %s", elsewhere->name,
                          scopes_of(elsewhere->key).text, scope, known.text);
@@ -118,6 +119,7 @@ mesaopt_status settings_unknown(mesaopt_settings *s, const char *what, const opt
 mesaopt_status settings_refuse(mesaopt_settings *s, const option_row *row, const char *was)
 {
     list words = {""};
+    if (!*was) was = "\"\"";
     if (row->type == MESAOPT_TYPE_CHOICE) {
         for (int i = 0; row->words[i]; i++) list_add(&words, ", ", row->words[i]);
         return settings_fail(s, MESAOPT_E_SETTING, "%s: %.60s, expected one of %s", row->name, was, words.text);
