@@ -2,6 +2,7 @@
 #include "mesaopt/model.h"
 #include "task/sequences.h"
 #include "train/batch.h"
+#include "train/checkpoint.h"
 
 static mesaopt_status enter(mesaopt_model *m, enum call_kind kind, call *c)
 {
@@ -126,15 +127,6 @@ mesaopt_status mesaopt_model_initialise(mesaopt_model *m, int64_t seed)
     return leave(m, &c, status);
 }
 
-static mesaopt_status check_whole(const mesaopt_model *m)
-{
-    const int64_t width = model_width(m, m->n_blocks - 1);
-    if (m->n_blocks == 0) return fail(m->head.ctx, MESAOPT_E_STATE, "model: no blocks, expected at least one");
-    if (width < m->outputs)
-        return fail(m->head.ctx, MESAOPT_E_STATE, "model: the last block has %lld features, expected at least the %lld of the prediction", (long long)width, (long long)m->outputs);
-    return MESAOPT_OK;
-}
-
 static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name)
 {
     return x >= 1 && x <= INT32_MAX ? MESAOPT_OK : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected 1 to 2147483647", name, (long long)x);
@@ -146,7 +138,7 @@ mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_
     CHECK(check_extent(m->head.ctx, B, "batch"));
     CHECK(check_extent(m->head.ctx, T, "length"));
     CHECK(check_not_null(m->head.ctx, bytes, "bytes"));
-    CHECK(check_whole(m));
+    CHECK(model_check_whole(m));
     if (status != MESAOPT_OK) return status;
     const batch b = {.B = B, .T = T};
     const int64_t need = batch_bytes(m, &b, training != 0);
@@ -164,7 +156,7 @@ static mesaopt_status check_batch(const mesaopt_model *m, const mesaopt_view *v,
 
 static mesaopt_status check_tokens(const mesaopt_model *m, const mesaopt_view *tokens, batch *b)
 {
-    mesaopt_status status = check_whole(m);
+    mesaopt_status status = model_check_whole(m);
     b->B = b->T = ANY;
     CHECK(check_batch(m, tokens, "tokens", b, m->inputs, 0));
     if (status != MESAOPT_OK) return status;
@@ -275,17 +267,6 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
     return leave(m, &c, status);
 }
 
-static mesaopt_status check_task(const mesaopt_model *m, mesaopt_task *task)
-{
-    if (!handle_ok(task, OBJECT_TASK)) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "task: %s, expected a task", task ? "another object" : "NULL");
-    const task_shape shape = task->shape;
-    if (task->head.ctx != m->head.ctx) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "task: of another context, expected the model's");
-    if (shape.width != m->inputs || shape.dim != m->outputs)
-        return fail(m->head.ctx, MESAOPT_E_SHAPE, "task: tokens of width %lld and targets of %lld, expected %lld and %lld",
-                    (long long)shape.width, (long long)shape.dim, (long long)m->inputs, (long long)m->outputs);
-    return MESAOPT_OK;
-}
-
 enum { EVALUATION_BATCH = 4096 };
 
 mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
@@ -295,8 +276,9 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
-    CHECK(check_whole(m));
-    CHECK(check_task(m, task));
+    CHECK(model_check_whole(m));
+    if (status == MESAOPT_OK && !handle_ok(task, OBJECT_TASK)) status = fail(ctx, MESAOPT_E_ARGUMENT, "task: %s, expected a task", task ? "another object" : "NULL");
+    CHECK(batch_check_task(m, task));
     const int64_t T = status == MESAOPT_OK ? task->shape.length : 0;
     CHECK(task_range_check(ctx, stream, first, count));
     if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {T}, MESAOPT_F64, 1}));
@@ -314,6 +296,38 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     }
     if (sums) alloc_free(&ctx->alloc, sums);
     return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_save(mesaopt_model *m, const char *path)
+{
+    call c;
+    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(m->head.ctx, path, "path"));
+    CHECK(checkpoint_save_model(m, path));
+    return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_load(mesaopt_model *m, const char *path)
+{
+    call c;
+    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(m->head.ctx, path, "path"));
+    CHECK(checkpoint_load_model(m, path));
+    return leave(m, &c, status);
+}
+
+mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
+{
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(check_not_null(ctx, out, "out"));
+    CHECK(checkpoint_open_model(ctx, path, out));
+    return ctx_leave(&c, status);
 }
 
 mesaopt_status mesaopt_model_free(mesaopt_model *model) { return object_free(model); }

@@ -126,11 +126,12 @@ static void own_panel(const mesaopt_task *task, const kern *k, int32_t stream, i
     }
 }
 
-static mesaopt_status batch_reserve(mesaopt_task *task, int64_t count, int64_t size)
+mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype)
 {
+    if (!task->fill) return MESAOPT_OK;
     mesaopt_ctx *ctx = task->head.ctx;
     int64_t bytes;
-    if (!size_mul(count, (task->shape.length + 1) * task->shape.dim * size, &bytes)) bytes = INT64_MAX;
+    if (!size_mul(count, (task->shape.length + 1) * task->shape.dim * dtype_size(dtype), &bytes)) bytes = INT64_MAX;
     if (bytes <= task->batch.bytes) return MESAOPT_OK;
     void *data = alloc_new(&ctx->alloc, 1, bytes);
     if (!data) return fail(ctx, MESAOPT_E_MEMORY, "memory: no %lld bytes for %lld sequences of a callback", (long long)bytes, (long long)count);
@@ -146,7 +147,7 @@ mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t
     mesaopt_ctx *ctx = task->head.ctx;
     const int64_t rows = task->shape.length + 1, n = task->shape.dim;
     if (task->batch.filling) return fail(ctx, MESAOPT_E_BUSY, "task: asked for sequences by its own callback, expected it to return first");
-    mesaopt_status status = batch_reserve(task, count, dtype_size(dtype));
+    mesaopt_status status = task_reserve(task, count, dtype);
     if (status) return status;
     mesaopt_view view = {.data = task->batch.data, .shape = {count, rows, n}, .stride = {rows * n, n, 1}, .ndim = 3, .dtype = dtype};
     const mesaopt_view mine = view;                    /* the host may scribble on its own */

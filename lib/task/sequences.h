@@ -42,6 +42,9 @@ mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
 /* MESAOPT_OK, or a status that names `stream`, `first` or `count` when they are out of range. */
 mesaopt_status task_range_check(mesaopt_ctx *ctx, int32_t stream, int64_t first, int64_t count);
 
+/* Room for batches of `count` sequences, so that task_prepare will not allocate. */
+mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype);
+
 /* Before panels of sequences first .. first + count - 1 are asked for: a callback task calls its host (on this thread) and keeps the batch, checked
  * to be finite; it allocates only when the batch is larger than any before. Does nothing for other tasks. MESAOPT_E_INTERRUPTED: the callback
  * returned non-zero. A task's next task_prepare ends the validity of the former batch. */

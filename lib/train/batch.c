@@ -234,6 +234,16 @@ static mesaopt_status check_finite(const job *j, const char *what)
     return fail(ctx, MESAOPT_E_NONFINITE, "%s: the gradient of %s is not finite", what, m->table[i].name);
 }
 
+mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task)
+{
+    const task_shape shape = task->shape;
+    if (task->head.ctx != m->head.ctx) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "task: of another context, expected the model's");
+    if (shape.width != m->inputs || shape.dim != m->outputs)
+        return fail(m->head.ctx, MESAOPT_E_SHAPE, "task: tokens of width %lld and targets of %lld, expected %lld and %lld",
+                    (long long)shape.width, (long long)shape.dim, (long long)m->inputs, (long long)m->outputs);
+    return MESAOPT_OK;
+}
+
 mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, const char *what)
 {
     mesaopt_ctx *ctx = m->head.ctx;
@@ -241,11 +251,11 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
     if (status != MESAOPT_OK) return status;
     job j = {m, b, w, lay_out(m->work.memory, m, b, w->gradient)};
     parallel_run(ctx, j.l.shards, run_shard, &j);
-    if (ctx_interrupted(ctx)) {
+    if (w->gradient) parallel_run(ctx, (m->n_params + SUM_CHUNK - 1) / SUM_CHUNK, sum_chunk, &j);
+    if (ctx_interrupted(ctx)) {                        /* either loop may have left items out */
         ctx_interrupt_taken(ctx);
         return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what);
     }
-    if (w->gradient) parallel_run(ctx, (m->n_params + SUM_CHUNK - 1) / SUM_CHUNK, sum_chunk, &j);
     if (w->by_t || w->gradient) status = check_finite(&j, what);
     if (w->by_t && status == MESAOPT_OK)
         for (int64_t s = 0; s < j.l.shards; s++)

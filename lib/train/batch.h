@@ -28,6 +28,9 @@ typedef struct wanted {
     double *by_t;                              /* [T], += sum over sequences of the half squared error at t */
 } wanted;
 
+/* Do tokens and observations of a task fit the model? Of the same context, too. */
+mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task);
+
 /* MESAOPT_OK, MESAOPT_E_MEMORY, MESAOPT_E_INTERRUPTED, or MESAOPT_E_NONFINITE (loss or gradients wanted) with a text that begins with `what`
  * and names the tensor; m->grads is defined on success only. Allocates when the shape needs more than any before. */
 mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, const char *what);

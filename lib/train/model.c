@@ -26,6 +26,7 @@ mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
     m->size = dtype_size(m->dtype);
     m->inputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_INPUTS);
     m->outputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_OUTPUTS);
+    m->most_params = INT64_MAX;
     *out = m;
     return MESAOPT_OK;
 }
@@ -97,6 +98,10 @@ mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settin
     for (int64_t i = 0; i < n; i++) n_table += blocks[i].n_params;
     table = alloc_new(a, n_table, sizeof *table);
     if (!table || (n_params = lay_out(blocks, n, table)) < 0) goto memory;
+    if (n_params > m->most_params) {
+        status = fail(ctx, MESAOPT_E_FORMAT, "blocks: %lld parameters, expected at most the %lld that the file has room for", (long long)n_params, (long long)m->most_params);
+        goto failed;
+    }
     params = alloc_new(a, n_params, m->size);
     grads = alloc_new(a, n_params, m->size);
     if (!params || !grads) goto memory;
@@ -113,6 +118,15 @@ memory:
 failed:
     alloc_free(a, blocks), alloc_free(a, table), alloc_free(a, params), alloc_free(a, grads);
     return status;
+}
+
+mesaopt_status model_check_whole(const mesaopt_model *m)
+{
+    const int64_t width = model_width(m, m->n_blocks - 1);
+    if (m->n_blocks == 0) return fail(m->head.ctx, MESAOPT_E_STATE, "model: no blocks, expected at least one");
+    if (width < m->outputs)
+        return fail(m->head.ctx, MESAOPT_E_STATE, "model: the last block has %lld features, expected at least the %lld of the prediction", (long long)width, (long long)m->outputs);
+    return MESAOPT_OK;
 }
 
 const model_parameter *model_find(const mesaopt_model *m, const char *name)

@@ -35,6 +35,7 @@ struct mesaopt_model {
     int64_t n_table;
     void *params, *grads;          /* n_params reals each */
     int64_t n_params;
+    int64_t most_params;           /* model_add refuses to go beyond: what a file can hold while a model is opened from it */
     workspace work;
     atomic_int trainers;           /* holding the model: no block may be added */
 };
@@ -44,6 +45,7 @@ mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settin
 mesaopt_status model_add_text(mesaopt_model *m, const char *text);
 int64_t model_text(const mesaopt_model *m, char *buf, int64_t cap);
 void model_initialise(mesaopt_model *m, int64_t seed);
+mesaopt_status model_check_whole(const mesaopt_model *m);        /* it has blocks, and features enough for the prediction */
 const model_parameter *model_find(const mesaopt_model *m, const char *name);
 mesaopt_view model_matrix(const mesaopt_model *m, const model_parameter *p, void *base);
 static inline int64_t model_width(const mesaopt_model *m, int64_t block) { return block < 0 ? m->inputs : m->blocks[block].out; }

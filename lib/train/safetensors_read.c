@@ -115,26 +115,15 @@ const char *tensor_file_metadata(const tensor_file *f, const char *key)
     return text ? text->value : NULL;
 }
 
-/* "[256,50,20]", cut when it does not fit. */
-static shown show_shape(int32_t ndim, const int64_t *shape)
-{
-    shown s = {"["};
-    size_t n = 1;
-    for (int32_t i = 0; i < ndim && i < MESAOPT_MAX_RANK; i++) n += (size_t)snprintf(s.text + n, sizeof s.text - n, "%s%" PRId64, i ? "," : "", shape[i]);
-    snprintf(s.text + n, sizeof s.text - n, ndim > MESAOPT_MAX_RANK ? ",...]" : "]");
-    return s;
-}
-
-static int is_real(int32_t dtype) { return dtype == MESAOPT_F64 || dtype == MESAOPT_F32 || dtype == MESAOPT_F16 || dtype == MESAOPT_BF16; }
-
 mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_t ndim, const int64_t *shape, const file_tensor **out)
 {
     const file_tensor *t = tensor_file_find(f, name);
-    if (!t) return tensor_file_fail(f, name, "it is missing");
+    if (!t) return tensor_file_fail(f, name, "it is missing, expected one of shape %.100s", view_list(ndim, shape).text);
     int same = t->ndim == ndim;
     for (int32_t i = 0; same && i < ndim; i++) same = t->shape[i] == shape[i];
-    if (!same) return tensor_file_fail(f, name, "shape %.100s, expected %.100s", show_shape(t->ndim, t->shape).text, show_shape(ndim, shape).text);
-    if (!is_real(t->dtype)) return tensor_file_fail(f, name, "not of a type that can be read as numbers, expected F64, F32, F16 or BF16");
+    if (t->ndim > MESAOPT_MAX_RANK) return tensor_file_fail(f, name, "rank %d, expected %d", t->ndim, ndim);
+    if (!same) return tensor_file_fail(f, name, "shape %.100s, expected %.100s", view_list(t->ndim, t->shape).text, view_list(ndim, shape).text);
+    if (t->dtype == 0 || !view_copyable(t->dtype, MESAOPT_F64)) return tensor_file_fail(f, name, "not of a type that can be read as numbers, expected F64, F32, F16 or BF16");
     *out = t;
     return MESAOPT_OK;
 }
@@ -148,7 +137,7 @@ mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int6
 {
     char buffer[16384] __attribute__((aligned(16)));
     if (t->ndim > MESAOPT_MAX_RANK) return tensor_file_fail(f, t->name, "rank %d, expected at most %d", t->ndim, MESAOPT_MAX_RANK);
-    if (t->dtype == 0 || (t->dtype != dtype && !(is_real(t->dtype) && (dtype == MESAOPT_F32 || dtype == MESAOPT_F64))))
+    if (t->dtype == 0 || (t->dtype != dtype && !view_copyable(t->dtype, dtype)))
         return fail(f->ctx, MESAOPT_E_DTYPE, "%s: tensor '%s': of a type that cannot be read as %s", show(f->path).text, show(t->name).text, dtype_name(dtype));
     int64_t size = (t->end - t->begin) / (t->count > 0 ? t->count : 1), offset = f->data_start + t->begin + first * size;
     if (t->dtype == dtype) return read_all(f, offset, count * size, out);

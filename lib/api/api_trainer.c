@@ -1,0 +1,103 @@
+/* mesaopt/trainer.h: validates, then delegates to train/. A call on a trainer also holds its model and its task, so that none of the three can
+ * be freed inside a callback. */
+#include "train/checkpoint.h"
+#include "train/trainer.h"
+#include <inttypes.h>
+
+static void hold(const mesaopt_trainer *t, int by)
+{
+    atomic_fetch_add(&((mesaopt_trainer *)t)->head.in_use, by);
+    atomic_fetch_add(&t->model->head.in_use, by);
+    atomic_fetch_add(&t->task->head.in_use, by);
+}
+
+static mesaopt_status enter(mesaopt_trainer *t, enum call_kind kind, call *c)
+{
+    if (!handle_ok(t, OBJECT_TRAINER)) return MESAOPT_E_ARGUMENT;
+    const mesaopt_status status = ctx_enter(t->head.ctx, kind, c);
+    if (status == MESAOPT_OK) hold(t, 1);
+    return status;
+}
+
+static mesaopt_status leave(mesaopt_trainer *t, call *c, mesaopt_status status)
+{
+    hold(t, -1);
+    return ctx_leave(c, status);
+}
+
+static mesaopt_status check_handle(mesaopt_ctx *ctx, const void *handle, enum object_kind kind, const char *name)
+{
+    if (!handle_ok(handle, kind)) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected a %s", name, handle ? "another object" : "NULL", name);
+    if (((const object *)handle)->ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: of another context, expected the trainer's", name);
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task, mesaopt_trainer **out)
+{
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    status = options_check(ctx, settings, MESAOPT_SCOPE_TRAINER, "settings");
+    if (status == MESAOPT_OK) status = check_handle(ctx, model, OBJECT_MODEL, "model");
+    if (status == MESAOPT_OK) status = check_handle(ctx, task, OBJECT_TASK, "task");
+    if (status == MESAOPT_OK) status = check_not_null(ctx, out, "out");
+    if (status == MESAOPT_OK) status = trainer_create(ctx, settings, model, task, out);
+    return ctx_leave(&c, status);
+}
+
+mesaopt_status mesaopt_trainer_step(mesaopt_trainer *t, double *loss)
+{
+    call c;
+    mesaopt_step report;
+    mesaopt_status status = enter(t, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    status = trainer_step(t, &c, &report);
+    if (status == MESAOPT_OK && loss) *loss = report.loss;
+    return leave(t, &c, status);
+}
+
+mesaopt_status mesaopt_trainer_run(mesaopt_trainer *t, int64_t steps, mesaopt_step_fn after, void *user)
+{
+    call c;
+    mesaopt_status status = enter(t, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    if (!trainer_steps_fit(t, steps))
+        status = fail(t->head.ctx, MESAOPT_E_ARGUMENT, "steps: %" PRId64 ", expected 0 to %" PRId64, steps, INT64_MAX / t->batch);
+    else status = trainer_run(t, &c, steps, after, user);
+    return leave(t, &c, status);
+}
+
+/* The model's own function enters the context and checks the rest. */
+mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *t, int64_t count, const mesaopt_view *by_t, double *loss)
+{
+    if (!handle_ok(t, OBJECT_TRAINER)) return MESAOPT_E_ARGUMENT;
+    return mesaopt_model_evaluate(t->model, t->task, MESAOPT_STREAM_TEST, 0, count, by_t, loss);
+}
+
+int64_t mesaopt_trainer_steps(const mesaopt_trainer *t) { return handle_ok(t, OBJECT_TRAINER) ? atomic_load(&t->step) : MESAOPT_E_ARGUMENT; }
+
+mesaopt_status mesaopt_trainer_save(mesaopt_trainer *t, const char *path)
+{
+    call c;
+    mesaopt_status status = enter(t, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    status = check_not_null(t->head.ctx, path, "path");
+    if (status == MESAOPT_OK) status = checkpoint_save_trainer(t, path);
+    return leave(t, &c, status);
+}
+
+mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path)
+{
+    call c;
+    mesaopt_status status = enter(t, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    status = check_not_null(t->head.ctx, path, "path");
+    if (status == MESAOPT_OK) status = checkpoint_load_trainer(t, path);
+    return leave(t, &c, status);
+}
+
+mesaopt_status mesaopt_trainer_free(mesaopt_trainer *t)
+{
+    return t && !handle_ok(t, OBJECT_TRAINER) ? MESAOPT_E_ARGUMENT : object_free(t);
+}

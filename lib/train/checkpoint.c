@@ -1,0 +1,318 @@
+/* Saving and loading checkpoints; see checkpoint.h. */
+#include "train/checkpoint.h"
+#include "train/safetensors.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FORMAT = 1, MAX_TEXTS = 10 };
+
+/* Parameters, and the moments of AdamW beside them. */
+static const char *const prefixes[] = {"", "adamw.m.", "adamw.v."};
+enum { SETS = sizeof prefixes / sizeof *prefixes };
+
+typedef struct name { char text[64]; } name;
+
+static name full_name(const char *prefix, const model_parameter *p)
+{
+    name n;
+    snprintf(n.text, sizeof n.text, "%s%s", prefix, p->name);
+    return n;
+}
+
+static name integer(int64_t x)
+{
+    name n;
+    snprintf(n.text, sizeof n.text, "%" PRId64, x);
+    return n;
+}
+
+/* ---- saving ---- */
+
+/* What a file is written from. */
+typedef struct record {
+    const mesaopt_model *m;
+    const mesaopt_trainer *t;      /* NULL: the model alone */
+    tensor_file_text text[MAX_TEXTS];
+    int64_t texts, tensors;
+    saved_tensor *tensor;
+    name *names, step, seed, lanes;
+    char *dumps;                   /* blocks, settings of the model, settings of the trainer */
+} record;
+
+static void add_text(record *r, const char *key, const char *value) { r->text[r->texts++] = (tensor_file_text){key, value}; }
+
+static void add_tensors(record *r, const char *prefix, const void *base)
+{
+    const mesaopt_model *m = r->m;
+    for (int64_t i = 0; i < m->n_table; i++, r->tensors++) {
+        const model_parameter *p = &m->table[i];
+        r->names[r->tensors] = full_name(prefix, p);
+        r->tensor[r->tensors] = (saved_tensor){r->names[r->tensors].text, m->dtype, 2, {p->rows, p->cols}, (const char *)base + p->offset * m->size};
+    }
+}
+
+static mesaopt_status record_reserve(record *r, int64_t text_bytes)
+{
+    const allocator *a = &r->m->head.ctx->alloc;
+    const int64_t tensors = r->m->n_table * (r->t ? SETS : 1);
+    r->tensor = alloc_new(a, tensors, sizeof *r->tensor);
+    r->names = alloc_new(a, tensors, sizeof *r->names);
+    r->dumps = alloc_new(a, text_bytes, 1);
+    if (r->tensor && r->names && r->dumps) return MESAOPT_OK;
+    return fail(r->m->head.ctx, MESAOPT_E_MEMORY, "save: no memory for the table of %" PRId64 " tensors", tensors);
+}
+
+static const kern *kern_of_steps(const mesaopt_trainer *t) { return model_kern(t->model, t->batch, t->task->shape.length); }
+
+static mesaopt_status record_fill(record *r)
+{
+    const mesaopt_model *m = r->m;
+    const mesaopt_trainer *t = r->t;
+    const int64_t blocks = model_text(m, NULL, 0), model = settings_text(&m->settings, NULL, 0), trainer = t ? settings_text(&t->settings, NULL, 0) : 0;
+    mesaopt_status status = record_reserve(r, blocks + model + trainer);
+    if (status != MESAOPT_OK) return status;
+    model_text(m, r->dumps, blocks);
+    settings_text(&m->settings, r->dumps + blocks, model);
+    add_text(r, "mesaopt.format", "1");
+    add_text(r, "mesaopt.kind", t ? "trainer" : "model");
+    add_text(r, "mesaopt.version", mesaopt_version_text());
+    add_text(r, "mesaopt.blocks", r->dumps);
+    add_text(r, "mesaopt.model", r->dumps + blocks);
+    add_tensors(r, prefixes[0], m->params);
+    if (!t) return MESAOPT_OK;
+    const kern *k = kern_of_steps(t);
+    settings_text(&t->settings, r->dumps + blocks + model, trainer);
+    r->step = integer(atomic_load(&t->step));
+    r->lanes = integer(k->lanes);
+    r->seed = integer((int64_t)t->task->seed);
+    add_text(r, "mesaopt.trainer", r->dumps + blocks + model);
+    if (!t->task->fill) add_text(r, "mesaopt.task_seed", r->seed.text);
+    add_text(r, "mesaopt.step", r->step.text);
+    add_text(r, "mesaopt.isa", mesaopt_settings_word(MESAOPT_KEY_ISA, k->isa));
+    add_text(r, "mesaopt.lanes", r->lanes.text);
+    add_tensors(r, prefixes[1], t->m);
+    add_tensors(r, prefixes[2], t->v);
+    return MESAOPT_OK;
+}
+
+static mesaopt_status save(const mesaopt_model *m, const mesaopt_trainer *t, const char *path)
+{
+    const allocator *a = &m->head.ctx->alloc;
+    record r = {.m = m, .t = t};
+    mesaopt_status status = record_fill(&r);
+    if (status == MESAOPT_OK) status = tensor_file_write(m->head.ctx, path, r.texts, r.text, r.tensors, r.tensor);
+    alloc_free(a, r.tensor);
+    alloc_free(a, r.names);
+    alloc_free(a, r.dumps);
+    return status;
+}
+
+mesaopt_status checkpoint_save_model(const mesaopt_model *m, const char *path) { return save(m, NULL, path); }
+mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const char *path) { return save(t->model, t, path); }
+
+/* ---- loading ---- */
+
+/* One tensor per parameter, names with `prefix`, into `out`, laid out as the model's parameters; all finite, and not negative if so wanted. */
+static mesaopt_status read_tensors(const tensor_file *f, const mesaopt_model *m, const char *prefix, int not_negative, void *out)
+{
+    const kern *k = kern_get(f->ctx, m->dtype, 0);
+    for (int64_t i = 0; i < m->n_table; i++) {
+        const model_parameter *p = &m->table[i];
+        const name full = full_name(prefix, p);
+        const int64_t count = p->rows * p->cols;
+        const file_tensor *t;
+        char *x = (char *)out + p->offset * m->size;
+        mesaopt_status status = tensor_file_expect(f, full.text, 2, (int64_t[]){p->rows, p->cols}, &t);
+        if (status == MESAOPT_OK) status = tensor_file_read(f, t, 0, count, m->dtype, x);
+        if (status != MESAOPT_OK) return status;
+        const int64_t bad = k->first_nonfinite(count, x);
+        if (bad >= 0) return tensor_file_fail(f, full.text, "element [%" PRId64 ",%" PRId64 "] is not a finite %s", bad / p->cols, bad % p->cols, dtype_name(m->dtype));
+        for (int64_t j = 0; not_negative && j < count; j++)
+            if (m->dtype == MESAOPT_F32 ? ((float *)x)[j] < 0 : ((double *)x)[j] < 0)
+                return tensor_file_fail(f, full.text, "element [%" PRId64 ",%" PRId64 "] is negative", j / p->cols, j % p->cols);
+    }
+    return MESAOPT_OK;
+}
+
+static mesaopt_status load_parameters(const tensor_file *f, mesaopt_model *m)
+{
+    const allocator *a = &f->ctx->alloc;
+    void *spare = alloc_new(a, m->n_params, m->size);
+    if (!spare) return fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for %" PRId64 " parameters", m->n_params);
+    mesaopt_status status = read_tensors(f, m, prefixes[0], 0, spare);
+    if (status == MESAOPT_OK) memcpy(m->params, spare, (size_t)(m->n_params * m->size));
+    alloc_free(a, spare);
+    return status;
+}
+
+mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path)
+{
+    tensor_file f;
+    mesaopt_status status = tensor_file_open(m->head.ctx, path, &f);
+    if (status != MESAOPT_OK) return status;
+    status = load_parameters(&f, m);
+    tensor_file_close(&f);
+    return status;
+}
+
+/* A text of the metadata that must be there. */
+static mesaopt_status need_text(const tensor_file *f, const char *key, const char **out)
+{
+    *out = tensor_file_metadata(f, key);
+    return *out ? MESAOPT_OK : tensor_file_fail(f, NULL, "no metadata %s, expected a checkpoint of this library", key);
+}
+
+static mesaopt_status need_integer(const tensor_file *f, const char *key, int64_t lowest, int64_t *out)
+{
+    const char *text;
+    mesaopt_status status = need_text(f, key, &text);
+    if (status != MESAOPT_OK) return status;
+    if (number_read_int(text, out) && *out >= lowest) return MESAOPT_OK;
+    return tensor_file_fail(f, NULL, "metadata %s: \"%.40s\", expected an integer >= %" PRId64, key, text, lowest);
+}
+
+/* Settings from their dump, "name=value name=value". */
+static mesaopt_status need_settings(const tensor_file *f, const char *key, int32_t scope, mesaopt_settings *out)
+{
+    const char *text;
+    mesaopt_status status = need_text(f, key, &text);
+    if (status != MESAOPT_OK) return status;
+    options_init(out, scope);
+    while (*text) {
+        char word[2][64];
+        for (int i = 0; i < 2; i++) {                  /* up to '=', then up to ' ' or the end */
+            const size_t n = strcspn(text, i ? " " : "= ");
+            if (n == 0 || n >= sizeof word[i] || (i == 0 && text[n] != '=')) return tensor_file_fail(f, NULL, "metadata %s: expected name=value at \"%.40s\"", key, text);
+            memcpy(word[i], text, n);
+            word[i][n] = 0;
+            text += n + (text[n] != 0);
+        }
+        if (mesaopt_settings_set_text(out, word[0], word[1]) != MESAOPT_OK) return tensor_file_fail(f, NULL, "metadata %s: %.150s", key, out->text);
+    }
+    return MESAOPT_OK;
+}
+
+static mesaopt_status check_format(const tensor_file *f)
+{
+    int64_t format;
+    mesaopt_status status = need_integer(f, "mesaopt.format", 1, &format);
+    if (status != MESAOPT_OK || format <= FORMAT) return status;
+    return tensor_file_fail(f, NULL, "metadata mesaopt.format: %" PRId64 ", expected at most %d; a newer version of the library wrote it", format, FORMAT);
+}
+
+static mesaopt_status open_model(const tensor_file *f, mesaopt_model **out)
+{
+    mesaopt_settings settings;
+    mesaopt_model *m;
+    const char *blocks;
+    mesaopt_status status = check_format(f);
+    if (status == MESAOPT_OK) status = need_text(f, "mesaopt.blocks", &blocks);
+    if (status == MESAOPT_OK) status = need_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &settings);
+    if (status == MESAOPT_OK) status = model_create(f->ctx, &settings, &m);
+    if (status != MESAOPT_OK) return status;
+    m->most_params = f->data_bytes / 2;                /* before the memory is asked for: a number takes two bytes at least */
+    if (*blocks) status = model_add_text(m, blocks);
+    m->most_params = INT64_MAX;
+    if (status == MESAOPT_OK) status = load_parameters(f, m);
+    if (status == MESAOPT_OK) *out = m;
+    else object_release(&m->head);
+    return status;
+}
+
+mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
+{
+    tensor_file f;
+    mesaopt_status status = tensor_file_open(ctx, path, &f);
+    if (status != MESAOPT_OK) return status;
+    status = open_model(&f, out);
+    tensor_file_close(&f);
+    return status;
+}
+
+/* ---- trainers ---- */
+
+/* Both settings in the type and extents that parameters and moments have. */
+static mesaopt_status check_same_model(const tensor_file *f, const mesaopt_model *m)
+{
+    static const int32_t keys[] = {MESAOPT_KEY_INPUTS, MESAOPT_KEY_OUTPUTS, MESAOPT_KEY_DTYPE};
+    mesaopt_settings theirs;
+    const char *blocks;
+    mesaopt_status status = need_text(f, "mesaopt.blocks", &blocks);
+    if (status == MESAOPT_OK) status = need_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &theirs);
+    if (status != MESAOPT_OK) return status;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const int64_t was = option_int(&theirs, MESAOPT_SCOPE_MODEL, keys[i]), is = option_int(&m->settings, MESAOPT_SCOPE_MODEL, keys[i]);
+        if (was != is) return tensor_file_fail(f, NULL, "model setting %s: %" PRId64 ", expected %" PRId64 " as the trainer's model has it", mesaopt_settings_name(keys[i]), was, is);
+    }
+    const int64_t bytes = model_text(m, NULL, 0);
+    char *ours = alloc_new(&f->ctx->alloc, bytes, 1);
+    if (!ours) return fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for a text of %" PRId64 " bytes", bytes);
+    model_text(m, ours, bytes);
+    if (strcmp(ours, blocks) != 0) status = tensor_file_fail(f, NULL, "blocks \"%.100s\", expected \"%.100s\"", blocks, ours);
+    alloc_free(&f->ctx->alloc, ours);
+    return status;
+}
+
+/* Other settings and another seed are the user's right; what differs goes to the log. */
+static void log_difference(const tensor_file *f, const char *key, const char *now)
+{
+    const char *was = tensor_file_metadata(f, key);
+    if (was && strcmp(was, now) != 0) ctx_log(f->ctx, "%.100s: %s was \"%.180s\", now \"%.180s\"", f->path, key, was, now);
+}
+
+/* MESAOPT_OK or MESAOPT_OTHER_ISA; a failure when the file does not say. */
+static mesaopt_status compare_machine(const tensor_file *f, const mesaopt_trainer *t)
+{
+    const char *isa;
+    int64_t lanes;
+    const kern *k = kern_of_steps(t);
+    mesaopt_status status = need_text(f, "mesaopt.isa", &isa);
+    if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.lanes", 1, &lanes);
+    if (status != MESAOPT_OK) return status;
+    return strcmp(isa, mesaopt_settings_word(MESAOPT_KEY_ISA, k->isa)) == 0 && lanes == k->lanes ? MESAOPT_OK : MESAOPT_OTHER_ISA;
+}
+
+static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, void *spare[SETS], int64_t *step)
+{
+    const char *kind;
+    mesaopt_status status = check_format(f);
+    if (status == MESAOPT_OK) status = need_text(f, "mesaopt.kind", &kind);
+    if (status == MESAOPT_OK && strcmp(kind, "trainer") != 0) status = tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
+    if (status == MESAOPT_OK) status = check_same_model(f, t->model);
+    if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.step", 0, step);
+    if (status == MESAOPT_OK && !trainer_steps_fit(t, *step)) status = tensor_file_fail(f, NULL, "metadata mesaopt.step: %" PRId64 ", beyond the end of the stream of sequences", *step);
+    for (int i = 0; i < SETS && status == MESAOPT_OK; i++) {
+        spare[i] = alloc_new(&f->ctx->alloc, t->model->n_params, t->model->size);
+        status = spare[i] ? read_tensors(f, t->model, prefixes[i], i == SETS - 1, spare[i])
+                          : fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for %" PRId64 " parameters", t->model->n_params);
+    }
+    return status == MESAOPT_OK ? compare_machine(f, t) : status;
+}
+
+static mesaopt_status load_trainer(const tensor_file *f, mesaopt_trainer *t)
+{
+    void *spare[SETS] = {NULL}, *to[SETS] = {t->model->params, t->m, t->v};
+    char dump[1024];
+    int64_t step;
+    const mesaopt_status status = read_trainer(f, t, spare, &step);
+    if (status >= 0) {
+        for (int i = 0; i < SETS; i++) memcpy(to[i], spare[i], (size_t)(t->model->n_params * t->model->size));
+        atomic_store(&t->step, step);
+        settings_text(&t->settings, dump, sizeof dump);
+        log_difference(f, "mesaopt.trainer", dump);
+        log_difference(f, "mesaopt.task_seed", integer((int64_t)t->task->seed).text);
+    }
+    for (int i = 0; i < SETS; i++) alloc_free(&f->ctx->alloc, spare[i]);
+    return status;
+}
+
+mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const char *path)
+{
+    tensor_file f;
+    mesaopt_status status = tensor_file_open(t->head.ctx, path, &f);
+    if (status != MESAOPT_OK) return status;
+    status = load_trainer(&f, t);
+    tensor_file_close(&f);
+    return status;
+}
