@@ -27,13 +27,6 @@ static inline __attribute__((always_inline)) vec clamp_vec(vec v, vec c)
     return pick(v < -c, -c, v);
 }
 
-static inline __attribute__((always_inline)) vec sqrt_vec(vec x)
-{
-    vec r;
-    for (int l = 0; l < LANES; l++) r[l] = REAL_BITS == 32 ? (real)__builtin_sqrtf((float)x[l]) : (real)__builtin_sqrt((double)x[l]);
-    return r;
-}
-
 void NAME(residual)(int64_t n, const void *x, const void *r, double clip, void *y)
 {
     const vec c = splat((real)clip);
@@ -109,7 +102,7 @@ void NAME(adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr,
         vec M = B1 * get((real *)m + i, w) + D1 * G, V = B2 * get((real *)v + i, w) + D2 * G * G;
         put((real *)m + i, M, w);
         put((real *)v + i, V, w);
-        put((real *)p + i, P - LR * (C1 * M / (sqrt_vec(C2 * V) + E) + WD * P), w);
+        put((real *)p + i, P - LR * (C1 * M / (square_root(C2 * V) + E) + WD * P), w);
     }
 }
 
