@@ -5,6 +5,11 @@
 
 #include "kern/kern.h"
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#else
+#include <arm_neon.h>
+#endif
 
 #if SIMD_ISA == 3
 #define SIMD_BYTES 64
@@ -46,6 +51,19 @@ static inline __attribute__((always_inline)) vec load_u(const real *p) { return 
 static inline __attribute__((always_inline)) void store_u(real *p, vec v) { *(uvec *)p = v; }
 static inline __attribute__((always_inline)) vec splat(real x) { return x - (vec){0}; }
 static inline __attribute__((always_inline)) vec pick(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
+
+static inline __attribute__((always_inline)) vec square_root(vec x)
+{
+#if SIMD_ISA == 3
+    return REAL_BITS == 32 ? (vec)_mm512_sqrt_ps((__m512)x) : (vec)_mm512_sqrt_pd((__m512d)x);
+#elif SIMD_ISA == 2
+    return REAL_BITS == 32 ? (vec)_mm256_sqrt_ps((__m256)x) : (vec)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__x86_64__)
+    return REAL_BITS == 32 ? (vec)_mm_sqrt_ps((__m128)x) : (vec)_mm_sqrt_pd((__m128d)x);
+#else
+    return REAL_BITS == 32 ? (vec)vsqrtq_f32((float32x4_t)x) : (vec)vsqrtq_f64((float64x2_t)x);
+#endif
+}
 
 /* Lane l <- lane l ^ X, for the halving tree of sum_lanes (fixed order). */
 #define SIMD_XOR4(X, B) (B) ^ X, (B + 1) ^ X, (B + 2) ^ X, (B + 3) ^ X
