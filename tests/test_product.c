@@ -17,13 +17,19 @@ static mesaopt_ctx *open_ctx(int32_t isa)
     return status == MESAOPT_OK ? ctx : NULL;              /* a level that this CPU lacks */
 }
 
+/* Aligned like everything the library hands to kernels, with room to spare; aligned_alloc wants a multiple of the alignment. */
+static void *block(int64_t bytes)
+{
+    return aligned_alloc(64, (size_t)(bytes / 64 * 64 + 128));
+}
+
 static uint32_t state = 1;
 static double draw(void) { return (state = state * 1664525u + 1013904223u) / 4294967296.0 * 2 - 1; }
 static double get(const kern *k, const void *p, int64_t i) { return k->size == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i]; }
 static void set(const kern *k, void *p, int64_t i, double x) { if (k->size == 4) ((float *)p)[i] = (float)x; else ((double *)p)[i] = x; }
 static void *array(const kern *k, int64_t n, double scale)
 {
-    void *p = aligned_alloc(64, (size_t)((n * k->size + 63) / 64 * 64 + 64));
+    void *p = block(n * k->size);
     for (int64_t i = 0; i < n; i++) set(k, p, i, scale * draw());
     return p;
 }
@@ -35,7 +41,7 @@ static void product_case(const kern *k, enum product_kind kind, enum triangle tr
     const int ta = rand() % 2, tb = rand() % 2, tc = rand() % 2, pad = rand() % 3;
     mat A = {NULL, ta ? 1 : K + pad, ta ? M + pad : 1}, B = {NULL, tb ? 1 : N + pad, tb ? K + pad : 1}, C = {NULL, tc ? 1 : N + pad, tc ? M + pad : 1};
     const int64_t nc = (M + 2) * (N + 2) * lc + 64;
-    void *scratch = aligned_alloc(64, (size_t)(kern_product_scratch(k) + 64)), *before = malloc((size_t)(nc * k->size));
+    void *scratch = block(kern_product_scratch(k)), *before = malloc((size_t)(nc * k->size));
     A.p = array(k, (M + 2) * (K + 2) * L, 1), B.p = array(k, (K + 2) * (N + 2) * lb, 1), C.p = array(k, nc, 1);
     if (tri == TRI_A_LOWER || tri == TRI_A_UPPER)          /* what TRI_C_LOWER would have left */
         for (int64_t m = 0; m < M; m++)
@@ -99,7 +105,7 @@ static void triangles(const kern *k)
 {
     for (int64_t T = 1; T < 40; T += 6) {
         const int64_t L = k->lanes, d = 3;
-        void *Q = array(k, T * d * L, 1), *S = array(k, T * T * L, 1), *O = array(k, T * d * L, 1), *scratch = aligned_alloc(64, (size_t)kern_product_scratch(k) + 64);
+        void *Q = array(k, T * d * L, 1), *S = array(k, T * T * L, 1), *O = array(k, T * d * L, 1), *scratch = block(kern_product_scratch(k));
         for (int64_t i = 0; i < T * T * L; i++) set(k, S, i, NAN);
         k->product(k, scratch, PRODUCT_LANE, TRI_C_LOWER, 0, T, T, d, (mat){Q, d, 1}, (mat){Q, 1, d}, (mat){S, T, 1});
         k->product(k, scratch, PRODUCT_LANE, TRI_A_LOWER, 0, T, d, T, (mat){S, T, 1}, (mat){Q, d, 1}, (mat){O, d, 1});
@@ -118,7 +124,7 @@ static void softmaxes(const kern *k)
     void *S = array(k, count, 30), *P = malloc((size_t)(count * k->size)), *dP = array(k, count, 1);
     const double scale = 0.7, tolerance = k->size == 4 ? 4e-6 : 1e-14;     /* e^x carries the rounding of x, up to 42 */
     memcpy(P, S, (size_t)(count * k->size));
-    void *dS = array(k, count, 1), *p = aligned_alloc(64, (size_t)(count * k->size + 64));
+    void *dS = array(k, count, 1), *p = block(count * k->size);
     memcpy(dS, dP, (size_t)(count * k->size));
     memcpy(p, S, (size_t)(count * k->size));
     k->softmax(M, first, scale, p, rs);
