@@ -1,5 +1,6 @@
 /* The large product against a plain triple loop, exactly: operands are small integers, so that every sum is exact in both types. */
 #include "kern/simd_gemm.h"
+#include "mesaopt/mesaopt.h"
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -233,6 +234,50 @@ START_TEST(same_bits_however_cut)
 }
 END_TEST
 
+static void backwards(void (*body)(void *job, int64_t i), void *job, int64_t n, void *user)
+{
+    (void)user;
+    while (n-- > 0) body(job, n);
+}
+
+/* Threads, and a host's loop that runs backwards, give the bits of gemm_product; rows and columns are cut, with and without triangles. */
+START_TEST(parallel_is_serial)
+{
+    static const int64_t shapes[][3] = {{900, 130, 70}, {130, 900, 70}, {800, 20, 800}, {420, 420, 33}, {0, 5, 5}, {5, 0, 5}, {3, 1000, 40}};
+    uint32_t seed = 6;
+    for (int run = 0; run < 4; run++) {
+        mesaopt_settings *settings = NULL;
+        mesaopt_ctx *ctx = NULL;
+        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, &settings), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_settings_set_int(settings, MESAOPT_KEY_THREADS, run < 3 ? run + 1 : 2), MESAOPT_OK);
+        if (run == 3) ck_assert_int_eq(mesaopt_settings_set_parallel(settings, backwards, NULL), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_ctx_create(settings, &ctx), MESAOPT_OK);
+        mesaopt_settings_free(settings);
+        for (int item = 0; item < 2 * (int)(sizeof shapes / sizeof *shapes); item++) {
+            const int64_t *n = shapes[item / 2];
+            const kern *k = kern_get(ctx, item % 2 ? MESAOPT_F64 : MESAOPT_F32, 1);
+            void *scratch = aligned_alloc(64, (size_t)(3 * gemm_scratch(k->gemm)));
+            for (int tri = TRI_NONE; tri <= TRI_A_UPPER; tri++) {
+                if ((tri == TRI_C_LOWER && n[0] != n[1]) || (tri > TRI_C_LOWER && n[0] != n[2])) continue;
+                mesh a = mesh_new(k->dtype, n[0], n[2], ROWS, &seed), b = mesh_new(k->dtype, n[2], n[1], ROWS, &seed);
+                mesh c = mesh_new(k->dtype, n[0], n[1], ROWS, &seed), d = mesh_new(k->dtype, n[0], n[1], ROWS, &seed);
+                for (int64_t i = 0; i < n[0]; i++)
+                    for (int64_t j = 0; j < n[2]; j++) mesh_poke(&a, i, j, (double)(next_random(&seed) >> 8) / (1 << 20) - 8);
+                gemm_product(k, scratch, PRODUCT_LANE, (enum triangle)tri, 0, n[0], n[1], n[2], a.view, b.view, c.view);
+                gemm_parallel(ctx, k, scratch, (enum triangle)tri, 0, n[0], n[1], n[2], a.view, b.view, d.view);
+                int64_t differ = 0;
+                for (int64_t i = 0; i < n[0]; i++)
+                    for (int64_t j = 0; j < n[1]; j++) differ += get(&c, i, j) != get(&d, i, j);
+                ck_assert_msg(differ == 0, "run %d, %lld x %lld, tri %d: %lld elements differ", run, (long long)n[0], (long long)n[1], tri, (long long)differ);
+                free(a.block), free(b.block), free(c.block), free(d.block);
+            }
+            free(scratch);
+        }
+        ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
+    }
+}
+END_TEST
+
 Suite *test_gemm_suite(void)
 {
     Suite *s = suite_create("gemm");
@@ -244,6 +289,7 @@ Suite *test_gemm_suite(void)
     tcase_add_loop_test(t, full_blocks, 0, TRIALS);
     tcase_add_loop_test(t, stride_zero, 0, TRIALS);
     tcase_add_loop_test(t, same_bits_however_cut, 0, TRIALS);
+    tcase_add_test(t, parallel_is_serial);
     suite_add_tcase(s, t);
     return s;
 }
