@@ -174,7 +174,8 @@ static int write_json(const char *path)
                 r->seconds, share(r));
     }
     fprintf(f, "%s]\n", result_count ? "" : "[");
-    return !ferror(f) & !fclose(f);
+    int bad = ferror(f);
+    return !(fclose(f) || bad);
 }
 
 int main(int argc, char **argv)
