@@ -220,7 +220,7 @@ demo: $O/bin/one_step_gd
 
 # Table on the terminal, JSON in $O/bench.json.
 bench: $O/bin/bench
-	$O/bin/bench out=$O/bench.json $(call passed_on,threads isa only rounds)
+	$O/bin/bench out=$O/bench.json $(call passed_on,threads isa only rounds clock)
 
 # ---- docs and installation ----
 
