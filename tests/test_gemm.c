@@ -27,7 +27,8 @@ static uint32_t next_random(uint32_t *state) { return *state = *state * 1664525u
 /* Rows x columns small integers amid NaN: around, and between for STRIDED. */
 static mesh mesh_new(int32_t dtype, int64_t rows, int64_t columns, enum layout layout, uint32_t *seed)
 {
-    int64_t rs = layout == ROWS ? columns + 3 : layout == COLUMNS ? 1 : 2 * columns + 1, cs = layout == ROWS ? 1 : layout == COLUMNS ? rows + 5 : 2;
+    int64_t rs = layout == ROWS ? columns + 3 : layout == COLUMNS ? 1 : 2 * columns + 1;
+    int64_t cs = layout == ROWS ? 1 : layout == COLUMNS ? rows + 5 : 2;
     int64_t margin = 64, count = 2 * margin + rows * rs + columns * cs, size = dtype == MESAOPT_F64 ? 8 : 4;
     mesh x = {dtype, count, malloc((size_t)(count * size)), {NULL, rs, cs}};
     ck_assert_ptr_nonnull(x.block);
@@ -64,8 +65,8 @@ static trial trial_new(int32_t isa, int32_t dtype, int portable)
 }
 
 /* One product; A's excluded triangle holds NaN, and C does too unless it is added to. */
-static void check_product(trial *t, enum product_kind kind, enum triangle tri, int accumulate, int64_t M, int64_t N, int64_t K, const enum layout *layout,
-                          uint32_t *seed)
+static void check_product(trial *t, enum product_kind kind, enum triangle tri, int accumulate, int64_t M, int64_t N, int64_t K,
+                          const enum layout *layout, uint32_t *seed)
 {
     t->k.gemm = &t->g;
     mesh a = mesh_new(t->k.dtype, M, K, layout[0], seed), b = mesh_new(t->k.dtype, K, N, layout[1], seed);
@@ -80,46 +81,40 @@ static void check_product(trial *t, enum product_kind kind, enum triangle tri, i
     for (int64_t i = 0; i < M; i++)
         for (int64_t j = 0; j < N; j++) {
             double want = expected(&a, &b, &before, tri, accumulate, i, j, K), got = get(&c, i, j);
-            if (want != got) ck_abort_msg("isa %d dtype %d kind %d tri %d accumulate %d, %lld x %lld x %lld, layouts %d %d %d: C[%lld,%lld] = %g, expected %g",
-                          t->k.isa, t->k.dtype, (int)kind, (int)tri, accumulate, (long long)M, (long long)N, (long long)K, layout[0], layout[1], layout[2],
-                          (long long)i, (long long)j, got, want);
+            if (want != got)
+                ck_abort_msg("isa %d dtype %d kind %d tri %d accumulate %d, %lld x %lld x %lld, layouts %d %d %d: C[%lld,%lld] = %g, expected %g",
+                             t->k.isa, t->k.dtype, (int)kind, (int)tri, accumulate, (long long)M, (long long)N, (long long)K,
+                             layout[0], layout[1], layout[2], (long long)i, (long long)j, got, want);
             mesh_poke(&c, i, j, NAN);
         }
     int64_t touched = 0;                               /* around and between */
-    for (int64_t i = 0; i < c.count; i++) touched += !isnan(c.dtype == MESAOPT_F64 ? ((double *)c.block)[i] : (double)((float *)c.block)[i]);
+    for (int64_t i = 0; i < c.count; i++)
+        touched += !isnan(c.dtype == MESAOPT_F64 ? ((double *)c.block)[i] : (double)((float *)c.block)[i]);
     ck_assert_int_eq(touched, 0);
     free(a.block), free(b.block), free(c.block), free(before.block);
-}
-
-static int cpu_has(int32_t isa)
-{
-#if defined(__x86_64__)
-    if (isa == MESAOPT_ISA_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (isa == MESAOPT_ISA_AVX512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-#endif
-    return isa == MESAOPT_ISA_BASELINE;
 }
 
 /* Loop test over ISA level, type, and BLIS's or our own micro-kernel; a level that the CPU lacks passes untested. */
 static int trial_of(int item, trial *t)
 {
     int32_t isa = 1 + item / 4;
-    if (!cpu_has(isa)) return 0;
+    if (isa > kern_isa_best() || !kern_isa_built(isa)) return 0;
     *t = trial_new(isa, item / 2 % 2 ? MESAOPT_F64 : MESAOPT_F32, item % 2);
     return 1;
 }
 enum { TRIALS = 12 };
 
 static const enum layout layouts[][3] = {
-    {ROWS, ROWS, ROWS}, {ROWS, COLUMNS, ROWS}, {COLUMNS, ROWS, ROWS}, {COLUMNS, COLUMNS, COLUMNS}, {ROWS, ROWS, COLUMNS}, {STRIDED, STRIDED, STRIDED}, {STRIDED, ROWS, COLUMNS},
+    {ROWS, ROWS, ROWS}, {ROWS, COLUMNS, ROWS}, {COLUMNS, ROWS, ROWS}, {COLUMNS, COLUMNS, COLUMNS}, {ROWS, ROWS, COLUMNS},
+    {STRIDED, STRIDED, STRIDED}, {STRIDED, ROWS, COLUMNS},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
 START_TEST(every_shape_and_stride)
 {
     static const int64_t shapes[][3] = {
-        {1, 1, 1}, {1, 40, 20}, {40, 1, 20}, {2, 3, 5}, {7, 13, 9}, {20, 50, 20}, {32, 12, 64}, {33, 29, 31}, {64, 64, 64}, {65, 17, 130}, {6, 16, 1}, {37, 61, 0}, {0, 5, 5}, {5, 0, 5},
+        {1, 1, 1}, {1, 40, 20}, {40, 1, 20}, {2, 3, 5}, {7, 13, 9}, {20, 50, 20}, {32, 12, 64}, {33, 29, 31}, {64, 64, 64},
+        {65, 17, 130}, {6, 16, 1}, {37, 61, 0}, {0, 5, 5}, {5, 0, 5},
     };
     trial t;
     uint32_t seed = 1;
@@ -222,7 +217,8 @@ START_TEST(same_bits_however_cut)
     gemm_product(&t.k, t.scratch, PRODUCT_LANE, TRI_NONE, 0, M, N, K, a.view, b.view, whole.view);
     for (int rows = 1; rows <= M; rows = rows < 6 ? rows + 1 : 3 * rows) {
         for (int64_t i = 0; i < M; i += rows) {
-            mat A = {(char *)a.view.p + i * a.view.rs * size, a.view.rs, a.view.cs}, C = {(char *)part.view.p + i * part.view.rs * size, part.view.rs, part.view.cs};
+            mat A = {(char *)a.view.p + i * a.view.rs * size, a.view.rs, a.view.cs};
+            mat C = {(char *)part.view.p + i * part.view.rs * size, part.view.rs, part.view.cs};
             gemm_product(&t.k, t.scratch, PRODUCT_LANE, TRI_NONE, 0, rows < M - i ? rows : M - i, N, K, A, b.view, C);
         }
         int64_t differ = 0;
@@ -268,7 +264,8 @@ START_TEST(parallel_is_serial)
                 int64_t differ = 0;
                 for (int64_t i = 0; i < n[0]; i++)
                     for (int64_t j = 0; j < n[1]; j++) differ += get(&c, i, j) != get(&d, i, j);
-                ck_assert_msg(differ == 0, "run %d, %lld x %lld, tri %d: %lld elements differ", run, (long long)n[0], (long long)n[1], tri, (long long)differ);
+                ck_assert_msg(differ == 0, "run %d, %lld x %lld, tri %d: %lld elements differ", run, (long long)n[0], (long long)n[1], tri,
+                              (long long)differ);
                 free(a.block), free(b.block), free(c.block), free(d.block);
             }
             free(scratch);

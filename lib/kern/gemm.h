@@ -38,9 +38,9 @@ int gemm_init(gemm *g, int32_t isa, int32_t dtype);
 
 int64_t gemm_scratch(const gemm *g);                   /* bytes of scratch, whatever the shapes; scratch is aligned to 64 */
 
-/* The `product` member of a kern with one lane; all kinds mean the same there. Any strides, 0 too for A and B. C must not overlap A or B. TRI_C_LOWER
- * writes zeros above the diagonal. The excluded triangle of A counts as zeros whatever it holds; a row of A may still meet rows of B
- * up to a register tile beyond its end, as zero times them, so what is not finite there shows. */
+/* The `product` member of a kern with one lane; all kinds mean the same there. Any strides, 0 too for A and B. C must not overlap A or B.
+ * TRI_C_LOWER writes zeros above the diagonal. The excluded triangle of A counts as zeros whatever it holds; a row of A may still
+ * meet rows of B up to a register tile beyond its end, as zero times them, so what is not finite there shows. */
 void gemm_product(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,
                   int64_t M, int64_t N, int64_t K, mat A, mat B, mat C);
 

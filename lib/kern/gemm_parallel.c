@@ -1,4 +1,4 @@
-/* One large product on several threads: C is cut into parts of rows or columns by its shape alone, each a product of its own. See gemm.h. */
+/* One large product on several threads: C is cut by its shape alone into parts, each a product of its own. See gemm.h. */
 #include "kern/gemm.h"
 #include "base/pool.h"
 

@@ -7,7 +7,7 @@
  *
  * A C of the storage order that the micro-kernel does not favour is computed as C' = B' A'. Tiles outside a triangle are
  * skipped; inside A's triangle the sum over k is cut per panel. Edges and diagonal tiles of C go through a tile in scratch.
- * Thin products (few rows or few columns, such as a vector times a matrix) would fill a fraction of that tile and have loops of their own. */
+ * Thin products (few rows or few columns, as a vector times a matrix) would fill a fraction of that tile and have loops of their own. */
 #include "kern/simd_gemm.h"
 #include "kern/simd.h"
 
@@ -134,7 +134,8 @@ static void pack_panel(const side *s, int64_t i, int64_t K, int64_t pc, int64_t 
     for (int64_t k = low; k < high && rows < width; k++) memset(out + (k - low) * width + rows, 0, (size_t)(width - rows) * sizeof(real));
     int64_t edge = i + s->diagonal;                    /* the triangle of row r begins or ends at k = edge + r */
     if (s->tri == LOWER)
-        for (int64_t k = most(low, edge + 1); k < high; k++) memset(out + (k - low) * width, 0, (size_t)least(k - edge, width) * sizeof(real));
+        for (int64_t k = most(low, edge + 1); k < high; k++)
+            memset(out + (k - low) * width, 0, (size_t)least(k - edge, width) * sizeof(real));
     if (s->tri == UPPER)
         for (int64_t k = low; k < least(high, edge + width - 1); k++)
             memset(out + (k - low) * width + (k - edge + 1), 0, (size_t)(width - (k - edge + 1)) * sizeof(real));
@@ -160,7 +161,8 @@ static void store_tile(const work *w, int64_t i, int64_t j, int64_t m, int64_t n
 }
 
 /* Tile at row i, column j, over k in [pc, end). a, b: its panels; next_*: the panels of the next tile. */
-static void tile(const work *w, int64_t i, int64_t j, int64_t pc, int64_t end, const real *a, const real *b, const real *next_a, const real *next_b)
+static void tile(const work *w, int64_t i, int64_t j, int64_t pc, int64_t end, const real *a, const real *b,
+                 const real *next_a, const real *next_b)
 {
     const gemm *g = w->g;
     int64_t m = least(g->mr, w->a.count - i), n = least(g->nr, w->b.count - j), edge = i + w->diagonal;
@@ -240,13 +242,15 @@ static inline __attribute__((always_inline)) void thin_block(int rows, int vecs,
 }
 
 /* C with at most THIN rows: the rows of `thin` times the panels of `wide`, which are packed only where their elements are not adjacent. */
-static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc, int accumulate, real *c, int64_t rs, int64_t cs, real *scratch)
+static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc, int accumulate, real *c, int64_t rs, int64_t cs,
+                       real *scratch)
 {
     real *tile = scratch, *pack = scratch + THIN * WIDE;
     int64_t rows = thin->count, width = wide->width;
     for (int64_t pc = 0; pc < K; pc += kc)
         for (int64_t j = 0; j < wide->count; j += width) {
-            int64_t end = least(K, pc + kc), n = end - pc, columns = least(width, wide->count - j), ts = thin->is, ks = thin->ks, xs = wide->ks;
+            int64_t end = least(K, pc + kc), n = end - pc, columns = least(width, wide->count - j);
+            int64_t ts = thin->is, ks = thin->ks, xs = wide->ks;
             const real *x = wide->p + j + pc * xs, *a = thin->p + pc * ks;
             if (wide->is != 1 || columns < width) {
                 pack_panel(wide, j, K, pc, end, pack);
@@ -286,8 +290,8 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
         thin(g, op, a, b, scratch);
         return;
     }
-    work w = {.g = g, .a = a, .b = b, .c = op->C.p, .rs = op->C.rs, .cs = op->C.cs, .K = op->K, .tri = op->tri == TRI_C_LOWER ? LOWER : FULL,
-              .accumulate = op->accumulate, .diagonal = op->diagonal};
+    work w = {.g = g, .a = a, .b = b, .c = op->C.p, .rs = op->C.rs, .cs = op->C.cs, .K = op->K,
+              .tri = op->tri == TRI_C_LOWER ? LOWER : FULL, .accumulate = op->accumulate, .diagonal = op->diagonal};
     if (g->by_rows ? w.cs != 1 && w.rs == 1 : w.rs != 1 && w.cs == 1) {
         w.a = b, w.b = a, w.rs = op->C.cs, w.cs = op->C.rs, w.diagonal = -op->diagonal;
         w.tri = w.tri == LOWER ? UPPER : FULL;
@@ -301,7 +305,8 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
 
 enum { VECS = 2, MR = VECS * LANES, NR = SIMD_ISA == 3 ? 12 : SIMD_ISA == 2 ? 6 : 4 };
 
-static void micro(int64_t k, const void *va, const void *vb, int accumulate, void *vc, int64_t rs, int64_t cs, const void *next_a, const void *next_b)
+static void micro(int64_t k, const void *va, const void *vb, int accumulate, void *vc, int64_t rs, int64_t cs,
+                  const void *next_a, const void *next_b)
 {
     const real *a = va, *b = vb;
     real *c = vc;

@@ -2,8 +2,8 @@
  *
  *     bench [only=NAME] [isa=LEVEL] [threads=N] [rounds=N] [clock=wall|cpu] [out=FILE]
  *
- * A round repeats a workload for some 60 ms, in batches of at least 2 ms; then the peak is measured. The best batch counts, of the workload as of the
- * peak, since other programs only take time away. The table goes to standard output when all is done, the same as a JSON array to FILE,
+ * A round repeats a workload for some 60 ms, in batches of at least 2 ms; then the peak is measured. The best batch counts, of the
+ * workload as of the peak, since other programs only take time away. The table goes to standard output when all is done, the same as a JSON array to FILE,
  * progress to standard error. On a machine that is busy with other work clock=cpu counts the time of the calling thread instead, which says
  * something about workloads on one thread. */
 #include "bench/bench.h"
@@ -11,6 +11,7 @@
 #include "bench/peak.h"
 #include "kern/kern.h"
 #include "mesaopt/mesaopt.h"
+#include "tensor/view.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,8 @@ static result results[MAX_RESULTS];
 static int result_count;
 static clockid_t used_clock = CLOCK_MONOTONIC;
 static double peaks[4][3][MAX_THREADS + 1];            /* flop/s by ISA level, element type, threads: best so far */
+
+static const char *isa_word(int32_t isa) { return mesaopt_settings_word(MESAOPT_KEY_ISA, isa); }
 
 double bench_now(void)
 {
@@ -117,8 +120,7 @@ static void run(const workload *w, int32_t isa, int32_t dtype, int threads, int6
     bench_ok(&b, mesaopt_settings_set_int(settings, MESAOPT_KEY_THREADS, threads), "threads");
     bench_ok(&b, mesaopt_ctx_create(settings, &b.ctx), "context");
     mesaopt_settings_free(settings);
-    fprintf(stderr, "\r%-16s %-8s %s, %d thread%s   ", w->name, mesaopt_settings_word(MESAOPT_KEY_ISA, isa), dtype == MESAOPT_F64 ? "f64" : "f32", threads,
-            threads > 1 ? "s" : "");
+    fprintf(stderr, "\r%-16s %-8s %s, %d thread%s   ", w->name, isa_word(isa), dtype_name(dtype), threads, threads > 1 ? "s" : "");
     w->run(&b);
     if (result_count < MAX_RESULTS) results[result_count++] = (result){w->name, isa, dtype, threads, b.flops, b.seconds};
     mesaopt_ctx_free(b.ctx);
@@ -130,11 +132,11 @@ static void run_all(const arguments *a)
     int32_t best = kern_isa_best(), wanted = 0;
     int64_t rounds = a->rounds ? atoi(a->rounds) : 5, threads = a->threads ? atoi(a->threads) : 0;
     for (int32_t isa = 1; a->isa && isa <= best; isa++)
-        if (!strcmp(a->isa, mesaopt_settings_word(MESAOPT_KEY_ISA, isa))) wanted = isa;
+        if (!strcmp(a->isa, isa_word(isa))) wanted = isa;
     if ((a->isa && !wanted && strcmp(a->isa, "auto")) || rounds < 1 || (a->threads && (threads < 1 || threads > MAX_THREADS)) ||
         (a->clock && strcmp(a->clock, "wall") && strcmp(a->clock, "cpu"))) {
         fprintf(stderr, "bench: expected isa= a level of this CPU (best: %s), rounds= at least 1, threads= 1 to %d, clock= wall or cpu\n",
-                mesaopt_settings_word(MESAOPT_KEY_ISA, best), MAX_THREADS);
+                isa_word(best), MAX_THREADS);
         exit(EXIT_FAILURE);
     }
     if (a->clock && !strcmp(a->clock, "cpu")) used_clock = CLOCK_THREAD_CPUTIME_ID;
@@ -145,7 +147,8 @@ static void run_all(const arguments *a)
             for (int dtype = 0; dtype < 2; dtype++)
                 for (int t = 1; t <= MAX_THREADS; t++) {
                     int in_row = t <= 2 && (w->threads & t);
-                    if ((w->dtypes & (1 << dtype)) && (threads ? t == threads : in_row)) run(w, isa, dtype ? MESAOPT_F64 : MESAOPT_F32, t, rounds);
+                    if (!(w->dtypes & (1 << dtype)) || (threads ? t != threads : !in_row)) continue;
+                    run(w, isa, dtype ? MESAOPT_F64 : MESAOPT_F32, t, rounds);
                 }
     }
 }
@@ -158,7 +161,7 @@ static void print_table(void)
     printf("%-16s %-5s %-8s %7s %12s %10s %7s\n", "name", "dtype", "isa", "threads", "seconds", "GFLOP/s", "share");
     for (int i = 0; i < result_count; i++) {
         const result *r = &results[i];
-        printf("%-16s %-5s %-8s %7d %12.4g", r->name, r->dtype == MESAOPT_F64 ? "f64" : "f32", mesaopt_settings_word(MESAOPT_KEY_ISA, r->isa), r->threads, r->seconds);
+        printf("%-16s %-5s %-8s %7d %12.4g", r->name, dtype_name(r->dtype), isa_word(r->isa), r->threads, r->seconds);
         if (r->flops > 0) printf(" %10.1f %7.2f\n", 1e-9 * r->flops / r->seconds, share(r));
         else printf(" %10s %7s\n", "-", "-");
     }
@@ -173,9 +176,9 @@ static int write_json(const char *path)
     }
     for (int i = 0; i < result_count; i++) {
         const result *r = &results[i];
-        fprintf(f, "%s{\"name\": \"%s\", \"dtype\": \"%s\", \"isa\": \"%s\", \"threads\": %d, \"flops\": %.17g, \"seconds\": %.9g, \"share_of_peak\": %.4f}",
-                i ? ",\n " : "[", r->name, r->dtype == MESAOPT_F64 ? "f64" : "f32", mesaopt_settings_word(MESAOPT_KEY_ISA, r->isa), r->threads, r->flops,
-                r->seconds, share(r));
+        fprintf(f, "%s{\"name\": \"%s\", \"dtype\": \"%s\", \"isa\": \"%s\", \"threads\": %d, ", i ? ",\n " : "[", r->name,
+                dtype_name(r->dtype), isa_word(r->isa), r->threads);
+        fprintf(f, "\"flops\": %.17g, \"seconds\": %.9g, \"share_of_peak\": %.4f}", r->flops, r->seconds, share(r));
     }
     fprintf(f, "%s]\n", result_count ? "" : "[");
     int bad = ferror(f);
