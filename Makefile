@@ -2,6 +2,7 @@
 #
 #   make O=DIR              builds into DIR (default: build; absolute or relative)
 #   make CC=clang CFLAGS=-O2 LDFLAGS=...            the usual variables are respected; a change of them rebuilds
+#   make V=1              shows whole commands
 #   make BLIS_LIB=/path/libblis.a BLIS_INC=/path    another static BLIS (serial)
 #
 # Nothing here may fail while it is read when the compiler is still missing: `make deps` has to run on a bare machine.
@@ -68,6 +69,9 @@ all: lib examples
 lib: $(STATIC) $O/lib/libmesaopt.so
 examples: $(EXAMPLES)
 
+# Commands are shown as "CC lib/base/alloc.c", with V=1 in full.
+say = $(if $(V),,@printf '  %-4s %s\n' $1 '$2';)
+
 # Writes a text to the target unless it already stands there, so that what depends on it is not rebuilt for nothing.
 write_if_changed = mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$1)' > $@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
@@ -85,33 +89,33 @@ OBJ += $(SIMD:%.c=$O/obj/%.$1.$2.o)
 BENCH_OBJ += $(BENCH_SIMD:%.c=$O/obj/%.$1.$2.o)
 $O/obj/%.$1.$2.o: %.c $O/flags | $(GENERATED)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(LIB_CFLAGS) $$(SIMD_CFLAGS) $$(ISA_$2) -Itests -DREAL_BITS=$1 -DSIMD_ISA=$2 -c $$< -o $$@
+	$$(call say,CC,$$< $1.$2)$$(CC) $$(ALL_CFLAGS) $$(LIB_CFLAGS) $$(SIMD_CFLAGS) $$(ISA_$2) -Itests -DREAL_BITS=$1 -DSIMD_ISA=$2 -c $$< -o $$@
 endef
 $(foreach bits,32 64,$(foreach isa,$(ISA_LEVELS),$(eval $(call simd_variant,$(bits),$(isa)))))
 
 $O/obj/lib/%.o: lib/%.c $O/flags | $(GENERATED)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -c $< -o $@
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -c $< -o $@
 
 # Tests and benchmarks see the inside of the library, examples its public headers only.
 $O/obj/tests/%.o: tests/%.c $O/flags | $(GENERATED) $O/gen/suites.inc
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Itests -c $< -o $@
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Itests -c $< -o $@
 $O/obj/examples/%.o: examples/%.c $O/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Iinclude -c $< -o $@
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -Iinclude -c $< -o $@
 
 # ---- made from the public headers ----
 
 $O/gen/constants.inc: docs/api.awk $(HEADERS)
 	@mkdir -p $(@D)
-	awk -v mode=constants -f $^ > $@
+	$(call say,AWK,$@)awk -v mode=constants -f $^ > $@
 $O/gen/libmesaopt.map: docs/api.awk $(HEADERS)
 	@mkdir -p $(@D)
-	awk -v mode=map -f $^ > $@
+	$(call say,AWK,$@)awk -v mode=map -f $^ > $@
 $O/gen/libmesaopt.symbols: docs/api.awk $(HEADERS)
 	@mkdir -p $(@D)
-	awk -v mode=symbols -f $^ > $@
+	$(call say,AWK,$@)awk -v mode=symbols -f $^ > $@
 
 # tests/test_NAME.c defines Suite *test_NAME_suite(void); this is the list of them.
 $O/gen/suites.inc: FORCE
@@ -120,7 +124,7 @@ $O/gen/suites.inc: FORCE
 # mesaopt_build_info names the BLIS that is linked in; its headers do not say.
 $O/gen/blis_version: $O/flags
 	@mkdir -p $(@D)
-	$(AR) p $(BLIS_LIB) bli_info.o | LC_ALL=C grep -aoE '[0-9]+\.[0-9]+(\.[0-9]+)?(-[0-9a-z]+)?' | head -n 1 > $@
+	@$(AR) p $(BLIS_LIB) bli_info.o | LC_ALL=C grep -aoE '[0-9]+\.[0-9]+(\.[0-9]+)?(-[0-9a-z]+)?' | head -n 1 > $@
 $O/obj/lib/api/api_status.o: $O/gen/blis_version
 $O/obj/lib/api/api_status.o: private LIB_CFLAGS += -DMESAOPT_BLIS_VERSION='"$(shell cat $O/gen/blis_version)"'
 
@@ -129,34 +133,34 @@ $O/obj/lib/api/api_status.o: private LIB_CFLAGS += -DMESAOPT_BLIS_VERSION='"$(sh
 # For the tests: plain objects, nothing hidden.
 $(INTERNAL): $(OBJ)
 	@mkdir -p $(@D)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
 # One object that holds ours and the members of BLIS that it needs, and shows the exported functions only.
 $(STATIC): $(OBJ) $O/gen/libmesaopt.symbols
 	@mkdir -p $(@D)
-	$(CC) -r -nostdlib -o $O/obj/libmesaopt.o $(OBJ) $(BLIS_LIB)
-	cut -d' ' -f1 $O/gen/libmesaopt.symbols > $O/gen/libmesaopt.keep
-	$(OBJCOPY) --keep-global-symbols=$O/gen/libmesaopt.keep $O/obj/libmesaopt.o
-	rm -f $@ && $(AR) rcs $@ $O/obj/libmesaopt.o
+	$(call say,LINK,$O/obj/libmesaopt.o)$(CC) -r -nostdlib -o $O/obj/libmesaopt.o $(OBJ) $(BLIS_LIB)
+	@cut -d' ' -f1 $O/gen/libmesaopt.symbols > $O/gen/libmesaopt.keep
+	$(call say,HIDE,$O/obj/libmesaopt.o)$(OBJCOPY) --keep-global-symbols=$O/gen/libmesaopt.keep $O/obj/libmesaopt.o
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $O/obj/libmesaopt.o
 
 $(SHARED): $(OBJ) $O/gen/libmesaopt.map
 	@mkdir -p $(@D)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libmesaopt.so.$(SOVERSION) -Wl,--version-script=$O/gen/libmesaopt.map \
-	    -Wl,-Bsymbolic-functions -Wl,-z,noexecstack -Wl,--as-needed -o $@ $(OBJ) $(BLIS_LIB) $(LIBS)
+	$(call say,LINK,$@)$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libmesaopt.so.$(SOVERSION) -Wl,--version-script=$O/gen/libmesaopt.map \
+	    -Wl,-Bsymbolic-functions -Wl,-z,noexecstack $(if $(findstring -fsanitize,$(CFLAGS)),,-Wl,-z,defs) -Wl,--as-needed -o $@ $(OBJ) $(BLIS_LIB) $(LIBS)
 $O/lib/libmesaopt.so: $(SHARED)
-	ln -sf libmesaopt.so.$(VERSION) $O/lib/libmesaopt.so.$(SOVERSION)
-	ln -sf libmesaopt.so.$(SOVERSION) $@
+	@ln -sf libmesaopt.so.$(VERSION) $O/lib/libmesaopt.so.$(SOVERSION)
+	@ln -sf libmesaopt.so.$(SOVERSION) $@
 
 $(EXAMPLES): $O/bin/%: $O/obj/examples/%.o $(EXAMPLE_COMMON) $(STATIC)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $O/bin/check: $(TEST_OBJ) $(INTERNAL)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) -lcheck -lsubunit -lrt $(LIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) -lcheck -lsubunit -lrt $(LIBS)
 $O/bin/bench: $(BENCH_OBJ) $(INTERNAL)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) $(LIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) $(LIBS)
 
 # ---- tests ----
 
@@ -195,10 +199,10 @@ FUZZ_COMMON := $O/obj/tests/fuzz/fuzzing.o
 FUZZ_OBJ := $(FUZZERS:%=$O/obj/tests/fuzz/fuzz_%.o) $(FUZZ_COMMON) $O/obj/tests/fuzz/replay.o
 $(FUZZERS:%=$O/bin/replay_%): $O/bin/replay_%: $O/obj/tests/fuzz/fuzz_%.o $(FUZZ_COMMON) $O/obj/tests/fuzz/replay.o $(INTERNAL)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) $(LIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) $(LIBS)
 $(FUZZERS:%=$O/bin/fuzz_%): $O/bin/fuzz_%: $O/obj/tests/fuzz/fuzz_%.o $(FUZZ_COMMON) $(INTERNAL)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(BLIS_LIB) $(LIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(BLIS_LIB) $(LIBS)
 run-corpus: $(FUZZERS:%=$O/bin/replay_%)
 	@set -e; for f in $(FUZZERS); do $O/bin/replay_$$f tests/fuzz/corpus/$$f/*; done
 fuzz:
@@ -226,11 +230,10 @@ bench: $O/bin/bench
 
 $O/bin/api_values: docs/api_values.c $O/gen/constants.inc $(STATIC)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Iinclude -I$O/gen $(LDFLAGS) -MF $O/gen/api_values.d -o $@ $< $(STATIC) $(LIBS)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -Iinclude -I$O/gen $(LDFLAGS) -MF $O/gen/api_values.d -o $@ $< $(STATIC) $(LIBS)
 $O/docs/api.json $O/docs/api.md: $O/docs/api.%: docs/api.awk $(HEADERS) $O/bin/api_values
 	@mkdir -p $(@D)
-	awk -v mode=$* -v version=$(VERSION) -f docs/api.awk $(HEADERS) > $@
-	$O/bin/api_values $* >> $@
+	$(call say,DOC,$@)awk -v mode=$* -v version=$(VERSION) -f docs/api.awk $(HEADERS) > $@ && $O/bin/api_values $* >> $@
 docs: $O/docs/api.md $O/docs/api.json
 	@echo "API reference: $O/docs/api.md; the same for programs: $O/docs/api.json"
 

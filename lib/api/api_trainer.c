@@ -1,7 +1,7 @@
 /* mesaopt/trainer.h: validates, then delegates to train/. A call on a trainer also holds its model and its task, so that none of the three can
  * be freed inside a callback. */
 #include "train/checkpoint.h"
-#include "train/trainer.h"
+#include "train/trainer_impl.h"
 #include <inttypes.h>
 
 static void hold(const mesaopt_trainer *t, int by)

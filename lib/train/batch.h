@@ -6,7 +6,7 @@
 #define TRAIN_BATCH_H
 
 #include "task/sequences.h"
-#include "train/model.h"
+#include "train/model_impl.h"
 
 /* Sequences: tokens (and targets) of the user, or drawn from a task while the pass runs. */
 typedef struct batch {

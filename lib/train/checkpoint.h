@@ -15,7 +15,7 @@
 #ifndef TRAIN_CHECKPOINT_H
 #define TRAIN_CHECKPOINT_H
 
-#include "train/trainer.h"
+#include "train/trainer_impl.h"
 
 mesaopt_status checkpoint_save_model(const mesaopt_model *m, const char *path);
 mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path);             /* by names; any safetensors file that has them */

@@ -1,5 +1,5 @@
 /* Models: creation, the parameter table, initial weights N(0, init_sd^2). */
-#include "train/model.h"
+#include "train/model_impl.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *     blocks := block { ";" block }     block := [ count "x" ] kind [ "(" [ name "=" value { "," name "=" value } ] ")" ]
  * for example "mask(first=20); 6 x linear(heads=4,key=20)". Blanks are free between the parts. */
 #include "base/number.h"
-#include "train/model.h"
+#include "train/model_impl.h"
 #include <stdio.h>
 #include <string.h>
 

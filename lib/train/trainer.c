@@ -4,7 +4,7 @@
  *     p <- p - lr_s (m / (1 - b1^{s+1}) / (sqrt(v / (1 - b2^{s+1})) + epsilon) + weight_decay p)
  * Source: Loshchilov and Hutter, arXiv 1711.05101, algorithm 2, with the weight decay multiplied by the learning rate; SCIENCE section 4.
  * The model's gradient is left as it is, unclipped, for the user to look at: a piece of it at a time is copied, clipped and used. */
-#include "train/trainer.h"
+#include "train/trainer_impl.h"
 #include "base/options.h"
 #include "train/batch.h"
 #include <inttypes.h>

@@ -1,10 +1,10 @@
 /* The training loop: draw, gradient, clip, AdamW; everything is allocated at creation. See include/mesaopt/trainer.h. */
-#ifndef TRAIN_TRAINER_H
-#define TRAIN_TRAINER_H
+#ifndef TRAIN_TRAINER_IMPL_H
+#define TRAIN_TRAINER_IMPL_H
 
 #include "mesaopt/trainer.h"
 #include "task/sequences.h"
-#include "train/model.h"
+#include "train/model_impl.h"
 #include "train/schedule.h"
 
 struct mesaopt_trainer {

@@ -1,6 +1,6 @@
 /* Models: a list of blocks, one table of parameters, and batched passes over panels. */
-#ifndef TRAIN_MODEL_H
-#define TRAIN_MODEL_H
+#ifndef TRAIN_MODEL_IMPL_H
+#define TRAIN_MODEL_IMPL_H
 
 #include "mesaopt/model.h"
 #include "nn/block.h"
