@@ -15,69 +15,107 @@ enum { MR = 3, NR = 4 };
 
 /* Strides in reals, for lane operands already multiplied by LANES. */
 typedef struct operand { const real *p; int64_t rs, cs; } operand;
-typedef void (*block_fn)(int64_t K, operand a, operand b, real *c, int64_t rs, int64_t cs, int accumulate);
+typedef struct target { real *p; int64_t rs, cs; } target;
 
-static inline __attribute__((always_inline)) void
-block(int mr, int nr, enum product_kind kind, int64_t K, operand a, operand b, real *c, int64_t rs, int64_t cs, int accumulate)
+/* Otherwise the compiler works out the addresses of all elements of a block of C beforehand, and spills them. */
+#define KEEP_IN_REGISTER(p) __asm__("" : "+r"(p))
+
+/* Lane l of the result is the sum of the lanes of v[l], for count <= LANES vectors: a tree that halves the number of
+ * vectors at each level. FOLD keeps a where bit X of the lane is 0 and b where it is 1, plus their partners at distance X. */
+#define FOLD(X) \
+    _Pragma("GCC unroll 16") for (int i = 0; i < X; i++) \
+        v[i] = i + X < count ? pick(BIT(X), v[i + X], v[i]) + SIMD_SWAP(pick(BIT(X), v[i], v[i + X]), X) : v[i] + SIMD_SWAP(v[i], X);
+#define BIT(X) (((ivec){SIMD_INDEX(0)} & X) != 0)
+static inline __attribute__((always_inline)) vec fold_lanes(int count, vec *v)
 {
-    vec acc[MR][NR];
-#pragma GCC unroll 8
-    for (int i = 0; i < mr; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j < nr; j++) acc[i][j] = (vec){0};
-    for (int64_t k = 0; k < K; k++) {
-        vec x[MR];
-#pragma GCC unroll 8
-        for (int i = 0; i < mr; i++) x[i] = *(const vec *)(a.p + i * a.rs);
-#pragma GCC unroll 8
-        for (int j = 0; j < nr; j++) {
-            vec y = kind == PRODUCT_SHARED ? splat(b.p[j * b.cs]) : *(const vec *)(b.p + j * b.cs);
-#pragma GCC unroll 8
-            for (int i = 0; i < mr; i++) acc[i][j] += x[i] * y;
-        }
-        a.p += a.cs;
-        b.p += b.rs;
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < mr; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j < nr; j++) {
-            real *p = c + i * rs + j * cs;
-            if (kind == PRODUCT_SUM) *p = sum_lanes(acc[i][j]) + (accumulate ? *p : 0);
-            else *(vec *)p = accumulate ? acc[i][j] + *(vec *)p : acc[i][j];
-        }
+#if SIMD_BYTES * 8 / REAL_BITS >= 16
+    FOLD(8)
+#endif
+#if SIMD_BYTES * 8 / REAL_BITS >= 8
+    FOLD(4)
+#endif
+#if SIMD_BYTES * 8 / REAL_BITS >= 4
+    FOLD(2)
+#endif
+    FOLD(1)
+    return v[0];
 }
 
-#define BLOCK(kind, mr, nr) \
-    static void block_##kind##_##mr##_##nr(int64_t K, operand a, operand b, real *c, int64_t rs, int64_t cs, int accumulate) \
-    { block(mr, nr, PRODUCT_##kind, K, a, b, c, rs, cs, accumulate); }
+/* `count` blocks of mr x nr side by side. */
+static inline __attribute__((always_inline)) void
+blocks(int mr, int nr, enum product_kind kind, int64_t count, int64_t K, operand a, operand b, target c, int accumulate)
+{
+    for (; count > 0; count--, b.p += nr * b.cs, c.p += nr * c.cs) {
+        vec acc[MR * NR + LANES];
+        const real *pa = a.p, *pb = b.p;
+#pragma GCC unroll 32
+        for (int i = 0; i < mr * nr; i++) acc[i] = (vec){0};
+        for (int64_t k = 0; k < K; k++, pa += a.cs, pb += b.rs) {
+            vec x[MR];
+#pragma GCC unroll 8
+            for (int i = 0; i < mr; i++) x[i] = *(const vec *)(pa + i * a.rs);
+#pragma GCC unroll 8
+            for (int j = 0; j < nr; j++) {
+                vec y = kind == PRODUCT_SHARED ? splat(pb[j * b.cs]) : *(const vec *)(pb + j * b.cs);
+#pragma GCC unroll 8
+                for (int i = 0; i < mr; i++) acc[i * nr + j] += x[i] * y;
+            }
+        }
+        real sums[MR * NR + LANES];
+        if (kind == PRODUCT_SUM) {
+#pragma GCC unroll 8
+            for (int i = 0; i < mr * nr; i += LANES) store_u(sums + i, fold_lanes(mr * nr - i < LANES ? mr * nr - i : LANES, acc + i));
+        }
+        real *row = c.p;
+#pragma GCC unroll 8
+        for (int i = 0; i < mr; i++, row += c.rs) {
+            real *p = row;
+#pragma GCC unroll 8
+            for (int j = 0; j < nr; j++, p += c.cs) {
+                KEEP_IN_REGISTER(p);
+                if (kind == PRODUCT_SUM) *p = sums[i * nr + j] + (accumulate ? *p : 0);
+                else *(vec *)p = accumulate ? acc[i * nr + j] + *(vec *)p : acc[i * nr + j];
+            }
+        }
+    }
+}
+
+typedef void (*blocks_fn)(int64_t count, int64_t K, operand a, operand b, target c, int accumulate);
+#define BLOCKS(kind, mr, nr) \
+    static void blocks_##kind##_##mr##_##nr(int64_t count, int64_t K, operand a, operand b, target c, int accumulate) \
+    { blocks(mr, nr, PRODUCT_##kind, count, K, a, b, c, accumulate); }
 #if SIMD_ISA == 3
-#define ROW(kind, mr) BLOCK(kind, mr, 1) BLOCK(kind, mr, 2) BLOCK(kind, mr, 3) BLOCK(kind, mr, 4) BLOCK(kind, mr, 5)
+#define ROW(kind, mr) BLOCKS(kind, mr, 1) BLOCKS(kind, mr, 2) BLOCKS(kind, mr, 3) BLOCKS(kind, mr, 4) BLOCKS(kind, mr, 5)
 #define ALL(kind) ROW(kind, 1) ROW(kind, 2) ROW(kind, 3) ROW(kind, 4) ROW(kind, 5)
-#define NAMES(kind, mr) {block_##kind##_##mr##_1, block_##kind##_##mr##_2, block_##kind##_##mr##_3, block_##kind##_##mr##_4, block_##kind##_##mr##_5}
+#define NAMES(kind, mr) {blocks_##kind##_##mr##_1, blocks_##kind##_##mr##_2, blocks_##kind##_##mr##_3, blocks_##kind##_##mr##_4, blocks_##kind##_##mr##_5}
 #define TABLE(kind) {NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3), NAMES(kind, 4), NAMES(kind, 5)}
 #else
-#define ROW(kind, mr) BLOCK(kind, mr, 1) BLOCK(kind, mr, 2) BLOCK(kind, mr, 3) BLOCK(kind, mr, 4)
+#define ROW(kind, mr) BLOCKS(kind, mr, 1) BLOCKS(kind, mr, 2) BLOCKS(kind, mr, 3) BLOCKS(kind, mr, 4)
 #define ALL(kind) ROW(kind, 1) ROW(kind, 2) ROW(kind, 3)
-#define NAMES(kind, mr) {block_##kind##_##mr##_1, block_##kind##_##mr##_2, block_##kind##_##mr##_3, block_##kind##_##mr##_4}
+#define NAMES(kind, mr) {blocks_##kind##_##mr##_1, blocks_##kind##_##mr##_2, blocks_##kind##_##mr##_3, blocks_##kind##_##mr##_4}
 #define TABLE(kind) {NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3)}
 #endif
 ALL(LANE)
 ALL(SHARED)
 ALL(SUM)
-static const block_fn blocks[3][MR][NR] = {TABLE(LANE), TABLE(SHARED), TABLE(SUM)};
+static const blocks_fn table[3][MR][NR] = {TABLE(LANE), TABLE(SHARED), TABLE(SUM)};
 
 static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Block i of n extents cut into `cuts` near-equal pieces starts here. */
-static inline int64_t cut(int64_t n, int64_t cuts, int64_t i) { return n / cuts * i + min64(i, n % cuts); }
-
-/* Zeros above the diagonal of a block of C whose first element is (m, n). */
-static void zero_upper(real *c, int64_t rs, int64_t cs, int64_t m, int64_t n, int64_t mr, int64_t nr)
+/* An extent cut into near-equal blocks: `wide` of width + 1, then the rest of `width`. */
+typedef struct cuts { int64_t count, width, wide; } cuts;
+static cuts cut(int64_t n, int64_t most)
 {
-    for (int64_t i = 0; i < mr; i++)
-        for (int64_t j = 0; j < nr; j++)
-            if (n + j > m + i) *(vec *)(c + i * rs + j * cs) = (vec){0};
+    const int64_t count = (n + most - 1) / most;
+    return (cuts){count, n / count, n % count};
+}
+static int64_t cut_start(cuts c, int64_t i) { return c.width * i + min64(i, c.wide); }
+
+/* Zeros above the diagonal, in the columns m .. end - 1 that blocks of rows m .. m + mr - 1 wrote. */
+static void zero_upper(target c, int64_t m, int64_t mr, int64_t end)
+{
+    for (int64_t i = m; i < m + mr; i++)
+        for (int64_t j = i + 1; j < end; j++) *(vec *)(c.p + i * c.rs + j * c.cs) = (vec){0};
 }
 
 void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,
@@ -86,20 +124,21 @@ void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum tr
     (void)k, (void)scratch;
     if (M == 0 || N == 0) return;
     const int64_t lanes_b = kind == PRODUCT_SHARED ? 1 : LANES, lanes_c = kind == PRODUCT_SUM ? 1 : LANES;
-    operand a = {A.p, A.rs * LANES, A.cs * LANES}, b = {B.p, B.rs * lanes_b, B.cs * lanes_b};
-    const int64_t rs = C.rs * lanes_c, cs = C.cs * lanes_c, mcuts = (M + MR - 1) / MR, ncuts = (N + NR - 1) / NR;
-    for (int64_t mi = 0; mi < mcuts; mi++) {
-        const int64_t m = cut(M, mcuts, mi), mr = cut(M, mcuts, mi + 1) - m;
+    const operand a = {A.p, A.rs * LANES, A.cs * LANES}, b = {B.p, B.rs * lanes_b, B.cs * lanes_b};
+    const target c = {C.p, C.rs * lanes_c, C.cs * lanes_c};
+    const cuts rows = cut(M, MR), cols = cut(N, NR);
+    for (int64_t i = 0; i < rows.count; i++) {
+        const int64_t m = cut_start(rows, i), mr = rows.width + (i < rows.wide);
         const int64_t k0 = tri == TRI_A_UPPER ? m : 0, k1 = tri == TRI_A_LOWER ? min64(K, m + mr) : K;
-        const int64_t nend = tri == TRI_C_LOWER ? min64(N, m + mr) : N;
-        operand am = {a.p + m * a.rs + k0 * a.cs, a.rs, a.cs};
-        for (int64_t ni = 0; ni < ncuts; ni++) {
-            const int64_t n = cut(N, ncuts, ni), nr = cut(N, ncuts, ni + 1) - n;
-            if (n >= nend) break;
-            real *c = (real *)C.p + m * rs + n * cs;
-            operand bn = {b.p + k0 * b.rs + n * b.cs, b.rs, b.cs};
-            blocks[kind][mr - 1][nr - 1](k1 - k0, am, bn, c, rs, cs, accumulate);
-            if (tri == TRI_C_LOWER && n + nr > m + 1) zero_upper(c, rs, cs, m, n, mr, nr);
-        }
+        int64_t count = cols.count;
+        while (tri == TRI_C_LOWER && cut_start(cols, count - 1) >= m + mr) count--;
+        const int64_t wide = min64(count, cols.wide), split = wide * (cols.width + 1);
+        const operand am = {a.p + m * a.rs + k0 * a.cs, a.rs, a.cs};
+        operand bn = {b.p + k0 * b.rs, b.rs, b.cs};
+        target cn = {c.p + m * c.rs, c.rs, c.cs};
+        if (wide) table[kind][mr - 1][cols.width](wide, k1 - k0, am, bn, cn, accumulate);
+        bn.p += split * b.cs, cn.p += split * c.cs;
+        if (count > wide) table[kind][mr - 1][cols.width - 1](count - wide, k1 - k0, am, bn, cn, accumulate);
+        if (tri == TRI_C_LOWER) zero_upper(c, m, mr, cut_start(cols, count));
     }
 }
