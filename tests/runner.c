@@ -15,6 +15,7 @@ static const struct { const char *name; Suite *(*make)(void); } suites[] = {
 
 int main(int argc, char **argv)
 {
+    setenv("CK_DEFAULT_TIMEOUT", "300", 0);          /* seconds: a busy machine is no failure */
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {
         int wanted = argc < 2;
