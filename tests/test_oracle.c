@@ -1,12 +1,9 @@
 /* Attention layers and whole models against float64 values of an independent implementation (oracle/attention.py), for both
  * element types, every ISA level of this CPU, one sequence at a time and one per lane. */
-#include "mesaopt/mesaopt.h"
+#include "contexts.h"
 #include "oracle/golden_attention.h"
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define OK(call) ck_assert_int_eq((call), MESAOPT_OK)
 enum { MOST = 3 * 70 * 2 * 4 };                        /* elements of the largest tensor */
@@ -78,14 +75,8 @@ typedef void (*combination_fn)(mesaopt_ctx *ctx, int32_t dtype, int64_t lanes);
 static void every_combination(combination_fn run)
 {
     for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++) {
-        mesaopt_settings *s;
-        mesaopt_ctx *ctx;
-        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, &s));
-        OK(mesaopt_settings_set_int(s, MESAOPT_KEY_ISA, isa));
-        mesaopt_status status = mesaopt_ctx_create(s, &ctx);
-        mesaopt_settings_free(s);
-        if (status == MESAOPT_E_UNSUPPORTED) continue;
-        OK(status);
+        mesaopt_ctx *ctx = context_at(isa, 1);
+        if (!ctx) continue;
         for (int32_t dtype = MESAOPT_F32; dtype <= MESAOPT_F64; dtype++)
             for (int64_t lanes = 1; lanes <= 2; lanes++) run(ctx, dtype, lanes);
         OK(mesaopt_ctx_free(ctx));
@@ -107,9 +98,8 @@ static void attention_case(mesaopt_ctx *ctx, int32_t scope, int32_t dtype, int64
     shape_array(&dk, dtype, 4, keys);
     shape_array(&dv, dtype, 4, values);
 
-    mesaopt_settings *s;
+    mesaopt_settings *s = settings_from(scope, "");
     mesaopt_attn *attn;
-    OK(mesaopt_settings_create(scope, NULL, NULL, &s));
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_LANES, lanes));
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_CHUNK, chunk));
     OK(mesaopt_attn_create(ctx, s, &attn));
@@ -178,13 +168,11 @@ static void make_data(const network *net, int32_t dtype, int64_t length, array *
 
 static mesaopt_model *make_model(mesaopt_ctx *ctx, const network *net, int32_t dtype, int64_t lanes)
 {
-    mesaopt_settings *s;
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_MODEL, dtype == MESAOPT_F64 ? "dtype=f64" : "dtype=f32");
     mesaopt_model *model;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &s));
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, net->inputs));
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, N));
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_LANES, lanes));
-    OK(mesaopt_settings_set_text(s, "dtype", dtype == MESAOPT_F64 ? "f64" : "f32"));
     OK(mesaopt_model_create(ctx, s, &model));
     mesaopt_settings_free(s);
     OK(mesaopt_model_add_text(model, net->text));

@@ -3,8 +3,7 @@
  * Tokens (rows) [Phi0 s_t, s_t, s_{t-1}], s_0 = 0; one head with W_q W_k^T = I at (slot 1, slot 2) and W_v W_o = eta I at (slot 1, slot 0),
  * -eta Phi0^T at (slot 2, slot 0). The first slot of the output is then (Phi0 - eta grad L_t(Phi0)) s_t,
  * L_t(Phi) = 1/2 sum_{i=2..t} |s_i - Phi s_{i-1}|^2, which the test works out with a plain double loop. */
-#include "mesaopt/mesaopt.h"
-#include <check.h>
+#include "contexts.h"
 #include <math.h>
 
 #define OK(call) ck_assert_int_eq((call), MESAOPT_OK)
@@ -73,11 +72,8 @@ static mesaopt_view parameter(mesaopt_model *model, const char *name, int64_t ro
 
 static mesaopt_model *proposition1(mesaopt_ctx *ctx, problem *p, const char *dtype, int64_t lanes)
 {
-    mesaopt_settings *s;
     mesaopt_model *model;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &s));
-    OK(mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, D));
-    OK(mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, N));
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_MODEL, "inputs=15 outputs=5");
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_LANES, lanes));
     OK(mesaopt_settings_set_text(s, "dtype", dtype));
     OK(mesaopt_model_create(ctx, s, &model));
@@ -116,12 +112,8 @@ static double deviation(const problem *p, const void *got, int32_t dtype)
 static void layer_is_a_step(problem *p, int32_t dtype, int64_t lanes, double tol)
 {
     static double tokens[B * T * D], out[B * T * N];
-    const int64_t in_shape[3] = {B, T, D}, out_shape[3] = {B, T, N};
-    mesaopt_ctx *ctx;
-    mesaopt_view in, prediction;
-    OK(mesaopt_ctx_create(NULL, &ctx));
-    OK(mesaopt_view_dense(tokens, dtype, 3, in_shape, &in));
-    OK(mesaopt_view_dense(out, dtype, 3, out_shape, &prediction));
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    const mesaopt_view in = DENSE(tokens, dtype, B, T, D), prediction = DENSE(out, dtype, B, T, N);
     for (int b = 0; b < B; b++)
         for (int t = 0; t < T; t++)
             for (int j = 0; j < D; j++) {
@@ -157,25 +149,18 @@ START_TEST(step_from_zero_is_the_gd_baseline)
 {
     static problem p;
     static double x[B][T + 1][N], out[B * T * N];
-    const int64_t x_shape[3] = {B, T + 1, N}, out_shape[3] = {B, T, N};
     make_problem(&p, 0.03125, 0, 4);
     gradient_step(&p);
     for (int b = 0; b < B; b++)
         for (int t = 0; t <= T; t++)
             for (int j = 0; j < N; j++) x[b][t][j] = t < T ? p.s[b][t + 1][j] : 0;     /* the last observation is target only */
 
-    mesaopt_ctx *ctx;
-    mesaopt_settings *s;
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_BASELINE, "baseline=gd eta=0.03125");
     mesaopt_baseline *gd;
-    mesaopt_view in, prediction;
-    OK(mesaopt_ctx_create(NULL, &ctx));
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s));
-    OK(mesaopt_settings_set_text(s, "baseline", "gd"));
-    OK(mesaopt_settings_set_float(s, MESAOPT_KEY_ETA, p.eta));
     OK(mesaopt_baseline_create(ctx, s, &gd));
     mesaopt_settings_free(s);
-    OK(mesaopt_view_dense(x, MESAOPT_F64, 3, x_shape, &in));
-    OK(mesaopt_view_dense(out, MESAOPT_F64, 3, out_shape, &prediction));
+    const mesaopt_view in = DENSE(x, MESAOPT_F64, B, T + 1, N), prediction = DENSE(out, MESAOPT_F64, B, T, N);
     OK(mesaopt_baseline_predict(gd, &in, &prediction));
     ck_assert_double_le(deviation(&p, out, MESAOPT_F64), 1e-13);
     OK(mesaopt_baseline_free(gd));

@@ -72,6 +72,12 @@ struct kern {
     void (*similarity)(int64_t n, const void *U, const void *d, void *W, void *work);
     /* x [steps+1][n][lane]: x[t+1] = clip(W x[t] + x[t+1], +-clip) for t = 0 .. steps-1; NaN passes. */
     void (*recursion)(int64_t n, int64_t steps, const void *W, double clip, void *x);
+
+    /* Recursive ridge regression, simd_ridge.c, on panels of `width` lanes: factor [n][n + m] = [R | Z], at first [sqrt(ridge) I | 0]. */
+    /* Brings in a pair: row [x | y] of n + m elements, overwritten. */
+    void (*ridge_row)(int64_t n, int64_t m, void *factor, void *row);
+    /* output [m] = least-squares map applied to input [n], which is overwritten. */
+    void (*ridge_apply)(int64_t n, int64_t m, const void *factor, void *input, void *output);
 };
 
 /* Table of a context: one_lane 0 for panels of native width, 1 for lanes = 1. */

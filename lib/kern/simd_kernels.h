@@ -24,5 +24,7 @@ void NAME(squared_error)(int64_t, int64_t, int64_t, const void *, int64_t, const
 void NAME(load_one)(int64_t, int64_t, int64_t, const void *, int64_t, int64_t, int64_t, void *, int64_t);
 void NAME(store_one)(int64_t, int64_t, int64_t, const void *, int64_t, void *, int64_t, int64_t, int64_t);
 void NAME(squared_error_one)(int64_t, int64_t, int64_t, const void *, int64_t, const void *, int64_t, double, double *, void *);
+void NAME(ridge_row)(int64_t, int64_t, void *, void *);
+void NAME(ridge_apply)(int64_t, int64_t, const void *, void *, void *);
 
 #endif

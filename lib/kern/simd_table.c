@@ -7,7 +7,8 @@
     .isa = SIMD_ISA, .dtype = REAL_DTYPE, .width = LANES, .size = sizeof(real), \
     .residual = NAME(residual), .residual_back = NAME(residual_back), .add = NAME(add), .scale = NAME(scale), .clamp = NAME(clamp), \
     .sum_squares = NAME(sum_squares), .first_nonfinite = NAME(first_nonfinite), .sum_parts = NAME(sum_parts), .adamw = NAME(adamw), \
-    .uniform = NAME(uniform), .normal = NAME(normal), .orthogonal = NAME(orthogonal), .similarity = NAME(similarity), .recursion = NAME(recursion)
+    .uniform = NAME(uniform), .normal = NAME(normal), .orthogonal = NAME(orthogonal), .similarity = NAME(similarity), .recursion = NAME(recursion), \
+    .ridge_row = NAME(ridge_row), .ridge_apply = NAME(ridge_apply)
 
 const kern NAME(kern_panel) = {
     COMMON, .lanes = LANES, .product = NAME(product), .softmax = NAME(softmax), .softmax_back = NAME(softmax_back),

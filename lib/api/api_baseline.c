@@ -1,0 +1,126 @@
+/* mesaopt/baseline.h: checks arguments, then delegates to study/. */
+#include "base/options.h"
+#include "study/baselines.h"
+
+/* Skipped once something failed. */
+#define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
+
+static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
+{
+    enum { SCOPE = MESAOPT_SCOPE_BASELINE };
+    mesaopt_status status = options_check(ctx, settings, SCOPE, "settings");
+    CHECK(check_not_null(ctx, out, "out"));
+    if (status != MESAOPT_OK) return status;
+    mesaopt_baseline *b = object_new(ctx, OBJECT_BASELINE, sizeof *b, NULL);
+    if (!b) return MESAOPT_E_MEMORY;
+    b->method = &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
+    b->value = option_float(settings, SCOPE, b->method->key);
+    b->newest_pair = option_int(settings, SCOPE, MESAOPT_KEY_NEWEST_PAIR) != 0;
+    *out = b;
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
+{
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, settings, out)) : status;
+}
+
+static mesaopt_status enter(mesaopt_baseline *b, call *c)
+{
+    if (!handle_ok(b, OBJECT_BASELINE)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(b->head.ctx, CALL_IN_CALLBACK, c);
+    if (status == MESAOPT_OK) atomic_fetch_add(&b->head.in_use, 1);
+    return status;
+}
+
+static mesaopt_status leave(mesaopt_baseline *b, call *c, mesaopt_status status)
+{
+    atomic_fetch_sub(&b->head.in_use, 1);
+    return ctx_leave(c, status);
+}
+
+static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_view *sequences)
+{
+    mesaopt_status status = view_check(ctx, sequences, &(view_want){.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}});
+    if (status == MESAOPT_OK && sequences->shape[1] < 1)
+        status = fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [B,T+1,n] with T >= 0", view_list(3, sequences->shape).text);
+    return status;
+}
+
+mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out)
+{
+    call c;
+    mesaopt_status status = enter(baseline, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = baseline->head.ctx;
+    CHECK(check_sequences(ctx, sequences));
+    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1] - 1, sequences->shape[2]}, .output = 1}));
+    CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
+    CHECK(baseline_predict(baseline, sequences, out));
+    return leave(baseline, &c, status);
+}
+
+static mesaopt_status check_task(mesaopt_ctx *ctx, const mesaopt_task *task, int32_t stream, int64_t first, int64_t count)
+{
+    if (!task) return check_not_null(ctx, task, "task");
+    if (!handle_ok(task, OBJECT_TASK)) return fail(ctx, MESAOPT_E_ARGUMENT, "task: not a live task, expected one");
+    if (task->head.ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "task: of another context, expected one of this");
+    mesaopt_status status = task_range_check(ctx, stream, first, count);
+    if (status == MESAOPT_OK && count < 1) status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 1", (long long)count);
+    return status;
+}
+
+/* The means by t, in memory of their own until nothing can fail. */
+static mesaopt_status evaluate(mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+{
+    const int64_t T = task->shape.length;
+    const allocator *alloc = &b->head.ctx->alloc;
+    double *means = alloc_new(alloc, T, sizeof *means);
+    if (!means) return fail(b->head.ctx, MESAOPT_E_MEMORY, "evaluate: no memory for the errors of %lld steps", (long long)T);
+    mesaopt_status status = baseline_evaluate(b, c, task, stream, first, count, means, loss);
+    if (status == MESAOPT_OK && by_t)
+        for (int64_t t = 0; t < T; t++) view_set(by_t, &t, means[t]);
+    alloc_free(alloc, means);
+    return status;
+}
+
+mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+{
+    call c;
+    mesaopt_status status = enter(baseline, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = baseline->head.ctx;
+    CHECK(check_task(ctx, task, stream, first, count));
+    if (by_t) CHECK(view_check(ctx, by_t, &(view_want){.name = "by_t", .ndim = 1, .shape = {task->shape.length}, .dtype = MESAOPT_F64, .output = 1}));
+    CHECK(check_not_null(ctx, loss, "loss"));
+    if (status == MESAOPT_OK) {
+        atomic_fetch_add(&task->head.in_use, 1);
+        status = evaluate(baseline, &c, task, stream, first, count, by_t, loss);
+        atomic_fetch_sub(&task->head.in_use, 1);
+    }
+    return leave(baseline, &c, status);
+}
+
+mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task *task, int64_t count, double *best)
+{
+    call c;
+    mesaopt_status status = enter(baseline, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_task(baseline->head.ctx, task, MESAOPT_STREAM_SEARCH, 0, count));
+    if (status == MESAOPT_OK) {
+        atomic_fetch_add(&task->head.in_use, 1);
+        status = baseline_search(baseline, &c, task, count);
+        atomic_fetch_sub(&task->head.in_use, 1);
+    }
+    if (status == MESAOPT_OK && best) *best = baseline->value;
+    return leave(baseline, &c, status);
+}
+
+mesaopt_status mesaopt_baseline_free(mesaopt_baseline *baseline)
+{
+    if (baseline && !handle_ok(baseline, OBJECT_BASELINE)) return MESAOPT_E_ARGUMENT;
+    return object_free(baseline);
+}

@@ -1,0 +1,219 @@
+/* Runs of a baseline: over the user's sequences, over a task, and the line search (baselines.h).
+ *
+ * Panels of a task come in blocks of SLOTS; panel i of every block adds its errors to slot i, block after block, and slots are added in order:
+ * the sums are the same bits for any number of threads, and memory does not grow with the number of sequences.
+ * The line search tries a whole grid of values on each panel it draws, then a finer grid around the best one. */
+#include "base/pool.h"
+#include "study/baselines.h"
+#include <math.h>
+#include <string.h>
+
+enum { SLOTS = 32, GRID = 13, PASSES = 4 };            /* 6 decades are searched to half a per cent */
+
+typedef struct run {
+    const mesaopt_baseline *b;
+    const kern *k;
+    int64_t n, T;
+    char *memory;                  /* of every worker: see lay_out */
+    int64_t worker_bytes;
+
+    const mesaopt_view *sequences, *out;               /* the user's */
+
+    mesaopt_task *task;
+    int32_t stream;
+    int64_t first, count, start;   /* `start` of these `count` are done */
+    int64_t values;
+    const double *value;
+    double *sums;                  /* [SLOTS][values][T]: half squared errors */
+} run;
+
+/* What a worker needs, in memory of its own. */
+static baseline_problem lay_out(const run *r, arena *a, void **task_memory)
+{
+    const int64_t vector = r->k->lanes * r->k->size;
+    int64_t elements = -1;
+    baseline_problem p = {.k = r->k, .n = r->n, .T = r->T, .value = r->b->value, .newest_pair = r->b->newest_pair};
+    p.x = arena_take(a, size_mul(r->T + 1, r->n, &elements) ? elements : -1, vector);
+    p.out = arena_take(a, elements, vector);
+    p.work = arena_take(a, r->b->method->work(r->n), vector);
+    p.scratch = arena_take(a, kern_product_scratch(r->k), 1);
+    *task_memory = arena_take(a, r->task ? task_scratch(r->task, r->k) : 0, 1);
+    return p;
+}
+
+/* For runs of at most `items` items. */
+static mesaopt_status allocate(run *r, int64_t items, const char *what)
+{
+    mesaopt_ctx *ctx = r->b->head.ctx;
+    const int64_t workers = ctx->threads < items ? ctx->threads : items;
+    arena plan = {0};
+    void *task_memory;
+    lay_out(r, &plan, &task_memory);
+    r->worker_bytes = plan.used;
+    r->memory = plan.used < 0 ? NULL : alloc_new(&ctx->alloc, workers, plan.used);
+    if (r->memory) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for %d x %lld bytes (length %lld, dim %lld)", what, (int)workers, (long long)plan.used,
+                (long long)r->T, (long long)r->n);
+}
+
+static mesaopt_status run_items(run *r, int64_t items, parallel_body body, const char *what)
+{
+    mesaopt_ctx *ctx = r->b->head.ctx;
+    parallel_run(ctx, items, body, r);
+    if (!ctx_interrupted(ctx)) return MESAOPT_OK;
+    ctx_interrupt_taken(ctx);
+    return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what);
+}
+
+static int64_t panels(const kern *k, int64_t count) { return (count + k->lanes - 1) / k->lanes; }
+static int64_t valid_lanes(const kern *k, int64_t left) { return left < k->lanes ? left : k->lanes; }
+
+/* ---- the user's sequences ---- */
+
+static mesaopt_view slice(const mesaopt_view *v, int64_t first, int64_t count)
+{
+    mesaopt_view part = *v;
+    part.data = (char *)v->data + first * v->stride[0] * dtype_size(v->dtype);
+    part.shape[0] = count;
+    return part;
+}
+
+/* `valid` lanes of a panel [T][n][lane] as a view [valid, T, n]. */
+static mesaopt_view lanes_view(const kern *k, const void *panel, int64_t valid, int64_t T, int64_t n)
+{
+    return (mesaopt_view){.data = (void *)panel, .shape = {valid, T, n}, .stride = {1, n * k->lanes, k->lanes}, .ndim = 3, .dtype = k->dtype};
+}
+
+static void predict_item(void *data, int64_t worker, int64_t item)
+{
+    const run *r = data;
+    const kern *k = r->k;
+    arena a = {r->memory + worker * r->worker_bytes, 0};
+    void *task_memory;
+    const baseline_problem p = lay_out(r, &a, &task_memory);
+    const int64_t first = item * k->lanes, valid = valid_lanes(k, r->out->shape[0] - first);
+    if (valid < k->lanes) memset(p.x, 0, (size_t)((p.T + 1) * p.n * k->lanes * k->size));
+    const mesaopt_view from = slice(r->sequences, first, valid), to = slice(r->out, first, valid);
+    const mesaopt_view x = lanes_view(k, p.x, valid, p.T + 1, p.n), out = lanes_view(k, p.out, valid, p.T, p.n);
+    view_copy(&from, &x);
+    r->b->method->predict(&p);
+    view_copy(&out, &to);
+}
+
+mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out)
+{
+    mesaopt_ctx *ctx = b->head.ctx;
+    run r = {.b = b, .k = kern_get(ctx, MESAOPT_F64, 0), .n = out->shape[2], .T = out->shape[1], .sequences = sequences, .out = out};
+    if (view_count(out) == 0) return MESAOPT_OK;
+    const int64_t items = panels(r.k, out->shape[0]);
+    mesaopt_status status = allocate(&r, items, "predict");
+    if (status == MESAOPT_OK) status = run_items(&r, items, predict_item, "predict");
+    alloc_free(&ctx->alloc, r.memory);
+    return status;
+}
+
+/* ---- a task ---- */
+
+static void measure_item(void *data, int64_t worker, int64_t item)
+{
+    const run *r = data;
+    const kern *k = r->k;
+    arena a = {r->memory + worker * r->worker_bytes, 0};
+    void *task_memory;
+    baseline_problem p = lay_out(r, &a, &task_memory);
+    const int64_t at = r->start + item * k->lanes, valid = valid_lanes(k, r->count - at);
+    task_panel(r->task, k, r->stream, r->first + at, valid, task_memory, p.x);
+    for (int64_t v = 0; v < r->values; v++) {
+        p.value = r->value[v];
+        r->b->method->predict(&p);
+        k->squared_error(r->T, r->n, valid, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, r->sums + (item * r->values + v) * r->T, NULL);
+    }
+}
+
+static mesaopt_status measure_blocks(run *r, call *c, const char *what)
+{
+    mesaopt_status status = MESAOPT_OK;
+    const int64_t block = SLOTS * r->k->lanes;
+    for (; status == MESAOPT_OK && r->start < r->count; r->start += block) {
+        const int64_t left = r->count - r->start, size = left < block ? left : block;
+        status = task_prepare(r->task, c, r->stream, r->first + r->start, size, r->k->dtype);
+        if (status == MESAOPT_OK) status = run_items(r, panels(r->k, size), measure_item, what);
+    }
+    return status;
+}
+
+/* means [values][T]: mean over sequences first .. first + count - 1 of the half squared error at t, for each value of the tuned setting. */
+static mesaopt_status measure(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
+                              int64_t values, const double *value, double *means, const char *what)
+{
+    mesaopt_ctx *ctx = b->head.ctx;
+    run r = {.b = b, .k = kern_get(ctx, MESAOPT_F64, 0), .n = task->shape.dim, .T = task->shape.length, .task = task, .stream = stream,
+             .first = first, .count = count, .values = values, .value = value};
+    const int64_t size = values * r.T;
+    mesaopt_status status = allocate(&r, panels(r.k, count < SLOTS * r.k->lanes ? count : SLOTS * r.k->lanes), what);
+    if (status != MESAOPT_OK) return status;
+    r.sums = alloc_new(&ctx->alloc, SLOTS * size, sizeof *r.sums);
+    status = r.sums ? measure_blocks(&r, c, what) : fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for the errors of %lld steps", what, (long long)r.T);
+    for (int64_t i = 0; status == MESAOPT_OK && i < size; i++) {
+        double sum = 0;
+        for (int64_t s = 0; s < SLOTS; s++) sum += r.sums[s * size + i];
+        means[i] = sum / (double)count;
+    }
+    alloc_free(&ctx->alloc, r.sums);
+    alloc_free(&ctx->alloc, r.memory);
+    return status;
+}
+
+static double mean(const double *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i];
+    return sum / (double)n;
+}
+
+mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, double *by_t, double *loss)
+{
+    const double value = b->value;
+    mesaopt_status status = measure(b, c, task, stream, first, count, 1, &value, by_t, "evaluate");
+    if (status != MESAOPT_OK) return status;
+    const double result = mean(by_t, task->shape.length);
+    if (!isfinite(result)) return fail(b->head.ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is not finite");
+    *loss = result;
+    return MESAOPT_OK;
+}
+
+/* ---- line search ---- */
+
+/* GRID values from low to high, evenly spaced in their logarithm. Returns the first of lowest loss, or -1 when none is finite. */
+static mesaopt_status try_grid(const mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count, double low, double high, double *value, double *means, int64_t *best)
+{
+    for (int64_t i = 0; i < GRID; i++) value[i] = low * pow(high / low, (double)i / (GRID - 1));
+    mesaopt_status status = measure(b, c, task, MESAOPT_STREAM_SEARCH, 0, count, GRID, value, means, "search");
+    double lowest = INFINITY;
+    *best = -1;
+    for (int64_t i = 0; status == MESAOPT_OK && i < GRID; i++) {
+        const double loss = mean(means + i * task->shape.length, task->shape.length);
+        if (loss < lowest) lowest = loss, *best = i;
+    }
+    if (status == MESAOPT_OK && *best < 0) status = fail(b->head.ctx, MESAOPT_E_NONFINITE, "search: the loss is not finite for any value");
+    return status;
+}
+
+mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count)
+{
+    mesaopt_ctx *ctx = b->head.ctx;
+    double value[GRID], low = b->method->lowest, high = b->method->highest;
+    double *means = alloc_new(&ctx->alloc, GRID * task->shape.length, sizeof *means);
+    if (!means) return fail(ctx, MESAOPT_E_MEMORY, "search: no memory for the errors of %lld steps", (long long)task->shape.length);
+    mesaopt_status status = MESAOPT_OK;
+    int64_t best = 0;
+    for (int pass = 0; pass < PASSES && status == MESAOPT_OK; pass++) {
+        status = try_grid(b, c, task, count, low, high, value, means, &best);
+        if (status != MESAOPT_OK) break;
+        low = value[best > 0 ? best - 1 : 0];
+        high = value[best < GRID - 1 ? best + 1 : GRID - 1];
+    }
+    if (status == MESAOPT_OK) b->value = value[best];
+    alloc_free(&ctx->alloc, means);
+    return status;
+}
