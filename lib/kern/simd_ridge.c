@@ -6,19 +6,12 @@
  * Normal equations solved afresh lose eps kappa(A); here it is eps sqrt(kappa(A)), and a step costs n^2 instead of n^3. */
 #include "kern/simd_kernels.h"
 
-static inline __attribute__((always_inline)) vec root(vec x)
-{
-    vec y;
-    for (int l = 0; l < LANES; l++) y[l] = sizeof(real) == sizeof(double) ? __builtin_sqrt(x[l]) : __builtin_sqrtf(x[l]);
-    return y;
-}
-
 /* The rotation of step k makes row[k] 0. Diagonals stay positive, so a lane without data (x = 0) is left as it is. */
 void NAME(ridge_row)(int64_t n, int64_t m, void *factor, void *row)
 {
     vec *f = factor, *r = row;
     for (int64_t k = 0; k < n; k++, f += n + m) {
-        vec norm = root(f[k] * f[k] + r[k] * r[k]), c = f[k] / norm, s = r[k] / norm;
+        vec norm = square_root(f[k] * f[k] + r[k] * r[k]), c = f[k] / norm, s = r[k] / norm;
         f[k] = norm;
         for (int64_t j = k + 1; j < n + m; j++) {
             vec a = f[j], b = r[j];
