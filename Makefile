@@ -164,11 +164,13 @@ $O/bin/bench: $(BENCH_OBJ) $(INTERNAL)
 
 # ---- tests ----
 
-check: run-tests
+check: run-tests run-examples
 run-tests: $O/bin/check
 	$O/bin/check
 check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols run-tests
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
+run-examples: examples
+	@O='$O' tests/test_examples.sh
 
 # The same tests under the sanitizers. ThreadSanitizer cannot follow threads across fork: it leaves out test cases tagged "fork".
 SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -280,7 +282,7 @@ clean:
 	rm -rf $(addprefix $O/,obj gen lib bin docs asan ubsan tsan fuzz demo flags bench.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check run-tests run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs install uninstall deps help clean FORCE
+.PHONY: all lib examples check run-tests run-examples run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules

@@ -1,0 +1,82 @@
+/* common.h: what the example programs share: key=value arguments, the training loop with its progress line, Ctrl-C, CSV files and figures.
+ *
+ * An example has keys of its own (own_key), and passes every other key=value of its command line on to the library's settings. All
+ * of this prints and ends the program on errors: status 2 for a wrong command line, 1 for the rest, 130 after Ctrl-C. */
+#ifndef EXAMPLES_COMMON_H
+#define EXAMPLES_COMMON_H
+
+#include <mesaopt/mesaopt.h>
+#include <stdio.h>
+
+/* ---- command line ---- */
+
+typedef struct own_key { const char *name, *value, *meaning; } own_key;      /* value: the default, then what the command line says */
+
+/* The keys of every program that trains; out: default folder. */
+#define TRAINING_KEYS(steps, out) \
+    {"steps", steps, "training steps in all"}, {"every", "100", "steps between two rows of loss.csv"}, \
+    {"out", out, "folder for tables, figures and checkpoint; made when missing"}, {"resume", "", "checkpoint to go on from"}
+#define TEST_KEYS {"test", "2560", "test sequences behind a row of loss.csv"}, {"final", "32768", "test sequences behind the table and by_t.csv"}
+
+void args_begin(int argc, char **argv, const char *about, own_key *own);     /* first call; `own` ends with a NULL name */
+void args_hide(const char *names);                                          /* " name name ": keys of the library that the program sets itself */
+_Noreturn void args_refuse(const char *name, const char *expected);         /* an own key has a value that will not do */
+const char *args_text(const char *name);                                    /* value of an own key */
+int64_t args_int(const char *name, int64_t lowest, int64_t highest);
+int32_t args_block_scope(const char *name);                                 /* own key that names a kind of attention block: its scope */
+
+/* Settings of a scope: the library's defaults, then `preset` ("name=value name=value"), then the command line. They live until args_free. */
+mesaopt_settings *args_settings(int32_t scope, const char *preset);
+mesaopt_ctx *args_ctx(void);                                                /* context; threads: as many as CPUs, at most 8, unless told */
+const char *setting_word(const mesaopt_settings *s, int32_t key);           /* value of a choice key */
+void args_end(void);                                                        /* refuses what no scope took; answers `help` */
+void args_free(void);
+
+/* ---- errors and Ctrl-C ---- */
+
+#define TRY(ctx, call) must((ctx), (call), #call)
+void must(mesaopt_ctx *ctx, mesaopt_status status, const char *call);        /* prints the text of a failure and ends the program */
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void *must_alloc(void *old, size_t bytes);
+void catch_signals(mesaopt_ctx *ctx);                                        /* Ctrl-C and SIGTERM interrupt ctx; NULL: no more */
+
+/* ---- files ---- */
+
+enum { MAX_PATH = 4096 };
+void make_folder(const char *path);                                         /* with its parents */
+void out_path(const char *file, char *path);                                /* of the out folder; path has room for MAX_PATH */
+FILE *open_file(const char *path, const char *mode);
+void close_file(FILE *f, const char *path);                                 /* a full disk is found here at the latest */
+void figure(const char *name, const char *title, const char *x_label, const char *y_label);       /* out/name.csv -> out/name.svg */
+
+/* ---- training ---- */
+
+typedef struct training {
+    mesaopt_ctx *ctx;
+    mesaopt_model *model;
+    mesaopt_task *task, *test;          /* the train stream of one, the test stream of the other; may be the same */
+    mesaopt_trainer *trainer;
+    int64_t batch, tests, finals;       /* sequences: of a step, behind a row of loss.csv, behind by_t.csv */
+} training;
+
+/* Trainer of t->model on t->task; a test task of one's own sequences is used whole. */
+void training_create(training *t, mesaopt_settings *settings);
+void training_add_mask(training *t, int64_t features);                       /* a block that zeroes the first features of every token */
+void training_free(training *t);                                             /* all but the context */
+/* Resumes if asked, runs to `steps` with a progress line and loss.csv, leaves a checkpoint. MESAOPT_STOPPED after Ctrl-C. */
+mesaopt_status training_run(training *t);
+
+/* ---- error by t of several predictors ---- */
+
+enum { MAX_CURVES = 8 };
+typedef struct curves {
+    int64_t length;
+    int count;
+    struct { const char *name, *number; double *by_t, mean, best; } of[MAX_CURVES];        /* best: number of a baseline, found by line search */
+} curves;
+
+void curves_model(curves *c, const char *name, const training *t);
+void curves_baselines(curves *c, const training *t);                         /* gd, lsq_newest_off, lsq_newest_on, on the same sequences */
+void curves_report(curves *c, const char *title);                            /* table, by_t.csv, figures; frees by_t */
+
+#endif

@@ -1,0 +1,108 @@
+/* one_step_gd: trains one linear attention layer to predict the next token, and shows that it has become one step of gradient descent.
+ *
+ * The layer sees tokens e_t = [0, 0, x_t, x_{t-1}] (slots 0 to 3 of n features, row vectors) and predicts with slot 0 of
+ *   e_t + sum over heads h and t' <= t of (e_t A_h e_t'^T) e_t' B_h,      A_h = W_q W_k^T of head h, B_h = W_v P of head h.
+ * One step from Phi0 on 1/2 sum_i |x_i - Phi x_{i-1}|^2 with step size eta predicts
+ *   Phi0 x_t + eta sum_{t' <= t} (x_t' - Phi0 x_{t'-1}) (x_{t'-1} . x_t).
+ * Compare the two: query slot 2 (x_t) meets key slot 3 (x_{t'-1}) in block (2, 3) of A_h; value slot 2 (x_t') goes to the prediction through
+ * block (2, 0) of B_h, value slot 3 through (3, 0). When blocks are multiples of the identity, so that a mean of their diagonal says all,
+ *   eta = sum_h A_h(2,3) B_h(2,0),   -eta Phi0 = sum_h A_h(2,3) B_h(3,0).
+ * A_h may grow by any factor that B_h shrinks by, sign included; in these sums of their products the factor cancels.
+ * Source: arXiv 2309.05858, proposition 1 and section 3; closed form of one layer as in its appendix. */
+#include "common.h"
+#include <math.h>
+#include <stdlib.h>
+
+/* A parameter as a dense f64 array of our own, whatever its type. */
+static double *copy_parameter(const training *t, const char *name, mesaopt_view *dense)
+{
+    mesaopt_view view;
+    TRY(t->ctx, mesaopt_model_parameter(t->model, name, &view));
+    double *data = must_alloc(NULL, (size_t)(view.shape[0] * view.shape[1]) * sizeof(double));
+    TRY(t->ctx, mesaopt_view_dense(data, MESAOPT_F64, 2, view.shape, dense));
+    TRY(t->ctx, mesaopt_tensor_copy(t->ctx, &view, dense));
+    return data;
+}
+
+/* Mean diagonal of sum_h A_h(query slot, key slot) times that of B_h(value slot, 0): the weight of (x_query . x_key) x_value in the prediction. */
+static double coefficient(const training *t, int64_t query, int64_t key, int64_t value, int64_t heads, int64_t n)
+{
+    mesaopt_view q, k, v, p;                       /* [4n, H key] twice, [4n, H value], [H value, 4n] */
+    double *wq = copy_parameter(t, "blocks.1.query", &q), *wk = copy_parameter(t, "blocks.1.key", &k);
+    double *wv = copy_parameter(t, "blocks.1.value", &v), *wp = copy_parameter(t, "blocks.1.output", &p), sum = 0;
+    const int64_t d_key = q.shape[1] / heads, d_value = v.shape[1] / heads;
+    for (int64_t h = 0; h < heads; h++) {
+        double a = 0, b = 0;
+        for (int64_t r = 0; r < n; r++) {
+            for (int64_t j = h * d_key; j < (h + 1) * d_key; j++) a += wq[(query * n + r) * q.stride[0] + j] * wk[(key * n + r) * k.stride[0] + j];
+            for (int64_t j = h * d_value; j < (h + 1) * d_value; j++) b += wv[(value * n + r) * v.stride[0] + j] * wp[j * p.stride[0] + r];
+        }
+        sum += a / (double)n * b / (double)n;
+    }
+    free(wq), free(wk), free(wv), free(wp);
+    return sum;
+}
+
+/* Test loss of one step of gradient descent with a given step size. */
+static double loss_of_gd(const training *t, double eta)
+{
+    mesaopt_settings *settings = args_settings(MESAOPT_SCOPE_BASELINE, "baseline=gd");
+    mesaopt_baseline *gd = NULL;
+    double loss = 0;
+    must(t->ctx, mesaopt_settings_set_float(settings, MESAOPT_KEY_ETA, eta), "mesaopt_settings_set_float");
+    TRY(t->ctx, mesaopt_baseline_create(t->ctx, settings, &gd));
+    TRY(t->ctx, mesaopt_baseline_evaluate(gd, t->test, MESAOPT_STREAM_TEST, 0, t->finals, NULL, &loss));
+    mesaopt_baseline_free(gd);
+    return loss;
+}
+
+static void report(const training *t, int64_t heads, int64_t n)
+{
+    static const char *const pair[] = {"x_t . x_t'", "x_t . x_{t'-1}", "x_{t-1} . x_t'", "x_{t-1} . x_{t'-1}"};
+    curves c = {0};
+    curves_model(&c, "model", t);
+    curves_baselines(&c, t);
+    curves_report(&c, "One linear attention layer and one step of gradient descent: next-token MSE by t");
+
+    const double eta = coefficient(t, 2, 3, 2, heads, n), phi0 = -coefficient(t, 2, 3, 3, heads, n) / eta;
+    printf("\nread off the weights: the prediction is the sum over t' <= t of\n\n%20s  %12s  %12s\n", "", "x_t'", "x_{t'-1}");
+    for (int i = 0; i < 4; i++) printf("%20s  %12.6f  %12.6f\n", pair[i], coefficient(t, 2 + i / 2, 2 + i % 2, 2, heads, n), coefficient(t, 2 + i / 2, 2 + i % 2, 3, heads, n));
+    printf("\neta   learned %.5f, by line search for one step of gradient descent %.5f\nPhi0  learned %+.4f times the identity, 0 for gradient descent\n", eta, c.of[1].best, phi0);
+    printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta %.5f\n", c.of[0].mean, c.of[1].mean, loss_of_gd(t, eta));
+}
+
+int main(int argc, char **argv)
+{
+    own_key own[] = {TRAINING_KEYS("5000", "one_step_gd.out"), TEST_KEYS, {NULL, NULL, NULL}};
+    training t = {0};
+    int64_t n, token, heads;
+
+    args_begin(argc, argv, "Trains one linear attention layer and shows that it has become one step of gradient descent.", own);
+    args_hide(" inputs outputs first tokens slots pe ");
+    t.ctx = args_ctx();
+    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
+    mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=2 key=20 init_sd=2e-4 residual_clip=4");
+    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1 clip_value=1");
+    args_end();
+
+    TRY(t.ctx, mesaopt_task_create(t.ctx, task, &t.task));
+    t.test = t.task;                               /* training and test sequences are streams of one task */
+    TRY(t.ctx, mesaopt_task_shape(t.task, &n, NULL, &token, NULL));
+    mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, token);
+    mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, n);
+    TRY(t.ctx, mesaopt_model_create(t.ctx, model, &t.model));
+    training_add_mask(&t, 2 * n);                  /* [0, x_t, x_t, x_{t-1}] -> [0, 0, x_t, x_{t-1}] */
+    TRY(t.ctx, mesaopt_model_add(t.model, layer));
+    mesaopt_settings_get_int(layer, MESAOPT_KEY_HEADS, &heads);
+    training_create(&t, trainer);
+
+    catch_signals(t.ctx);
+    const mesaopt_status status = training_run(&t);
+    if (status == MESAOPT_OK) report(&t, heads, n);
+    catch_signals(NULL);
+
+    training_free(&t);
+    mesaopt_ctx_free(t.ctx);
+    args_free();
+    return status == MESAOPT_OK ? 0 : 130;
+}

@@ -1,0 +1,82 @@
+/* train_lsa: trains a transformer of attention layers only, of any depth and kind, on any task, and compares it by t with one step of gradient descent
+ * and with least squares. The recipes of arXiv 2309.05858 are settings of its command line, for example
+ *
+ *   train_lsa layers=2 heads=4 key=20 residual_clip=1.5 lr=3e-4 warmup=1000 cosine_steps=20000 weight_decay=0.05 batch=256 steps=2500 seed=42 out=DIR
+ *   train_lsa tokens=raw kind=softmax layers=7 lr=8e-4 cosine_steps=30000 weight_decay=0.05 steps=10000 out=DIR
+ *
+ * tokens=constructed (the default): [mask, for one layer;] layers of `kind`, which reads and writes the token's slots directly; the prediction is the first slot.
+ * tokens=raw: dense embedding, one softmax layer with positions in its queries and keys, layers - 1 of `kind`, dense read-out. */
+#include "common.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct shape { int64_t dim, token, layers, width; } shape;
+
+static void add(mesaopt_ctx *ctx, mesaopt_model *model, const mesaopt_settings *block, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) TRY(ctx, mesaopt_model_add(model, block));
+}
+
+static void add_dense(mesaopt_ctx *ctx, mesaopt_model *model, mesaopt_settings *dense, int64_t outputs)
+{
+    mesaopt_settings_set_int(dense, MESAOPT_KEY_OUTPUTS, outputs);
+    TRY(ctx, mesaopt_model_add(model, dense));
+}
+
+static void report(const training *t)
+{
+    curves c = {0};
+    char text[4096], title[256];
+    curves_model(&c, "model", t);
+    curves_baselines(&c, t);
+    snprintf(title, sizeof title, "%s attention, layers: %s; next-token MSE by t", args_text("kind"), args_text("layers"));
+    curves_report(&c, title);
+    mesaopt_model_text(t->model, text, sizeof text);
+    printf("model: %s\n", text);
+}
+
+int main(int argc, char **argv)
+{
+    own_key own[] = {{"kind", "linear", "kind of the attention layers: linear, softmax"},
+                     {"layers", "1", "attention layers"},
+                     {"width", "40", "width of the embedding (tokens=raw)"},
+                     TRAINING_KEYS("5000", "train_lsa.out"), TEST_KEYS,
+                     {NULL, NULL, NULL}};
+    training t = {0};
+    shape s;
+
+    args_begin(argc, argv, "Trains a transformer of attention layers; compares it with one step of gradient descent and with least squares.", own);
+    args_hide(" inputs outputs first ");
+    t.ctx = args_ctx();
+    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, ""), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
+    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "");
+    const int raw = strcmp(setting_word(task, MESAOPT_KEY_TOKENS), "raw") == 0, constructed = strcmp(setting_word(task, MESAOPT_KEY_TOKENS), "constructed") == 0;
+    mesaopt_settings *block = args_settings(args_block_scope("kind"), "");
+    mesaopt_settings *first = raw ? args_settings(MESAOPT_SCOPE_SOFTMAX, "pe=qk") : NULL, *dense = raw ? args_settings(MESAOPT_SCOPE_DENSE, "") : NULL;
+    s.layers = args_int("layers", 1, 1000);
+    s.width = args_int("width", 1, 1 << 20);
+    args_end();
+
+    TRY(t.ctx, mesaopt_task_create(t.ctx, task, &t.task));
+    t.test = t.task;                               /* training and test sequences are streams of one task */
+    TRY(t.ctx, mesaopt_task_shape(t.task, &s.dim, NULL, &s.token, NULL));
+    mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, s.token);
+    mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, s.dim);
+    TRY(t.ctx, mesaopt_model_create(t.ctx, model, &t.model));
+    if (raw) add_dense(t.ctx, t.model, dense, s.width);
+    if (raw) add(t.ctx, t.model, first, 1);
+    if (constructed && s.layers == 1) training_add_mask(&t, 2 * s.dim);         /* [0, x_t, x_t, x_{t-1}]: one layer needs the last two slots only */
+    add(t.ctx, t.model, block, raw ? s.layers - 1 : s.layers);
+    if (raw) add_dense(t.ctx, t.model, dense, s.dim);
+    training_create(&t, trainer);
+
+    catch_signals(t.ctx);
+    const mesaopt_status status = training_run(&t);
+    if (status == MESAOPT_OK) report(&t);
+    catch_signals(NULL);
+
+    training_free(&t);
+    mesaopt_ctx_free(t.ctx);
+    args_free();
+    return status == MESAOPT_OK ? 0 : 130;
+}

@@ -1,0 +1,147 @@
+#!/bin/sh
+# Runs every example with a few steps, and with what goes wrong at a user's: typos, bad files, Ctrl-C, a full disk, no gnuplot.
+# Started by `make check` with O set, after the examples are built. Prints one line per check; the last line counts them.
+set -u
+export LC_ALL=C
+bin=$(cd "$O/bin" && pwd) || exit 1
+here=$(pwd)
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$tmp" || exit 1
+passed=0 failed=0
+tiny='batch=16 length=12 dim=3 test=32 final=64 every=10'
+
+# run STATUS COMMAND...: runs it, keeps its output in out and err, and remembers a wrong exit status.
+run() {
+    expected=$1; shift
+    "$@" > out 2> err; status=$?
+    if [ "$status" != "$expected" ]; then { echo "$*: exit status $status, expected $expected"; tail -n 5 out; tail -n 5 err; } >> wrong; fi
+}
+has() { grep -qF -- "$2" "$1" || { echo "no \"$2\" in $1:"; tail -n 5 "$1"; } >> wrong; }           # has FILE TEXT
+same() { cmp "$1" "$2" >> wrong 2>&1; }
+check() {
+    if [ -s wrong ]; then failed=$((failed + 1)); echo "FAIL: $1"; sed 's/^/    /' wrong | head -40
+    else passed=$((passed + 1)); echo "ok: $1"; fi
+    : > wrong
+}
+
+grep -n '^ *# *include *"' "$here"/examples/*.[ch] | grep -v '"common.h"$' > wrong
+check "examples include public headers only"
+
+run 0 "$bin/hello"; has out 'MESAOPT_E_SHAPE: out: shape [1,49,10], expected [1,50,10]'
+check "hello"
+
+run 0 "$bin/train_lsa" layers=2 heads=2 key=4 residual_clip=1.5 lr=3e-4 warmup=10 cosine_steps=20 weight_decay=0.05 $tiny steps=25 seed=42 out=a/b
+has out lsq_newest_on; has err 'step 25/25  loss '; has err 'left'
+head -n 1 a/b/loss.csv > head; echo step,train_loss,test_loss | cmp head - >> wrong
+cut -d, -f1 a/b/loss.csv | tr '\n' ' ' > steps; has steps 'step 0 10 20 25 '
+head -n 1 a/b/by_t.csv > head; echo t,model,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
+awk -F, 'NF != 5 || (NR > 1 && ($1 != NR - 1 || $2 !~ /^[0-9.e-]+$/)) { print "by_t.csv:" NR ": " $0 } END { if (NR != 13) print "by_t.csv: " NR " lines" }' a/b/by_t.csv >> wrong
+check "train_lsa makes its folder, writes loss.csv and by_t.csv, shows its progress"
+
+if command -v gnuplot > /dev/null; then
+    has a/b/loss.svg '</svg>'; has a/b/by_t.svg '</svg>'
+    has a/b/by_t.svg lsq_newest_off
+    check "figures"
+else
+    echo "left out, there is no gnuplot: figures"
+fi
+
+run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=3 width=8 heads=2 key=4 $tiny steps=3 dtype=f64 out=raw
+has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); 2 x softmax(heads=2,key=4); dense(outputs=3)'
+check "train_lsa on raw tokens: embedding, softmax layers with positions in the first, read-out"
+
+run 2 "$bin/train_lsa" lerning_rate=3 out=typo; has err "unknown key 'lerning_rate'"; has err ' weight_decay '; has err ' layers '
+run 2 "$bin/train_lsa" inputs=3 out=typo
+run 2 "$bin/one_step_gd" fast out=typo; has err "'fast'"
+run 2 "$bin/own_data" eta=1; run 2 "$bin/harness" lr=1; run 2 "$bin/own_data"; has err 'file:'
+[ ! -e typo ] || echo "a folder was made" >> wrong
+check "an unknown key is refused, the known ones are listed, nothing is written"
+
+for bad in kind=cubic heads=0 steps=1.5 steps=-1 lr=fast lr=nan isa=sse9 every=0; do
+    run 2 "$bin/train_lsa" $tiny $bad out=typo; has err "${bad%%=*}:"
+done
+[ ! -e typo ] || echo "a folder was made" >> wrong
+check "a bad value is refused, and its key is named"
+
+run 0 "$bin/train_lsa" help; has out weight_decay=0.1; has out 'usage:'
+check "help"
+
+: > file
+run 1 "$bin/train_lsa" $tiny steps=1 out=file/a; has err 'out: cannot make file/a: Not a directory'
+run 1 "$bin/train_lsa" $tiny steps=1 out=/proc; has err '/proc/'
+check "a folder that cannot be written into"
+
+run 1 "$bin/train_lsa" $tiny steps=1 out=b resume=nothing.safetensors; has err 'nothing.safetensors'
+run 1 "$bin/train_lsa" $tiny steps=9 out=b resume=a/b/loss.csv; has err MESAOPT_E_FORMAT
+run 1 "$bin/train_lsa" $tiny steps=9 out=b resume=a/b/checkpoint.safetensors; has err MESAOPT_E_FORMAT
+check "a checkpoint that is missing, no checkpoint, or of another model"
+
+# Ctrl-C: the program takes a signal that a shell script's background job would ignore.
+"$bin/train_lsa" $tiny steps=100000000 threads=1 out=stopped > out 2> err & pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(grep -c . stopped/loss.csv 2> /dev/null || echo 0)" -gt 4 ] && break; sleep 0.3; done
+kill -INT $pid; wait $pid; status=$?
+[ $status = 130 ] || echo "exit status $status, expected 130" >> wrong
+at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err); steps=$((${at:-0} + 15))
+has err 'to go on:'; has err 'resume=stopped/checkpoint.safetensors'
+run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=stopped resume=stopped/checkpoint.safetensors
+run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=straight
+same stopped/loss.csv straight/loss.csv; same stopped/by_t.csv straight/by_t.csv
+check "Ctrl-C leaves a checkpoint and says how to go on; resumed, the files are those of a run in one piece"
+
+"$bin/train_lsa" $tiny steps=1 final=1000000000 out=long > out 2> err & pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do [ -e long/checkpoint.safetensors ] && break; sleep 0.3; done
+kill -INT $pid; wait $pid; status=$?
+[ $status = 130 ] || echo "exit status $status, expected 130" >> wrong
+has err MESAOPT_E_INTERRUPTED; has err 'resume=long/checkpoint.safetensors'
+check "Ctrl-C ends a long evaluation too"
+
+mkdir full1 full2
+ln -s /dev/full full1/loss.csv; ln -s /dev/full full2/by_t.csv
+run 1 "$bin/train_lsa" $tiny steps=1 out=full1; has err 'full1/loss.csv: No space left on device'
+run 1 "$bin/train_lsa" $tiny steps=1 out=full2; has err 'full2/by_t.csv: No space left on device'
+"$bin/train_lsa" $tiny steps=1 out=full3 > /dev/full 2> err && echo "success with a full standard output" >> wrong
+has err 'standard output: No space left on device'
+run 1 sh -c 'ulimit -f 8; "$@"' sh "$bin/train_lsa" $tiny steps=1 out=full4; has err 'mesaopt_trainer_save: MESAOPT_E_IO'
+ls full4 > left; grep -v '^loss.csv$' left >> wrong
+check "a full disk is an error, whichever file it hits"
+
+run 0 env PATH=/nonexistent "$bin/train_lsa" $tiny steps=1 out=plain; has err 'no gnuplot here'
+[ -s plain/by_t.csv ] && [ ! -e plain/by_t.svg ] || ls plain >> wrong
+check "without gnuplot: a note, tables, no figures"
+
+run 0 "$bin/one_step_gd" $tiny key=4 steps=5 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
+check "one_step_gd"
+
+run 0 "$bin/harness" steps=6 stop=2; has out 'MESAOPT_STOPPED after step 2'; has out 'the same bits'; has out 'bytes left when all was freed: 0'
+check "harness"
+
+own='batch=16 key=4 steps=20 every=10'
+run 0 "$bin/own_data" make=s.csv count=20 dim=2 length=6
+run 0 "$bin/own_data" file=s.csv $own out=own1; has out '16 sequences of 7 rows and 2 columns to train on, 4 held out'; has out lsq_newest_on
+awk 'NF { print "s" n + 0 "," $0 "\r" } !NF { n++ }' s.csv > ids.csv
+run 0 "$bin/own_data" file=ids.csv id=1 $own out=own2
+same own1/by_t.csv own2/by_t.csv; same own1/loss.csv own2/loss.csv
+check "own_data: blank lines or names between the sequences"
+
+bad() { # bad LINE AWK-ACTION TEXT: the file with line LINE changed is refused with file:line and this text
+    awk "NR == $1 { $2 } 1" s.csv > bad.csv
+    run 1 "$bin/own_data" file=bad.csv $own out=own3; has err "bad.csv:$3"
+}
+bad 9 '$0 = "0.1,south"' "9: 'south' in column 2, expected a finite number"
+bad 10 '$0 = "nan,0.1"' "10: 'nan' in column 1"
+bad 10 '$0 = "1e999,0.1"' "10: '1e999' in column 1"
+bad 11 '$0 = "0.1,"' "11: '' in column 2"
+bad 12 '$0 = "0.1"' '12: 1 numbers, expected 2 as in the first row'
+bad 13 '$0 = "0.1,0.2,0.3"' '13: 3 numbers, expected 2'
+bad 14 'next' '15: a sequence of 6 rows ends here, expected 7 as in the first'
+bad 2 '$0 = ""' '2: a sequence of 1 row ends here, expected at least 2'
+head -n 5 s.csv > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 1 sequences, expected at least 2'
+: > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 0 sequences'
+run 1 "$bin/own_data" file=none.csv $own out=own3; has err 'none.csv: No such file'
+[ ! -e own3 ] || echo "a folder was made" >> wrong
+check "own_data: text, gaps, ragged rows and short sequences are refused with file and line"
+
+echo "Examples: $passed passed, $failed failed"
+[ "$failed" = 0 ]
