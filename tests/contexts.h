@@ -1,4 +1,5 @@
-/* What tests of handles share: contexts pinned to an ISA level, settings from text, dense views. Include after the library's inner headers: Check has a macro `fail`. */
+/* What tests of handles share: contexts pinned to an ISA level, settings from text, dense views. Include after the library's inner
+ * headers: Check has a macro `fail`. */
 #ifndef TESTS_CONTEXTS_H
 #define TESTS_CONTEXTS_H
 

@@ -91,7 +91,8 @@ static void uniform_words(mesaopt_ctx *ctx, const kern *k)
         memset(panel, 0x55, (size_t)(66 * lanes * k->size));
         k->uniform(places[c].seed, places[c].stream, places[c].sequence, places[c].position, count, 0, 1, panel);
         for (int64_t i = 0; i < count * lanes; i++) {
-            uint64_t pair = pair_at(places[c].seed, places[c].stream, (uint64_t)(places[c].sequence + (uint64_t)(i % lanes)), places[c].position + i / lanes);
+            uint64_t pair = pair_at(places[c].seed, places[c].stream, (uint64_t)(places[c].sequence + (uint64_t)(i % lanes)),
+                                    places[c].position + i / lanes);
             double want = k->dtype == MESAOPT_F32 ? (double)(pair >> 40) * 0x1p-24 : (double)(pair >> 11) * 0x1p-53;
             ck_assert_double_eq(at(k, panel, i), want);
         }
@@ -114,7 +115,8 @@ static long double normal_at(uint64_t seed, uint32_t stream, uint64_t sequence, 
     return r * (position % 2 ? sinl(angle) : cosl(angle));
 }
 
-static void check_normals(const kern *k, uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, const void *panel)
+static void check_normals(const kern *k, uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count,
+                          const void *panel)
 {
     for (int64_t i = 0; i < count * k->width; i++) {
         long double want = normal_at(seed, stream, (uint64_t)(sequence + (uint64_t)(i % k->width)), position + i / k->width);
@@ -155,7 +157,8 @@ static void normal_scaled(mesaopt_ctx *ctx, const kern *k)
     void *plain = panel_new(k, 40), *scaled = panel_new(k, 40);
     k->normal(2, 0, 0, 1, 40, 0, 1, plain);
     k->normal(2, 0, 0, 1, 40, -3, .5, scaled);
-    for (int64_t i = 0; i < 40 * k->width; i++) ck_assert_double_le(fabs(at(k, scaled, i) - (-3 + .5 * at(k, plain, i))), 8 * unit_roundoff(k));
+    for (int64_t i = 0; i < 40 * k->width; i++)
+        ck_assert_double_le(fabs(at(k, scaled, i) - (-3 + .5 * at(k, plain, i))), 8 * unit_roundoff(k));
     k->normal(2, 0, 0, 1, 40, 1.5, 0, scaled);
     for (int64_t i = 0; i < 40 * k->width; i++) ck_assert_double_eq(at(k, scaled, i), 1.5);
     free(plain);
@@ -167,7 +170,12 @@ END_TEST
 
 /* ---- distributions ---- */
 
-static int by_value(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 static double uniform_cdf(double x) { return x; }
 static double normal_cdf(double x) { return .5 * erfc(-x / sqrt(2)); }
 
@@ -227,7 +235,8 @@ static void uniform_bounds(mesaopt_ctx *ctx, const kern *k)
     void *x = panel_new(k, N);
     mesaopt_view v = DENSE(x, k->dtype, N);
     for (int r = 0; r < 6; r++) {
-        const double low = k->dtype == MESAOPT_F32 ? (float)ranges[r][0] : ranges[r][0], high = k->dtype == MESAOPT_F32 ? (float)ranges[r][1] : ranges[r][1];
+        const double low = k->dtype == MESAOPT_F32 ? (float)ranges[r][0] : ranges[r][0];
+        const double high = k->dtype == MESAOPT_F32 ? (float)ranges[r][1] : ranges[r][1];
         double least = INFINITY, most = -INFINITY;
         ck_assert_int_eq(mesaopt_rng_uniform(ctx, 8, 0, 0, low, high, &v), MESAOPT_OK);
         for (int64_t i = 0; i < N; i++) {
@@ -314,7 +323,7 @@ static double determinant(int64_t n, double *a)
     return d;
 }
 
-/* E Q = 0, E tr Q = 0, E (tr Q)^2 = 1, E (tr Q)^4 = 3, E q_ij^2 = 1/n, P(det = 1) = 1/2: what Haar measure has and QR without signs has not. */
+/* E Q = 0, E tr Q = 0, E (tr Q)^2 = 1, E (tr Q)^4 = 3, E q_ij^2 = 1/n, P(det = 1) = 1/2: true of Haar, not of QR without signs. */
 START_TEST(orthogonal_is_haar)
 {
     enum { N = 20000, DIM = 5 };
@@ -350,10 +359,11 @@ END_TEST
 /* ---- the public functions ---- */
 
 typedef mesaopt_status (*draw_fn)(mesaopt_ctx *ctx, uint64_t first, const mesaopt_view *v);
-static mesaopt_status draw_uniform_13(mesaopt_ctx *ctx, uint64_t first, const mesaopt_view *v) { return mesaopt_rng_uniform(ctx, 4, 9, first, -1, 3, v); }
-static mesaopt_status draw_normal_13(mesaopt_ctx *ctx, uint64_t first, const mesaopt_view *v) { return mesaopt_rng_normal(ctx, 4, 9, first, 1, 3, v); }
-static mesaopt_status draw_matrix(mesaopt_ctx *ctx, uint64_t first, const mesaopt_view *v) { return mesaopt_rng_orthogonal(ctx, 4, 9, first, v); }
-static const draw_fn draws[] = {draw_uniform_13, draw_normal_13, draw_matrix};
+#define DRAW(name, call) static mesaopt_status name(mesaopt_ctx *ctx, uint64_t first, const mesaopt_view *v) { return call; }
+DRAW(some_uniform, mesaopt_rng_uniform(ctx, 4, 9, first, -1, 3, v))
+DRAW(some_normal, mesaopt_rng_normal(ctx, 4, 9, first, 1, 3, v))
+DRAW(some_matrix, mesaopt_rng_orthogonal(ctx, 4, 9, first, v))
+static const draw_fn draws[] = {some_uniform, some_normal, some_matrix};
 
 /* Any rows, any strides, any number of threads, any ISA level: the same numbers (bits, across levels up to rounding). */
 START_TEST(draws_are_pure_functions)
@@ -379,7 +389,8 @@ START_TEST(draws_are_pure_functions)
             int64_t seen = 0;
             for (int64_t r = 0; r < 5; r++)
                 for (int64_t a = 0; a < D; a++)
-                    for (int64_t b = 0; b < D; b++) ck_assert_double_eq(part[r * 3 + a * (15 * D + 30) + b * 15], whole[(r + 11) * D * D + a * D + b]);
+                    for (int64_t b = 0; b < D; b++)
+                        ck_assert_double_eq(part[r * 3 + a * (15 * D + 30) + b * 15], whole[(r + 11) * D * D + a * D + b]);
             for (int e = 0; e < 3 * COUNT; e++) seen += part[e] != 1e9;
             ck_assert_int_eq(seen, 5 * D * D);
             mesaopt_ctx_free(ctx);
@@ -417,7 +428,8 @@ START_TEST(bad_arguments)
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     double x[12] = {0};
     int32_t ids[4];
-    mesaopt_view good = DENSE(x, MESAOPT_F64, 3, 2, 2), scalar = {.data = x, .dtype = MESAOPT_F64}, integers = DENSE(ids, MESAOPT_I32, 4), oblong = DENSE(x, MESAOPT_F64, 2, 2, 3);
+    mesaopt_view good = DENSE(x, MESAOPT_F64, 3, 2, 2), scalar = {.data = x, .dtype = MESAOPT_F64}, integers = DENSE(ids, MESAOPT_I32, 4);
+    mesaopt_view oblong = DENSE(x, MESAOPT_F64, 2, 2, 3);
     mesaopt_view locked = good, repeated = good, single = DENSE((float *)x, MESAOPT_F32, 4);
     locked.flags = MESAOPT_VIEW_READONLY;
     repeated.stride[0] = 0;

@@ -121,7 +121,8 @@ START_TEST(noise_of_the_recursion)
 {
     enum { COUNT = 2000 };
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 2);
-    double *clean = drawn_as(ctx, SHAPE "noise=0 seed=5", MESAOPT_STREAM_TEST, 0, COUNT), *x = drawn_as(ctx, SHAPE "noise=0.03 seed=5", MESAOPT_STREAM_TEST, 0, COUNT);
+    double *clean = drawn_as(ctx, SHAPE "noise=0 seed=5", MESAOPT_STREAM_TEST, 0, COUNT);
+    double *x = drawn_as(ctx, SHAPE "noise=0.03 seed=5", MESAOPT_STREAM_TEST, 0, COUNT);
     double sum = 0, squares = 0, along = 0, first = 0, first_squares = 0, teacher = 0, start = 0, W[N * N], e[T * N];
     for (int64_t s = 0; s < COUNT; s++) {
         const double *c = clean + s * SEQ, *y = x + s * SEQ;
@@ -160,7 +161,8 @@ END_TEST
 START_TEST(clip_is_inside_the_recursion)
 {
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    double *wide = drawn_as(ctx, SHAPE "noise=0 data_clip=inf", MESAOPT_STREAM_TRAIN, 0, 50), *x = drawn_as(ctx, SHAPE "noise=0 data_clip=0.4", MESAOPT_STREAM_TRAIN, 0, 50);
+    double *wide = drawn_as(ctx, SHAPE "noise=0 data_clip=inf", MESAOPT_STREAM_TRAIN, 0, 50);
+    double *x = drawn_as(ctx, SHAPE "noise=0 data_clip=0.4", MESAOPT_STREAM_TRAIN, 0, 50);
     int64_t beyond = 0, at_clip = 0;
     for (int64_t s = 0; s < 50; s++) {
         double W[N * N];
@@ -184,7 +186,8 @@ END_TEST
 START_TEST(default_clips)
 {
     static const struct { const char *settings; double clip; } cases[] = {
-        {SHAPE "noise=30", 10}, {SHAPE "noise=30 task=contracting", 2}, {SHAPE "noise=30 task=fixed_teacher", 10}, {SHAPE "noise=30 task=contracting data_clip=3", 3}};
+        {SHAPE "noise=30", 10}, {SHAPE "noise=30 task=contracting", 2}, {SHAPE "noise=30 task=fixed_teacher", 10},
+        {SHAPE "noise=30 task=contracting data_clip=3", 3}};
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     for (int c = 0; c < 4; c++) {
         double *x = drawn_as(ctx, cases[c].settings, MESAOPT_STREAM_TRAIN, 0, 3), most = 0;
@@ -201,7 +204,8 @@ START_TEST(contracting_spectrum)
 {
     enum { COUNT = 4000 };
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    double *x = drawn_as(ctx, "dim=2 length=6 noise=0 data_clip=inf task=contracting", MESAOPT_STREAM_TRAIN, 0, COUNT), sum = 0, squares = 0, top = 0;
+    double *x = drawn_as(ctx, "dim=2 length=6 noise=0 data_clip=inf task=contracting", MESAOPT_STREAM_TRAIN, 0, COUNT);
+    double sum = 0, squares = 0, top = 0;
     int64_t used = 0, asymmetric = 0;
     for (int64_t s = 0; s < COUNT; s++) {
         double W[4];
@@ -235,7 +239,8 @@ START_TEST(similarity_has_the_eigenpairs)
         for (int dtype = MESAOPT_F32; ctx && dtype <= MESAOPT_F64; dtype++) {
             const kern *k = kern_get(ctx, dtype, 0);
             const int64_t vector = k->width * k->size;
-            char *block = aligned_alloc(64, (size_t)((D * D * 4 + 2 * D) * vector)), *U = block, *d = U + D * D * vector, *W = d + D * vector, *work = W + D * D * vector;
+            char *block = aligned_alloc(64, (size_t)((D * D * 4 + 2 * D) * 64)), *U = block, *d = U + D * D * vector;
+            char *W = d + D * vector, *work = W + D * D * vector;
             k->normal(5, 0, 0, 0, D * D, 0, 1, U);
             k->uniform(5, 0, 0, 100, D, .3, .9, d);
             k->similarity(D, U, d, W, work);
@@ -268,8 +273,10 @@ END_TEST
 START_TEST(fixed_teacher_is_fixed)
 {
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    mesaopt_task *task = task_from(ctx, SHAPE "noise=0 task=fixed_teacher seed=3"), *other = task_from(ctx, SHAPE "noise=0 task=fixed_teacher seed=4");
-    double *x = drawn(task, MESAOPT_STREAM_TRAIN, 0, 30), *y = drawn(task, MESAOPT_STREAM_TEST, 1000, 5), *z = drawn(other, MESAOPT_STREAM_TRAIN, 0, 1), W[N * N], V[N * N];
+    mesaopt_task *task = task_from(ctx, SHAPE "noise=0 task=fixed_teacher seed=3");
+    mesaopt_task *other = task_from(ctx, SHAPE "noise=0 task=fixed_teacher seed=4");
+    double *x = drawn(task, MESAOPT_STREAM_TRAIN, 0, 30), *y = drawn(task, MESAOPT_STREAM_TEST, 1000, 5);
+    double *z = drawn(other, MESAOPT_STREAM_TRAIN, 0, 1), W[N * N], V[N * N];
     solve_back(N, x, W);
     solve_back(N, z, V);
     ck_assert_double_le(off_orthogonal(N, W), 1e-9);
@@ -288,7 +295,8 @@ END_TEST
 
 /* ---- purity ---- */
 
-static const char *const kinds[] = {"dim=5 length=9 task=linear", "dim=5 length=9 task=contracting", "dim=5 length=9 task=fixed_teacher", "dim=1 length=1", "dim=3 length=2 seed=9007199254740991"};
+static const char *const kinds[] = {"dim=5 length=9 task=linear", "dim=5 length=9 task=contracting", "dim=5 length=9 task=fixed_teacher",
+                                    "dim=1 length=1", "dim=3 length=2 seed=9007199254740991"};
 
 /* A part equals the whole, streams and seeds differ, threads change nothing: bit for bit. f32 and other ISA levels: to rounding. */
 START_TEST(sequences_are_pure_functions)
@@ -303,7 +311,8 @@ START_TEST(sequences_are_pure_functions)
         int64_t n, length;
         mesaopt_task_shape(task, &n, &length, NULL, NULL);
         const int64_t each = (length + 1) * n;
-        double *all = drawn(task, MESAOPT_STREAM_TRAIN, 1000, COUNT), *again = drawn(same, MESAOPT_STREAM_TRAIN, 1000, COUNT), *part = drawn(same, MESAOPT_STREAM_TRAIN, 1007, 12);
+        double *all = drawn(task, MESAOPT_STREAM_TRAIN, 1000, COUNT), *again = drawn(same, MESAOPT_STREAM_TRAIN, 1000, COUNT);
+        double *part = drawn(same, MESAOPT_STREAM_TRAIN, 1007, 12);
         double *test = drawn(task, MESAOPT_STREAM_TEST, 1000, COUNT), *none = drawn(task, MESAOPT_STREAM_TEST, 0, 0);
         ck_assert_mem_eq(all, again, sizeof(double) * (size_t)(COUNT * each));
         ck_assert_mem_eq(all + 7 * each, part, sizeof(double) * (size_t)(12 * each));
@@ -340,8 +349,10 @@ START_TEST(panels)
             if (!ctx) continue;
             mesaopt_task *task = task_from(ctx, kinds[_i]);
             const kern *k = kern_get(ctx, dtype, 0), *one = kern_get(ctx, dtype, 1);
-            const int64_t each = (task->shape.length + 1) * task->shape.dim, bytes = task_scratch(task, k), one_bytes = task_scratch(task, one);
-            char *scratch = aligned_alloc(64, (size_t)((bytes > one_bytes ? bytes : one_bytes) + 64)), *raw = aligned_alloc(64, (size_t)(each * 64 + 64)), *row = aligned_alloc(64, (size_t)(each * 8 + 63) / 64 * 64);
+            const int64_t each = (task->shape.length + 1) * task->shape.dim, bytes = task_scratch(task, k);
+            const int64_t one_bytes = task_scratch(task, one);
+            char *scratch = aligned_alloc(64, (size_t)((bytes > one_bytes ? bytes : one_bytes) + 64));
+            char *raw = aligned_alloc(64, (size_t)(each * 64 + 64)), *row = aligned_alloc(64, (size_t)(each * 8 + 63) / 64 * 64);
             const int64_t valid = k->width - 1, vector = k->width * k->size;
             memset(scratch + bytes, 0x55, 64);
             memset(raw + each * vector, 0x55, 64);
@@ -374,7 +385,8 @@ static double token(const char *kind, const double *x, int64_t n, int64_t t, int
 }
 
 static const struct { const char *kind, *settings; int64_t width; } tokenisers[] = {
-    {"raw", "dim=3 length=7 tokens=raw", 3}, {"constructed", "dim=3 length=7 tokens=constructed", 12}, {"slots", "dim=3 length=7 tokens=slots slots=4", 12},
+    {"raw", "dim=3 length=7 tokens=raw", 3}, {"constructed", "dim=3 length=7 tokens=constructed", 12},
+    {"slots", "dim=3 length=7 tokens=slots slots=4", 12},
     {"slots", "dim=3 length=7 tokens=slots slots=1", 3}, {"slots", "dim=3 length=7 tokens=slots slots=9", 27}};
 
 START_TEST(tokens_of_sequences)
@@ -387,14 +399,17 @@ START_TEST(tokens_of_sequences)
     ck_assert_int_eq(mesaopt_task_shape(task, &n, &length, &width, &count), MESAOPT_OK);
     ck_assert(n == DIM && length == LENGTH && width == D && count == 0);
     double *x = drawn(task, MESAOPT_STREAM_TEST, 0, COUNT), *tokens = calloc((size_t)(COUNT * LENGTH * D * 2), sizeof *tokens);
-    for (int64_t rows = LENGTH; rows >= 0; rows -= LENGTH) {       /* [token][time][sequence] with gaps; then sequences of one observation */
-        mesaopt_view from = {.data = x, .shape = {COUNT, rows + 1, DIM}, .stride = {(LENGTH + 1) * DIM, DIM, 1}, .ndim = 3, .dtype = MESAOPT_F64};
-        mesaopt_view to = {.data = tokens, .shape = {COUNT, rows, D}, .stride = {2, 2 * COUNT, 2 * COUNT * LENGTH}, .ndim = 3, .dtype = MESAOPT_F64};
+    for (int64_t rows = LENGTH; rows >= 0; rows -= LENGTH) {       /* [token][time][sequence], gaps; then one observation each */
+        mesaopt_view from = {.data = x, .shape = {COUNT, rows + 1, DIM}, .stride = {(LENGTH + 1) * DIM, DIM, 1}, .ndim = 3,
+                             .dtype = MESAOPT_F64};
+        mesaopt_view to = {.data = tokens, .shape = {COUNT, rows, D}, .stride = {2, 2 * COUNT, 2 * COUNT * LENGTH}, .ndim = 3,
+                           .dtype = MESAOPT_F64};
         ck_assert_int_eq(mesaopt_task_tokens(task, &from, &to), MESAOPT_OK);
         for (int64_t s = 0; s < COUNT; s++)
             for (int64_t t = 0; t < rows; t++)
                 for (int64_t j = 0; j < D; j++)
-                    ck_assert_double_eq(tokens[2 * (s + COUNT * (t + LENGTH * j))], token(tokenisers[_i].kind, x + s * (LENGTH + 1) * DIM, DIM, t, j));
+                    ck_assert_double_eq(tokens[2 * (s + COUNT * (t + LENGTH * j))],
+                                        token(tokenisers[_i].kind, x + s * (LENGTH + 1) * DIM, DIM, t, j));
     }
     for (int64_t i = 1; i < COUNT * LENGTH * D * 2; i += 2) ck_assert_double_eq(tokens[i], 0);
     for (int one = 0; one < 2; one++) {                /* panels, f32 */
@@ -405,7 +420,8 @@ START_TEST(tokens_of_sequences)
         for (int64_t l = 0; l < k->lanes; l++) {
             double sequence[(LENGTH + 1) * DIM];
             for (int64_t i = 0; i < (LENGTH + 1) * DIM; i++) sequence[i] = raw[i * k->lanes + l];
-            for (int64_t i = 0; i < LENGTH * D; i++) ck_assert_double_eq(panel[i * k->lanes + l], token(tokenisers[_i].kind, sequence, DIM, i / D, i % D));
+            for (int64_t i = 0; i < LENGTH * D; i++)
+                ck_assert_double_eq(panel[i * k->lanes + l], token(tokenisers[_i].kind, sequence, DIM, i / D, i % D));
         }
         free(raw);
         free(panel);
@@ -422,11 +438,14 @@ END_TEST
 START_TEST(bad_arguments)
 {
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    mesaopt_settings *wrong = settings_from(MESAOPT_SCOPE_MODEL, ""), *large = settings_from(MESAOPT_SCOPE_TASK, "dim=1000000"), *slots = settings_from(MESAOPT_SCOPE_TASK, "dim=1000000 length=16000000 tokens=slots slots=1000000");
+    mesaopt_settings *wrong = settings_from(MESAOPT_SCOPE_MODEL, ""), *large = settings_from(MESAOPT_SCOPE_TASK, "dim=1000000");
+    mesaopt_settings *slots = settings_from(MESAOPT_SCOPE_TASK, "dim=1000000 length=16000000 tokens=slots slots=1000000");
     mesaopt_task *task = task_from(ctx, "dim=2 length=3"), *out = NULL;
     double x[16] = {0}, tokens[24] = {0};
-    mesaopt_view good = DENSE(x, MESAOPT_F64, 2, 4, 2), to = DENSE(tokens, MESAOPT_F64, 2, 3, 8), integers = DENSE(x, MESAOPT_I64, 2, 4, 2), narrow = DENSE(x, MESAOPT_F64, 2, 4, 1);
-    mesaopt_view single = DENSE((float *)x, MESAOPT_F32, 2, 3, 8), long_one = DENSE(x, MESAOPT_F64, 1, 5, 2), empty = DENSE(NULL, MESAOPT_F64, 2, 0, 2), inside = DENSE(x, MESAOPT_F64, 1, 1, 8), two = DENSE(x, MESAOPT_F64, 1, 2, 2);
+    mesaopt_view good = DENSE(x, MESAOPT_F64, 2, 4, 2), to = DENSE(tokens, MESAOPT_F64, 2, 3, 8);
+    mesaopt_view integers = DENSE(x, MESAOPT_I64, 2, 4, 2), narrow = DENSE(x, MESAOPT_F64, 2, 4, 1);
+    mesaopt_view single = DENSE((float *)x, MESAOPT_F32, 2, 3, 8), long_one = DENSE(x, MESAOPT_F64, 1, 5, 2);
+    mesaopt_view empty = DENSE(NULL, MESAOPT_F64, 2, 0, 2), inside = DENSE(x, MESAOPT_F64, 1, 1, 8), two = DENSE(x, MESAOPT_F64, 1, 2, 2);
     ck_assert_int_eq(mesaopt_task_create(NULL, NULL, &out), MESAOPT_E_ARGUMENT);
     REFUSED(ctx, MESAOPT_E_ARGUMENT, "out", mesaopt_task_create(ctx, NULL, NULL));
     REFUSED(ctx, MESAOPT_E_SETTING, "settings", mesaopt_task_create(ctx, wrong, &out));

@@ -179,7 +179,10 @@ static int32_t fill(int32_t stream, int64_t first, const mesaopt_view *out, void
     }
     for (int64_t r = 0; r < out->shape[0]; r++)
         for (int64_t t = 0; t <= LENGTH; t++)
-            for (int64_t j = h->skip; j < DIM; j++) view_set(out, (int64_t[]){r, t, j}, h->bad_row == r + 1 && t == 2 && j == 1 ? INFINITY : value(first + r, t, j) + 1000 * stream);
+            for (int64_t j = h->skip; j < DIM; j++) {
+                int bad = h->bad_row == r + 1 && t == 2 && j == 1;
+                view_set(out, (int64_t[]){r, t, j}, bad ? INFINITY : value(first + r, t, j) + 1000 * stream);
+            }
     return h->answer;
 }
 
@@ -227,11 +230,13 @@ START_TEST(callbacks_that_fail)
     mesaopt_task *task = task_calling(ctx, &h);
     float x[4 * (LENGTH + 1) * DIM] = {0};
     mesaopt_view v = DENSE(x, MESAOPT_F32, 4, LENGTH + 1, DIM);
-    REFUSED(ctx, MESAOPT_E_INTERRUPTED, "fill: returned 3 for sequences 5..8 of stream 2", mesaopt_task_draw(task, MESAOPT_STREAM_SEARCH, 5, &v));
+    REFUSED(ctx, MESAOPT_E_INTERRUPTED, "fill: returned 3 for sequences 5..8 of stream 2",
+            mesaopt_task_draw(task, MESAOPT_STREAM_SEARCH, 5, &v));
     h = (host){.bad_row = 3};
-    REFUSED(ctx, MESAOPT_E_NONFINITE, "fill: element [2,2,1] of sequences 5.. of stream 2 is inf", mesaopt_task_draw(task, MESAOPT_STREAM_SEARCH, 5, &v));
-    h = (host){.skip = 1};
-    REFUSED(ctx, MESAOPT_E_NONFINITE, "fill: element [0,0,0]", mesaopt_task_draw(task, MESAOPT_STREAM_SEARCH, 5, &v));     /* left out by the host */
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "fill: element [2,2,1] of sequences 5.. of stream 2 is inf",
+            mesaopt_task_draw(task, MESAOPT_STREAM_SEARCH, 5, &v));
+    h = (host){.skip = 1};                             /* elements that the host leaves out */
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "fill: element [0,0,0]", mesaopt_task_draw(task, MESAOPT_STREAM_SEARCH, 5, &v));
     h = (host){.task = task};
     ck_assert_int_eq(mesaopt_task_draw(task, MESAOPT_STREAM_TRAIN, 0, &v), MESAOPT_OK);
     ck_assert_int_eq(h.nested, MESAOPT_E_BUSY);
@@ -258,7 +263,8 @@ START_TEST(batches_are_kept)
     ck_assert_int_eq(ctx_enter(ctx, CALL_NORMAL, &c), MESAOPT_OK);
     ck_assert_int_eq(task_prepare(task, &c, 0, 0, 100, MESAOPT_F64), MESAOPT_OK);
     long calls = atomic_load(&hook.calls);
-    for (int64_t count = 100; count > 0; count -= 30) ck_assert_int_eq(task_prepare(task, &c, 0, count, count, count % 20 ? MESAOPT_F32 : MESAOPT_F64), MESAOPT_OK);
+    for (int64_t count = 100; count > 0; count -= 30)
+        ck_assert_int_eq(task_prepare(task, &c, 0, count, count, count % 20 ? MESAOPT_F32 : MESAOPT_F64), MESAOPT_OK);
     ck_assert_int_eq(task_prepare(task, &c, 0, 0, 200, MESAOPT_F32), MESAOPT_OK);
     ck_assert_int_eq(atomic_load(&hook.calls), calls);
     ck_assert_int_eq(task_prepare(task, &c, 0, 0, INT64_MAX / 8, MESAOPT_F32), MESAOPT_E_MEMORY);
@@ -279,7 +285,8 @@ START_TEST(out_of_memory)
         mesaopt_ctx *ctx = NULL;
         mesaopt_task *task = NULL;
         double q[2 * 16], x[2 * 51 * 4], tokens[2 * 50 * 16];
-        mesaopt_view matrices = DENSE(q, MESAOPT_F64, 2, 4, 4), sequences = DENSE(x, MESAOPT_F64, 2, 51, 4), to = DENSE(tokens, MESAOPT_F64, 2, 50, 16);
+        mesaopt_view matrices = DENSE(q, MESAOPT_F64, 2, 4, 4), sequences = DENSE(x, MESAOPT_F64, 2, 51, 4);
+        mesaopt_view to = DENSE(tokens, MESAOPT_F64, 2, 50, 16);
         ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
         mesaopt_settings_free(s);

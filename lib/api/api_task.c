@@ -24,7 +24,8 @@ static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_tensor *se
         return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [N,T+1,n] with N, T, n >= 1", view_list(3, v->shape).text);
     int64_t at[MESAOPT_MAX_RANK];
     if (view_first_nonfinite(v, at))
-        return fail(ctx, MESAOPT_E_NONFINITE, "sequences: element %s is %s, expected a finite number", view_list(3, at).text, number_text(view_get(v, at)).text);
+        return fail(ctx, MESAOPT_E_NONFINITE, "sequences: element %s is %s, expected a finite number", view_list(3, at).text,
+                    number_text(view_get(v, at)).text);
     return MESAOPT_OK;
 }
 
@@ -41,7 +42,8 @@ static mesaopt_status from_tensor(mesaopt_ctx *ctx, const mesaopt_settings *sett
     return status == MESAOPT_OK ? task_own(ctx, settings, sequences, out) : status;
 }
 
-static mesaopt_status from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
+static mesaopt_status from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user,
+                                    mesaopt_task **out)
 {
     mesaopt_status status = check_create(ctx, settings, out);
     if (status != MESAOPT_OK) return status;
@@ -64,7 +66,8 @@ mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx, const mesaopt_settings
     return status == MESAOPT_OK ? ctx_leave(&c, from_tensor(ctx, settings, sequences, out)) : status;
 }
 
-mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
+mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user,
+                                          mesaopt_task **out)
 {
     call c;
     if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
@@ -91,7 +94,8 @@ static mesaopt_status checked_draw(mesaopt_task *task, call *c, int32_t stream, 
     mesaopt_status status = view_check(ctx, out, &want);
     if (status == MESAOPT_OK) status = task_range_check(ctx, stream, first, out->shape[0]);
     const mesaopt_view *own = task->own ? &task->own->view : NULL;
-    if (status == MESAOPT_OK && own) status = view_apart(ctx, 1, (const mesaopt_view *[]){out}, (const char *[]){"out"}, 1, &own, (const char *[]){"the task's sequences"});
+    if (status == MESAOPT_OK && own)
+        status = view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &own, (const char *[]){"the task's sequences"});
     return status == MESAOPT_OK ? task_draw(task, c, stream, first, out) : status;
 }
 
@@ -103,7 +107,8 @@ static mesaopt_status checked_tokens(mesaopt_task *task, const mesaopt_view *seq
     if (status != MESAOPT_OK) return status;
     if (sequences->shape[1] < 1)
         return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [B,T+1,n] with T >= 0", view_list(3, sequences->shape).text);
-    view_want result = {.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1] - 1, task->shape.width}, .dtype = sequences->dtype, .output = 1};
+    view_want result = {.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1] - 1, task->shape.width},
+                        .dtype = sequences->dtype, .output = 1};
     status = view_check(ctx, out, &result);
     if (status == MESAOPT_OK) status = view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"});
     return status == MESAOPT_OK ? task_tokens(task, sequences, out) : status;

@@ -34,7 +34,8 @@ static inline void philox(const uint32_t counter[4], const uint32_t key[2], uint
 
 static inline void philox_block(uint64_t seed, uint32_t stream, uint64_t sequence, uint32_t block, uint32_t out[4])
 {
-    philox((uint32_t[4]){block, stream, (uint32_t)sequence, (uint32_t)(sequence >> 32)}, (uint32_t[2]){(uint32_t)seed, (uint32_t)(seed >> 32)}, out);
+    philox((uint32_t[4]){block, stream, (uint32_t)sequence, (uint32_t)(sequence >> 32)},
+           (uint32_t[2]){(uint32_t)seed, (uint32_t)(seed >> 32)}, out);
 }
 
 #endif

@@ -97,8 +97,8 @@ mesaopt_status draw_orthogonal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream,
     job.work_size = (3 * job.positions + out->shape[1]) * job.k->width * job.k->size;
     job.work = alloc_new(&ctx->alloc, ctx->threads, job.work_size);
     if (!job.work)
-        return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace of %d x %lld bytes for matrices of %lld rows", (int)ctx->threads, (long long)job.work_size,
-                    (long long)out->shape[1]);
+        return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace of %d x %lld bytes for matrices of %lld rows", (int)ctx->threads,
+                    (long long)job.work_size, (long long)out->shape[1]);
     parallel_run(ctx, panels(&job), orthogonal_item, &job);
     alloc_free(&ctx->alloc, job.work);
     return MESAOPT_OK;

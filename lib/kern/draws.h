@@ -1,4 +1,5 @@
-/* Random draws into views; row i along the first axis is sequence first + i (base/philox.h), its elements in row-major order are the positions. */
+/* Random draws into views; row i along the first axis is sequence first + i (base/philox.h), its elements in row-major order are its
+ * positions. */
 #ifndef KERN_DRAWS_H
 #define KERN_DRAWS_H
 

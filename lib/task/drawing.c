@@ -22,7 +22,8 @@ static void draw_item(void *p, int64_t worker, int64_t item)
     const int64_t row = job->start + item * k->lanes, valid = job->end - row < k->lanes ? job->end - row : k->lanes, n = out->shape[2];
     char *raw = job->buffers + worker * job->buffer_size;
     task_panel(job->task, k, job->stream, job->first + row, valid, raw + job->raw_size, raw);
-    k->store(out->shape[1], n, valid, raw, n, (char *)out->data + row * out->stride[0] * k->size, out->stride[0], out->stride[1], out->stride[2]);
+    k->store(out->shape[1], n, valid, raw, n, (char *)out->data + row * out->stride[0] * k->size, out->stride[0], out->stride[1],
+             out->stride[2]);
 }
 
 static mesaopt_status draw_all(mesaopt_task *task, call *c, draw_job *job)
@@ -54,7 +55,8 @@ mesaopt_status task_draw(mesaopt_task *task, call *c, int32_t stream, int64_t fi
     job.buffer_size = plan.used;
     job.buffers = plan.used < 0 ? NULL : alloc_new(&ctx->alloc, ctx->threads, plan.used);
     if (!job.buffers)
-        return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace of %d x %lld bytes to draw sequences", (int)ctx->threads, (long long)plan.used);
+        return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace of %d x %lld bytes to draw sequences", (int)ctx->threads,
+                    (long long)plan.used);
     mesaopt_status status = draw_all(task, c, &job);
     alloc_free(&ctx->alloc, job.buffers);
     return status;

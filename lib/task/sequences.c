@@ -5,8 +5,9 @@
  *     linear         W* Haar orthogonal                                              clip 10
  *     contracting    W* = U diag(d) U^-1, U Gaussian, d_1 .. d_{n-1} ~ U[.3, .9), d_n = .9     clip 2
  *     fixed_teacher  one orthogonal W* for every sequence of every stream            clip 10
- * Sequence i of stream s is Philox sequence i of stream s under the task's seed. Its positions: n^2 Gaussians of W*, x_1, d, noise, each from an even
- * position on. The columns of a Gaussian U are exchangeable, so the paper's permutation of d changes no distribution and is left out. */
+ * Sequence i of stream s is Philox sequence i of stream s under the task's seed. Its positions: n^2 Gaussians of W*, x_1, d, noise, each
+ * from an even position on. The columns of a Gaussian U are exchangeable, so the paper's permutation of d changes no distribution and is
+ * left out. */
 #include "task/sequences.h"
 #include "base/number.h"
 #include "base/options.h"
@@ -134,7 +135,8 @@ mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype)
     if (!size_mul(count, (task->shape.length + 1) * task->shape.dim * dtype_size(dtype), &bytes)) bytes = INT64_MAX;
     if (bytes <= task->batch.bytes) return MESAOPT_OK;
     void *data = alloc_new(&ctx->alloc, 1, bytes);
-    if (!data) return fail(ctx, MESAOPT_E_MEMORY, "memory: no %lld bytes for %lld sequences of a callback", (long long)bytes, (long long)count);
+    if (!data)
+        return fail(ctx, MESAOPT_E_MEMORY, "memory: no %lld bytes for %lld sequences of a callback", (long long)bytes, (long long)count);
     alloc_free(&ctx->alloc, task->batch.data);
     task->batch.data = data;
     task->batch.bytes = bytes;
@@ -158,12 +160,12 @@ mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t
     ctx_callback_end(c);
     task->batch.filling = 0;
     if (answer)
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "fill: returned %d for sequences %lld..%lld of stream %d, expected 0", (int)answer, (long long)first,
-                    (long long)(first + count - 1), (int)stream);
+        return fail(ctx, MESAOPT_E_INTERRUPTED, "fill: returned %d for sequences %lld..%lld of stream %d, expected 0", (int)answer,
+                    (long long)first, (long long)(first + count - 1), (int)stream);
     int64_t at[MESAOPT_MAX_RANK];
     if (view_first_nonfinite(&mine, at))
-        return fail(ctx, MESAOPT_E_NONFINITE, "fill: element %s of sequences %lld.. of stream %d is %s, expected a finite number", view_list(3, at).text,
-                    (long long)first, (int)stream, number_text(view_get(&mine, at)).text);
+        return fail(ctx, MESAOPT_E_NONFINITE, "fill: element %s of sequences %lld.. of stream %d is %s, expected a finite number",
+                    view_list(3, at).text, (long long)first, (int)stream, number_text(view_get(&mine, at)).text);
     task->batch.first = first;
     task->batch.count = count;
     task->batch.stream = stream;
@@ -194,7 +196,8 @@ mesaopt_status task_range_check(mesaopt_ctx *ctx, int32_t stream, int64_t first,
     if (first < 0) return fail(ctx, MESAOPT_E_ARGUMENT, "first: %lld, expected >= 0", (long long)first);
     if (count < 0) return fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 0", (long long)count);
     if (first > INT64_MAX - count)
-        return fail(ctx, MESAOPT_E_ARGUMENT, "first: %lld, expected at most %lld for %lld sequences", (long long)first, (long long)(INT64_MAX - count), (long long)count);
+        return fail(ctx, MESAOPT_E_ARGUMENT, "first: %lld, expected at most %lld for %lld sequences", (long long)first,
+                    (long long)(INT64_MAX - count), (long long)count);
     return MESAOPT_OK;
 }
 
@@ -214,8 +217,8 @@ static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
     const int64_t slots = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_SLOTS), width = tokens_width(tokens, slots, dim);
     int64_t largest;
     if (width < 0 || !size_mul(length, width, &largest) || !size_mul(largest, 128, &largest))      /* bytes of a panel, and room to add */
-        return fail(ctx, MESAOPT_E_SETTING, "slots: %lld observations of dim %lld at length %lld, expected tokens that fit into memory", (long long)slots,
-                    (long long)dim, (long long)length);
+        return fail(ctx, MESAOPT_E_SETTING, "slots: %lld observations of dim %lld at length %lld, expected tokens that fit into memory",
+                    (long long)slots, (long long)dim, (long long)length);
     mesaopt_task *task = object_new(ctx, OBJECT_TASK, sizeof *task, destroy);
     if (!task) return MESAOPT_E_MEMORY;
     task->shape = (task_shape){.dim = dim, .length = length, .width = width};
@@ -246,10 +249,11 @@ static mesaopt_status draw_teacher(mesaopt_task *task)
 
 mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out)
 {
-    const task_shape shape = {.dim = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_DIM), .length = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_LENGTH)};
+    const task_shape shape = {.dim = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_DIM),
+                              .length = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_LENGTH)};
     if (lay_positions(&shape).end > PHILOX_POSITIONS)
-        return fail(ctx, MESAOPT_E_SETTING, "dim: %lld at length %lld takes %lld random numbers a sequence, expected at most %lld", (long long)shape.dim,
-                    (long long)shape.length, (long long)lay_positions(&shape).end, (long long)PHILOX_POSITIONS);
+        return fail(ctx, MESAOPT_E_SETTING, "dim: %lld at length %lld takes %lld random numbers a sequence, expected at most %lld",
+                    (long long)shape.dim, (long long)shape.length, (long long)lay_positions(&shape).end, (long long)PHILOX_POSITIONS);
     mesaopt_task *task;
     mesaopt_status status = create(ctx, settings, shape.dim, shape.length, &task);
     if (status) return status;

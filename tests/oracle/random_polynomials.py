@@ -30,10 +30,13 @@ def horner(c, z):
 
 
 top = (sqrt(2) - 1) / (sqrt(2) + 1)
-cases = [
-    ('log', top ** 2, lambda z: (2 * atanh(sqrt(z)) / sqrt(z) - 2) / z, lambda z, p: (2 + z * p) * sqrt(z), lambda z: 2 * atanh(sqrt(z)), {32: 3, 64: 7}),
-    ('sin', mpf(1) / 64, lambda z: (sin(2 * pi * sqrt(z)) / sqrt(z) - 2 * pi) / z, lambda z, p: (2 * pi + z * p) * sqrt(z), lambda z: sin(2 * pi * sqrt(z)), {32: 3, 64: 6}),
-    ('cos', mpf(1) / 64, lambda z: (cos(2 * pi * sqrt(z)) - 1) / z, lambda z, p: 1 + z * p, lambda z: cos(2 * pi * sqrt(z)), {32: 4, 64: 7}),
+cases = [   # name, largest z, tail, function from z and tail, exact function, coefficients by bits
+    ('log', top ** 2, lambda z: (2 * atanh(sqrt(z)) / sqrt(z) - 2) / z, lambda z, p: (2 + z * p) * sqrt(z),
+     lambda z: 2 * atanh(sqrt(z)), {32: 3, 64: 7}),
+    ('sin', mpf(1) / 64, lambda z: (sin(2 * pi * sqrt(z)) / sqrt(z) - 2 * pi) / z, lambda z, p: (2 * pi + z * p) * sqrt(z),
+     lambda z: sin(2 * pi * sqrt(z)), {32: 3, 64: 6}),
+    ('cos', mpf(1) / 64, lambda z: (cos(2 * pi * sqrt(z)) - 1) / z, lambda z, p: 1 + z * p,
+     lambda z: cos(2 * pi * sqrt(z)), {32: 4, 64: 7}),
 ]
 for name, high, f, rebuild, exact, count in cases:
     for bits in (32, 64):
