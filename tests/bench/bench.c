@@ -25,6 +25,11 @@ static const workload workloads[] = {
     {"fma_peak", bench_fma_peak, BOTH, EVERY, ONE_TWO},
     {"gemm_1024", bench_gemm_1024, BOTH, EVERY, ONE_TWO},
     {"gemm_64", bench_gemm_64, BOTH, EVERY, ONE},
+    {"lsa1_step", bench_lsa1_step, BOTH, EVERY, ONE_TWO},
+    {"lsa2_step", bench_lsa2_step, F32, BEST, ONE_TWO},
+    {"lsa6_step", bench_lsa6_step, F32, BEST, ONE_TWO},
+    {"softmax7_step", bench_softmax7_step, F32, EVERY, ONE_TWO},
+    {"draw_batch", bench_draw_batch, BOTH, BEST, ONE_TWO},
 };
 
 typedef struct arguments { const char *only, *isa, *threads, *rounds, *clock, *out; } arguments;

@@ -29,5 +29,10 @@ void bench_ok(const bench *b, mesaopt_status status, const char *what);   /* end
 void bench_fma_peak(bench *b);
 void bench_gemm_1024(bench *b);
 void bench_gemm_64(bench *b);
+void bench_lsa1_step(bench *b);
+void bench_lsa2_step(bench *b);
+void bench_lsa6_step(bench *b);
+void bench_softmax7_step(bench *b);
+void bench_draw_batch(bench *b);
 
 #endif
