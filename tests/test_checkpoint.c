@@ -1,5 +1,5 @@
-/* Checkpoints of models and trainers: what is in them, and files that are not what they should be. A good file is taken apart with the library's
- * reader, changed in one place and written again. */
+/* Checkpoints of models and trainers: what is in them, and files that are not what they should be. A good file is taken apart with the
+ * library's reader, changed in one place and written again. */
 #include "train/safetensors.h"
 #include "training_setup.h"
 
@@ -138,7 +138,8 @@ START_TEST(refused_trainers)
     const int64_t bytes = state_of(0);
     make_changed(&bad_trainers[_i]);
     ck_assert_int_eq(mesaopt_trainer_load(s.trainer, changed), MESAOPT_E_FORMAT);
-    ck_assert_msg(strstr(error_of(ctx), bad_trainers[_i].says) && strstr(error_of(ctx), "b.safetensors"), "'%s' does not say '%s'", error_of(ctx), bad_trainers[_i].says);
+    ck_assert_msg(strstr(error_of(ctx), bad_trainers[_i].says) && strstr(error_of(ctx), "b.safetensors"), "'%s' does not say '%s'",
+                  error_of(ctx), bad_trainers[_i].says);
     ck_assert_int_eq(state_of(1), bytes);
     ck_assert_mem_eq(now[0], now[1], (size_t)bytes);
     ck_assert_int_eq(mesaopt_trainer_load(s.trainer, path), MESAOPT_OK);

@@ -10,7 +10,8 @@ START_TEST(agrees_with_optax)
     for (size_t i = 0; i < sizeof golden_schedule / sizeof *golden_schedule; i++) {
         schedule s = {golden_schedule[i].peak, golden_schedule[i].end, golden_schedule[i].warmup, golden_schedule[i].cosine_steps};
         double rate = schedule_rate(&s, golden_schedule[i].step);
-        ck_assert_msg(fabs(rate - golden_schedule[i].rate) <= 1e-15 * s.peak, "row %d: %.17g, expected %.17g", (int)i, rate, golden_schedule[i].rate);
+        ck_assert_msg(fabs(rate - golden_schedule[i].rate) <= 1e-15 * s.peak, "row %d: %.17g, expected %.17g", (int)i, rate,
+                      golden_schedule[i].rate);
     }
 }
 END_TEST

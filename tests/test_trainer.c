@@ -1,5 +1,5 @@
-/* What training computes: every step against an independent one in NumPy, and the same bits whatever runs the loops, across save and load, after
- * a kill and in a forked child. */
+/* What training computes: every step against an independent one in NumPy, and the same bits whatever runs the loops, across save and
+ * load, after a kill and in a forked child. */
 #include "oracle/golden_training.h"
 #include "training_setup.h"
 
@@ -39,7 +39,8 @@ static int32_t fill_hashed(int32_t stream, int64_t first, const mesaopt_view *ou
     for (int64_t b = 0; b < out->shape[0]; b++)
         for (int64_t t = 0; t < out->shape[1]; t++)
             for (int64_t j = 0; j < out->shape[2]; j++)
-                put(out, b * out->stride[0] + t * out->stride[1] + j * out->stride[2], hashed((uint32_t)(1000 + first + b), (uint32_t)t, (uint32_t)j));
+                put(out, b * out->stride[0] + t * out->stride[1] + j * out->stride[2],
+                    hashed((uint32_t)(1000 + first + b), (uint32_t)t, (uint32_t)j));
     return 0;
 }
 
@@ -58,8 +59,10 @@ static int32_t keep_step(const mesaopt_step *step, void *user)
 static void run_golden(mesaopt_ctx *ctx, size_t row, const char *dtype, int lanes, double tolerance)
 {
     char model[96], task[96];
-    snprintf(model, sizeof model, "inputs=%d outputs=%d dtype=%s lanes=%d", (int)golden_training[row].width, (int)golden_training[row].dim, dtype, lanes);
-    snprintf(task, sizeof task, "dim=%d length=%d tokens=%s", (int)golden_training[row].dim, (int)golden_training[row].length, golden_training[row].tokens);
+    snprintf(model, sizeof model, "inputs=%d outputs=%d dtype=%s lanes=%d", (int)golden_training[row].width, (int)golden_training[row].dim,
+             dtype, lanes);
+    snprintf(task, sizeof task, "dim=%d length=%d tokens=%s", (int)golden_training[row].dim, (int)golden_training[row].length,
+             golden_training[row].tokens);
     const recipe r = {model, golden_training[row].blocks, task, golden_training[row].trainer, fill_hashed};
     setup s = setup_start(ctx, &r);
     mesaopt_view v;
@@ -72,14 +75,17 @@ static void run_golden(mesaopt_ctx *ctx, size_t row, const char *dtype, int lane
     ck_assert_int_eq(t.n, GOLDEN_STEPS);
     for (int i = 0; i < GOLDEN_STEPS; i++) {
         ck_assert_int_eq(t.step[i].step, i + 1);
-        ck_assert_msg(fabs(t.step[i].loss - golden_training[row].loss[i]) <= tolerance, "step %d: loss %.17g, expected %.17g", i, t.step[i].loss, golden_training[row].loss[i]);
-        ck_assert_msg(fabs(t.step[i].grad_norm - golden_training[row].norm[i]) <= tolerance, "step %d: norm %.17g, expected %.17g", i, t.step[i].grad_norm, golden_training[row].norm[i]);
+        ck_assert_msg(fabs(t.step[i].loss - golden_training[row].loss[i]) <= tolerance, "step %d: loss %.17g, expected %.17g", i,
+                      t.step[i].loss, golden_training[row].loss[i]);
+        ck_assert_msg(fabs(t.step[i].grad_norm - golden_training[row].norm[i]) <= tolerance, "step %d: norm %.17g, expected %.17g", i,
+                      t.step[i].grad_norm, golden_training[row].norm[i]);
     }
     int64_t at = 0;
     for (int64_t p = 0; p < mesaopt_model_parameters(s.model); p++) {
         ck_assert_int_eq(mesaopt_model_parameter(s.model, mesaopt_model_parameter_name(s.model, p), &v), MESAOPT_OK);
         for (int64_t e = 0; e < v.shape[0] * v.shape[1]; e++, at++)
-            ck_assert_msg(fabs(get(&v, e) - golden_training[row].parameters[at]) <= tolerance, "%s[%d]: %.17g, expected %.17g", mesaopt_model_parameter_name(s.model, p), (int)e,
+            ck_assert_msg(fabs(get(&v, e) - golden_training[row].parameters[at]) <= tolerance, "%s[%d]: %.17g, expected %.17g",
+                          mesaopt_model_parameter_name(s.model, p), (int)e,
                           get(&v, e), golden_training[row].parameters[at]);
     }
     ck_assert_int_eq(at, golden_training[row].count);
@@ -172,7 +178,8 @@ static setup start_own(mesaopt_ctx *ctx, const recipe *r)
     mesaopt_task_free(s.task);
     mesaopt_tensor *tensor;
     mesaopt_view v = DENSE(data, MESAOPT_F64, 29, 10, 3);
-    mesaopt_settings *task = settings_from(MESAOPT_SCOPE_TASK, "tokens=constructed seed=3"), *trainer = settings_from(MESAOPT_SCOPE_TRAINER, r->trainer);
+    mesaopt_settings *task = settings_from(MESAOPT_SCOPE_TASK, "tokens=constructed seed=3");
+    mesaopt_settings *trainer = settings_from(MESAOPT_SCOPE_TRAINER, r->trainer);
     ck_assert_int_eq(mesaopt_tensor_wrap(ctx, &v, NULL, NULL, &tensor), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_task_from_tensor(ctx, task, tensor, &s.task), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_trainer_create(ctx, trainer, s.model, s.task, &s.trainer), MESAOPT_OK);

@@ -1,5 +1,5 @@
-/* How a trainer behaves as an object: failed steps change nothing, callbacks may do what they may, interrupts stop at a step boundary, steps do not
- * allocate, and memory may run short anywhere. */
+/* How a trainer behaves as an object: failed steps change nothing, callbacks may do what they may, interrupts stop at a step boundary,
+ * steps do not allocate, and memory may run short anywhere. */
 #include "training_setup.h"
 
 #include <math.h>

@@ -11,8 +11,10 @@ typedef struct recipe { const char *model, *blocks, *task, *trainer; mesaopt_seq
 
 /* Small enough for hundreds of steps, and with a last panel that is not full. */
 static const recipe small_linear = {"inputs=12 outputs=3 seed=5", "mask(first=3); 2 x linear(heads=2,key=4,residual_clip=2,init_sd=0.1)",
-                                    "dim=3 length=9 tokens=constructed seed=11", "batch=37 lr=3e-3 warmup=10 cosine_steps=150 weight_decay=0.05 clip_norm=0.5", NULL};
-static const recipe small_softmax = {"inputs=3 outputs=3 seed=5 dtype=f64", "dense(outputs=6,init_sd=0.3); softmax(heads=2,key=3,init_sd=0.2,pe=qk); dense(outputs=3,init_sd=0.3)",
+                                    "dim=3 length=9 tokens=constructed seed=11",
+                                    "batch=37 lr=3e-3 warmup=10 cosine_steps=150 weight_decay=0.05 clip_norm=0.5", NULL};
+static const recipe small_softmax = {"inputs=3 outputs=3 seed=5 dtype=f64",
+                                     "dense(outputs=6,init_sd=0.3); softmax(heads=2,key=3,init_sd=0.2,pe=qk); dense(outputs=3,init_sd=0.3)",
                                      "dim=3 length=9 tokens=raw task=contracting seed=11", "batch=21 lr=3e-3", NULL};
 
 typedef struct setup {
@@ -36,7 +38,8 @@ static inline mesaopt_status setup_make(mesaopt_ctx *ctx, const recipe *r, setup
     *s = (setup){.ctx = ctx};
     mesaopt_status status = mesaopt_model_create(ctx, model, &s->model);
     if (status == MESAOPT_OK) status = mesaopt_model_add_text(s->model, r->blocks);
-    if (status == MESAOPT_OK) status = r->fill ? mesaopt_task_from_callback(ctx, task, r->fill, NULL, &s->task) : mesaopt_task_create(ctx, task, &s->task);
+    if (status == MESAOPT_OK)
+        status = r->fill ? mesaopt_task_from_callback(ctx, task, r->fill, NULL, &s->task) : mesaopt_task_create(ctx, task, &s->task);
     if (status == MESAOPT_OK) status = mesaopt_trainer_create(ctx, trainer, s->model, s->task, &s->trainer);
     mesaopt_settings_free(model);
     mesaopt_settings_free(task);

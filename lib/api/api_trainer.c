@@ -1,5 +1,5 @@
-/* mesaopt/trainer.h: validates, then delegates to train/. A call on a trainer also holds its model and its task, so that none of the three can
- * be freed inside a callback. */
+/* mesaopt/trainer.h: validates, then delegates to train/. A call on a trainer also holds its model and its task, so that none of the
+ * three can be freed inside a callback. */
 #include "train/checkpoint.h"
 #include "train/trainer_impl.h"
 #include <inttypes.h>
@@ -32,7 +32,8 @@ static mesaopt_status check_handle(mesaopt_ctx *ctx, const void *handle, enum ob
     return MESAOPT_OK;
 }
 
-mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task, mesaopt_trainer **out)
+mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
+                                      mesaopt_trainer **out)
 {
     call c;
     if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;

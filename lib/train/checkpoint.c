@@ -48,7 +48,8 @@ static void add_tensors(record *r, const char *prefix, const void *base)
     for (int64_t i = 0; i < m->n_table; i++, r->tensors++) {
         const model_parameter *p = &m->table[i];
         r->names[r->tensors] = full_name(prefix, p);
-        r->tensor[r->tensors] = (saved_tensor){r->names[r->tensors].text, m->dtype, 2, {p->rows, p->cols}, (const char *)base + p->offset * m->size};
+        r->tensor[r->tensors] = (saved_tensor){r->names[r->tensors].text, m->dtype, 2, {p->rows, p->cols},
+                                               (const char *)base + p->offset * m->size};
     }
 }
 
@@ -69,7 +70,8 @@ static mesaopt_status record_fill(record *r)
 {
     const mesaopt_model *m = r->m;
     const mesaopt_trainer *t = r->t;
-    const int64_t blocks = model_text(m, NULL, 0), model = settings_text(&m->settings, NULL, 0), trainer = t ? settings_text(&t->settings, NULL, 0) : 0;
+    const int64_t blocks = model_text(m, NULL, 0), model = settings_text(&m->settings, NULL, 0);
+    const int64_t trainer = t ? settings_text(&t->settings, NULL, 0) : 0;
     mesaopt_status status = record_reserve(r, blocks + model + trainer);
     if (status != MESAOPT_OK) return status;
     model_text(m, r->dumps, blocks);
@@ -127,7 +129,9 @@ static mesaopt_status read_tensors(const tensor_file *f, const mesaopt_model *m,
         if (status == MESAOPT_OK) status = tensor_file_read(f, t, 0, count, m->dtype, x);
         if (status != MESAOPT_OK) return status;
         const int64_t bad = k->first_nonfinite(count, x);
-        if (bad >= 0) return tensor_file_fail(f, full.text, "element [%" PRId64 ",%" PRId64 "] is not a finite %s", bad / p->cols, bad % p->cols, dtype_name(m->dtype));
+        if (bad >= 0)
+            return tensor_file_fail(f, full.text, "element [%" PRId64 ",%" PRId64 "] is not a finite %s", bad / p->cols, bad % p->cols,
+                                    dtype_name(m->dtype));
         for (int64_t j = 0; not_negative && j < count; j++)
             if (m->dtype == MESAOPT_F32 ? ((float *)x)[j] < 0 : ((double *)x)[j] < 0)
                 return tensor_file_fail(f, full.text, "element [%" PRId64 ",%" PRId64 "] is negative", j / p->cols, j % p->cols);
@@ -183,12 +187,14 @@ static mesaopt_status need_settings(const tensor_file *f, const char *key, int32
         char word[2][64];
         for (int i = 0; i < 2; i++) {                  /* up to '=', then up to ' ' or the end */
             const size_t n = strcspn(text, i ? " " : "= ");
-            if (n == 0 || n >= sizeof word[i] || (i == 0 && text[n] != '=')) return tensor_file_fail(f, NULL, "metadata %s: expected name=value at \"%.40s\"", key, text);
+            if (n == 0 || n >= sizeof word[i] || (i == 0 && text[n] != '='))
+                return tensor_file_fail(f, NULL, "metadata %s: expected name=value at \"%.40s\"", key, text);
             memcpy(word[i], text, n);
             word[i][n] = 0;
             text += n + (text[n] != 0);
         }
-        if (mesaopt_settings_set_text(out, word[0], word[1]) != MESAOPT_OK) return tensor_file_fail(f, NULL, "metadata %s: %.150s", key, out->text);
+        if (mesaopt_settings_set_text(out, word[0], word[1]) != MESAOPT_OK)
+            return tensor_file_fail(f, NULL, "metadata %s: %.150s", key, out->text);
     }
     return MESAOPT_OK;
 }
@@ -198,7 +204,8 @@ static mesaopt_status check_format(const tensor_file *f)
     int64_t format;
     mesaopt_status status = need_integer(f, "mesaopt.format", 1, &format);
     if (status != MESAOPT_OK || format <= FORMAT) return status;
-    return tensor_file_fail(f, NULL, "metadata mesaopt.format: %" PRId64 ", expected at most %d; a newer version of the library wrote it", format, FORMAT);
+    return tensor_file_fail(f, NULL, "metadata mesaopt.format: %" PRId64 ", expected at most %d; a newer version of the library wrote it",
+                            format, FORMAT);
 }
 
 static mesaopt_status open_model(const tensor_file *f, mesaopt_model **out)
@@ -243,7 +250,9 @@ static mesaopt_status check_same_model(const tensor_file *f, const mesaopt_model
     if (status != MESAOPT_OK) return status;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const int64_t was = option_int(&theirs, MESAOPT_SCOPE_MODEL, keys[i]), is = option_int(&m->settings, MESAOPT_SCOPE_MODEL, keys[i]);
-        if (was != is) return tensor_file_fail(f, NULL, "model setting %s: %" PRId64 ", expected %" PRId64 " as the trainer's model has it", mesaopt_settings_name(keys[i]), was, is);
+        if (was != is)
+            return tensor_file_fail(f, NULL, "model setting %s: %" PRId64 ", expected %" PRId64 " as the trainer's model has it",
+                                    mesaopt_settings_name(keys[i]), was, is);
     }
     const int64_t bytes = model_text(m, NULL, 0);
     char *ours = alloc_new(&f->ctx->alloc, bytes, 1);
@@ -278,10 +287,12 @@ static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, voi
     const char *kind;
     mesaopt_status status = check_format(f);
     if (status == MESAOPT_OK) status = need_text(f, "mesaopt.kind", &kind);
-    if (status == MESAOPT_OK && strcmp(kind, "trainer") != 0) status = tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
+    if (status == MESAOPT_OK && strcmp(kind, "trainer") != 0)
+        status = tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
     if (status == MESAOPT_OK) status = check_same_model(f, t->model);
     if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.step", 0, step);
-    if (status == MESAOPT_OK && !trainer_steps_fit(t, *step)) status = tensor_file_fail(f, NULL, "metadata mesaopt.step: %" PRId64 ", beyond the end of the stream of sequences", *step);
+    if (status == MESAOPT_OK && !trainer_steps_fit(t, *step))
+        status = tensor_file_fail(f, NULL, "metadata mesaopt.step: %" PRId64 ", beyond the end of the stream of sequences", *step);
     for (int i = 0; i < SETS && status == MESAOPT_OK; i++) {
         spare[i] = alloc_new(&f->ctx->alloc, t->model->n_params, t->model->size);
         status = spare[i] ? read_tensors(f, t->model, prefixes[i], i == SETS - 1, spare[i])

@@ -25,7 +25,8 @@ typedef struct saved_tensor {
 
 /* Writes a temporary file in the folder of `path`, fsyncs it, renames it to `path` and fsyncs the folder. On failure MESAOPT_E_IO with the
  * system's words (or MESAOPT_E_MEMORY); the temporary file is gone and a file that was at `path` is as it was. */
-mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts, const tensor_file_text *text, int64_t tensors, const saved_tensor *tensor);
+mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts, const tensor_file_text *text, int64_t tensors,
+                                 const saved_tensor *tensor);
 
 /* Reading. */
 typedef struct file_tensor {
@@ -48,8 +49,8 @@ typedef struct tensor_file {
     tensor_file_text *text;        /* by key, rising bytes */
 } tensor_file;
 
-/* Opens and checks a whole header, all of it before anything is used. MESAOPT_E_FORMAT names the file and the tensor; MESAOPT_E_IO. On failure
- * nothing needs closing; after tensor_file_close neither. */
+/* Opens and checks a whole header, all of it before anything is used. MESAOPT_E_FORMAT names the file and the tensor; MESAOPT_E_IO. On
+ * failure nothing needs closing; after tensor_file_close neither. */
 mesaopt_status tensor_file_open(mesaopt_ctx *ctx, const char *path, tensor_file *out);
 void tensor_file_close(tensor_file *f);
 
@@ -59,8 +60,8 @@ const char *tensor_file_metadata(const tensor_file *f, const char *key);        
 /* The tensor of this name if it has this shape and a type that can be read as f32 and f64; otherwise MESAOPT_E_FORMAT. */
 mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_t ndim, const int64_t *shape, const file_tensor **out);
 
-/* Elements first .. first + count - 1 in row-major order into dense memory of type `dtype`: f64, f32, f16 and bf16 become f32 or f64, integers keep their type
- * (MESAOPT_E_DTYPE otherwise). Reads, and does not map, so that a file cut short meanwhile is an error and no signal. */
+/* Elements first .. first + count - 1 in row-major order into dense memory of type `dtype`: f64, f32, f16 and bf16 become f32 or f64,
+ * integers keep their type (MESAOPT_E_DTYPE otherwise). Reads, and does not map, so that a file cut short meanwhile is an error and no signal. */
 mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int64_t first, int64_t count, int32_t dtype, void *out);
 
 /* "PATH: tensor 'NAME': ..." (name NULL: "PATH: ...") with both cut to a readable length. Returns MESAOPT_E_FORMAT. */

@@ -25,7 +25,8 @@ static int utf8_length(const unsigned char *p, int64_t left)
     if (n > left) return 0;
     for (int i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80) return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)) return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
     return n;
 }
 
@@ -46,7 +47,8 @@ static mesaopt_status check_bytes(const tensor_file *f)
         } else if (p[i] == '"') {
             in_string = 1;
         } else if (p[i] == '{' || p[i] == '[') {
-            if (++depth > TENSOR_FILE_MAX_DEPTH) return tensor_file_fail(f, NULL, "header nests deeper than %d at byte %" PRId64, TENSOR_FILE_MAX_DEPTH, i);
+            if (++depth > TENSOR_FILE_MAX_DEPTH)
+                return tensor_file_fail(f, NULL, "header nests deeper than %d at byte %" PRId64, TENSOR_FILE_MAX_DEPTH, i);
         } else if (p[i] == '}' || p[i] == ']') {
             depth--;
         }
@@ -118,7 +120,8 @@ static int after(const header *h, int i)
 static int token_is(const header *h, int i, const char *word)
 {
     int64_t length = h->tok[i].end - h->tok[i].start;
-    return h->tok[i].type == JSMN_STRING && length == (int64_t)strlen(word) && memcmp(h->f->header + h->tok[i].start, word, (size_t)length) == 0;
+    return h->tok[i].type == JSMN_STRING && length == (int64_t)strlen(word) &&
+           memcmp(h->f->header + h->tok[i].start, word, (size_t)length) == 0;
 }
 
 /* A non-negative integer: digits only. */
@@ -137,8 +140,9 @@ static int token_count(const header *h, int i, int64_t *out)
 static int64_t type_size(const header *h, int i, int32_t *dtype)
 {
     static const struct { char name[10]; int8_t size, dtype; } types[] = {
-        {"F64", 8, MESAOPT_F64}, {"F32", 4, MESAOPT_F32}, {"F16", 2, MESAOPT_F16}, {"BF16", 2, MESAOPT_BF16}, {"I64", 8, MESAOPT_I64}, {"I32", 4, MESAOPT_I32},
-        {"BOOL", 1, 0}, {"U8", 1, 0}, {"I8", 1, 0}, {"F8_E4M3", 1, 0}, {"F8_E5M2", 1, 0}, {"I16", 2, 0}, {"U16", 2, 0}, {"U32", 4, 0}, {"U64", 8, 0}, {"C64", 8, 0}};
+        {"F64", 8, MESAOPT_F64}, {"F32", 4, MESAOPT_F32}, {"F16", 2, MESAOPT_F16}, {"BF16", 2, MESAOPT_BF16},
+        {"I64", 8, MESAOPT_I64}, {"I32", 4, MESAOPT_I32}, {"BOOL", 1, 0}, {"U8", 1, 0}, {"I8", 1, 0}, {"F8_E4M3", 1, 0},
+        {"F8_E5M2", 1, 0}, {"I16", 2, 0}, {"U16", 2, 0}, {"U32", 4, 0}, {"U64", 8, 0}, {"C64", 8, 0}};
     *dtype = 0;
     for (size_t k = 0; k < sizeof types / sizeof *types; k++)
         if (token_is(h, i, types[k].name)) {
@@ -155,8 +159,10 @@ static mesaopt_status read_shape(header *h, int at, file_tensor *t)
     int i = at + 1;
     for (t->ndim = 0; i < h->n && h->tok[i].start < h->tok[at].end; i++, t->ndim++) {
         int64_t extent;
-        if (!token_count(h, i, &extent)) return tensor_file_fail(h->f, t->name, "extent %d of its shape is not a non-negative integer below 2^63", t->ndim);
-        if (!size_mul(t->count, extent, &t->count)) return tensor_file_fail(h->f, t->name, "the number of its elements does not fit into 63 bits");
+        if (!token_count(h, i, &extent))
+            return tensor_file_fail(h->f, t->name, "extent %d of its shape is not a non-negative integer below 2^63", t->ndim);
+        if (!size_mul(t->count, extent, &t->count))
+            return tensor_file_fail(h->f, t->name, "the number of its elements does not fit into 63 bits");
         if (t->ndim < MESAOPT_MAX_RANK) t->shape[t->ndim] = extent;
     }
     return MESAOPT_OK;
@@ -164,19 +170,22 @@ static mesaopt_status read_shape(header *h, int at, file_tensor *t)
 
 static mesaopt_status read_offsets(header *h, int at, file_tensor *t)
 {
-    if (h->tok[at].type != JSMN_ARRAY || h->tok[at].size != 2 || after(h, at) != at + 3 || !token_count(h, at + 1, &t->begin) || !token_count(h, at + 2, &t->end))
+    if (h->tok[at].type != JSMN_ARRAY || h->tok[at].size != 2 || after(h, at) != at + 3 ||
+        !token_count(h, at + 1, &t->begin) || !token_count(h, at + 2, &t->end))
         return tensor_file_fail(h->f, t->name, "data_offsets are not two non-negative integers below 2^63");
     if (t->begin > t->end) return tensor_file_fail(h->f, t->name, "data_offsets [%" PRId64 ",%" PRId64 "] are reversed", t->begin, t->end);
     if (t->end > h->f->data_bytes)
-        return tensor_file_fail(h->f, t->name, "data_offsets [%" PRId64 ",%" PRId64 "] reach beyond the %" PRId64 " bytes of data", t->begin, t->end, h->f->data_bytes);
+        return tensor_file_fail(h->f, t->name, "data_offsets [%" PRId64 ",%" PRId64 "] reach beyond the %" PRId64 " bytes of data",
+                                t->begin, t->end, h->f->data_bytes);
     return MESAOPT_OK;
 }
 
-/* Is token `key` a name of object `at` that owns exactly one value, the next token? The tokeniser lets stray commas and colons pass; an object's
- * `size` is the number of tokens whose parent it is, so that it bounds the number of pairs that pass this test. */
+/* Is token `key` a name of object `at` that owns exactly one value, the next token? The tokeniser lets stray commas and colons pass; an
+ * object's `size` is the number of tokens whose parent it is, so that it bounds the number of pairs that pass this test. */
 static int is_pair(const header *h, int at, int key)
 {
-    return h->tok[key].type == JSMN_STRING && h->tok[key].parent == at && h->tok[key].size == 1 && key + 1 < h->n && h->tok[key + 1].parent == key;
+    const jsmntok_t *t = &h->tok[key];
+    return t->type == JSMN_STRING && t->parent == at && t->size == 1 && key + 1 < h->n && h->tok[key + 1].parent == key;
 }
 
 static mesaopt_status read_tensor(header *h, int at, file_tensor *t)
@@ -185,19 +194,24 @@ static mesaopt_status read_tensor(header *h, int at, file_tensor *t)
     if (h->tok[at].type != JSMN_OBJECT) return tensor_file_fail(h->f, t->name, "its entry is not an object");
     for (int key = at + 1; key < end; key = after(h, key + 1)) {
         if (!is_pair(h, at, key)) return tensor_file_fail(h->f, t->name, "its entry is not made of names and values");
-        int *slot = token_is(h, key, "dtype") ? &dtype : token_is(h, key, "shape") ? &shape : token_is(h, key, "data_offsets") ? &offsets : NULL;
+        int *slot = token_is(h, key, "dtype")          ? &dtype
+                    : token_is(h, key, "shape")        ? &shape
+                    : token_is(h, key, "data_offsets") ? &offsets
+                                                       : NULL;
         if (!slot) continue;
         if (*slot) return tensor_file_fail(h->f, t->name, "dtype, shape or data_offsets is there twice");
         *slot = key + 1;
     }
-    if (!dtype || !shape || !offsets) return tensor_file_fail(h->f, t->name, "%s is missing", !dtype ? "dtype" : !shape ? "shape" : "data_offsets");
+    if (!dtype || !shape || !offsets)
+        return tensor_file_fail(h->f, t->name, "%s is missing", !dtype ? "dtype" : !shape ? "shape" : "data_offsets");
     if (h->tok[dtype].type != JSMN_STRING) return tensor_file_fail(h->f, t->name, "dtype is not a text");
     int64_t size = type_size(h, dtype, &t->dtype), bytes;
     mesaopt_status status = read_shape(h, shape, t);
     if (status == MESAOPT_OK) status = read_offsets(h, offsets, t);
     if (status != MESAOPT_OK || size == 0) return status;
     if (!size_mul(t->count, size, &bytes) || bytes != t->end - t->begin)
-        return tensor_file_fail(h->f, t->name, "its %" PRId64 " elements of %" PRId64 " bytes do not fill data_offsets [%" PRId64 ",%" PRId64 "]", t->count, size, t->begin, t->end);
+        return tensor_file_fail(h->f, t->name, "its %" PRId64 " elements of %" PRId64 " bytes do not fill data_offsets [%" PRId64 ",%" PRId64 "]",
+                                t->count, size, t->begin, t->end);
     return MESAOPT_OK;
 }
 
@@ -210,7 +224,8 @@ static mesaopt_status read_metadata(header *h, int at)
     f->text = alloc_new(&f->ctx->alloc, h->tok[at].size, sizeof *f->text);
     if (!f->text) return fail(f->ctx, MESAOPT_E_MEMORY, "no memory for %d metadata texts", h->tok[at].size);
     for (int key = at + 1; key < end; key += 2) {
-        if (!is_pair(h, at, key) || h->tok[key + 1].type != JSMN_STRING) return tensor_file_fail(f, NULL, "__metadata__ is not made of pairs of texts");
+        if (!is_pair(h, at, key) || h->tok[key + 1].type != JSMN_STRING)
+            return tensor_file_fail(f, NULL, "__metadata__ is not made of pairs of texts");
         tensor_file_text *text = &f->text[f->texts++];
         text->key = decode(h, key);
         text->value = decode(h, key + 1);
@@ -236,7 +251,8 @@ static mesaopt_status read_root(header *h)
         }
         file_tensor *t = &f->tensor[f->tensors++];
         t->name = decode(h, key);
-        if (!t->name) return tensor_file_fail(f, NULL, "a tensor's name holds \\u0000 or half a surrogate pair near byte %d", h->tok[key].start);
+        if (!t->name)
+            return tensor_file_fail(f, NULL, "a tensor's name holds \\u0000 or half a surrogate pair near byte %d", h->tok[key].start);
         status = read_tensor(h, key + 1, t);
     }
     return status;
@@ -281,7 +297,8 @@ static mesaopt_status check_layout(tensor_file *f)
     sort(f->tensor, f->tensors, sizeof *f->tensor, by_place);
     for (int64_t i = 0; i < f->tensors; end = f->tensor[i++].end)
         if (f->tensor[i].begin != end)
-            return tensor_file_fail(f, f->tensor[i].name, "it begins at byte %" PRId64 " of the data, expected %" PRId64 ", where the tensor before it ends", f->tensor[i].begin, end);
+            return tensor_file_fail(f, f->tensor[i].name, "it begins at byte %" PRId64 " of the data, expected %" PRId64 ", the end of the one before",
+                                    f->tensor[i].begin, end);
     if (end != f->data_bytes) return tensor_file_fail(f, NULL, "%" PRId64 " bytes after the last tensor", f->data_bytes - end);
     sort(f->tensor, f->tensors, sizeof *f->tensor, by_name);
     for (int64_t i = 1; i < f->tensors; i++)
@@ -301,11 +318,13 @@ mesaopt_status tensor_file_parse(tensor_file *f)
     jsmn_init(&parser);
     int n = jsmn_parse(&parser, f->header, length, NULL, 0);
     if (n < 1) return tensor_file_fail(f, NULL, "header is not JSON, or cut short, near byte %u", parser.pos);
-    if (n > TENSOR_FILE_MAX_TOKENS) return tensor_file_fail(f, NULL, "header of %d JSON tokens, expected at most %d", n, TENSOR_FILE_MAX_TOKENS);
+    if (n > TENSOR_FILE_MAX_TOKENS)
+        return tensor_file_fail(f, NULL, "header of %d JSON tokens, expected at most %d", n, TENSOR_FILE_MAX_TOKENS);
     header h = {f, alloc_new(&f->ctx->alloc, n, sizeof *h.tok), n};
     if (!h.tok) return fail(f->ctx, MESAOPT_E_MEMORY, "no memory for %d JSON tokens", n);
     jsmn_init(&parser);
-    if (jsmn_parse(&parser, f->header, length, h.tok, (unsigned)n) != n) status = tensor_file_fail(f, NULL, "header is not JSON, or cut short, near byte %u", parser.pos);
+    if (jsmn_parse(&parser, f->header, length, h.tok, (unsigned)n) != n)
+        status = tensor_file_fail(f, NULL, "header is not JSON, or cut short, near byte %u", parser.pos);
     if (status == MESAOPT_OK) status = read_root(&h);
     if (status == MESAOPT_OK) status = check_layout(f);
     alloc_free(&f->ctx->alloc, h.tok);

@@ -54,7 +54,9 @@ static mesaopt_status read_all(const tensor_file *f, int64_t offset, int64_t byt
         ssize_t got = pread(f->fd, p, bytes > 1 << 30 ? 1 << 30 : (size_t)bytes, offset);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
-        if (got == 0) return fail(f->ctx, MESAOPT_E_IO, "%s: reading: the file ends %" PRId64 " bytes early, was it cut short meanwhile?", show(f->path).text, bytes);
+        if (got == 0)
+            return fail(f->ctx, MESAOPT_E_IO, "%s: reading: the file ends %" PRId64 " bytes early, was it cut short meanwhile?",
+                        show(f->path).text, bytes);
         p += got;
         offset += got;
         bytes -= got;
@@ -72,7 +74,8 @@ static mesaopt_status read_header(tensor_file *f)
     mesaopt_status status = read_all(f, 0, 8, &length);
     if (status != MESAOPT_OK) return status;
     if (length < 2 || length > TENSOR_FILE_MAX_HEADER || (int64_t)length > st.st_size - 8)
-        return tensor_file_fail(f, NULL, "header of %" PRIu64 " bytes, expected 2 to %d within the %" PRId64 " bytes that follow its length", length, TENSOR_FILE_MAX_HEADER, (int64_t)st.st_size - 8);
+        return tensor_file_fail(f, NULL, "header of %" PRIu64 " bytes, expected 2 to %d within the %" PRId64 " bytes that follow its length",
+                                length, TENSOR_FILE_MAX_HEADER, (int64_t)st.st_size - 8);
     f->data_start = 8 + (int64_t)length;
     f->data_bytes = st.st_size - f->data_start;
     f->header = alloc_new(&f->ctx->alloc, (int64_t)length + 1, 1);
@@ -122,8 +125,10 @@ mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_
     int same = t->ndim == ndim;
     for (int32_t i = 0; same && i < ndim; i++) same = t->shape[i] == shape[i];
     if (t->ndim > MESAOPT_MAX_RANK) return tensor_file_fail(f, name, "rank %d, expected %d", t->ndim, ndim);
-    if (!same) return tensor_file_fail(f, name, "shape %.100s, expected %.100s", view_list(t->ndim, t->shape).text, view_list(ndim, shape).text);
-    if (t->dtype == 0 || !view_copyable(t->dtype, MESAOPT_F64)) return tensor_file_fail(f, name, "not of a type that can be read as numbers, expected F64, F32, F16 or BF16");
+    if (!same)
+        return tensor_file_fail(f, name, "shape %.100s, expected %.100s", view_list(t->ndim, t->shape).text, view_list(ndim, shape).text);
+    if (t->dtype == 0 || !view_copyable(t->dtype, MESAOPT_F64))
+        return tensor_file_fail(f, name, "not of a type that can be read as numbers, expected F64, F32, F16 or BF16");
     *out = t;
     return MESAOPT_OK;
 }
@@ -138,7 +143,8 @@ mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int6
     char buffer[16384] __attribute__((aligned(16)));
     if (t->ndim > MESAOPT_MAX_RANK) return tensor_file_fail(f, t->name, "rank %d, expected at most %d", t->ndim, MESAOPT_MAX_RANK);
     if (t->dtype == 0 || (t->dtype != dtype && !view_copyable(t->dtype, dtype)))
-        return fail(f->ctx, MESAOPT_E_DTYPE, "%s: tensor '%s': of a type that cannot be read as %s", show(f->path).text, show(t->name).text, dtype_name(dtype));
+        return fail(f->ctx, MESAOPT_E_DTYPE, "%s: tensor '%s': of a type that cannot be read as %s", show(f->path).text,
+                    show(t->name).text, dtype_name(dtype));
     int64_t size = (t->end - t->begin) / (t->count > 0 ? t->count : 1), offset = f->data_start + t->begin + first * size;
     if (t->dtype == dtype) return read_all(f, offset, count * size, out);
     for (int64_t n; count > 0; count -= n, offset += n * size) {

@@ -149,14 +149,16 @@ static int write_file(int fd, const char *header, int64_t bytes, int64_t tensors
     return error;
 }
 
-static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *header, int64_t bytes, int64_t tensors, const saved_tensor *tensor)
+static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *header, int64_t bytes, int64_t tensors,
+                              const saved_tensor *tensor)
 {
     struct stat st;
     char temporary[4096 + 96];
     const char *what;
     if (strlen(path) >= 4096) return tensor_file_io(ctx, path, "creating a file in its folder", ENAMETOOLONG);
     /* rename() would put a file in the place of a device */
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return tensor_file_io(ctx, path, "not a regular file", S_ISDIR(st.st_mode) ? EISDIR : EEXIST);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return tensor_file_io(ctx, path, "not a regular file", S_ISDIR(st.st_mode) ? EISDIR : EEXIST);
     int fd = open_temporary(path, temporary, sizeof temporary);
     if (fd < 0) return tensor_file_io(ctx, path, "creating a file in its folder", errno);
     int error = write_file(fd, header, bytes, tensors, tensor, &what);
@@ -172,7 +174,8 @@ static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *he
     return error ? tensor_file_io(ctx, path, "written, but fsync of its folder", error) : MESAOPT_OK;
 }
 
-mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts, const tensor_file_text *text, int64_t tensors, const saved_tensor *tensor)
+mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts, const tensor_file_text *text, int64_t tensors,
+                                 const saved_tensor *tensor)
 {
     json_out o = {0};
     put_header(&o, texts, text, tensors, tensor);

@@ -67,7 +67,8 @@ mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report)
     mesaopt_model *m = t->model;
     mesaopt_ctx *ctx = t->head.ctx;
     const int64_t step = atomic_load(&t->step), T = t->task->shape.length;
-    if (step == INT64_MAX || !trainer_steps_fit(t, step + 1)) return fail(ctx, MESAOPT_E_STATE, "step: %" PRId64 " of batch %" PRId64 ", the stream of sequences ends here", step, t->batch);
+    if (step == INT64_MAX || !trainer_steps_fit(t, step + 1))
+        return fail(ctx, MESAOPT_E_STATE, "step: %" PRId64 " of batch %" PRId64 ", the stream of sequences ends here", step, t->batch);
     const batch b = {.B = t->batch, .T = T, .task = t->task, .stream = MESAOPT_STREAM_TRAIN, .first = step * t->batch};
     char what[32];
     snprintf(what, sizeof what, "step %" PRId64, step);
@@ -142,7 +143,8 @@ static mesaopt_status reserve(mesaopt_trainer *t)
     return status == MESAOPT_OK ? batch_plan(m, &b, 1) : status;
 }
 
-mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task, mesaopt_trainer **out)
+mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
+                              mesaopt_trainer **out)
 {
     enum { SCOPE = MESAOPT_SCOPE_TRAINER };
     const schedule rate = {option_float(settings, SCOPE, MESAOPT_KEY_LR), option_float(settings, SCOPE, MESAOPT_KEY_LR_END),

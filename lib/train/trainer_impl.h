@@ -22,7 +22,8 @@ struct mesaopt_trainer {
 };
 
 /* Arguments are valid except that widths and schedule may not fit: a status with its text then. */
-mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task, mesaopt_trainer **out);
+mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
+                              mesaopt_trainer **out);
 
 /* One step, or a status: then parameters, moments and the count of steps are as they were. */
 mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report);

@@ -2,8 +2,8 @@
  *
  * Counted per layer and sequence, T = 50, D = 40, H = 4 heads, d = dv = 20, causal halves skipped:
  *     queries, keys, values 2 T D 3 H d;   scores and their sums over values 2 H d T (T + 1) / 2 each;   output 2 T H d D
- * and three times that for a training step (the products with respect to either factor): 1.30 GFLOP a layer for 256 sequences. Softmax, the embedding
- * and the read-out of the softmax model are not counted. */
+ * and three times that for a training step (the products with respect to either factor): 1.30 GFLOP a layer for 256 sequences. Softmax,
+ * the embedding and the read-out of the softmax model are not counted. */
 #include "bench/bench.h"
 #include "mesaopt/mesaopt.h"
 #include "tensor/view.h"
@@ -14,7 +14,8 @@ enum { BATCH = 256, T = 50, N = 10, D = 4 * N, HEADS = 4, KEY = 20 };
 
 static double layer_flops(void)
 {
-    const double projections = 2.0 * T * D * 3 * HEADS * KEY, attention = 2 * 2.0 * HEADS * KEY * T * (T + 1) / 2, output = 2.0 * T * HEADS * KEY * D;
+    const double projections = 2.0 * T * D * 3 * HEADS * KEY, attention = 2 * 2.0 * HEADS * KEY * T * (T + 1) / 2;
+    const double output = 2.0 * T * HEADS * KEY * D;
     return 3 * BATCH * (projections + attention + output);
 }
 
@@ -67,7 +68,8 @@ void bench_lsa6_step(bench *b) { step(b, "constructed", "40", "6 x " LINEAR, 6);
 
 void bench_softmax7_step(bench *b)
 {
-    step(b, "raw", "10", "dense(outputs=40,init_sd=0.05); softmax(heads=4,key=20,init_sd=0.05,pe=qk); 6 x " SOFTMAX "; dense(outputs=10,init_sd=0.05)", 7);
+    step(b, "raw", "10",
+         "dense(outputs=40,init_sd=0.05); softmax(heads=4,key=20,init_sd=0.05,pe=qk); 6 x " SOFTMAX "; dense(outputs=10,init_sd=0.05)", 7);
 }
 
 void bench_draw_batch(bench *b)
