@@ -37,7 +37,10 @@ static double norm_factor(const mesaopt_trainer *t)
 {
     double squares = 0;
     if (t->clip_norm == INFINITY) return 1;
-    for (int64_t first = 0, n; first < t->model->n_params; first += n) squares += kern_of(t)->sum_squares(n, clipped_piece(t, first, &n));
+    for (int64_t first = 0, n; first < t->model->n_params; first += n) {
+        const void *g = clipped_piece(t, first, &n);
+        squares += kern_of(t)->sum_squares(n, g);
+    }
     double norm = sqrt(squares);
     return norm > t->clip_norm ? t->clip_norm / norm : 1;
 }
