@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const int32_t scopes[] = {MESAOPT_SCOPE_CTX, MESAOPT_SCOPE_TASK, MESAOPT_SCOPE_MODEL, MESAOPT_SCOPE_TRAINER, MESAOPT_SCOPE_BASELINE,
-                                 MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_SOFTMAX, MESAOPT_SCOPE_DENSE, MESAOPT_SCOPE_MASK};
+                                 MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_SOFTMAX, MESAOPT_SCOPE_DENSE, MESAOPT_SCOPE_MASK, MESAOPT_SCOPE_LSQ};
 enum { SCOPES = sizeof scopes / sizeof *scopes };
 
 static mesaopt_settings *make(int32_t scope)
@@ -48,7 +48,8 @@ START_TEST(defaults)
         "lanes=0 heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none scale=0 chunk=0",
         "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0",
         "outputs=40 init_sd=0.05",
-        "first=0"};
+        "first=0",
+        "lanes=0 chunk=0 solver=auto ridge=1 gamma=1"};
     for (int i = 0; i < SCOPES; i++) {
         mesaopt_settings *s = make(scopes[i]);
         ck_assert_str_eq(dump_of(s), expected[i]);

@@ -26,6 +26,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_SOFTMAX 7    /* softmax self-attention: likewise */
 #define MESAOPT_SCOPE_DENSE 8      /* a dense map of every token: embedding, read-out */
 #define MESAOPT_SCOPE_MASK 9       /* zeroes the first features of every token */
+#define MESAOPT_SCOPE_LSQ 10       /* recursive least squares: a mesaopt_lsq */
 
 /* Keys. Context: */
 #define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's included */
@@ -33,7 +34,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 /* Shared by several scopes: */
 #define MESAOPT_KEY_SEED 10            /* seed: int >= 0 (task, model) */
 #define MESAOPT_KEY_DTYPE 11           /* dtype: f32, f64 (model) */
-#define MESAOPT_KEY_LANES 12           /* lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention) */
+#define MESAOPT_KEY_LANES 12           /* lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention, lsq) */
 /* Task: */
 #define MESAOPT_KEY_TASK 20            /* task: linear, contracting, fixed_teacher */
 #define MESAOPT_KEY_DIM 21             /* dim: n, observation dimension */
@@ -69,8 +70,11 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 /* Baseline: */
 #define MESAOPT_KEY_BASELINE 80        /* baseline: gd, lsq */
 #define MESAOPT_KEY_ETA 81             /* eta: step size of gd */
-#define MESAOPT_KEY_RIDGE 82           /* ridge: of lsq */
+#define MESAOPT_KEY_RIDGE 82           /* ridge: of lsq; of every key channel when there is no operand for it */
 #define MESAOPT_KEY_NEWEST_PAIR 83     /* newest_pair: 1 uses the pairs up to (x_{t-1}, x_t), 0 leaves the newest out, as the paper does */
+/* Least squares: */
+#define MESAOPT_KEY_SOLVER 100         /* solver: auto, cholesky, sherman_morrison (refused with forgetting) */
+#define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no operand for it */
 
 /* Types of values. */
 #define MESAOPT_TYPE_INT 1

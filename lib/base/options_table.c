@@ -3,7 +3,7 @@
 #include "base/options.h"
 #include <math.h>
 
-const char *const option_scope_names[] = {"ctx", "task", "model", "trainer", "baseline", "linear", "softmax", "dense", "mask", NULL};
+const char *const option_scope_names[] = {"ctx", "task", "model", "trainer", "baseline", "linear", "softmax", "dense", "mask", "lsq", NULL};
 
 #define IN(s) (1u << MESAOPT_SCOPE_##s)
 #define ATTENTION (IN(LINEAR) | IN(SOFTMAX))
@@ -24,7 +24,7 @@ const option_row option_rows[] = {
 
     INT(SEED, "seed", IN(TASK) | IN(MODEL), 0, MOST, 0),
     CHOICE(DTYPE, "dtype", IN(MODEL), 0, "f32", "f64"),
-    INT(LANES, "lanes", IN(MODEL) | ATTENTION, 0, 2, 0),
+    INT(LANES, "lanes", IN(MODEL) | ATTENTION | IN(LSQ), 0, 2, 0),
 
     CHOICE(TASK, "task", IN(TASK), 0, "linear", "contracting", "fixed_teacher"),
     INT(DIM, "dim", IN(TASK), 1, WIDEST, 10),
@@ -45,7 +45,7 @@ const option_row option_rows[] = {
     FLOAT(RESIDUAL_CLIP, "residual_clip", ATTENTION, 0, INFINITY, 0),
     CHOICE(PE, "pe", ATTENTION, 0, "none", "qk"),
     FLOAT(SCALE, "scale", ATTENTION, -1e6, 1e6, 0),
-    INT(CHUNK, "chunk", ATTENTION, 0, LONGEST, 0),
+    INT(CHUNK, "chunk", ATTENTION | IN(LSQ), 0, LONGEST, 0),
     INT(FIRST, "first", IN(MASK), 0, WIDEST, 0),
 
     INT(BATCH, "batch", IN(TRAINER), 1, WIDEST, 256),
@@ -64,5 +64,9 @@ const option_row option_rows[] = {
     FLOAT(ETA, "eta", IN(BASELINE), 0, 1e6, 0.032),
     FLOAT(RIDGE, "ridge", IN(BASELINE), 1e-9, 1e9, 0.001),
     INT(NEWEST_PAIR, "newest_pair", IN(BASELINE), 0, 1, 1),
+
+    CHOICE(SOLVER, "solver", IN(LSQ), 0, "auto", "cholesky", "sherman_morrison"),
+    FLOAT(RIDGE, "ridge", IN(LSQ), 1e-30, 1e30, 1),
+    FLOAT(GAMMA, "gamma", IN(LSQ), 0, 1, 1),
     {0, 0, 0, 0, 0, 0, 0, 0},
 };

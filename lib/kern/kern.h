@@ -28,6 +28,7 @@ struct kern {
     int32_t width;                 /* reals in a vector register of this level */
     int64_t size;                  /* bytes of a real */
     const struct gemm *gemm;       /* micro-kernels for lanes = 1 */
+    const kern *wide;              /* the table for panels of native width, of the same type and level */
 
     /* scratch: product_scratch(k) bytes, private to the caller; alpha-free; accumulate adds to C. */
     void (*product)(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,
@@ -78,6 +79,32 @@ struct kern {
     void (*ridge_row)(int64_t n, int64_t m, void *factor, void *row);
     /* output [m] = least-squares map applied to input [n], which is overwritten. */
     void (*ridge_apply)(int64_t n, int64_t m, const void *factor, void *input, void *output);
+
+    /* Symmetric positive definite systems, one per lane, simd_mesa.c; likewise always `width` lanes. Only lower triangles are touched. */
+    /* R <- the inverse of inv(R) + sum_t b_t k_t k_t^T step by step, x_t = R_t q_t; beta NULL: 1; X may be Q; work: 4 d elements. */
+    void (*sherman_morrison)(int64_t T, int64_t d, void *R, int64_t rs, const void *K, int64_t k_rs, const void *beta, int64_t beta_rs,
+                             const void *Q, int64_t q_rs, void *X, int64_t x_rs, void *work);
+    /* H <- (high + low) H + beta key key^T (key NULL: H stays; beta, high with low NULL: 1); L L^T = H + diag(ridge), 1 / L_ii on the diagonal of L. */
+    void (*cholesky)(int64_t d, void *H, int64_t h_rs, const void *key, const void *beta, const void *high, const void *low, const void *ridge,
+                     void *L, int64_t l_rs);
+    void (*cholesky_solve)(int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs);   /* rows X = inv(L L^T) B; X may be B */
+    void (*symmetric_product)(int64_t d, const void *H, int64_t h_rs, const void *x, void *y);     /* y = H x */
+
+    /* Gates, simd_rows.c: n reals, log_gate <= 0; the gate is high + low, to twice the precision near 1; low is 0 elsewhere. */
+    void (*gates)(int64_t n, const void *log_gate, void *high, void *low);
+    /* D[i, 0] = g_0 .. g_i, D[i, j + 1] = g_{j+1} .. g_i for j <= i < C; `stride` between gates. */
+    void (*decay)(int64_t C, const void *high, const void *low, int64_t stride, void *D, int64_t rs);
+    void (*mask)(int64_t C, const void *D, int64_t d_rs, void *S, int64_t s_rs);          /* S *= D on and below the diagonal */
+    /* Rows t < T of n elements; coefficients and sums are elements with a stride. */
+    void (*row_scale)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs);      /* Y_t = c_t X_t */
+    void (*row_dot)(int64_t T, int64_t n, const void *weight, const void *X, int64_t x_rs, const void *Y, int64_t y_rs,              /* out_t = sum_j w_j X_tj Y_tj */
+                    void *out, int64_t stride);
+    void (*column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out);                   /* out_j += sum_t X_tj Y_tj */
+    /* out_t = last + sum over s >= t of (c_s - beta_s dbeta_s), in double; where the gate is 0 it is 0 and the sum starts anew. beta NULL: 1; last (NULL: 0): one element. */
+    void (*forget)(int64_t T, const void *c, const void *beta, int64_t b_rs, const void *dbeta, int64_t db_rs, const void *high, int64_t h_rs,
+                   const void *last, void *out, int64_t rs);
+    void (*carry)(int64_t n, double a, const void *added, double *exact, void *now);      /* n reals, whatever the lanes: exact = now = a exact + added; now may be added */
+    void (*add_transposed)(int64_t n, const void *X, void *Y);                            /* n x n, dense: Y += X + X^T */
 };
 
 /* Table of a context: one_lane 0 for panels of native width, 1 for lanes = 1. */

@@ -27,4 +27,21 @@ void NAME(squared_error_one)(int64_t, int64_t, int64_t, const void *, int64_t, c
 void NAME(ridge_row)(int64_t, int64_t, void *, void *);
 void NAME(ridge_apply)(int64_t, int64_t, const void *, void *, void *);
 
+void NAME(carry)(int64_t, double, const void *, double *, void *);
+void NAME(gates)(int64_t, const void *, void *, void *);
+void NAME(sherman_morrison)(int64_t, int64_t, void *, int64_t, const void *, int64_t, const void *, int64_t, const void *, int64_t, void *, int64_t, void *);
+void NAME(cholesky)(int64_t, void *, int64_t, const void *, const void *, const void *, const void *, const void *, void *, int64_t);
+void NAME(cholesky_solve)(int64_t, const void *, int64_t, int64_t, const void *, int64_t, void *, int64_t);
+void NAME(symmetric_product)(int64_t, const void *, int64_t, const void *, void *);
+#define ROW_KERNELS(one) \
+    void NAME(decay##one)(int64_t, const void *, const void *, int64_t, void *, int64_t); \
+    void NAME(mask##one)(int64_t, const void *, int64_t, void *, int64_t); \
+    void NAME(row_scale##one)(int64_t, int64_t, const void *, int64_t, const void *, int64_t, void *, int64_t); \
+    void NAME(row_dot##one)(int64_t, int64_t, const void *, const void *, int64_t, const void *, int64_t, void *, int64_t); \
+    void NAME(column_dot##one)(int64_t, int64_t, const void *, int64_t, const void *, int64_t, void *); \
+    void NAME(forget##one)(int64_t, const void *, const void *, int64_t, const void *, int64_t, const void *, int64_t, const void *, void *, int64_t); \
+    void NAME(add_transposed##one)(int64_t, const void *, void *);
+ROW_KERNELS()
+ROW_KERNELS(_one)
+
 #endif

@@ -8,12 +8,17 @@
     .residual = NAME(residual), .residual_back = NAME(residual_back), .add = NAME(add), .scale = NAME(scale), .clamp = NAME(clamp), \
     .sum_squares = NAME(sum_squares), .first_nonfinite = NAME(first_nonfinite), .sum_parts = NAME(sum_parts), .adamw = NAME(adamw), \
     .uniform = NAME(uniform), .normal = NAME(normal), .orthogonal = NAME(orthogonal), .similarity = NAME(similarity), .recursion = NAME(recursion), \
-    .ridge_row = NAME(ridge_row), .ridge_apply = NAME(ridge_apply)
+    .ridge_row = NAME(ridge_row), .ridge_apply = NAME(ridge_apply), \
+    .gates = NAME(gates), .carry = NAME(carry), .sherman_morrison = NAME(sherman_morrison), .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
+    .symmetric_product = NAME(symmetric_product)
+#define ROWS(one) \
+    .decay = NAME(decay##one), .mask = NAME(mask##one), .row_scale = NAME(row_scale##one), .row_dot = NAME(row_dot##one), \
+    .column_dot = NAME(column_dot##one), .forget = NAME(forget##one), .add_transposed = NAME(add_transposed##one)
 
 const kern NAME(kern_panel) = {
     COMMON, .lanes = LANES, .product = NAME(product), .softmax = NAME(softmax), .softmax_back = NAME(softmax_back),
-    .load = NAME(load), .store = NAME(store), .squared_error = NAME(squared_error)};
+    .load = NAME(load), .store = NAME(store), .squared_error = NAME(squared_error), ROWS()};
 
 const kern NAME(kern_one) = {
     COMMON, .lanes = 1, .softmax = NAME(softmax_one), .softmax_back = NAME(softmax_back_one),
-    .load = NAME(load_one), .store = NAME(store_one), .squared_error = NAME(squared_error_one)};
+    .load = NAME(load_one), .store = NAME(store_one), .squared_error = NAME(squared_error_one), ROWS(_one)};

@@ -5,7 +5,7 @@
  * cannot overflow, and nobody has to check again. */
 #include "tensor/view.h"
 #include "tensor/layout.h"
-#include <math.h>
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -185,14 +185,40 @@ void view_set(const mesaopt_view *view, const int64_t *index, double x)
     else *(double *)p = x;
 }
 
-int view_first_nonfinite(const mesaopt_view *view, int64_t *index)
+#define OUTSIDE(type, name) \
+    static int64_t name(const type *x, int64_t n, int64_t stride, type low, type high) \
+    { \
+        int outside = 0; \
+        if (stride == 1) for (int64_t i = 0; i < n; i++) outside |= !(x[i] >= low) | !(x[i] <= high); \
+        else for (int64_t i = 0; i < n; i++) outside |= !(x[i * stride] >= low) | !(x[i * stride] <= high); \
+        if (outside) for (int64_t i = 0; i < n; i++) if (!(x[i * stride] >= low && x[i * stride] <= high)) return i; \
+        return -1; \
+    }
+OUTSIDE(float, outside_f32)
+OUTSIDE(double, outside_f64)
+
+int view_first_outside(const mesaopt_view *view, double low, double high, int64_t *index)
 {
     memset(index, 0, sizeof *index * MESAOPT_MAX_RANK);
-    for (int64_t left = view_count(view); left > 0; left--) {
-        if (!isfinite(view_get(view, index))) return 1;
-        view_next(view, index);
+    mesaopt_view rows = *view;
+    const int64_t n = view->ndim ? view->shape[view->ndim - 1] : 1, stride = view->ndim ? view->stride[view->ndim - 1] : 1;
+    if (rows.ndim) rows.ndim--;
+    for (int64_t left = n > 0 ? view_count(&rows) : 0; left > 0; left--) {
+        const void *x = element(&rows, index);
+        const int64_t at = view->dtype == MESAOPT_F32 ? outside_f32(x, n, stride, (float)low, (float)high) : outside_f64(x, n, stride, low, high);
+        if (at >= 0) {
+            if (view->ndim) index[view->ndim - 1] = at;
+            return 1;
+        }
+        view_next(&rows, index);
     }
     return 0;
+}
+
+int view_first_nonfinite(const mesaopt_view *view, int64_t *index)
+{
+    const double most = view->dtype == MESAOPT_F32 ? (double)FLT_MAX : DBL_MAX;
+    return view_first_outside(view, -most, most, index);
 }
 
 void view_next(const mesaopt_view *view, int64_t *index)

@@ -37,6 +37,8 @@ void view_set(const mesaopt_view *view, const int64_t *index, double x);
 
 /* First element that is not finite in row-major order: 1 and its index, or 0. f32 and f64. */
 int view_first_nonfinite(const mesaopt_view *view, int64_t *index);
+/* The same for elements that are not in [low, high], as NaN never is. The bounds are numbers of the view's type. */
+int view_first_outside(const mesaopt_view *view, double low, double high, int64_t *index);
 
 /* Steps `index` to the next element in row-major order; after the last one it is all 0 again. */
 void view_next(const mesaopt_view *view, int64_t *index);

@@ -1,0 +1,65 @@
+/* mesaopt/lsq.h: recursive least squares: one linear map for every step of a sequence, the best one for the steps so far, applied to a query.
+ *
+ *     H_t = g_t H_{t-1} + b_t k_t k_t^T      S_t = g_t S_{t-1} + b_t k_t v_t^T      o_t = S_t^T (H_t + diag l)^-1 q_t
+ *
+ * Phi_t = S_t^T (H_t + diag l)^-1 minimises  sum_{s<=t} (g_{s+1} .. g_t) b_s |v_s - Phi k_s|^2 + sum_j l_j |Phi_.j|^2: ridge regression of values on keys with
+ * sample weights b in [0, 1], forgetting factors g in [0, 1], and a ridge l > 0 per key channel that is not forgotten. Without weights and gates it is the mesa layer of
+ * arXiv 2309.05858 (l = 1/lambda), with them that of arXiv 2506.05233.
+ *
+ * q, k: [B, T, H, d]; v, out: [B, T, H, dv]: B sequences of T steps with H heads, each head a regression of its own. f32 or f64, all of one type, any strides.
+ * Further operands go by number, in any order: `which[i]` says what `views[i]` is. */
+#ifndef MESAOPT_LSQ_H
+#define MESAOPT_LSQ_H
+
+#include "tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mesaopt_lsq mesaopt_lsq;
+
+/* Further inputs: */
+#define MESAOPT_LSQ_BETA 1             /* [B, T, H]: sample weights b in [0, 1]; without: 1 */
+#define MESAOPT_LSQ_LOG_GAMMA 2        /* [B, T, H]: log g <= 0, minus infinity included; without: the setting gamma */
+#define MESAOPT_LSQ_RIDGE 3            /* [H, d]: l > 0; without: the setting ridge */
+#define MESAOPT_LSQ_H0 4               /* [N, H, d, d]: H before the first step, symmetric; without: 0. N: B, or the sequences of OFFSETS */
+#define MESAOPT_LSQ_S0 5               /* [N, H, d, dv]: S before the first step; without: 0 */
+#define MESAOPT_LSQ_OFFSETS 6          /* i64 [N + 1], rising from 0 to T, B = 1: sequence n is steps offsets[n] .. offsets[n+1] - 1; nothing crosses a boundary */
+/* Further outputs of mesaopt_lsq_forward: */
+#define MESAOPT_LSQ_H_LAST 7           /* [N, H, d, d]: H after the last step */
+#define MESAOPT_LSQ_S_LAST 8           /* [N, H, d, dv] */
+#define MESAOPT_LSQ_SOLUTION 9         /* [B, T, H, d]: x_t = (H_t + diag l)^-1 q_t; an input of mesaopt_lsq_adjoint, which then solves half as much */
+/* Further inputs of mesaopt_lsq_adjoint: */
+#define MESAOPT_LSQ_D_H_LAST 13        /* gradients with respect to H_LAST and S_LAST */
+#define MESAOPT_LSQ_D_S_LAST 14
+/* Further outputs of mesaopt_lsq_adjoint: */
+#define MESAOPT_LSQ_D_BETA 15          /* [B, T, H] */
+#define MESAOPT_LSQ_D_LOG_GAMMA 16     /* [B, T, H]; 0 where g = 0 */
+#define MESAOPT_LSQ_D_RIDGE 17         /* [H, d] */
+#define MESAOPT_LSQ_D_H0 18            /* [N, H, d, d]: symmetric, so that a symmetric change of H0 changes the loss by its inner product with this */
+#define MESAOPT_LSQ_D_S0 19            /* [N, H, d, dv] */
+
+/** Plans a solver (scope MESAOPT_SCOPE_LSQ, NULL: defaults) for keys of d_key and values of d_val channels. The caller frees *out. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t d_key, int64_t d_val, mesaopt_lsq **out);
+
+/** Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when `adjoint` is not 0. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int32_t adjoint, int64_t *bytes);
+
+/** out [B, T, H, dv] for all steps, and what else `which` asks for. Outputs must not overlap inputs or each other. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *out,
+                                               int64_t count, const int32_t *which, const mesaopt_view *views);
+
+/** Gradients dq, dk, dv (shapes of q, k, v; overwritten) of a scalar whose gradient with respect to out is dout, and what else `which` asks for. The
+ *  forward pass is recomputed inside. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *dout,
+                                               const mesaopt_view *dq, const mesaopt_view *dk, const mesaopt_view *dv,
+                                               int64_t count, const int32_t *which, const mesaopt_view *views);
+
+/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_lsq_free(mesaopt_lsq *lsq);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,321 @@
+/* mesaopt/lsq.h: validates, then delegates to lib/lsq. */
+#include "base/number.h"
+#include "base/options.h"
+#include "lsq/lsq.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
+enum { WIDEST = 65536 };
+
+static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_lsq *)o)->memory); }
+
+static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high, const char *name)
+{
+    return x >= low && x <= high ? MESAOPT_OK
+                                 : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected %lld to %lld", name, (long long)x, (long long)low, (long long)high);
+}
+
+static mesaopt_status refuse_forgetting(mesaopt_ctx *ctx, const char *what)
+{
+    return fail(ctx, MESAOPT_E_UNSUPPORTED, "solver: sherman_morrison with %s, expected gamma = 1: with forgetting its ridge decays as well", what);
+}
+
+mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t d_key, int64_t d_val, mesaopt_lsq **out)
+{
+    call c;
+    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(ctx, out, "out"));
+    CHECK(options_check(ctx, settings, MESAOPT_SCOPE_LSQ, "settings"));
+    CHECK(check_extent(ctx, d_key, 1, WIDEST, "d_key"));
+    CHECK(check_extent(ctx, d_val, 1, WIDEST, "d_val"));
+    const enum mesa_solver solver = status == MESAOPT_OK ? (enum mesa_solver)option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_SOLVER) : MESA_AUTO;
+    const double gamma = status == MESAOPT_OK ? option_float(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_GAMMA) : 1;
+    if (solver == MESA_SHERMAN_MORRISON && gamma != 1) CHECK(refuse_forgetting(ctx, "gamma < 1"));
+    mesaopt_lsq *l = status == MESAOPT_OK ? object_new(ctx, OBJECT_LSQ, sizeof *l, destroy) : NULL;
+    if (status == MESAOPT_OK && !l) status = MESAOPT_E_MEMORY;
+    if (l) {
+        l->d = d_key, l->dv = d_val;
+        l->solver = solver;
+        l->chunk = option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_CHUNK);
+        l->lanes = option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_LANES);
+        l->ridge = option_float(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_RIDGE);
+        l->gamma = gamma;
+        *out = l;
+    }
+    return ctx_leave(&c, status);
+}
+
+/* ---- operands ---- */
+
+enum use { FORWARD_IN = 1, FORWARD_OUT = 2, ADJOINT_IN = 4, ADJOINT_OUT = 8 };
+enum form { TOKENS, CHANNELS, KEYS, KEY_STATE, VALUE_STATE, STARTS };
+typedef struct operand { const char *name; int use; enum form form; } operand;
+
+static const operand operands[LSQ_OPERANDS] = {
+    [MESAOPT_LSQ_BETA] = {"beta", FORWARD_IN | ADJOINT_IN, TOKENS},
+    [MESAOPT_LSQ_LOG_GAMMA] = {"log_gamma", FORWARD_IN | ADJOINT_IN, TOKENS},
+    [MESAOPT_LSQ_RIDGE] = {"ridge", FORWARD_IN | ADJOINT_IN, CHANNELS},
+    [MESAOPT_LSQ_H0] = {"h0", FORWARD_IN | ADJOINT_IN, KEY_STATE},
+    [MESAOPT_LSQ_S0] = {"s0", FORWARD_IN | ADJOINT_IN, VALUE_STATE},
+    [MESAOPT_LSQ_OFFSETS] = {"offsets", FORWARD_IN | ADJOINT_IN, STARTS},
+    [MESAOPT_LSQ_H_LAST] = {"h_last", FORWARD_OUT, KEY_STATE},
+    [MESAOPT_LSQ_S_LAST] = {"s_last", FORWARD_OUT, VALUE_STATE},
+    [MESAOPT_LSQ_SOLUTION] = {"solution", FORWARD_OUT | ADJOINT_IN, KEYS},
+    [MESAOPT_LSQ_D_H_LAST] = {"d_h_last", ADJOINT_IN, KEY_STATE},
+    [MESAOPT_LSQ_D_S_LAST] = {"d_s_last", ADJOINT_IN, VALUE_STATE},
+    [MESAOPT_LSQ_D_BETA] = {"d_beta", ADJOINT_OUT, TOKENS},
+    [MESAOPT_LSQ_D_LOG_GAMMA] = {"d_log_gamma", ADJOINT_OUT, TOKENS},
+    [MESAOPT_LSQ_D_RIDGE] = {"d_ridge", ADJOINT_OUT, CHANNELS},
+    [MESAOPT_LSQ_D_H0] = {"d_h0", ADJOINT_OUT, KEY_STATE},
+    [MESAOPT_LSQ_D_S0] = {"d_s0", ADJOINT_OUT, VALUE_STATE},
+};
+
+/* A call while it is being checked: every view with its name, outputs and inputs. */
+typedef struct checked {
+    mesaopt_ctx *ctx;
+    const mesaopt_lsq *l;
+    int adjoint;
+    lsq_shape s;
+    lsq_views v;
+    int n_in, n_out;
+    const mesaopt_view *in[16], *out[16];
+    const char *in_name[16], *out_name[16];
+} checked;
+
+static void note(checked *c, const mesaopt_view *v, const char *name, int output)
+{
+    if (output) c->out[c->n_out] = v, c->out_name[c->n_out++] = name;
+    else c->in[c->n_in] = v, c->in_name[c->n_in++] = name;
+}
+
+static mesaopt_status check_finite(checked *c, const mesaopt_view *v, const char *name)
+{
+    int64_t index[MESAOPT_MAX_RANK];
+    if (!view_first_nonfinite(v, index)) return MESAOPT_OK;
+    return fail(c->ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements", name, view_list(v->ndim, index).text);
+}
+
+static mesaopt_status check_range(checked *c, const mesaopt_view *v, const char *name, double low, double high, const char *expected)
+{
+    int64_t index[MESAOPT_MAX_RANK];
+    if (!view_first_outside(v, low, high, index)) return MESAOPT_OK;
+    const double x = view_get(v, index);
+    return fail(c->ctx, isnan(x) ? MESAOPT_E_NONFINITE : MESAOPT_E_ARGUMENT, "%s: %s at %s, expected %s", name, number_text(x).text,
+                view_list(v->ndim, index).text, expected);
+}
+
+/* Finite, symmetric to rounding, no negative diagonal. */
+static mesaopt_status check_symmetric(checked *c, const mesaopt_view *v, const char *name)
+{
+    mesaopt_status status = check_finite(c, v, name);
+    const double tolerance = v->dtype == MESAOPT_F32 ? 1e-5 : 1e-12;
+    mesaopt_view heads = *v;
+    heads.ndim = 2;
+    int64_t at[MESAOPT_MAX_RANK] = {0};
+    for (int64_t left = view_count(&heads) * (v->shape[2] > 0); left > 0 && status == MESAOPT_OK; left--, view_next(&heads, at))
+        for (int64_t i = 0; i < v->shape[2] && status == MESAOPT_OK; i++) {
+            const double ii = view_get(v, (int64_t[]){at[0], at[1], i, i});
+            if (ii < 0)
+                status = fail(c->ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s, expected no negative number on the diagonal", name, number_text(ii).text,
+                              view_list(4, (int64_t[]){at[0], at[1], i, i}).text);
+            for (int64_t j = 0; j < i && status == MESAOPT_OK; j++) {
+                const double x = view_get(v, (int64_t[]){at[0], at[1], i, j}), y = view_get(v, (int64_t[]){at[0], at[1], j, i});
+                const double jj = view_get(v, (int64_t[]){at[0], at[1], j, j});
+                if (!(fabs(x - y) <= tolerance * (ii + jj)))
+                    status = fail(c->ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s and %s across the diagonal, expected a symmetric matrix", name, number_text(x).text,
+                                  view_list(4, (int64_t[]){at[0], at[1], i, j}).text, number_text(y).text);
+            }
+        }
+    return status;
+}
+
+static mesaopt_status check_offsets(checked *c, const mesaopt_view *v)
+{
+    mesaopt_status status = view_check(c->ctx, v, &(view_want){"offsets", 1, {ANY}, MESAOPT_I64, 0});
+    if (status != MESAOPT_OK) return status;
+    if (c->s.B != 1) return fail(c->ctx, MESAOPT_E_SHAPE, "offsets: with a batch of %lld, expected a batch of 1", (long long)c->s.B);
+    if (v->shape[0] < 1) return fail(c->ctx, MESAOPT_E_SHAPE, "offsets: no elements, expected 0 and the ends of the sequences");
+    int64_t before = 0;
+    for (int64_t i = 0; i < v->shape[0]; i++) {
+        const int64_t x = ((const int64_t *)v->data)[i * v->stride[0]];
+        const int last = i == v->shape[0] - 1;
+        if (x < before || x > c->s.T || (i == 0 && x != 0) || (last && x != c->s.T))
+            return fail(c->ctx, MESAOPT_E_ARGUMENT, "offsets: %lld at [%lld], expected numbers that rise from 0 to %lld", (long long)x, (long long)i, (long long)c->s.T);
+        before = x;
+    }
+    c->s.N = v->shape[0] - 1;
+    return MESAOPT_OK;
+}
+
+static view_want want_of(const checked *c, const operand *o, int output)
+{
+    const int64_t B = c->s.B, T = c->s.T, H = c->s.H, N = c->s.N, d = c->l->d, dv = c->l->dv;
+    const int64_t shapes[][4] = {[TOKENS] = {B, T, H}, [CHANNELS] = {H, d}, [KEYS] = {B, T, H, d}, [KEY_STATE] = {N, H, d, d}, [VALUE_STATE] = {N, H, d, dv}};
+    const int32_t ranks[] = {[TOKENS] = 3, [CHANNELS] = 2, [KEYS] = 4, [KEY_STATE] = 4, [VALUE_STATE] = 4};
+    view_want want = {o->name, ranks[o->form], {0}, c->s.dtype, output};
+    memcpy(want.shape, shapes[o->form], sizeof shapes[0]);
+    return want;
+}
+
+static mesaopt_status check_values(checked *c, int32_t which, const mesaopt_view *v, const char *name)
+{
+    const int f32 = v->dtype == MESAOPT_F32;
+    if (which == MESAOPT_LSQ_BETA) return check_range(c, v, name, 0, 1, "a weight in 0..1");
+    if (which == MESAOPT_LSQ_LOG_GAMMA) return check_range(c, v, name, -INFINITY, 0, "the logarithm of a factor in 0..1, which is <= 0");
+    if (which == MESAOPT_LSQ_RIDGE) return check_range(c, v, name, f32 ? (double)FLT_MIN : DBL_MIN, f32 ? (double)FLT_MAX : DBL_MAX, "a positive, finite ridge");
+    return which == MESAOPT_LSQ_H0 ? check_symmetric(c, v, name) : check_finite(c, v, name);
+}
+
+static mesaopt_status check_operand(checked *c, int32_t which, const mesaopt_view *v, int64_t i)
+{
+    const operand *o = which > 0 && which < LSQ_OPERANDS ? &operands[which] : NULL;
+    const int input = c->adjoint ? ADJOINT_IN : FORWARD_IN, output = c->adjoint ? ADJOINT_OUT : FORWARD_OUT;
+    if (!o || !o->name || !(o->use & (input | output)))
+        return fail(c->ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %d (%s), expected an operand of mesaopt_lsq_%s", (long long)i, (int)which,
+                    o && o->name ? o->name : "unknown", c->adjoint ? "adjoint" : "forward");
+    if (c->v.op[which]) return fail(c->ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %s a second time, expected each operand once", (long long)i, o->name);
+    mesaopt_status status = MESAOPT_OK;
+    if (o->form == STARTS) {
+        status = check_offsets(c, v);
+    } else {
+        const view_want want = want_of(c, o, (o->use & output) != 0);
+        status = view_check(c->ctx, v, &want);
+        if (status == MESAOPT_OK && (o->use & input)) status = check_values(c, which, v, o->name);
+        if (status == MESAOPT_OK) note(c, v, o->name, (o->use & output) != 0);
+    }
+    c->v.op[which] = v;
+    return status;
+}
+
+static mesaopt_status check_operands(checked *c, int64_t count, const int32_t *which, const mesaopt_view *views)
+{
+    mesaopt_status status = count >= 0 && count < LSQ_OPERANDS ? MESAOPT_OK
+                            : fail(c->ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 0 to %d", (long long)count, LSQ_OPERANDS - 1);
+    if (status != MESAOPT_OK || count == 0) return status;
+    CHECK(check_not_null(c->ctx, which, "which"));
+    CHECK(check_not_null(c->ctx, views, "views"));
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++)       /* first, since it says how many states there are */
+        if (which[i] == MESAOPT_LSQ_OFFSETS) status = check_operand(c, which[i], &views[i], i);
+    for (int64_t i = 0, offsets = 0; i < count && status == MESAOPT_OK; i++)
+        if (which[i] != MESAOPT_LSQ_OFFSETS || offsets++) status = check_operand(c, which[i], &views[i], i);
+    if (status == MESAOPT_OK && c->l->solver == MESA_SHERMAN_MORRISON && c->v.op[MESAOPT_LSQ_LOG_GAMMA]) {
+        int64_t at[MESAOPT_MAX_RANK];
+        if (view_first_outside(c->v.op[MESAOPT_LSQ_LOG_GAMMA], 0, 0, at)) status = refuse_forgetting(c->ctx, "log_gamma < 0");
+    }
+    if (status == MESAOPT_OK && c->v.op[MESAOPT_LSQ_D_LOG_GAMMA] && !c->v.op[MESAOPT_LSQ_LOG_GAMMA])
+        status = fail(c->ctx, MESAOPT_E_ARGUMENT, "d_log_gamma: without log_gamma, expected both");
+    return status;
+}
+
+/* q, k, v of one type. */
+static mesaopt_status check_inputs(checked *c, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v)
+{
+    mesaopt_status status = view_check(c->ctx, q, &(view_want){"q", 4, {ANY, ANY, ANY, c->l->d}, 0, 0});
+    if (status != MESAOPT_OK) return status;
+    c->s = (lsq_shape){q->shape[0], q->shape[1], q->shape[2], q->shape[0], q->dtype};
+    for (int i = 0; i < 3; i++) CHECK(check_extent(c->ctx, q->shape[i], 0, INT32_MAX, "q: an extent"));
+    CHECK(view_check(c->ctx, k, &(view_want){"k", 4, {c->s.B, c->s.T, c->s.H, c->l->d}, c->s.dtype, 0}));
+    CHECK(view_check(c->ctx, v, &(view_want){"v", 4, {c->s.B, c->s.T, c->s.H, c->l->dv}, c->s.dtype, 0}));
+    CHECK(check_finite(c, q, "q"));
+    CHECK(check_finite(c, k, "k"));
+    CHECK(check_finite(c, v, "v"));
+    c->v.q = q, c->v.k = k, c->v.v = v;
+    note(c, q, "q", 0), note(c, k, "k", 0), note(c, v, "v", 0);
+    return status;
+}
+
+static mesaopt_status check_output(checked *c, const mesaopt_view *v, const char *name, int64_t cols)
+{
+    const mesaopt_status status = view_check(c->ctx, v, &(view_want){name, 4, {c->s.B, c->s.T, c->s.H, cols}, c->s.dtype, 1});
+    if (status == MESAOPT_OK) note(c, v, name, 1);
+    return status;
+}
+
+static mesaopt_status enter(mesaopt_lsq *l, call *c)
+{
+    if (!handle_ok(l, OBJECT_LSQ)) return MESAOPT_E_ARGUMENT;
+    const mesaopt_status status = ctx_enter(l->head.ctx, CALL_IN_CALLBACK, c);
+    if (status == MESAOPT_OK) atomic_fetch_add(&l->head.in_use, 1);
+    return status;
+}
+
+static mesaopt_status leave(mesaopt_lsq *l, call *c, mesaopt_status status)
+{
+    atomic_fetch_sub(&l->head.in_use, 1);
+    return ctx_leave(c, status);
+}
+
+mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *out,
+                                   int64_t count, const int32_t *which, const mesaopt_view *views)
+{
+    call held;
+    mesaopt_status status = enter(lsq, &held);
+    if (status != MESAOPT_OK) return status;
+    checked c = {.ctx = lsq->head.ctx, .l = lsq};
+    CHECK(check_inputs(&c, q, k, v));
+    CHECK(check_output(&c, out, "out", lsq->dv));
+    CHECK(check_operands(&c, count, which, views));
+    CHECK(view_apart(c.ctx, c.n_out, c.out, c.out_name, c.n_in, c.in, c.in_name));
+    c.v.out = out;
+    CHECK(lsq_run(lsq, &c.s, &c.v));
+    return leave(lsq, &held, status);
+}
+
+mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *dout,
+                                   const mesaopt_view *dq, const mesaopt_view *dk, const mesaopt_view *dv,
+                                   int64_t count, const int32_t *which, const mesaopt_view *views)
+{
+    call held;
+    mesaopt_status status = enter(lsq, &held);
+    if (status != MESAOPT_OK) return status;
+    checked c = {.ctx = lsq->head.ctx, .l = lsq, .adjoint = 1};
+    CHECK(check_inputs(&c, q, k, v));
+    CHECK(view_check(c.ctx, dout, &(view_want){"dout", 4, {c.s.B, c.s.T, c.s.H, lsq->dv}, c.s.dtype, 0}));
+    CHECK(check_finite(&c, dout, "dout"));
+    if (status == MESAOPT_OK) note(&c, dout, "dout", 0);
+    CHECK(check_output(&c, dq, "dq", lsq->d));
+    CHECK(check_output(&c, dk, "dk", lsq->d));
+    CHECK(check_output(&c, dv, "dv", lsq->dv));
+    CHECK(check_operands(&c, count, which, views));
+    CHECK(view_apart(c.ctx, c.n_out, c.out, c.out_name, c.n_in, c.in, c.in_name));
+    c.v.dout = dout, c.v.dq = dq, c.v.dk = dk, c.v.dv = dv;
+    CHECK(lsq_run(lsq, &c.s, &c.v));
+    return leave(lsq, &held, status);
+}
+
+mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int32_t adjoint, int64_t *bytes)
+{
+    if (!handle_ok(lsq, OBJECT_LSQ)) return MESAOPT_E_ARGUMENT;
+    mesaopt_ctx *ctx = lsq->head.ctx;
+    mesaopt_status status = dtype == MESAOPT_F32 || dtype == MESAOPT_F64 ? MESAOPT_OK
+                            : fail(ctx, MESAOPT_E_DTYPE, "dtype: %s, expected f32 or f64", dtype_name(dtype));
+    CHECK(check_extent(ctx, batch, 0, INT32_MAX, "batch"));
+    CHECK(check_extent(ctx, length, 0, INT32_MAX, "length"));
+    CHECK(check_extent(ctx, heads, 0, INT32_MAX, "heads"));
+    CHECK(check_not_null(ctx, bytes, "bytes"));
+    if (status != MESAOPT_OK) return status;
+    checked c = {.ctx = ctx, .l = lsq, .adjoint = adjoint != 0, .s = {batch, length, heads, batch, dtype}};
+    mesaopt_view views[LSQ_OPERANDS], q = {.shape = {batch, length, heads, lsq->d}, .stride = {1, 1, 1, 2}, .ndim = 4, .dtype = dtype}, v = q;
+    v.shape[3] = lsq->dv;
+    for (int32_t i = 1; i < LSQ_OPERANDS; i++) {
+        const operand *o = &operands[i];
+        if (!o->name || o->form == STARTS || !(o->use & (adjoint ? ADJOINT_IN | ADJOINT_OUT : FORWARD_IN | FORWARD_OUT)) || i == MESAOPT_LSQ_SOLUTION) continue;
+        const view_want want = want_of(&c, o, 0);
+        views[i] = (mesaopt_view){.ndim = want.ndim, .dtype = dtype, .stride = {1, -1, 1, 2}};      /* such that a copy is needed */
+        memcpy(views[i].shape, want.shape, sizeof want.shape);
+        c.v.op[i] = &views[i];
+    }
+    c.v.q = c.v.k = &q, c.v.v = &v;
+    if (adjoint) c.v.dout = c.v.dv = &v, c.v.dq = c.v.dk = &q;
+    else c.v.out = &v;
+    const int64_t need = lsq_bytes(lsq, &c.s, &c.v);
+    if (need < 0) return fail(ctx, MESAOPT_E_MEMORY, "batch, length, heads: the workspace overflows");
+    *bytes = need;
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_lsq_free(mesaopt_lsq *lsq) { return object_free(lsq); }

@@ -1,0 +1,201 @@
+/* Gates and row by row work of gated attention: every row of a matrix has a coefficient of its own (and every lane, in a panel).
+ *
+ * gates      g = e^(log g) = high + low, to twice the precision near 1: a product of many g near 1 must not drift
+ * decay      D[i, 0] = g_0 .. g_i,  D[i, j + 1] = g_{j+1} .. g_i for j <= i (so D[i, i + 1] = 1), by products: exact for g = 0
+ * mask       S o D below and on the diagonal
+ * row_scale, row_add, row_dot, column_dot, forget, carry: see `struct kern`
+ *
+ * `_one` is the form for panels of one lane, where the columns of a row fill the register. */
+#include "kern/simd_exp.h"
+#include "kern/simd_kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* w of the LANES reals at p, padded with zeros; back. */
+INLINE vec get(const real *p, int64_t w)
+{
+    if (w >= LANES) return load_u(p);
+    vec v = {0};
+    memcpy(&v, p, (size_t)w * sizeof(real));
+    return v;
+}
+
+INLINE void put(real *p, vec v, int64_t w)
+{
+    if (w >= LANES) store_u(p, v);
+    else memcpy(p, &v, (size_t)w * sizeof(real));
+}
+
+/* e^x - 1 for -0.4 < x <= 0, by its Taylor series. */
+INLINE vec expm1_vec(vec x)
+{
+    vec p = splat(INVERSE_FACTORIAL[DEGREE] * (real)(1.0 / (DEGREE + 1)));
+#pragma GCC unroll 16
+    for (int i = DEGREE; i >= 1; i--) p = p * x + splat(INVERSE_FACTORIAL[i]);
+    return p * x;
+}
+
+void NAME(gates)(int64_t n, const void *log_gate, void *high, void *low)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
+        const vec x = get((const real *)log_gate + i, n - i), e = expm1_vec(x), near = 1 + e;
+        const ivec small = x > splat((real)-0.4);
+        const vec far = pick(x < splat(LOWEST), (vec){0}, exp_vec(x));
+        put((real *)high + i, pick(small, near, far), n - i);
+        put((real *)low + i, pick(small, e - (near - 1), (vec){0}), n - i);
+    }
+}
+
+/* ---- panels ---- */
+
+void NAME(decay)(int64_t C, const void *high, const void *low, int64_t stride, void *D, int64_t rs)
+{
+    for (int64_t i = 0; i < C; i++) {
+        const vec h = ((const vec *)high)[i * stride], l = ((const vec *)low)[i * stride];
+        vec *row = (vec *)D + i * rs;
+        if (i == 0) row[0] = h + l;
+        else for (int64_t j = 0; j <= i; j++) row[j] = row[j - rs] * h + row[j - rs] * l;
+        row[i + 1] = splat(1);
+    }
+}
+
+void NAME(mask)(int64_t C, const void *D, int64_t d_rs, void *S, int64_t s_rs)
+{
+    for (int64_t i = 0; i < C; i++)
+        for (int64_t j = 0; j <= i; j++) ((vec *)S)[i * s_rs + j] *= ((const vec *)D)[i * d_rs + j];
+}
+
+void NAME(row_scale)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const vec a = ((const vec *)c)[t * stride], *x = (const vec *)X + t * x_rs;
+        vec *y = (vec *)Y + t * y_rs;
+        for (int64_t j = 0; j < n; j++) y[j] = a * x[j];
+    }
+}
+
+void NAME(row_dot)(int64_t T, int64_t n, const void *weight, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out, int64_t stride)
+{
+    const vec *w = weight;
+    for (int64_t t = 0; t < T; t++) {
+        const vec *x = (const vec *)X + t * x_rs, *y = (const vec *)Y + t * y_rs;
+        vec sum[4] = {{0}};
+        int64_t j = 0;
+        for (; j + 4 <= n; j += 4)
+            for (int i = 0; i < 4; i++) sum[i] += w ? w[j + i] * x[j + i] * y[j + i] : x[j + i] * y[j + i];
+        for (; j < n; j++) sum[0] += w ? w[j] * x[j] * y[j] : x[j] * y[j];
+        ((vec *)out)[t * stride] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
+}
+
+void NAME(column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out)
+{
+    for (int64_t j = 0; j < n; j++) {
+        vec sum[4] = {{0}};
+        const vec *x = (const vec *)X + j, *y = (const vec *)Y + j;
+        for (int64_t t = 0; t < T; t++) sum[t % 4] += x[t * x_rs] * y[t * y_rs];
+        ((vec *)out)[j] += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
+}
+
+/* ---- one lane ---- */
+
+void NAME(decay_one)(int64_t C, const void *high, const void *low, int64_t stride, void *D, int64_t rs)
+{
+    for (int64_t i = 0; i < C; i++) {
+        const real h = ((const real *)high)[i * stride], l = ((const real *)low)[i * stride];
+        real *row = (real *)D + i * rs;
+        if (i == 0) row[0] = h + l;
+        else for (int64_t j = 0; j <= i; j += LANES) {
+            const vec above = get(row + j - rs, i + 1 - j);
+            put(row + j, above * h + above * l, i + 1 - j);
+        }
+        row[i + 1] = 1;
+    }
+}
+
+void NAME(mask_one)(int64_t C, const void *D, int64_t d_rs, void *S, int64_t s_rs)
+{
+    for (int64_t i = 0; i < C; i++) {
+        real *s = (real *)S + i * s_rs;
+        const real *d = (const real *)D + i * d_rs;
+        for (int64_t j = 0; j <= i; j += LANES) put(s + j, get(s + j, i + 1 - j) * get(d + j, i + 1 - j), i + 1 - j);
+    }
+}
+
+void NAME(row_scale_one)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const vec a = splat(((const real *)c)[t * stride]);
+        const real *x = (const real *)X + t * x_rs;
+        real *y = (real *)Y + t * y_rs;
+        for (int64_t j = 0; j < n; j += LANES) put(y + j, a * get(x + j, n - j), n - j);
+    }
+}
+
+void NAME(row_dot_one)(int64_t T, int64_t n, const void *weight, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out, int64_t stride)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const real *x = (const real *)X + t * x_rs, *y = (const real *)Y + t * y_rs;
+        vec sum[2] = {{0}};
+        for (int64_t j = 0, i = 0; j < n; j += LANES, i ^= 1) {
+            const vec product = get(x + j, n - j) * get(y + j, n - j);
+            sum[i] += weight ? product * get((const real *)weight + j, n - j) : product;
+        }
+        ((real *)out)[t * stride] = sum_lanes(sum[0] + sum[1]);
+    }
+}
+
+void NAME(column_dot_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out)
+{
+    for (int64_t j = 0; j < n; j += LANES) {
+        vec sum[4] = {{0}};
+        const real *x = (const real *)X + j, *y = (const real *)Y + j;
+        for (int64_t t = 0; t < T; t++) sum[t % 4] += get(x + t * x_rs, n - j) * get(y + t * y_rs, n - j);
+        real *o = (real *)out + j;
+        put(o, get(o, n - j) + ((sum[0] + sum[1]) + (sum[2] + sum[3])), n - j);
+    }
+}
+
+void NAME(carry)(int64_t n, double a, const void *added, double *exact, void *now)
+{
+    const real *x = added;
+    real *y = now;
+    for (int64_t i = 0; i < n; i++) {
+        exact[i] = a * exact[i] + (double)x[i];
+        y[i] = (real)exact[i];
+    }
+}
+
+/* ---- both ---- */
+
+/* Sums in double, from the last row to the first. */
+INLINE void forget(int lanes, int64_t T, const real *c, const real *beta, int64_t b_rs, const real *dbeta, int64_t db_rs, const real *high, int64_t h_rs,
+                   const real *last, real *out, int64_t rs)
+{
+    double sum[LANES] = {0};
+    for (int l = 0; l < lanes; l++) sum[l] = last ? (double)last[l] : 0;
+    for (int64_t t = T - 1; t >= 0; t--)
+        for (int l = 0; l < lanes; l++) {
+            const double b = beta ? (double)beta[t * b_rs * lanes + l] : 1;
+            sum[l] += (double)c[t * lanes + l] - b * (double)dbeta[t * db_rs * lanes + l];
+            if (high[t * h_rs * lanes + l] == 0) sum[l] = 0;
+            out[t * rs * lanes + l] = (real)sum[l];
+        }
+}
+
+INLINE void add_transposed(int lanes, int64_t n, const real *X, real *Y)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++)
+            for (int l = 0; l < lanes; l++) Y[(i * n + j) * lanes + l] += X[(i * n + j) * lanes + l] + X[(j * n + i) * lanes + l];
+}
+
+#define BOTH(name, lanes, parameters, ...) void NAME(name) parameters { __VA_ARGS__; }
+#define FORGET(name, lanes) \
+    BOTH(name, lanes, (int64_t T, const void *c, const void *beta, int64_t b_rs, const void *dbeta, int64_t db_rs, const void *high, int64_t h_rs, \
+                       const void *last, void *out, int64_t rs), forget(lanes, T, c, beta, b_rs, dbeta, db_rs, high, h_rs, last, out, rs))
+FORGET(forget, LANES)
+FORGET(forget_one, 1)
+BOTH(add_transposed, LANES, (int64_t n, const void *X, void *Y), add_transposed(LANES, n, X, Y))
+BOTH(add_transposed_one, 1, (int64_t n, const void *X, void *Y), add_transposed(1, n, X, Y))

@@ -1,0 +1,217 @@
+/* Gated linear attention, chunkwise. With C rows, entry state Z, D_ij = g_{j+1} .. g_i (i >= j), a_i = g_1 .. g_i, w_j = g_{j+1} .. g_C:
+ *
+ *     O = (D o X K^T) diag(b) V + diag(a) X Z        Y = (D o dO V^T diag(b)) K + diag(a) dO Z^T        Z' = a_C Z + (diag(w) K)^T diag(b) V
+ *
+ * and from the last chunk to the first, with P and R2 = R + R^T of what follows the chunk, and W = -U:
+ *
+ *     dV = diag(b) [(D o X K^T)^T dO + diag(w) K P]
+ *     dK = diag(b) [E^T X + (D o X K^T)^T W + diag(w) (V P^T + K R2)],   E = D o (dO V^T + W K^T)
+ *     P' = a_C P + (diag(a) X)^T dO                  R2' = a_C R2 + W^T diag(a) X + its transpose
+ *
+ * D comes from products of gates, so a gate of 0 cuts exactly. b dbeta = (k . dK + v . dV) / 2, before dK and dV are multiplied by b.
+ * Source: arXiv 2506.05233 section 3 and appendix; SCIENCE section 3. */
+#include "lsq/gated.h"
+#include <string.h>
+
+typedef struct workspace {
+    mat D;                         /* chunk x (chunk + 1): a, then D; absent without gates */
+    void *scores, *dscores;        /* chunk x chunk */
+    void *left, *right;            /* chunk x max(d, dv), chunk x dv: rows times their coefficients */
+    void *minus_u;                 /* chunk x d */
+    carried P, R2;                 /* d x dv: Z, or P; d x d */
+    void *outer;                   /* d x d */
+    void *dot;                     /* 2 chunk */
+} workspace;
+
+static workspace lay_out(arena *a, const kern *k, const gated *g, int backward)
+{
+    workspace w = {0};
+    const int64_t real = k->lanes * k->size, C = g->chunk, d = g->d, wide = g->d > g->dv ? g->d : g->dv;
+    if (g->high.p) w.D = (mat){arena_take(a, C * (C + 1), real), C + 1, 1};
+    w.scores = arena_take(a, C * C, real);
+    w.left = arena_take(a, C * wide, real);
+    w.right = arena_take(a, C * g->dv, real);
+    w.P = carried_take(a, k, d, g->dv);
+    if (!backward) return w;
+    w.dscores = arena_take(a, C * C, real);
+    w.minus_u = arena_take(a, C * d, real);
+    w.R2 = carried_take(a, k, d, d);
+    w.outer = arena_take(a, d * d, real);
+    w.dot = arena_take(a, 2 * C, real);
+    return w;
+}
+
+int64_t gated_scratch(const kern *k, const gated *g, int backward)
+{
+    arena a = {0};
+    lay_out(&a, k, g, backward);
+    return a.used;
+}
+
+/* One chunk. */
+typedef struct part {
+    int64_t t, C;
+    mat K, V, beta;
+    mat D;                         /* its first column is D_i0 */
+    mat a, w;                      /* coefficients of rows; p NULL: all 1 */
+    decays whole;                  /* a_C */
+} part;
+
+static part part_at(const kern *k, const gated *g, const workspace *w, int64_t t)
+{
+    part p = {.t = t, .C = g->T - t < g->chunk ? g->T - t : g->chunk};
+    p.K = rows_from(k, g->K, t), p.V = rows_from(k, g->V, t), p.beta = rows_from(k, g->beta, t);
+    p.whole.one = 1;
+    if (!g->high.p) return p;
+    const mat high = rows_from(k, g->high, t), low = rows_from(k, g->low, t);
+    k->decay(p.C, high.p, low.p, high.rs, w->D.p, w->D.rs);
+    p.D = (mat){kern_at(k, w->D.p, 1), w->D.rs, 1};
+    p.a = (mat){w->D.p, w->D.rs, 1};
+    p.whole.lanes = kern_at(k, w->D.p, (p.C - 1) * w->D.rs);
+    if (k->lanes == 1) p.whole.one = gates_product(k, p.C, high, low);
+    p.w = (mat){kern_at(k, p.whole.lanes, 1), 1, 1};
+    return p;
+}
+
+/* Rows times coefficients, in `space`; the rows themselves where there are no coefficients. */
+static mat weighted(const kern *k, int64_t C, int64_t n, mat c, mat X, void *space)
+{
+    if (!c.p) return X;
+    k->row_scale(C, n, c.p, c.rs, X.p, X.rs, space, n);
+    return (mat){space, n, 1};
+}
+
+static void copy_rows(const kern *k, int64_t C, int64_t n, mat from, mat to)
+{
+    for (int64_t i = 0; i < C; i++) memcpy(kern_at(k, to.p, i * to.rs), kern_at(k, from.p, i * from.rs), bytes_of(k, 1, n));
+}
+
+/* S [C x C] = D o (A B^T, plus what was there when `more`). */
+static void scores(const kern *k, void *ps, const part *p, int64_t n, mat A, mat B, int more, mat S)
+{
+    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, more, p->C, p->C, n, A, transposed(B), S);
+    if (p->D.p) k->mask(p->C, p->D.p, p->D.rs, S.p, S.rs);
+}
+
+/* Z <- a_C Z + (diag(w) K)^T BV, unless nobody wants it any more. */
+static void advance(const kern *k, const gated *g, void *ps, workspace *w, const part *p, mat BV)
+{
+    const int last = p->t + p->C == g->T;
+    if (last && !g->ST) return;
+    carried_advance(k, ps, &w->P, p->whole, p->C, transposed(weighted(k, p->C, g->d, p->w, p->K, w->left)), BV);
+    if (last) carried_get(k, &w->P, g->ST);
+}
+
+void gated_forward(const kern *k, const gated *g, void *ps, void *scratch, mat X, mat O)
+{
+    arena a = {scratch, 0};
+    workspace w = lay_out(&a, k, g, 0);
+    carried_set(k, &w.P, g->S0);
+    for (int64_t t = 0; t < g->T; t += g->chunk) {
+        const part p = part_at(k, g, &w, t);
+        const int has_state = t > 0 || g->S0;
+        const mat x = rows_from(k, X, t), o = rows_from(k, O, t), S = {w.scores, p.C, 1};
+        const mat BV = weighted(k, p.C, g->dv, p.beta, p.V, w.right);
+        scores(k, ps, &p, g->d, x, p.K, 0, S);
+        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, p.C, g->dv, p.C, S, BV, o);
+        if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, p.C, g->dv, g->d, weighted(k, p.C, g->d, p.a, x, w.left), carried_mat(&w.P), o);
+        advance(k, g, ps, &w, &p, BV);
+    }
+}
+
+void gated_query_gradient(const kern *k, const gated *g, void *ps, void *scratch, mat dO, mat Y)
+{
+    arena a = {scratch, 0};
+    workspace w = lay_out(&a, k, g, 1);
+    carried_set(k, &w.P, g->S0);
+    for (int64_t t = 0; t < g->T; t += g->chunk) {
+        const part p = part_at(k, g, &w, t);
+        const int has_state = t > 0 || g->S0;
+        const mat go = rows_from(k, dO, t), y = rows_from(k, Y, t), E = {w.scores, p.C, 1};
+        const mat BV = weighted(k, p.C, g->dv, p.beta, p.V, w.right);
+        scores(k, ps, &p, g->dv, go, BV, 0, E);                                    /* O = (D o X K^T) BV + diag(a) X Z */
+        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, p.C, g->d, p.C, E, p.K, y);
+        if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, p.C, g->d, g->dv, weighted(k, p.C, g->dv, p.a, go, w.left), transposed(carried_mat(&w.P)), y);
+        advance(k, g, ps, &w, &p, BV);
+    }
+}
+
+/* What the future says about the state at the end of the last chunk; 0 when it says nothing. */
+static int last_gradients(const kern *k, const gated *g, const gated_adjoint *b, workspace *w)
+{
+    carried_set(k, &w->P, b->dST);
+    memset(w->outer, 0, bytes_of(k, g->d, g->d));
+    if (b->dHT) k->add_transposed(g->d, b->dHT, w->outer);
+    carried_set(k, &w->R2, w->outer);
+    return b->dST || b->dHT;
+}
+
+/* dbeta = (k . dK + v . dV) / 2 of gradients that are not multiplied by b yet; then they are. */
+static void input_gate(const kern *k, const gated *g, const workspace *w, const part *p, mat dbeta, mat dK, mat dV)
+{
+    const int64_t C = p->C, d = g->d, dv = g->dv;
+    if (dbeta.p) {
+        void *second = kern_at(k, w->dot, C);
+        k->row_dot(C, d, NULL, p->K.p, p->K.rs, dK.p, dK.rs, w->dot, 1);
+        k->row_dot(C, dv, NULL, p->V.p, p->V.rs, dV.p, dV.rs, second, 1);
+        k->add(C * k->lanes, second, w->dot);
+        k->scale(C * k->lanes, 0.5, w->dot);
+        copy_rows(k, C, 1, (mat){w->dot, 1, 1}, rows_from(k, dbeta, p->t));
+    }
+    if (p->beta.p) {
+        k->row_scale(C, d, p->beta.p, p->beta.rs, dK.p, dK.rs, dK.p, dK.rs);
+        k->row_scale(C, dv, p->beta.p, p->beta.rs, dV.p, dV.rs, dV.p, dV.rs);
+    }
+}
+
+/* Gradients of one chunk; W: minus U. */
+static void chunk_gradients(const kern *k, const gated *g, void *ps, const gated_adjoint *b, const workspace *w, const part *p, mat W, int later)
+{
+    const int64_t C = p->C, d = g->d, dv = g->dv;
+    const mat x = rows_from(k, b->X, p->t), go = rows_from(k, b->dO, p->t), dK = rows_from(k, b->dK, p->t), dV = rows_from(k, b->dV, p->t);
+    const mat S = {w->scores, C, 1}, E = {w->dscores, C, 1}, P = carried_mat(&w->P), R2 = carried_mat(&w->R2);
+    scores(k, ps, p, d, x, p->K, 0, S);
+    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, dv, go, transposed(p->V), E);
+    scores(k, ps, p, d, W, p->K, 1, E);
+    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, dv, C, transposed(S), go, dV);          /* O = (D o X K^T) BV */
+    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, d, C, transposed(E), x, dK);            /* Q = X Lambda + (D o X K^T) BK */
+    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 1, C, d, C, transposed(S), W, dK);
+    if (later) {                                                                               /* Z' = (diag(w) K)^T BV, H' = (diag(w) K)^T BK */
+        const mat wK = weighted(k, C, d, p->w, p->K, w->left), wV = weighted(k, C, dv, p->w, p->V, w->right);
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, dv, d, wK, P, dV);
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, d, dv, wV, transposed(P), dK);
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, d, d, wK, R2, dK);
+    }
+    input_gate(k, g, w, p, b->dbeta, dK, dV);
+}
+
+/* P and R2 at the start of the chunk. */
+static void retreat(const kern *k, const gated *g, void *ps, const gated_adjoint *b, workspace *w, const part *p, mat W)
+{
+    const mat xa = weighted(k, p->C, g->d, p->a, rows_from(k, b->X, p->t), w->left);
+    carried_advance(k, ps, &w->P, p->whole, p->C, transposed(xa), rows_from(k, b->dO, p->t));
+    carried_advance_symmetric(k, ps, &w->R2, p->whole, p->C, transposed(W), xa, w->outer);
+}
+
+void gated_backward(const kern *k, const gated *g, void *ps, void *scratch, const gated_adjoint *b)
+{
+    arena a = {scratch, 0};
+    workspace w = lay_out(&a, k, g, 1);
+    const int64_t chunks = (g->T + g->chunk - 1) / g->chunk;
+    int later = last_gradients(k, g, b, &w);
+    for (int64_t c = chunks - 1; c >= 0; c--) {
+        const part p = part_at(k, g, &w, c * g->chunk);
+        const mat W = {w.minus_u, g->d, 1};
+        copy_rows(k, p.C, g->d, rows_from(k, b->U, p.t), W);
+        k->scale(p.C * g->d * k->lanes, -1, W.p);
+        chunk_gradients(k, g, ps, b, &w, &p, W, later);
+        if (c == 0 && !b->dS0 && !b->dH0) break;
+        retreat(k, g, ps, b, &w, &p, W);
+        later = 1;
+    }
+    if (b->dS0) carried_get(k, &w.P, b->dS0);
+    if (b->dH0) {
+        carried_get(k, &w.R2, b->dH0);
+        k->scale(g->d * g->d * k->lanes, 0.5, b->dH0);
+    }
+}

@@ -1,0 +1,51 @@
+/* The mesa layer of one head on panels, forward and backward, without projections. Per sequence, that is per lane:
+ *
+ *     H_t = g_t H_{t-1} + b_t k_t k_t^T      S_t = g_t S_{t-1} + b_t k_t v_t^T      x_t = (H_t + diag l)^-1 q_t      o_t = S_t^T x_t
+ *
+ * T x d queries and keys, T x dv values and outputs, T x 1 gates, on panels with any row stride and adjacent columns (cs = 1). Without gates it is the
+ * original form (arXiv 2309.05858, l = 1/lambda), with gates the general one (arXiv 2506.05233). Works on panels of native width and of
+ * one lane alike; memory is linear in T. A block calls it once per head:
+ *
+ *     mesa_plan(&h, ...);                                   once, when shapes and settings are known
+ *     bytes = mesa_scratch(k, &h, &has, backward)           `has` holds any non-NULL pointer for each operand that will be there
+ *     mesa_forward(k, &h, product_scratch, scratch, &m)     writes m.O and, unless m.X.p is NULL, m.X: keep it, and backward solves half as much
+ *     mesa_backward(k, &h, product_scratch, scratch, &m)    reads Q, K, V, gates, ridge, dO (and X); writes every d* that is not NULL
+ *
+ * Source: SCIENCE section 3; docs/mesa-layer.md derives the adjoint. */
+#ifndef LSQ_MESA_H
+#define LSQ_MESA_H
+
+#include "kern/kern.h"
+
+enum mesa_solver { MESA_AUTO, MESA_CHOLESKY, MESA_SHERMAN_MORRISON };
+
+typedef struct mesa_head {
+    int64_t T, d, dv;
+    int64_t chunk;                 /* rows of the chunkwise products */
+    enum mesa_solver solver;
+} mesa_head;
+
+/* Operands and results; p NULL where absent, except for Q, K, V, ridge and O or dO, dQ, dK, dV. States are dense, [row][column][lane]. */
+typedef struct mesa_operands {
+    mat Q, K, V;
+    mat beta, log_gamma;           /* T x 1: b, absent: 1; log g <= 0, minus infinity too, absent: 0 */
+    const void *ridge;             /* d elements (per lane): l > 0 */
+    const void *H0, *S0;           /* d x d (symmetric), d x dv; absent: zeros */
+    void *HT, *ST;                 /* likewise, after the last token */
+    mat O, X;                      /* T x dv; T x d */
+    mat dO;                        /* may be overwritten */
+    const void *dHT, *dST;         /* gradients of final states; absent: zeros */
+    mat dQ, dK, dV;                /* distinct from every input */
+    mat dbeta, dlog_gamma;         /* T x 1; the second is 0 where g is 0 */
+    void *dridge;                  /* d elements, written */
+    void *dH0, *dS0;               /* dH0 symmetric: half of what H_ij = H_ji together change */
+} mesa_operands;
+
+/* Chunk 0 and MESA_AUTO are replaced by what suits the shape. */
+void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has);
+
+int64_t mesa_scratch(const kern *k, const mesa_head *h, const mesa_operands *has, int backward);     /* bytes */
+void mesa_forward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch, const mesa_operands *m);
+void mesa_backward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch, const mesa_operands *m);
+
+#endif
