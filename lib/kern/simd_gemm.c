@@ -118,7 +118,8 @@ static void panel_range(const side *s, int64_t i, int64_t K, int64_t *low, int64
     *high = s->tri == LOWER ? least(K, least(i + s->width, s->count) + s->diagonal) : K;
 }
 
-/* Panel of rows i.., k in [pc, end): out[(k - pc) * width + row], zeros in rows that do not exist or lie outside the triangle. */
+/* Panel of rows i.., k in [pc, end): out[(k - pc) * width + row], zeros outside the triangle, and in rows that
+ * do not exist: those never reach C, but what is left in scratch may be slow to multiply (denormal numbers). */
 static void pack_panel(const side *s, int64_t i, int64_t K, int64_t pc, int64_t end, real *out)
 {
     int64_t width = s->width, rows = least(width, s->count - i), low, high;
