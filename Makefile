@@ -228,6 +228,16 @@ demo: $O/bin/one_step_gd
 bench: $O/bin/bench
 	$O/bin/bench out=$O/bench.json $(call passed_on,threads isa only rounds clock)
 
+# The same training steps in PyTorch and JAX, in one run; PEERS_PYTHON= is a Python that has them already.
+PEERS_PYTHON ?= $O/peers/bin/python
+bench-peers: $O/bin/bench $(PEERS_PYTHON)
+	$(PEERS_PYTHON) tests/bench/peers.py $O/bin/bench $O/bench-peers.json $(call passed_on,threads only steps)
+$O/peers/bin/python:
+	@echo "make bench-peers: downloads PyTorch (CPU build: 0.2 GB; from PyPI: up to 3 GB), JAX and Optax (0.1 GB) into $O/peers"
+	python3 -m venv $O/peers || { echo "make bench-peers: python3 with venv is needed (Debian: python3-venv)" >&2; exit 1; }
+	$O/peers/bin/pip install -q --index-url https://download.pytorch.org/whl/cpu torch || $O/peers/bin/pip install -q torch
+	$O/peers/bin/pip install -q numpy jax optax
+
 # ---- docs and installation ----
 
 $O/bin/api_values: docs/api_values.c $O/gen/constants.inc $(STATIC)
@@ -279,7 +289,7 @@ help:
 # ---- cleaning ----
 
 clean:
-	rm -rf $(addprefix $O/,obj gen lib bin docs asan ubsan tsan fuzz demo flags bench.json libmesaopt.abi)
+	rm -rf $(addprefix $O/,obj gen lib bin docs asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
 .PHONY: all lib examples check run-tests run-examples run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs install uninstall deps help clean FORCE
