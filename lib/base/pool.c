@@ -49,7 +49,7 @@ static void run_job(void *data, int64_t i)
 {
     run *r = data;
     if (i < 0 || i >= r->workers) return;
-    int keep = errno;
+    int keep = errno;              /* of a thread that may be the host's */
     uint64_t fp = fp_default();
     while (!ctx_interrupted(r->ctx)) {
         int64_t item = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
@@ -156,10 +156,12 @@ void parallel_run(mesaopt_ctx *ctx, int64_t n, parallel_body body, void *job)
     if (n <= 0) return;
     run r = {.ctx = ctx, .body = body, .job = job, .n = n, .workers = ctx->threads < n ? ctx->threads : n};
     pool *p = NULL;
+    int keep = errno;              /* pthread_create and host loops set it */
     if (r.workers > 1) {
         if (ctx->parallel) ctx->parallel(run_job, &r, r.workers, ctx->parallel_user);
         else p = pool_get(ctx);
     }
     if (p && p->count) run_on_pool(p, &r);
     else run_job(&r, 0);           /* after a host loop: nothing is left, unless that loop forgot a job */
+    errno = keep;
 }
