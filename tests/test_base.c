@@ -38,6 +38,13 @@ START_TEST(blocks_are_aligned_and_zero)
 }
 END_TEST
 
+static void *refuse(void *ptr, int64_t old_size, int64_t new_size, void *user)
+{
+    (void)ptr, (void)old_size, (void)new_size, (void)user;
+    errno = ENOMEM;
+    return NULL;
+}
+
 START_TEST(sizes_that_overflow)
 {
     hook_alloc hook = {0};
@@ -49,10 +56,8 @@ START_TEST(sizes_that_overflow)
     ck_assert_ptr_null(alloc_new(&a, -1, 8));
     ck_assert_ptr_null(alloc_new(&a, 8, -1));
     ck_assert_int_eq(hook.calls, 0);
-    hook.fail_at = 1;
     errno = EDOM;
-    ck_assert_ptr_null(alloc_new(&a, 1, 8));
-    ck_assert_ptr_null(alloc_new(&(allocator){alloc_default().fn, NULL}, 1ll << 61, 1));
+    ck_assert_ptr_null(alloc_new(&(allocator){refuse, NULL}, 1, 8));
     ck_assert_int_eq(errno, EDOM);
 
     int64_t out = 5;
@@ -129,7 +134,7 @@ START_TEST(numbers_round_trip)
     static const double some[] = {0.1, 1.0 / 3, 1e23, 9007199254740993.0, DBL_MAX, DBL_MIN, 5e-324, 1e-5, 123456789012345680.0, 0.00012345, 2e-4, 4503599627370496.5};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++) check_shortest(some[i]), check_shortest(-some[i]);
     uint64_t state = 0x9e3779b97f4a7c15u;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 5000; i++) {
         double x = from_bits(next(&state));
         if (isfinite(x)) check_shortest(x);
         check_shortest((double)(float)(next(&state) >> 40) / 1024);

@@ -31,7 +31,7 @@ typedef struct pool {
     run *open;                     /* NULL: nothing to join */
     int64_t entered;               /* workers that joined the open run so far */
     int stop;
-    int64_t count;                 /* threads that could be had */
+    int64_t count, started;        /* threads that could be had, and those that are up */
     pthread_t thread[];
 } pool;
 
@@ -65,6 +65,8 @@ static void *worker(void *data)
     pool *p = data;
     unsigned seen = 0;
     pthread_mutex_lock(&p->mutex);
+    p->started++;
+    pthread_cond_signal(&p->done);
     while (!p->stop) {
         if (!p->open || atomic_load(&p->published) == seen || p->entered == p->open->workers - 1) {
             seen = atomic_load(&p->published);
@@ -87,7 +89,8 @@ static void *worker(void *data)
     return NULL;
 }
 
-/* Workers take no signal: handlers run on the host's threads. */
+/* Workers take no signal: handlers run on the host's threads. The caller waits until they are up, since a thread that starts may hold a lock of an
+ * allocator, which the child of a fork at that moment would find locked for ever; a waiting worker holds nothing. */
 static void start_threads(pool *p, int64_t wanted)
 {
     sigset_t all, before;
@@ -95,6 +98,9 @@ static void start_threads(pool *p, int64_t wanted)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (p->count < wanted && pthread_create(&p->thread[p->count], NULL, worker, p) == 0) p->count++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_mutex_lock(&p->mutex);
+    while (p->started < p->count) pthread_cond_wait(&p->done, &p->mutex);
+    pthread_mutex_unlock(&p->mutex);
 }
 
 static pool *pool_get(mesaopt_ctx *ctx)

@@ -1,0 +1,344 @@
+/* Bad arguments of every public function, one row each:
+ *
+ *     BAD(status, "what the error text must contain", call)
+ *
+ * A row passes when the call returns the status; when the text of the context or of a settings object that the row uses contains the words (NULL:
+ * no text may change, since there is nobody to hold one); when no output (f->out: rows point all outputs there) and no input changed;
+ * and when no block of memory was gained or lost. To add a function: rows in the part of its header, outputs in struct outputs. */
+#include "base/options.h"
+#include "hook_alloc.h"
+#include "mesaopt/mesaopt.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#undef fail                        /* Check's; here it is the library's */
+
+enum { MOST = INT32_MAX };
+
+/* Every place that a call of the table may want to write to. */
+typedef struct outputs {
+    mesaopt_settings *settings;
+    mesaopt_ctx *ctx;
+    mesaopt_tensor *tensor;
+    mesaopt_view view;
+    double number, block[64];
+    int64_t whole;
+    int32_t word;
+    char text[16];
+} outputs;
+
+typedef struct fixture {
+    hook_alloc hook;
+    mesaopt_settings *ctx_settings, *trainer_settings;
+    mesaopt_ctx *ctx;
+    mesaopt_tensor *tensor;
+    outputs out;
+    double in[64];                 /* input elements */
+    mesaopt_view x, y, to;         /* [2,3] f64: inputs over in, an output over out.block */
+    int released;
+} fixture;
+
+static const char untold[] = "nothing was said";
+
+static void before(fixture *f)
+{
+    fail(f->ctx, 0, "%s", untold);
+    strcpy(f->ctx_settings->text, untold);
+    strcpy(f->trainer_settings->text, untold);
+    memset(&f->out, 0xa5, sizeof f->out);
+    for (int i = 0; i < 64; i++) f->in[i] = i + 1;
+    f->hook.fail_at = 0;
+}
+
+static void after(fixture *f, const char *row, int line, long blocks, int64_t status, int64_t expected, const char *words)
+{
+    char ctx_text[512];
+    outputs untouched;
+    memset(&untouched, 0xa5, sizeof untouched);
+    mesaopt_ctx_error(f->ctx, ctx_text, sizeof ctx_text);
+    const char *texts[] = {ctx_text, f->ctx_settings->text, f->trainer_settings->text}, *said = untold;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(texts[i], untold)) said = texts[i];
+    ck_assert_msg(status == expected, "line %d: %s returned %lld (%s), expected %lld; it said \"%s\"", line, row, (long long)status,
+                  mesaopt_status_name((int32_t)status), (long long)expected, said);
+    ck_assert_msg(strstr(said, words ? words : untold), "line %d: %s said \"%s\", expected \"%s\"", line, row, said, words ? words : untold);
+    ck_assert_msg(!memcmp(&untouched, &f->out, sizeof untouched), "line %d: %s wrote to an output", line, row);
+    for (int i = 0; i < 64; i++) ck_assert_msg(f->in[i] == i + 1, "line %d: %s changed an input", line, row);
+    ck_assert_msg(f->hook.blocks == blocks, "line %d: %s left %ld blocks more", line, row, (long)f->hook.blocks - blocks);
+    ck_assert_msg(f->released == 0, "line %d: %s released a host's memory", line, row);
+}
+
+#define BAD(status, words, ...) do { \
+        before(f); \
+        long blocks = f->hook.blocks; \
+        int64_t got = (int64_t)(__VA_ARGS__); \
+        after(f, #__VA_ARGS__, __LINE__, blocks, got, status, words); \
+    } while (0)
+
+static mesaopt_settings *settings_of(fixture *f, int32_t scope)
+{
+    mesaopt_settings *s;
+    ck_assert_int_eq(mesaopt_settings_create(scope, hook_alloc_fn, &f->hook, &s), MESAOPT_OK);
+    return s;
+}
+
+static fixture f_, *f = &f_;
+
+/* The n-th request for memory from now on is refused. */
+static void refuse(long n) { f->hook.fail_at = f->hook.calls + n; }
+
+static void setup(void)
+{
+    memset(f, 0, sizeof *f);
+    f->ctx_settings = settings_of(f, MESAOPT_SCOPE_CTX);
+    f->trainer_settings = settings_of(f, MESAOPT_SCOPE_TRAINER);
+    ck_assert_int_eq(mesaopt_ctx_create(f->ctx_settings, &f->ctx), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F32, 1, (int64_t[]){4}, &f->tensor), MESAOPT_OK);
+    mesaopt_view_dense(f->in, MESAOPT_F64, 2, (int64_t[]){2, 3}, &f->x);
+    mesaopt_view_dense(f->in + 32, MESAOPT_F64, 2, (int64_t[]){2, 3}, &f->y);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 2, (int64_t[]){2, 3}, &f->to);
+}
+
+static void teardown(void)
+{
+    ck_assert_int_eq(mesaopt_tensor_free(f->tensor), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_free(f->ctx), MESAOPT_OK);
+    mesaopt_settings_free(f->ctx_settings);
+    mesaopt_settings_free(f->trainer_settings);
+    ck_assert_int_eq(f->hook.blocks, 0);
+    ck_assert_int_eq(f->hook.bytes, 0);
+}
+
+/* Views with one thing wrong. */
+static mesaopt_view with_rank(mesaopt_view v, int32_t ndim) { v.ndim = ndim; return v; }
+static mesaopt_view with_dtype(mesaopt_view v, int32_t dtype) { v.dtype = dtype; return v; }
+static mesaopt_view with_data(mesaopt_view v, void *data) { v.data = data; return v; }
+static mesaopt_view with_extent(mesaopt_view v, int axis, int64_t extent) { v.shape[axis] = extent; return v; }
+static mesaopt_view with_stride(mesaopt_view v, int axis, int64_t stride) { v.stride[axis] = stride; return v; }
+static mesaopt_view with_flags(mesaopt_view v, uint32_t flags) { v.flags = flags; return v; }
+static mesaopt_view with_reserved(mesaopt_view v) { v.reserved = 1; return v; }
+#define VIEW(...) ((mesaopt_view[]){__VA_ARGS__})      /* address of a view that a function returned */
+
+/* ---- status.h ---- */
+
+START_TEST(status_rows)
+{
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_constant(NULL, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_constant("MESAOPT_NOTHING", &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_constant("MESAOPT_OK", NULL));
+    /* without arguments, or with any allowed: mesaopt_status_name mesaopt_version_number mesaopt_version_text mesaopt_build_info */
+}
+END_TEST
+
+/* ---- settings.h ---- */
+
+START_TEST(settings_rows)
+{
+    mesaopt_settings *s = f->trainer_settings, *c = f->ctx_settings;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(0, NULL, NULL, &f->out.settings));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(-1, NULL, NULL, &f->out.settings));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MOST, NULL, NULL, &f->out.settings));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &f->hook, NULL));
+    BAD(MESAOPT_E_MEMORY, NULL, (refuse(1), mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &f->hook, &f->out.settings)));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_int(NULL, MESAOPT_KEY_BATCH, 1));
+    BAD(MESAOPT_E_SETTING, "key 0: unknown key, expected for scope trainer one of batch", mesaopt_settings_set_int(s, 0, 1));
+    BAD(MESAOPT_E_SETTING, "key -5: unknown", mesaopt_settings_set_int(s, -5, 1));
+    BAD(MESAOPT_E_SETTING, "key 2147483647: unknown", mesaopt_settings_set_int(s, MOST, 1));
+    BAD(MESAOPT_E_SETTING, "heads: a key of scope linear, softmax, expected for scope trainer one of batch", mesaopt_settings_set_int(s, MESAOPT_KEY_HEADS, 1));
+    BAD(MESAOPT_E_SETTING, "batch: 0, expected an integer in 1..1048576", mesaopt_settings_set_int(s, MESAOPT_KEY_BATCH, 0));
+    BAD(MESAOPT_E_SETTING, "batch: -9223372036854775808, expected", mesaopt_settings_set_int(s, MESAOPT_KEY_BATCH, INT64_MIN));
+    BAD(MESAOPT_E_SETTING, "isa: 4, expected one of auto, baseline, avx2, avx512", mesaopt_settings_set_int(c, MESAOPT_KEY_ISA, 4));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_float(NULL, MESAOPT_KEY_LR, 1));
+    BAD(MESAOPT_E_SETTING, "lr: nan, expected a number in 0..1000", mesaopt_settings_set_float(s, MESAOPT_KEY_LR, NAN));
+    BAD(MESAOPT_E_SETTING, "lr: inf, expected", mesaopt_settings_set_float(s, MESAOPT_KEY_LR, INFINITY));
+    BAD(MESAOPT_E_SETTING, "beta1: 1, expected", mesaopt_settings_set_float(s, MESAOPT_KEY_BETA1, 1));
+    BAD(MESAOPT_E_SETTING, "epsilon: 0, expected", mesaopt_settings_set_float(s, MESAOPT_KEY_EPSILON, 0));
+    BAD(MESAOPT_E_SETTING, "batch: set as a floating-point number, expected an integer", mesaopt_settings_set_float(s, MESAOPT_KEY_BATCH, 8));
+    BAD(MESAOPT_E_SETTING, "isa: set as a floating-point number, expected one of auto", mesaopt_settings_set_float(c, MESAOPT_KEY_ISA, 1));
+    BAD(MESAOPT_E_SETTING, "eta: a key of scope baseline", mesaopt_settings_set_float(s, MESAOPT_KEY_ETA, 1));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_text(NULL, "lr", "1"));
+    BAD(MESAOPT_E_ARGUMENT, "name: NULL", mesaopt_settings_set_text(s, NULL, "1"));
+    BAD(MESAOPT_E_ARGUMENT, "value: NULL, expected text for the key lr", mesaopt_settings_set_text(s, "lr", NULL));
+    BAD(MESAOPT_E_SETTING, "learning_rate: unknown key, expected for scope trainer one of batch, lr", mesaopt_settings_set_text(s, "learning_rate", "1"));
+    BAD(MESAOPT_E_SETTING, "dim: a key of scope task", mesaopt_settings_set_text(s, "dim", "1"));
+    BAD(MESAOPT_E_SETTING, "lr: fast, expected a number", mesaopt_settings_set_text(s, "lr", "fast"));
+    BAD(MESAOPT_E_SETTING, "batch: 1e3, expected an integer", mesaopt_settings_set_text(s, "batch", "1e3"));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_get_int(NULL, MESAOPT_KEY_BATCH, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_settings_get_int(s, MESAOPT_KEY_BATCH, NULL));
+    BAD(MESAOPT_E_SETTING, "lr: read as an integer", mesaopt_settings_get_int(s, MESAOPT_KEY_LR, &f->out.whole));
+    BAD(MESAOPT_E_SETTING, "key 999: unknown", mesaopt_settings_get_int(s, 999, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_get_float(NULL, MESAOPT_KEY_LR, &f->out.number));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_settings_get_float(s, MESAOPT_KEY_LR, NULL));
+    BAD(MESAOPT_E_SETTING, "batch: read as a floating-point number", mesaopt_settings_get_float(s, MESAOPT_KEY_BATCH, &f->out.number));
+    BAD(MESAOPT_E_SETTING, "threads: a key of scope ctx", mesaopt_settings_get_float(s, MESAOPT_KEY_THREADS, &f->out.number));
+
+    BAD(MESAOPT_E_SETTING, NULL, mesaopt_settings_describe(MESAOPT_SCOPE_CTX, MESAOPT_KEY_LR, &f->out.word, &f->out.number, &f->out.number, &f->out.number));
+    BAD(MESAOPT_E_SETTING, NULL, mesaopt_settings_describe(0, MESAOPT_KEY_LR, &f->out.word, &f->out.number, &f->out.number, &f->out.number));
+    BAD(MESAOPT_E_SETTING, NULL, mesaopt_settings_describe(MOST, MESAOPT_KEY_LR, NULL, NULL, NULL, NULL));
+    BAD(0, NULL, mesaopt_settings_count(0));
+    BAD(0, NULL, mesaopt_settings_count(MOST));
+    BAD(0, NULL, mesaopt_settings_key_at(MESAOPT_SCOPE_MASK, 1));
+    BAD(0, NULL, mesaopt_settings_key_at(MESAOPT_SCOPE_MASK, -1));
+    BAD(0, NULL, mesaopt_settings_key_at(-1, 0));
+    BAD(0, NULL, mesaopt_settings_key(NULL));
+    BAD(0, NULL, mesaopt_settings_key("nothing"));
+    BAD(0, NULL, (intptr_t)mesaopt_settings_name(0));
+    BAD(0, NULL, (intptr_t)mesaopt_settings_name(MOST));
+    BAD(0, NULL, (intptr_t)mesaopt_settings_word(MESAOPT_KEY_ISA, 4));
+    BAD(0, NULL, (intptr_t)mesaopt_settings_word(MESAOPT_KEY_ISA, -1));
+    BAD(0, NULL, (intptr_t)mesaopt_settings_word(MESAOPT_KEY_BATCH, 0));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_dump(NULL, f->out.text, 16));
+    BAD(MESAOPT_E_ARGUMENT, "buf: 16 bytes", mesaopt_settings_dump(s, NULL, 16));
+    BAD(MESAOPT_E_ARGUMENT, "buf: -1 bytes", mesaopt_settings_dump(s, f->out.text, -1));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(NULL, f->out.text, 16));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(s, NULL, 16));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(s, f->out.text, -1));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_parallel(NULL, NULL, NULL));
+    BAD(MESAOPT_E_SETTING, "parallel: a hook on settings of scope trainer, expected scope ctx", mesaopt_settings_set_parallel(s, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_log(NULL, NULL, NULL));
+    BAD(MESAOPT_E_SETTING, "log: a hook on settings of scope trainer, expected scope ctx", mesaopt_settings_set_log(s, NULL, NULL));
+    BAD(0, NULL, (mesaopt_settings_free(NULL), 0));
+}
+END_TEST
+
+/* ---- ctx.h ---- */
+
+START_TEST(ctx_rows)
+{
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_create(NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_ctx_create(f->ctx_settings, NULL));
+    BAD(MESAOPT_E_SETTING, "settings: scope trainer, expected scope ctx", mesaopt_ctx_create(f->trainer_settings, &f->out.ctx));
+    BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_ctx_create(f->ctx_settings, &f->out.ctx)));
+    BAD(MESAOPT_OK, NULL, mesaopt_ctx_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_free((mesaopt_ctx *)f->tensor));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_error(NULL, f->out.text, 16));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_error(f->ctx, NULL, 16));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_error(f->ctx, f->out.text, -1));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_error((mesaopt_ctx *)f->tensor, f->out.text, 16));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_isa(NULL, &f->out.word));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_ctx_isa(f->ctx, NULL));
+    BAD(0, NULL, (mesaopt_ctx_interrupt(NULL), 0));
+}
+END_TEST
+
+/* ---- tensor.h ---- */
+
+static void release(void *user) { ++*(int *)user; }
+
+START_TEST(tensor_rows)
+{
+    const int64_t shape[] = {2, 3}, huge[] = {1ll << 40, 1ll << 40}, negative[] = {2, -3};
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(f->in, MESAOPT_F64, 2, shape, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(f->in, 0, 2, shape, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(f->in, MOST, 2, shape, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(f->in, MESAOPT_F64, -1, shape, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(f->in, MESAOPT_F64, 7, shape, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(f->in, MESAOPT_F64, 2, NULL, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(f->in, MESAOPT_F64, 2, negative, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(f->in, MESAOPT_F64, 2, huge, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(NULL, MESAOPT_F64, 2, shape, &f->out.view));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_create(NULL, MESAOPT_F32, 2, shape, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_create((mesaopt_ctx *)f->tensor, MESAOPT_F32, 2, shape, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, shape, NULL));
+    BAD(MESAOPT_E_DTYPE, "dtype: 0, expected", mesaopt_tensor_create(f->ctx, 0, 2, shape, &f->out.tensor));
+    BAD(MESAOPT_E_DTYPE, "dtype: 7, expected", mesaopt_tensor_create(f->ctx, 7, 2, shape, &f->out.tensor));
+    BAD(MESAOPT_E_SHAPE, "ndim: 7, expected 0..6", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 7, shape, &f->out.tensor));
+    BAD(MESAOPT_E_SHAPE, "ndim: -1, expected 0..6", mesaopt_tensor_create(f->ctx, MESAOPT_F32, -1, shape, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "shape: NULL", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, NULL, &f->out.tensor));
+    BAD(MESAOPT_E_SHAPE, "shape: [2,-3], expected extents >= 0", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, negative, &f->out.tensor));
+    BAD(MESAOPT_E_SHAPE, "shape: [1099511627776,1099511627776] of f32 overflows", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, huge, &f->out.tensor));
+    BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, shape, &f->out.tensor)));
+    BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(2), mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, shape, &f->out.tensor)));
+
+    int *user = &f->released;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_wrap(NULL, &f->x, release, user, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "view: NULL", mesaopt_tensor_wrap(f->ctx, NULL, release, user, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_tensor_wrap(f->ctx, &f->x, release, user, NULL));
+    BAD(MESAOPT_E_SHAPE, "view: rank 7, expected 0..6", mesaopt_tensor_wrap(f->ctx, VIEW(with_rank(f->x, 7)), release, user, &f->out.tensor));
+    BAD(MESAOPT_E_SHAPE, "view: shape [2,-1], expected", mesaopt_tensor_wrap(f->ctx, VIEW(with_extent(f->x, 1, -1)), release, user, &f->out.tensor));
+    BAD(MESAOPT_E_DTYPE, "view: dtype 9 (?), expected", mesaopt_tensor_wrap(f->ctx, VIEW(with_dtype(f->x, 9)), release, user, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "view: data NULL", mesaopt_tensor_wrap(f->ctx, VIEW(with_data(f->x, NULL)), release, user, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "expected alignment to 8 bytes", mesaopt_tensor_wrap(f->ctx, VIEW(with_data(f->x, (char *)f->in + 4)), release, user, &f->out.tensor));
+    BAD(MESAOPT_E_SHAPE, "view: shape [2,3] with strides [4611686018427387904,1] overflows",
+        mesaopt_tensor_wrap(f->ctx, VIEW(with_stride(f->x, 0, 1ll << 62)), release, user, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "view: flags 0x2", mesaopt_tensor_wrap(f->ctx, VIEW(with_flags(f->x, 2)), release, user, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "reserved 0x1", mesaopt_tensor_wrap(f->ctx, VIEW(with_reserved(f->x)), release, user, &f->out.tensor));
+    BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_tensor_wrap(f->ctx, &f->x, release, user, &f->out.tensor)));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_view(NULL, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_view((mesaopt_tensor *)f->ctx, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_tensor_view(f->tensor, NULL));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_copy(NULL, &f->x, &f->to));
+    BAD(MESAOPT_E_ARGUMENT, "src: NULL", mesaopt_tensor_copy(f->ctx, NULL, &f->to));
+    BAD(MESAOPT_E_ARGUMENT, "dst: NULL", mesaopt_tensor_copy(f->ctx, &f->x, NULL));
+    BAD(MESAOPT_E_SHAPE, "dst: shape [2,2], expected [2,3]", mesaopt_tensor_copy(f->ctx, &f->x, VIEW(with_extent(f->to, 1, 2))));
+    BAD(MESAOPT_E_SHAPE, "dst: shape [2], expected [2,3]", mesaopt_tensor_copy(f->ctx, &f->x, VIEW(with_rank(f->to, 1))));
+    BAD(MESAOPT_E_DTYPE, "dst: dtype i64, expected one that f64 converts to", mesaopt_tensor_copy(f->ctx, &f->x, VIEW(with_dtype(f->to, MESAOPT_I64))));
+    BAD(MESAOPT_E_DTYPE, "dst: dtype f32, expected one that i32 converts to", mesaopt_tensor_copy(f->ctx, VIEW(with_dtype(f->x, MESAOPT_I32)), VIEW(with_dtype(f->to, MESAOPT_F32))));
+    BAD(MESAOPT_E_DTYPE, "dst: dtype bf16", mesaopt_tensor_copy(f->ctx, VIEW(with_dtype(f->x, MESAOPT_BF16)), VIEW(with_dtype(f->to, MESAOPT_BF16))));
+    BAD(MESAOPT_E_ARGUMENT, "dst: a READONLY view", mesaopt_tensor_copy(f->ctx, &f->x, VIEW(with_flags(f->to, MESAOPT_VIEW_READONLY))));
+    BAD(MESAOPT_E_SHAPE, "dst: strides [3,-1], expected positive ones", mesaopt_tensor_copy(f->ctx, &f->x, VIEW(with_stride(with_data(f->to, f->out.block + 9), 1, -1))));
+    BAD(MESAOPT_E_OVERLAP, "dst: strides [2,1] of shape [2,3]", mesaopt_tensor_copy(f->ctx, &f->x, VIEW(with_stride(f->to, 0, 2))));
+    BAD(MESAOPT_E_OVERLAP, "dst: strides [0,1] of shape [2,3]", mesaopt_tensor_copy(f->ctx, &f->x, VIEW(with_stride(f->to, 0, 0))));
+    BAD(MESAOPT_E_OVERLAP, "dst: may share elements with src", mesaopt_tensor_copy(f->ctx, &f->x, VIEW(with_data(f->x, f->in + 5))));
+    BAD(MESAOPT_E_OVERLAP, "dst: may share elements with src", mesaopt_tensor_copy(f->ctx, &f->x, &f->x));
+
+    BAD(MESAOPT_OK, NULL, mesaopt_tensor_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_free((mesaopt_tensor *)f->ctx));
+}
+END_TEST
+
+/* ---- grad.h ---- */
+
+static int32_t any_loss(double *loss, void *user)
+{
+    (void)user;
+    *loss = 1;
+    return 0;
+}
+
+START_TEST(grad_rows)
+{
+    const mesaopt_view *x = &f->to, *g = &f->x;        /* elements that are moved count as an output; nothing here gets as far */
+    double *e = &f->out.number;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_grad_check(NULL, any_loss, NULL, x, g, 1e-3, e));
+    BAD(MESAOPT_E_ARGUMENT, "loss: NULL", mesaopt_grad_check(f->ctx, NULL, NULL, x, g, 1e-3, e));
+    BAD(MESAOPT_E_ARGUMENT, "x: NULL", mesaopt_grad_check(f->ctx, any_loss, NULL, NULL, g, 1e-3, e));
+    BAD(MESAOPT_E_ARGUMENT, "gradient: NULL", mesaopt_grad_check(f->ctx, any_loss, NULL, x, NULL, 1e-3, e));
+    BAD(MESAOPT_E_ARGUMENT, "error: NULL", mesaopt_grad_check(f->ctx, any_loss, NULL, x, g, 1e-3, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "h: 0, expected a finite number > 0", mesaopt_grad_check(f->ctx, any_loss, NULL, x, g, 0, e));
+    BAD(MESAOPT_E_ARGUMENT, "h: -1, expected", mesaopt_grad_check(f->ctx, any_loss, NULL, x, g, -1, e));
+    BAD(MESAOPT_E_ARGUMENT, "h: nan, expected", mesaopt_grad_check(f->ctx, any_loss, NULL, x, g, NAN, e));
+    BAD(MESAOPT_E_ARGUMENT, "h: inf, expected", mesaopt_grad_check(f->ctx, any_loss, NULL, x, g, INFINITY, e));
+    BAD(MESAOPT_E_DTYPE, "x: dtype 3 (i32), expected f32 or f64", mesaopt_grad_check(f->ctx, any_loss, NULL, VIEW(with_dtype(*x, MESAOPT_I32)), g, 1e-3, e));
+    BAD(MESAOPT_E_ARGUMENT, "x: a READONLY view", mesaopt_grad_check(f->ctx, any_loss, NULL, VIEW(with_flags(*x, MESAOPT_VIEW_READONLY)), g, 1e-3, e));
+    BAD(MESAOPT_E_OVERLAP, "x: strides [0,1]", mesaopt_grad_check(f->ctx, any_loss, NULL, VIEW(with_stride(*x, 0, 0)), g, 1e-3, e));
+    BAD(MESAOPT_E_SHAPE, "gradient: shape [3,3], expected [2,3]", mesaopt_grad_check(f->ctx, any_loss, NULL, x, VIEW(with_extent(*g, 0, 3)), 1e-3, e));
+    BAD(MESAOPT_E_OVERLAP, "x: may share elements with gradient", mesaopt_grad_check(f->ctx, any_loss, NULL, x, x, 1e-3, e));
+    BAD(MESAOPT_E_NONFINITE, "x: not finite at [0,0]", mesaopt_grad_check(f->ctx, any_loss, NULL, VIEW(with_data(*x, (double[6]){NAN})), g, 1e-3, e));
+    BAD(MESAOPT_E_NONFINITE, "gradient: not finite at [1,2]", mesaopt_grad_check(f->ctx, any_loss, NULL, x, VIEW(with_data(*g, (double[6]){0, 0, 0, 0, 0, INFINITY})), 1e-3, e));
+}
+END_TEST
+
+Suite *test_arguments_suite(void)
+{
+    Suite *s = suite_create("arguments");
+    TCase *t = tcase_create("arguments");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, status_rows);
+    tcase_add_test(t, settings_rows);
+    tcase_add_test(t, ctx_rows);
+    tcase_add_test(t, tensor_rows);
+    tcase_add_test(t, grad_rows);
+    suite_add_tcase(s, t);
+    return s;
+}
