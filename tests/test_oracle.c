@@ -62,7 +62,8 @@ static void agree(const char *prefix, const char *name, const array *a, double t
     double room = tol * g->norm;
     ck_assert_msg(fabs(sqrt(squares) - g->norm) <= room, "%s: norm %.15g, expected %.15g", full, sqrt(squares), g->norm);
     for (int p = 0; p < GOLDEN_PROJECTIONS; p++)
-        ck_assert_msg(fabs(projection[p] - g->projection[p]) <= room, "%s: projection %d is %.15g, expected %.15g", full, p, projection[p], g->projection[p]);
+        ck_assert_msg(fabs(projection[p] - g->projection[p]) <= room, "%s: projection %d is %.15g, expected %.15g", full, p, projection[p],
+                      g->projection[p]);
     for (int e = 0; e < GOLDEN_ENTRIES; e++) {
         int64_t i = e * (g->size - 1) / (GOLDEN_ENTRIES - 1);
         ck_assert_msg(fabs(get(a, i) - g->entry[e]) <= room, "%s[%d] is %.15g, expected %.15g", full, (int)i, get(a, i), g->entry[e]);

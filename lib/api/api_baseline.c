@@ -57,7 +57,8 @@ mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaop
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
     CHECK(check_sequences(ctx, sequences));
-    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1] - 1, sequences->shape[2]}, .output = 1}));
+    const int64_t *in = sequences ? sequences->shape : NULL;
+    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {in[0], in[1] - 1, in[2]}, .output = 1}));
     CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
     CHECK(baseline_predict(baseline, sequences, out));
     return leave(baseline, &c, status);
@@ -74,7 +75,8 @@ static mesaopt_status check_task(mesaopt_ctx *ctx, const mesaopt_task *task, int
 }
 
 /* The means by t, in memory of their own until nothing can fail. */
-static mesaopt_status evaluate(mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+static mesaopt_status evaluate(mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
+                               const mesaopt_view *by_t, double *loss)
 {
     const int64_t T = task->shape.length;
     const allocator *alloc = &b->head.ctx->alloc;
@@ -87,14 +89,15 @@ static mesaopt_status evaluate(mesaopt_baseline *b, call *c, mesaopt_task *task,
     return status;
 }
 
-mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
+                                         const mesaopt_view *by_t, double *loss)
 {
     call c;
     mesaopt_status status = enter(baseline, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
     CHECK(check_task(ctx, task, stream, first, count));
-    if (by_t) CHECK(view_check(ctx, by_t, &(view_want){.name = "by_t", .ndim = 1, .shape = {task->shape.length}, .dtype = MESAOPT_F64, .output = 1}));
+    if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {task->shape.length}, MESAOPT_F64, 1}));
     CHECK(check_not_null(ctx, loss, "loss"));
     if (status == MESAOPT_OK) {
         atomic_fetch_add(&task->head.in_use, 1);

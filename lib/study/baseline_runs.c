@@ -3,6 +3,8 @@
  * Panels of a task come in blocks of SLOTS; panel i of every block adds its errors to slot i, block after block, and slots are added in order:
  * the sums are the same bits for any number of threads, and memory does not grow with the number of sequences.
  * The line search tries a whole grid of values on each panel it draws, then a finer grid around the best one. */
+#include "base/number.h"
+#include "base/options.h"
 #include "base/pool.h"
 #include "study/baselines.h"
 #include <math.h>
@@ -171,21 +173,24 @@ static double mean(const double *x, int64_t n)
     return sum / (double)n;
 }
 
-mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, double *by_t, double *loss)
+mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
+                                 double *by_t, double *loss)
 {
     const double value = b->value;
     mesaopt_status status = measure(b, c, task, stream, first, count, 1, &value, by_t, "evaluate");
     if (status != MESAOPT_OK) return status;
     const double result = mean(by_t, task->shape.length);
-    if (!isfinite(result)) return fail(b->head.ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is not finite");
+    if (!isfinite(result))
+        return fail(b->head.ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is %s, expected a finite number", number_text(result).text);
     *loss = result;
     return MESAOPT_OK;
 }
 
 /* ---- line search ---- */
 
-/* GRID values from low to high, evenly spaced in their logarithm. Returns the first of lowest loss, or -1 when none is finite. */
-static mesaopt_status try_grid(const mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count, double low, double high, double *value, double *means, int64_t *best)
+/* GRID values from low to high, evenly spaced in their logarithm; best: the first of lowest loss. */
+static mesaopt_status try_grid(const mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count, double low, double high,
+                               double *value, double *means, int64_t *best)
 {
     for (int64_t i = 0; i < GRID; i++) value[i] = low * pow(high / low, (double)i / (GRID - 1));
     mesaopt_status status = measure(b, c, task, MESAOPT_STREAM_SEARCH, 0, count, GRID, value, means, "search");
@@ -195,8 +200,9 @@ static mesaopt_status try_grid(const mesaopt_baseline *b, call *c, mesaopt_task 
         const double loss = mean(means + i * task->shape.length, task->shape.length);
         if (loss < lowest) lowest = loss, *best = i;
     }
-    if (status == MESAOPT_OK && *best < 0) status = fail(b->head.ctx, MESAOPT_E_NONFINITE, "search: the loss is not finite for any value");
-    return status;
+    if (status != MESAOPT_OK || *best >= 0) return status;
+    return fail(b->head.ctx, MESAOPT_E_NONFINITE, "search: the loss is not finite for any %s from %s to %s, expected a finite number",
+                options_find(0, b->method->key)->name, number_text(low).text, number_text(high).text);
 }
 
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count)

@@ -35,7 +35,8 @@ struct mesaopt_baseline {
 mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out);
 
 /* by_t [T]: means over the sequences. */
-mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, double *by_t, double *loss);
+mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
+                                 double *by_t, double *loss);
 
 /* Sets b->value; unchanged on failure. */
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count);

@@ -141,7 +141,8 @@ def model_records(name, length):
 def main():
     text = "/* Written by attention.py. */\n"
     text += f"enum {{ GOLDEN_SEED = {PROJECTION_SEED}, GOLDEN_PROJECTIONS = {PROJECTIONS}, GOLDEN_ENTRIES = {ENTRIES} }};\n"
-    text += "static const struct golden { const char *name; int64_t size; double norm, projection[GOLDEN_PROJECTIONS], entry[GOLDEN_ENTRIES]; } golden[] = {\n"
+    text += "static const struct golden {\n    const char *name;\n    int64_t size;\n"
+    text += "    double norm, projection[GOLDEN_PROJECTIONS], entry[GOLDEN_ENTRIES];\n} golden[] = {\n"
     for length in (2, 7, 70):
         text += layer_records("linear", length) + layer_records("softmax", length)
     for name in MODELS:

@@ -1,0 +1,245 @@
+/* Calls on baselines that fail, or come at odd moments: bad arguments, no memory, interrupts, callbacks. */
+#include "contexts.h"
+#include "hook_alloc.h"
+#include <math.h>
+
+#define OK(call) ck_assert_int_eq((call), MESAOPT_OK)
+
+static mesaopt_baseline *baseline_of(mesaopt_ctx *ctx, const char *text)
+{
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_BASELINE, text);
+    mesaopt_baseline *b = NULL;
+    OK(mesaopt_baseline_create(ctx, s, &b));
+    mesaopt_settings_free(s);
+    return b;
+}
+
+static int32_t fill_and_interrupt(int32_t stream, int64_t first, const mesaopt_view *out, void *user)
+{
+    (void)stream, (void)first;
+    for (int64_t i = 0; i < out->shape[0] * out->stride[0]; i++) ((double *)out->data)[i] = 0.5;
+    if (user) mesaopt_ctx_interrupt(user);
+    return 0;
+}
+
+/* An interrupt ends evaluation and search; nothing is written, and the next call works. */
+START_TEST(interrupts_stop_long_calls)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 2);
+    mesaopt_task *stops, *runs;
+    mesaopt_baseline *b = baseline_of(ctx, "baseline=lsq ridge=0.25");
+    double loss = -1, best = -1, before, after, by_t[50] = {-1};
+    const mesaopt_view view = DENSE(by_t, MESAOPT_F64, 50);
+    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_interrupt, ctx, &stops));
+    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_interrupt, NULL, &runs));
+    OK(mesaopt_baseline_evaluate(b, runs, MESAOPT_STREAM_TEST, 0, 9, NULL, &before));
+    ck_assert_int_eq(mesaopt_baseline_evaluate(b, stops, MESAOPT_STREAM_TEST, 0, 1000, &view, &loss), MESAOPT_E_INTERRUPTED);
+    ck_assert_int_eq(mesaopt_baseline_search(b, stops, 1000, &best), MESAOPT_E_INTERRUPTED);
+    ck_assert_double_eq(loss, -1);
+    ck_assert_double_eq(best, -1);
+    ck_assert_double_eq(by_t[0], -1);
+    OK(mesaopt_baseline_evaluate(b, runs, MESAOPT_STREAM_TEST, 0, 9, NULL, &after));
+    ck_assert_double_eq(before, after);
+    OK(mesaopt_baseline_free(b));
+    OK(mesaopt_task_free(stops));
+    OK(mesaopt_task_free(runs));
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
+/* What a sequence callback does with a baseline that is at work on its sequences. */
+typedef struct visit { mesaopt_baseline *b; mesaopt_task *task; int calls; } visit;
+
+static int32_t fill_and_use(int32_t stream, int64_t first, const mesaopt_view *out, void *user)
+{
+    visit *v = user;
+    double x[2][3], p[2];
+    mesaopt_view in = DENSE(x, MESAOPT_F64, 2, 3, 1), to = DENSE(p, MESAOPT_F64, 2, 1, 1);
+    in.shape[1] = 2;
+    fill_and_interrupt(stream, first, out, NULL);
+    for (int i = 0; i < 6; i++) x[i / 3][i % 3] = i;
+    OK(mesaopt_baseline_predict(v->b, &in, &to));
+    ck_assert_int_eq(mesaopt_baseline_free(v->b), MESAOPT_E_BUSY);
+    ck_assert_int_eq(mesaopt_task_free(v->task), MESAOPT_E_BUSY);
+    v->calls++;
+    return 0;
+}
+
+START_TEST(callbacks_may_use_the_baseline_but_not_free_it)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    visit v = {baseline_of(ctx, "baseline=gd eta=0.5"), NULL, 0};
+    double loss;
+    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_use, &v, &v.task));
+    OK(mesaopt_baseline_evaluate(v.b, v.task, MESAOPT_STREAM_TEST, 0, 10, NULL, &loss));
+    OK(mesaopt_baseline_search(v.b, v.task, 10, NULL));
+    ck_assert_int_gt(v.calls, 1);
+    OK(mesaopt_ctx_free(ctx));                         /* any order of freeing */
+    OK(mesaopt_task_free(v.task));
+    OK(mesaopt_baseline_free(v.b));
+    OK(mesaopt_baseline_free(NULL));
+}
+END_TEST
+
+/* Refusing the n-th request for memory, for every n: an error that changes nothing, or the result; and nothing leaks. */
+START_TEST(out_of_memory)
+{
+    static double x[20 * 6 * 3], p[20 * 5 * 3];
+    const mesaopt_view in = DENSE(x, MESAOPT_F64, 20, 6, 3), out = DENSE(p, MESAOPT_F64, 20, 5, 3);
+    mesaopt_settings *settings = settings_from(MESAOPT_SCOPE_BASELINE, "baseline=lsq ridge=3");
+    int refused = 1;
+    for (long n = 1; refused; n++) {
+        hook_alloc hook = {0};
+        mesaopt_settings *s = NULL;
+        mesaopt_ctx *ctx = NULL;
+        mesaopt_task *task = NULL;
+        mesaopt_baseline *b = NULL;
+        double loss = -1, best = -1, unchanged = -1;
+        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s));
+        OK(mesaopt_ctx_create(s, &ctx));
+        mesaopt_settings_free(s);
+        OK(mesaopt_task_create(ctx, NULL, &task));
+        const long before = atomic_load(&hook.calls);
+        atomic_store(&hook.fail_at, before + n);
+        mesaopt_status status = mesaopt_baseline_create(ctx, settings, &b);
+        if (status == MESAOPT_OK) status = mesaopt_baseline_predict(b, &in, &out);
+        if (status == MESAOPT_OK) status = mesaopt_baseline_evaluate(b, task, MESAOPT_STREAM_TEST, 0, 20, NULL, &loss);
+        if (status == MESAOPT_OK) status = mesaopt_baseline_search(b, task, 20, &best);
+        refused = atomic_load(&hook.calls) >= before + n;
+        ck_assert_int_eq(status, refused ? MESAOPT_E_MEMORY : MESAOPT_OK);
+        ck_assert(!refused || best == -1);
+        atomic_store(&hook.fail_at, 0);
+        if (refused && loss != -1) {                   /* the search failed: the ridge is what it was */
+            OK(mesaopt_baseline_evaluate(b, task, MESAOPT_STREAM_TEST, 0, 20, NULL, &unchanged));
+            ck_assert_double_eq(unchanged, loss);
+        }
+        OK(mesaopt_baseline_free(b));
+        OK(mesaopt_task_free(task));
+        OK(mesaopt_ctx_free(ctx));
+        ck_assert_int_eq(atomic_load(&hook.blocks), 0);
+        ck_assert_int_eq(atomic_load(&hook.bytes), 0);
+        if (!refused) ck_assert_int_ge(n, 9);
+    }
+    mesaopt_settings_free(settings);
+}
+END_TEST
+
+START_TEST(losses_that_are_not_finite)
+{
+    static double x[3][9][2];
+    for (int i = 0; i < 3 * 9 * 2; i++) x[i / 18][i / 2 % 9][i % 2] = 1e200;
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    const mesaopt_view view = DENSE(x, MESAOPT_F64, 3, 9, 2);
+    mesaopt_tensor *tensor;
+    mesaopt_task *task;
+    double loss = -1, by_t[8] = {-1};
+    const mesaopt_view errors = DENSE(by_t, MESAOPT_F64, 8);
+    mesaopt_baseline *b = baseline_of(ctx, "baseline=gd");
+    OK(mesaopt_tensor_wrap(ctx, &view, NULL, NULL, &tensor));
+    OK(mesaopt_task_from_tensor(ctx, NULL, tensor, &task));
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "loss", mesaopt_baseline_evaluate(b, task, MESAOPT_STREAM_TEST, 0, 3, &errors, &loss));
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "eta", mesaopt_baseline_search(b, task, 3, &loss));
+    ck_assert_double_eq(loss, -1);
+    ck_assert_double_eq(by_t[0], -1);
+    OK(mesaopt_baseline_free(b));
+    OK(mesaopt_task_free(task));
+    OK(mesaopt_tensor_free(tensor));
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
+START_TEST(bad_views)
+{
+    static double x[2 * 4 * 3], p[2 * 3 * 3];
+    static int32_t ids[2 * 4 * 3];
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_baseline *b = baseline_of(ctx, "");
+    const mesaopt_view in = DENSE(x, MESAOPT_F64, 2, 4, 3), out = DENSE(p, MESAOPT_F64, 2, 3, 3), integers = DENSE(ids, MESAOPT_I32, 2, 4, 3);
+    const mesaopt_view flat = DENSE(x, MESAOPT_F64, 8, 3), none = DENSE(x, MESAOPT_F64, 2, 0, 3), brief = DENSE(p, MESAOPT_F64, 2, 2, 3);
+    const mesaopt_view over = DENSE(x + 3, MESAOPT_F64, 2, 3, 3);
+    mesaopt_view readonly = out, repeats = out, huge = in;
+    readonly.flags = MESAOPT_VIEW_READONLY;
+    repeats.stride[0] = 0;
+    huge.shape[0] = INT64_MAX;
+    ck_assert_int_eq(mesaopt_baseline_predict(NULL, &in, &out), MESAOPT_E_ARGUMENT);
+    ck_assert_int_eq(mesaopt_baseline_predict((mesaopt_baseline *)ctx, &in, &out), MESAOPT_E_ARGUMENT);
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_baseline_predict(b, NULL, &out));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_baseline_predict(b, &in, NULL));
+    REFUSED(ctx, MESAOPT_E_SHAPE, "sequences", mesaopt_baseline_predict(b, &flat, &out));
+    REFUSED(ctx, MESAOPT_E_SHAPE, "sequences: shape [2,0,3]", mesaopt_baseline_predict(b, &none, &out));
+    REFUSED(ctx, MESAOPT_E_SHAPE, "out: shape [2,2,3], expected [2,3,3]", mesaopt_baseline_predict(b, &in, &brief));
+    REFUSED(ctx, MESAOPT_E_DTYPE, "sequences", mesaopt_baseline_predict(b, &integers, &out));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "out", mesaopt_baseline_predict(b, &in, &readonly));
+    REFUSED(ctx, MESAOPT_E_OVERLAP, "out", mesaopt_baseline_predict(b, &in, &over));
+    ck_assert_int_lt(mesaopt_baseline_predict(b, &in, &repeats), 0);
+    ck_assert_int_lt(mesaopt_baseline_predict(b, &huge, &out), 0);
+    OK(mesaopt_baseline_predict(b, &in, &out));
+    OK(mesaopt_baseline_free(b));
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
+START_TEST(bad_arguments)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1), *elsewhere = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_settings *wrong = settings_from(MESAOPT_SCOPE_TASK, ""), *s = settings_from(MESAOPT_SCOPE_BASELINE, "");
+    mesaopt_baseline *b = baseline_of(ctx, ""), *out = NULL;
+    mesaopt_task *task, *foreign;
+    double loss = -1, by_t[50] = {-1};
+    float narrow[50];
+    const mesaopt_view good = DENSE(by_t, MESAOPT_F64, 50), brief = DENSE(by_t, MESAOPT_F64, 49), single = DENSE(narrow, MESAOPT_F32, 50);
+    OK(mesaopt_task_create(ctx, NULL, &task));
+    OK(mesaopt_task_create(elsewhere, NULL, &foreign));
+    ck_assert_int_eq(mesaopt_baseline_create(NULL, NULL, &out), MESAOPT_E_ARGUMENT);
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "out", mesaopt_baseline_create(ctx, NULL, NULL));
+    REFUSED(ctx, MESAOPT_E_SETTING, "settings", mesaopt_baseline_create(ctx, wrong, &out));
+    ck_assert_ptr_null(out);
+    ck_assert_int_eq(mesaopt_settings_set_float(s, MESAOPT_KEY_RIDGE, 0), MESAOPT_E_SETTING);
+    ck_assert_int_eq(mesaopt_settings_set_float(s, MESAOPT_KEY_ETA, NAN), MESAOPT_E_SETTING);
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "baseline", "sgd"), MESAOPT_E_SETTING);
+
+    ck_assert_int_eq(mesaopt_baseline_evaluate(NULL, task, 1, 0, 1, &good, &loss), MESAOPT_E_ARGUMENT);
+    ck_assert_int_eq(mesaopt_baseline_evaluate((mesaopt_baseline *)task, task, 1, 0, 1, &good, &loss), MESAOPT_E_ARGUMENT);
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_evaluate(b, NULL, 1, 0, 1, &good, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "task", mesaopt_baseline_evaluate(b, (mesaopt_task *)b, 1, 0, 1, &good, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "task", mesaopt_baseline_evaluate(b, foreign, 1, 0, 1, &good, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "stream: 3", mesaopt_baseline_evaluate(b, task, 3, 0, 1, &good, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "first: -1", mesaopt_baseline_evaluate(b, task, 1, -1, 1, &good, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "count: 0", mesaopt_baseline_evaluate(b, task, 1, 0, 0, &good, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "count: -5", mesaopt_baseline_evaluate(b, task, 1, 0, -5, &good, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "first", mesaopt_baseline_evaluate(b, task, 1, INT64_MAX, 1, &good, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "loss", mesaopt_baseline_evaluate(b, task, 1, 0, 1, &good, NULL));
+    REFUSED(ctx, MESAOPT_E_SHAPE, "by_t: shape [49], expected [50]", mesaopt_baseline_evaluate(b, task, 1, 0, 1, &brief, &loss));
+    REFUSED(ctx, MESAOPT_E_DTYPE, "by_t", mesaopt_baseline_evaluate(b, task, 1, 0, 1, &single, &loss));
+    ck_assert_int_eq(mesaopt_baseline_search(NULL, task, 1, &loss), MESAOPT_E_ARGUMENT);
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_search(b, NULL, 1, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "task", mesaopt_baseline_search(b, foreign, 1, &loss));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "count: 0", mesaopt_baseline_search(b, task, 0, &loss));
+    ck_assert_double_eq(loss, -1);
+    ck_assert_double_eq(by_t[0], -1);
+
+    ck_assert_int_eq(mesaopt_baseline_free((mesaopt_baseline *)task), MESAOPT_E_ARGUMENT);
+    OK(mesaopt_baseline_free(b));
+    OK(mesaopt_task_free(task));
+    OK(mesaopt_task_free(foreign));
+    mesaopt_settings_free(wrong);
+    mesaopt_settings_free(s);
+    OK(mesaopt_ctx_free(ctx));
+    OK(mesaopt_ctx_free(elsewhere));
+}
+END_TEST
+
+Suite *test_baseline_calls_suite(void)
+{
+    Suite *suite = suite_create("baseline calls");
+    TCase *calls = tcase_create("calls");
+    tcase_set_timeout(calls, 60);
+    tcase_add_test(calls, interrupts_stop_long_calls);
+    tcase_add_test(calls, callbacks_may_use_the_baseline_but_not_free_it);
+    tcase_add_test(calls, out_of_memory);
+    tcase_add_test(calls, losses_that_are_not_finite);
+    tcase_add_test(calls, bad_views);
+    tcase_add_test(calls, bad_arguments);
+    suite_add_tcase(suite, calls);
+    return suite;
+}
