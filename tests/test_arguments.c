@@ -22,6 +22,7 @@ typedef struct outputs {
     mesaopt_settings *settings;
     mesaopt_ctx *ctx;
     mesaopt_tensor *tensor;
+    mesaopt_baseline *baseline;
     mesaopt_view view;
     double number, block[64];
     int64_t whole;
@@ -329,6 +330,90 @@ START_TEST(grad_rows)
 }
 END_TEST
 
+/* ---- baseline.h ---- */
+
+static void predict_rows(mesaopt_baseline *b)
+{
+    mesaopt_view x, flat, none, to, brief;
+    mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &x);
+    mesaopt_view_dense(f->in, MESAOPT_F64, 2, (int64_t[]){8, 3}, &flat);
+    mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 0, 3}, &none);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 3, 3}, &to);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 2, 3}, &brief);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_predict(NULL, &x, &to));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_predict((mesaopt_baseline *)f->tensor, &x, &to));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_baseline_predict(b, NULL, &to));
+    BAD(MESAOPT_E_SHAPE, "sequences: shape [8,3], expected [*,*,*]", mesaopt_baseline_predict(b, &flat, &to));
+    BAD(MESAOPT_E_SHAPE, "sequences: shape [2,0,3], expected [B,T+1,n] with T >= 0", mesaopt_baseline_predict(b, &none, &to));
+    BAD(MESAOPT_E_SHAPE, "sequences: shape [-1,4,3], expected", mesaopt_baseline_predict(b, VIEW(with_extent(x, 0, -1)), &to));
+    BAD(MESAOPT_E_SHAPE, "overflows", mesaopt_baseline_predict(b, VIEW(with_extent(x, 0, INT64_MAX)), &to));
+    BAD(MESAOPT_E_DTYPE, "sequences: dtype 3 (i32), expected f32 or f64", mesaopt_baseline_predict(b, VIEW(with_dtype(x, MESAOPT_I32)), &to));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: data NULL", mesaopt_baseline_predict(b, VIEW(with_data(x, NULL)), &to));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_baseline_predict(b, &x, NULL));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,2,3], expected [2,3,3]", mesaopt_baseline_predict(b, &x, &brief));
+    BAD(MESAOPT_E_DTYPE, "out: dtype 5 (f16), expected f32 or f64", mesaopt_baseline_predict(b, &x, VIEW(with_dtype(to, MESAOPT_F16))));
+    BAD(MESAOPT_E_ARGUMENT, "out: a READONLY view", mesaopt_baseline_predict(b, &x, VIEW(with_flags(to, MESAOPT_VIEW_READONLY))));
+    BAD(MESAOPT_E_OVERLAP, "out: strides [0,3,1]", mesaopt_baseline_predict(b, &x, VIEW(with_stride(to, 0, 0))));
+    BAD(MESAOPT_E_OVERLAP, "out: may share elements with sequences", mesaopt_baseline_predict(b, &x, VIEW(with_data(to, f->in + 3))));
+    BAD(MESAOPT_E_MEMORY, "predict: no memory", (refuse(1), mesaopt_baseline_predict(b, &x, &to)));
+}
+
+static void evaluate_rows(mesaopt_baseline *b, mesaopt_task *task, mesaopt_task *foreign)
+{
+    mesaopt_view by_t, brief;
+    double *loss = &f->out.number;
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){50}, &by_t);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){49}, &brief);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_evaluate(NULL, task, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_evaluate((mesaopt_baseline *)task, task, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_evaluate(b, NULL, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: not a live task", mesaopt_baseline_evaluate(b, (mesaopt_task *)b, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context, expected", mesaopt_baseline_evaluate(b, foreign, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "stream: 3, expected", mesaopt_baseline_evaluate(b, task, 3, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "stream: -1, expected", mesaopt_baseline_evaluate(b, task, -1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "first: -1, expected", mesaopt_baseline_evaluate(b, task, 1, -1, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "first: 9223372036854775807, expected", mesaopt_baseline_evaluate(b, task, 1, INT64_MAX, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0, expected", mesaopt_baseline_evaluate(b, task, 1, 0, 0, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "count: -5, expected", mesaopt_baseline_evaluate(b, task, 1, 0, -5, &by_t, loss));
+    BAD(MESAOPT_E_SHAPE, "by_t: shape [49], expected [50]", mesaopt_baseline_evaluate(b, task, 1, 0, 1, &brief, loss));
+    BAD(MESAOPT_E_DTYPE, "by_t: dtype 1 (f32), expected f64", mesaopt_baseline_evaluate(b, task, 1, 0, 1, VIEW(with_dtype(by_t, MESAOPT_F32)), loss));
+    BAD(MESAOPT_E_ARGUMENT, "by_t: a READONLY view", mesaopt_baseline_evaluate(b, task, 1, 0, 1, VIEW(with_flags(by_t, MESAOPT_VIEW_READONLY)), loss));
+    BAD(MESAOPT_E_ARGUMENT, "loss: NULL", mesaopt_baseline_evaluate(b, task, 1, 0, 1, &by_t, NULL));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "evaluate: no memory", (refuse(n), mesaopt_baseline_evaluate(b, task, 1, 0, 1, &by_t, loss)));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_search(NULL, task, 1, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_search(b, NULL, 1, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context, expected", mesaopt_baseline_search(b, foreign, 1, loss));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0, expected", mesaopt_baseline_search(b, task, 0, loss));
+    BAD(MESAOPT_E_ARGUMENT, "count: -1, expected", mesaopt_baseline_search(b, task, -1, loss));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "search: no memory", (refuse(n), mesaopt_baseline_search(b, task, 1, loss)));
+}
+
+START_TEST(baseline_rows)
+{
+    mesaopt_ctx *elsewhere;
+    mesaopt_task *task, *foreign;
+    mesaopt_baseline *b;
+    ck_assert_int_eq(mesaopt_ctx_create(NULL, &elsewhere), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_create(f->ctx, NULL, &task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_create(elsewhere, NULL, &foreign), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_create(f->ctx, NULL, &b), MESAOPT_OK);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_create(NULL, NULL, &f->out.baseline));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_create((mesaopt_ctx *)f->tensor, NULL, &f->out.baseline));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_baseline_create(f->ctx, NULL, NULL));
+    BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_baseline_create(f->ctx, f->trainer_settings, &f->out.baseline));
+    BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
+    predict_rows(b);
+    evaluate_rows(b, task, foreign);
+    BAD(MESAOPT_OK, NULL, mesaopt_baseline_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_free((mesaopt_baseline *)task));
+    ck_assert_int_eq(mesaopt_baseline_free(b), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_free(task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_free(foreign), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_free(elsewhere), MESAOPT_OK);
+}
+END_TEST
+
 Suite *test_arguments_suite(void)
 {
     Suite *s = suite_create("arguments");
@@ -339,6 +424,7 @@ Suite *test_arguments_suite(void)
     tcase_add_test(t, ctx_rows);
     tcase_add_test(t, tensor_rows);
     tcase_add_test(t, grad_rows);
+    tcase_add_test(t, baseline_rows);
     suite_add_tcase(s, t);
     return s;
 }
