@@ -23,6 +23,8 @@ typedef struct outputs {
     mesaopt_ctx *ctx;
     mesaopt_tensor *tensor;
     mesaopt_baseline *baseline;
+    mesaopt_model *model;
+    mesaopt_trainer *trainer;
     mesaopt_view view;
     double number, block[64];
     int64_t whole;
@@ -414,6 +416,127 @@ START_TEST(baseline_rows)
 }
 END_TEST
 
+/* ---- trainer.h, and the files of model.h; hostile files: test_checkpoint.c ---- */
+
+typedef struct trained { mesaopt_model *model; mesaopt_task *task; mesaopt_trainer *trainer; } trained;
+
+static trained trained_of(mesaopt_ctx *ctx, const char *blocks)
+{
+    trained t = {NULL, NULL, NULL};
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_MODEL);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, 40), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, 10), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_create(ctx, s, &t.model), MESAOPT_OK);
+    if (*blocks) ck_assert_int_eq(mesaopt_model_add_text(t.model, blocks), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_create(ctx, NULL, &t.task), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return t;
+}
+
+static void trained_end(trained *t)
+{
+    ck_assert_int_eq(mesaopt_trainer_free(t->trainer), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_free(t->task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_free(t->model), MESAOPT_OK);
+}
+
+static void trainer_create_rows(const trained *t, const trained *foreign)
+{
+    const trained empty = trained_of(f->ctx, ""), narrow = trained_of(f->ctx, "dense(outputs=9)");
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_TRAINER);
+    mesaopt_trainer **out = &f->out.trainer;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_create(NULL, NULL, t->model, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_create((mesaopt_ctx *)t->model, NULL, t->model, t->task, out));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope ctx, expected scope trainer", mesaopt_trainer_create(f->ctx, f->ctx_settings, t->model, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected a model", mesaopt_trainer_create(f->ctx, NULL, NULL, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "model: another object", mesaopt_trainer_create(f->ctx, NULL, (mesaopt_model *)t->task, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "model: of another context", mesaopt_trainer_create(f->ctx, NULL, foreign->model, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL, expected a task", mesaopt_trainer_create(f->ctx, NULL, t->model, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "task: another object", mesaopt_trainer_create(f->ctx, NULL, t->model, (mesaopt_task *)t->model, out));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_trainer_create(f->ctx, NULL, t->model, foreign->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_trainer_create(f->ctx, NULL, t->model, t->task, NULL));
+    BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_trainer_create(f->ctx, NULL, empty.model, t->task, out));
+    BAD(MESAOPT_E_STATE, "model: the last block has 9 features", mesaopt_trainer_create(f->ctx, NULL, narrow.model, t->task, out));
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "warmup", "7"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "cosine_steps", "7"), MESAOPT_OK);
+    BAD(MESAOPT_E_SETTING, "warmup: 7, expected less than cosine_steps", mesaopt_trainer_create(f->ctx, s, t->model, t->task, out));
+    for (int n = 1; n <= 6; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_trainer_create(f->ctx, NULL, t->model, t->task, out)));
+    mesaopt_settings_free(s);
+    trained_end(&(trained){empty.model, empty.task, NULL});
+    trained_end(&(trained){narrow.model, narrow.task, NULL});
+}
+
+static void trainer_use_rows(const trained *t)
+{
+    mesaopt_trainer *r = t->trainer, *wrong = (mesaopt_trainer *)t->model;
+    mesaopt_view by_t, brief;
+    double *loss = &f->out.number;
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){50}, &by_t);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){49}, &brief);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_step(NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_step(wrong, loss));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_run(NULL, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_run(wrong, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "steps: -1, expected 0 to", mesaopt_trainer_run(r, -1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "steps: 9223372036854775807, expected 0 to", mesaopt_trainer_run(r, INT64_MAX, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_evaluate(NULL, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_evaluate(wrong, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "count: -1, expected", mesaopt_trainer_evaluate(r, -1, &by_t, loss));
+    BAD(MESAOPT_E_SHAPE, "by_t: shape [49], expected [50]", mesaopt_trainer_evaluate(r, 1, &brief, loss));
+    BAD(MESAOPT_E_DTYPE, "by_t: dtype", mesaopt_trainer_evaluate(r, 1, VIEW(with_dtype(by_t, MESAOPT_F32)), loss));
+    BAD(MESAOPT_E_ARGUMENT, "loss: NULL", mesaopt_trainer_evaluate(r, 1, &by_t, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_steps(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_steps(wrong));
+    BAD(MESAOPT_OK, NULL, mesaopt_trainer_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_free(wrong));
+}
+
+static void file_rows(const trained *t)
+{
+    mesaopt_model *m = t->model;
+    mesaopt_trainer *r = t->trainer;
+    const char *nowhere = "/nonexistent/x.safetensors", *folder = "/tmp", *device = "/dev/null";
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_save(NULL, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_trainer_save(r, NULL));
+    BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: ", mesaopt_trainer_save(r, nowhere));
+    BAD(MESAOPT_E_IO, "/tmp: not a regular file", mesaopt_trainer_save(r, folder));
+    BAD(MESAOPT_E_IO, "/dev/null: not a regular file", mesaopt_trainer_save(r, device));
+    BAD(MESAOPT_E_MEMORY, "save: no memory", (refuse(1), mesaopt_trainer_save(r, nowhere)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_load(NULL, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_trainer_load(r, NULL));
+    BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_trainer_load(r, nowhere));
+    BAD(MESAOPT_E_IO, "/tmp: not a regular file", mesaopt_trainer_load(r, folder));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_save(NULL, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_save((mesaopt_model *)r, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_save(m, NULL));
+    BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: ", mesaopt_model_save(m, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_load(NULL, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_load((mesaopt_model *)r, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_load(m, NULL));
+    BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_model_load(m, nowhere));
+    BAD(MESAOPT_E_IO, "/dev/null: not a regular file", mesaopt_model_load(m, device));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_open(NULL, nowhere, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_open((mesaopt_ctx *)m, nowhere, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_open(f->ctx, NULL, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_open(f->ctx, nowhere, NULL));
+    BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_model_open(f->ctx, nowhere, &f->out.model));
+}
+
+START_TEST(trainer_rows)
+{
+    mesaopt_ctx *elsewhere;
+    ck_assert_int_eq(mesaopt_ctx_create(NULL, &elsewhere), MESAOPT_OK);
+    trained t = trained_of(f->ctx, "linear"), foreign = trained_of(elsewhere, "linear");
+    trainer_create_rows(&t, &foreign);
+    ck_assert_int_eq(mesaopt_trainer_create(f->ctx, NULL, t.model, t.task, &t.trainer), MESAOPT_OK);
+    trainer_use_rows(&t);
+    file_rows(&t);
+    trained_end(&t);
+    trained_end(&foreign);
+    ck_assert_int_eq(mesaopt_ctx_free(elsewhere), MESAOPT_OK);
+}
+END_TEST
+
 Suite *test_arguments_suite(void)
 {
     Suite *s = suite_create("arguments");
@@ -425,6 +548,7 @@ Suite *test_arguments_suite(void)
     tcase_add_test(t, tensor_rows);
     tcase_add_test(t, grad_rows);
     tcase_add_test(t, baseline_rows);
+    tcase_add_test(t, trainer_rows);
     suite_add_tcase(s, t);
     return s;
 }
