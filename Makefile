@@ -170,7 +170,7 @@ run-tests: $O/bin/check
 check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols run-tests
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
 run-examples: examples
-	@O='$O' tests/test_examples.sh
+	@O='$O' CC='$(CC)' tests/test_examples.sh
 
 # The same tests under the sanitizers. ThreadSanitizer cannot follow threads across fork: it leaves out test cases tagged "fork".
 SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=undefined

@@ -322,7 +322,7 @@ void figure(const char *name, const char *title, const char *x_label, const char
     FILE *f = chdir(args_text("out")) == 0 ? popen("exec gnuplot 2>/dev/null", "w") : NULL;
     if (f) fprintf(f, "set terminal svg size 720,440 dynamic font 'Helvetica,14' background 'white'\nset output '%s'\n"
                       "set title '%s' noenhanced\nset xlabel '%s'\nset ylabel '%s'\nset yrange [0:*]\n"
-                      "set key autotitle columnhead noenhanced bottom left\nset border 3\nset tics nomirror\nset grid lc rgb '#dddddd'\n"
+                      "set key autotitle columnhead noenhanced below\nset border 3\nset tics nomirror\nset grid lc rgb '#dddddd'\n"
                       "set style line 1 lw 3 lc rgb '#1f6fb4'\nset style line 2 lw 3 dt 2 lc rgb '#e0711c'\n"
                       "set style line 3 lw 2 dt 4 lc rgb '#777777'\nset style line 4 lw 2 lc rgb '#2a9d4e'\n"
                       "set datafile separator ','\nstats '%s.csv' skip 1 nooutput\nplot for [i=2:STATS_columns] '%s.csv' using 1:i with lines ls i-1\n",

@@ -29,6 +29,14 @@ check() {
 grep -n '^ *# *include *"' "$here"/examples/*.[ch] | grep -v '"common.h"$' > wrong
 check "examples include public headers only"
 
+for f in README ownership errors threads-and-fork quickstart; do
+    [ $f = README ] && md=$here/README.md || md=$here/docs/$f.md
+    { printf '#include <mesaopt/mesaopt.h>\n#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n'
+      awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on' "$md"; } > $f.c
+    ${CC:-gcc} -std=c99 -Wall -Wextra -Werror -I"$here/include" -fsyntax-only $f.c >> wrong 2>&1
+done
+check "C in the docs compiles"
+
 run 0 "$bin/hello"; has out 'MESAOPT_E_SHAPE: out: shape [1,49,10], expected [1,50,10]'
 check "hello"
 
