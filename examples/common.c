@@ -180,8 +180,10 @@ int32_t args_block_scope(const char *name)
     char constant[64] = "MESAOPT_SCOPE_";
     int64_t scope = 0;
     const char *kind = args_text(name);
-    for (size_t i = 0, n = strlen(constant); kind[i] && n + i + 1 < sizeof constant; i++) constant[n + i] = (char)toupper((unsigned char)kind[i]);
-    if (mesaopt_constant(constant, &scope) != MESAOPT_OK || mesaopt_settings_describe((int32_t)scope, MESAOPT_KEY_HEADS, NULL, NULL, NULL, NULL) != MESAOPT_OK)
+    for (size_t i = 0, n = strlen(constant); kind[i] && n + i + 1 < sizeof constant; i++)
+        constant[n + i] = (char)toupper((unsigned char)kind[i]);
+    if (mesaopt_constant(constant, &scope) != MESAOPT_OK ||
+        mesaopt_settings_describe((int32_t)scope, MESAOPT_KEY_HEADS, NULL, NULL, NULL, NULL) != MESAOPT_OK)
         args_refuse(name, "a kind of attention, such as linear or softmax");
     return (int32_t)scope;
 }
@@ -325,7 +327,8 @@ void figure(const char *name, const char *title, const char *x_label, const char
                       "set key autotitle columnhead noenhanced below\nset border 3\nset tics nomirror\nset grid lc rgb '#dddddd'\n"
                       "set style line 1 lw 3 lc rgb '#1f6fb4'\nset style line 2 lw 3 dt 2 lc rgb '#e0711c'\n"
                       "set style line 3 lw 2 dt 4 lc rgb '#777777'\nset style line 4 lw 2 lc rgb '#2a9d4e'\n"
-                      "set datafile separator ','\nstats '%s.csv' skip 1 nooutput\nplot for [i=2:STATS_columns] '%s.csv' using 1:i with lines ls i-1\n",
+                      "set datafile separator ','\nstats '%s.csv' skip 1 nooutput\n"
+                      "plot for [i=2:STATS_columns] '%s.csv' using 1:i with lines ls i-1\n",
                    svg, title, x_label, y_label, name, name);
     const int status = f ? pclose(f) : -1;
     signal(SIGPIPE, on_pipe);
@@ -355,8 +358,9 @@ static int32_t show_progress(const mesaopt_step *step, void *user)
     if (step->step < p->steps && now - p->shown < (p->terminal ? 0.2 : 5)) return 0;
     p->shown = now;
     const double left = (double)(p->steps - step->step) / rate;
-    fprintf(stderr, "%sstep %lld/%lld  loss %.4f  %.1f steps/s  %.0f:%02.0f left%s", p->terminal ? "\r" : "", (long long)step->step, (long long)p->steps,
-            step->loss, rate, floor(left / 60), floor(fmod(left, 60)), p->terminal ? "   " : "\n");
+    fprintf(stderr, "%sstep %lld/%lld  loss %.4f  %.1f steps/s  %.0f:%02.0f left%s", p->terminal ? "\r" : "",
+            (long long)step->step, (long long)p->steps, step->loss, rate, floor(left / 60), floor(fmod(left, 60)),
+            p->terminal ? "   " : "\n");
     if (p->terminal && step->step == p->steps) fputc('\n', stderr);
     return 0;
 }

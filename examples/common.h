@@ -16,16 +16,18 @@ typedef struct own_key { const char *name, *value, *meaning; } own_key;      /* 
 #define TRAINING_KEYS(steps, out) \
     {"steps", steps, "training steps in all"}, {"every", "100", "steps between two rows of loss.csv"}, \
     {"out", out, "folder for tables, figures and checkpoint; made when missing"}, {"resume", "", "checkpoint to go on from"}
-#define TEST_KEYS {"test", "2560", "test sequences behind a row of loss.csv"}, {"final", "32768", "test sequences behind the table and by_t.csv"}
+#define TEST_KEYS \
+    {"test", "2560", "test sequences behind a row of loss.csv"}, {"final", "32768", "test sequences behind the table and by_t.csv"}
 
 void args_begin(int argc, char **argv, const char *about, own_key *own);     /* first call; `own` ends with a NULL name */
-void args_hide(const char *names);                                          /* " name name ": keys of the library that the program sets itself */
+void args_hide(const char *names);                                          /* " name name ": settings that the program makes itself */
 _Noreturn void args_refuse(const char *name, const char *expected);         /* an own key has a value that will not do */
 const char *args_text(const char *name);                                    /* value of an own key */
 int64_t args_int(const char *name, int64_t lowest, int64_t highest);
 int32_t args_block_scope(const char *name);                                 /* own key that names a kind of attention block: its scope */
 
-/* Settings of a scope: the library's defaults, then `preset` ("name=value name=value"), then the command line. They live until args_free. */
+/* Settings of a scope: the library's defaults, then `preset` ("name=value name=value"), then the command line. They live
+ * until args_free. */
 mesaopt_settings *args_settings(int32_t scope, const char *preset);
 mesaopt_ctx *args_ctx(void);                                                /* context; threads: as many as CPUs, at most 8, unless told */
 const char *setting_word(const mesaopt_settings *s, int32_t key);           /* value of a choice key */
@@ -72,7 +74,7 @@ enum { MAX_CURVES = 8 };
 typedef struct curves {
     int64_t length;
     int count;
-    struct { const char *name, *number; double *by_t, mean, best; } of[MAX_CURVES];        /* best: number of a baseline, found by line search */
+    struct { const char *name, *number; double *by_t, mean, best; } of[MAX_CURVES];        /* best: what a line search found for `number` */
 } curves;
 
 void curves_model(curves *c, const char *name, const training *t);

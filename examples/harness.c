@@ -1,6 +1,7 @@
-/* harness: the library as a guest in somebody else's program: the host's allocator counts every block, the host's parallel loop runs the jobs (here
- * one after the other and backwards, the least favourable order), a callback stops training, a checkpoint is saved, everything is freed, and a
- * second life on the library's own threads resumes it. The end compares the parameters with those of a run in one piece: the same bits. */
+/* harness: the library as a guest in somebody else's program: the host's allocator counts every block, the host's parallel loop runs
+ * the jobs (here one after the other and backwards, the least favourable order), a callback stops training, a checkpoint is saved,
+ * everything is freed, and a second life on the library's own threads resumes it. The end compares the parameters with those of a
+ * run in one piece: the same bits. */
 #include "common.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -91,8 +92,8 @@ int main(int argc, char **argv)
     const int64_t calls = m.calls;
     const mesaopt_status status = mesaopt_trainer_run(first.trainer, steps, stop_early, (void *)&stop);
     must(first.ctx, status, "mesaopt_trainer_run");
-    printf("first life:  %s after step %d; the host ran %d jobs and gave at most %.1f MB\n", mesaopt_status_name(status), (int)mesaopt_trainer_steps(first.trainer),
-           (int)jobs, (double)m.peak / 1e6);
+    printf("first life:  %s after step %d; the host ran %d jobs and gave at most %.1f MB\n", mesaopt_status_name(status),
+           (int)mesaopt_trainer_steps(first.trainer), (int)jobs, (double)m.peak / 1e6);
     printf("             calls of its allocator from the second step on: %d\n", (int)(m.calls - calls));
     TRY(first.ctx, mesaopt_trainer_save(first.trainer, path));
     end(&first);

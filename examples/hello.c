@@ -53,7 +53,8 @@ int main(void)
     if (failed(ctx, mesaopt_view_dense(prediction, MESAOPT_F64, 3, (const int64_t[]){1, T, N}, &out))) goto done;
     if (failed(ctx, mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, &in))) goto done;
     if (failed(ctx, mesaopt_baseline_predict(lsq, &in, &out))) goto done;
-    for (int64_t t = 1; t <= T; t += t == 1 ? 4 : 5) printf("t = %2d: least squares is %.3f off\n", (int)t, distance(sequence, prediction, t, N));
+    for (int64_t t = 1; t <= T; t += t == 1 ? 4 : 5)
+        printf("t = %2d: least squares is %.3f off\n", (int)t, distance(sequence, prediction, t, N));
 
     /* An error on purpose: 49 rows of predictions where the sequence asks for 50. Nothing is written, the text says what is wrong. */
     if (failed(ctx, mesaopt_view_dense(prediction, MESAOPT_F64, 3, (const int64_t[]){1, T - 1, N}, &wrong))) goto done;

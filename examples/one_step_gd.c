@@ -4,10 +4,12 @@
  *   e_t + sum over heads h and t' <= t of (e_t A_h e_t'^T) e_t' B_h,      A_h = W_q W_k^T of head h, B_h = W_v P of head h.
  * One step from Phi0 on 1/2 sum_i |x_i - Phi x_{i-1}|^2 with step size eta predicts
  *   Phi0 x_t + eta sum_{t' <= t} (x_t' - Phi0 x_{t'-1}) (x_{t'-1} . x_t).
- * Compare the two: query slot 2 (x_t) meets key slot 3 (x_{t'-1}) in block (2, 3) of A_h; value slot 2 (x_t') goes to the prediction through
- * block (2, 0) of B_h, value slot 3 through (3, 0). When blocks are multiples of the identity, so that a mean of their diagonal says all,
+ * Compare the two: query slot 2 (x_t) meets key slot 3 (x_{t'-1}) in block (2, 3) of A_h; value slot 2 (x_t') goes to the prediction
+ * through block (2, 0) of B_h, value slot 3 (x_{t'-1}) through (3, 0). Blocks are multiples of the identity, so the mean of the
+ * diagonal says all:
  *   eta = sum_h A_h(2,3) B_h(2,0),   -eta Phi0 = sum_h A_h(2,3) B_h(3,0).
  * A_h may grow by any factor that B_h shrinks by, sign included; in these sums of their products the factor cancels.
+ * Slot 0 of the tokens is empty, so the term Phi0 x_t itself can only be approximated, by the products of the other slots.
  * Source: arXiv 2309.05858, proposition 1 and section 3; closed form of one layer as in its appendix. */
 #include "common.h"
 #include <math.h>
@@ -24,7 +26,8 @@ static double *copy_parameter(const training *t, const char *name, mesaopt_view 
     return data;
 }
 
-/* Mean diagonal of sum_h A_h(query slot, key slot) times that of B_h(value slot, 0): the weight of (x_query . x_key) x_value in the prediction. */
+/* Sum over h of A_h(query slot, key slot) B_h(value slot, 0), as means of their diagonals: the weight of (query . key) value in the
+ * prediction. */
 static double coefficient(const training *t, int64_t query, int64_t key, int64_t value, int64_t heads, int64_t n)
 {
     mesaopt_view q, k, v, p;                       /* [4n, H key] twice, [4n, H value], [H value, 4n] */
@@ -34,8 +37,10 @@ static double coefficient(const training *t, int64_t query, int64_t key, int64_t
     for (int64_t h = 0; h < heads; h++) {
         double a = 0, b = 0;
         for (int64_t r = 0; r < n; r++) {
-            for (int64_t j = h * d_key; j < (h + 1) * d_key; j++) a += wq[(query * n + r) * q.stride[0] + j] * wk[(key * n + r) * k.stride[0] + j];
-            for (int64_t j = h * d_value; j < (h + 1) * d_value; j++) b += wv[(value * n + r) * v.stride[0] + j] * wp[j * p.stride[0] + r];
+            for (int64_t j = h * d_key; j < (h + 1) * d_key; j++)
+                a += wq[(query * n + r) * q.stride[0] + j] * wk[(key * n + r) * k.stride[0] + j];
+            for (int64_t j = h * d_value; j < (h + 1) * d_value; j++)
+                b += wv[(value * n + r) * v.stride[0] + j] * wp[j * p.stride[0] + r];
         }
         sum += a / (double)n * b / (double)n;
     }
@@ -64,11 +69,16 @@ static void report(const training *t, int64_t heads, int64_t n)
     curves_baselines(&c, t);
     curves_report(&c, "One linear attention layer and one step of gradient descent: next-token MSE by t");
 
-    const double eta = coefficient(t, 2, 3, 2, heads, n), phi0 = -coefficient(t, 2, 3, 3, heads, n) / eta;
     printf("\nread off the weights: the prediction is the sum over t' <= t of\n\n%20s  %12s  %12s\n", "", "x_t'", "x_{t'-1}");
-    for (int i = 0; i < 4; i++) printf("%20s  %12.6f  %12.6f\n", pair[i], coefficient(t, 2 + i / 2, 2 + i % 2, 2, heads, n), coefficient(t, 2 + i / 2, 2 + i % 2, 3, heads, n));
-    printf("\neta   learned %.5f, by line search for one step of gradient descent %.5f\nPhi0  learned %+.4f times the identity, 0 for gradient descent\n", eta, c.of[1].best, phi0);
-    printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta %.5f\n", c.of[0].mean, c.of[1].mean, loss_of_gd(t, eta));
+    for (int i = 0; i < 4; i++) {
+        const int64_t query = 2 + i / 2, key = 2 + i % 2;
+        printf("%20s  %12.6f  %12.6f\n", pair[i], coefficient(t, query, key, 2, heads, n), coefficient(t, query, key, 3, heads, n));
+    }
+    const double eta = coefficient(t, 2, 3, 2, heads, n), phi0 = -coefficient(t, 2, 3, 3, heads, n) / eta;
+    printf("\neta   learned %.5f, by line search for one step of gradient descent %.5f\n", eta, c.of[1].best);
+    printf("Phi0  learned %+.4f times the identity, 0 for gradient descent\n", phi0);
+    printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta %.5f\n",
+           c.of[0].mean, c.of[1].mean, loss_of_gd(t, eta));
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
-/* own_data: trains linear attention on sequences from a CSV file, and says how well it, one step of gradient descent and least squares predict
- * the next row on the held-out last part of the sequences.
+/* own_data: trains linear attention on sequences from a CSV file, and says how well it, one step of gradient descent and least squares
+ * predict the next row on the held-out last part of the sequences.
  *
  * The file: one row per time step, numbers separated by commas, as many in every row; a blank line ends a sequence, and all sequences
  * have the same number of rows. With id=1 the first column names the sequence instead, which ends where the name changes.
@@ -20,7 +20,8 @@ static void end_sequence(table *t, const char *path, long line)
     if (t->now == 0) return;
     if (t->now < 2) die("%s:%ld: a sequence of 1 row ends here, expected at least 2", path, line);
     if (t->sequences == 0) t->rows = t->now;
-    if (t->now != t->rows) die("%s:%ld: a sequence of %lld rows ends here, expected %lld as in the first", path, line, (long long)t->now, (long long)t->rows);
+    if (t->now != t->rows)
+        die("%s:%ld: a sequence of %lld rows ends here, expected %lld as in the first", path, line, (long long)t->now, (long long)t->rows);
     t->sequences++;
     t->now = 0;
 }
@@ -39,14 +40,17 @@ static void read_row(table *t, char *text, int id, const char *path, long line)
         const double value = strtod(text, &end);
         const size_t length = strcspn(text, ",");
         if (end != text) end += strspn(end, " \t");
-        if (end == text || (*end && *end != ',') || !isfinite(value)) die("%s:%ld: '%.*s' in column %lld, expected a finite number", path, line, length > 40 ? 40 : (int)length, text, (long long)columns + id + 1);
+        if (end == text || (*end && *end != ',') || !isfinite(value))
+            die("%s:%ld: '%.*s' in column %lld, expected a finite number", path, line, length > 40 ? 40 : (int)length, text,
+                (long long)columns + id + 1);
         if (t->used == t->room) t->value = must_alloc(t->value, (size_t)(t->room = 2 * t->room + 1024) * sizeof(double));
         t->value[t->used++] = value;
         columns++;
         if (!*end) break;
     }
     if (t->columns == 0) t->columns = columns;
-    if (columns != t->columns) die("%s:%ld: %lld numbers, expected %lld as in the first row", path, line, (long long)columns, (long long)t->columns);
+    if (columns != t->columns)
+        die("%s:%ld: %lld numbers, expected %lld as in the first row", path, line, (long long)columns, (long long)t->columns);
     t->now++;
 }
 
@@ -105,7 +109,8 @@ static mesaopt_task *part(mesaopt_ctx *ctx, const mesaopt_settings *settings, co
     mesaopt_tensor *tensor = NULL;
     mesaopt_task *task = NULL;
     mesaopt_view view;
-    TRY(ctx, mesaopt_view_dense(t->value + first * t->rows * t->columns, MESAOPT_F64, 3, (const int64_t[]){count, t->rows, t->columns}, &view));
+    const int64_t shape[] = {count, t->rows, t->columns};
+    TRY(ctx, mesaopt_view_dense(t->value + first * t->rows * t->columns, MESAOPT_F64, 3, shape, &view));
     TRY(ctx, mesaopt_tensor_wrap(ctx, &view, NULL, NULL, &tensor));
     TRY(ctx, mesaopt_task_from_tensor(ctx, settings, tensor, &task));
     mesaopt_tensor_free(tensor);                   /* the task holds it */
@@ -124,7 +129,8 @@ static mesaopt_status train(mesaopt_ctx *ctx)
 {
     training t = {.ctx = ctx};
     mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=2 key=20 residual_clip=4"), *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "lr=3e-4");
+    mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=2 key=20 residual_clip=4");
+    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "lr=3e-4");
     const int64_t layers = args_int("layers", 1, 1000), percent = args_int("holdout", 1, 99);
     args_end();
     table data = read_table(args_text("file"), (int)args_int("id", 0, 1));
@@ -138,7 +144,8 @@ static mesaopt_status train(mesaopt_ctx *ctx)
     if (layers == 1) training_add_mask(&t, 2 * data.columns);
     for (int64_t i = 0; i < layers; i++) TRY(ctx, mesaopt_model_add(t.model, layer));
     training_create(&t, trainer);
-    printf("%lld sequences of %lld rows and %lld columns to train on, %lld held out\n", (long long)kept, (long long)data.rows, (long long)data.columns, (long long)held_out);
+    printf("%lld sequences of %lld rows and %lld columns to train on, %lld held out\n", (long long)kept, (long long)data.rows,
+           (long long)data.columns, (long long)held_out);
 
     catch_signals(ctx);
     const mesaopt_status status = training_run(&t);

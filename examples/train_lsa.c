@@ -1,10 +1,11 @@
-/* train_lsa: trains a transformer of attention layers only, of any depth and kind, on any task, and compares it by t with one step of gradient descent
- * and with least squares. The recipes of arXiv 2309.05858 are settings of its command line, for example
+/* train_lsa: trains a transformer of attention layers only, of any depth and kind, on any task, and compares it by t with one step of
+ * gradient descent and with least squares. The recipes of arXiv 2309.05858 are settings of its command line, for example
  *
- *   train_lsa layers=2 heads=4 key=20 residual_clip=1.5 lr=3e-4 warmup=1000 cosine_steps=20000 weight_decay=0.05 batch=256 steps=2500 seed=42 out=DIR
+ *   train_lsa layers=2 residual_clip=1.5 lr=3e-4 cosine_steps=20000 weight_decay=0.05 steps=2500 seed=42 out=DIR
  *   train_lsa tokens=raw kind=softmax layers=7 lr=8e-4 cosine_steps=30000 weight_decay=0.05 steps=10000 out=DIR
  *
- * tokens=constructed (the default): [mask, for one layer;] layers of `kind`, which reads and writes the token's slots directly; the prediction is the first slot.
+ * tokens=constructed (the default): layers of `kind` read and write the token's slots directly, and the prediction is the first slot; in
+ * front of a single layer the first two slots are masked.
  * tokens=raw: dense embedding, one softmax layer with positions in its queries and keys, layers - 1 of `kind`, dense read-out. */
 #include "common.h"
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static void report(const training *t)
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {{"kind", "linear", "kind of the attention layers: linear, softmax"},
+    own_key own[] = {{"kind", "linear", "attention of the layers, such as linear or softmax"},
                      {"layers", "1", "attention layers"},
                      {"width", "40", "width of the embedding (tokens=raw)"},
                      TRAINING_KEYS("5000", "train_lsa.out"), TEST_KEYS,
@@ -45,14 +46,16 @@ int main(int argc, char **argv)
     training t = {0};
     shape s;
 
-    args_begin(argc, argv, "Trains a transformer of attention layers; compares it with one step of gradient descent and with least squares.", own);
+    args_begin(argc, argv, "Trains layers of attention; compares them with one step of gradient descent and with least squares.", own);
     args_hide(" inputs outputs first ");
     t.ctx = args_ctx();
     mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, ""), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
     mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "");
-    const int raw = strcmp(setting_word(task, MESAOPT_KEY_TOKENS), "raw") == 0, constructed = strcmp(setting_word(task, MESAOPT_KEY_TOKENS), "constructed") == 0;
+    const char *tokens = setting_word(task, MESAOPT_KEY_TOKENS);
+    const int raw = strcmp(tokens, "raw") == 0, constructed = strcmp(tokens, "constructed") == 0;
     mesaopt_settings *block = args_settings(args_block_scope("kind"), "");
-    mesaopt_settings *first = raw ? args_settings(MESAOPT_SCOPE_SOFTMAX, "pe=qk") : NULL, *dense = raw ? args_settings(MESAOPT_SCOPE_DENSE, "") : NULL;
+    mesaopt_settings *first = raw ? args_settings(MESAOPT_SCOPE_SOFTMAX, "pe=qk") : NULL;
+    mesaopt_settings *dense = raw ? args_settings(MESAOPT_SCOPE_DENSE, "") : NULL;
     s.layers = args_int("layers", 1, 1000);
     s.width = args_int("width", 1, 1 << 20);
     args_end();
@@ -65,7 +68,7 @@ int main(int argc, char **argv)
     TRY(t.ctx, mesaopt_model_create(t.ctx, model, &t.model));
     if (raw) add_dense(t.ctx, t.model, dense, s.width);
     if (raw) add(t.ctx, t.model, first, 1);
-    if (constructed && s.layers == 1) training_add_mask(&t, 2 * s.dim);         /* [0, x_t, x_t, x_{t-1}]: one layer needs the last two slots only */
+    if (constructed && s.layers == 1) training_add_mask(&t, 2 * s.dim);            /* [0, x_t, x_t, x_{t-1}] -> [0, 0, x_t, x_{t-1}] */
     add(t.ctx, t.model, block, raw ? s.layers - 1 : s.layers);
     if (raw) add_dense(t.ctx, t.model, dense, s.dim);
     training_create(&t, trainer);
