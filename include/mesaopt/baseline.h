@@ -20,11 +20,12 @@ MESAOPT_API mesaopt_status mesaopt_baseline_create(mesaopt_ctx *ctx, const mesao
 /** Predictions of x_2 .. x_{T+1}: sequences [B, T+1, n] -> out [B, T, n], f32 or f64; computed in f64. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out);
 
-/** Mean loss and error by t, as mesaopt_model_evaluate. Since 0.1. */
+/** Mean loss and error by t, as mesaopt_model_evaluate; count >= 1. MESAOPT_E_NONFINITE: the loss overflows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss);
 
 /** Line search: sets eta (gd: 1e-5..0.1) or ridge (lsq: 1e-5..10) to the value of lowest loss on `count` sequences of the
- *  search stream, on a logarithmic grid refined around its best point. `best` (may be NULL) receives it. Since 0.1. */
+ *  search stream, on a logarithmic grid refined around its best point to half a per cent. `best` (may be NULL) receives it.
+ *  MESAOPT_E_NONFINITE: no value gives a finite loss. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task *task, int64_t count, double *best);
 
 /** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
