@@ -31,17 +31,19 @@ static int32_t loss(double *out, void *user)
 /* The stack has one of every kind; clips bite for some elements. */
 static const char *const stacks[] = {
     "mask(first=2); 2 x linear(heads=2,key=3,init_sd=0.4,residual_clip=1.5)",
-    "dense(outputs=6,init_sd=0.5); softmax(heads=2,key=3,value=2,pe=qk,init_sd=0.5); linear(heads=1,key=2,scale=0.5,init_sd=0.5,chunk=4); softmax(heads=1,key=4,init_sd=0.6,residual_clip=2); dense(outputs=2,init_sd=0.5)"};
+    "dense(outputs=6,init_sd=0.5); softmax(heads=2,key=3,value=2,pe=qk,init_sd=0.5); linear(heads=1,key=2,scale=0.5,init_sd=0.5,chunk=4); softmax(heads=1,key=4,init_sd=0.6,residual_clip=2); dense(outputs=2,init_sd=0.5)",
+    "mesa(heads=2,key=3,value=2,init_sd=0.5,pe=qk,residual_clip=1.5); mesa(heads=2,key=3,init_sd=0.5,gates=sigmoid,ridges=channel,qk_norm=1,chunk=4); mesa(heads=1,key=2,init_sd=0.4,gates=sigmoid)"};
+enum { STACKS = sizeof stacks / sizeof *stacks };
 
 START_TEST(gradients)
 {
-    for (int c = 0; c < 12; c++) {
+    for (int c = 0; c < 6 * STACKS; c++) {
         problem p;
         char text[64];
-        snprintf(text, sizeof text, "isa=%s threads=2", (const char *[]){"baseline", "avx2", "avx512"}[c / 4]);
+        snprintf(text, sizeof text, "isa=%s threads=2", (const char *[]){"baseline", "avx2", "avx512"}[c / (2 * STACKS)]);
         if (!(p.ctx = ctx_of(text))) continue;
         snprintf(text, sizeof text, "dtype=f64 inputs=8 outputs=2 seed=3 lanes=%d", 1 + c % 2);
-        p.model = model_of(p.ctx, text, stacks[c / 2 % 2]);
+        p.model = model_of(p.ctx, text, stacks[c / 2 % STACKS]);
         fill(&p, 8);
         double value = 0, again = 1, error = 1;
         ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, &value, &p.dtokens), MESAOPT_OK);
@@ -98,7 +100,7 @@ START_TEST(agreement)
     mesaopt_view tokens, out;
     mesaopt_view_dense(x, MESAOPT_F64, 3, (int64_t[]){N, T, 8}, &tokens);
     mesaopt_rng_normal(ctx[0], 1, 20, 0, 0, 1, &tokens);
-    for (int s = 0; s < 2; s++) {
+    for (int s = 0; s < STACKS; s++) {
         mesaopt_model *m = model_of(ctx[0], "dtype=f64 inputs=8 outputs=2 seed=3 lanes=2", stacks[s]);
         mesaopt_view_dense(ref, MESAOPT_F64, 3, (int64_t[]){N, T, 2}, &out);
         ck_assert_int_eq(mesaopt_model_forward(m, &tokens, &out), MESAOPT_OK);

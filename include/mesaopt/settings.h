@@ -27,6 +27,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_DENSE 8      /* a dense map of every token: embedding, read-out */
 #define MESAOPT_SCOPE_MASK 9       /* zeroes the first features of every token */
 #define MESAOPT_SCOPE_LSQ 10       /* recursive least squares: a mesaopt_lsq */
+#define MESAOPT_SCOPE_MESA 11      /* mesa layer: a block of a model */
 
 /* Keys. Context: */
 #define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's included */
@@ -55,6 +56,10 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_SCALE 48           /* scale: factor of the logits; 0: 1 for linear, 1/sqrt(key) for softmax */
 #define MESAOPT_KEY_CHUNK 49           /* chunk: rows per chunk of the attention products; 0: by shapes */
 #define MESAOPT_KEY_FIRST 50           /* first: mask(first=F) zeroes features 0..F-1 */
+#define MESAOPT_KEY_GATES 51           /* gates: none; sigmoid: input and forget gate from the token, one of each per head (mesa) */
+#define MESAOPT_KEY_RIDGES 52          /* ridges: head: 1 / lambda, one learned lambda per head; channel: ridge_min + softplus, one per head and channel (mesa) */
+#define MESAOPT_KEY_RIDGE_MIN 53       /* ridge_min: lower bound of ridges=channel (mesa) */
+#define MESAOPT_KEY_QK_NORM 54         /* qk_norm: 1: queries and keys are scaled to length 1 (mesa) */
 /* Trainer: */
 #define MESAOPT_KEY_BATCH 60           /* batch: sequences per step */
 #define MESAOPT_KEY_LR 61              /* lr: learning rate, the peak when there is a schedule */

@@ -47,7 +47,7 @@ mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *setti
     CHECK(check_not_null(m->head.ctx, settings, "settings"));
     if (status == MESAOPT_OK && !block_kind_of(settings->scope)) {
         const char *name = options_scope_name(settings->scope);
-        status = fail(m->head.ctx, MESAOPT_E_SETTING, "settings: for %s, expected a block's: linear, softmax, dense or mask", name ? name : "an unknown scope");
+        status = fail(m->head.ctx, MESAOPT_E_SETTING, "settings: for %s, expected a block's: linear, softmax, mesa, dense or mask", name ? name : "an unknown scope");
     }
     CHECK(check_free_to_grow(m));
     CHECK(model_add(m, &settings, 1));

@@ -3,10 +3,11 @@
 #include "base/options.h"
 #include <math.h>
 
-const char *const option_scope_names[] = {"ctx", "task", "model", "trainer", "baseline", "linear", "softmax", "dense", "mask", "lsq", NULL};
+const char *const option_scope_names[] = {"ctx", "task", "model", "trainer", "baseline", "linear", "softmax", "dense", "mask", "lsq", "mesa", NULL};
 
 #define IN(s) (1u << MESAOPT_SCOPE_##s)
 #define ATTENTION (IN(LINEAR) | IN(SOFTMAX))
+#define HEADED (ATTENTION | IN(MESA))
 #define INT(k, name, scopes, low, high, standard) {MESAOPT_KEY_##k, name, scopes, MESAOPT_TYPE_INT, low, high, standard, 0}
 #define FLOAT(k, name, scopes, low, high, standard) {MESAOPT_KEY_##k, name, scopes, MESAOPT_TYPE_FLOAT, low, high, standard, 0}
 #define CHOICE(k, name, scopes, standard, ...) \
@@ -37,15 +38,19 @@ const option_row option_rows[] = {
     INT(INPUTS, "inputs", IN(MODEL), 1, WIDEST, 40),
     INT(OUTPUTS, "outputs", IN(MODEL), 1, WIDEST, 10),
     INT(OUTPUTS, "outputs", IN(DENSE), 1, WIDEST, 40),
-    INT(HEADS, "heads", ATTENTION, 1, 65536, 4),
-    INT(KEY, "key", ATTENTION, 1, 65536, 20),
-    INT(VALUE, "value", ATTENTION, 0, 65536, 0),
-    FLOAT(INIT_SD, "init_sd", IN(LINEAR), 0, 1e3, 2e-4),
+    INT(HEADS, "heads", HEADED, 1, 65536, 4),
+    INT(KEY, "key", HEADED, 1, 65536, 20),
+    INT(VALUE, "value", HEADED, 0, 65536, 0),
+    FLOAT(INIT_SD, "init_sd", IN(LINEAR) | IN(MESA), 0, 1e3, 2e-4),
     FLOAT(INIT_SD, "init_sd", IN(SOFTMAX) | IN(DENSE), 0, 1e3, 0.05),
-    FLOAT(RESIDUAL_CLIP, "residual_clip", ATTENTION, 0, INFINITY, 0),
-    CHOICE(PE, "pe", ATTENTION, 0, "none", "qk"),
+    FLOAT(RESIDUAL_CLIP, "residual_clip", HEADED, 0, INFINITY, 0),
+    CHOICE(PE, "pe", HEADED, 0, "none", "qk"),
     FLOAT(SCALE, "scale", ATTENTION, -1e6, 1e6, 0),
-    INT(CHUNK, "chunk", ATTENTION | IN(LSQ), 0, LONGEST, 0),
+    INT(CHUNK, "chunk", HEADED | IN(LSQ), 0, LONGEST, 0),
+    CHOICE(GATES, "gates", IN(MESA), 0, "none", "sigmoid"),
+    CHOICE(RIDGES, "ridges", IN(MESA), 0, "head", "channel"),
+    FLOAT(RIDGE_MIN, "ridge_min", IN(MESA), 0, BELOW_1, 0.25),
+    INT(QK_NORM, "qk_norm", IN(MESA), 0, 1, 0),
     INT(FIRST, "first", IN(MASK), 0, WIDEST, 0),
 
     INT(BATCH, "batch", IN(TRAINER), 1, WIDEST, 256),
@@ -65,7 +70,7 @@ const option_row option_rows[] = {
     FLOAT(RIDGE, "ridge", IN(BASELINE), 1e-9, 1e9, 0.001),
     INT(NEWEST_PAIR, "newest_pair", IN(BASELINE), 0, 1, 1),
 
-    CHOICE(SOLVER, "solver", IN(LSQ), 0, "auto", "cholesky", "sherman_morrison"),
+    CHOICE(SOLVER, "solver", IN(LSQ) | IN(MESA), 0, "auto", "cholesky", "sherman_morrison"),
     FLOAT(RIDGE, "ridge", IN(LSQ), 1e-30, 1e30, 1),
     FLOAT(GAMMA, "gamma", IN(LSQ), 0, 1, 1),
     {0, 0, 0, 0, 0, 0, 0, 0},

@@ -90,6 +90,9 @@ struct kern {
     void (*cholesky_solve)(int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs);   /* rows X = inv(L L^T) B; X may be B */
     void (*symmetric_product)(int64_t d, const void *H, int64_t h_rs, const void *x, void *y);     /* y = H x */
 
+    /* n reals: s = 1 / (1 + e^-z), c = 1 - s without cancellation, log_s = log s; outputs may be z, and log_s NULL. */
+    void (*sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s);
+    void (*inverse_sqrt)(int64_t n, void *x);                                             /* x <- 1 / sqrt(x), 0 where x is 0 */
     /* Gates, simd_rows.c: n reals, log_gate <= 0; the gate is high + low, to twice the precision near 1; low is 0 elsewhere. */
     void (*gates)(int64_t n, const void *log_gate, void *high, void *low);
     /* D[i, 0] = g_0 .. g_i, D[i, j + 1] = g_{j+1} .. g_i for j <= i < C; `stride` between gates. */

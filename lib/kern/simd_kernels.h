@@ -28,6 +28,8 @@ void NAME(ridge_row)(int64_t, int64_t, void *, void *);
 void NAME(ridge_apply)(int64_t, int64_t, const void *, void *, void *);
 
 void NAME(carry)(int64_t, double, const void *, double *, void *);
+void NAME(inverse_sqrt)(int64_t, void *);
+void NAME(sigmoid)(int64_t, const void *, void *, void *, void *);
 void NAME(gates)(int64_t, const void *, void *, void *);
 void NAME(sherman_morrison)(int64_t, int64_t, void *, int64_t, const void *, int64_t, const void *, int64_t, const void *, int64_t, void *, int64_t, void *);
 void NAME(cholesky)(int64_t, void *, int64_t, const void *, const void *, const void *, const void *, const void *, void *, int64_t);

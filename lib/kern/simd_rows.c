@@ -1,5 +1,6 @@
 /* Gates and row by row work of gated attention: every row of a matrix has a coefficient of its own (and every lane, in a panel).
  *
+ * sigmoid    1 / (1 + e^-z), its complement and its logarithm, without cancellation
  * gates      g = e^(log g) = high + low, to twice the precision near 1: a product of many g near 1 must not drift
  * decay      D[i, 0] = g_0 .. g_i,  D[i, j + 1] = g_{j+1} .. g_i for j <= i (so D[i, i + 1] = 1), by products: exact for g = 0
  * mask       S o D below and on the diagonal
@@ -10,6 +11,8 @@
 #include "kern/simd_kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
+
+enum { ATANH_TERMS = REAL_BITS == 32 ? 8 : 17 };       /* 9^-n below the last bit */
 
 /* w of the LANES reals at p, padded with zeros; back. */
 INLINE vec get(const real *p, int64_t w)
@@ -33,6 +36,37 @@ INLINE vec expm1_vec(vec x)
 #pragma GCC unroll 16
     for (int i = DEGREE; i >= 1; i--) p = p * x + splat(INVERSE_FACTORIAL[i]);
     return p * x;
+}
+
+/* log(1 + y) = 2 atanh(y / (2 + y)) for 0 <= y <= 1: an odd series in s <= 1/3. */
+INLINE vec log1p_vec(vec y)
+{
+    const vec s = y / (2 + y), z = s * s;
+    vec p = splat(1 / (real)(2 * ATANH_TERMS + 1));
+#pragma GCC unroll 20
+    for (int i = ATANH_TERMS - 1; i >= 0; i--) p = p * z + splat(1 / (real)(2 * i + 1));
+    return 2 * s * p;
+}
+
+void NAME(sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s)
+{
+    const vec zero = {0};
+    for (int64_t i = 0; i < n; i += LANES) {
+        const vec x = get((const real *)z + i, n - i), size = pick(x < zero, -x, x), y = exp_vec(-size);
+        const vec large = 1 / (1 + y), small = y / (1 + y);
+        const ivec negative = x < zero;
+        put((real *)s + i, pick(negative, small, large), n - i);
+        put((real *)c + i, pick(negative, large, small), n - i);
+        if (log_s) put((real *)log_s + i, pick(negative, x, zero) - log1p_vec(y), n - i);
+    }
+}
+
+void NAME(inverse_sqrt)(int64_t n, void *x)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
+        const vec v = get((real *)x + i, n - i);
+        put((real *)x + i, pick(v == (vec){0}, (vec){0}, 1 / square_root(v)), n - i);
+    }
 }
 
 void NAME(gates)(int64_t n, const void *log_gate, void *high, void *low)

@@ -9,7 +9,7 @@
     .sum_squares = NAME(sum_squares), .first_nonfinite = NAME(first_nonfinite), .sum_parts = NAME(sum_parts), .adamw = NAME(adamw), \
     .uniform = NAME(uniform), .normal = NAME(normal), .orthogonal = NAME(orthogonal), .similarity = NAME(similarity), .recursion = NAME(recursion), \
     .ridge_row = NAME(ridge_row), .ridge_apply = NAME(ridge_apply), \
-    .gates = NAME(gates), .carry = NAME(carry), .sherman_morrison = NAME(sherman_morrison), .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
+    .sigmoid = NAME(sigmoid), .inverse_sqrt = NAME(inverse_sqrt), .gates = NAME(gates), .carry = NAME(carry), .sherman_morrison = NAME(sherman_morrison), .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
     .symmetric_product = NAME(symmetric_product)
 #define ROWS(one) \
     .decay = NAME(decay##one), .mask = NAME(mask##one), .row_scale = NAME(row_scale##one), .row_dot = NAME(row_dot##one), \

@@ -3,8 +3,8 @@
 #include "nn/block.h"
 #include <math.h>
 
-extern const block_kind linear_block, softmax_block, dense_block, mask_block;
-static const block_kind *const kinds[] = {&linear_block, &softmax_block, &dense_block, &mask_block};
+extern const block_kind linear_block, softmax_block, mesa_block, dense_block, mask_block;
+static const block_kind *const kinds[] = {&linear_block, &softmax_block, &mesa_block, &dense_block, &mask_block};
 
 const block_kind *block_kind_of(int32_t scope)
 {

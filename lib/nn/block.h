@@ -6,12 +6,14 @@
 #include "base/options.h"
 #include "kern/kern.h"
 
-enum { BLOCK_MAX_PARAMS = 8 };
+enum { BLOCK_MAX_PARAMS = 16 };
 
 typedef struct parameter {
     const char *name;              /* "query" */
     int64_t rows, cols;
     int64_t offset;                /* in reals, from the start of the model's parameters */
+    double mean, sd;               /* of the initial values */
+    int decay;                     /* weight decay applies */
 } parameter;
 
 /* What one panel's pass needs. */

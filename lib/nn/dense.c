@@ -9,7 +9,7 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
     if (!size_mul(b->in, b->out, &size)) return fail(ctx, MESAOPT_E_MEMORY, "outputs: sizes overflow");
     b->clip = INFINITY;
     b->n_params = 1;
-    b->param[0] = (parameter){"weight", b->in, b->out, 0};
+    b->param[0] = (parameter){"weight", b->in, b->out, 0, .sd = option_float(&b->settings, MESAOPT_SCOPE_DENSE, MESAOPT_KEY_INIT_SD), .decay = 1};
     return MESAOPT_OK;
 }
 

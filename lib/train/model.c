@@ -35,15 +35,14 @@ mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
 static void initialise_parameter(mesaopt_model *m, const model_parameter *p, int64_t seed)
 {
     const kern *k = kern_get(m->head.ctx, MESAOPT_F64, 0);
-    const block *b = &m->blocks[p->block];
-    const double sd = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_INIT_SD);
+    const parameter *w = &m->blocks[p->block].param[p->index];
     const uint32_t stream = STREAM_INIT + (uint32_t)(p->block * BLOCK_MAX_PARAMS + p->index);
-    _Alignas(64) double pair[16];
+    _Alignas(64) double draws[16];
     for (int64_t e = 0; e < p->rows * p->cols; e += k->width) {
-        k->normal((uint64_t)seed, stream, e, 0, 1, 0, sd, pair);
+        k->normal((uint64_t)seed, stream, e, 0, 1, w->mean, w->sd, draws);
         for (int64_t l = 0; l < k->width && e + l < p->rows * p->cols; l++) {
-            if (m->size == 4) ((float *)m->params)[p->offset + e + l] = (float)pair[l];
-            else ((double *)m->params)[p->offset + e + l] = pair[l];
+            if (m->size == 4) ((float *)m->params)[p->offset + e + l] = (float)draws[l];
+            else ((double *)m->params)[p->offset + e + l] = draws[l];
         }
     }
 }

@@ -19,7 +19,7 @@ typedef struct workspace {
     void *memory;
     int64_t bytes;                 /* of memory */
     int64_t B, T;
-    int training, task;
+    int training;
     const mesaopt_task *tokens_of; /* NULL: tokens come from views */
 } workspace;
 

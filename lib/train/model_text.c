@@ -71,7 +71,7 @@ static mesaopt_status read_block(reader *r, int64_t *count, mesaopt_settings *s)
     const char *start = (skip_blanks(r), r->at);
     if (!read_word(r, " \t\n(;", word) || !block_kind_of(options_scope(word))) {
         r->at = start;
-        return syntax(r, "a kind of block: linear, softmax, dense or mask");
+        return syntax(r, "a kind of block: linear, softmax, mesa, dense or mask");
     }
     options_init(s, options_scope(word));
     const mesaopt_status status = read_settings(r, s);

@@ -22,11 +22,11 @@ static double clip_setting(const mesaopt_settings *s, int32_t key)
 
 static const kern *kern_of(const mesaopt_trainer *t) { return kern_get(t->head.ctx, t->model->dtype, 0); }
 
-/* The piece of the gradient from parameter `first` on, clipped by value; writes its length. */
-static void *clipped_piece(const mesaopt_trainer *t, int64_t first, int64_t *length)
+/* The piece of the gradient from element `first` on, before `end`, clipped by value; writes its length. */
+static void *clipped_piece(const mesaopt_trainer *t, int64_t first, int64_t end, int64_t *length)
 {
     const mesaopt_model *m = t->model;
-    *length = m->n_params - first < PIECE ? m->n_params - first : PIECE;
+    *length = end - first < PIECE ? end - first : PIECE;
     memcpy(t->piece, (const char *)m->grads + first * m->size, (size_t)(*length * m->size));
     if (t->clip_value < INFINITY) kern_of(t)->clamp(*length, t->clip_value, t->piece);
     return t->piece;
@@ -38,7 +38,7 @@ static double norm_factor(const mesaopt_trainer *t)
     double squares = 0;
     if (t->clip_norm == INFINITY) return 1;
     for (int64_t first = 0, n; first < t->model->n_params; first += n) {
-        const void *g = clipped_piece(t, first, &n);
+        const void *g = clipped_piece(t, first, t->model->n_params, &n);
         squares += kern_of(t)->sum_squares(n, g);
     }
     double norm = sqrt(squares);
@@ -51,11 +51,15 @@ static void update(mesaopt_trainer *t, int64_t step, double lr)
     const mesaopt_model *m = t->model;
     const kern *k = kern_of(t);
     double factor = norm_factor(t), c1 = 1 / (1 - power(t->beta1, step + 1)), c2 = 1 / (1 - power(t->beta2, step + 1));
-    for (int64_t first = 0, n; first < m->n_params; first += n) {
-        void *g = clipped_piece(t, first, &n);
-        if (factor < 1) k->scale(n, factor, g);
-        k->adamw(n, (char *)m->params + first * m->size, g, (char *)t->m + first * m->size, (char *)t->v + first * m->size,
-                 lr, t->beta1, t->beta2, t->epsilon, t->weight_decay, c1, c2);
+    for (int64_t i = 0; i < m->n_table; i++) {
+        const model_parameter *p = &m->table[i];
+        const double decay = m->blocks[p->block].param[p->index].decay ? t->weight_decay : 0;
+        for (int64_t first = p->offset, end = first + p->rows * p->cols, n; first < end; first += n) {
+            void *g = clipped_piece(t, first, end, &n);
+            if (factor < 1) k->scale(n, factor, g);
+            k->adamw(n, (char *)m->params + first * m->size, g, (char *)t->m + first * m->size, (char *)t->v + first * m->size,
+                     lr, t->beta1, t->beta2, t->epsilon, decay, c1, c2);
+        }
     }
 }
 

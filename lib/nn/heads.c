@@ -1,0 +1,93 @@
+/* Projections into heads and back into the residual stream; see heads.h. */
+#include "nn/heads.h"
+#include <math.h>
+#include <string.h>
+
+extents heads_extents(const block *b, int64_t T)
+{
+    const int32_t scope = b->kind->scope;
+    const int64_t H = option_int(&b->settings, scope, MESAOPT_KEY_HEADS), d = option_int(&b->settings, scope, MESAOPT_KEY_KEY);
+    const int64_t value = option_int(&b->settings, scope, MESAOPT_KEY_VALUE), dv = value ? value : d;
+    return (extents){T, H, d, dv, b->in, (1 + b->positions) * b->in, H * d, H * dv};
+}
+
+mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
+{
+    const double clip = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_RESIDUAL_CLIP);
+    const double sd = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_INIT_SD);
+    b->out = b->in;
+    b->clip = clip > 0 ? clip : INFINITY;
+    b->positions = option_int(&b->settings, b->kind->scope, MESAOPT_KEY_PE) == 1;
+    const extents e = heads_extents(b, 0);
+    int64_t size;
+    if (!size_mul(2 * (e.qk + e.hv), 2 * b->in, &size)) return fail(ctx, MESAOPT_E_MEMORY, "heads, key: sizes overflow");
+    b->n_params = HEADS_PARAMS;
+    b->param[QUERY] = (parameter){"query", e.Dq, e.qk, 0, .sd = sd, .decay = 1};
+    b->param[KEY] = (parameter){"key", e.Dq, e.qk, 0, .sd = sd, .decay = 1};
+    b->param[VALUE] = (parameter){"value", e.D, e.hv, 0, .sd = sd, .decay = 1};
+    b->param[OUTPUT] = (parameter){"output", e.hv, e.D, 0, .sd = sd, .decay = 1};
+    return MESAOPT_OK;
+}
+
+heads heads_lay_out(arena *a, const kern *k, const extents *e)
+{
+    const int64_t real = k->lanes * k->size, T = e->T;
+    return (heads){{arena_take(a, T * e->qk, real), e->qk, 1}, {arena_take(a, T * e->qk, real), e->qk, 1},
+                   {arena_take(a, T * e->hv, real), e->hv, 1}, {arena_take(a, T * e->hv, real), e->hv, 1}};
+}
+
+mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, const void *x)
+{
+    if (!b->positions) return (mat){(void *)x, e->D, 1};
+    return (mat){arena_take(stash, e->T * e->Dq, k->lanes * k->size), e->Dq, 1};
+}
+
+/* [X, positions] row by row. */
+static void concatenate(const pass *p, const extents *e, mat X, mat Xq)
+{
+    const kern *k = p->k;
+    const size_t row = (size_t)(e->D * k->lanes * k->size);
+    for (int64_t t = 0; t < e->T; t++) {
+        memcpy(kern_at(k, Xq.p, t * e->Dq), kern_at(k, X.p, t * e->D), row);
+        memcpy(kern_at(k, Xq.p, t * e->Dq + e->D), kern_at(k, p->positions, t * e->D), row);
+    }
+}
+
+void heads_project(const block *b, const pass *p, const extents *e, mat X, mat Xq, const heads *h)
+{
+    const kern *k = p->k;
+    if (b->positions) concatenate(p, e, X, Xq);
+    const mat in[3] = {Xq, Xq, X}, out[3] = {h->q, h->k, h->v};
+    for (int i = QUERY; i <= VALUE; i++) {
+        const parameter *w = &b->param[i];
+        k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, w->cols, w->rows, in[i], param_mat(k, p->params, w), out[i]);
+    }
+}
+
+void heads_project_back(const block *b, const pass *p, const extents *e, mat X, mat Xq, const heads *d, mat dX, int want_dx)
+{
+    const kern *k = p->k;
+    const mat in[3] = {Xq, Xq, X}, grad[3] = {d->q, d->k, d->v};
+    for (int i = QUERY; i <= VALUE; i++) {                                              /* Q = X W_q, K = X W_k, V = X W_v */
+        const parameter *w = &b->param[i];
+        k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, w->rows, w->cols, e->T, transposed_mat(in[i]), grad[i], param_mat(k, p->grads, w));
+        if (!want_dx) continue;
+        k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, w->cols, grad[i], transposed_mat(param_mat(k, p->params, w)), dX);
+    }
+}
+
+void heads_output(const block *b, const pass *p, const extents *e, mat O, const void *x, void *y)
+{
+    const kern *k = p->k;
+    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->D, e->hv, O, param_mat(k, p->params, &b->param[OUTPUT]), (mat){y, e->D, 1});
+    k->residual(e->T * e->D * k->lanes, x, y, b->clip, y);
+}
+
+void heads_output_back(const block *b, const pass *p, const extents *e, mat O, const void *y, void *dy, mat dO)
+{
+    const kern *k = p->k;
+    const mat dY = {dy, e->D, 1}, P = param_mat(k, p->params, &b->param[OUTPUT]), dP = param_mat(k, p->grads, &b->param[OUTPUT]);
+    k->residual_back(e->T * e->D * k->lanes, y, b->clip, dy);                           /* Y = clip(X + O P) */
+    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->hv, e->D, e->T, transposed_mat(O), dY, dP);
+    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->hv, e->D, dY, transposed_mat(P), dO);
+}
