@@ -150,7 +150,7 @@ START_TEST(settings_rows)
     BAD(MESAOPT_E_SETTING, "key 0: unknown key, expected for scope trainer one of batch", mesaopt_settings_set_int(s, 0, 1));
     BAD(MESAOPT_E_SETTING, "key -5: unknown", mesaopt_settings_set_int(s, -5, 1));
     BAD(MESAOPT_E_SETTING, "key 2147483647: unknown", mesaopt_settings_set_int(s, MOST, 1));
-    BAD(MESAOPT_E_SETTING, "heads: a key of scope linear, softmax, expected for scope trainer one of batch", mesaopt_settings_set_int(s, MESAOPT_KEY_HEADS, 1));
+    BAD(MESAOPT_E_SETTING, "heads: a key of scope linear, softmax, mesa, expected for scope trainer one of batch", mesaopt_settings_set_int(s, MESAOPT_KEY_HEADS, 1));
     BAD(MESAOPT_E_SETTING, "batch: 0, expected an integer in 1..1048576", mesaopt_settings_set_int(s, MESAOPT_KEY_BATCH, 0));
     BAD(MESAOPT_E_SETTING, "batch: -9223372036854775808, expected", mesaopt_settings_set_int(s, MESAOPT_KEY_BATCH, INT64_MIN));
     BAD(MESAOPT_E_SETTING, "isa: 4, expected one of auto, baseline, avx2, avx512", mesaopt_settings_set_int(c, MESAOPT_KEY_ISA, 4));

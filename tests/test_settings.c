@@ -11,7 +11,8 @@
 #include <string.h>
 
 static const int32_t scopes[] = {MESAOPT_SCOPE_CTX, MESAOPT_SCOPE_TASK, MESAOPT_SCOPE_MODEL, MESAOPT_SCOPE_TRAINER, MESAOPT_SCOPE_BASELINE,
-                                 MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_SOFTMAX, MESAOPT_SCOPE_DENSE, MESAOPT_SCOPE_MASK, MESAOPT_SCOPE_LSQ};
+                                 MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_SOFTMAX, MESAOPT_SCOPE_DENSE, MESAOPT_SCOPE_MASK, MESAOPT_SCOPE_LSQ,
+                                 MESAOPT_SCOPE_MESA};
 enum { SCOPES = sizeof scopes / sizeof *scopes };
 
 static mesaopt_settings *make(int32_t scope)
@@ -49,7 +50,8 @@ START_TEST(defaults)
         "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0",
         "outputs=40 init_sd=0.05",
         "first=0",
-        "lanes=0 chunk=0 solver=auto ridge=1 gamma=1"};
+        "lanes=0 chunk=0 solver=auto ridge=1 gamma=1",
+        "heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none chunk=0 gates=none ridges=head ridge_min=0.25 qk_norm=0 solver=auto"};
     for (int i = 0; i < SCOPES; i++) {
         mesaopt_settings *s = make(scopes[i]);
         ck_assert_str_eq(dump_of(s), expected[i]);
@@ -152,7 +154,7 @@ START_TEST(failures_say_what_is_wrong)
         {MESAOPT_SCOPE_TRAINER, "batch", "99999999999999999999", "batch: 99999999999999999999, expected an integer in 1..1048576"},
         {MESAOPT_SCOPE_TRAINER, "clip_norm", "-0.5", "clip_norm: -0.5, expected a number in 0..inf"},
         {MESAOPT_SCOPE_TASK, "tokens", "row", "tokens: row, expected one of raw, constructed, slots"},
-        {MESAOPT_SCOPE_MASK, "heads", "4", "heads: a key of scope linear, softmax, expected for scope mask one of first"},
+        {MESAOPT_SCOPE_MASK, "heads", "4", "heads: a key of scope linear, softmax, mesa, expected for scope mask one of first"},
         {MESAOPT_SCOPE_MASK, "frist", "4", "frist: unknown key, expected for scope mask one of first"},
         {MESAOPT_SCOPE_MASK, "", "4", "\"\": unknown key, expected for scope mask one of first"},
         {MESAOPT_SCOPE_BASELINE, "Eta", "4", "Eta: unknown key, expected for scope baseline one of baseline, eta, ridge, newest_pair"},
