@@ -164,10 +164,16 @@ $O/bin/bench: $(BENCH_OBJ) $(INTERNAL)
 
 # ---- tests ----
 
-check: run-tests run-examples
+check: run-tests run-examples run-corpus check-structure
+# One after the other, also with -j, so that what they print does not mix.
+ifneq ($(filter check,$(MAKECMDGOALS)),)
+run-examples: run-tests
+run-corpus: run-examples
+check-structure: run-corpus
+endif
 run-tests: $O/bin/check
 	$O/bin/check
-check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols run-tests
+check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
 run-examples: examples
 	@O='$O' CC='$(CC)' tests/test_examples.sh

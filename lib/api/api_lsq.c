@@ -1,7 +1,7 @@
 /* mesaopt/lsq.h: validates, then delegates to lib/lsq. */
 #include "base/number.h"
 #include "base/options.h"
-#include "lsq/lsq.h"
+#include "lsq/lsq_plan.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>

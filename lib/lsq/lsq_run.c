@@ -1,6 +1,6 @@
 /* The mesa layer of a batch of heads on strided views. A panel takes as many heads as there are lanes, along the batch or along the heads,
  * whichever is longer; few, or long ones, go one by one, in place where their channels are adjacent. With offsets every sequence is a batch of its own. */
-#include "lsq/lsq.h"
+#include "lsq/lsq_plan.h"
 #include "base/pool.h"
 #include "lsq/carried.h"
 #include <math.h>

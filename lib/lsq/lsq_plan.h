@@ -1,6 +1,6 @@
 /* Plans, and the mesa layer of a batch of heads on strided views, panel by panel in parallel. */
-#ifndef LSQ_LSQ_H
-#define LSQ_LSQ_H
+#ifndef LSQ_LSQ_PLAN_H
+#define LSQ_LSQ_PLAN_H
 
 #include "lsq/mesa.h"
 #include "mesaopt/lsq.h"
