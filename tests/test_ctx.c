@@ -433,7 +433,7 @@ START_TEST(calls_leave_errno_and_environment)
     int copied = mesaopt_tensor_copy(ctx, &src, &dst), kept = errno;
     int entered = ctx_enter(ctx, CALL_NORMAL, &c);
     int inside = fegetround();
-    double subnormal = tiny / three;
+    volatile double subnormal = tiny / three;
     errno = EDOM;
     ctx_callback_begin(&c);
     int in_callback = fegetround(), errno_in_callback = errno;
