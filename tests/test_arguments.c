@@ -391,6 +391,40 @@ static void evaluate_rows(mesaopt_baseline *b, mesaopt_task *task, mesaopt_task 
     for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "search: no memory", (refuse(n), mesaopt_baseline_search(b, task, 1, loss)));
 }
 
+static mesaopt_baseline *baseline_of(const char *kind)
+{
+    mesaopt_settings *s;
+    mesaopt_baseline *b;
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "baseline", kind), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_create(f->ctx, s, &b), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return b;
+}
+
+static void precondition_rows(void)
+{
+    mesaopt_baseline *gd = baseline_of("gd"), *kernel = baseline_of("kernel"), *chebyshev = baseline_of("chebyshev");
+    mesaopt_view x, to;
+    mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &x);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &to);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_precondition(NULL, &x, &to));
+    BAD(MESAOPT_E_STATE, "baseline: kernel, expected", mesaopt_baseline_precondition(kernel, &x, &to));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_baseline_precondition(gd, NULL, &to));
+    BAD(MESAOPT_E_DTYPE, "sequences: dtype 4 (i64), expected f32 or f64", mesaopt_baseline_precondition(gd, VIEW(with_dtype(x, MESAOPT_I64)), &to));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,3,3], expected [2,4,3]", mesaopt_baseline_precondition(gd, &x, VIEW(with_extent(to, 1, 3))));
+    BAD(MESAOPT_E_ARGUMENT, "out: a READONLY view", mesaopt_baseline_precondition(gd, &x, VIEW(with_flags(to, MESAOPT_VIEW_READONLY))));
+    BAD(MESAOPT_E_OVERLAP, "out: may share elements with sequences", mesaopt_baseline_precondition(gd, &x, &x));
+    BAD(MESAOPT_E_MEMORY, "precondition: no memory", (refuse(1), mesaopt_baseline_precondition(gd, &x, &to)));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_coefficients(NULL, &f->out.view));
+    BAD(MESAOPT_E_STATE, "baseline: gd, expected richardson or chebyshev", mesaopt_baseline_coefficients(gd, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_baseline_coefficients(chebyshev, NULL));
+    ck_assert_int_eq(mesaopt_baseline_free(gd), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_free(kernel), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_free(chebyshev), MESAOPT_OK);
+}
+
 START_TEST(baseline_rows)
 {
     mesaopt_ctx *elsewhere;
@@ -405,8 +439,10 @@ START_TEST(baseline_rows)
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_baseline_create(f->ctx, NULL, NULL));
     BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_baseline_create(f->ctx, f->trainer_settings, &f->out.baseline));
     BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
+    BAD(MESAOPT_E_MEMORY, "baseline: no memory", (refuse(2), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
     predict_rows(b);
     evaluate_rows(b, task, foreign);
+    precondition_rows();
     BAD(MESAOPT_OK, NULL, mesaopt_baseline_free(NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_free((mesaopt_baseline *)task));
     ck_assert_int_eq(mesaopt_baseline_free(b), MESAOPT_OK);

@@ -45,7 +45,8 @@ START_TEST(defaults)
         "seed=0 task=linear dim=10 length=50 noise=0.01 data_clip=0 tokens=constructed slots=16",
         "seed=0 dtype=f32 lanes=0 inputs=40 outputs=10",
         "batch=256 lr=0.0001 warmup=1000 cosine_steps=0 lr_end=1e-5 weight_decay=0.1 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0",
-        "baseline=gd eta=0.032 ridge=0.001 newest_pair=1",
+        "batch=256 lr_end=1e-5 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0 baseline=gd eta=0.032 ridge=0.001 newest_pair=1 beta=1 iterations=0 divisor=0 "
+        "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05",
         "lanes=0 heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none scale=0 chunk=0",
         "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0",
         "outputs=40 init_sd=0.05",
@@ -111,13 +112,13 @@ END_TEST
 
 START_TEST(choices)
 {
-    static const struct { int32_t scope, key; const char *words[5]; } rows[] = {
+    static const struct { int32_t scope, key; const char *words[8]; } rows[] = {
         {MESAOPT_SCOPE_CTX, MESAOPT_KEY_ISA, {"auto", "baseline", "avx2", "avx512"}},
         {MESAOPT_SCOPE_MODEL, MESAOPT_KEY_DTYPE, {"f32", "f64"}},
         {MESAOPT_SCOPE_TASK, MESAOPT_KEY_TASK, {"linear", "contracting", "fixed_teacher"}},
         {MESAOPT_SCOPE_TASK, MESAOPT_KEY_TOKENS, {"raw", "constructed", "slots"}},
         {MESAOPT_SCOPE_LINEAR, MESAOPT_KEY_PE, {"none", "qk"}},
-        {MESAOPT_SCOPE_BASELINE, MESAOPT_KEY_BASELINE, {"gd", "lsq"}}};
+        {MESAOPT_SCOPE_BASELINE, MESAOPT_KEY_BASELINE, {"gd", "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"}}};
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         mesaopt_settings *s = make(rows[r].scope);
         const char *name = mesaopt_settings_name(rows[r].key);
@@ -157,7 +158,8 @@ START_TEST(failures_say_what_is_wrong)
         {MESAOPT_SCOPE_MASK, "heads", "4", "heads: a key of scope linear, softmax, mesa, expected for scope mask one of first"},
         {MESAOPT_SCOPE_MASK, "frist", "4", "frist: unknown key, expected for scope mask one of first"},
         {MESAOPT_SCOPE_MASK, "", "4", "\"\": unknown key, expected for scope mask one of first"},
-        {MESAOPT_SCOPE_BASELINE, "Eta", "4", "Eta: unknown key, expected for scope baseline one of baseline, eta, ridge, newest_pair"},
+        {MESAOPT_SCOPE_BASELINE, "Eta", "4", "Eta: unknown key, expected for scope baseline one of batch, lr_end, beta1, beta2, epsilon, clip_value, clip_norm, baseline, eta, ridge, newest_pair, beta, iterations, "
+            "divisor, lr, warmup, cosine_steps, weight_decay"},
         {MESAOPT_SCOPE_MASK, "a\nb", "4", "a b: unknown key, expected for scope mask one of first"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         mesaopt_settings *s = make(rows[i].scope);
@@ -176,7 +178,7 @@ START_TEST(failures_say_what_is_wrong)
     ck_assert_int_eq(mesaopt_settings_set_int(s, 777, 1), MESAOPT_E_SETTING);
     ck_assert_str_eq(error_of(s), "key 777: unknown key, expected for scope mask one of first");
     ck_assert_int_eq(mesaopt_settings_set_float(s, MESAOPT_KEY_LR, 1), MESAOPT_E_SETTING);
-    ck_assert_str_eq(error_of(s), "lr: a key of scope trainer, expected for scope mask one of first");
+    ck_assert_str_eq(error_of(s), "lr: a key of scope trainer, baseline, expected for scope mask one of first");
     mesaopt_settings_free(s);
 }
 END_TEST

@@ -60,7 +60,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_RIDGES 52          /* ridges: head: 1 / lambda, one learned lambda per head; channel: ridge_min + softplus, one per head and channel (mesa) */
 #define MESAOPT_KEY_RIDGE_MIN 53       /* ridge_min: lower bound of ridges=channel (mesa) */
 #define MESAOPT_KEY_QK_NORM 54         /* qk_norm: 1: queries and keys are scaled to length 1 (mesa) */
-/* Trainer: */
+/* Trainer, and baselines that learn their coefficients: */
 #define MESAOPT_KEY_BATCH 60           /* batch: sequences per step */
 #define MESAOPT_KEY_LR 61              /* lr: learning rate, the peak when there is a schedule */
 #define MESAOPT_KEY_WARMUP 62          /* warmup: steps of linear warm-up (with cosine_steps > 0) */
@@ -73,13 +73,17 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_CLIP_VALUE 69      /* clip_value: element-wise gradient clip to +- this; 0: none */
 #define MESAOPT_KEY_CLIP_NORM 70       /* clip_norm: global-norm gradient clip; 0: none */
 /* Baseline: */
-#define MESAOPT_KEY_BASELINE 80        /* baseline: gd, lsq */
+#define MESAOPT_KEY_BASELINE 80        /* baseline: gd, lsq, kernel, neumann, newton, richardson, chebyshev */
 #define MESAOPT_KEY_ETA 81             /* eta: step size of gd */
-#define MESAOPT_KEY_RIDGE 82           /* ridge: of lsq; of every key channel when there is no operand for it */
+#define MESAOPT_KEY_RIDGE 82           /* ridge: of lsq and the preconditioners; of every key channel when there is no operand for it */
 #define MESAOPT_KEY_NEWEST_PAIR 83     /* newest_pair: 1 uses the pairs up to (x_{t-1}, x_t), 0 leaves the newest out, as the paper does */
 /* Least squares: */
 #define MESAOPT_KEY_SOLVER 100         /* solver: auto, cholesky, sherman_morrison (refused with forgetting) */
 #define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no operand for it */
+/* Baseline, continued: */
+#define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of kernel */
+#define MESAOPT_KEY_ITERATIONS 161     /* iterations: K, steps of gd or of a preconditioner; 0: 1 for gd, 6 for the others */
+#define MESAOPT_KEY_DIVISOR 162        /* divisor: c, which neumann, richardson and chebyshev divide A_t by; 0: its Frobenius norm */
 
 /* Types of values. */
 #define MESAOPT_TYPE_INT 1

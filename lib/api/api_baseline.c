@@ -7,17 +7,10 @@
 
 static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
 {
-    enum { SCOPE = MESAOPT_SCOPE_BASELINE };
-    mesaopt_status status = options_check(ctx, settings, SCOPE, "settings");
+    mesaopt_status status = options_check(ctx, settings, MESAOPT_SCOPE_BASELINE, "settings");
     CHECK(check_not_null(ctx, out, "out"));
-    if (status != MESAOPT_OK) return status;
-    mesaopt_baseline *b = object_new(ctx, OBJECT_BASELINE, sizeof *b, NULL);
-    if (!b) return MESAOPT_E_MEMORY;
-    b->method = &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
-    b->value = option_float(settings, SCOPE, b->method->key);
-    b->newest_pair = option_int(settings, SCOPE, MESAOPT_KEY_NEWEST_PAIR) != 0;
-    *out = b;
-    return MESAOPT_OK;
+    CHECK(baseline_create(ctx, settings, out));
+    return status;
 }
 
 mesaopt_status mesaopt_baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
@@ -61,6 +54,36 @@ mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaop
     CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {in[0], in[1] - 1, in[2]}, .output = 1}));
     CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
     CHECK(baseline_predict(baseline, sequences, out));
+    return leave(baseline, &c, status);
+}
+
+mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out)
+{
+    call c;
+    mesaopt_status status = enter(baseline, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = baseline->head.ctx;
+    if (!baseline->method->conditions) status = fail(ctx, MESAOPT_E_STATE, "baseline: kernel, expected one that has a preconditioner");
+    CHECK(view_check(ctx, sequences, &(view_want){.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}}));
+    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1], sequences->shape[2]}, .output = 1}));
+    CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
+    CHECK(baseline_precondition(baseline, sequences, out));
+    return leave(baseline, &c, status);
+}
+
+static const char *name_of(const mesaopt_baseline *b) { return mesaopt_settings_word(MESAOPT_KEY_BASELINE, (int32_t)(b->method - baseline_methods)); }
+
+mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt_view *out)
+{
+    call c;
+    mesaopt_status status = enter(baseline, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = baseline->head.ctx;
+    const int rows = baseline->method->learned;
+    if (rows == 0) status = fail(ctx, MESAOPT_E_STATE, "baseline: %s, expected richardson or chebyshev, which have coefficients", name_of(baseline));
+    CHECK(check_not_null(ctx, out, "out"));
+    if (status == MESAOPT_OK)
+        *out = (mesaopt_view){.data = baseline->coefficients, .shape = {rows, baseline->iterations}, .stride = {baseline->iterations, 1}, .ndim = 2, .dtype = MESAOPT_F64};
     return leave(baseline, &c, status);
 }
 

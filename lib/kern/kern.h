@@ -80,6 +80,12 @@ struct kern {
     /* output [m] = least-squares map applied to input [n], which is overwritten. */
     void (*ridge_apply)(int64_t n, int64_t m, const void *factor, void *input, void *output);
 
+    /* out = K steps of an iteration for inv(A) applied to v, simd_precondition.c, on panels of `width` lanes. c: divisor, or with 0 the Frobenius norm of A;
+     * trace: 1 + n + (2 steps + 1) n elements, for the gradient. da, db [steps] elements, += gradient of every lane's dout . out; work: 3 n elements. */
+    void (*precondition)(int64_t n, int64_t steps, const double *a, const double *b, double divisor, const void *A, int64_t rs, const void *v, void *out, void *trace);
+    void (*precondition_back)(int64_t n, int64_t steps, const double *a, const double *b, const void *A, int64_t rs, const void *dout, const void *trace,
+                              void *da, void *db, void *work);
+
     /* Symmetric positive definite systems, one per lane, simd_mesa.c; likewise always `width` lanes. Only lower triangles are touched. */
     /* R <- the inverse of inv(R) + sum_t b_t k_t k_t^T step by step, x_t = R_t q_t; beta NULL: 1; X may be Q; work: 4 d elements. */
     void (*sherman_morrison)(int64_t T, int64_t d, void *R, int64_t rs, const void *K, int64_t k_rs, const void *beta, int64_t beta_rs,
@@ -93,6 +99,7 @@ struct kern {
     /* n reals: s = 1 / (1 + e^-z), c = 1 - s without cancellation, log_s = log s; outputs may be z, and log_s NULL. */
     void (*sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s);
     void (*inverse_sqrt)(int64_t n, void *x);                                             /* x <- 1 / sqrt(x), 0 where x is 0 */
+
     /* Gates, simd_rows.c: n reals, log_gate <= 0; the gate is high + low, to twice the precision near 1; low is 0 elsewhere. */
     void (*gates)(int64_t n, const void *log_gate, void *high, void *low);
     /* D[i, 0] = g_0 .. g_i, D[i, j + 1] = g_{j+1} .. g_i for j <= i < C; `stride` between gates. */

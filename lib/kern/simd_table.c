@@ -8,7 +8,7 @@
     .residual = NAME(residual), .residual_back = NAME(residual_back), .add = NAME(add), .scale = NAME(scale), .clamp = NAME(clamp), \
     .sum_squares = NAME(sum_squares), .first_nonfinite = NAME(first_nonfinite), .sum_parts = NAME(sum_parts), .adamw = NAME(adamw), \
     .uniform = NAME(uniform), .normal = NAME(normal), .orthogonal = NAME(orthogonal), .similarity = NAME(similarity), .recursion = NAME(recursion), \
-    .ridge_row = NAME(ridge_row), .ridge_apply = NAME(ridge_apply), \
+    .ridge_row = NAME(ridge_row), .ridge_apply = NAME(ridge_apply), .precondition = NAME(precondition), .precondition_back = NAME(precondition_back), \
     .sigmoid = NAME(sigmoid), .inverse_sqrt = NAME(inverse_sqrt), .gates = NAME(gates), .carry = NAME(carry), .sherman_morrison = NAME(sherman_morrison), .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
     .symmetric_product = NAME(symmetric_product)
 #define ROWS(one) \

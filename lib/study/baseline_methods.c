@@ -1,10 +1,13 @@
 /* The predictors themselves, one table row each (baselines.h). Pairs are (x_{i-1}, x_i), i >= 2, since x_0 = 0 says nothing.
  *
- * gd    p_t = eta G_t^T x_t, G_t = G_{t-1} + x_{t-1} x_t^T: one gradient step from Phi = 0, the newest pair included.
- * lsq   p_t = Phi x_t, Phi = argmin sum_i |x_i - Phi x_{i-1}|^2 + ridge |Phi|^2 over i <= t (newest_pair) or i <= t - 1; kept in
- *       square-root form (kern/simd_ridge.c), so a step costs O(n^2) and small ridges cost no digits. No pairs: 0.
- * Source: arXiv 2309.05858 section 3; SCIENCE section 5. */
+ * lsq      p_t = Phi x_t, Phi = argmin sum_i |x_i - Phi x_{i-1}|^2 + ridge |Phi|^2 over i <= t (newest_pair) or i <= t - 1; kept in
+ *          square-root form (kern/simd_ridge.c), so a step costs O(n^2) and small ridges cost no digits. No pairs: 0.
+ * kernel   p_t = sum_i w_i x_i, w = softmax over i <= t of beta x_{i-1} . x_t: softmax attention of queries x_t, keys x_{i-1} and values x_i
+ * others   p_t = G_t^T u, G_t = sum_i x_{i-1} x_i^T, u an approximation of inv(A_t) x_t (precondition.h): k steps of gradient descent,
+ *          which always include the newest pair, Neumann, Newton, Richardson, Chebyshev
+ * Source: arXiv 2309.05858 section 3 and proposition 2; SCIENCE section 5. */
 #include "base/options.h"
+#include "nn/attention.h"
 #include "study/baselines.h"
 #include <math.h>
 #include <string.h>
@@ -12,35 +15,38 @@
 static int64_t vector_bytes(const baseline_problem *p) { return p->k->lanes * p->k->size; }
 static void *row(const baseline_problem *p, const void *panel, int64_t t) { return kern_at(p->k, panel, t * p->n); }
 
-/* ---- gd ---- */
+/* ---- precondition, then one gradient step ---- */
 
-static int64_t gd_work(int64_t n)
+static int64_t conditioned_work(const baseline_problem *p)
 {
-    int64_t elements;
-    return size_mul(n, n, &elements) ? elements : -1;
+    const preconditioner how = baseline_preconditioner(p->b, p->value);
+    arena a = {0};
+    conditioning_lay_out(&a, p->k, &how, p->n);
+    size_add(a.used, p->n * vector_bytes(p), &a.used);
+    return a.used;
 }
 
-static void gd_predict(const baseline_problem *p)
+static void conditioned_predict(const baseline_problem *p)
 {
-    const kern *k = p->k;
-    const int64_t n = p->n;
-    const mat G = {p->work, n, 1};
-    memset(p->work, 0, (size_t)(n * n * vector_bytes(p)));
+    const preconditioner how = baseline_preconditioner(p->b, p->value);
+    arena a = {p->work, 0};
+    const conditioning c = conditioning_lay_out(&a, p->k, &how, p->n);
+    void *u = arena_take(&a, p->n, vector_bytes(p));
+    conditioning_start(&c);
     for (int64_t t = 0; t < p->T; t++) {
-        const mat now = {row(p, p->x, t), n, 1};
-        if (t > 0) k->product(k, p->scratch, PRODUCT_LANE, TRI_NONE, 1, n, n, 1, (mat){row(p, p->x, t - 1), 1, n}, now, G);
-        k->product(k, p->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, n, n, now, G, (mat){row(p, p->out, t), n, 1});
+        conditioning_advance(&c, p->x, t);
+        conditioning_solve(&c, row(p, p->x, t), u);
+        conditioning_predict(&c, u, row(p, p->out, t));
     }
-    k->scale(p->T * n * k->lanes, p->value, p->out);
 }
 
 /* ---- lsq ---- */
 
 /* Factor [n][2 n], and a row [2 n]. */
-static int64_t lsq_work(int64_t n)
+static int64_t lsq_work(const baseline_problem *p)
 {
     int64_t twice, elements;
-    return size_mul(n, 2, &twice) && size_add(n, 1, &elements) && size_mul(elements, twice, &elements) ? elements : -1;
+    return size_mul(p->n, 2 * vector_bytes(p), &twice) && size_add(p->n, 1, &elements) && size_mul(elements, twice, &elements) ? elements : -1;
 }
 
 /* Without pairs: [sqrt(ridge) I | 0]. */
@@ -60,7 +66,7 @@ static void lsq_predict(const baseline_problem *p)
     void *pair = kern_at(k, p->work, 2 * n * n);
     lsq_start(p);
     for (int64_t t = 0; t < p->T; t++) {
-        int64_t newest = p->newest_pair ? t : t - 1;   /* row of its target */
+        int64_t newest = p->b->newest_pair ? t : t - 1;    /* row of its target */
         if (newest >= 1) {
             memcpy(pair, row(p, p->x, newest - 1), (size_t)(2 * n * vector_bytes(p)));     /* rows are adjacent: [x_{i-1} | x_i] */
             k->ridge_row(n, n, p->work, pair);
@@ -70,7 +76,74 @@ static void lsq_predict(const baseline_problem *p)
     }
 }
 
+/* ---- kernel ---- */
+
+/* Queries x_2 .. x_T: x_1 has no pair before it. */
+static head kernel_head(const baseline_problem *p)
+{
+    return (head){p->T - 1, p->n, p->n, attention_chunk(0, p->T - 1), p->value};
+}
+
+static int64_t kernel_work(const baseline_problem *p)
+{
+    const head h = kernel_head(p);
+    arena a = {0};
+    arena_take(&a, softmax_attention.scratch(p->k, &h, 0), 1);
+    arena_take(&a, kern_product_scratch(p->k), 1);
+    return a.used;
+}
+
+static void kernel_predict(const baseline_problem *p)
+{
+    const head h = kernel_head(p);
+    const mat first = {p->x, p->n, 1}, second = {row(p, p->x, 1), p->n, 1};
+    arena a = {p->work, 0};
+    void *scratch = arena_take(&a, softmax_attention.scratch(p->k, &h, 0), 1), *products = arena_take(&a, kern_product_scratch(p->k), 1);
+    memset(p->out, 0, (size_t)(p->n * vector_bytes(p)));
+    softmax_attention.forward(p->k, &h, products, scratch, second, first, second, (mat){row(p, p->out, 1), p->n, 1});
+}
+
+/* ---- the table, and objects ---- */
+
+#define CONDITIONED(key, low, high, kind, iterations, learned) {MESAOPT_KEY_##key, low, high, conditioned_work, conditioned_predict, 1, PRECONDITION_##kind, iterations, learned}
 const baseline_method baseline_methods[] = {
-    {MESAOPT_KEY_ETA, 1e-5, 0.1, gd_work, gd_predict},
-    {MESAOPT_KEY_RIDGE, 1e-5, 10, lsq_work, lsq_predict},
+    CONDITIONED(ETA, 1e-5, 0.1, STEPS, 1, 0),
+    {MESAOPT_KEY_RIDGE, 1e-5, 10, lsq_work, lsq_predict, 1, PRECONDITION_EXACT, 0, 0},
+    {MESAOPT_KEY_BETA, 1e-2, 1e2, kernel_work, kernel_predict, 0, 0, 0, 0},
+    CONDITIONED(RIDGE, 1e-5, 10, STEPS, 6, 0),
+    CONDITIONED(RIDGE, 1e-5, 10, NEWTON, 6, 0),
+    CONDITIONED(RIDGE, 1e-5, 10, STEPS, 6, 1),
+    CONDITIONED(RIDGE, 1e-5, 10, STEPS, 6, 2),
 };
+
+/* Gradient descent is Neumann's series without ridge: k steps of size eta are eta (I + (I - eta A) + .. + (I - eta A)^(k-1)). */
+preconditioner baseline_preconditioner(const mesaopt_baseline *b, double value)
+{
+    const int gd = b->method->key == MESAOPT_KEY_ETA;
+    return (preconditioner){b->method->kind, b->iterations - gd, b->coefficients, b->coefficients + b->iterations, gd ? 0 : value,
+                            gd ? 1 / value : b->divisor, gd || b->newest_pair};
+}
+
+static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_baseline *)o)->coefficients); }
+
+mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
+{
+    enum { SCOPE = MESAOPT_SCOPE_BASELINE };
+    mesaopt_baseline *b = object_new(ctx, OBJECT_BASELINE, sizeof *b, destroy);
+    if (!b) return MESAOPT_E_MEMORY;
+    b->method = &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
+    b->value = option_float(settings, SCOPE, b->method->key);
+    b->newest_pair = option_int(settings, SCOPE, MESAOPT_KEY_NEWEST_PAIR) != 0;
+    b->divisor = option_float(settings, SCOPE, MESAOPT_KEY_DIVISOR);
+    b->iterations = option_int(settings, SCOPE, MESAOPT_KEY_ITERATIONS);
+    if (b->iterations == 0) b->iterations = b->method->iterations;
+    b->coefficients = alloc_new(&ctx->alloc, 2 * b->iterations, sizeof *b->coefficients);
+    if (!b->coefficients) {
+        fail(ctx, MESAOPT_E_MEMORY, "baseline: no memory for the coefficients of %lld iterations", (long long)b->iterations);
+        object_release(&b->head);
+        return MESAOPT_E_MEMORY;
+    }
+    for (int64_t k = 0; k < b->iterations; k++) b->coefficients[k] = 1;
+    *out = b;
+    return MESAOPT_OK;
+}

@@ -19,6 +19,8 @@ typedef struct run {
     char *memory;                  /* of every worker: see lay_out */
     int64_t worker_bytes;
 
+    int64_t (*work)(const baseline_problem *p);        /* what is run: a method, or precondition */
+    void (*body)(const baseline_problem *p);
     const mesaopt_view *sequences, *out;               /* the user's */
 
     mesaopt_task *task;
@@ -34,11 +36,10 @@ static baseline_problem lay_out(const run *r, arena *a, void **task_memory)
 {
     const int64_t vector = r->k->lanes * r->k->size;
     int64_t elements = -1;
-    baseline_problem p = {.k = r->k, .n = r->n, .T = r->T, .value = r->b->value, .newest_pair = r->b->newest_pair};
+    baseline_problem p = {.k = r->k, .b = r->b, .n = r->n, .T = r->T, .value = r->b->value};
     p.x = arena_take(a, size_mul(r->T + 1, r->n, &elements) ? elements : -1, vector);
     p.out = arena_take(a, elements, vector);
-    p.work = arena_take(a, r->b->method->work(r->n), vector);
-    p.scratch = arena_take(a, kern_product_scratch(r->k), 1);
+    p.work = arena_take(a, r->work(&p), 1);
     *task_memory = arena_take(a, r->task ? task_scratch(r->task, r->k) : 0, 1);
     return p;
 }
@@ -96,22 +97,46 @@ static void predict_item(void *data, int64_t worker, int64_t item)
     const int64_t first = item * k->lanes, valid = valid_lanes(k, r->out->shape[0] - first);
     if (valid < k->lanes) memset(p.x, 0, (size_t)((p.T + 1) * p.n * k->lanes * k->size));
     const mesaopt_view from = slice(r->sequences, first, valid), to = slice(r->out, first, valid);
-    const mesaopt_view x = lanes_view(k, p.x, valid, p.T + 1, p.n), out = lanes_view(k, p.out, valid, p.T, p.n);
+    const mesaopt_view x = lanes_view(k, p.x, valid, from.shape[1], p.n), out = lanes_view(k, p.out, valid, p.T, p.n);
     view_copy(&from, &x);
-    r->b->method->predict(&p);
+    r->body(&p);
     view_copy(&out, &to);
+}
+
+static mesaopt_status predict_all(run *r, const char *what)
+{
+    if (view_count(r->out) == 0) return MESAOPT_OK;
+    r->k = kern_get(r->b->head.ctx, MESAOPT_F64, 0), r->T = r->out->shape[1], r->n = r->out->shape[2];
+    const int64_t items = panels(r->k, r->out->shape[0]);
+    mesaopt_status status = allocate(r, items, what);
+    if (status == MESAOPT_OK) status = run_items(r, items, predict_item, what);
+    alloc_free(&r->b->head.ctx->alloc, r->memory);
+    return status;
 }
 
 mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out)
 {
-    mesaopt_ctx *ctx = b->head.ctx;
-    run r = {.b = b, .k = kern_get(ctx, MESAOPT_F64, 0), .n = out->shape[2], .T = out->shape[1], .sequences = sequences, .out = out};
-    if (view_count(out) == 0) return MESAOPT_OK;
-    const int64_t items = panels(r.k, out->shape[0]);
-    mesaopt_status status = allocate(&r, items, "predict");
-    if (status == MESAOPT_OK) status = run_items(&r, items, predict_item, "predict");
-    alloc_free(&ctx->alloc, r.memory);
-    return status;
+    return predict_all(&(run){.b = b, .sequences = sequences, .out = out, .work = b->method->work, .body = b->method->predict}, "predict");
+}
+
+static int64_t precondition_work(const baseline_problem *p)
+{
+    const preconditioner how = baseline_preconditioner(p->b, p->value);
+    arena a = {0};
+    conditioning_lay_out(&a, p->k, &how, p->n);
+    return a.used;
+}
+
+static void precondition(const baseline_problem *p)
+{
+    const preconditioner how = baseline_preconditioner(p->b, p->value);
+    const conditioning c = conditioning_lay_out(&(arena){p->work, 0}, p->k, &how, p->n);
+    precondition_panel(&c, p->T, p->x, p->out);
+}
+
+mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out)
+{
+    return predict_all(&(run){.b = b, .sequences = sequences, .out = out, .work = precondition_work, .body = precondition}, "precondition");
 }
 
 /* ---- a task ---- */
@@ -127,7 +152,7 @@ static void measure_item(void *data, int64_t worker, int64_t item)
     task_panel(r->task, k, r->stream, r->first + at, valid, task_memory, p.x);
     for (int64_t v = 0; v < r->values; v++) {
         p.value = r->value[v];
-        r->b->method->predict(&p);
+        r->body(&p);
         k->squared_error(r->T, r->n, valid, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, r->sums + (item * r->values + v) * r->T, NULL);
     }
 }
@@ -149,8 +174,8 @@ static mesaopt_status measure(const mesaopt_baseline *b, call *c, mesaopt_task *
                               int64_t values, const double *value, double *means, const char *what)
 {
     mesaopt_ctx *ctx = b->head.ctx;
-    run r = {.b = b, .k = kern_get(ctx, MESAOPT_F64, 0), .n = task->shape.dim, .T = task->shape.length, .task = task, .stream = stream,
-             .first = first, .count = count, .values = values, .value = value};
+    run r = {.b = b, .k = kern_get(ctx, MESAOPT_F64, 0), .n = task->shape.dim, .T = task->shape.length, .work = b->method->work, .body = b->method->predict,
+             .task = task, .stream = stream, .first = first, .count = count, .values = values, .value = value};
     const int64_t size = values * r.T;
     mesaopt_status status = allocate(&r, panels(r.k, count < SLOTS * r.k->lanes ? count : SLOTS * r.k->lanes), what);
     if (status != MESAOPT_OK) return status;

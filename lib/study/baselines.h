@@ -3,24 +3,29 @@
 #define STUDY_BASELINES_H
 
 #include "mesaopt/baseline.h"
+#include "study/precondition.h"
 #include "task/sequences.h"
 
 /* One panel of sequences, and all that a method may use for it. */
 typedef struct baseline_problem {
     const kern *k;
+    const mesaopt_baseline *b;
     int64_t n, T;
     double value;                  /* of the setting that the method tunes */
-    int newest_pair;
     void *x;                       /* x_1 .. x_{T+1}: [T+1][n][lane]; 0 in unused lanes */
     void *out;                     /* predictions of x_2 .. x_{T+1}: [T][n][lane] */
-    void *work, *scratch;          /* method->work(n) elements; what products need */
+    void *work;                    /* method->work bytes */
 } baseline_problem;
 
 typedef struct baseline_method {
     int32_t key;                   /* setting that a line search tunes, and where it looks */
     double lowest, highest;
-    int64_t (*work)(int64_t n);    /* -1 on overflow */
+    int64_t (*work)(const baseline_problem *p);        /* -1 on overflow */
     void (*predict)(const baseline_problem *p);
+    int conditions;                /* it has a preconditioner (baseline_preconditioner) */
+    enum precondition_kind kind;
+    int64_t iterations;            /* K unless told */
+    int learned;                   /* rows of coefficients that are learned: 1: a; 2: a and b */
 } baseline_method;
 
 extern const baseline_method baseline_methods[];       /* in the order of the words of MESAOPT_KEY_BASELINE */
@@ -30,13 +35,24 @@ struct mesaopt_baseline {
     const baseline_method *method;
     double value;
     int newest_pair;
+    int64_t iterations;            /* K */
+    double divisor;
+    double *coefficients;          /* a [iterations], b [iterations] */
 };
+
+/* Arguments are valid. */
+mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out);
+
+/* What stands behind a baseline's predictions when its tuned setting has this value; method->conditions. */
+preconditioner baseline_preconditioner(const mesaopt_baseline *b, double value);
 
 mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out);
 
+/* out [B, T, n]: inv(A_t) x_t as its preconditioner has it, of sequences of the same shape. */
+mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out);
+
 /* by_t [T]: means over the sequences. */
-mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
-                                 double *by_t, double *loss);
+mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, double *by_t, double *loss);
 
 /* Sets b->value; unchanged on failure. */
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count);
