@@ -369,7 +369,7 @@ static void evaluate_rows(mesaopt_baseline *b, mesaopt_task *task, mesaopt_task 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_evaluate(NULL, task, 1, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_evaluate((mesaopt_baseline *)task, task, 1, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_evaluate(b, NULL, 1, 0, 1, &by_t, loss));
-    BAD(MESAOPT_E_ARGUMENT, "task: not a live task", mesaopt_baseline_evaluate(b, (mesaopt_task *)b, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: another object, expected a live task", mesaopt_baseline_evaluate(b, (mesaopt_task *)b, 1, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context, expected", mesaopt_baseline_evaluate(b, foreign, 1, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "stream: 3, expected", mesaopt_baseline_evaluate(b, task, 3, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "stream: -1, expected", mesaopt_baseline_evaluate(b, task, -1, 0, 1, &by_t, loss));
@@ -484,10 +484,10 @@ static void trainer_create_rows(const trained *t, const trained *foreign)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_create(NULL, NULL, t->model, t->task, out));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_create((mesaopt_ctx *)t->model, NULL, t->model, t->task, out));
     BAD(MESAOPT_E_SETTING, "settings: settings of scope ctx, expected scope trainer", mesaopt_trainer_create(f->ctx, f->ctx_settings, t->model, t->task, out));
-    BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected a model", mesaopt_trainer_create(f->ctx, NULL, NULL, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected a live model", mesaopt_trainer_create(f->ctx, NULL, NULL, t->task, out));
     BAD(MESAOPT_E_ARGUMENT, "model: another object", mesaopt_trainer_create(f->ctx, NULL, (mesaopt_model *)t->task, t->task, out));
     BAD(MESAOPT_E_ARGUMENT, "model: of another context", mesaopt_trainer_create(f->ctx, NULL, foreign->model, t->task, out));
-    BAD(MESAOPT_E_ARGUMENT, "task: NULL, expected a task", mesaopt_trainer_create(f->ctx, NULL, t->model, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL, expected a live task", mesaopt_trainer_create(f->ctx, NULL, t->model, NULL, out));
     BAD(MESAOPT_E_ARGUMENT, "task: another object", mesaopt_trainer_create(f->ctx, NULL, t->model, (mesaopt_task *)t->model, out));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_trainer_create(f->ctx, NULL, t->model, foreign->task, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_trainer_create(f->ctx, NULL, t->model, t->task, NULL));

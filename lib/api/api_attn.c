@@ -1,16 +1,14 @@
 /* mesaopt/attn.h: validates, then delegates to nn/attend.c. */
+#include "api/api_call.h"
 #include "base/options.h"
 #include "nn/attend.h"
-
-#define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
 
 static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_attn *)o)->memory); }
 
 mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_attn **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(ctx, settings, "settings"));
     CHECK(check_not_null(ctx, out, "out"));
@@ -70,32 +68,18 @@ static mesaopt_status check_inputs(mesaopt_ctx *ctx, const mesaopt_view *q, cons
     return status;
 }
 
-static mesaopt_status enter(mesaopt_attn *a, call *c)
-{
-    if (!handle_ok(a, OBJECT_ATTN)) return MESAOPT_E_ARGUMENT;
-    const mesaopt_status status = ctx_enter(a->head.ctx, CALL_IN_CALLBACK, c);
-    if (status == MESAOPT_OK) atomic_fetch_add(&a->head.in_use, 1);
-    return status;
-}
-
-static mesaopt_status leave(mesaopt_attn *a, call *c, mesaopt_status status)
-{
-    atomic_fetch_sub(&a->head.in_use, 1);
-    return ctx_leave(c, status);
-}
-
 mesaopt_status mesaopt_attn_forward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *out)
 {
     call c;
     attend_shape s;
-    mesaopt_status status = enter(a, &c);
+    mesaopt_status status = call_begin(a, OBJECT_ATTN, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = a->head.ctx;
     CHECK(check_inputs(ctx, q, k, v, &s));
     CHECK(view_check(ctx, out, &(view_want){"out", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 1}));
     CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 3, (const mesaopt_view *[]){q, k, v}, (const char *[]){"q", "k", "v"}));
     CHECK(attend(a, &s, &(attend_views){.q = q, .k = k, .v = v, .out = out}));
-    return leave(a, &c, status);
+    return call_end(a, &c, status);
 }
 
 mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *dout,
@@ -103,7 +87,7 @@ mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, con
 {
     call c;
     attend_shape s;
-    mesaopt_status status = enter(a, &c);
+    mesaopt_status status = call_begin(a, OBJECT_ATTN, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = a->head.ctx;
     CHECK(check_inputs(ctx, q, k, v, &s));
@@ -114,7 +98,7 @@ mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, con
     CHECK(view_apart(ctx, 3, (const mesaopt_view *[]){dq, dk, dv}, (const char *[]){"dq", "dk", "dv"},
                      4, (const mesaopt_view *[]){q, k, v, dout}, (const char *[]){"q", "k", "v", "dout"}));
     CHECK(attend(a, &s, &(attend_views){.q = q, .k = k, .v = v, .dout = dout, .dq = dq, .dk = dk, .dv = dv}));
-    return leave(a, &c, status);
+    return call_end(a, &c, status);
 }
 
 mesaopt_status mesaopt_attn_free(mesaopt_attn *attn) { return object_free(attn); }

@@ -1,9 +1,7 @@
 /* mesaopt/baseline.h: checks arguments, then delegates to study/. */
+#include "api/api_call.h"
 #include "base/options.h"
 #include "study/baselines.h"
-
-/* Skipped once something failed. */
-#define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
 
 static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
 {
@@ -16,23 +14,8 @@ static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
 mesaopt_status mesaopt_baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, settings, out)) : status;
-}
-
-static mesaopt_status enter(mesaopt_baseline *b, call *c)
-{
-    if (!handle_ok(b, OBJECT_BASELINE)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(b->head.ctx, CALL_IN_CALLBACK, c);
-    if (status == MESAOPT_OK) atomic_fetch_add(&b->head.in_use, 1);
-    return status;
-}
-
-static mesaopt_status leave(mesaopt_baseline *b, call *c, mesaopt_status status)
-{
-    atomic_fetch_sub(&b->head.in_use, 1);
-    return ctx_leave(c, status);
 }
 
 static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_view *sequences)
@@ -46,7 +29,7 @@ static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_view *sequ
 mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out)
 {
     call c;
-    mesaopt_status status = enter(baseline, &c);
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
     CHECK(check_sequences(ctx, sequences));
@@ -54,7 +37,7 @@ mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaop
     CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {in[0], in[1] - 1, in[2]}, .output = 1}));
     CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
     CHECK(baseline_predict(baseline, sequences, out));
-    return leave(baseline, &c, status);
+    return call_end(baseline, &c, status);
 }
 
 mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out)
@@ -89,10 +72,8 @@ mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt
 
 static mesaopt_status check_task(mesaopt_ctx *ctx, const mesaopt_task *task, int32_t stream, int64_t first, int64_t count)
 {
-    if (!task) return check_not_null(ctx, task, "task");
-    if (!handle_ok(task, OBJECT_TASK)) return fail(ctx, MESAOPT_E_ARGUMENT, "task: not a live task, expected one");
-    if (task->head.ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "task: of another context, expected one of this");
-    mesaopt_status status = task_range_check(ctx, stream, first, count);
+    mesaopt_status status = check_handle(ctx, task, OBJECT_TASK, "task");
+    CHECK(task_range_check(ctx, stream, first, count));
     if (status == MESAOPT_OK && count < 1) status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 1", (long long)count);
     return status;
 }
@@ -116,7 +97,7 @@ mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_tas
                                          const mesaopt_view *by_t, double *loss)
 {
     call c;
-    mesaopt_status status = enter(baseline, &c);
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
     CHECK(check_task(ctx, task, stream, first, count));
@@ -127,13 +108,13 @@ mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_tas
         status = evaluate(baseline, &c, task, stream, first, count, by_t, loss);
         atomic_fetch_sub(&task->head.in_use, 1);
     }
-    return leave(baseline, &c, status);
+    return call_end(baseline, &c, status);
 }
 
 mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task *task, int64_t count, double *best)
 {
     call c;
-    mesaopt_status status = enter(baseline, &c);
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_task(baseline->head.ctx, task, MESAOPT_STREAM_SEARCH, 0, count));
     if (status == MESAOPT_OK) {
@@ -142,7 +123,7 @@ mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task 
         atomic_fetch_sub(&task->head.in_use, 1);
     }
     if (status == MESAOPT_OK && best) *best = baseline->value;
-    return leave(baseline, &c, status);
+    return call_end(baseline, &c, status);
 }
 
 mesaopt_status mesaopt_baseline_free(mesaopt_baseline *baseline)

@@ -1,31 +1,14 @@
 /* mesaopt/model.h: validates, then delegates to train/. */
+#include "api/api_call.h"
 #include "mesaopt/model.h"
 #include "task/sequences.h"
 #include "train/batch.h"
 #include "train/checkpoint.h"
 
-static mesaopt_status enter(mesaopt_model *m, enum call_kind kind, call *c)
-{
-    if (!handle_ok(m, OBJECT_MODEL)) return MESAOPT_E_ARGUMENT;
-    const mesaopt_status status = ctx_enter(m->head.ctx, kind, c);
-    if (status == MESAOPT_OK) atomic_fetch_add(&m->head.in_use, 1);
-    return status;
-}
-
-static mesaopt_status leave(mesaopt_model *m, call *c, mesaopt_status status)
-{
-    atomic_fetch_sub(&m->head.in_use, 1);
-    return ctx_leave(c, status);
-}
-
-/* CHECK(...) inside a function with `status`: skipped once something failed. */
-#define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
-
 mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(options_check(ctx, settings, MESAOPT_SCOPE_MODEL, "settings"));
     CHECK(check_not_null(ctx, out, "out"));
@@ -42,7 +25,7 @@ static mesaopt_status check_free_to_grow(const mesaopt_model *m)
 mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *settings)
 {
     call c;
-    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(m->head.ctx, settings, "settings"));
     if (status == MESAOPT_OK && !block_kind_of(settings->scope)) {
@@ -51,18 +34,18 @@ mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *setti
     }
     CHECK(check_free_to_grow(m));
     CHECK(model_add(m, &settings, 1));
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 mesaopt_status mesaopt_model_add_text(mesaopt_model *m, const char *blocks)
 {
     call c;
-    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(m->head.ctx, blocks, "blocks"));
     CHECK(check_free_to_grow(m));
     CHECK(model_add_text(m, blocks));
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 int64_t mesaopt_model_text(const mesaopt_model *m, char *buf, int64_t cap)
@@ -99,7 +82,7 @@ mesaopt_status mesaopt_model_width(const mesaopt_model *m, int64_t block, int64_
 static mesaopt_status find(mesaopt_model *m, const char *name, mesaopt_view *out, int gradient)
 {
     call c;
-    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(m->head.ctx, name, "name"));
     CHECK(check_not_null(m->head.ctx, out, "out"));
@@ -110,7 +93,7 @@ static mesaopt_status find(mesaopt_model *m, const char *name, mesaopt_view *out
         *out = model_matrix(m, p, gradient ? m->grads : m->params);
         if (gradient) out->flags = MESAOPT_VIEW_READONLY;
     }
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 mesaopt_status mesaopt_model_parameter(mesaopt_model *m, const char *name, mesaopt_view *out) { return find(m, name, out, 0); }
@@ -120,11 +103,11 @@ mesaopt_status mesaopt_model_parameter_gradient(mesaopt_model *m, const char *na
 mesaopt_status mesaopt_model_initialise(mesaopt_model *m, int64_t seed)
 {
     call c;
-    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     if (seed < 0) status = fail(m->head.ctx, MESAOPT_E_ARGUMENT, "seed: %lld, expected at least 0", (long long)seed);
     else model_initialise(m, seed);
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name)
@@ -174,13 +157,13 @@ mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *token
 {
     call c;
     batch b = {0};
-    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_tokens(m, tokens, &b));
     CHECK(check_batch(m, out, "out", &b, m->outputs, 1));
     CHECK(view_apart(m->head.ctx, 1, &out, (const char *[]){"out"}, 1, &tokens, (const char *[]){"tokens"}));
     CHECK(run(m, &b, &(wanted){.out = out}, "forward"));
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 enum { MAX_ACTIVATIONS = 4097 };
@@ -189,7 +172,7 @@ mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *t
 {
     call c;
     batch b = {0};
-    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
     CHECK(check_tokens(m, tokens, &b));
@@ -206,7 +189,7 @@ mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *t
         }
     }
     CHECK(run(m, &b, &(wanted){.count = count, .blocks = blocks, .outs = outs}, "activations"));
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 /* Loss from the sums by t of a pass over B sequences; by_t becomes means. */
@@ -222,7 +205,7 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens, cons
     call c;
     batch b = {0};
     double *by_t = NULL;
-    mesaopt_status status = enter(m, gradient ? CALL_NORMAL : CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, gradient ? CALL_NORMAL : CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
     CHECK(check_tokens(m, tokens, &b));
@@ -238,7 +221,7 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens, cons
     CHECK(batch_pass(m, &b, &(wanted){.by_t = by_t, .gradient = gradient, .dtokens = dtokens}, gradient ? "gradient" : "loss"));
     if (status == MESAOPT_OK) *loss = mean_loss(by_t, b.T, (double)b.B);
     if (by_t) alloc_free(&ctx->alloc, by_t);
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 mesaopt_status mesaopt_model_loss(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *targets, double *loss)
@@ -255,7 +238,7 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
 {
     call c;
     batch b = {0};
-    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_tokens(m, tokens, &b));
     CHECK(check_batch(m, dout, "dout", &b, m->outputs, 0));
@@ -264,7 +247,7 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
         CHECK(view_apart(m->head.ctx, 1, &dtokens, (const char *[]){"dtokens"}, 2, (const mesaopt_view *[]){tokens, dout}, (const char *[]){"tokens", "dout"}));
     }
     CHECK(run(m, &b, &(wanted){.gradient = 1, .dout = dout, .dtokens = dtokens}, "backward"));
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 enum { EVALUATION_BATCH = 4096 };
@@ -273,11 +256,11 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
 {
     call c;
     double *sums = NULL;
-    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
     CHECK(model_check_whole(m));
-    if (status == MESAOPT_OK && !handle_ok(task, OBJECT_TASK)) status = fail(ctx, MESAOPT_E_ARGUMENT, "task: %s, expected a task", task ? "another object" : "NULL");
+    CHECK(check_handle(ctx, task, OBJECT_TASK, "task"));
     CHECK(batch_check_task(m, task));
     const int64_t T = status == MESAOPT_OK ? task->shape.length : 0;
     CHECK(task_range_check(ctx, stream, first, count));
@@ -287,42 +270,43 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     for (int64_t done = 0; done < count && status == MESAOPT_OK; done += EVALUATION_BATCH) {
         const int64_t left = count - done;
         const batch b = {.B = left < EVALUATION_BATCH ? left : EVALUATION_BATCH, .T = T, .task = task, .stream = stream, .first = first + done};
+        atomic_fetch_add(&task->head.in_use, 1);
         CHECK(task_prepare(task, &c, stream, b.first, b.B, m->dtype));
         CHECK(batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate"));
+        atomic_fetch_sub(&task->head.in_use, 1);
     }
     if (status == MESAOPT_OK) {
         *loss = mean_loss(sums, T, (double)count);
         for (int64_t t = 0; by_t && t < T; t++) ((double *)by_t->data)[t * by_t->stride[0]] = sums[t];
     }
     if (sums) alloc_free(&ctx->alloc, sums);
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 mesaopt_status mesaopt_model_save(mesaopt_model *m, const char *path)
 {
     call c;
-    mesaopt_status status = enter(m, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(m->head.ctx, path, "path"));
     CHECK(checkpoint_save_model(m, path));
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 mesaopt_status mesaopt_model_load(mesaopt_model *m, const char *path)
 {
     call c;
-    mesaopt_status status = enter(m, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(m->head.ctx, path, "path"));
     CHECK(checkpoint_load_model(m, path));
-    return leave(m, &c, status);
+    return call_end(m, &c, status);
 }
 
 mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(ctx, path, "path"));
     CHECK(check_not_null(ctx, out, "out"));

@@ -1,4 +1,5 @@
 /* mesaopt/task.h: checks arguments, then delegates to task/. */
+#include "api/api_call.h"
 #include "base/number.h"
 #include "base/options.h"
 #include "task/sequences.h"
@@ -13,12 +14,11 @@ static mesaopt_status check_create(mesaopt_ctx *ctx, const mesaopt_settings *set
 
 static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_tensor *sequences)
 {
-    if (!sequences) return check_not_null(ctx, sequences, "sequences");
-    if (!handle_ok(sequences, OBJECT_TENSOR)) return fail(ctx, MESAOPT_E_ARGUMENT, "sequences: not a live tensor, expected one");
-    if (sequences->head.ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "sequences: a tensor of another context, expected one of this");
+    mesaopt_status status = check_handle(ctx, sequences, OBJECT_TENSOR, "sequences");
+    if (status != MESAOPT_OK) return status;
     const mesaopt_view *v = &sequences->view;
     view_want want = {.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}};
-    mesaopt_status status = view_check(ctx, v, &want);
+    status = view_check(ctx, v, &want);
     if (status != MESAOPT_OK) return status;
     if (v->shape[0] < 1 || v->shape[1] < 2 || v->shape[2] < 1)
         return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [N,T+1,n] with N, T, n >= 1", view_list(3, v->shape).text);
@@ -53,16 +53,14 @@ static mesaopt_status from_callback(mesaopt_ctx *ctx, const mesaopt_settings *se
 mesaopt_status mesaopt_task_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, settings, out)) : status;
 }
 
 mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_tensor *sequences, mesaopt_task **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, from_tensor(ctx, settings, sequences, out)) : status;
 }
 
@@ -70,8 +68,7 @@ mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settin
                                           mesaopt_task **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, from_callback(ctx, settings, fill, user, out)) : status;
 }
 
@@ -117,21 +114,15 @@ static mesaopt_status checked_tokens(mesaopt_task *task, const mesaopt_view *seq
 mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream, int64_t first, const mesaopt_view *out)
 {
     call c;
-    if (!handle_ok(task, OBJECT_TASK)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(task->head.ctx, CALL_IN_CALLBACK, &c);
-    if (status != MESAOPT_OK) return status;
-    atomic_fetch_add(&task->head.in_use, 1);
-    status = checked_draw(task, &c, stream, first, out);
-    atomic_fetch_sub(&task->head.in_use, 1);
-    return ctx_leave(&c, status);
+    mesaopt_status status = call_begin(task, OBJECT_TASK, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? call_end(task, &c, checked_draw(task, &c, stream, first, out)) : status;
 }
 
 mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *sequences, const mesaopt_view *out)
 {
     call c;
-    if (!handle_ok(task, OBJECT_TASK)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(task->head.ctx, CALL_IN_CALLBACK, &c);
-    return status == MESAOPT_OK ? ctx_leave(&c, checked_tokens(task, sequences, out)) : status;
+    mesaopt_status status = call_begin(task, OBJECT_TASK, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? call_end(task, &c, checked_tokens(task, sequences, out)) : status;
 }
 
 mesaopt_status mesaopt_task_free(mesaopt_task *task)

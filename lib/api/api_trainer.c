@@ -1,20 +1,19 @@
 /* mesaopt/trainer.h: validates, then delegates to train/. A call on a trainer also holds its model and its task, so that none of the
  * three can be freed inside a callback. */
+#include "api/api_call.h"
 #include "train/checkpoint.h"
 #include "train/trainer_impl.h"
 #include <inttypes.h>
 
 static void hold(const mesaopt_trainer *t, int by)
 {
-    atomic_fetch_add(&((mesaopt_trainer *)t)->head.in_use, by);
     atomic_fetch_add(&t->model->head.in_use, by);
     atomic_fetch_add(&t->task->head.in_use, by);
 }
 
 static mesaopt_status enter(mesaopt_trainer *t, enum call_kind kind, call *c)
 {
-    if (!handle_ok(t, OBJECT_TRAINER)) return MESAOPT_E_ARGUMENT;
-    const mesaopt_status status = ctx_enter(t->head.ctx, kind, c);
+    const mesaopt_status status = call_begin(t, OBJECT_TRAINER, kind, c);
     if (status == MESAOPT_OK) hold(t, 1);
     return status;
 }
@@ -22,28 +21,20 @@ static mesaopt_status enter(mesaopt_trainer *t, enum call_kind kind, call *c)
 static mesaopt_status leave(mesaopt_trainer *t, call *c, mesaopt_status status)
 {
     hold(t, -1);
-    return ctx_leave(c, status);
-}
-
-static mesaopt_status check_handle(mesaopt_ctx *ctx, const void *handle, enum object_kind kind, const char *name)
-{
-    if (!handle_ok(handle, kind)) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected a %s", name, handle ? "another object" : "NULL", name);
-    if (((const object *)handle)->ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: of another context, expected the trainer's", name);
-    return MESAOPT_OK;
+    return call_end(t, c, status);
 }
 
 mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
                                       mesaopt_trainer **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     status = options_check(ctx, settings, MESAOPT_SCOPE_TRAINER, "settings");
-    if (status == MESAOPT_OK) status = check_handle(ctx, model, OBJECT_MODEL, "model");
-    if (status == MESAOPT_OK) status = check_handle(ctx, task, OBJECT_TASK, "task");
-    if (status == MESAOPT_OK) status = check_not_null(ctx, out, "out");
-    if (status == MESAOPT_OK) status = trainer_create(ctx, settings, model, task, out);
+    CHECK(check_handle(ctx, model, OBJECT_MODEL, "model"));
+    CHECK(check_handle(ctx, task, OBJECT_TASK, "task"));
+    CHECK(check_not_null(ctx, out, "out"));
+    CHECK(trainer_create(ctx, settings, model, task, out));
     return ctx_leave(&c, status);
 }
 
@@ -84,7 +75,7 @@ mesaopt_status mesaopt_trainer_save(mesaopt_trainer *t, const char *path)
     mesaopt_status status = enter(t, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     status = check_not_null(t->head.ctx, path, "path");
-    if (status == MESAOPT_OK) status = checkpoint_save_trainer(t, path);
+    CHECK(checkpoint_save_trainer(t, path));
     return leave(t, &c, status);
 }
 
@@ -94,7 +85,7 @@ mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path)
     mesaopt_status status = enter(t, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     status = check_not_null(t->head.ctx, path, "path");
-    if (status == MESAOPT_OK) status = checkpoint_load_trainer(t, path);
+    CHECK(checkpoint_load_trainer(t, path));
     return leave(t, &c, status);
 }
 

@@ -237,7 +237,6 @@ static mesaopt_status check_finite(const job *j, const char *what)
 mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task)
 {
     const task_shape shape = task->shape;
-    if (task->head.ctx != m->head.ctx) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "task: of another context, expected the model's");
     if (shape.width != m->inputs || shape.dim != m->outputs)
         return fail(m->head.ctx, MESAOPT_E_SHAPE, "task: tokens of width %lld and targets of %lld, expected %lld and %lld",
                     (long long)shape.width, (long long)shape.dim, (long long)m->inputs, (long long)m->outputs);
