@@ -38,6 +38,36 @@ static inline mesaopt_ctx *context_at(int32_t isa, int32_t threads)
     return ctx;
 }
 
+/* Likewise, from text. */
+static inline mesaopt_ctx *context_from(const char *text)
+{
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, text);
+    mesaopt_ctx *ctx = NULL;
+    const mesaopt_status status = mesaopt_ctx_create(s, &ctx);
+    ck_assert(status == MESAOPT_OK || status == MESAOPT_E_UNSUPPORTED);
+    mesaopt_settings_free(s);
+    return ctx;
+}
+
+static inline mesaopt_model *model_from(mesaopt_ctx *ctx, const char *settings, const char *blocks)
+{
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_MODEL, settings);
+    mesaopt_model *m;
+    ck_assert_int_eq(mesaopt_model_create(ctx, s, &m), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_add_text(m, blocks), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return m;
+}
+
+static inline mesaopt_task *task_from(mesaopt_ctx *ctx, const char *settings)
+{
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, settings);
+    mesaopt_task *t;
+    ck_assert_int_eq(mesaopt_task_create(ctx, s, &t), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return t;
+}
+
 static inline mesaopt_view dense(void *data, int32_t dtype, int32_t ndim, const int64_t *shape)
 {
     mesaopt_view v;
@@ -54,6 +84,14 @@ static inline mesaopt_view dense(void *data, int32_t dtype, int32_t ndim, const 
         mesaopt_ctx_error(ctx, refused_text, sizeof refused_text);                  \
         ck_assert_msg(strstr(refused_text, word), "%s: %s", word, refused_text);    \
         ck_assert_msg(strstr(refused_text, "expected"), "%s", refused_text);        \
+    } while (0)
+
+/* The text of the last failure contains `part`. */
+#define SAID(ctx, part)                                                             \
+    do {                                                                            \
+        char said_text[512];                                                        \
+        mesaopt_ctx_error(ctx, said_text, sizeof said_text);                        \
+        ck_assert_msg(strstr(said_text, part), "%s: %s", part, said_text);          \
     } while (0)
 
 #endif

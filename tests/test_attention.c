@@ -1,23 +1,8 @@
 /* mesaopt_attn: gradients against finite differences; causality, chunks, lanes, ISA levels, strides and overlap. */
-#include <check.h>
+#include "contexts.h"
 #include <math.h>
-#include <mesaopt/mesaopt.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { B = 3, T = 11, H = 2, D = 3, DV = 4 };
-
-static mesaopt_ctx *open_ctx(int32_t isa, int32_t threads)
-{
-    mesaopt_settings *s;
-    mesaopt_ctx *ctx = NULL;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, &s), MESAOPT_OK);
-    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_ISA, isa), MESAOPT_OK);
-    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_THREADS, threads), MESAOPT_OK);
-    const mesaopt_status status = mesaopt_ctx_create(s, &ctx);
-    mesaopt_settings_free(s);
-    return status == MESAOPT_OK ? ctx : NULL;
-}
 
 static mesaopt_attn *open_attn(mesaopt_ctx *ctx, int32_t scope, int64_t lanes, int64_t chunk, double scale)
 {
@@ -108,7 +93,7 @@ static void check_gradients(mesaopt_ctx *ctx, int32_t scope, int64_t lanes, int6
 START_TEST(gradients)
 {
     for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++) {
-        mesaopt_ctx *ctx = open_ctx(isa, 1);
+        mesaopt_ctx *ctx = context_at(isa, 1);
         if (!ctx) continue;
         for (int32_t scope = MESAOPT_SCOPE_LINEAR; scope <= MESAOPT_SCOPE_SOFTMAX; scope++)
             for (int64_t lanes = 1; lanes <= 2; lanes++) {
@@ -124,12 +109,12 @@ END_TEST
 START_TEST(agreement)
 {
     for (int32_t scope = MESAOPT_SCOPE_LINEAR; scope <= MESAOPT_SCOPE_SOFTMAX; scope++) {
-        mesaopt_ctx *base = open_ctx(MESAOPT_ISA_BASELINE, 1);
+        mesaopt_ctx *base = context_at(MESAOPT_ISA_BASELINE, 1);
         problem ref = make(base, MESAOPT_F64, 70);
         ref.attn = open_attn(base, scope, 2, 70, 0);
         run(&ref);
         for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++) {
-            mesaopt_ctx *ctx = open_ctx(isa, 2);
+            mesaopt_ctx *ctx = context_at(isa, 2);
             if (!ctx) continue;
             for (int c = 0; c < 12; c++) {
                 const int32_t dtype = c & 1 ? MESAOPT_F64 : MESAOPT_F32;
@@ -156,7 +141,7 @@ END_TEST
 /* Changing keys, values and queries from step t on leaves outputs before t as they were, bit for bit. */
 START_TEST(causality)
 {
-    mesaopt_ctx *ctx = open_ctx(MESAOPT_ISA_AUTO, 1);
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     for (int c = 0; c < 4; c++) {
         problem p = make(ctx, MESAOPT_F32, T);
         const int64_t t = 6;
@@ -186,7 +171,7 @@ END_TEST
 /* q, k, v packed in one array, reversed time, broadcast keys; gradients into packed slices. */
 START_TEST(strides)
 {
-    mesaopt_ctx *ctx = open_ctx(MESAOPT_ISA_AUTO, 1);
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_SOFTMAX, 0, 0, 0);
     enum { P = 3 * D };
     double packed[B * T * H * P], grads[B * T * H * P], out[B * T * H * D], dense_out[B * T * H * D], dense[3][B * T * H * D], dg[3][B * T * H * D];
@@ -232,7 +217,7 @@ END_TEST
 
 START_TEST(empty)
 {
-    mesaopt_ctx *ctx = open_ctx(MESAOPT_ISA_AUTO, 1);
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_LINEAR, 0, 0, 0);
     mesaopt_view v;
     int64_t bytes = -1;

@@ -1,6 +1,6 @@
 /* Models: gradients of every parameter and of the tokens against finite differences, activations, text form, evaluation,
  * and what must not matter: threads, lanes, padding, order of the batch. */
-#include "support.h"
+#include "contexts.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -41,9 +41,9 @@ START_TEST(gradients)
         problem p;
         char text[64];
         snprintf(text, sizeof text, "isa=%s threads=2", (const char *[]){"baseline", "avx2", "avx512"}[c / (2 * STACKS)]);
-        if (!(p.ctx = ctx_of(text))) continue;
+        if (!(p.ctx = context_from(text))) continue;
         snprintf(text, sizeof text, "dtype=f64 inputs=8 outputs=2 seed=3 lanes=%d", 1 + c % 2);
-        p.model = model_of(p.ctx, text, stacks[c / 2 % STACKS]);
+        p.model = model_from(p.ctx, text, stacks[c / 2 % STACKS]);
         fill(&p, 8);
         double value = 0, again = 1, error = 1;
         ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, &value, &p.dtokens), MESAOPT_OK);
@@ -68,10 +68,10 @@ END_TEST
 /* mesaopt_model_backward with the loss's own dout is mesaopt_model_gradient. */
 START_TEST(own_loss)
 {
-    problem p = {.ctx = ctx_of("")};
+    problem p = {.ctx = context_from("")};
     double out[B * T * 2], value, grad[8 * 6], *dx = malloc(sizeof p.dx);
     mesaopt_view o, g;
-    p.model = model_of(p.ctx, "dtype=f64 inputs=8 outputs=2 seed=3", stacks[1]);
+    p.model = model_from(p.ctx, "dtype=f64 inputs=8 outputs=2 seed=3", stacks[1]);
     fill(&p, 8);
     ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, &value, &p.dtokens), MESAOPT_OK);
     memcpy(dx, p.dx, sizeof p.dx);
@@ -95,13 +95,13 @@ END_TEST
 START_TEST(agreement)
 {
     enum { N = 70 };
-    mesaopt_ctx *ctx[2] = {ctx_of("threads=1"), ctx_of("threads=3")};
+    mesaopt_ctx *ctx[2] = {context_from("threads=1"), context_from("threads=3")};
     double x[N * T * 8], ref[N * T * 2];
     mesaopt_view tokens, out;
     mesaopt_view_dense(x, MESAOPT_F64, 3, (int64_t[]){N, T, 8}, &tokens);
     mesaopt_rng_normal(ctx[0], 1, 20, 0, 0, 1, &tokens);
     for (int s = 0; s < STACKS; s++) {
-        mesaopt_model *m = model_of(ctx[0], "dtype=f64 inputs=8 outputs=2 seed=3 lanes=2", stacks[s]);
+        mesaopt_model *m = model_from(ctx[0], "dtype=f64 inputs=8 outputs=2 seed=3 lanes=2", stacks[s]);
         mesaopt_view_dense(ref, MESAOPT_F64, 3, (int64_t[]){N, T, 2}, &out);
         ck_assert_int_eq(mesaopt_model_forward(m, &tokens, &out), MESAOPT_OK);
         mesaopt_model_free(m);
@@ -109,7 +109,7 @@ START_TEST(agreement)
             char text[80];
             const int f32 = c & 1, lanes = 1 + (c >> 1 & 1);
             snprintf(text, sizeof text, "dtype=%s inputs=8 outputs=2 seed=3 lanes=%d", f32 ? "f32" : "f64", lanes);
-            m = model_of(ctx[c >> 2], text, stacks[s]);
+            m = model_from(ctx[c >> 2], text, stacks[s]);
             float x32[N * T * 8], y32[N * T * 2];
             double y64[N * T * 2];
             for (int i = 0; i < N * T * 8; i++) x32[i] = (float)x[i];
@@ -134,7 +134,7 @@ END_TEST
 static void gradient_bits(mesaopt_ctx *ctx, float *bits, double *value)
 {
     enum { N = 203 };
-    mesaopt_model *m = model_of(ctx, "inputs=8 outputs=2 seed=3", stacks[0]);
+    mesaopt_model *m = model_from(ctx, "inputs=8 outputs=2 seed=3", stacks[0]);
     static float x[N * T * 8], y[N * T * 2];
     mesaopt_view tokens, targets, g;
     mesaopt_view_dense(x, MESAOPT_F32, 3, (int64_t[]){N, T, 8}, &tokens);
@@ -159,11 +159,11 @@ START_TEST(threads)
     double value[5];
     const char *text[] = {"threads=1", "threads=2", "threads=3", "threads=8"};
     for (int i = 0; i < 4; i++) {
-        mesaopt_ctx *ctx = ctx_of(text[i]);
+        mesaopt_ctx *ctx = context_from(text[i]);
         gradient_bits(ctx, bits[i], &value[i]);
         mesaopt_ctx_free(ctx);
     }
-    mesaopt_settings *s = settings_of(MESAOPT_SCOPE_CTX, "threads=4");
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, "threads=4");
     mesaopt_ctx *ctx;
     mesaopt_settings_set_parallel(s, reversed, NULL);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
@@ -179,11 +179,11 @@ END_TEST
 
 START_TEST(activations)
 {
-    problem p = {.ctx = ctx_of("")};
+    problem p = {.ctx = context_from("")};
     double a[3][B * T * 8], out[B * T * 2];
     mesaopt_view outs[3], o;
     const int64_t blocks[] = {2, -1, 0};
-    p.model = model_of(p.ctx, "dtype=f64 inputs=8 outputs=2 seed=3", stacks[0]);
+    p.model = model_from(p.ctx, "dtype=f64 inputs=8 outputs=2 seed=3", stacks[0]);
     fill(&p, 8);
     for (int i = 0; i < 3; i++) mesaopt_view_dense(a[i], MESAOPT_F64, 3, (int64_t[]){B, T, 8}, &outs[i]);
     mesaopt_view_dense(out, MESAOPT_F64, 3, (int64_t[]){B, T, 2}, &o);
@@ -197,7 +197,7 @@ START_TEST(activations)
         }
     const int64_t beyond = 3;
     ck_assert_int_eq(mesaopt_model_activations(p.model, &p.tokens, 1, &beyond, outs), MESAOPT_E_ARGUMENT);
-    ck_assert_text(p.ctx, "blocks: 3");
+    SAID(p.ctx, "blocks: 3");
     outs[2] = outs[0];
     ck_assert_int_eq(mesaopt_model_activations(p.model, &p.tokens, 3, blocks, outs), MESAOPT_E_OVERLAP);
     mesaopt_model_free(p.model);
@@ -207,9 +207,9 @@ END_TEST
 
 START_TEST(text)
 {
-    mesaopt_ctx *ctx = ctx_of("");
+    mesaopt_ctx *ctx = context_from("");
     const char *blocks = "mask(first=3); 2 x linear(heads=1,key=2,residual_clip=1.5); dense(outputs=5); softmax(pe=qk)";
-    mesaopt_model *m = model_of(ctx, "inputs=8 outputs=2", " mask( first = 3 );2 x linear (heads=1, key=2,residual_clip=1.5)\n; dense(outputs=5);softmax(pe=qk)");
+    mesaopt_model *m = model_from(ctx, "inputs=8 outputs=2", " mask( first = 3 );2 x linear (heads=1, key=2,residual_clip=1.5)\n; dense(outputs=5);softmax(pe=qk)");
     char buf[200], small[8];
     const int64_t need = mesaopt_model_text(m, NULL, 0);
     ck_assert_int_eq(mesaopt_model_text(m, buf, sizeof buf), need);
@@ -233,7 +233,7 @@ START_TEST(text)
         {"linear; mask(first=6)", "first: 6", MESAOPT_E_SETTING}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert_int_eq(mesaopt_model_add_text(m, bad[i].blocks), bad[i].status);
-        ck_assert_text(ctx, bad[i].says);
+        SAID(ctx, bad[i].says);
         ck_assert_int_eq(mesaopt_model_blocks(m), before);
     }
     mesaopt_model_free(m);
@@ -244,9 +244,9 @@ END_TEST
 /* Blocks added later leave the weights before them alone, and every route to a model gives the same weights. */
 START_TEST(adding)
 {
-    mesaopt_ctx *ctx = ctx_of("");
-    mesaopt_model *a = model_of(ctx, "inputs=8 outputs=2 seed=5", "2 x linear(heads=1,key=3)"), *b = model_of(ctx, "inputs=8 outputs=2 seed=5", "linear(heads=1,key=3)");
-    mesaopt_settings *s = settings_of(MESAOPT_SCOPE_LINEAR, "heads=1 key=3");
+    mesaopt_ctx *ctx = context_from("");
+    mesaopt_model *a = model_from(ctx, "inputs=8 outputs=2 seed=5", "2 x linear(heads=1,key=3)"), *b = model_from(ctx, "inputs=8 outputs=2 seed=5", "linear(heads=1,key=3)");
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LINEAR, "heads=1 key=3");
     ck_assert_int_eq(mesaopt_model_add(b, s), MESAOPT_OK);
     mesaopt_settings_free(s);
     ck_assert_int_eq(mesaopt_model_parameters(a), 8);
@@ -272,9 +272,9 @@ END_TEST
 START_TEST(evaluation)
 {
     enum { N = 100, W = 40, L = 50 };
-    mesaopt_ctx *ctx = ctx_of("threads=2");
-    mesaopt_task *task = task_of(ctx, "seed=1");
-    mesaopt_model *m = model_of(ctx, "inputs=40 outputs=10 dtype=f64", "linear(heads=2,key=20,init_sd=0.05)");
+    mesaopt_ctx *ctx = context_from("threads=2");
+    mesaopt_task *task = task_from(ctx, "seed=1");
+    mesaopt_model *m = model_from(ctx, "inputs=40 outputs=10 dtype=f64", "linear(heads=2,key=20,init_sd=0.05)");
     mesaopt_tensor *seq, *tok;
     mesaopt_view sequences, tokens, targets, by_t;
     double value, expected, t[L], mean = 0;
@@ -303,23 +303,23 @@ END_TEST
 
 START_TEST(not_finite)
 {
-    problem p = {.ctx = ctx_of("")};
+    problem p = {.ctx = context_from("")};
     double value = 7;
     mesaopt_view w;
-    p.model = model_of(p.ctx, "dtype=f64 inputs=8 outputs=2 seed=3", stacks[0]);
+    p.model = model_from(p.ctx, "dtype=f64 inputs=8 outputs=2 seed=3", stacks[0]);
     fill(&p, 8);
     p.x[13] = NAN;
     ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, &value, NULL), MESAOPT_E_NONFINITE);
-    ck_assert_text(p.ctx, "tokens");
+    SAID(p.ctx, "tokens");
     p.x[13] = 0;
     p.y[3] = INFINITY;
     ck_assert_int_eq(mesaopt_model_loss(p.model, &p.tokens, &p.targets, &value), MESAOPT_E_NONFINITE);
-    ck_assert_text(p.ctx, "targets");
+    SAID(p.ctx, "targets");
     p.y[3] = 0;
     mesaopt_model_parameter(p.model, "blocks.2.value", &w);
     ((double *)w.data)[0] = NAN;
     ck_assert_int_eq(mesaopt_model_loss(p.model, &p.tokens, &p.targets, &value), MESAOPT_E_NONFINITE);
-    ck_assert_text(p.ctx, "block 2");
+    SAID(p.ctx, "block 2");
     ck_assert(value == 7);
     mesaopt_model_free(p.model);
     mesaopt_ctx_free(p.ctx);

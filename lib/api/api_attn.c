@@ -101,4 +101,7 @@ mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, con
     return call_end(a, &c, status);
 }
 
-mesaopt_status mesaopt_attn_free(mesaopt_attn *attn) { return object_free(attn); }
+mesaopt_status mesaopt_attn_free(mesaopt_attn *attn)
+{
+    return attn && !handle_ok(attn, OBJECT_ATTN) ? MESAOPT_E_ARGUMENT : object_free(attn);
+}

@@ -314,4 +314,7 @@ mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_mo
     return ctx_leave(&c, status);
 }
 
-mesaopt_status mesaopt_model_free(mesaopt_model *model) { return object_free(model); }
+mesaopt_status mesaopt_model_free(mesaopt_model *model)
+{
+    return model && !handle_ok(model, OBJECT_MODEL) ? MESAOPT_E_ARGUMENT : object_free(model);
+}

@@ -1,0 +1,309 @@
+/* Bad arguments, arguments.h: rng.h, task.h, attn.h and the rest of model.h. */
+#include "arguments.h"
+
+/* ---- rng.h ---- */
+
+START_TEST(rng_rows)
+{
+    uint32_t words[4] = {1, 2, 3, 4}, *out = (uint32_t *)f->out.block;
+    mesaopt_view square;
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 3, 3}, &square);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rng_philox(NULL, words, out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rng_philox(words, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rng_philox(words, words, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rng_uniform(NULL, 1, 2, 0, 0, 1, &f->to));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_rng_uniform(f->ctx, 1, 2, 0, 0, 1, NULL));
+    BAD(MESAOPT_E_DTYPE, "out: ", mesaopt_rng_uniform(f->ctx, 1, 2, 0, 0, 1, VIEW(with_dtype(f->to, MESAOPT_I64))));
+    BAD(MESAOPT_E_ARGUMENT, "low", mesaopt_rng_uniform(f->ctx, 1, 2, 0, NAN, 1, &f->to));
+    BAD(MESAOPT_E_ARGUMENT, "high", mesaopt_rng_uniform(f->ctx, 1, 2, 0, 1, 0, &f->to));
+    BAD(MESAOPT_E_OVERLAP, "out: ", mesaopt_rng_uniform(f->ctx, 1, 2, 0, 0, 1, VIEW(with_stride(f->to, 0, 1))));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rng_normal(NULL, 1, 2, 0, 0, 1, &f->to));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_rng_normal(f->ctx, 1, 2, 0, 0, 1, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "mean", mesaopt_rng_normal(f->ctx, 1, 2, 0, INFINITY, 1, &f->to));
+    BAD(MESAOPT_E_ARGUMENT, "sd", mesaopt_rng_normal(f->ctx, 1, 2, 0, 0, -1, &f->to));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rng_orthogonal(NULL, 1, 2, 0, &square));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_rng_orthogonal(f->ctx, 1, 2, 0, NULL));
+    BAD(MESAOPT_E_SHAPE, "out: ", mesaopt_rng_orthogonal(f->ctx, 1, 2, 0, &f->to));
+    BAD(MESAOPT_E_SHAPE, "out: ", mesaopt_rng_orthogonal(f->ctx, 1, 2, 0, VIEW(with_extent(square, 2, 2))));
+}
+END_TEST
+
+/* ---- task.h ---- */
+
+static int32_t no_sequences(int32_t stream, int64_t first, const mesaopt_view *out, void *user)
+{
+    (void)stream, (void)first, (void)out, (void)user;
+    return 0;
+}
+
+static void task_create_rows(mesaopt_tensor *foreign)
+{
+    mesaopt_task **out = &f->out.task;
+    mesaopt_tensor *short_one, *spoilt;
+    mesaopt_view v;
+    ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F64, 3, (int64_t[]){2, 1, 3}, &short_one), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &spoilt), MESAOPT_OK);
+    mesaopt_tensor_view(spoilt, &v);
+    ((double *)v.data)[17] = NAN;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_create(NULL, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_create((mesaopt_ctx *)f->tensor, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_create(f->ctx, NULL, NULL));
+    BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_task_create(f->ctx, f->trainer_settings, out));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_task_create(f->ctx, NULL, out)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_from_tensor(NULL, NULL, spoilt, out));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_task_from_tensor(f->ctx, NULL, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: of another context", mesaopt_task_from_tensor(f->ctx, NULL, foreign, out));
+    BAD(MESAOPT_E_SHAPE, "sequences: ", mesaopt_task_from_tensor(f->ctx, NULL, f->tensor, out));
+    BAD(MESAOPT_E_SHAPE, "sequences: shape [2,1,3]", mesaopt_task_from_tensor(f->ctx, NULL, short_one, out));
+    BAD(MESAOPT_E_NONFINITE, "sequences: element [1,1,2] is nan", mesaopt_task_from_tensor(f->ctx, NULL, spoilt, out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_from_callback(NULL, NULL, no_sequences, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "fill: NULL", mesaopt_task_from_callback(f->ctx, NULL, NULL, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_from_callback(f->ctx, NULL, no_sequences, NULL, NULL));
+    ck_assert_int_eq(mesaopt_tensor_free(short_one), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_free(spoilt), MESAOPT_OK);
+}
+
+START_TEST(task_rows)
+{
+    mesaopt_ctx *elsewhere;
+    mesaopt_tensor *foreign;
+    mesaopt_task *task;
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_TASK);
+    mesaopt_view in, to, tokens;
+    ck_assert_int_eq(mesaopt_ctx_create(NULL, &elsewhere), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_create(elsewhere, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &foreign), MESAOPT_OK);
+    task_create_rows(foreign);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, 2);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_LENGTH, 3);
+    ck_assert_int_eq(mesaopt_task_create(f->ctx, s, &task), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 4, 2}, &in);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 4, 2}, &to);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 3, 8}, &tokens);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_shape(NULL, &f->out.whole, NULL, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_draw(NULL, 0, 0, &to));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_draw(task, 0, 0, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "stream: 3", mesaopt_task_draw(task, 3, 0, &to));
+    BAD(MESAOPT_E_ARGUMENT, "first: -1", mesaopt_task_draw(task, 0, -1, &to));
+    BAD(MESAOPT_E_ARGUMENT, "first", mesaopt_task_draw(task, 0, INT64_MAX, &to));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,3,8], expected [*,4,2]", mesaopt_task_draw(task, 0, 0, &tokens));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_tokens(NULL, &in, &tokens));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_task_tokens(task, NULL, &tokens));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_tokens(task, &in, NULL));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,4,2], expected [2,3,8]", mesaopt_task_tokens(task, &in, &to));
+    BAD(MESAOPT_E_DTYPE, "out: ", mesaopt_task_tokens(task, &in, VIEW(with_dtype(tokens, MESAOPT_F32))));
+    BAD(MESAOPT_E_OVERLAP, "out", mesaopt_task_tokens(task, VIEW(with_data(in, f->out.block)), &tokens));
+    BAD(MESAOPT_OK, NULL, mesaopt_task_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_free((mesaopt_task *)f->tensor));
+    ck_assert_int_eq(mesaopt_task_free(task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_free(foreign), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_free(elsewhere), MESAOPT_OK);
+}
+END_TEST
+
+/* ---- attn.h ---- */
+
+START_TEST(attn_rows)
+{
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_SOFTMAX);
+    mesaopt_attn *a;
+    mesaopt_view q, k, v, g, o, dq, dk, dv;
+    const mesaopt_view *bad;
+    ck_assert_int_eq(mesaopt_attn_create(f->ctx, s, &a), MESAOPT_OK);
+    mesaopt_view_dense(f->in, MESAOPT_F64, 4, (int64_t[]){1, 2, 2, 3}, &q);
+    mesaopt_view_dense(f->in + 12, MESAOPT_F64, 4, (int64_t[]){1, 2, 2, 3}, &k);
+    mesaopt_view_dense(f->in + 24, MESAOPT_F64, 4, (int64_t[]){1, 2, 2, 2}, &v);
+    mesaopt_view_dense(f->in + 32, MESAOPT_F64, 4, (int64_t[]){1, 2, 2, 2}, &g);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 4, (int64_t[]){1, 2, 2, 2}, &o);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 4, (int64_t[]){1, 2, 2, 3}, &dq);
+    dk = with_data(dq, f->out.block + 12), dv = with_data(o, f->out.block + 24);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_attn_create(NULL, s, &f->out.attn));
+    BAD(MESAOPT_E_ARGUMENT, "settings: NULL", mesaopt_attn_create(f->ctx, NULL, &f->out.attn));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_attn_create(f->ctx, s, NULL));
+    BAD(MESAOPT_E_SETTING, "settings: for trainer, expected linear or softmax", mesaopt_attn_create(f->ctx, f->trainer_settings, &f->out.attn));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_attn_create(f->ctx, s, &f->out.attn)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_attn_workspace(NULL, MESAOPT_F32, 1, 1, 1, 1, 1, &f->out.whole));
+    BAD(MESAOPT_E_DTYPE, "dtype: ", mesaopt_attn_workspace(a, MESAOPT_F16, 1, 1, 1, 1, 1, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "batch: -1", mesaopt_attn_workspace(a, MESAOPT_F32, -1, 1, 1, 1, 1, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_attn_workspace(a, MESAOPT_F32, 1, -1, 1, 1, 1, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "heads: -1", mesaopt_attn_workspace(a, MESAOPT_F32, 1, 1, -1, 1, 1, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "key: -1", mesaopt_attn_workspace(a, MESAOPT_F32, 1, 1, 1, -1, 1, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "value: 4294967296", mesaopt_attn_workspace(a, MESAOPT_F32, 1, 1, 1, 1, INT64_C(1) << 32, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_attn_workspace(a, MESAOPT_F32, 1, 1, 1, 1, 1, NULL));
+    BAD(MESAOPT_E_MEMORY, "overflows", mesaopt_attn_workspace(a, MESAOPT_F32, MOST, MOST, MOST, MOST, MOST, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_attn_forward(NULL, &q, &k, &v, &o));
+    BAD(MESAOPT_E_ARGUMENT, "q: NULL", mesaopt_attn_forward(a, NULL, &k, &v, &o));
+    BAD(MESAOPT_E_ARGUMENT, "k: NULL", mesaopt_attn_forward(a, &q, NULL, &v, &o));
+    BAD(MESAOPT_E_ARGUMENT, "v: NULL", mesaopt_attn_forward(a, &q, &k, NULL, &o));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_attn_forward(a, &q, &k, &v, NULL));
+    BAD(MESAOPT_E_SHAPE, "q: ", mesaopt_attn_forward(a, VIEW(with_rank(q, 3)), &k, &v, &o));
+    BAD(MESAOPT_E_SHAPE, "k: shape [1,2,2,2], expected [1,2,2,3]", mesaopt_attn_forward(a, &q, &v, &v, &o));
+    BAD(MESAOPT_E_SHAPE, "v: ", mesaopt_attn_forward(a, &q, &k, VIEW(with_extent(v, 1, 1)), &o));
+    BAD(MESAOPT_E_SHAPE, "out: ", mesaopt_attn_forward(a, &q, &k, &v, &dq));
+    BAD(MESAOPT_E_DTYPE, "k: ", mesaopt_attn_forward(a, &q, VIEW(with_dtype(k, MESAOPT_F32)), &v, &o));
+    BAD(MESAOPT_E_ARGUMENT, "out: ", mesaopt_attn_forward(a, &q, &k, &v, VIEW(with_flags(o, MESAOPT_VIEW_READONLY))));
+    BAD(MESAOPT_E_OVERLAP, "v", mesaopt_attn_forward(a, &q, &k, &v, &v));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_attn_forward(a, &q, &k, &v, &o)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_attn_backward(NULL, &q, &k, &v, &g, &dq, &dk, &dv));
+    const char *const names[] = {"q: NULL", "k: NULL", "v: NULL", "dout: NULL", "dq: NULL", "dk: NULL", "dv: NULL"};
+    for (int i = 0; i < 7; i++) {
+        const mesaopt_view *x[] = {&q, &k, &v, &g, &dq, &dk, &dv};
+        x[i] = NULL;
+        BAD(MESAOPT_E_ARGUMENT, names[i], mesaopt_attn_backward(a, x[0], x[1], x[2], x[3], x[4], x[5], x[6]));
+    }
+    BAD(MESAOPT_E_SHAPE, "dout: ", mesaopt_attn_backward(a, &q, &k, &v, &q, &dq, &dk, &dv));
+    BAD(MESAOPT_E_SHAPE, "dv: ", mesaopt_attn_backward(a, &q, &k, &v, &g, &dq, &dk, VIEW(with_extent(dv, 3, 1))));
+    bad = VIEW(with_data(dk, f->out.block + 3));
+    BAD(MESAOPT_E_OVERLAP, "dq", mesaopt_attn_backward(a, &q, &k, &v, &g, &dq, bad, &dv));
+    BAD(MESAOPT_OK, NULL, mesaopt_attn_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_attn_free((mesaopt_attn *)f->tensor));
+    ck_assert_int_eq(mesaopt_attn_free(a), MESAOPT_OK);
+    mesaopt_settings_free(s);
+}
+END_TEST
+
+/* ---- model.h ---- */
+
+static mesaopt_model *model_of_dense(const char *blocks)
+{
+    mesaopt_model *m;
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_MODEL);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, 3);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, 2);
+    mesaopt_settings_set_text(s, "dtype", "f64");
+    ck_assert_int_eq(mesaopt_model_create(f->ctx, s, &m), MESAOPT_OK);
+    if (*blocks) ck_assert_int_eq(mesaopt_model_add_text(m, blocks), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return m;
+}
+
+static void model_build_rows(mesaopt_model *m)
+{
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_DENSE);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_create(NULL, NULL, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_create(f->ctx, NULL, NULL));
+    BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_model_create(f->ctx, f->trainer_settings, &f->out.model));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_model_create(f->ctx, NULL, &f->out.model)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_add(NULL, s));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_add((mesaopt_model *)f->tensor, s));
+    BAD(MESAOPT_E_ARGUMENT, "settings: NULL", mesaopt_model_add(m, NULL));
+    BAD(MESAOPT_E_SETTING, "settings: for trainer, expected a block's", mesaopt_model_add(m, f->trainer_settings));
+    for (int n = 1; n < 5; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_model_add(m, s)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_add_text(NULL, "dense"));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_model_add_text(m, NULL));
+    BAD(MESAOPT_E_FORMAT, "blocks: at character 8", mesaopt_model_add_text(m, "dense; nothing"));
+    BAD(MESAOPT_E_SETTING, "key", mesaopt_model_add_text(m, "dense(key=3)"));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_text(NULL, f->out.text, 4));
+    BAD(MESAOPT_E_ARGUMENT, "buf, cap: NULL", mesaopt_model_text(m, NULL, 4));
+    BAD(MESAOPT_E_ARGUMENT, "buf, cap: ", mesaopt_model_text(m, f->out.text, -1));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_blocks(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_width(NULL, 0, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "block: 1, expected -1 to 0", mesaopt_model_width(m, 1, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "width: NULL", mesaopt_model_width(m, 0, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_parameters(NULL));
+    BAD(1, NULL, mesaopt_model_parameter_name(NULL, 0) == NULL);
+    BAD(1, NULL, mesaopt_model_parameter_name(m, 1) == NULL);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_parameter(NULL, "blocks.0.weight", &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, "name: NULL", mesaopt_model_parameter(m, NULL, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, "name: \"blocks.1.weight\", expected", mesaopt_model_parameter(m, "blocks.1.weight", &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_parameter(m, "blocks.0.weight", NULL));
+    BAD(MESAOPT_E_ARGUMENT, "name: ", mesaopt_model_parameter_gradient(m, "", &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_initialise(NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "seed: -1", mesaopt_model_initialise(m, -1));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_workspace(NULL, 1, 1, 0, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "batch: 0", mesaopt_model_workspace(m, 0, 1, 0, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "length: 0", mesaopt_model_workspace(m, 1, 0, 0, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_model_workspace(m, 1, 1, 0, NULL));
+    mesaopt_settings_free(s);
+}
+
+static void model_pass_rows(mesaopt_model *m)
+{
+    mesaopt_view x, y, out, dx;
+    const int64_t last = 0;
+    double *loss = &f->out.number;
+    mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &x);
+    mesaopt_view_dense(f->in + 24, MESAOPT_F64, 3, (int64_t[]){2, 4, 2}, &y);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 4, 2}, &out);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &dx);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_forward(NULL, &x, &out));
+    BAD(MESAOPT_E_ARGUMENT, "tokens: NULL", mesaopt_model_forward(m, NULL, &out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_forward(m, &x, NULL));
+    BAD(MESAOPT_E_SHAPE, "tokens: ", mesaopt_model_forward(m, &y, &out));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,4,3], expected [2,4,2]", mesaopt_model_forward(m, &x, &dx));
+    BAD(MESAOPT_E_DTYPE, "tokens: ", mesaopt_model_forward(m, VIEW(with_dtype(x, MESAOPT_F32)), &out));
+    BAD(MESAOPT_E_OVERLAP, "tokens", mesaopt_model_forward(m, &x, VIEW(with_data(y, f->in))));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_model_forward(m, &x, &out)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_activations(NULL, &x, 1, &last, &out));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0", mesaopt_model_activations(m, &x, 0, &last, &out));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_model_activations(m, &x, 1, NULL, &out));
+    BAD(MESAOPT_E_ARGUMENT, "outs: NULL", mesaopt_model_activations(m, &x, 1, &last, NULL));
+    BAD(MESAOPT_E_SHAPE, "outs: ", mesaopt_model_activations(m, &x, 1, &last, &dx));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_loss(NULL, &x, &y, loss));
+    BAD(MESAOPT_E_ARGUMENT, "targets: NULL", mesaopt_model_loss(m, &x, NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, "loss: NULL", mesaopt_model_loss(m, &x, &y, NULL));
+    BAD(MESAOPT_E_SHAPE, "targets: ", mesaopt_model_loss(m, &x, &x, loss));
+    BAD(MESAOPT_E_SHAPE, "tokens: empty", mesaopt_model_loss(m, VIEW(with_extent(x, 0, 0)), VIEW(with_extent(y, 0, 0)), loss));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_model_loss(m, &x, &y, loss)));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(2), mesaopt_model_loss(m, &x, &y, loss)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_gradient(NULL, &x, &y, loss, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "tokens: NULL", mesaopt_model_gradient(m, NULL, &y, loss, NULL));
+    BAD(MESAOPT_E_SHAPE, "dtokens: ", mesaopt_model_gradient(m, &x, &y, loss, &out));
+    BAD(MESAOPT_E_OVERLAP, "dtokens", mesaopt_model_gradient(m, &x, &y, loss, &x));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_backward(NULL, &x, &y, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "dout: NULL", mesaopt_model_backward(m, &x, NULL, NULL));
+    BAD(MESAOPT_E_SHAPE, "dout: ", mesaopt_model_backward(m, &x, &x, NULL));
+    BAD(MESAOPT_E_OVERLAP, "dtokens", mesaopt_model_backward(m, &x, &y, &x));
+}
+
+static void model_evaluate_rows(mesaopt_model *m)
+{
+    mesaopt_ctx *elsewhere;
+    mesaopt_task *foreign, *wide, *task;
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_TASK);
+    mesaopt_model *none = model_of_dense(""), *narrow = model_of_dense("dense(outputs=1)");
+    mesaopt_view by_t, x, out;
+    double *loss = &f->out.number;
+    ck_assert_int_eq(mesaopt_ctx_create(NULL, &elsewhere), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_create(elsewhere, NULL, &foreign), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_create(f->ctx, NULL, &wide), MESAOPT_OK);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, 2);
+    mesaopt_settings_set_text(s, "tokens", "raw");
+    ck_assert_int_eq(mesaopt_task_create(f->ctx, s, &task), MESAOPT_OK);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){50}, &by_t);
+    mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &x);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 4, 2}, &out);
+    BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_model_forward(none, &x, &out));
+    BAD(MESAOPT_E_STATE, "model: the last block has 1", mesaopt_model_forward(narrow, &x, &out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_evaluate(NULL, wide, 1, 0, 1, NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_model_evaluate(m, NULL, 1, 0, 1, NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: another object", mesaopt_model_evaluate(m, (mesaopt_task *)m, 1, 0, 1, NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_model_evaluate(m, foreign, 1, 0, 1, NULL, loss));
+    BAD(MESAOPT_E_SHAPE, "task: tokens of width 40", mesaopt_model_evaluate(m, wide, 1, 0, 1, NULL, loss));
+    BAD(MESAOPT_E_SHAPE, "task: tokens of width 2", mesaopt_model_evaluate(m, task, 1, 0, 1, &by_t, loss));
+    ck_assert_int_eq(mesaopt_model_free(none), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_free(narrow), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_free(foreign), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_free(wide), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_free(task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_free(elsewhere), MESAOPT_OK);
+    mesaopt_settings_free(s);
+}
+
+START_TEST(model_rows)
+{
+    mesaopt_model *m = model_of_dense("dense(outputs=2)");
+    model_build_rows(m);
+    model_pass_rows(m);
+    model_evaluate_rows(m);
+    BAD(MESAOPT_OK, NULL, mesaopt_model_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_free((mesaopt_model *)f->tensor));
+    ck_assert_int_eq(mesaopt_model_free(m), MESAOPT_OK);
+}
+END_TEST
+
+Suite *test_arguments_models_suite(void)
+{
+    const TTest *const tables[] = {rng_rows, task_rows, attn_rows, model_rows};
+    return arguments_suite("arguments of models", sizeof tables / sizeof *tables, tables);
+}
