@@ -5,15 +5,6 @@
 
 static const int32_t levels[] = {MESAOPT_ISA_BASELINE, MESAOPT_ISA_AVX2, MESAOPT_ISA_AVX512};
 
-static mesaopt_task *task_from(mesaopt_ctx *ctx, const char *text)
-{
-    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, text);
-    mesaopt_task *task = NULL;
-    ck_assert_int_eq(mesaopt_task_create(ctx, s, &task), MESAOPT_OK);
-    mesaopt_settings_free(s);
-    return task;
-}
-
 /* Sequences first .. first + count - 1, [count][T+1][n]; the caller frees them. */
 static double *drawn(mesaopt_task *task, int32_t stream, int64_t first, int64_t count)
 {

@@ -43,7 +43,7 @@ mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaop
 mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out)
 {
     call c;
-    mesaopt_status status = enter(baseline, &c);
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
     if (!baseline->method->conditions) status = fail(ctx, MESAOPT_E_STATE, "baseline: kernel, expected one that has a preconditioner");
@@ -51,7 +51,7 @@ mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline, const m
     CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1], sequences->shape[2]}, .output = 1}));
     CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
     CHECK(baseline_precondition(baseline, sequences, out));
-    return leave(baseline, &c, status);
+    return call_end(baseline, &c, status);
 }
 
 static const char *name_of(const mesaopt_baseline *b) { return mesaopt_settings_word(MESAOPT_KEY_BASELINE, (int32_t)(b->method - baseline_methods)); }
@@ -59,7 +59,7 @@ static const char *name_of(const mesaopt_baseline *b) { return mesaopt_settings_
 mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt_view *out)
 {
     call c;
-    mesaopt_status status = enter(baseline, &c);
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
     const int rows = baseline->method->learned;
@@ -67,7 +67,7 @@ mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt
     CHECK(check_not_null(ctx, out, "out"));
     if (status == MESAOPT_OK)
         *out = (mesaopt_view){.data = baseline->coefficients, .shape = {rows, baseline->iterations}, .stride = {baseline->iterations, 1}, .ndim = 2, .dtype = MESAOPT_F64};
-    return leave(baseline, &c, status);
+    return call_end(baseline, &c, status);
 }
 
 static mesaopt_status check_task(mesaopt_ctx *ctx, const mesaopt_task *task, int32_t stream, int64_t first, int64_t count)
