@@ -365,11 +365,19 @@ static int32_t show_progress(const mesaopt_step *step, void *user)
     return 0;
 }
 
+/* Path of a training's file in the out folder. */
+static void training_path(const training *t, const char *file, char *path)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s%s", t->prefix ? t->prefix : "", file);
+    out_path(name, path);
+}
+
 /* loss.csv, with its header; a resumed run keeps the rows before its step. */
-static FILE *open_losses(int64_t step, char *path)
+static FILE *open_losses(const training *t, int64_t step, char *path)
 {
     char row[256];
-    out_path("loss.csv", path);
+    training_path(t, "loss.csv", path);
     FILE *f = step > 0 && access(path, F_OK) == 0 ? open_file(path, "r+") : open_file(path, "w");
     long end = 0;
     if (step > 0)
@@ -423,11 +431,11 @@ mesaopt_status training_run(training *t)
     char checkpoint[MAX_PATH], losses[MAX_PATH];
     const int64_t steps = args_int("steps", 0, INT64_MAX / 4), every = args_int("every", 1, INT64_MAX / 4);
     make_folder(args_text("out"));
-    out_path(CHECKPOINT, checkpoint);
-    if (*args_text("resume")) TRY(t->ctx, mesaopt_trainer_load(t->trainer, args_text("resume")));
+    training_path(t, CHECKPOINT, checkpoint);
+    if (*args_text("resume") && !t->prefix) TRY(t->ctx, mesaopt_trainer_load(t->trainer, args_text("resume")));
     int64_t step = mesaopt_trainer_steps(t->trainer);
     if (step > steps) die("resume: the checkpoint is at step %lld, expected at most steps=%lld", (long long)step, (long long)steps);
-    FILE *f = open_losses(step, losses);
+    FILE *f = open_losses(t, step, losses);
     progress p = {seconds(), seconds(), step, steps, isatty(STDERR_FILENO)};
     mesaopt_status status = MESAOPT_OK;
     while (status == MESAOPT_OK) {
@@ -520,8 +528,9 @@ void curves_report(curves *c, const char *title)
     }
     printf("%6s", "mean");
     print_row(stdout, c, 0, "  %14.5f");
+    const char *before = "\nby line search: ";
     for (int i = 0; i < c->count; i++)
-        if (c->of[i].number) printf("%s%s %s %.4g", i > 1 ? ", " : "\nby line search: ", c->of[i].name, c->of[i].number, c->of[i].best);
+        if (c->of[i].number) printf("%s%s %s %.4g", before, c->of[i].name, c->of[i].number, c->of[i].best), before = ", ";
     printf("\ntables: %s, and loss.csv beside it\n", path);
     figure("by_t", title, "t", "squared error at t, halved");
     figure("loss", "loss while training", "step", "loss");

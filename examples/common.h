@@ -59,6 +59,7 @@ typedef struct training {
     mesaopt_task *task, *test;          /* the train stream of one, the test stream of the other; may be the same */
     mesaopt_trainer *trainer;
     int64_t batch, tests, finals;       /* sequences: of a step, behind a row of loss.csv, behind by_t.csv */
+    const char *prefix;                 /* of loss.csv and the checkpoint, for a second training; it does not take resume=. NULL: none */
 } training;
 
 /* Trainer of t->model on t->task; a test task of one's own sequences is used whole. */
