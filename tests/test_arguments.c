@@ -279,7 +279,7 @@ static mesaopt_baseline *baseline_of(const char *kind)
     return b;
 }
 
-static void precondition_rows(void)
+static void precondition_rows(mesaopt_task *task, mesaopt_task *foreign)
 {
     mesaopt_baseline *gd = baseline_of("gd"), *kernel = baseline_of("kernel"), *chebyshev = baseline_of("chebyshev");
     mesaopt_view x, to;
@@ -297,6 +297,17 @@ static void precondition_rows(void)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_coefficients(NULL, &f->out.view));
     BAD(MESAOPT_E_STATE, "baseline: gd, expected richardson or chebyshev", mesaopt_baseline_coefficients(gd, &f->out.view));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_baseline_coefficients(chebyshev, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_updates(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_updates((mesaopt_baseline *)task));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_train(NULL, task, 1, NULL, NULL));
+    BAD(MESAOPT_E_STATE, "baseline: kernel, expected richardson or chebyshev", mesaopt_baseline_train(kernel, task, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_train(chebyshev, NULL, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "task: not a live task", mesaopt_baseline_train(chebyshev, (mesaopt_task *)gd, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context, expected", mesaopt_baseline_train(chebyshev, foreign, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "updates: -1, expected 0 to", mesaopt_baseline_train(chebyshev, task, -1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "updates: 9223372036854775807, expected 0 to", mesaopt_baseline_train(chebyshev, task, INT64_MAX, NULL, NULL));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "train: no memory", (refuse(n), mesaopt_baseline_train(chebyshev, task, 1, NULL, NULL)));
     ck_assert_int_eq(mesaopt_baseline_free(gd), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_free(kernel), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_free(chebyshev), MESAOPT_OK);
@@ -317,9 +328,15 @@ START_TEST(baseline_rows)
     BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_baseline_create(f->ctx, f->trainer_settings, &f->out.baseline));
     BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
     BAD(MESAOPT_E_MEMORY, "baseline: no memory", (refuse(2), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
+    BAD(MESAOPT_E_MEMORY, "baseline: no memory", (refuse(3), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
+    mesaopt_settings *cold;
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &cold), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(cold, MESAOPT_KEY_WARMUP, 40000), MESAOPT_OK);
+    BAD(MESAOPT_E_SETTING, "warmup: 40000, expected less than cosine_steps, which is 40000", mesaopt_baseline_create(f->ctx, cold, &f->out.baseline));
+    mesaopt_settings_free(cold);
     predict_rows(b);
     evaluate_rows(b, task, foreign);
-    precondition_rows();
+    precondition_rows(task, foreign);
     BAD(MESAOPT_OK, NULL, mesaopt_baseline_free(NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_free((mesaopt_baseline *)task));
     ck_assert_int_eq(mesaopt_baseline_free(b), MESAOPT_OK);

@@ -14,7 +14,7 @@
 #ifndef MESAOPT_BASELINE_H
 #define MESAOPT_BASELINE_H
 
-#include "task.h"
+#include "trainer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,6 +35,15 @@ MESAOPT_API mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *basel
 /** View of the coefficients of richardson (f64 [1, K]: a) or chebyshev ([2, K]: a, b), at first a = 1, b = 0; writing through it changes the baseline.
  *  Valid while the baseline lives. MESAOPT_E_STATE: the baseline has none. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt_view *out);
+
+/** Learns the coefficients of richardson (a) or chebyshev (a, b): AdamW on the autoregressive loss, update s on sequences s batch .. (s + 1) batch - 1 of
+ *  the training stream, until `updates` updates in all have been taken (0: 20000, with K = 2 80000), calling `after` (may be NULL) after each, as
+ *  mesaopt_trainer_run; batch, learning rates and clips are settings of the baseline. MESAOPT_STOPPED: the callback or an interrupt ended it early.
+ *  MESAOPT_E_NONFINITE: a loss or gradient is not finite; that update was not made. MESAOPT_E_STATE: the baseline has no coefficients. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_baseline_train(mesaopt_baseline *baseline, mesaopt_task *task, int64_t updates, mesaopt_step_fn after, void *user);
+
+/** Updates taken so far, or a negative status. Since 0.1. */
+MESAOPT_API int64_t mesaopt_baseline_updates(const mesaopt_baseline *baseline);
 
 /** Mean loss and error by t, as mesaopt_model_evaluate; count >= 1. MESAOPT_E_NONFINITE: the loss overflows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss);

@@ -54,7 +54,12 @@ mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline, const m
     return call_end(baseline, &c, status);
 }
 
-static const char *name_of(const mesaopt_baseline *b) { return mesaopt_settings_word(MESAOPT_KEY_BASELINE, (int32_t)(b->method - baseline_methods)); }
+static mesaopt_status check_learns(const mesaopt_baseline *b)
+{
+    if (b->method->learned) return MESAOPT_OK;
+    const char *name = mesaopt_settings_word(MESAOPT_KEY_BASELINE, (int32_t)(b->method - baseline_methods));
+    return fail(b->head.ctx, MESAOPT_E_STATE, "baseline: %s, expected richardson or chebyshev, which have coefficients", name);
+}
 
 mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt_view *out)
 {
@@ -62,11 +67,10 @@ mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt
     mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
-    const int rows = baseline->method->learned;
-    if (rows == 0) status = fail(ctx, MESAOPT_E_STATE, "baseline: %s, expected richardson or chebyshev, which have coefficients", name_of(baseline));
+    const int64_t rows = baseline->method->learned, K = baseline->iterations;
+    CHECK(check_learns(baseline));
     CHECK(check_not_null(ctx, out, "out"));
-    if (status == MESAOPT_OK)
-        *out = (mesaopt_view){.data = baseline->coefficients, .shape = {rows, baseline->iterations}, .stride = {baseline->iterations, 1}, .ndim = 2, .dtype = MESAOPT_F64};
+    if (status == MESAOPT_OK) *out = (mesaopt_view){.data = baseline->coefficients, .shape = {rows, K}, .stride = {K, 1}, .ndim = 2, .dtype = MESAOPT_F64};
     return call_end(baseline, &c, status);
 }
 
@@ -125,6 +129,25 @@ mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task 
     if (status == MESAOPT_OK && best) *best = baseline->value;
     return call_end(baseline, &c, status);
 }
+
+mesaopt_status mesaopt_baseline_train(mesaopt_baseline *baseline, mesaopt_task *task, int64_t updates, mesaopt_step_fn after, void *user)
+{
+    call c;
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_learns(baseline));
+    CHECK(check_task(baseline->head.ctx, task, MESAOPT_STREAM_TRAIN, 0, baseline->batch));
+    if (status == MESAOPT_OK && (updates < 0 || updates > INT64_MAX / baseline->batch))
+        status = fail(baseline->head.ctx, MESAOPT_E_ARGUMENT, "updates: %lld, expected 0 to %lld", (long long)updates, (long long)(INT64_MAX / baseline->batch));
+    if (status == MESAOPT_OK) {
+        atomic_fetch_add(&task->head.in_use, 1);
+        status = baseline_train(baseline, &c, task, updates, after, user);
+        atomic_fetch_sub(&task->head.in_use, 1);
+    }
+    return call_end(baseline, &c, status);
+}
+
+int64_t mesaopt_baseline_updates(const mesaopt_baseline *baseline) { return handle_ok(baseline, OBJECT_BASELINE) ? atomic_load(&baseline->updates) : MESAOPT_E_ARGUMENT; }
 
 mesaopt_status mesaopt_baseline_free(mesaopt_baseline *baseline)
 {

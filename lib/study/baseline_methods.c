@@ -22,8 +22,14 @@ static int64_t conditioned_work(const baseline_problem *p)
     const preconditioner how = baseline_preconditioner(p->b, p->value);
     arena a = {0};
     conditioning_lay_out(&a, p->k, &how, p->n);
-    size_add(a.used, p->n * vector_bytes(p), &a.used);
+    arena_take(&a, 2 * p->n, vector_bytes(p));
     return a.used;
+}
+
+/* z = x - y, n elements */
+static void subtract(const baseline_problem *p, const double *x, const double *y, double *z)
+{
+    for (int64_t i = 0; i < p->n * p->k->lanes; i++) z[i] = x[i] - y[i];
 }
 
 static void conditioned_predict(const baseline_problem *p)
@@ -31,12 +37,16 @@ static void conditioned_predict(const baseline_problem *p)
     const preconditioner how = baseline_preconditioner(p->b, p->value);
     arena a = {p->work, 0};
     const conditioning c = conditioning_lay_out(&a, p->k, &how, p->n);
-    void *u = arena_take(&a, p->n, vector_bytes(p));
+    void *u = arena_take(&a, 2 * p->n, vector_bytes(p)), *error = kern_at(p->k, u, p->n);
+    void *db = p->gradient ? kern_at(p->k, p->gradient, p->b->iterations) : NULL;
     conditioning_start(&c);
     for (int64_t t = 0; t < p->T; t++) {
         conditioning_advance(&c, p->x, t);
         conditioning_solve(&c, row(p, p->x, t), u);
         conditioning_predict(&c, u, row(p, p->out, t));
+        if (!p->gradient) continue;
+        subtract(p, row(p, p->out, t), row(p, p->x, t + 1), error);        /* 0 in unused lanes */
+        conditioning_back(&c, error, p->gradient, db);
     }
 }
 
@@ -124,11 +134,18 @@ preconditioner baseline_preconditioner(const mesaopt_baseline *b, double value)
                             gd ? 1 / value : b->divisor, gd || b->newest_pair};
 }
 
-static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_baseline *)o)->coefficients); }
+static void destroy(object *o)
+{
+    alloc_free(&o->ctx->alloc, ((mesaopt_baseline *)o)->coefficients);
+    alloc_free(&o->ctx->alloc, ((mesaopt_baseline *)o)->moments);
+}
 
 mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
 {
     enum { SCOPE = MESAOPT_SCOPE_BASELINE };
+    adamw recipe;
+    const mesaopt_status status = adamw_read(ctx, settings, SCOPE, &recipe);
+    if (status != MESAOPT_OK) return status;
     mesaopt_baseline *b = object_new(ctx, OBJECT_BASELINE, sizeof *b, destroy);
     if (!b) return MESAOPT_E_MEMORY;
     b->method = &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
@@ -137,11 +154,13 @@ mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *setting
     b->divisor = option_float(settings, SCOPE, MESAOPT_KEY_DIVISOR);
     b->iterations = option_int(settings, SCOPE, MESAOPT_KEY_ITERATIONS);
     if (b->iterations == 0) b->iterations = b->method->iterations;
+    b->recipe = recipe;
+    b->batch = option_int(settings, SCOPE, MESAOPT_KEY_BATCH);
     b->coefficients = alloc_new(&ctx->alloc, 2 * b->iterations, sizeof *b->coefficients);
-    if (!b->coefficients) {
-        fail(ctx, MESAOPT_E_MEMORY, "baseline: no memory for the coefficients of %lld iterations", (long long)b->iterations);
+    b->moments = alloc_new(&ctx->alloc, 4 * b->iterations, sizeof *b->moments);
+    if (!b->coefficients || !b->moments) {
         object_release(&b->head);
-        return MESAOPT_E_MEMORY;
+        return fail(ctx, MESAOPT_E_MEMORY, "baseline: no memory for the coefficients of its iterations");
     }
     for (int64_t k = 0; k < b->iterations; k++) b->coefficients[k] = 1;
     *out = b;

@@ -1,35 +1,17 @@
 /* Runs of a baseline: over the user's sequences, over a task, and the line search (baselines.h).
  *
- * Panels of a task come in blocks of SLOTS; panel i of every block adds its errors to slot i, block after block, and slots are added in order:
+ * Panels of a task come in blocks of SLOTS; panel i of every block adds its sums to slot i, block after block, and slots are added in order:
  * the sums are the same bits for any number of threads, and memory does not grow with the number of sequences.
  * The line search tries a whole grid of values on each panel it draws, then a finer grid around the best one. */
+#include "study/baseline_run.h"
 #include "base/number.h"
 #include "base/options.h"
 #include "base/pool.h"
-#include "study/baselines.h"
 #include <math.h>
 #include <string.h>
 
 enum { SLOTS = 32, GRID = 13, PASSES = 4 };            /* 6 decades are searched to half a per cent */
-
-typedef struct run {
-    const mesaopt_baseline *b;
-    const kern *k;
-    int64_t n, T;
-    char *memory;                  /* of every worker: see lay_out */
-    int64_t worker_bytes;
-
-    int64_t (*work)(const baseline_problem *p);        /* what is run: a method, or precondition */
-    void (*body)(const baseline_problem *p);
-    const mesaopt_view *sequences, *out;               /* the user's */
-
-    mesaopt_task *task;
-    int32_t stream;
-    int64_t first, count, start;   /* `start` of these `count` are done */
-    int64_t values;
-    const double *value;
-    double *sums;                  /* [SLOTS][values][T]: half squared errors */
-} run;
+typedef baseline_run run;
 
 /* What a worker needs, in memory of its own. */
 static baseline_problem lay_out(const run *r, arena *a, void **task_memory)
@@ -40,12 +22,13 @@ static baseline_problem lay_out(const run *r, arena *a, void **task_memory)
     p.x = arena_take(a, size_mul(r->T + 1, r->n, &elements) ? elements : -1, vector);
     p.out = arena_take(a, elements, vector);
     p.work = arena_take(a, r->work(&p), 1);
+    if (r->gradients) p.gradient = arena_take(a, r->gradients, vector);
     *task_memory = arena_take(a, r->task ? task_scratch(r->task, r->k) : 0, 1);
     return p;
 }
 
 /* For runs of at most `items` items. */
-static mesaopt_status allocate(run *r, int64_t items, const char *what)
+static mesaopt_status allocate(run *r, int64_t items)
 {
     mesaopt_ctx *ctx = r->b->head.ctx;
     const int64_t workers = ctx->threads < items ? ctx->threads : items;
@@ -55,17 +38,17 @@ static mesaopt_status allocate(run *r, int64_t items, const char *what)
     r->worker_bytes = plan.used;
     r->memory = plan.used < 0 ? NULL : alloc_new(&ctx->alloc, workers, plan.used);
     if (r->memory) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for %d x %lld bytes (length %lld, dim %lld)", what, (int)workers, (long long)plan.used,
+    return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for %d x %lld bytes (length %lld, dim %lld)", r->what, (int)workers, (long long)plan.used,
                 (long long)r->T, (long long)r->n);
 }
 
-static mesaopt_status run_items(run *r, int64_t items, parallel_body body, const char *what)
+static mesaopt_status run_items(run *r, int64_t items, parallel_body body)
 {
     mesaopt_ctx *ctx = r->b->head.ctx;
     parallel_run(ctx, items, body, r);
     if (!ctx_interrupted(ctx)) return MESAOPT_OK;
     ctx_interrupt_taken(ctx);
-    return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what);
+    return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", r->what);
 }
 
 static int64_t panels(const kern *k, int64_t count) { return (count + k->lanes - 1) / k->lanes; }
@@ -103,20 +86,20 @@ static void predict_item(void *data, int64_t worker, int64_t item)
     view_copy(&out, &to);
 }
 
-static mesaopt_status predict_all(run *r, const char *what)
+static mesaopt_status predict_all(run *r)
 {
     if (view_count(r->out) == 0) return MESAOPT_OK;
     r->k = kern_get(r->b->head.ctx, MESAOPT_F64, 0), r->T = r->out->shape[1], r->n = r->out->shape[2];
     const int64_t items = panels(r->k, r->out->shape[0]);
-    mesaopt_status status = allocate(r, items, what);
-    if (status == MESAOPT_OK) status = run_items(r, items, predict_item, what);
+    mesaopt_status status = allocate(r, items);
+    if (status == MESAOPT_OK) status = run_items(r, items, predict_item);
     alloc_free(&r->b->head.ctx->alloc, r->memory);
     return status;
 }
 
 mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out)
 {
-    return predict_all(&(run){.b = b, .sequences = sequences, .out = out, .work = b->method->work, .body = b->method->predict}, "predict");
+    return predict_all(&(run){.b = b, .what = "predict", .sequences = sequences, .out = out, .work = b->method->work, .body = b->method->predict});
 }
 
 static int64_t precondition_work(const baseline_problem *p)
@@ -136,10 +119,12 @@ static void precondition(const baseline_problem *p)
 
 mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out)
 {
-    return predict_all(&(run){.b = b, .sequences = sequences, .out = out, .work = precondition_work, .body = precondition}, "precondition");
+    return predict_all(&(run){.b = b, .what = "precondition", .sequences = sequences, .out = out, .work = precondition_work, .body = precondition});
 }
 
 /* ---- a task ---- */
+
+static int64_t slot_size(const run *r) { return r->values * r->T + r->gradients; }
 
 static void measure_item(void *data, int64_t worker, int64_t item)
 {
@@ -148,63 +133,69 @@ static void measure_item(void *data, int64_t worker, int64_t item)
     arena a = {r->memory + worker * r->worker_bytes, 0};
     void *task_memory;
     baseline_problem p = lay_out(r, &a, &task_memory);
+    double *sums = r->sums + item * slot_size(r);
     const int64_t at = r->start + item * k->lanes, valid = valid_lanes(k, r->count - at);
     task_panel(r->task, k, r->stream, r->first + at, valid, task_memory, p.x);
-    for (int64_t v = 0; v < r->values; v++) {
+    if (r->gradients) memset(p.gradient, 0, (size_t)(r->gradients * k->lanes * k->size));
+    for (int64_t v = 0; v < r->values; v++, sums += r->T) {
         p.value = r->value[v];
         r->body(&p);
-        k->squared_error(r->T, r->n, valid, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, r->sums + (item * r->values + v) * r->T, NULL);
+        k->squared_error(r->T, r->n, valid, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, sums, NULL);
     }
+    for (int64_t i = 0; i < r->gradients; i++)
+        for (int64_t l = 0; l < k->lanes; l++) sums[i] += ((const double *)p.gradient)[i * k->lanes + l];
 }
 
-static mesaopt_status measure_blocks(run *r, call *c, const char *what)
+mesaopt_status baseline_run_open(run *r, int64_t count)
 {
-    mesaopt_status status = MESAOPT_OK;
+    mesaopt_ctx *ctx = r->b->head.ctx;
+    r->k = kern_get(ctx, MESAOPT_F64, 0), r->n = r->task->shape.dim, r->T = r->task->shape.length;
+    r->work = r->b->method->work, r->body = r->b->method->predict;
     const int64_t block = SLOTS * r->k->lanes;
-    for (; status == MESAOPT_OK && r->start < r->count; r->start += block) {
-        const int64_t left = r->count - r->start, size = left < block ? left : block;
-        status = task_prepare(r->task, c, r->stream, r->first + r->start, size, r->k->dtype);
-        if (status == MESAOPT_OK) status = run_items(r, panels(r->k, size), measure_item, what);
-    }
-    return status;
+    mesaopt_status status = allocate(r, panels(r->k, count < block ? count : block));
+    if (status != MESAOPT_OK) return status;
+    r->sums = alloc_new(&ctx->alloc, SLOTS * slot_size(r), sizeof *r->sums);
+    if (r->sums) return MESAOPT_OK;
+    alloc_free(&ctx->alloc, r->memory);
+    return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for the errors of %lld steps", r->what, (long long)r->T);
 }
 
-/* means [values][T]: mean over sequences first .. first + count - 1 of the half squared error at t, for each value of the tuned setting. */
-static mesaopt_status measure(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
-                              int64_t values, const double *value, double *means, const char *what)
+void baseline_run_close(run *r)
 {
-    mesaopt_ctx *ctx = b->head.ctx;
-    run r = {.b = b, .k = kern_get(ctx, MESAOPT_F64, 0), .n = task->shape.dim, .T = task->shape.length, .work = b->method->work, .body = b->method->predict,
-             .task = task, .stream = stream, .first = first, .count = count, .values = values, .value = value};
-    const int64_t size = values * r.T;
-    mesaopt_status status = allocate(&r, panels(r.k, count < SLOTS * r.k->lanes ? count : SLOTS * r.k->lanes), what);
-    if (status != MESAOPT_OK) return status;
-    r.sums = alloc_new(&ctx->alloc, SLOTS * size, sizeof *r.sums);
-    status = r.sums ? measure_blocks(&r, c, what) : fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for the errors of %lld steps", what, (long long)r.T);
+    alloc_free(&r->b->head.ctx->alloc, r->sums);
+    alloc_free(&r->b->head.ctx->alloc, r->memory);
+}
+
+mesaopt_status baseline_run_measure(run *r, call *c, int64_t first, int64_t count, const double *value, double *means)
+{
+    const int64_t block = SLOTS * r->k->lanes, size = slot_size(r);
+    mesaopt_status status = MESAOPT_OK;
+    r->first = first, r->count = count, r->value = value;
+    memset(r->sums, 0, (size_t)(SLOTS * size) * sizeof *r->sums);
+    for (r->start = 0; status == MESAOPT_OK && r->start < count; r->start += block) {
+        const int64_t left = count - r->start, now = left < block ? left : block;
+        status = task_prepare(r->task, c, r->stream, first + r->start, now, r->k->dtype);
+        if (status == MESAOPT_OK) status = run_items(r, panels(r->k, now), measure_item);
+    }
     for (int64_t i = 0; status == MESAOPT_OK && i < size; i++) {
         double sum = 0;
-        for (int64_t s = 0; s < SLOTS; s++) sum += r.sums[s * size + i];
+        for (int64_t s = 0; s < SLOTS; s++) sum += r->sums[s * size + i];
         means[i] = sum / (double)count;
     }
-    alloc_free(&ctx->alloc, r.sums);
-    alloc_free(&ctx->alloc, r.memory);
     return status;
-}
-
-static double mean(const double *x, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += x[i];
-    return sum / (double)n;
 }
 
 mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
                                  double *by_t, double *loss)
 {
     const double value = b->value;
-    mesaopt_status status = measure(b, c, task, stream, first, count, 1, &value, by_t, "evaluate");
+    run r = {.b = b, .what = "evaluate", .task = task, .stream = stream, .values = 1};
+    mesaopt_status status = baseline_run_open(&r, count);
     if (status != MESAOPT_OK) return status;
-    const double result = mean(by_t, task->shape.length);
+    status = baseline_run_measure(&r, c, first, count, &value, by_t);
+    baseline_run_close(&r);
+    if (status != MESAOPT_OK) return status;
+    const double result = mean_of(by_t, r.T);
     if (!isfinite(result))
         return fail(b->head.ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is %s, expected a finite number", number_text(result).text);
     *loss = result;
@@ -214,37 +205,46 @@ mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_tas
 /* ---- line search ---- */
 
 /* GRID values from low to high, evenly spaced in their logarithm; best: the first of lowest loss. */
-static mesaopt_status try_grid(const mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count, double low, double high,
-                               double *value, double *means, int64_t *best)
+static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, double high, double *value, double *means, int64_t *best)
 {
     for (int64_t i = 0; i < GRID; i++) value[i] = low * pow(high / low, (double)i / (GRID - 1));
-    mesaopt_status status = measure(b, c, task, MESAOPT_STREAM_SEARCH, 0, count, GRID, value, means, "search");
+    mesaopt_status status = baseline_run_measure(r, c, 0, count, value, means);
     double lowest = INFINITY;
     *best = -1;
     for (int64_t i = 0; status == MESAOPT_OK && i < GRID; i++) {
-        const double loss = mean(means + i * task->shape.length, task->shape.length);
+        const double loss = mean_of(means + i * r->T, r->T);
         if (loss < lowest) lowest = loss, *best = i;
     }
     if (status != MESAOPT_OK || *best >= 0) return status;
-    return fail(b->head.ctx, MESAOPT_E_NONFINITE, "search: the loss is not finite for any %s from %s to %s, expected a finite number",
-                options_find(0, b->method->key)->name, number_text(low).text, number_text(high).text);
+    return fail(r->b->head.ctx, MESAOPT_E_NONFINITE, "search: the loss is not finite for any %s from %s to %s, expected a finite number",
+                options_find(0, r->b->method->key)->name, number_text(low).text, number_text(high).text);
+}
+
+static mesaopt_status search(run *r, call *c, int64_t count, double *means, double *found)
+{
+    double value[GRID], low = r->b->method->lowest, high = r->b->method->highest;
+    int64_t best = 0;
+    for (int pass = 0; pass < PASSES; pass++) {
+        const mesaopt_status status = try_grid(r, c, count, low, high, value, means, &best);
+        if (status != MESAOPT_OK) return status;
+        low = value[best > 0 ? best - 1 : 0];
+        high = value[best < GRID - 1 ? best + 1 : GRID - 1];
+    }
+    *found = value[best];
+    return MESAOPT_OK;
 }
 
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count)
 {
     mesaopt_ctx *ctx = b->head.ctx;
-    double value[GRID], low = b->method->lowest, high = b->method->highest;
+    run r = {.b = b, .what = "search", .task = task, .stream = MESAOPT_STREAM_SEARCH, .values = GRID};
     double *means = alloc_new(&ctx->alloc, GRID * task->shape.length, sizeof *means);
-    if (!means) return fail(ctx, MESAOPT_E_MEMORY, "search: no memory for the errors of %lld steps", (long long)task->shape.length);
-    mesaopt_status status = MESAOPT_OK;
-    int64_t best = 0;
-    for (int pass = 0; pass < PASSES && status == MESAOPT_OK; pass++) {
-        status = try_grid(b, c, task, count, low, high, value, means, &best);
-        if (status != MESAOPT_OK) break;
-        low = value[best > 0 ? best - 1 : 0];
-        high = value[best < GRID - 1 ? best + 1 : GRID - 1];
+    mesaopt_status status = means ? baseline_run_open(&r, count)
+                                  : fail(ctx, MESAOPT_E_MEMORY, "search: no memory for the errors of %lld steps", (long long)task->shape.length);
+    if (status == MESAOPT_OK) {
+        status = search(&r, c, count, means, &b->value);
+        baseline_run_close(&r);
     }
-    if (status == MESAOPT_OK) b->value = value[best];
     alloc_free(&ctx->alloc, means);
     return status;
 }

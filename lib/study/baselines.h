@@ -5,6 +5,7 @@
 #include "mesaopt/baseline.h"
 #include "study/precondition.h"
 #include "task/sequences.h"
+#include "train/adamw.h"
 
 /* One panel of sequences, and all that a method may use for it. */
 typedef struct baseline_problem {
@@ -15,6 +16,7 @@ typedef struct baseline_problem {
     void *x;                       /* x_1 .. x_{T+1}: [T+1][n][lane]; 0 in unused lanes */
     void *out;                     /* predictions of x_2 .. x_{T+1}: [T][n][lane] */
     void *work;                    /* method->work bytes */
+    void *gradient;                /* 2 K elements += the gradient, with respect to a and b, of the half squared errors of every lane; NULL: not wanted */
 } baseline_problem;
 
 typedef struct baseline_method {
@@ -38,6 +40,10 @@ struct mesaopt_baseline {
     int64_t iterations;            /* K */
     double divisor;
     double *coefficients;          /* a [iterations], b [iterations] */
+    double *moments;               /* of AdamW: m and v, each as the coefficients */
+    adamw recipe;
+    int64_t batch;
+    _Atomic int64_t updates;       /* taken so far */
 };
 
 /* Arguments are valid. */
@@ -53,6 +59,9 @@ mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_vi
 
 /* by_t [T]: means over the sequences. */
 mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, double *by_t, double *loss);
+
+/* Moves the learned coefficients until `updates` updates in all have been taken (0: as many as the recipe wants). A failed update changes nothing. */
+mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t updates, mesaopt_step_fn after, void *user);
 
 /* Sets b->value; unchanged on failure. */
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count);

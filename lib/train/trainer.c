@@ -1,8 +1,4 @@
-/* Training: step s takes the gradient g of the loss on sequences s batch .. (s + 1) batch - 1 of the training stream, then
- *     g <- clip(g, +-clip_value);   g <- g min(1, clip_norm / ||g||)
- *     m <- b1 m + (1 - b1) g;       v <- b2 v + (1 - b2) g^2
- *     p <- p - lr_s (m / (1 - b1^{s+1}) / (sqrt(v / (1 - b2^{s+1})) + epsilon) + weight_decay p)
- * Source: Loshchilov and Hutter, arXiv 1711.05101, algorithm 2, with the weight decay multiplied by the learning rate; SCIENCE section 4.
+/* Training: step s takes the gradient of the loss on sequences s batch .. (s + 1) batch - 1 of the training stream and hands it to AdamW (adamw.h).
  * The model's gradient is left as it is, unclipped, for the user to look at: a piece of it at a time is copied, clipped and used. */
 #include "train/trainer_impl.h"
 #include "base/options.h"
@@ -14,12 +10,6 @@
 
 enum { PIECE = 4096 };             /* reals; a multiple of every vector */
 
-static double clip_setting(const mesaopt_settings *s, int32_t key)
-{
-    double c = option_float(s, MESAOPT_SCOPE_TRAINER, key);
-    return c > 0 ? c : INFINITY;
-}
-
 static const kern *kern_of(const mesaopt_trainer *t) { return kern_get(t->head.ctx, t->model->dtype, 0); }
 
 /* The piece of the gradient from element `first` on, before `end`, clipped by value; writes its length. */
@@ -28,7 +18,7 @@ static void *clipped_piece(const mesaopt_trainer *t, int64_t first, int64_t end,
     const mesaopt_model *m = t->model;
     *length = end - first < PIECE ? end - first : PIECE;
     memcpy(t->piece, (const char *)m->grads + first * m->size, (size_t)(*length * m->size));
-    if (t->clip_value < INFINITY) kern_of(t)->clamp(*length, t->clip_value, t->piece);
+    if (t->recipe.clip_value < INFINITY) kern_of(t)->clamp(*length, t->recipe.clip_value, t->piece);
     return t->piece;
 }
 
@@ -36,29 +26,27 @@ static void *clipped_piece(const mesaopt_trainer *t, int64_t first, int64_t end,
 static double norm_factor(const mesaopt_trainer *t)
 {
     double squares = 0;
-    if (t->clip_norm == INFINITY) return 1;
+    if (t->recipe.clip_norm == INFINITY) return 1;
     for (int64_t first = 0, n; first < t->model->n_params; first += n) {
         const void *g = clipped_piece(t, first, t->model->n_params, &n);
         squares += kern_of(t)->sum_squares(n, g);
     }
-    double norm = sqrt(squares);
-    return norm > t->clip_norm ? t->clip_norm / norm : 1;
+    return adamw_norm_factor(&t->recipe, sqrt(squares));
 }
 
 /* Runs to its end once begun: an interrupt must not leave half a step. */
-static void update(mesaopt_trainer *t, int64_t step, double lr)
+static void update(mesaopt_trainer *t, int64_t step)
 {
     const mesaopt_model *m = t->model;
     const kern *k = kern_of(t);
-    double factor = norm_factor(t), c1 = 1 / (1 - power(t->beta1, step + 1)), c2 = 1 / (1 - power(t->beta2, step + 1));
+    const double factor = norm_factor(t);
     for (int64_t i = 0; i < m->n_table; i++) {
         const model_parameter *p = &m->table[i];
-        const double decay = m->blocks[p->block].param[p->index].decay ? t->weight_decay : 0;
+        const int decays = m->blocks[p->block].param[p->index].decay;
         for (int64_t first = p->offset, end = first + p->rows * p->cols, n; first < end; first += n) {
             void *g = clipped_piece(t, first, end, &n);
             if (factor < 1) k->scale(n, factor, g);
-            k->adamw(n, (char *)m->params + first * m->size, g, (char *)t->m + first * m->size, (char *)t->v + first * m->size,
-                     lr, t->beta1, t->beta2, t->epsilon, decay, c1, c2);
+            adamw_update(&t->recipe, k, step, decays, n, (char *)m->params + first * m->size, g, (char *)t->m + first * m->size, (char *)t->v + first * m->size);
         }
     }
 }
@@ -86,31 +74,35 @@ mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report)
     double sum = 0, norm = sqrt(kern_of(t)->sum_squares(m->n_params, m->grads));
     for (int64_t i = 0; i < T; i++) sum += t->by_t[i];
     if (!isfinite(norm)) return fail(ctx, MESAOPT_E_NONFINITE, "%s: the norm of the gradient is not finite", what);
-    *report = (mesaopt_step){sizeof *report, step + 1, sum / ((double)t->batch * (double)T), schedule_rate(&t->rate, step), norm};
-    update(t, step, report->lr);
+    *report = (mesaopt_step){sizeof *report, step + 1, sum / ((double)t->batch * (double)T), schedule_rate(&t->recipe.rate, step), norm};
+    update(t, step);
     atomic_store(&t->step, step + 1);
     return MESAOPT_OK;
 }
 
+int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void *user)
+{
+    int stop = 0;
+    if (after) {
+        ctx_callback_begin(c);
+        stop = after(report, user) != 0;
+        ctx_callback_end(c);
+    }
+    if (ctx_interrupted(c->ctx)) {                     /* it came while the parameters moved, or in the callback */
+        ctx_interrupt_taken(c->ctx);
+        stop = 1;
+    }
+    return stop;
+}
+
 mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after, void *user)
 {
-    mesaopt_ctx *ctx = t->head.ctx;
     while (atomic_load(&t->step) < steps) {
         mesaopt_step report;
         mesaopt_status status = trainer_step(t, c, &report);
         if (status == MESAOPT_E_INTERRUPTED) return MESAOPT_STOPPED;
         if (status != MESAOPT_OK) return status;
-        int stop = 0;
-        if (after) {
-            ctx_callback_begin(c);
-            stop = after(&report, user) != 0;
-            ctx_callback_end(c);
-        }
-        if (ctx_interrupted(ctx)) {                    /* it came while the parameters moved, or in the callback */
-            ctx_interrupt_taken(ctx);
-            stop = 1;
-        }
-        if (stop) return MESAOPT_STOPPED;
+        if (step_stops(c, &report, after, user)) return MESAOPT_STOPPED;
     }
     return MESAOPT_OK;
 }
@@ -126,12 +118,6 @@ static void destroy(object *o)
     atomic_fetch_sub(&t->model->trainers, 1);
     object_release(&t->model->head);
     object_release(&t->task->head);
-}
-
-static mesaopt_status check_schedule(mesaopt_ctx *ctx, const schedule *s)
-{
-    if (s->cosine_steps == 0 || s->warmup < s->cosine_steps) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_SETTING, "warmup: %" PRId64 ", expected less than cosine_steps, which is %" PRId64, s->warmup, s->cosine_steps);
 }
 
 /* All that steps need: moments, pieces, the pass's workspace, room for the sequences of a callback. */
@@ -153,30 +139,22 @@ static mesaopt_status reserve(mesaopt_trainer *t)
 mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
                               mesaopt_trainer **out)
 {
-    enum { SCOPE = MESAOPT_SCOPE_TRAINER };
-    const schedule rate = {option_float(settings, SCOPE, MESAOPT_KEY_LR), option_float(settings, SCOPE, MESAOPT_KEY_LR_END),
-                           option_int(settings, SCOPE, MESAOPT_KEY_WARMUP), option_int(settings, SCOPE, MESAOPT_KEY_COSINE_STEPS)};
-    mesaopt_status status = check_schedule(ctx, &rate);
+    adamw recipe;
+    mesaopt_status status = adamw_read(ctx, settings, MESAOPT_SCOPE_TRAINER, &recipe);
     if (status == MESAOPT_OK) status = model_check_whole(model);
     if (status == MESAOPT_OK) status = batch_check_task(model, task);
     if (status != MESAOPT_OK) return status;
     mesaopt_trainer *t = object_new(ctx, OBJECT_TRAINER, sizeof *t, destroy);
     if (!t) return MESAOPT_E_MEMORY;
     if (settings) t->settings = *settings;
-    else options_init(&t->settings, SCOPE);
+    else options_init(&t->settings, MESAOPT_SCOPE_TRAINER);
     t->model = model;
     t->task = task;
     object_retain(&model->head);
     object_retain(&task->head);
     atomic_fetch_add(&model->trainers, 1);
-    t->rate = rate;
-    t->batch = option_int(settings, SCOPE, MESAOPT_KEY_BATCH);
-    t->weight_decay = option_float(settings, SCOPE, MESAOPT_KEY_WEIGHT_DECAY);
-    t->beta1 = option_float(settings, SCOPE, MESAOPT_KEY_BETA1);
-    t->beta2 = option_float(settings, SCOPE, MESAOPT_KEY_BETA2);
-    t->epsilon = option_float(settings, SCOPE, MESAOPT_KEY_EPSILON);
-    t->clip_value = clip_setting(settings, MESAOPT_KEY_CLIP_VALUE);
-    t->clip_norm = clip_setting(settings, MESAOPT_KEY_CLIP_NORM);
+    t->recipe = recipe;
+    t->batch = option_int(settings, MESAOPT_SCOPE_TRAINER, MESAOPT_KEY_BATCH);
     status = reserve(t);
     if (status != MESAOPT_OK) object_release(&t->head);
     else *out = t;

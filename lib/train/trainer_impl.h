@@ -4,17 +4,16 @@
 
 #include "mesaopt/trainer.h"
 #include "task/sequences.h"
+#include "train/adamw.h"
 #include "train/model_impl.h"
-#include "train/schedule.h"
 
 struct mesaopt_trainer {
     object head;
     mesaopt_settings settings;     /* a copy */
     mesaopt_model *model;          /* counted */
     mesaopt_task *task;            /* counted */
-    schedule rate;
+    adamw recipe;
     int64_t batch;
-    double weight_decay, beta1, beta2, epsilon, clip_value, clip_norm;     /* clips: infinity for none */
     _Atomic int64_t step;          /* steps taken */
     void *m, *v;                   /* moments, one real per parameter */
     void *piece;                   /* of the gradient, while it is clipped */
@@ -28,6 +27,9 @@ mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings
 /* One step, or a status: then parameters, moments and the count of steps are as they were. */
 mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report);
 mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after, void *user);
+
+/* Tells the callback (may be NULL) of a step that was taken. Does it, or an interrupt, end the run? */
+int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void *user);
 
 /* Do sequences of `steps` steps have indices that fit into int64_t? */
 int trainer_steps_fit(const mesaopt_trainer *t, int64_t steps);

@@ -1,0 +1,42 @@
+/* Measuring a baseline on a task, again and again in the same memory: evaluation, line search, learning of coefficients. */
+#ifndef STUDY_BASELINE_RUN_H
+#define STUDY_BASELINE_RUN_H
+
+#include "study/baselines.h"
+
+typedef struct baseline_run {
+    const mesaopt_baseline *b;
+    const char *what;              /* for texts of failures */
+    const kern *k;
+    int64_t n, T;
+    int64_t (*work)(const baseline_problem *p);        /* of the method, or what else is run */
+    void (*body)(const baseline_problem *p);
+    char *memory;                  /* of every worker */
+    int64_t worker_bytes;
+
+    const mesaopt_view *sequences, *out;               /* the user's, or: */
+
+    mesaopt_task *task;
+    int32_t stream;
+    int64_t first, count, start;   /* `start` of these `count` are done */
+    int64_t values;
+    const double *value;           /* of the tuned setting */
+    int64_t gradients;             /* 2 K when the gradient of the coefficients is wanted, values is 1 then; 0 */
+    double *sums;                  /* [slot][values T + gradients]: half squared errors, gradients of their sums */
+} baseline_run;
+
+/* b, what, task, stream, values and gradients are set; count: of most sequences measured at once. Nothing to close after a failure. */
+mesaopt_status baseline_run_open(baseline_run *r, int64_t count);
+void baseline_run_close(baseline_run *r);
+
+/* means [values T + gradients] over sequences first .. first + count - 1. Allocates nothing, unless a callback's batch grows. */
+mesaopt_status baseline_run_measure(baseline_run *r, call *c, int64_t first, int64_t count, const double *value, double *means);
+
+static inline double mean_of(const double *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i];
+    return sum / (double)n;
+}
+
+#endif
