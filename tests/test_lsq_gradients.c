@@ -37,6 +37,7 @@ static mesaopt_lsq *open_lsq(mesaopt_ctx *ctx, const char *solver, int64_t lanes
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_LANES, lanes), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_CHUNK, chunk), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_float(s, MESAOPT_KEY_RIDGE, 0.7), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_ITERATIONS, strcmp(solver, "neumann") ? 0 : 2000), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_lsq_plan(ctx, s, D, DV, &l), MESAOPT_OK);
     mesaopt_settings_free(s);
     return l;
@@ -223,6 +224,13 @@ END_TEST
 START_TEST(sherman_morrison) { check_all(1 + _i, "sherman_morrison", 0); }
 END_TEST
 
+START_TEST(iterative)
+{
+    const char *const solvers[] = {"cg", "jacobi", "pcg", "neumann"};
+    check_all(1 + _i % 3, solvers[_i / 3], 1);
+}
+END_TEST
+
 /* Long enough for several segments in every lane, and for chunks that end in their middle. */
 START_TEST(long_sequence)
 {
@@ -244,6 +252,7 @@ Suite *test_lsq_gradients_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, cholesky, 0, 6);
     tcase_add_loop_test(t, sherman_morrison, 0, 3);
+    tcase_add_loop_test(t, iterative, 0, 12);
     tcase_add_loop_test(t, long_sequence, 0, 3);
     suite_add_tcase(s, t);
     return s;

@@ -30,6 +30,10 @@ typedef struct mesaopt_lsq mesaopt_lsq;
 #define MESAOPT_LSQ_H_LAST 7           /* [N, H, d, d]: H after the last step */
 #define MESAOPT_LSQ_S_LAST 8           /* [N, H, d, dv] */
 #define MESAOPT_LSQ_SOLUTION 9         /* [B, T, H, d]: x_t = (H_t + diag l)^-1 q_t; an input of mesaopt_lsq_adjoint, which then solves half as much */
+/* Certificates of x (forward) and of the adjoint's solution: */
+#define MESAOPT_LSQ_RESIDUAL 10        /* [B, T, H]: |b - A x| / |b| */
+#define MESAOPT_LSQ_ITERATIONS 11      /* [B, T, H]: 0 for direct solvers */
+#define MESAOPT_LSQ_CONDITION 12       /* [B, T, H]: (tr H_t + max l) / min l, an upper bound of the condition number */
 /* Further inputs of mesaopt_lsq_adjoint: */
 #define MESAOPT_LSQ_D_H_LAST 13        /* gradients with respect to H_LAST and S_LAST */
 #define MESAOPT_LSQ_D_S_LAST 14
@@ -46,7 +50,8 @@ MESAOPT_API mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_sett
 /** Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when `adjoint` is not 0. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int32_t adjoint, int64_t *bytes);
 
-/** out [B, T, H, dv] for all steps, and what else `which` asks for. Outputs must not overlap inputs or each other. Since 0.1. */
+/** out [B, T, H, dv] for all steps, and what else `which` asks for. Outputs must not overlap inputs or each other. MESAOPT_NOT_CONVERGED: an iterative solver
+ *  missed its tolerance in some rows; the context's text says how many, and the setting fallback what became of them. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *out,
                                                int64_t count, const int32_t *which, const mesaopt_view *views);
 

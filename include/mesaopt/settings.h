@@ -78,11 +78,14 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_RIDGE 82           /* ridge: of lsq and the preconditioners; of every key channel when there is no operand for it */
 #define MESAOPT_KEY_NEWEST_PAIR 83     /* newest_pair: 1 uses the pairs up to (x_{t-1}, x_t), 0 leaves the newest out, as the paper does */
 /* Least squares: */
-#define MESAOPT_KEY_SOLVER 100         /* solver: auto, cholesky, sherman_morrison (refused with forgetting) */
+#define MESAOPT_KEY_SOLVER 100         /* solver: auto, cholesky, sherman_morrison (refused with forgetting), cg, jacobi, pcg, neumann */
+#define MESAOPT_KEY_TOLERANCE 101      /* tolerance: of iterative solvers, residual over right-hand side per row; 0: by element type */
+#define MESAOPT_KEY_FALLBACK 103       /* fallback: 1 solves rows that did not converge by Cholesky, 0 leaves them as they are */
 #define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no operand for it */
 /* Baseline, continued: */
 #define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of kernel */
-#define MESAOPT_KEY_ITERATIONS 161     /* iterations: K, steps of gd or of a preconditioner; 0: 1 for gd, 6 for the others */
+#define MESAOPT_KEY_ITERATIONS 161     /* iterations: K, steps of gd or of a preconditioner; 0: 1 for gd, 6 for the others;
+                                        * least squares: at most so many per row; 0: by key dimension */
 #define MESAOPT_KEY_DIVISOR 162        /* divisor: c, which neumann, richardson and chebyshev divide A_t by; 0: its Frobenius norm */
 
 /* Types of values. */

@@ -44,6 +44,9 @@ mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settin
         l->lanes = option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_LANES);
         l->ridge = option_float(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_RIDGE);
         l->gamma = gamma;
+        l->tolerance = option_float(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_TOLERANCE);
+        l->iterations = option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_ITERATIONS);
+        l->fallback = (int)option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_FALLBACK);
         *out = l;
     }
     return ctx_leave(&c, status);
@@ -65,6 +68,9 @@ static const operand operands[LSQ_OPERANDS] = {
     [MESAOPT_LSQ_H_LAST] = {"h_last", FORWARD_OUT, KEY_STATE},
     [MESAOPT_LSQ_S_LAST] = {"s_last", FORWARD_OUT, VALUE_STATE},
     [MESAOPT_LSQ_SOLUTION] = {"solution", FORWARD_OUT | ADJOINT_IN, KEYS},
+    [MESAOPT_LSQ_RESIDUAL] = {"residual", FORWARD_OUT | ADJOINT_OUT, TOKENS},
+    [MESAOPT_LSQ_ITERATIONS] = {"iterations", FORWARD_OUT | ADJOINT_OUT, TOKENS},
+    [MESAOPT_LSQ_CONDITION] = {"condition", FORWARD_OUT | ADJOINT_OUT, TOKENS},
     [MESAOPT_LSQ_D_H_LAST] = {"d_h_last", ADJOINT_IN, KEY_STATE},
     [MESAOPT_LSQ_D_S_LAST] = {"d_s_last", ADJOINT_IN, VALUE_STATE},
     [MESAOPT_LSQ_D_BETA] = {"d_beta", ADJOINT_OUT, TOKENS},
@@ -82,8 +88,8 @@ typedef struct checked {
     lsq_shape s;
     lsq_views v;
     int n_in, n_out;
-    const mesaopt_view *in[16], *out[16];
-    const char *in_name[16], *out_name[16];
+    const mesaopt_view *in[LSQ_OPERANDS], *out[LSQ_OPERANDS];
+    const char *in_name[LSQ_OPERANDS], *out_name[LSQ_OPERANDS];
 } checked;
 
 static void note(checked *c, const mesaopt_view *v, const char *name, int output)

@@ -100,6 +100,11 @@ struct kern {
     void (*sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s);
     void (*inverse_sqrt)(int64_t n, void *x);                                             /* x <- 1 / sqrt(x), 0 where x is 0 */
 
+    /* Blocks of one dense factor A = U^T U, simd_dense.c, whatever the lanes: U over the upper triangle of A, with 1 / U_ii on its diagonal; B [n x m] <- U^-T B, U^-1 B. */
+    void (*dense_factor)(int64_t n, void *A, int64_t rs);
+    void (*dense_forward)(int64_t n, int64_t m, const void *U, int64_t u_rs, void *B, int64_t b_rs);
+    void (*dense_backward)(int64_t n, int64_t m, const void *U, int64_t u_rs, void *B, int64_t b_rs);
+
     /* Gates, simd_rows.c: n reals, log_gate <= 0; the gate is high + low, to twice the precision near 1; low is 0 elsewhere. */
     void (*gates)(int64_t n, const void *log_gate, void *high, void *low);
     /* D[i, 0] = g_0 .. g_i, D[i, j + 1] = g_{j+1} .. g_i for j <= i < C; `stride` between gates. */
@@ -109,11 +114,26 @@ struct kern {
     void (*row_scale)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs);      /* Y_t = c_t X_t */
     void (*row_dot)(int64_t T, int64_t n, const void *weight, const void *X, int64_t x_rs, const void *Y, int64_t y_rs,              /* out_t = sum_j w_j X_tj Y_tj */
                     void *out, int64_t stride);
+    void (*row_add)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs);       /* Y_t += c_t X_t */
+    void (*row_ridge)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs, void *Y, int64_t y_rs);                  /* Y_tj += l_j X_tj */
+    void (*row_pick)(int64_t T, int64_t n, const void *mask, const void *X, int64_t x_rs, void *Y, int64_t y_rs);                    /* Y_t = X_t where mask_t is not 0 */
+    void (*row_max)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *out);                                                   /* out_t = max_j |X_tj| */
+    /* Inverse diagonals of H_t + diag(ridge), C x n dense, from the matrix H before: H_t = g_t H_{t-1} + beta_t k_t k_t^T. */
+    void (*row_diagonal)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
+                         const void *H, int64_t h_rs, const void *ridge, void *out);
+    void (*residuals)(int64_t T, int64_t n, const void *B, int64_t b_rs, const void *Y, int64_t y_rs, void *out);                    /* out_t = |B_t - Y_t| / |B_t|, 0 where B_t is 0 */
+    /* norm_t = tr H_t + max ridge >= |H_t + diag(ridge)|, H_t as above; lowest: one element, min ridge. */
+    void (*norms)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
+                  const void *H, int64_t h_rs, const void *ridge, void *norm, void *lowest);
     void (*column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out);                   /* out_j += sum_t X_tj Y_tj */
     /* out_t = last + sum over s >= t of (c_s - beta_s dbeta_s), in double; where the gate is 0 it is 0 and the sum starts anew. beta NULL: 1; last (NULL: 0): one element. */
     void (*forget)(int64_t T, const void *c, const void *beta, int64_t b_rs, const void *dbeta, int64_t db_rs, const void *high, int64_t h_rs,
                    const void *last, void *out, int64_t rs);
-    void (*carry)(int64_t n, double a, const void *added, double *exact, void *now);      /* n reals, whatever the lanes: exact = now = a exact + added; now may be added */
+    /* n reals, whatever the lanes: */
+    void (*multiply)(int64_t n, const void *x, const void *y, void *z);                   /* z = x y */
+    void (*ratio)(int64_t n, const void *a, const void *b, void *out);                    /* a / b; 0 where b is 0 */
+    int64_t (*above)(int64_t n, const void *x, const void *bound, double factor, void *mask, void *count);   /* mask (1, 0) &= not x <= factor bound; count += mask; returns the ones */
+    void (*carry)(int64_t n, double a, const void *added, double *exact, void *now);      /* exact = now = a exact + added; now may be added */
     void (*add_transposed)(int64_t n, const void *X, void *Y);                            /* n x n, dense: Y += X + X^T */
 };
 

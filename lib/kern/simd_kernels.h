@@ -27,6 +27,12 @@ void NAME(squared_error_one)(int64_t, int64_t, int64_t, const void *, int64_t, c
 void NAME(ridge_row)(int64_t, int64_t, void *, void *);
 void NAME(ridge_apply)(int64_t, int64_t, const void *, void *, void *);
 
+void NAME(dense_factor)(int64_t, void *, int64_t);
+void NAME(dense_forward)(int64_t, int64_t, const void *, int64_t, void *, int64_t);
+void NAME(dense_backward)(int64_t, int64_t, const void *, int64_t, void *, int64_t);
+void NAME(multiply)(int64_t, const void *, const void *, void *);
+void NAME(ratio)(int64_t, const void *, const void *, void *);
+int64_t NAME(above)(int64_t, const void *, const void *, double, void *, void *);
 void NAME(carry)(int64_t, double, const void *, double *, void *);
 void NAME(inverse_sqrt)(int64_t, void *);
 void NAME(sigmoid)(int64_t, const void *, void *, void *, void *);
@@ -42,6 +48,15 @@ void NAME(precondition_back)(int64_t, int64_t, const double *, const double *, c
     void NAME(mask##one)(int64_t, const void *, int64_t, void *, int64_t); \
     void NAME(row_scale##one)(int64_t, int64_t, const void *, int64_t, const void *, int64_t, void *, int64_t); \
     void NAME(row_dot##one)(int64_t, int64_t, const void *, const void *, int64_t, const void *, int64_t, void *, int64_t); \
+    void NAME(row_add##one)(int64_t, int64_t, const void *, int64_t, const void *, int64_t, void *, int64_t); \
+    void NAME(row_ridge##one)(int64_t, int64_t, const void *, const void *, int64_t, void *, int64_t); \
+    void NAME(row_pick##one)(int64_t, int64_t, const void *, const void *, int64_t, void *, int64_t); \
+    void NAME(norms##one)(int64_t, int64_t, const void *, int64_t, const void *, int64_t, const void *, const void *, int64_t, const void *, int64_t, \
+                          const void *, void *, void *); \
+    void NAME(residuals##one)(int64_t, int64_t, const void *, int64_t, const void *, int64_t, void *); \
+    void NAME(row_max##one)(int64_t, int64_t, const void *, int64_t, void *); \
+    void NAME(row_diagonal##one)(int64_t, int64_t, const void *, int64_t, const void *, int64_t, const void *, const void *, int64_t, const void *, int64_t, \
+                                 const void *, void *); \
     void NAME(column_dot##one)(int64_t, int64_t, const void *, int64_t, const void *, int64_t, void *); \
     void NAME(forget##one)(int64_t, const void *, const void *, int64_t, const void *, int64_t, const void *, int64_t, const void *, void *, int64_t); \
     void NAME(add_transposed##one)(int64_t, const void *, void *);

@@ -3,8 +3,7 @@
  * sigmoid    1 / (1 + e^-z), its complement and its logarithm, without cancellation
  * gates      g = e^(log g) = high + low, to twice the precision near 1: a product of many g near 1 must not drift
  * decay      D[i, 0] = g_0 .. g_i,  D[i, j + 1] = g_{j+1} .. g_i for j <= i (so D[i, i + 1] = 1), by products: exact for g = 0
- * mask       S o D below and on the diagonal
- * row_scale, row_add, row_dot, column_dot, forget, carry: see `struct kern`
+ * the others: see `struct kern`
  *
  * `_one` is the form for panels of one lane, where the columns of a row fill the register. */
 #include "kern/simd_exp.h"
@@ -122,6 +121,63 @@ void NAME(row_dot)(int64_t T, int64_t n, const void *weight, const void *X, int6
     }
 }
 
+void NAME(row_add)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const vec a = ((const vec *)c)[t * stride], *x = (const vec *)X + t * x_rs;
+        vec *y = (vec *)Y + t * y_rs;
+        for (int64_t j = 0; j < n; j++) y[j] += a * x[j];
+    }
+}
+
+void NAME(row_ridge)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+{
+    const vec *l = ridge;
+    for (int64_t t = 0; t < T; t++) {
+        const vec *x = (const vec *)X + t * x_rs;
+        vec *y = (vec *)Y + t * y_rs;
+        for (int64_t j = 0; j < n; j++) y[j] += l[j] * x[j];
+    }
+}
+
+INLINE vec larger(vec size, vec x)
+{
+    const vec y = pick(x < 0, -x, x);
+    return pick(y > size, y, size);
+}
+
+void NAME(row_pick)(int64_t T, int64_t n, const void *mask, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const vec m = ((const vec *)mask)[t], *x = (const vec *)X + t * x_rs;
+        vec *y = (vec *)Y + t * y_rs;
+        for (int64_t j = 0; j < n; j++) y[j] = pick(m != 0, x[j], y[j]);
+    }
+}
+
+void NAME(row_max)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *out)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const vec *x = (const vec *)X + t * x_rs;
+        vec size = {0};
+        for (int64_t j = 0; j < n; j++) size = larger(size, x[j]);
+        ((vec *)out)[t] = size;
+    }
+}
+
+void NAME(row_diagonal)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
+                        const void *H, int64_t h_rs, const void *ridge, void *out)
+{
+    for (int64_t j = 0; j < n; j++) {
+        vec h = ((const vec *)H)[j * (h_rs + 1)];
+        for (int64_t t = 0; t < C; t++) {
+            const vec x = ((const vec *)K)[t * k_rs + j], add = (beta ? ((const vec *)beta)[t * b_rs] : splat(1)) * x * x;
+            h = high ? h * ((const vec *)high)[t * g_rs] + (h * ((const vec *)low)[t * g_rs] + add) : h + add;
+            ((vec *)out)[t * n + j] = 1 / (h + ((const vec *)ridge)[j]);
+        }
+    }
+}
+
 void NAME(column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out)
 {
     for (int64_t j = 0; j < n; j++) {
@@ -180,6 +236,58 @@ void NAME(row_dot_one)(int64_t T, int64_t n, const void *weight, const void *X, 
     }
 }
 
+void NAME(row_add_one)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const vec a = splat(((const real *)c)[t * stride]);
+        const real *x = (const real *)X + t * x_rs;
+        real *y = (real *)Y + t * y_rs;
+        for (int64_t j = 0; j < n; j += LANES) put(y + j, get(y + j, n - j) + a * get(x + j, n - j), n - j);
+    }
+}
+
+void NAME(row_ridge_one)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const real *x = (const real *)X + t * x_rs, *l = ridge;
+        real *y = (real *)Y + t * y_rs;
+        for (int64_t j = 0; j < n; j += LANES) put(y + j, get(y + j, n - j) + get(l + j, n - j) * get(x + j, n - j), n - j);
+    }
+}
+
+void NAME(row_pick_one)(int64_t T, int64_t n, const void *mask, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+{
+    for (int64_t t = 0; t < T; t++)
+        if (((const real *)mask)[t] != 0) memcpy((real *)Y + t * y_rs, (const real *)X + t * x_rs, (size_t)n * sizeof(real));
+}
+
+void NAME(row_max_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *out)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const real *x = (const real *)X + t * x_rs;
+        vec size = {0};
+        for (int64_t j = 0; j < n; j += LANES) size = larger(size, get(x + j, n - j));
+        real top = size[0];
+        for (int l = 1; l < LANES; l++) if (size[l] > top) top = size[l];
+        ((real *)out)[t] = top;
+    }
+}
+
+void NAME(row_diagonal_one)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
+                            const void *H, int64_t h_rs, const void *ridge, void *out)
+{
+    for (int64_t j = 0; j < n; j += LANES) {
+        const vec l = get((const real *)ridge + j, n - j);
+        vec h = {0};
+        for (int64_t i = 0; i < LANES && j + i < n; i++) h[i] = ((const real *)H)[(j + i) * (h_rs + 1)];
+        for (int64_t t = 0; t < C; t++) {
+            const vec x = get((const real *)K + t * k_rs + j, n - j), add = (beta ? ((const real *)beta)[t * b_rs] : 1) * x * x;
+            h = high ? h * ((const real *)high)[t * g_rs] + (h * ((const real *)low)[t * g_rs] + add) : h + add;
+            put((real *)out + t * n + j, 1 / (h + l), n - j);
+        }
+    }
+}
+
 void NAME(column_dot_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out)
 {
     for (int64_t j = 0; j < n; j += LANES) {
@@ -189,6 +297,34 @@ void NAME(column_dot_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, con
         real *o = (real *)out + j;
         put(o, get(o, n - j) + ((sum[0] + sum[1]) + (sum[2] + sum[3])), n - j);
     }
+}
+
+/* ---- arrays of n reals, whatever the lanes ---- */
+
+void NAME(multiply)(int64_t n, const void *x, const void *y, void *z)
+{
+    for (int64_t i = 0; i < n; i += LANES) put((real *)z + i, get((const real *)x + i, n - i) * get((const real *)y + i, n - i), n - i);
+}
+
+void NAME(ratio)(int64_t n, const void *a, const void *b, void *out)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
+        const vec y = get((const real *)b + i, n - i);
+        put((real *)out + i, pick(y != 0, get((const real *)a + i, n - i) / pick(y != 0, y, splat(1)), (vec){0}), n - i);
+    }
+}
+
+int64_t NAME(above)(int64_t n, const void *x, const void *bound, double factor, void *mask, void *count)
+{
+    const real f = (real)factor;
+    int64_t left = 0;
+    for (int64_t i = 0; i < n; i++) {
+        real *m = (real *)mask + i;
+        *m = *m != 0 && !(((const real *)x)[i] <= f * ((const real *)bound)[i]) ? 1 : 0;
+        ((real *)count)[i] += *m;
+        left += *m != 0;
+    }
+    return left;
 }
 
 void NAME(carry)(int64_t n, double a, const void *added, double *exact, void *now)
@@ -218,6 +354,31 @@ INLINE void forget(int lanes, int64_t T, const real *c, const real *beta, int64_
         }
 }
 
+INLINE void norms(int lanes, int64_t C, int64_t n, const real *K, int64_t k_rs, const real *beta, int64_t b_rs, const real *high, const real *low, int64_t g_rs,
+                  const real *H, int64_t h_rs, const real *ridge, real *norm, real *lowest)
+{
+    double trace[LANES] = {0}, top[LANES] = {0}, bottom[LANES];
+    for (int l = 0; l < lanes; l++) bottom[l] = (double)ridge[l];
+    for (int64_t j = 0; j < n; j++)
+        for (int l = 0; l < lanes; l++) {
+            const double r = (double)ridge[j * lanes + l];
+            trace[l] += (double)H[j * (h_rs + 1) * lanes + l];
+            top[l] = r > top[l] ? r : top[l];
+            bottom[l] = r < bottom[l] ? r : bottom[l];
+        }
+    for (int l = 0; l < lanes; l++) lowest[l] = (real)bottom[l];
+    for (int64_t t = 0; t < C; t++) {
+        double square[LANES] = {0};
+        for (int64_t j = 0; j < n; j++)
+            for (int l = 0; l < lanes; l++) square[l] += (double)K[(t * k_rs + j) * lanes + l] * (double)K[(t * k_rs + j) * lanes + l];
+        for (int l = 0; l < lanes; l++) {
+            const double g = high ? (double)high[t * g_rs * lanes + l] + (double)low[t * g_rs * lanes + l] : 1;
+            trace[l] = g * trace[l] + (beta ? (double)beta[t * b_rs * lanes + l] : 1) * square[l];
+            norm[t * lanes + l] = (real)(trace[l] + top[l]);
+        }
+    }
+}
+
 INLINE void add_transposed(int lanes, int64_t n, const real *X, real *Y)
 {
     for (int64_t i = 0; i < n; i++)
@@ -231,5 +392,29 @@ INLINE void add_transposed(int lanes, int64_t n, const real *X, real *Y)
                        const void *last, void *out, int64_t rs), forget(lanes, T, c, beta, b_rs, dbeta, db_rs, high, h_rs, last, out, rs))
 FORGET(forget, LANES)
 FORGET(forget_one, 1)
+INLINE void residuals(int lanes, int64_t T, int64_t n, const real *B, int64_t b_rs, const real *Y, int64_t y_rs, real *out)
+{
+    for (int64_t t = 0; t < T; t++) {
+        double r[LANES] = {0}, b[LANES] = {0};
+        for (int64_t j = 0; j < n; j++)
+            for (int l = 0; l < lanes; l++) {
+                const double x = (double)B[(t * b_rs + j) * lanes + l], d = x - (double)Y[(t * y_rs + j) * lanes + l];
+                r[l] += d * d;
+                b[l] += x * x;
+            }
+        for (int l = 0; l < lanes; l++) out[t * lanes + l] = (real)__builtin_sqrt(b[l] > 0 ? r[l] / b[l] : 0);
+    }
+}
+
+#define RESIDUALS(name, lanes) \
+    BOTH(name, lanes, (int64_t T, int64_t n, const void *B, int64_t b_rs, const void *Y, int64_t y_rs, void *out), residuals(lanes, T, n, B, b_rs, Y, y_rs, out))
+RESIDUALS(residuals, LANES)
+RESIDUALS(residuals_one, 1)
+#define NORMS(name, lanes) \
+    BOTH(name, lanes, (int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs, \
+                       const void *H, int64_t h_rs, const void *ridge, void *norm, void *lowest), \
+         norms(lanes, C, n, K, k_rs, beta, b_rs, high, low, g_rs, H, h_rs, ridge, norm, lowest))
+NORMS(norms, LANES)
+NORMS(norms_one, 1)
 BOTH(add_transposed, LANES, (int64_t n, const void *X, void *Y), add_transposed(LANES, n, X, Y))
 BOTH(add_transposed_one, 1, (int64_t n, const void *X, void *Y), add_transposed(1, n, X, Y))

@@ -9,10 +9,15 @@
     .sum_squares = NAME(sum_squares), .first_nonfinite = NAME(first_nonfinite), .sum_parts = NAME(sum_parts), .adamw = NAME(adamw), \
     .uniform = NAME(uniform), .normal = NAME(normal), .orthogonal = NAME(orthogonal), .similarity = NAME(similarity), .recursion = NAME(recursion), \
     .ridge_row = NAME(ridge_row), .ridge_apply = NAME(ridge_apply), .precondition = NAME(precondition), .precondition_back = NAME(precondition_back), \
-    .sigmoid = NAME(sigmoid), .inverse_sqrt = NAME(inverse_sqrt), .gates = NAME(gates), .carry = NAME(carry), .sherman_morrison = NAME(sherman_morrison), .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
-    .symmetric_product = NAME(symmetric_product)
+    .sigmoid = NAME(sigmoid), .inverse_sqrt = NAME(inverse_sqrt), \
+    .gates = NAME(gates), .carry = NAME(carry), .multiply = NAME(multiply), .ratio = NAME(ratio), .above = NAME(above), \
+    .sherman_morrison = NAME(sherman_morrison), .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
+    .symmetric_product = NAME(symmetric_product), \
+    .dense_factor = NAME(dense_factor), .dense_forward = NAME(dense_forward), .dense_backward = NAME(dense_backward)
 #define ROWS(one) \
     .decay = NAME(decay##one), .mask = NAME(mask##one), .row_scale = NAME(row_scale##one), .row_dot = NAME(row_dot##one), \
+    .row_add = NAME(row_add##one), .row_ridge = NAME(row_ridge##one), .row_pick = NAME(row_pick##one), .norms = NAME(norms##one), .residuals = NAME(residuals##one), \
+    .row_max = NAME(row_max##one), .row_diagonal = NAME(row_diagonal##one), \
     .column_dot = NAME(column_dot##one), .forget = NAME(forget##one), .add_transposed = NAME(add_transposed##one)
 
 const kern NAME(kern_panel) = {

@@ -47,6 +47,12 @@ void carried_advance_symmetric(const kern *k, void *ps, carried *c, decays a, in
     }
 }
 
+void carried_copy(const kern *k, const carried *from, carried *to)
+{
+    memcpy(to->now, from->now, bytes_of(k, to->rows, to->cols));
+    if (k->lanes == 1) memcpy(to->exact, from->exact, (size_t)(to->rows * to->cols) * sizeof(double));
+}
+
 void carried_get(const kern *k, const carried *c, void *out) { memcpy(out, c->now, bytes_of(k, c->rows, c->cols)); }
 
 double gates_product(const kern *k, int64_t C, mat high, mat low)

@@ -20,6 +20,7 @@ carried carried_take(arena *a, const kern *k, int64_t rows, int64_t cols);
 void carried_set(const kern *k, carried *c, const void *from);          /* NULL: zeros */
 void carried_advance(const kern *k, void *ps, carried *c, decays a, int64_t K, mat A, mat B);
 void carried_advance_symmetric(const kern *k, void *ps, carried *c, decays a, int64_t K, mat A, mat B, void *outer);      /* X <- a X + A B + (A B)^T; outer: of X's size */
+void carried_copy(const kern *k, const carried *from, carried *to);
 void carried_get(const kern *k, const carried *c, void *out);
 
 static inline mat carried_mat(const carried *c) { return (mat){c->now, c->cols, 1}; }

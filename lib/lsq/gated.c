@@ -14,7 +14,7 @@
 #include <string.h>
 
 typedef struct workspace {
-    mat D;                         /* chunk x (chunk + 1): a, then D; absent without gates */
+    mat D;                         /* of the chunk */
     void *scores, *dscores;        /* chunk x chunk */
     void *left, *right;            /* chunk x max(d, dv), chunk x dv: rows times their coefficients */
     void *minus_u;                 /* chunk x d */
@@ -27,7 +27,7 @@ static workspace lay_out(arena *a, const kern *k, const gated *g, int backward)
 {
     workspace w = {0};
     const int64_t real = k->lanes * k->size, C = g->chunk, d = g->d, wide = g->d > g->dv ? g->d : g->dv;
-    if (g->high.p) w.D = (mat){arena_take(a, C * (C + 1), real), C + 1, 1};
+    w.D = chunk_space(a, k, g->s.high.p != NULL, C);
     w.scores = arena_take(a, C * C, real);
     w.left = arena_take(a, C * wide, real);
     w.right = arena_take(a, C * g->dv, real);
@@ -48,57 +48,17 @@ int64_t gated_scratch(const kern *k, const gated *g, int backward)
     return a.used;
 }
 
-/* One chunk. */
-typedef struct part {
-    int64_t t, C;
-    mat K, V, beta;
-    mat D;                         /* its first column is D_i0 */
-    mat a, w;                      /* coefficients of rows; p NULL: all 1 */
-    decays whole;                  /* a_C */
-} part;
-
-static part part_at(const kern *k, const gated *g, const workspace *w, int64_t t)
+static chunk at(const kern *k, const gated *g, const workspace *w, int64_t t)
 {
-    part p = {.t = t, .C = g->T - t < g->chunk ? g->T - t : g->chunk};
-    p.K = rows_from(k, g->K, t), p.V = rows_from(k, g->V, t), p.beta = rows_from(k, g->beta, t);
-    p.whole.one = 1;
-    if (!g->high.p) return p;
-    const mat high = rows_from(k, g->high, t), low = rows_from(k, g->low, t);
-    k->decay(p.C, high.p, low.p, high.rs, w->D.p, w->D.rs);
-    p.D = (mat){kern_at(k, w->D.p, 1), w->D.rs, 1};
-    p.a = (mat){w->D.p, w->D.rs, 1};
-    p.whole.lanes = kern_at(k, w->D.p, (p.C - 1) * w->D.rs);
-    if (k->lanes == 1) p.whole.one = gates_product(k, p.C, high, low);
-    p.w = (mat){kern_at(k, p.whole.lanes, 1), 1, 1};
-    return p;
-}
-
-/* Rows times coefficients, in `space`; the rows themselves where there are no coefficients. */
-static mat weighted(const kern *k, int64_t C, int64_t n, mat c, mat X, void *space)
-{
-    if (!c.p) return X;
-    k->row_scale(C, n, c.p, c.rs, X.p, X.rs, space, n);
-    return (mat){space, n, 1};
-}
-
-static void copy_rows(const kern *k, int64_t C, int64_t n, mat from, mat to)
-{
-    for (int64_t i = 0; i < C; i++) memcpy(kern_at(k, to.p, i * to.rs), kern_at(k, from.p, i * from.rs), bytes_of(k, 1, n));
-}
-
-/* S [C x C] = D o (A B^T, plus what was there when `more`). */
-static void scores(const kern *k, void *ps, const part *p, int64_t n, mat A, mat B, int more, mat S)
-{
-    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, more, p->C, p->C, n, A, transposed(B), S);
-    if (p->D.p) k->mask(p->C, p->D.p, p->D.rs, S.p, S.rs);
+    return chunk_at(k, &g->s, w->D, t, g->s.T - t < g->chunk ? g->s.T - t : g->chunk);
 }
 
 /* Z <- a_C Z + (diag(w) K)^T BV, unless nobody wants it any more. */
-static void advance(const kern *k, const gated *g, void *ps, workspace *w, const part *p, mat BV)
+static void advance(const kern *k, const gated *g, void *ps, workspace *w, const chunk *c, mat BV)
 {
-    const int last = p->t + p->C == g->T;
+    const int last = c->t + c->C == g->s.T;
     if (last && !g->ST) return;
-    carried_advance(k, ps, &w->P, p->whole, p->C, transposed(weighted(k, p->C, g->d, p->w, p->K, w->left)), BV);
+    carried_advance(k, ps, &w->P, c->whole, c->C, transposed(chunk_weighted(k, c->C, g->d, c->w, c->K, w->left)), BV);
     if (last) carried_get(k, &w->P, g->ST);
 }
 
@@ -107,15 +67,15 @@ void gated_forward(const kern *k, const gated *g, void *ps, void *scratch, mat X
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, g, 0);
     carried_set(k, &w.P, g->S0);
-    for (int64_t t = 0; t < g->T; t += g->chunk) {
-        const part p = part_at(k, g, &w, t);
+    for (int64_t t = 0; t < g->s.T; t += g->chunk) {
+        const chunk c = at(k, g, &w, t);
         const int has_state = t > 0 || g->S0;
-        const mat x = rows_from(k, X, t), o = rows_from(k, O, t), S = {w.scores, p.C, 1};
-        const mat BV = weighted(k, p.C, g->dv, p.beta, p.V, w.right);
-        scores(k, ps, &p, g->d, x, p.K, 0, S);
-        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, p.C, g->dv, p.C, S, BV, o);
-        if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, p.C, g->dv, g->d, weighted(k, p.C, g->d, p.a, x, w.left), carried_mat(&w.P), o);
-        advance(k, g, ps, &w, &p, BV);
+        const mat x = rows_from(k, X, t), o = rows_from(k, O, t), S = {w.scores, c.C, 1};
+        const mat BV = chunk_weighted(k, c.C, g->dv, c.beta, rows_from(k, g->V, t), w.right);
+        chunk_scores(k, ps, &c, g->d, x, c.K, 0, S);
+        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, c.C, g->dv, c.C, S, BV, o);
+        if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, c.C, g->dv, g->d, chunk_weighted(k, c.C, g->d, c.a, x, w.left), carried_mat(&w.P), o);
+        advance(k, g, ps, &w, &c, BV);
     }
 }
 
@@ -124,15 +84,15 @@ void gated_query_gradient(const kern *k, const gated *g, void *ps, void *scratch
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, g, 1);
     carried_set(k, &w.P, g->S0);
-    for (int64_t t = 0; t < g->T; t += g->chunk) {
-        const part p = part_at(k, g, &w, t);
+    for (int64_t t = 0; t < g->s.T; t += g->chunk) {
+        const chunk c = at(k, g, &w, t);
         const int has_state = t > 0 || g->S0;
-        const mat go = rows_from(k, dO, t), y = rows_from(k, Y, t), E = {w.scores, p.C, 1};
-        const mat BV = weighted(k, p.C, g->dv, p.beta, p.V, w.right);
-        scores(k, ps, &p, g->dv, go, BV, 0, E);                                    /* O = (D o X K^T) BV + diag(a) X Z */
-        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, p.C, g->d, p.C, E, p.K, y);
-        if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, p.C, g->d, g->dv, weighted(k, p.C, g->dv, p.a, go, w.left), transposed(carried_mat(&w.P)), y);
-        advance(k, g, ps, &w, &p, BV);
+        const mat go = rows_from(k, dO, t), y = rows_from(k, Y, t), E = {w.scores, c.C, 1};
+        const mat BV = chunk_weighted(k, c.C, g->dv, c.beta, rows_from(k, g->V, t), w.right);
+        chunk_scores(k, ps, &c, g->dv, go, BV, 0, E);                                    /* O = (D o X K^T) BV + diag(a) X Z */
+        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, c.C, g->d, c.C, E, c.K, y);
+        if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, c.C, g->d, g->dv, chunk_weighted(k, c.C, g->dv, c.a, go, w.left), transposed(carried_mat(&w.P)), y);
+        advance(k, g, ps, &w, &c, BV);
     }
 }
 
@@ -147,66 +107,67 @@ static int last_gradients(const kern *k, const gated *g, const gated_adjoint *b,
 }
 
 /* dbeta = (k . dK + v . dV) / 2 of gradients that are not multiplied by b yet; then they are. */
-static void input_gate(const kern *k, const gated *g, const workspace *w, const part *p, mat dbeta, mat dK, mat dV)
+static void input_gate(const kern *k, const gated *g, const workspace *w, const chunk *c, mat dbeta, mat dK, mat dV)
 {
-    const int64_t C = p->C, d = g->d, dv = g->dv;
+    const int64_t C = c->C, d = g->d, dv = g->dv;
     if (dbeta.p) {
+        const mat V = rows_from(k, g->V, c->t);
         void *second = kern_at(k, w->dot, C);
-        k->row_dot(C, d, NULL, p->K.p, p->K.rs, dK.p, dK.rs, w->dot, 1);
-        k->row_dot(C, dv, NULL, p->V.p, p->V.rs, dV.p, dV.rs, second, 1);
+        k->row_dot(C, d, NULL, c->K.p, c->K.rs, dK.p, dK.rs, w->dot, 1);
+        k->row_dot(C, dv, NULL, V.p, V.rs, dV.p, dV.rs, second, 1);
         k->add(C * k->lanes, second, w->dot);
         k->scale(C * k->lanes, 0.5, w->dot);
-        copy_rows(k, C, 1, (mat){w->dot, 1, 1}, rows_from(k, dbeta, p->t));
+        rows_copy(k, C, 1, (mat){w->dot, 1, 1}, rows_from(k, dbeta, c->t));
     }
-    if (p->beta.p) {
-        k->row_scale(C, d, p->beta.p, p->beta.rs, dK.p, dK.rs, dK.p, dK.rs);
-        k->row_scale(C, dv, p->beta.p, p->beta.rs, dV.p, dV.rs, dV.p, dV.rs);
+    if (c->beta.p) {
+        k->row_scale(C, d, c->beta.p, c->beta.rs, dK.p, dK.rs, dK.p, dK.rs);
+        k->row_scale(C, dv, c->beta.p, c->beta.rs, dV.p, dV.rs, dV.p, dV.rs);
     }
 }
 
 /* Gradients of one chunk; W: minus U. */
-static void chunk_gradients(const kern *k, const gated *g, void *ps, const gated_adjoint *b, const workspace *w, const part *p, mat W, int later)
+static void chunk_gradients(const kern *k, const gated *g, void *ps, const gated_adjoint *b, const workspace *w, const chunk *c, mat W, int later)
 {
-    const int64_t C = p->C, d = g->d, dv = g->dv;
-    const mat x = rows_from(k, b->X, p->t), go = rows_from(k, b->dO, p->t), dK = rows_from(k, b->dK, p->t), dV = rows_from(k, b->dV, p->t);
-    const mat S = {w->scores, C, 1}, E = {w->dscores, C, 1}, P = carried_mat(&w->P), R2 = carried_mat(&w->R2);
-    scores(k, ps, p, d, x, p->K, 0, S);
-    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, dv, go, transposed(p->V), E);
-    scores(k, ps, p, d, W, p->K, 1, E);
+    const int64_t C = c->C, d = g->d, dv = g->dv;
+    const mat x = rows_from(k, b->X, c->t), go = rows_from(k, b->dO, c->t), dK = rows_from(k, b->dK, c->t), dV = rows_from(k, b->dV, c->t);
+    const mat V = rows_from(k, g->V, c->t), S = {w->scores, C, 1}, E = {w->dscores, C, 1}, P = carried_mat(&w->P), R2 = carried_mat(&w->R2);
+    chunk_scores(k, ps, c, d, x, c->K, 0, S);
+    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, dv, go, transposed(V), E);
+    chunk_scores(k, ps, c, d, W, c->K, 1, E);
     k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, dv, C, transposed(S), go, dV);          /* O = (D o X K^T) BV */
     k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, d, C, transposed(E), x, dK);            /* Q = X Lambda + (D o X K^T) BK */
     k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 1, C, d, C, transposed(S), W, dK);
     if (later) {                                                                               /* Z' = (diag(w) K)^T BV, H' = (diag(w) K)^T BK */
-        const mat wK = weighted(k, C, d, p->w, p->K, w->left), wV = weighted(k, C, dv, p->w, p->V, w->right);
+        const mat wK = chunk_weighted(k, C, d, c->w, c->K, w->left), wV = chunk_weighted(k, C, dv, c->w, V, w->right);
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, dv, d, wK, P, dV);
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, d, dv, wV, transposed(P), dK);
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, d, d, wK, R2, dK);
     }
-    input_gate(k, g, w, p, b->dbeta, dK, dV);
+    input_gate(k, g, w, c, b->dbeta, dK, dV);
 }
 
 /* P and R2 at the start of the chunk. */
-static void retreat(const kern *k, const gated *g, void *ps, const gated_adjoint *b, workspace *w, const part *p, mat W)
+static void retreat(const kern *k, const gated *g, void *ps, const gated_adjoint *b, workspace *w, const chunk *c, mat W)
 {
-    const mat xa = weighted(k, p->C, g->d, p->a, rows_from(k, b->X, p->t), w->left);
-    carried_advance(k, ps, &w->P, p->whole, p->C, transposed(xa), rows_from(k, b->dO, p->t));
-    carried_advance_symmetric(k, ps, &w->R2, p->whole, p->C, transposed(W), xa, w->outer);
+    const mat xa = chunk_weighted(k, c->C, g->d, c->a, rows_from(k, b->X, c->t), w->left);
+    carried_advance(k, ps, &w->P, c->whole, c->C, transposed(xa), rows_from(k, b->dO, c->t));
+    carried_advance_symmetric(k, ps, &w->R2, c->whole, c->C, transposed(W), xa, w->outer);
 }
 
 void gated_backward(const kern *k, const gated *g, void *ps, void *scratch, const gated_adjoint *b)
 {
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, g, 1);
-    const int64_t chunks = (g->T + g->chunk - 1) / g->chunk;
+    const int64_t chunks = (g->s.T + g->chunk - 1) / g->chunk;
     int later = last_gradients(k, g, b, &w);
-    for (int64_t c = chunks - 1; c >= 0; c--) {
-        const part p = part_at(k, g, &w, c * g->chunk);
+    for (int64_t i = chunks - 1; i >= 0; i--) {
+        const chunk c = at(k, g, &w, i * g->chunk);
         const mat W = {w.minus_u, g->d, 1};
-        copy_rows(k, p.C, g->d, rows_from(k, b->U, p.t), W);
-        k->scale(p.C * g->d * k->lanes, -1, W.p);
-        chunk_gradients(k, g, ps, b, &w, &p, W, later);
-        if (c == 0 && !b->dS0 && !b->dH0) break;
-        retreat(k, g, ps, b, &w, &p, W);
+        rows_copy(k, c.C, g->d, rows_from(k, b->U, c.t), W);
+        k->scale(c.C * g->d * k->lanes, -1, W.p);
+        chunk_gradients(k, g, ps, b, &w, &c, W, later);
+        if (i == 0 && !b->dS0 && !b->dH0) break;
+        retreat(k, g, ps, b, &w, &c, W);
         later = 1;
     }
     if (b->dS0) carried_get(k, &w.P, b->dS0);

@@ -2,15 +2,15 @@
 #ifndef LSQ_GATED_H
 #define LSQ_GATED_H
 
-#include "lsq/carried.h"
+#include "lsq/chunk.h"
 
-/* X is where linear attention has its queries. Absent where p is NULL. */
+/* X is where linear attention has its queries. */
 typedef struct gated {
-    int64_t T, d, dv, chunk;
-    mat K, V;
-    mat beta, high, low;           /* T x 1; g = high + low */
-    const void *S0;                /* d x dv, dense */
-    void *ST;
+    stream s;
+    int64_t d, dv, chunk;
+    mat V;
+    const void *S0;                /* d x dv, dense; NULL: zeros */
+    void *ST;                      /* NULL: not wanted */
 } gated;
 
 int64_t gated_scratch(const kern *k, const gated *g, int backward);

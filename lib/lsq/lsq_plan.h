@@ -14,6 +14,9 @@ struct mesaopt_lsq {
     enum mesa_solver solver;
     int64_t chunk, lanes;          /* settings */
     double ridge, gamma;           /* where there is no operand */
+    double tolerance;
+    int64_t iterations;
+    int fallback;
     void *memory;                  /* workspace of the largest call so far */
     int64_t bytes;
 };
@@ -27,7 +30,7 @@ typedef struct lsq_views {
     const mesaopt_view *op[LSQ_OPERANDS];
 } lsq_views;
 
-/* Allocates when the shape needs more than any before. MESAOPT_OK, MESAOPT_E_MEMORY or MESAOPT_E_INTERRUPTED. */
+/* Allocates when the shape needs more than any before. MESAOPT_OK, MESAOPT_NOT_CONVERGED, MESAOPT_E_MEMORY or MESAOPT_E_INTERRUPTED. */
 mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v);
 int64_t lsq_bytes(const mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v);       /* -1: overflow */
 

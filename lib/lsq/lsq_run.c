@@ -24,6 +24,7 @@ typedef struct job {
     const lsq_views *v;
     plan p;
     char *memory, *partial;        /* partial: [N, H, d], dense */
+    atomic_llong failed;           /* rows that did not converge */
 } job;
 
 /* ---- views as slabs ---- */
@@ -160,6 +161,9 @@ static mesa_operands lay_out(arena *a, const job *j, const plan *p, int64_t sequ
     m->O = take_tokens(a, j, p, v->out, sequence, panel, 0);
     m->HT = take_state(a, j, p, op[MESAOPT_LSQ_H_LAST], sequence, panel, 0);
     m->ST = take_state(a, j, p, op[MESAOPT_LSQ_S_LAST], sequence, panel, 0);
+    m->certificate.residual = take_tokens(a, j, p, op[MESAOPT_LSQ_RESIDUAL], sequence, panel, 0);
+    m->certificate.iterations = take_tokens(a, j, p, op[MESAOPT_LSQ_ITERATIONS], sequence, panel, 0);
+    m->certificate.condition = take_tokens(a, j, p, op[MESAOPT_LSQ_CONDITION], sequence, panel, 0);
     m->dO = take_tokens(a, j, p, v->dout, sequence, panel, 1);
     m->dHT = take_state(a, j, p, op[MESAOPT_LSQ_D_H_LAST], sequence, panel, 1);
     m->dST = take_state(a, j, p, op[MESAOPT_LSQ_D_S_LAST], sequence, panel, 1);
@@ -190,6 +194,9 @@ static void store_all(const job *j, const plan *p, int64_t sequence, int64_t pan
     const mesaopt_view *const *op = v->op;
     store_tokens(j, p, v->out, sequence, panel, m->O);
     if (!v->dout) store_tokens(j, p, op[MESAOPT_LSQ_SOLUTION], sequence, panel, m->X);
+    store_tokens(j, p, op[MESAOPT_LSQ_RESIDUAL], sequence, panel, m->certificate.residual);
+    store_tokens(j, p, op[MESAOPT_LSQ_ITERATIONS], sequence, panel, m->certificate.iterations);
+    store_tokens(j, p, op[MESAOPT_LSQ_CONDITION], sequence, panel, m->certificate.condition);
     store_state(j, p, op[MESAOPT_LSQ_H_LAST], sequence, panel, m->HT);
     store_state(j, p, op[MESAOPT_LSQ_S_LAST], sequence, panel, m->ST);
     store_tokens(j, p, v->dq, sequence, panel, m->dQ);
@@ -216,7 +223,7 @@ static plan plan_of(const job *j)
     p.extent = p.along ? s->H : s->B, p.others = p.along ? s->B : s->H;
     const int one = l->lanes == 1 || (l->lanes == 0 && (2 * p.extent <= wide->width || s->T > 1024 || l->d > 256 || l->dv > 256));
     p.k = kern_get(ctx, s->dtype, one);
-    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver};
+    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver, l->tolerance, l->iterations, l->fallback};
     p.panels = (p.extent + p.k->lanes - 1) / p.k->lanes * p.others;
     arena a = {0};
     const mesa_operands m = lay_out(&a, j, &p, 0, 0);
@@ -245,7 +252,7 @@ int64_t lsq_bytes(const mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
 
 static void run_item(void *data, int64_t worker, int64_t item)
 {
-    const job *j = data;
+    job *j = data;
     plan p = j->p;
     const int64_t sequence = item / p.panels, panel = item % p.panels;
     const int adjoint = j->v->dout != NULL;
@@ -255,8 +262,8 @@ static void run_item(void *data, int64_t worker, int64_t item)
     const mesa_operands m = lay_out(&a, j, &p, sequence, panel);
     void *core = arena_take(&a, mesa_scratch(p.k, &p.h, &m, adjoint), 1);
     void *product = arena_take(&a, kern_product_scratch(p.k), 1);
-    if (adjoint) mesa_backward(p.k, &p.h, product, core, &m);
-    else mesa_forward(p.k, &p.h, product, core, &m);
+    const int64_t failed = adjoint ? mesa_backward(p.k, &p.h, product, core, &m) : mesa_forward(p.k, &p.h, product, core, &m);
+    if (failed) atomic_fetch_add_explicit(&j->failed, failed, memory_order_relaxed);
     store_all(j, &p, sequence, panel, &m);
 }
 
@@ -294,5 +301,8 @@ mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
         return fail(ctx, MESAOPT_E_INTERRUPTED, "lsq: interrupted");
     }
     sum_ridge(&j);
-    return MESAOPT_OK;
+    const long long failed = atomic_load(&j.failed);
+    return failed == 0 ? MESAOPT_OK
+                       : fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld systems within the iterations, %s", failed,
+                              l->fallback ? "which Cholesky solved instead" : "which stay as they are");
 }

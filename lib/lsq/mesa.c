@@ -2,7 +2,9 @@
  *
  *     forward    x_t = (H_t + Lambda)^-1 q_t                o_t = S_t^T x_t
  *     backward   y_t = S_t do_t    u_t = (H_t + Lambda)^-1 y_t    dq_t = u_t    dl = -sum_t u_t o x_t    dk, dv, db: gated_backward
- *                d(log g)_s = sum_{t >= s} c_t,  c_t = sum_j l_j u_tj x_tj - b_t db_t  (+ <dS_T, S_T> + <dH_T, H_T> at t = T)
+ *                d(log g)_s = sum_{t >= s} c_t,  c_t = sum_j l_j u_tj x_tj + x_t . r_t - b_t db_t  (+ <dS_T, S_T> + <dH_T, H_T> at t = T)
+ *
+ * r_t = y_t - (H_t + Lambda) u_t is what an iterative solver leaves: with it c_t is do_t . o_t - u_t^T H_t x_t - b_t db_t, whatever the tolerance.
  *
  * Backward runs forward in time once more for y, x and u, then back in time once for the rest: no state per token or per chunk is kept, memory
  * is a few T x d. The systems of x and u have the same matrices: one factorisation serves both. Source: SCIENCE section 3. */
@@ -12,10 +14,11 @@
 
 void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has)
 {
-    (void)k;
     if (h->chunk == 0) h->chunk = h->T <= 96 ? 96 : 64;
     if (h->chunk > h->T) h->chunk = h->T > 0 ? h->T : 1;
     if (h->solver == MESA_AUTO) h->solver = has->log_gamma.p ? MESA_CHOLESKY : MESA_SHERMAN_MORRISON;
+    if (h->tolerance == 0) h->tolerance = k->size == 4 ? 0x1p-22 : 0x1p-46;
+    if (h->iterations == 0) h->iterations = 4 * h->d + 16;
 }
 
 /* Everything that follows from the operands. */
@@ -25,6 +28,7 @@ typedef struct layer {
     void *high, *low;              /* T */
     mat X, Y;                      /* T x d */
     void *HT, *ST, *dots;          /* for the gradient of the last gate; 2 elements */
+    mat defect;                    /* T x 1 */
     void *c;                       /* T */
     mat dbeta;
     void *core;                    /* scratch of systems and of gated attention, one after the other */
@@ -43,12 +47,14 @@ static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_ope
     l.dbeta = m->dbeta;
     if (backward && m->dlog_gamma.p) {
         l.c = arena_take(a, T, real);
+        l.defect = (mat){arena_take(a, T, real), 1, 1};
         if (!m->dbeta.p) l.dbeta = (mat){arena_take(a, T, real), 1, 1};
     }
-    l.attention = (gated){T, d, dv, h->chunk, m->K, m->V, m->beta, high, low, m->S0, backward ? l.ST : m->ST};
-    l.system = (systems){T, d, h->solver, m->K, m->beta, high, low, m->ridge, m->H0, backward ? l.HT : m->HT};
-    const int64_t s = systems_scratch(k, &l.system), g = gated_scratch(k, &l.attention, backward);
-    l.core = arena_take(a, s > g ? s : g, s < 0 || g < 0 ? -1 : 1);
+    const stream s = {T, m->K, m->beta, high, low};
+    l.attention = (gated){s, d, dv, h->chunk, m->V, m->S0, backward ? l.ST : m->ST};
+    l.system = (systems){s, d, h->chunk, h->solver, h->tolerance, h->iterations, h->fallback, m->ridge, m->H0, backward ? l.HT : m->HT, m->certificate};
+    const int64_t solve = systems_scratch(k, &l.system), attend = gated_scratch(k, &l.attention, backward);
+    l.core = arena_take(a, solve > attend ? solve : attend, solve < 0 || attend < 0 ? -1 : 1);
     return l;
 }
 
@@ -75,18 +81,19 @@ static void copy_state(const kern *k, int64_t rows, int64_t cols, const void *fr
     else memset(to, 0, bytes_of(k, rows, cols));
 }
 
-void mesa_forward(const kern *k, const mesa_head *h, void *ps, void *scratch, const mesa_operands *m)
+int64_t mesa_forward(const kern *k, const mesa_head *h, void *ps, void *scratch, const mesa_operands *m)
 {
     arena a = {scratch, 0};
     const layer l = lay_out(&a, k, h, m, 0);
     if (h->T == 0) {
         copy_state(k, h->d, h->d, m->H0, m->HT);
         copy_state(k, h->d, h->dv, m->S0, m->ST);
-        return;
+        return 0;
     }
     split_gates(k, h, m, &l);
-    systems_solve(k, &l.system, ps, l.core, 1, &m->Q, &l.X);
+    const int64_t failed = systems_solve(k, &l.system, ps, l.core, 1, &m->Q, &l.X, (mat){NULL, 0, 0}, (mat){NULL, 0, 0});
     gated_forward(k, &l.attention, ps, l.core, l.X, m->O);
+    return failed;
 }
 
 /* d(log g)_s = sum_{t >= s} c_t */
@@ -95,6 +102,7 @@ static void forget_gate(const kern *k, const mesa_head *h, const mesa_operands *
     const int64_t T = h->T, d = h->d, dv = h->dv;
     const void *last = NULL;
     k->row_dot(T, d, m->ridge, m->dQ.p, m->dQ.rs, l->X.p, l->X.rs, l->c, 1);
+    k->add(T * k->lanes, l->defect.p, l->c);
     if (m->dST || m->dHT) {
         memset(l->dots, 0, bytes_of(k, 2, 1));
         if (m->dHT) k->row_dot(1, d * d, NULL, m->dHT, 0, l->HT, 0, l->dots, 1);
@@ -116,15 +124,16 @@ static void ridge_gradient(const kern *k, const mesa_head *h, const mesa_operand
     k->scale(h->d * k->lanes, -1, m->dridge);
 }
 
-void mesa_backward(const kern *k, const mesa_head *h, void *ps, void *scratch, const mesa_operands *m)
+int64_t mesa_backward(const kern *k, const mesa_head *h, void *ps, void *scratch, const mesa_operands *m)
 {
     arena a = {scratch, 0};
     const layer l = lay_out(&a, k, h, m, 1);
+    int64_t failed = 0;
     if (h->T > 0) {
         const mat B[] = {l.Y, m->Q}, X[] = {m->dQ, l.X};
         split_gates(k, h, m, &l);
         gated_query_gradient(k, &l.attention, ps, l.core, m->dO, l.Y);                         /* o_t = S_t^T x_t */
-        systems_solve(k, &l.system, ps, l.core, m->X.p ? 1 : 2, B, X);                         /* (H_t + Lambda) x_t = q_t */
+        failed = systems_solve(k, &l.system, ps, l.core, m->X.p ? 1 : 2, B, X, l.X, l.defect);                         /* (H_t + Lambda) x_t = q_t */
         gated_backward(k, &l.attention, ps, l.core, &(gated_adjoint){l.X, m->dQ, m->dO, m->dST, m->dHT, m->dK, m->dV, l.dbeta, m->dS0, m->dH0});
         if (m->dlog_gamma.p) forget_gate(k, h, m, &l);
     } else {
@@ -133,4 +142,5 @@ void mesa_backward(const kern *k, const mesa_head *h, void *ps, void *scratch, c
         if (m->dH0 && m->dHT) k->add_transposed(h->d, m->dHT, m->dH0), k->scale(h->d * h->d * k->lanes, 0.5, m->dH0);
     }
     if (m->dridge) ridge_gradient(k, h, m, &l);
+    return failed;
 }

@@ -17,13 +17,25 @@
 
 #include "kern/kern.h"
 
-enum mesa_solver { MESA_AUTO, MESA_CHOLESKY, MESA_SHERMAN_MORRISON };
+/* MESA_CG and MESA_JACOBI: conjugate gradients without and with the diagonal as preconditioner; MESA_PCG: with one Cholesky factor per chunk, which the
+ * systems of x and u share; MESA_NEUMANN: x <- q + (I - A) x on an operator scaled to norm <= 1. */
+enum mesa_solver { MESA_AUTO, MESA_CHOLESKY, MESA_SHERMAN_MORRISON, MESA_CG, MESA_JACOBI, MESA_PCG, MESA_NEUMANN };
 
 typedef struct mesa_head {
     int64_t T, d, dv;
     int64_t chunk;                 /* rows of the chunkwise products */
     enum mesa_solver solver;
+    double tolerance;              /* iterative solvers: |q - A x| <= tolerance |q|, per row */
+    int64_t iterations;            /* at most */
+    int fallback;                  /* rows that do not get there are solved by Cholesky */
 } mesa_head;
+
+/* What is known about each solved row; T x 1, p NULL where not wanted. */
+typedef struct mesa_certificate {
+    mat residual;                  /* |b - A x| / |b|, of the result; 0 where b is 0 */
+    mat iterations;                /* 0 for direct solvers */
+    mat condition;                 /* (tr H_t + max l) / min l, which bounds the condition number of H_t + diag l */
+} mesa_certificate;
 
 /* Operands and results; p NULL where absent, except for Q, K, V, ridge and O or dO, dQ, dK, dV. States are dense, [row][column][lane]. */
 typedef struct mesa_operands {
@@ -33,6 +45,7 @@ typedef struct mesa_operands {
     const void *H0, *S0;           /* d x d (symmetric), d x dv; absent: zeros */
     void *HT, *ST;                 /* likewise, after the last token */
     mat O, X;                      /* T x dv; T x d */
+    mesa_certificate certificate;  /* of x in forward, of u in backward */
     mat dO;                        /* may be overwritten */
     const void *dHT, *dST;         /* gradients of final states; absent: zeros */
     mat dQ, dK, dV;                /* distinct from every input */
@@ -41,11 +54,12 @@ typedef struct mesa_operands {
     void *dH0, *dS0;               /* dH0 symmetric: half of what H_ij = H_ji together change */
 } mesa_operands;
 
-/* Chunk 0 and MESA_AUTO are replaced by what suits the shape. */
+/* Replaces chunk 0, MESA_AUTO, tolerance 0 and iterations 0 by what suits the shape. */
 void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has);
 
 int64_t mesa_scratch(const kern *k, const mesa_head *h, const mesa_operands *has, int backward);     /* bytes */
-void mesa_forward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch, const mesa_operands *m);
-void mesa_backward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch, const mesa_operands *m);
+/* Both return the number of rows that did not converge. */
+int64_t mesa_forward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch, const mesa_operands *m);
+int64_t mesa_backward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch, const mesa_operands *m);
 
 #endif

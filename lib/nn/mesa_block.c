@@ -97,7 +97,7 @@ static void add_gradients(const block *b, const kern *k, const extents *e, const
 static work lay_out_scratch(arena *a, const block *b, const kern *k, const extents *e, int backward)
 {
     static const char present;     /* stands for operands while bytes are counted */
-    work w = {.head = {e->T, e->d, e->dv, choice(b, MESAOPT_KEY_CHUNK), (enum mesa_solver)choice(b, MESAOPT_KEY_SOLVER)}};
+    work w = {.head = {e->T, e->d, e->dv, choice(b, MESAOPT_KEY_CHUNK), (enum mesa_solver)choice(b, MESAOPT_KEY_SOLVER), 0, 0, 1}};
     const mat there = {(void *)&present, 1, 1};
     mesa_operands has = {there, there, there, .ridge = &present, .O = there, .X = there};
     if (gated(b)) has.beta = has.log_gamma = there;

@@ -1,0 +1,231 @@
+/* Iterative solvers of the systems, all rows of a chunk at once: every step is a handful of products.
+ *
+ *     conjugate gradients   p = z + (r.z / r'.z') p',  x += (r.z / p.Ap) p,  r -= (r.z / p.Ap) A p,  z = M^-1 r
+ *     Neumann               x += s r,  r = b - A x,  s = 1 / (tr H + max l) <= 1 / |A|
+ *
+ * M: nothing, the diagonal of each row's own matrix, or the matrix of the chunk's middle row, factored once for every set of right-hand sides. Rows are divided by
+ * their largest element first, and the tolerance is relative to each row: there is no absolute threshold, so a loss scaled by a power of 2
+ * scales gradients bit for bit. A row is done when its residual is small, and does not move any more. Source: Hestenes and Stiefel 1952; Saad, Iterative
+ * Methods for Sparse Linear Systems, sections 6.7 and 9.2; arXiv 2506.05233 section 4. */
+#include "lsq/dense.h"
+#include "lsq/operator.h"
+#include "lsq/systems.h"
+#include <string.h>
+
+typedef struct workspace {
+    mat D;                         /* of the chunk */
+    operation_space operation;
+    void *X, *R, *P, *AP, *Z;      /* C x d */
+    void *inverse;                 /* inverse of M: C x d diagonals, or d x d */
+    void *factor, *dense;          /* its factor, d x d; scratch */
+    void *size, *rz, *rr, *bb, *pap, *step, *minus, *mask, *count, *norm;      /* C scalars */
+    void *one;                     /* 1 element */
+    void *direct;                  /* scratch */
+} workspace;
+
+static workspace lay_out(arena *a, const kern *k, const systems *s)
+{
+    workspace w = {0};
+    const int64_t real = k->lanes * k->size, C = s->chunk, d = s->d;
+    void **rows[] = {&w.X, &w.R, &w.P, &w.AP, &w.Z};
+    void **scalars[] = {&w.size, &w.rz, &w.rr, &w.bb, &w.pap, &w.step, &w.minus, &w.mask, &w.count, &w.norm};
+    w.D = chunk_space(a, k, s->s.high.p != NULL, C);
+    w.operation = operation_take(a, k, C, d);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) *rows[i] = arena_take(a, C * d, real);
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) *scalars[i] = arena_take(a, C, real);
+    w.one = arena_take(a, 1, real);
+    if (s->solver == MESA_JACOBI) w.inverse = arena_take(a, C * d, real);
+    if (s->solver == MESA_PCG) {
+        w.inverse = arena_take(a, d * d, real);
+        w.factor = arena_take(a, d * d, real);
+        if (k->lanes == 1) w.dense = arena_take(a, dense_scratch(k, d, d), 1);
+    }
+    if (s->fallback) w.direct = arena_take(a, direct_scratch(k, s), 1);
+    return w;
+}
+
+int64_t iterative_scratch(const kern *k, const systems *s)
+{
+    arena a = {0};
+    lay_out(&a, k, s);
+    return a.used;
+}
+
+static void fill(const kern *k, int64_t n, double x, void *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (k->size == 4) ((float *)to)[i] = (float)x;
+        else ((double *)to)[i] = x;
+}
+
+/* ---- preconditioners ---- */
+
+/* w->inverse <- (H_t + Lambda)^-1 of the chunk's middle row. */
+static void invert_middle(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o)
+{
+    const chunk *c = o->c;
+    const int64_t d = s->d, n = d * d, m = (c->C - 1) / 2;
+    const mat decay = c->D.p ? (mat){kern_at(k, c->D.p, m * c->D.rs), 1, 1} : (mat){NULL, 0, 0};
+    const mat M = {w->factor, d, 1}, K = chunk_weighted(k, m + 1, d, decay, c->K, w->operation.weighted);
+    memcpy(M.p, o->H->now, bytes_of(k, d, d));
+    if (c->a.p) k->row_scale(1, n, kern_at(k, c->a.p, m * c->a.rs), 1, M.p, n, M.p, n);
+    k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, d, d, m + 1, transposed(K), o->BK, M);
+    memset(w->inverse, 0, bytes_of(k, d, d));
+    for (int64_t i = 0; i < d; i++) fill(k, k->lanes, 1, kern_at(k, w->inverse, i * (d + 1)));
+    if (k->lanes > 1) {
+        k->cholesky(d, M.p, d, NULL, NULL, NULL, NULL, s->ridge, M.p, d);
+        k->cholesky_solve(d, M.p, d, d, w->inverse, d, w->inverse, d);
+    } else {
+        for (int64_t i = 0; i < d; i++) k->add(1, kern_at(k, s->ridge, i), kern_at(k, M.p, i * (d + 1)));
+        dense_cholesky(k, ps, w->dense, d, M.p, d);
+        dense_solve(k, ps, w->dense, d, M.p, d, d, w->inverse, d);
+    }
+}
+
+static void prepare(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o)
+{
+    const chunk *c = o->c;
+    if (s->solver == MESA_PCG) invert_middle(k, s, ps, w, o);
+    if (s->solver == MESA_JACOBI) {
+        const mat high = rows_from(k, s->s.high, c->t), low = rows_from(k, s->s.low, c->t);
+        k->row_diagonal(c->C, s->d, c->K.p, c->K.rs, c->beta.p, c->beta.rs, high.p, low.p, high.rs, o->H->now, s->d, s->ridge, w->inverse);
+    }
+}
+
+/* Z = M^-1 R; R itself without M. */
+static void *precondition(const kern *k, const systems *s, void *ps, const workspace *w, int64_t C)
+{
+    const int64_t d = s->d;
+    if (s->solver == MESA_JACOBI) k->multiply(C * d * k->lanes, w->R, w->inverse, w->Z);
+    else if (s->solver == MESA_PCG) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, C, d, d, (mat){w->R, d, 1}, (mat){w->inverse, d, 1}, (mat){w->Z, d, 1});
+    else return w->R;
+    return w->Z;
+}
+
+/* ---- one set of right-hand sides ---- */
+
+static void dot(const kern *k, int64_t C, int64_t d, const void *x, const void *y, void *out) { k->row_dot(C, d, NULL, x, d, y, d, out, 1); }
+
+/* R = B / size, X = 0; rows of zeros are done already. */
+static void begin(const kern *k, const systems *s, const workspace *w, int64_t C, mat B)
+{
+    const int64_t d = s->d;
+    k->row_max(C, d, B.p, B.rs, w->size);
+    fill(k, C * k->lanes, 1, w->mask);
+    k->ratio(C * k->lanes, w->mask, w->size, w->step);
+    k->row_scale(C, d, w->step, 1, B.p, B.rs, w->R, d);
+    memset(w->X, 0, bytes_of(k, C, d));
+    memset(w->count, 0, bytes_of(k, C, 1));
+    dot(k, C, d, w->R, w->R, w->rr);
+    memcpy(w->bb, w->rr, bytes_of(k, C, 1));
+}
+
+/* P <- Z + (r.z / r'.z') P, and the step along it. */
+static void next_direction(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, int first)
+{
+    const int64_t C = o->c->C, d = s->d, n = C * k->lanes;
+    const void *Z = precondition(k, s, ps, w, C);
+    memcpy(w->pap, w->rz, bytes_of(k, C, 1));
+    dot(k, C, d, w->R, Z, w->rz);
+    if (first) {
+        memcpy(w->P, Z, bytes_of(k, C, d));
+    } else {
+        k->ratio(n, w->rz, w->pap, w->step);
+        k->row_scale(C, d, w->step, 1, w->P, d, w->P, d);
+        k->add(n * d, Z, w->P);
+    }
+    operation_apply(k, ps, o, (mat){w->P, d, 1}, (mat){w->AP, d, 1});
+    dot(k, C, d, w->P, w->AP, w->pap);
+    k->ratio(n, w->rz, w->pap, w->step);
+}
+
+/* Neumann: P = R, and the step is 1 / norm. */
+static void residual_direction(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o)
+{
+    const int64_t C = o->c->C, d = s->d;
+    memcpy(w->P, w->R, bytes_of(k, C, d));
+    operation_apply(k, ps, o, (mat){w->P, d, 1}, (mat){w->AP, d, 1});
+    k->ratio(C * k->lanes, w->mask, w->norm, w->step);
+}
+
+/* X for B, both divided by `size`; returns the rows that did not converge, which `mask` tells. */
+static int64_t solve_set(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, mat B)
+{
+    const int64_t C = o->c->C, d = s->d, n = C * k->lanes;
+    begin(k, s, w, C, B);
+    for (int64_t i = 0;; i++) {
+        const int64_t left = k->above(n, w->rr, w->bb, s->tolerance * s->tolerance, w->mask, w->count);
+        if (left == 0 || i == s->iterations) {
+            k->scale(n, -1, w->mask);
+            k->add(n, w->mask, w->count);                      /* the last one was not made */
+            k->scale(n, -1, w->mask);
+            return left;
+        }
+        if (s->solver == MESA_NEUMANN) residual_direction(k, s, ps, w, o);
+        else next_direction(k, s, ps, w, o, i == 0);
+        k->multiply(n, w->step, w->mask, w->step);
+        memcpy(w->minus, w->step, bytes_of(k, C, 1));
+        k->scale(n, -1, w->minus);
+        k->row_add(C, d, w->step, 1, w->P, d, w->X, d);
+        k->row_add(C, d, w->minus, 1, w->AP, d, w->R, d);
+        dot(k, C, d, w->R, w->R, w->rr);
+    }
+}
+
+/* ---- chunks ---- */
+
+/* Rows that `mask` tells, by Cholesky. */
+static void fall_back(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, mat B, mat X)
+{
+    systems direct = *s;
+    const int64_t C = o->c->C, d = s->d;
+    const mat P = {w->P, d, 1};
+    direct.solver = MESA_CHOLESKY;
+    direct_solve(k, &direct, ps, w->direct, o->c->t, C, o->H, NULL, 1, &B, &P);
+    k->row_pick(C, d, w->mask, P.p, d, X.p, X.rs);
+    memset(w->P, 0, bytes_of(k, C, d));
+    k->row_pick(C, d, w->mask, P.p, d, w->R, d);
+}
+
+static int64_t solve_chunk(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, int n, const mat *B, const mat *X,
+                           mat other, mat defect)
+{
+    const chunk *c = o->c;
+    const int64_t C = c->C, d = s->d;
+    int64_t failed = 0;
+    prepare(k, s, ps, w, o);
+    if (s->solver == MESA_NEUMANN) {
+        const mat high = rows_from(k, s->s.high, c->t), low = rows_from(k, s->s.low, c->t);
+        k->norms(C, d, c->K.p, c->K.rs, c->beta.p, c->beta.rs, high.p, low.p, high.rs, o->H->now, d, s->ridge, w->norm, w->one);
+    }
+    for (int i = n - 1; i >= 0; i--) {                         /* the first set last: its residuals stay for the defect */
+        const int64_t left = solve_set(k, s, ps, w, o, B[i]);
+        k->row_scale(C, d, w->size, 1, w->X, d, X[i].p, X[i].rs);
+        if (left > 0 && s->fallback) fall_back(k, s, ps, w, o, B[i], X[i]);
+        failed += left;
+    }
+    if (s->certificate.iterations.p) rows_copy(k, C, 1, (mat){w->count, 1, 1}, rows_from(k, s->certificate.iterations, c->t));
+    if (defect.p) {
+        k->row_scale(C, d, w->size, 1, w->R, d, w->R, d);
+        k->row_dot(C, d, NULL, other.p, other.rs, w->R, d, defect.p, defect.rs);
+    }
+    return failed;
+}
+
+int64_t iterative_solve(const kern *k, const systems *s, void *ps, void *scratch, int64_t t, int64_t n, carried *H, int right, const mat *B, const mat *X,
+                        mat other, mat defect)
+{
+    arena a = {scratch, 0};
+    const workspace w = lay_out(&a, k, s);
+    int64_t failed = 0;
+    for (int64_t i = 0, C; i < n; i += C) {
+        C = n - i < s->chunk ? n - i : s->chunk;
+        mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
+        for (int r = 0; r < right; r++) b[r] = rows_from(k, B[r], i), x[r] = rows_from(k, X[r], i);
+        const chunk c = chunk_at(k, &s->s, w.D, t + i, C);
+        const operation o = operation_of(k, &w.operation, s->d, &c, H, s->ridge);
+        failed += solve_chunk(k, s, ps, &w, &o, right, b, x, rows_from(k, other, i), rows_from(k, defect, i));
+        operation_advance(k, ps, &o, H);
+    }
+    return failed;
+}
