@@ -303,7 +303,7 @@ static void precondition_rows(mesaopt_task *task, mesaopt_task *foreign)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_train(NULL, task, 1, NULL, NULL));
     BAD(MESAOPT_E_STATE, "baseline: kernel, expected richardson or chebyshev", mesaopt_baseline_train(kernel, task, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_train(chebyshev, NULL, 1, NULL, NULL));
-    BAD(MESAOPT_E_ARGUMENT, "task: not a live task", mesaopt_baseline_train(chebyshev, (mesaopt_task *)gd, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "task: another object, expected a live task", mesaopt_baseline_train(chebyshev, (mesaopt_task *)gd, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context, expected", mesaopt_baseline_train(chebyshev, foreign, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "updates: -1, expected 0 to", mesaopt_baseline_train(chebyshev, task, -1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "updates: 9223372036854775807, expected 0 to", mesaopt_baseline_train(chebyshev, task, INT64_MAX, NULL, NULL));
