@@ -311,7 +311,7 @@ void close_file(FILE *f, const char *path)
     if (fclose(f) != 0) die("cannot write %s: %s", path, strerror(errno));
 }
 
-void figure(const char *name, const char *title, const char *x_label, const char *y_label)
+void figure(const char *name, int curves, const char *title, const char *x_label, const char *y_label)
 {
     static int missing;
     char path[MAX_PATH], svg[64];
@@ -327,9 +327,8 @@ void figure(const char *name, const char *title, const char *x_label, const char
                       "set key autotitle columnhead noenhanced below\nset border 3\nset tics nomirror\nset grid lc rgb '#dddddd'\n"
                       "set style line 1 lw 3 lc rgb '#1f6fb4'\nset style line 2 lw 3 dt 2 lc rgb '#e0711c'\n"
                       "set style line 3 lw 2 dt 4 lc rgb '#777777'\nset style line 4 lw 2 lc rgb '#2a9d4e'\n"
-                      "set datafile separator ','\nstats '%s.csv' skip 1 nooutput\n"
-                      "plot for [i=2:STATS_columns] '%s.csv' using 1:i with lines ls i-1\n",
-                   svg, title, x_label, y_label, name, name);
+                      "set datafile separator ','\nplot for [i=2:%d] '%s.csv' using 1:i with linespoints ls i-1 pt 7 ps 0.2\n",
+                   svg, title, x_label, y_label, curves + 1, name);
     const int status = f ? pclose(f) : -1;
     signal(SIGPIPE, on_pipe);
     if (here < 0 || fchdir(here) != 0 || close(here) != 0) die("cannot go back to the folder it was started in: %s", strerror(errno));
@@ -378,7 +377,7 @@ static FILE *open_losses(const training *t, int64_t step, char *path)
 {
     char row[256];
     training_path(t, "loss.csv", path);
-    FILE *f = step > 0 && access(path, F_OK) == 0 ? open_file(path, "r+") : open_file(path, "w");
+    FILE *f = open_file(path, step > 0 && access(path, F_OK) == 0 ? "r+" : "w+");
     long end = 0;
     if (step > 0)
         while (fgets(row, sizeof row, f) && (end == 0 || strtoll(row, NULL, 10) < step)) end = ftell(f);
@@ -532,7 +531,7 @@ void curves_report(curves *c, const char *title)
     for (int i = 0; i < c->count; i++)
         if (c->of[i].number) printf("%s%s %s %.4g", before, c->of[i].name, c->of[i].number, c->of[i].best), before = ", ";
     printf("\ntables: %s, and loss.csv beside it\n", path);
-    figure("by_t", title, "t", "squared error at t, halved");
-    figure("loss", "loss while training", "step", "loss");
+    figure("by_t", c->count, title, "t", "squared error at t, halved");
+    figure("loss", 2, "loss while training", "step", "loss");
     for (int i = 0; i < c->count; i++) free(c->of[i].by_t);
 }

@@ -49,7 +49,8 @@ void make_folder(const char *path);                                         /* w
 void out_path(const char *file, char *path);                                /* of the out folder; path has room for MAX_PATH */
 FILE *open_file(const char *path, const char *mode);
 void close_file(FILE *f, const char *path);                                 /* a full disk is found here at the latest */
-void figure(const char *name, const char *title, const char *x_label, const char *y_label);       /* out/name.csv -> out/name.svg */
+/* out/name.csv -> out/name.svg: `curves` columns against the first one. */
+void figure(const char *name, int curves, const char *title, const char *x_label, const char *y_label);
 
 /* ---- training ---- */
 

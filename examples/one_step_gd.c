@@ -9,7 +9,10 @@
  * diagonal says all:
  *   eta = sum_h A_h(2,3) B_h(2,0),   -eta Phi0 = sum_h A_h(2,3) B_h(3,0).
  * A_h may grow by any factor that B_h shrinks by, sign included; in these sums of their products the factor cancels.
- * Slot 0 of the tokens is empty, so the term Phi0 x_t itself can only be approximated, by the products of the other slots.
+ * That eta is the same for every seed to a few per cent; this Phi0 is not. Slot 0 of the tokens is empty, so Phi0 x_t must come from
+ * other products, and three of them are nearly one vector when W is a rotation, since then x_{t-1} . x_{t'-1} = x_t . x_t':
+ *   sum_{t' <= t} x_{t'-1} (x_{t'-1} . x_t) = sum_{t' <= t} x_t' (x_t' . x_t) - |x_t|^2 x_t.
+ * Training fixes the sum of their three weights only, which is -eta Phi0 of the whole layer; both readings are printed.
  * Source: arXiv 2309.05858, proposition 1 and section 3; closed form of one layer as in its appendix. */
 #include "common.h"
 #include <math.h>
@@ -74,9 +77,11 @@ static void report(const training *t, int64_t heads, int64_t n)
         const int64_t query = 2 + i / 2, key = 2 + i % 2;
         printf("%20s  %12.6f  %12.6f\n", pair[i], coefficient(t, query, key, 2, heads, n), coefficient(t, query, key, 3, heads, n));
     }
-    const double eta = coefficient(t, 2, 3, 2, heads, n), phi0 = -coefficient(t, 2, 3, 3, heads, n) / eta;
+    const double eta = coefficient(t, 2, 3, 2, heads, n), slot = coefficient(t, 2, 3, 3, heads, n);
+    const double alike = coefficient(t, 2, 2, 2, heads, n) + coefficient(t, 3, 3, 2, heads, n);
     printf("\neta   learned %.5f, by line search for one step of gradient descent %.5f\n", eta, c.of[1].best);
-    printf("Phi0  learned %+.4f times the identity, 0 for gradient descent\n", phi0);
+    printf("Phi0  learned %+.4f times the identity by the slot of x_{t'-1} alone, %+.4f with the terms that do the same for rotations\n",
+           -slot / eta, -(slot + alike) / eta);
     printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta %.5f\n",
            c.of[0].mean, c.of[1].mean, loss_of_gd(t, eta));
 }

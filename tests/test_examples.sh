@@ -51,7 +51,8 @@ check "train_lsa makes its folder, writes loss.csv and by_t.csv, shows its progr
 if command -v gnuplot > /dev/null; then
     has a/b/loss.svg '</svg>'; has a/b/by_t.svg '</svg>'
     has a/b/by_t.svg lsq_newest_off
-    check "figures"
+    run 0 "$bin/train_lsa" $tiny length=1 steps=0 out=point; has point/loss.svg '</svg>'; has point/by_t.svg '</svg>'
+check "figures, of a single point too"
 else
     echo "left out, there is no gnuplot: figures"
 fi
@@ -96,6 +97,8 @@ has err 'to go on:'; has err 'resume=stopped/checkpoint.safetensors'
 run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=stopped resume=stopped/checkpoint.safetensors
 run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=straight
 same stopped/loss.csv straight/loss.csv; same stopped/by_t.csv straight/by_t.csv
+run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=elsewhere resume=stopped/checkpoint.safetensors
+same elsewhere/by_t.csv straight/by_t.csv; has elsewhere/loss.csv step,train_loss
 check "Ctrl-C leaves a checkpoint and says how to go on; resumed, the files are those of a run in one piece"
 
 "$bin/train_lsa" $tiny steps=1 final=1000000000 out=long > out 2> err & pid=$!
