@@ -327,7 +327,7 @@ void figure(const char *name, int curves, const char *title, const char *x_label
                       "set key autotitle columnhead noenhanced below\nset border 3\nset tics nomirror\nset grid lc rgb '#dddddd'\n"
                       "set style line 1 lw 3 lc rgb '#1f6fb4'\nset style line 2 lw 3 dt 2 lc rgb '#e0711c'\n"
                       "set style line 3 lw 2 dt 4 lc rgb '#777777'\nset style line 4 lw 2 lc rgb '#2a9d4e'\n"
-                      "set datafile separator ','\nplot for [i=2:%d] '%s.csv' using 1:i with linespoints ls i-1 pt 7 ps 0.2\n",
+                      "set datafile separator ','\nplot for [i=2:%d] '%s.csv' using 1:i with lines ls i-1\n",
                    svg, title, x_label, y_label, curves + 1, name);
     const int status = f ? pclose(f) : -1;
     signal(SIGPIPE, on_pipe);
