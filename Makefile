@@ -239,10 +239,9 @@ PEERS_PYTHON ?= $O/peers/bin/python
 bench-peers: $O/bin/bench $(PEERS_PYTHON)
 	$(PEERS_PYTHON) tests/bench/peers.py $O/bin/bench $O/bench-peers.json $(call passed_on,threads only steps)
 $O/peers/bin/python:
-	@echo "make bench-peers: downloads PyTorch (CPU build: 0.2 GB; from PyPI: up to 3 GB), JAX and Optax (0.1 GB) into $O/peers"
+	@echo "make bench-peers: downloads PyTorch (up to 3 GB), JAX and Optax (0.1 GB) into $O/peers"
 	python3 -m venv $O/peers || { echo "make bench-peers: python3 with venv is needed (Debian: python3-venv)" >&2; exit 1; }
-	$O/peers/bin/pip install -q --index-url https://download.pytorch.org/whl/cpu torch || $O/peers/bin/pip install -q torch
-	$O/peers/bin/pip install -q numpy jax optax
+	$O/peers/bin/pip install -q torch numpy jax optax
 
 # ---- docs and installation ----
 
