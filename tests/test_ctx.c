@@ -72,10 +72,9 @@ static void run_and_check(mesaopt_ctx *ctx, int64_t n)
     parallel_run(ctx, n, body, &w);
     ck_assert_int_eq(errno, EBADF);
     ck_assert_int_eq(w.wrong, 0);
-    for (int64_t i = 0; i < ITEMS; i++) {
-        ck_assert_int_eq(w.done[i], i < n);
-        ck_assert(w.value[i] == (i < n ? value_of(i) : 0));
-    }
+    int64_t good = 0;
+    for (int64_t i = 0; i < ITEMS; i++) good += w.done[i] == (i < n) && w.value[i] == (i < n ? value_of(i) : 0);
+    ck_assert_int_eq(good, ITEMS);
 }
 
 static void reverse(void (*f)(void *, int64_t), void *job, int64_t n, void *user)
@@ -273,7 +272,7 @@ static int all_done(mesaopt_ctx *ctx)
 
 static void child_work(mesaopt_ctx *ctx)
 {
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 10; i++)
         if (!all_done(ctx)) _exit(1);
 }
 

@@ -153,7 +153,7 @@ START_TEST(overlap_is_decided_as_marking_bytes_does)
     static _Alignas(64) char base[ROOM];
     unsigned char bytes[ROOM];
     int met = 0, apart = 0, same = 0;
-    for (int trial = 0; trial < 40000; trial++) {
+    for (int trial = 0; trial < 20000; trial++) {
         mesaopt_view a = random_view(base, -20), b = random_view(base, -20);
         if (draw(0, 2)) {                              /* close to each other and mostly of the same strides, to make it difficult */
             b = a;
@@ -182,7 +182,7 @@ START_TEST(overlap_is_decided_as_marking_bytes_does)
         if (view_distinct(&a)) ck_assert(truth);
         same += truth && view_distinct(&a);
     }
-    ck_assert(met > 5000 && apart > 5000 && same > 2000);
+    ck_assert(met > 2000 && apart > 2000 && same > 2000);
 }
 END_TEST
 
