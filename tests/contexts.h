@@ -3,6 +3,7 @@
 #ifndef TESTS_CONTEXTS_H
 #define TESTS_CONTEXTS_H
 
+#include "hook_alloc.h"
 #include "mesaopt/mesaopt.h"
 #include <check.h>
 #include <stdlib.h>
@@ -45,6 +46,19 @@ static inline mesaopt_ctx *context_from(const char *text)
     mesaopt_ctx *ctx = NULL;
     const mesaopt_status status = mesaopt_ctx_create(s, &ctx);
     ck_assert(status == MESAOPT_OK || status == MESAOPT_E_UNSUPPORTED);
+    mesaopt_settings_free(s);
+    return ctx;
+}
+
+/* With hooks of the host; each may be NULL. */
+static inline mesaopt_ctx *context_with(int32_t threads, mesaopt_parallel_fn loop, hook_alloc *hook)
+{
+    mesaopt_settings *s;
+    mesaopt_ctx *ctx;
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook ? hook_alloc_fn : NULL, hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_THREADS, threads), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_parallel(s, loop, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
     mesaopt_settings_free(s);
     return ctx;
 }

@@ -3,6 +3,7 @@
  * The second form is the one computed, with the distances that the rounded positions of an f32 element really have.
  * The context is held while arguments are checked only: the callback may use it. Each element is moved in turn; all arithmetic runs in the
  * default floating-point environment, the callback in the host's. */
+#include "api/api_call.h"
 #include "base/number.h"
 #include "base/pool.h"
 #include "mesaopt/grad.h"
@@ -20,8 +21,8 @@ static mesaopt_status check(mesaopt_ctx *ctx, mesaopt_loss_fn loss, const mesaop
     if (status != MESAOPT_OK) return status;
     view_want want = {.name = "gradient", .ndim = x->ndim};
     memcpy(want.shape, x->shape, sizeof want.shape);
-    status = view_check(ctx, gradient, &want);
-    if (status == MESAOPT_OK) status = view_apart(ctx, 1, &x, &(const char *){"x"}, 1, &gradient, &(const char *){"gradient"});
+    CHECK(view_check(ctx, gradient, &want));
+    CHECK(view_apart(ctx, 1, &x, &(const char *){"x"}, 1, &gradient, &(const char *){"gradient"}));
     if (status != MESAOPT_OK) return status;
     if (!(h > 0) || isinf(h)) return fail(ctx, MESAOPT_E_ARGUMENT, "h: %s, expected a finite number > 0", number_text(h).text);
     if (view_first_nonfinite(x, index))
@@ -106,8 +107,7 @@ static mesaopt_status compare(probe *p, const mesaopt_view *gradient, double h, 
 mesaopt_status mesaopt_grad_check(mesaopt_ctx *ctx, mesaopt_loss_fn loss, void *user, const mesaopt_view *x, const mesaopt_view *gradient, double h, double *error)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_NORMAL, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     status = check(ctx, loss, x, gradient, h, error);
     if (status != MESAOPT_OK) return ctx_leave(&c, status);

@@ -1,4 +1,5 @@
 /* mesaopt/tensor.h. */
+#include "api/api_call.h"
 #include "tensor/view.h"
 #include <string.h>
 
@@ -54,8 +55,7 @@ static mesaopt_status create(mesaopt_ctx *ctx, int32_t dtype, int32_t ndim, cons
 mesaopt_status mesaopt_tensor_create(mesaopt_ctx *ctx, int32_t dtype, int32_t ndim, const int64_t *shape, mesaopt_tensor **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, dtype, ndim, shape, out)) : status;
 }
 
@@ -76,8 +76,7 @@ static mesaopt_status wrap(mesaopt_ctx *ctx, const mesaopt_view *view, void (*re
 mesaopt_status mesaopt_tensor_wrap(mesaopt_ctx *ctx, const mesaopt_view *view, void (*release)(void *user), void *user, mesaopt_tensor **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, wrap(ctx, view, release, user, out)) : status;
 }
 
@@ -96,11 +95,10 @@ static mesaopt_status copy(mesaopt_ctx *ctx, const mesaopt_view *src, const mesa
     view_want want = {.name = "dst", .ndim = src->ndim, .dtype = ANY, .output = 1};
     memcpy(want.shape, src->shape, sizeof want.shape);
     status = view_check(ctx, dst, &want);
-    if (status != MESAOPT_OK) return status;
-    if (!view_copyable(src->dtype, dst->dtype))
+    if (status == MESAOPT_OK && !view_copyable(src->dtype, dst->dtype))
         return fail(ctx, MESAOPT_E_DTYPE, "dst: dtype %s, expected one that %s converts to (f32, f64; integers to their own type)", dtype_name(dst->dtype),
                     dtype_name(src->dtype));
-    status = view_apart(ctx, 1, &dst, &(const char *){"dst"}, 1, &src, &(const char *){"src"});
+    CHECK(view_apart(ctx, 1, &dst, &(const char *){"dst"}, 1, &src, &(const char *){"src"}));
     if (status == MESAOPT_OK) view_copy(src, dst);
     return status;
 }
@@ -108,8 +106,7 @@ static mesaopt_status copy(mesaopt_ctx *ctx, const mesaopt_view *src, const mesa
 mesaopt_status mesaopt_tensor_copy(mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, copy(ctx, src, dst)) : status;
 }
 
