@@ -188,7 +188,7 @@ asan ubsan tsan:
 
 # The committed ABI, as abidw sees it. A missing tool or baseline is a failure.
 ABI_BASELINE = tests/abi/libmesaopt.$(firstword $(subst -, ,$(MULTIARCH))).abi
-ABIDW = abidw --headers-dir include/mesaopt --drop-private-types --no-corpus-path --no-comp-dir-path
+ABIDW = abidw --exported-interfaces-only --no-show-locs --headers-dir include/mesaopt --drop-private-types --no-corpus-path --no-comp-dir-path
 abi: lib
 	@command -v abidw >/dev/null && command -v abidiff >/dev/null || { echo "make abi: abidw and abidiff are missing (Debian: abigail-tools)" >&2; exit 1; }
 	@test -f $(ABI_BASELINE) || { echo "make abi: no baseline $(ABI_BASELINE) (make abi-baseline writes it)" >&2; exit 1; }
