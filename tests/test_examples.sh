@@ -15,8 +15,15 @@ tiny='batch=16 length=12 dim=3 test=32 final=64 every=10'
 # run STATUS COMMAND...: runs it, keeps its output in out and err, and remembers a wrong exit status.
 run() {
     expected=$1; shift
-    "$@" > out 2> err; status=$?
+    timeout 120 "$@" > out 2> err; status=$?
     if [ "$status" != "$expected" ]; then { echo "$*: exit status $status, expected $expected"; tail -n 5 out; tail -n 5 err; } >> wrong; fi
+}
+interrupt() {                                      # interrupt PID: Ctrl-C, and exit status 130 within half a minute
+    kill -INT "$1"
+    for i in $(seq 100); do kill -0 "$1" 2> /dev/null || break; sleep 0.3; done
+    kill -KILL "$1" 2> /dev/null && echo "still running half a minute after Ctrl-C" >> wrong
+    wait "$1"; status=$?
+    [ $status = 130 ] || echo "exit status $status, expected 130" >> wrong
 }
 has() { grep -qF -- "$2" "$1" || { echo "no \"$2\" in $1:"; tail -n 5 "$1"; } >> wrong; }           # has FILE TEXT
 same() { cmp "$1" "$2" >> wrong 2>&1; }
@@ -90,21 +97,24 @@ check "a checkpoint that is missing, no checkpoint, or of another model"
 # Ctrl-C: the program takes a signal that a shell script's background job would ignore.
 "$bin/train_lsa" $tiny steps=100000000 threads=1 out=stopped > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(grep -c . stopped/loss.csv 2> /dev/null || echo 0)" -gt 4 ] && break; sleep 0.3; done
-kill -INT $pid; wait $pid; status=$?
-[ $status = 130 ] || echo "exit status $status, expected 130" >> wrong
+interrupt $pid
 at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err); steps=$((${at:-0} + 15))
 has err 'to go on:'; has err 'resume=stopped/checkpoint.safetensors'
+cp stopped/checkpoint.safetensors earlier.safetensors
 run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=stopped resume=stopped/checkpoint.safetensors
 run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=straight
 same stopped/loss.csv straight/loss.csv; same stopped/by_t.csv straight/by_t.csv
 run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=elsewhere resume=stopped/checkpoint.safetensors
 same elsewhere/by_t.csv straight/by_t.csv; has elsewhere/loss.csv step,train_loss
+grep -q '^0,' elsewhere/loss.csv && echo "the resumed run began at step 0" >> wrong
+run 1 "$bin/train_lsa" $tiny steps=1 out=elsewhere resume=stopped/checkpoint.safetensors; has err "the checkpoint is at step $steps"
+run 0 "$bin/train_lsa" $tiny steps=$((${at:-0} + 2)) out=stopped resume=earlier.safetensors
+[ "$(tail -n 1 stopped/loss.csv | cut -d, -f1)" = $((${at:-0} + 2)) ] || echo "loss.csv goes on beyond the resumed run" >> wrong
 check "Ctrl-C leaves a checkpoint and says how to go on; resumed, the files are those of a run in one piece"
 
 "$bin/train_lsa" $tiny steps=1 final=1000000000 out=long > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ -e long/checkpoint.safetensors ] && break; sleep 0.3; done
-kill -INT $pid; wait $pid; status=$?
-[ $status = 130 ] || echo "exit status $status, expected 130" >> wrong
+interrupt $pid
 has err MESAOPT_E_INTERRUPTED; has err 'resume=long/checkpoint.safetensors'
 check "Ctrl-C ends a long evaluation too"
 
@@ -112,7 +122,7 @@ mkdir full1 full2
 ln -s /dev/full full1/loss.csv; ln -s /dev/full full2/by_t.csv
 run 1 "$bin/train_lsa" $tiny steps=1 out=full1; has err 'full1/loss.csv: No space left on device'
 run 1 "$bin/train_lsa" $tiny steps=1 out=full2; has err 'full2/by_t.csv: No space left on device'
-"$bin/train_lsa" $tiny steps=1 out=full3 > /dev/full 2> err && echo "success with a full standard output" >> wrong
+timeout 120 "$bin/train_lsa" $tiny steps=1 out=full3 > /dev/full 2> err && echo "success with a full standard output" >> wrong
 has err 'standard output: No space left on device'
 run 1 sh -c 'ulimit -f 8; "$@"' sh "$bin/train_lsa" $tiny steps=1 out=full4; has err 'mesaopt_trainer_save: MESAOPT_E_IO'
 ls full4 > left; grep -v '^loss.csv$' left >> wrong
