@@ -30,6 +30,8 @@ typedef struct outputs {
     mesaopt_trainer *trainer;
     mesaopt_task *task;
     mesaopt_attn *attn;
+    mesaopt_lsq *lsq;
+    mesaopt_rls *rls;
     mesaopt_view view;
     double number, block[64];
     int64_t whole;

@@ -81,6 +81,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_SOLVER 100         /* solver: auto, cholesky, sherman_morrison (refused with forgetting), cg, jacobi, pcg, neumann */
 #define MESAOPT_KEY_TOLERANCE 101      /* tolerance: of iterative solvers, residual over right-hand side per row; 0: by element type */
 #define MESAOPT_KEY_FALLBACK 103       /* fallback: 1 solves rows that did not converge by Cholesky, 0 leaves them as they are */
+#define MESAOPT_KEY_WINDOW 102         /* window: of a mesaopt_rls, only the last so many rows count; 0: all */
 #define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no operand for it */
 /* Baseline, continued: */
 #define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of kernel */

@@ -1,4 +1,5 @@
 /* mesaopt/lsq.h: validates, then delegates to lib/lsq. */
+#include "api/api_call.h"
 #include "base/number.h"
 #include "base/options.h"
 #include "lsq/lsq_plan.h"
@@ -6,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
 enum { WIDEST = 65536 };
 
 static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_lsq *)o)->memory); }
@@ -25,8 +25,7 @@ static mesaopt_status refuse_forgetting(mesaopt_ctx *ctx, const char *what)
 mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t d_key, int64_t d_val, mesaopt_lsq **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(ctx, out, "out"));
     CHECK(options_check(ctx, settings, MESAOPT_SCOPE_LSQ, "settings"));
@@ -46,6 +45,7 @@ mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settin
         l->gamma = gamma;
         l->tolerance = option_float(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_TOLERANCE);
         l->iterations = option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_ITERATIONS);
+        l->window = option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_WINDOW);
         l->fallback = (int)option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_FALLBACK);
         *out = l;
     }
@@ -241,25 +241,11 @@ static mesaopt_status check_output(checked *c, const mesaopt_view *v, const char
     return status;
 }
 
-static mesaopt_status enter(mesaopt_lsq *l, call *c)
-{
-    if (!handle_ok(l, OBJECT_LSQ)) return MESAOPT_E_ARGUMENT;
-    const mesaopt_status status = ctx_enter(l->head.ctx, CALL_IN_CALLBACK, c);
-    if (status == MESAOPT_OK) atomic_fetch_add(&l->head.in_use, 1);
-    return status;
-}
-
-static mesaopt_status leave(mesaopt_lsq *l, call *c, mesaopt_status status)
-{
-    atomic_fetch_sub(&l->head.in_use, 1);
-    return ctx_leave(c, status);
-}
-
 mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *out,
                                    int64_t count, const int32_t *which, const mesaopt_view *views)
 {
     call held;
-    mesaopt_status status = enter(lsq, &held);
+    mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &held);
     if (status != MESAOPT_OK) return status;
     checked c = {.ctx = lsq->head.ctx, .l = lsq};
     CHECK(check_inputs(&c, q, k, v));
@@ -268,7 +254,7 @@ mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q, cons
     CHECK(view_apart(c.ctx, c.n_out, c.out, c.out_name, c.n_in, c.in, c.in_name));
     c.v.out = out;
     CHECK(lsq_run(lsq, &c.s, &c.v));
-    return leave(lsq, &held, status);
+    return call_end(lsq, &held, status);
 }
 
 mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *dout,
@@ -276,7 +262,7 @@ mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, cons
                                    int64_t count, const int32_t *which, const mesaopt_view *views)
 {
     call held;
-    mesaopt_status status = enter(lsq, &held);
+    mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &held);
     if (status != MESAOPT_OK) return status;
     checked c = {.ctx = lsq->head.ctx, .l = lsq, .adjoint = 1};
     CHECK(check_inputs(&c, q, k, v));
@@ -290,7 +276,7 @@ mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, cons
     CHECK(view_apart(c.ctx, c.n_out, c.out, c.out_name, c.n_in, c.in, c.in_name));
     c.v.dout = dout, c.v.dq = dq, c.v.dk = dk, c.v.dv = dv;
     CHECK(lsq_run(lsq, &c.s, &c.v));
-    return leave(lsq, &held, status);
+    return call_end(lsq, &held, status);
 }
 
 mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int32_t adjoint, int64_t *bytes)
@@ -324,4 +310,8 @@ mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int6
     return MESAOPT_OK;
 }
 
-mesaopt_status mesaopt_lsq_free(mesaopt_lsq *lsq) { return object_free(lsq); }
+mesaopt_status mesaopt_lsq_free(mesaopt_lsq *lsq)
+{
+    if (lsq && !handle_ok(lsq, OBJECT_LSQ)) return MESAOPT_E_ARGUMENT;
+    return object_free(lsq);
+}

@@ -15,7 +15,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 
-enum object_kind { OBJECT_CTX = 0x6d6f4331, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_LSQ, OBJECT_PROBE };
+enum object_kind { OBJECT_CTX = 0x6d6f4331, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_LSQ, OBJECT_PROBE, OBJECT_RLS };
 
 /* First member of every handle. */
 typedef struct object {

@@ -83,5 +83,6 @@ const option_row option_rows[] = {
     INT(FALLBACK, "fallback", IN(LSQ), 0, 1, 1),
     FLOAT(RIDGE, "ridge", IN(LSQ), 1e-30, 1e30, 1),
     FLOAT(GAMMA, "gamma", IN(LSQ), 0, 1, 1),
+    INT(WINDOW, "window", IN(LSQ), 0, MOST, 0),
     {0, 0, 0, 0, 0, 0, 0, 0},
 };

@@ -100,6 +100,8 @@ struct kern {
     void (*sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s);
     void (*inverse_sqrt)(int64_t n, void *x);                                             /* x <- 1 / sqrt(x), 0 where x is 0 */
 
+    /* y_s [n] (+)= sum_i c_si M_i, rows M_i, i < m; one or two sets s; simd_dense.c, whatever the lanes. */
+    void (*combine)(int64_t m, int64_t n, int sets, const void *c, int64_t c_rs, const void *M, int64_t rs, int accumulate, void *y, int64_t y_rs);
     /* Blocks of one dense factor A = U^T U, simd_dense.c, whatever the lanes: U over the upper triangle of A, with 1 / U_ii on its diagonal; B [n x m] <- U^-T B, U^-1 B. */
     void (*dense_factor)(int64_t n, void *A, int64_t rs);
     void (*dense_forward)(int64_t n, int64_t m, const void *U, int64_t u_rs, void *B, int64_t b_rs);

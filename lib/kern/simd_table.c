@@ -13,7 +13,7 @@
     .gates = NAME(gates), .carry = NAME(carry), .multiply = NAME(multiply), .ratio = NAME(ratio), .above = NAME(above), \
     .sherman_morrison = NAME(sherman_morrison), .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
     .symmetric_product = NAME(symmetric_product), \
-    .dense_factor = NAME(dense_factor), .dense_forward = NAME(dense_forward), .dense_backward = NAME(dense_backward)
+    .combine = NAME(combine), .dense_factor = NAME(dense_factor), .dense_forward = NAME(dense_forward), .dense_backward = NAME(dense_backward)
 #define ROWS(one) \
     .decay = NAME(decay##one), .mask = NAME(mask##one), .row_scale = NAME(row_scale##one), .row_dot = NAME(row_dot##one), \
     .row_add = NAME(row_add##one), .row_ridge = NAME(row_ridge##one), .row_pick = NAME(row_pick##one), .norms = NAME(norms##one), .residuals = NAME(residuals##one), \

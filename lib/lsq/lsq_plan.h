@@ -15,7 +15,7 @@ struct mesaopt_lsq {
     int64_t chunk, lanes;          /* settings */
     double ridge, gamma;           /* where there is no operand */
     double tolerance;
-    int64_t iterations;
+    int64_t iterations, window;
     int fallback;
     void *memory;                  /* workspace of the largest call so far */
     int64_t bytes;

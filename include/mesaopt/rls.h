@@ -1,0 +1,70 @@
+/* mesaopt/rls.h: recursive least squares over rows that arrive one by one: forgetting, sample weights, a sliding window, several outputs,
+ * predictions with their standard error, merging, saved states. The regression is that of a mesaopt_lsq plan (lsq.h):
+ *
+ *     H <- g H + b k k^T      S <- g S + b k v^T      prediction for q: S^T (H + diag l)^-1 q
+ *
+ * A handle holds `streams` such regressions side by side, as the heads of a layer that decodes token by token; one is the usual number elsewhere. Rows
+ * are f32 or f64, states are held in double. One row costs O(d^2) without forgetting, whatever has been seen. With the setting
+ * window = W exactly the last W rows count. */
+#ifndef MESAOPT_RLS_H
+#define MESAOPT_RLS_H
+
+#include "lsq.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mesaopt_rls mesaopt_rls;
+
+/* What a handle holds, for mesaopt_rls_get and mesaopt_rls_set: */
+#define MESAOPT_RLS_KEY_STATE 1        /* [streams, d_key, d_key]: H, symmetric */
+#define MESAOPT_RLS_VALUE_STATE 2      /* [streams, d_key, d_val]: S */
+#define MESAOPT_RLS_WEIGHT 3           /* [streams]: sum of the weights b, forgotten and windowed as H */
+#define MESAOPT_RLS_SQUARES 4          /* [streams, d_val]: sum of b v^2, likewise */
+#define MESAOPT_RLS_ROWS 5             /* [streams]: rows so far; can only be read */
+
+/** Creates `streams` regressions without rows of a plan, which they keep alive. ridge [streams, d_key]: l > 0 (NULL: the plan's setting).
+ *  The caller frees *out. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge, mesaopt_rls **out);
+
+/** Takes in rows: k [T, streams, d_key], v [T, streams, d_val], weights beta [T, streams] in [0, 1] (NULL: 1), log of the gates log_gamma [T, streams] <= 0 (NULL: the
+ *  plan's setting gamma). Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_update(mesaopt_rls *rls, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
+                                              const mesaopt_view *log_gamma);
+
+/** out [T, streams, d_val] for queries q [T, streams, d_key], all on the rows so far. error (NULL: not wanted), of the shape of out: the standard error of each
+ *  prediction, sqrt(s^2 q^T (H + diag l)^-1 q), s^2 = (sum of b v^2 - S_j^T (H + diag l)^-1 S_j) / sum of b: the posterior deviation when the ridge
+ *  is the prior; a new value scatters by sqrt(s^2 + error^2). NaN while the weights sum to 0. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_predict(mesaopt_rls *rls, const mesaopt_view *q, const mesaopt_view *out, const mesaopt_view *error);
+
+/** For every row in turn: takes it in, then predicts for its query, as mesaopt_lsq_forward does for whole sequences. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_step(mesaopt_rls *rls, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
+                                            const mesaopt_view *log_gamma, const mesaopt_view *out);
+
+/** The rows of `from` after those of `rls`: as if one had seen both. Plans of equal dimensions, window and gamma, and equal ridges; `from` stays as it is. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_merge(mesaopt_rls *rls, mesaopt_rls *from);
+
+/** Forgets all rows. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_clear(mesaopt_rls *rls);
+
+/** Reads parts of the state: views[i] (f32 or f64) receives which[i], a MESAOPT_RLS_*. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_get(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
+
+/** Replaces the state: KEY_STATE and VALUE_STATE have to be given, WEIGHT and SQUARES (otherwise 0) may be. The number of rows is 0 then. MESAOPT_E_UNSUPPORTED with a
+ *  window: such a state consists of its rows. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
+
+/** Writes the state as safetensors (f64), as mesaopt_model_save writes. This handle and one read from the file go on alike, bit for bit. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_save(mesaopt_rls *rls, const char *path);
+
+/** Creates a handle from a file of mesaopt_rls_save; `lsq` has to have the dimensions, window and gamma of its plan. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out);
+
+/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_free(mesaopt_rls *rls);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,310 @@
+/* mesaopt/rls.h: validates, then delegates to lib/lsq and lib/train/rls_file.c. */
+#include "api/api_call.h"
+#include "base/number.h"
+#include "train/rls_file.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { MOST_STREAMS = 1 << 20 };
+
+static void destroy(object *o) { rls_drop((mesaopt_rls *)o); }
+
+/* ---- checks ---- */
+
+static mesaopt_status check_range(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name, double low, double high, const char *expected)
+{
+    int64_t index[MESAOPT_MAX_RANK];
+    if (!view_first_outside(v, low, high, index)) return MESAOPT_OK;
+    const double x = view_get(v, index);
+    return fail(ctx, isfinite(x) ? MESAOPT_E_ARGUMENT : MESAOPT_E_NONFINITE, "%s: %s at %s, expected %s", name, number_text(x).text,
+                view_list(v->ndim, index).text, expected);
+}
+
+static double most_of(const mesaopt_view *v) { return v->dtype == MESAOPT_F32 ? (double)FLT_MAX : DBL_MAX; }
+
+static mesaopt_status check_finite(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name)
+{
+    return check_range(ctx, v, name, -most_of(v), most_of(v), "finite elements");
+}
+
+/* Rows [*T, streams, n], the first of them says how many. */
+static mesaopt_status check_rows(mesaopt_rls *r, const mesaopt_view *v, const char *name, int64_t *T, int64_t n, int output)
+{
+    mesaopt_ctx *ctx = r->head.ctx;
+    mesaopt_status status = view_check(ctx, v, &(view_want){name, 3, {*T, r->streams, n}, 0, output});
+    if (status == MESAOPT_OK && *T == ANY) *T = v->shape[0];
+    if (!output) CHECK(check_finite(ctx, v, name));
+    return status;
+}
+
+static mesaopt_status check_gates(mesaopt_rls *r, int64_t T, const mesaopt_view *beta, const mesaopt_view *log_gamma)
+{
+    mesaopt_ctx *ctx = r->head.ctx;
+    mesaopt_status status = MESAOPT_OK;
+    if (beta) CHECK(view_check(ctx, beta, &(view_want){"beta", 2, {T, r->streams}, 0, 0}));
+    if (beta) CHECK(check_range(ctx, beta, "beta", 0, 1, "a weight in 0..1"));
+    if (log_gamma) CHECK(view_check(ctx, log_gamma, &(view_want){"log_gamma", 2, {T, r->streams}, 0, 0}));
+    if (log_gamma) CHECK(check_range(ctx, log_gamma, "log_gamma", -INFINITY, 0, "the logarithm of a factor in 0..1, which is <= 0"));
+    return status;
+}
+
+/* ---- creation ---- */
+
+static mesaopt_status check_ridge(mesaopt_ctx *ctx, const mesaopt_view *ridge, int64_t streams, int64_t d)
+{
+    mesaopt_status status = view_check(ctx, ridge, &(view_want){"ridge", 2, {streams, d}, 0, 0});
+    CHECK(check_range(ctx, ridge, "ridge", ridge->dtype == MESAOPT_F32 ? (double)FLT_MIN : DBL_MIN, most_of(ridge), "a positive, finite ridge"));
+    return status;
+}
+
+mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge, mesaopt_rls **out)
+{
+    call c;
+    mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = lsq->head.ctx;
+    CHECK(check_not_null(ctx, out, "out"));
+    if (status == MESAOPT_OK && (streams < 1 || streams > MOST_STREAMS))
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d", (long long)streams, MOST_STREAMS);
+    if (ridge) CHECK(check_ridge(ctx, ridge, streams, lsq->d));
+    mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
+    if (status == MESAOPT_OK) status = r ? rls_build(r, lsq, streams, ridge) : MESAOPT_E_MEMORY;
+    if (status == MESAOPT_OK) *out = r;
+    else if (r) object_release(&r->head);
+    return call_end(lsq, &c, status);
+}
+
+/* ---- rows ---- */
+
+mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta, const mesaopt_view *log_gamma)
+{
+    call c;
+    int64_t T = ANY;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_rows(r, k, "k", &T, r->p.d, 0));
+    CHECK(check_rows(r, v, "v", &T, r->p.dv, 0));
+    CHECK(check_gates(r, T, beta, log_gamma));
+    CHECK(rls_run(r, T, &(rls_rows){.k = k, .v = v, .beta = beta, .log_gamma = log_gamma}));
+    return call_end(r, &c, status);
+}
+
+mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const mesaopt_view *out, const mesaopt_view *error)
+{
+    call c;
+    int64_t T = ANY;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_rows(r, q, "q", &T, r->p.d, 0));
+    CHECK(check_rows(r, out, "out", &T, r->p.dv, 1));
+    if (error) CHECK(check_rows(r, error, "error", &T, r->p.dv, 1));
+    CHECK(view_apart(r->head.ctx, error ? 2 : 1, (const mesaopt_view *[]){out, error}, (const char *[]){"out", "error"}, 1, &q, &(const char *){"q"}));
+    CHECK(rls_run(r, T, &(rls_rows){.q = q, .out = out, .error = error}));
+    return call_end(r, &c, status);
+}
+
+mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
+                                const mesaopt_view *log_gamma, const mesaopt_view *out)
+{
+    call c;
+    int64_t T = ANY;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_rows(r, q, "q", &T, r->p.d, 0));
+    CHECK(check_rows(r, k, "k", &T, r->p.d, 0));
+    CHECK(check_rows(r, v, "v", &T, r->p.dv, 0));
+    CHECK(check_gates(r, T, beta, log_gamma));
+    CHECK(check_rows(r, out, "out", &T, r->p.dv, 1));
+    CHECK(view_apart(r->head.ctx, 1, &out, &(const char *){"out"}, 3 + (beta != NULL), (const mesaopt_view *[]){q, k, v, beta}, (const char *[]){"q", "k", "v", "beta"}));
+    if (log_gamma) CHECK(view_apart(r->head.ctx, 1, &out, &(const char *){"out"}, 1, &log_gamma, &(const char *){"log_gamma"}));
+    CHECK(rls_run(r, T, &(rls_rows){q, k, v, beta, log_gamma, out, NULL}));
+    return call_end(r, &c, status);
+}
+
+/* ---- whole states ---- */
+
+static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
+{
+    mesaopt_ctx *ctx = r->head.ctx;
+    const mesaopt_lsq *a = r->plan, *b = from->plan;
+    if (r == from) return fail(ctx, MESAOPT_E_ARGUMENT, "from: the same handle, expected another one");
+    if (a->d != b->d || a->dv != b->dv || a->window != b->window || a->gamma != b->gamma || r->streams != from->streams)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "from: %lld streams of d_key %lld, d_val %lld, window %lld, gamma %s, expected %lld of %lld, %lld, %lld, %s",
+                    (long long)from->streams, (long long)b->d, (long long)b->dv, (long long)b->window, number_text(b->gamma).text, (long long)r->streams,
+                    (long long)a->d, (long long)a->dv, (long long)a->window, number_text(a->gamma).text);
+    for (int64_t s = 0; s < r->streams; s++)
+        for (int64_t i = 0; i < a->d; i++)
+            if (r->o[s].ridge[i] != from->o[s].ridge[i])
+                return fail(ctx, MESAOPT_E_ARGUMENT, "from: ridge %s at [%lld,%lld], expected %s as here", number_text(from->o[s].ridge[i]).text, (long long)s,
+                            (long long)i, number_text(r->o[s].ridge[i]).text);
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_rls_merge(mesaopt_rls *r, mesaopt_rls *from)
+{
+    call c;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_handle(r->head.ctx, from, OBJECT_RLS, "from"));
+    CHECK(check_alike(r, from));
+    if (status == MESAOPT_OK) rls_merge(r, from);
+    return call_end(r, &c, status);
+}
+
+mesaopt_status mesaopt_rls_clear(mesaopt_rls *r)
+{
+    call c;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    rls_clear(r);
+    return call_end(r, &c, status);
+}
+
+/* Shape of a part of the state. */
+static mesaopt_status part_of(mesaopt_rls *r, int32_t which, int64_t i, int output, view_want *want)
+{
+    const int64_t n = r->streams, d = r->p.d, dv = r->p.dv;
+    switch (which) {
+    case MESAOPT_RLS_KEY_STATE: *want = (view_want){"key_state", 3, {n, d, d}, 0, output}; return MESAOPT_OK;
+    case MESAOPT_RLS_VALUE_STATE: *want = (view_want){"value_state", 3, {n, d, dv}, 0, output}; return MESAOPT_OK;
+    case MESAOPT_RLS_WEIGHT: *want = (view_want){"weight", 1, {n}, 0, output}; return MESAOPT_OK;
+    case MESAOPT_RLS_SQUARES: *want = (view_want){"squares", 2, {n, dv}, 0, output}; return MESAOPT_OK;
+    case MESAOPT_RLS_ROWS: *want = (view_want){"rows", 1, {n}, 0, output}; break;
+    default: return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %d, expected a MESAOPT_RLS_*", (long long)i, (int)which);
+    }
+    return output ? MESAOPT_OK : fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: rows, expected what can be set", (long long)i);
+}
+
+static mesaopt_status check_parts(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views, int output)
+{
+    mesaopt_ctx *ctx = r->head.ctx;
+    mesaopt_status status = count >= 0 && count <= MESAOPT_RLS_ROWS ? MESAOPT_OK
+                            : fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 0 to %d", (long long)count, MESAOPT_RLS_ROWS);
+    if (count > 0) CHECK(check_not_null(ctx, which, "which"));
+    if (count > 0) CHECK(check_not_null(ctx, views, "views"));
+    const mesaopt_view *list[MESAOPT_RLS_ROWS];
+    const char *name[MESAOPT_RLS_ROWS];
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
+        view_want want = {.name = ""};
+        status = part_of(r, which[i], i, output, &want);
+        CHECK(view_check(ctx, &views[i], &want));
+        for (int64_t j = 0; j < i && status == MESAOPT_OK; j++)
+            if (which[j] == which[i]) status = fail(ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %s a second time, expected each part once", (long long)i, want.name);
+        list[i] = &views[i], name[i] = want.name;
+    }
+    if (output) CHECK(view_apart(ctx, (int)count, list, name, 0, NULL, NULL));
+    return status;
+}
+
+/* Elements of one stream's part in row-major order. */
+static double *own(const mesaopt_rls *r, online *o, int32_t which)
+{
+    (void)r;
+    switch (which) {
+    case MESAOPT_RLS_KEY_STATE: return o->H;
+    case MESAOPT_RLS_VALUE_STATE: return o->S;
+    case MESAOPT_RLS_WEIGHT: return &o->total;
+    default: return o->squares;
+    }
+}
+
+mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
+{
+    call c;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_parts(r, count, which, views, 1));
+    if (status == MESAOPT_OK && count > 0) rls_flush(r);
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
+        const int64_t total = view_count(&views[i]), each = total / r->streams;
+        int64_t index[MESAOPT_MAX_RANK] = {0};
+        for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) {
+            online *o = &r->o[n / each];
+            view_set(&views[i], index, which[i] == MESAOPT_RLS_ROWS ? (double)o->count : own(r, o, which[i])[n % each]);
+        }
+    }
+    return call_end(r, &c, status);
+}
+
+static mesaopt_status check_symmetric(mesaopt_ctx *ctx, const mesaopt_view *v)
+{
+    const double tolerance = v->dtype == MESAOPT_F32 ? 1e-5 : 1e-12;
+    for (int64_t s = 0; s < v->shape[0]; s++)
+        for (int64_t i = 0; i < v->shape[1]; i++)
+            for (int64_t j = 0; j <= i; j++) {
+                const double x = view_get(v, (int64_t[]){s, i, j}), y = view_get(v, (int64_t[]){s, j, i});
+                const double size = view_get(v, (int64_t[]){s, i, i}) + view_get(v, (int64_t[]){s, j, j});
+                if (!(fabs(x - y) <= tolerance * size) || (i == j && x < 0))
+                    return fail(ctx, MESAOPT_E_ARGUMENT, "key_state: %s at %s and %s across the diagonal, expected a symmetric matrix without negative squares",
+                                number_text(x).text, view_list(3, (int64_t[]){s, i, j}).text, number_text(y).text);
+            }
+    return MESAOPT_OK;
+}
+
+static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
+{
+    mesaopt_ctx *ctx = r->head.ctx;
+    mesaopt_status status = MESAOPT_OK;
+    int found = 0;
+    if (r->p.window > 0) return fail(ctx, MESAOPT_E_UNSUPPORTED, "set: on a state with a window of %lld rows, expected one without", (long long)r->p.window);
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
+        const int sum = which[i] == MESAOPT_RLS_WEIGHT || which[i] == MESAOPT_RLS_SQUARES;
+        const char *name = which[i] == MESAOPT_RLS_WEIGHT ? "weight" : which[i] == MESAOPT_RLS_SQUARES ? "squares" : which[i] == MESAOPT_RLS_KEY_STATE ? "key_state" : "value_state";
+        status = check_range(ctx, &views[i], name, sum ? 0 : -most_of(&views[i]), most_of(&views[i]), sum ? "a finite number >= 0" : "finite elements");
+        if (which[i] == MESAOPT_RLS_KEY_STATE) CHECK(check_symmetric(ctx, &views[i]));
+        if (!sum) found++;
+    }
+    if (status == MESAOPT_OK && found < 2) status = fail(ctx, MESAOPT_E_ARGUMENT, "which: without key_state or value_state, expected both");
+    return status;
+}
+
+mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
+{
+    call c;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_parts(r, count, which, views, 0));
+    CHECK(check_new_state(r, count, which, views));
+    if (status == MESAOPT_OK) rls_clear(r);
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
+        const int64_t total = view_count(&views[i]), each = total / r->streams;
+        int64_t index[MESAOPT_MAX_RANK] = {0};
+        for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) own(r, &r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
+    }
+    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) online_changed(&r->o[s]);
+    return call_end(r, &c, status);
+}
+
+/* ---- files ---- */
+
+mesaopt_status mesaopt_rls_save(mesaopt_rls *r, const char *path)
+{
+    call c;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(r->head.ctx, path, "path"));
+    CHECK(rls_save(r, path));
+    return call_end(r, &c, status);
+}
+
+mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out)
+{
+    call c;
+    mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = lsq->head.ctx;
+    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(check_not_null(ctx, out, "out"));
+    mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
+    if (status == MESAOPT_OK) status = r ? rls_read(r, lsq, path) : MESAOPT_E_MEMORY;
+    if (status == MESAOPT_OK) *out = r;
+    else if (r) object_release(&r->head);
+    return call_end(lsq, &c, status);
+}
+
+mesaopt_status mesaopt_rls_free(mesaopt_rls *rls)
+{
+    if (rls && !handle_ok(rls, OBJECT_RLS)) return MESAOPT_E_ARGUMENT;
+    return object_free(rls);
+}

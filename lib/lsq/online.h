@@ -1,0 +1,76 @@
+/* Recursive least squares of one stream of rows: state, one row more, a prediction. Everything in double, on kernels for one lane.
+ *
+ * Rows wait in a buffer and enter the base of the state together, in products. With a = product of the gates since then and the buffer's weights w:
+ *
+ *     H_t = a (H + sum_j w_j k_j k_j^T)      S_t = a (S + sum_j w_j k_j v_j^T)
+ *     (H_t + Lambda) x = q   is   (M + e Lambda) a x = q,   M = H + Lambda + sum_j w_j k_j k_j^T,   e = 1/a - 1
+ *     M^-1 = R - sum_j s_j p_j p_j^T,   R = (H + Lambda)^-1,  p_j from Sherman and Morrison's formula
+ *
+ * Without forgetting e is 0 and M^-1 q is the answer; with it, conjugate gradients preconditioned by M^-1 need one product with M^-1 a step and few steps, since
+ * all eigenvalues of M^-1 (M + e Lambda) lie in [1, 1/a]. R comes from a Cholesky factor when gates or many rows have changed the base.
+ *
+ * A window takes the row that leaves it out again as a row of negative weight; when sums have lost digits that way (after a row far larger than what is left), or after some
+ * windows, they are formed anew from the rows, which are kept. Source: SCIENCE section 3; Golub and Van Loan, Matrix Computations, section 6.5. */
+#ifndef LSQ_ONLINE_H
+#define LSQ_ONLINE_H
+
+#include "kern/kern.h"
+
+typedef struct online_plan {
+    const kern *k;                 /* f64, one lane */
+    int64_t d, dv, window;         /* window: rows, 0 for all */
+    int64_t rows;                  /* of the buffer */
+} online_plan;
+
+/* Rows of the window, as they came. */
+typedef struct online_row { double *key, *value, *weight, *log_gate, *clock; } online_row;
+
+typedef struct online {
+    double *ridge;                 /* d */
+    double *H, *S, *R;             /* d x d (upper triangle), d x dv, d x d: the base */
+    double *K, *V, *weight;        /* rows x d, rows x dv, rows: the buffer */
+    double *P, *sign;              /* rows x d, rows: of the first `ready` rows */
+    int64_t filled, ready;
+    double a;
+    int fresh;                     /* R belongs to the base */
+    int64_t updates;               /* of R since it was factored */
+    double total, *squares;        /* sum of weights, of weighted squares of values (dv) */
+    double decay, clock;           /* sum of log gates: since the start, and since the last gate of 0 */
+    int64_t count;                 /* rows so far */
+    double *ring;                  /* window x (d + dv + 3) */
+    int64_t first, kept;
+    double peak;                   /* largest trace of H since it was formed from rows */
+    int64_t since;                 /* rows since then */
+    int64_t version;               /* changes with every change */
+    double *spread;                /* dv: weighted squared error of the fit, of version `spread_version` */
+    int64_t spread_version;
+} online;
+
+online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window);
+void online_take(const online_plan *p, arena *a, online *o);
+int64_t online_scratch(const online_plan *p);          /* bytes */
+
+void online_clear(const online_plan *p, online *o);    /* no rows; the ridge stays */
+
+/* A row: key, value, weight, log of the gate. */
+void online_push(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate);
+
+/* out = S_t^T x, x = (H_t + Lambda)^-1 q. error (NULL: not wanted): sqrt(q.x spread / total), NaN while there are no weights. */
+void online_predict(const online_plan *p, void *ps, void *scratch, online *o, const double *q, double *out, double *error);
+
+/* A row and then a prediction, in fewer passes over R. */
+void online_step(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate,
+                 const double *q, double *out);
+
+/* Brings all rows into the base: H (both triangles then) and S are the state. */
+void online_flush(const online_plan *p, void *ps, void *scratch, online *o);
+/* The same, and forms windowed sums anew, and forgets R: a state that goes on as one read from what it holds now. */
+void online_settle(const online_plan *p, void *ps, void *scratch, online *o);
+void online_changed(online *o);    /* a caller has written to H and S */
+
+/* into <- its rows, then those of `from`, which is settled. */
+void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from);
+
+online_row online_row_at(const online_plan *p, const online *o, int64_t i);   /* i-th oldest kept row, 0 <= i < window */
+
+#endif

@@ -1,0 +1,148 @@
+/* See rls_state.h. */
+#include "lsq/rls_state.h"
+#include "base/pool.h"
+#include <math.h>
+#include <string.h>
+
+typedef struct work { void *product, *online; double *key, *value, *query, *out, *error; } work;
+
+static work lay_out(arena *a, const online_plan *p)
+{
+    const int64_t size = sizeof(double);
+    work w;
+    w.product = arena_take(a, kern_product_scratch(p->k), 1);
+    w.online = arena_take(a, online_scratch(p), 1);
+    w.key = arena_take(a, p->d, size), w.query = arena_take(a, p->d, size);
+    w.value = arena_take(a, p->dv, size), w.out = arena_take(a, p->dv, size), w.error = arena_take(a, p->dv, size);
+    return w;
+}
+
+static void set_ridge(mesaopt_rls *r, const mesaopt_view *ridge)
+{
+    for (int64_t s = 0; s < r->streams; s++)
+        for (int64_t i = 0; i < r->p.d; i++) r->o[s].ridge[i] = ridge ? view_get(ridge, (int64_t[]){s, i}) : r->plan->ridge;
+}
+
+mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, const mesaopt_view *ridge)
+{
+    mesaopt_ctx *ctx = r->head.ctx;
+    arena one = {0}, scratch = {0};
+    int64_t bytes = -1, work_bytes = -1;
+    online counted;
+    r->p = online_plan_of(kern_get(ctx, MESAOPT_F64, 1), plan->d, plan->dv, plan->window);
+    online_take(&r->p, &one, &counted);
+    lay_out(&scratch, &r->p);
+    r->work_bytes = scratch.used;
+    if (one.used >= 0 && size_mul(one.used, streams, &bytes)) r->memory = alloc_new(&ctx->alloc, 1, bytes);
+    if (r->work_bytes >= 0 && size_mul(r->work_bytes, ctx->threads, &work_bytes)) r->work = alloc_new(&ctx->alloc, 1, work_bytes);
+    r->o = alloc_new(&ctx->alloc, streams, sizeof *r->o);
+    r->done = alloc_new(&ctx->alloc, streams, 1);
+    if (!r->memory || !r->work || !r->o || !r->done)
+        return fail(ctx, MESAOPT_E_MEMORY, "streams: no memory for %lld states of %lld bytes", (long long)streams, (long long)one.used);
+    r->plan = plan;
+    object_retain(&plan->head);
+    r->streams = streams;
+    arena a = {r->memory, 0};
+    for (int64_t s = 0; s < streams; s++) online_take(&r->p, &a, &r->o[s]);
+    set_ridge(r, ridge);
+    rls_clear(r);
+    return MESAOPT_OK;
+}
+
+void rls_drop(mesaopt_rls *r)
+{
+    const allocator *a = &r->head.ctx->alloc;
+    alloc_free(a, r->memory);
+    alloc_free(a, r->work);
+    alloc_free(a, r->o);
+    alloc_free(a, r->done);
+    if (r->plan) object_release(&r->plan->head);
+}
+
+void rls_clear(mesaopt_rls *r)
+{
+    for (int64_t s = 0; s < r->streams; s++) online_clear(&r->p, &r->o[s]);
+}
+
+/* ---- rows ---- */
+
+static void read_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t n, double *out)
+{
+    const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2];
+    if (v->dtype == MESAOPT_F32) for (int64_t i = 0; i < n; i++) out[i] = (double)((const float *)v->data)[first + i * step];
+    else for (int64_t i = 0; i < n; i++) out[i] = ((const double *)v->data)[first + i * step];
+}
+
+static void write_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t n, const double *x)
+{
+    const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2];
+    if (v->dtype == MESAOPT_F32) for (int64_t i = 0; i < n; i++) ((float *)v->data)[first + i * step] = (float)x[i];
+    else for (int64_t i = 0; i < n; i++) ((double *)v->data)[first + i * step] = x[i];
+}
+
+static double scalar(const mesaopt_view *v, int64_t t, int64_t s, double otherwise)
+{
+    if (!v) return otherwise;
+    const int64_t at = t * v->stride[0] + s * v->stride[1];
+    return v->dtype == MESAOPT_F32 ? (double)((const float *)v->data)[at] : ((const double *)v->data)[at];
+}
+
+typedef struct job { mesaopt_rls *r; const rls_rows *rows; int64_t T; double log_gamma; } job;
+
+static void run_stream(void *data, int64_t worker, int64_t s)
+{
+    const job *j = data;
+    const rls_rows *rows = j->rows;
+    mesaopt_rls *r = j->r;
+    arena a = {r->work + worker * r->work_bytes, 0};
+    const work w = lay_out(&a, &r->p);
+    const int64_t d = r->p.d, dv = r->p.dv;
+    online *o = &r->o[s];
+    for (int64_t t = 0; t < j->T; t++) {
+        const double weight = scalar(rows->beta, t, s, 1), log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
+        if (rows->k) read_row(rows->k, t, s, d, w.key), read_row(rows->v, t, s, dv, w.value);
+        if (rows->q) read_row(rows->q, t, s, d, w.query);
+        if (!rows->q) online_push(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma);
+        else if (rows->k) online_step(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma, w.query, w.out);
+        else online_predict(&r->p, w.product, w.online, o, w.query, w.out, rows->error ? w.error : NULL);
+        if (rows->q) write_row(rows->out, t, s, dv, w.out);
+        if (rows->error) write_row(rows->error, t, s, dv, w.error);
+    }
+    r->done[s] = 1;
+}
+
+mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
+{
+    enum { WORTH_THREADS = 1 << 20 };
+    mesaopt_ctx *ctx = r->head.ctx;
+    job j = {r, rows, T, log(r->plan->gamma)};
+    if (ctx_interrupted(ctx)) {
+        ctx_interrupt_taken(ctx);
+        return fail(ctx, MESAOPT_E_INTERRUPTED, "rls: interrupted");
+    }
+    memset(r->done, 0, (size_t)r->streams);
+    if (r->streams > 1 && T * r->streams * r->p.d * r->p.d > WORTH_THREADS) parallel_run(ctx, r->streams, run_stream, &j);
+    for (int64_t s = 0; s < r->streams; s++)
+        if (!r->done[s]) run_stream(&j, 0, s);                 /* also what an interrupt left out */
+    return MESAOPT_OK;
+}
+
+/* ---- whole states ---- */
+
+static void for_all(mesaopt_rls *r, void (*f)(const online_plan *, void *, void *, online *))
+{
+    arena a = {r->work, 0};
+    const work w = lay_out(&a, &r->p);
+    for (int64_t s = 0; s < r->streams; s++) f(&r->p, w.product, w.online, &r->o[s]);
+}
+
+void rls_flush(mesaopt_rls *r) { for_all(r, online_flush); }
+void rls_settle(mesaopt_rls *r) { for_all(r, online_settle); }
+
+void rls_merge(mesaopt_rls *r, mesaopt_rls *from)
+{
+    arena a = {r->work, 0};
+    const work w = lay_out(&a, &r->p);
+    rls_flush(from);
+    for (int64_t s = 0; s < r->streams; s++) online_merge(&r->p, w.product, w.online, &r->o[s], &from->o[s]);
+}

@@ -1,0 +1,35 @@
+/* Streams of recursive least squares on strided views: `streams` regressions side by side. */
+#ifndef LSQ_RLS_STATE_H
+#define LSQ_RLS_STATE_H
+
+#include "lsq/lsq_plan.h"
+#include "lsq/online.h"
+#include "mesaopt/rls.h"
+
+struct mesaopt_rls {
+    object head;
+    mesaopt_lsq *plan;             /* counted */
+    online_plan p;
+    int64_t streams;
+    online *o;                     /* one per stream */
+    char *done;                    /* one per stream, of a call */
+    char *memory, *work;           /* arrays of all streams; scratch of all workers */
+    int64_t work_bytes;            /* of one worker */
+};
+
+/* Memory for `streams` regressions, all empty; ridge [streams, d] or NULL. MESAOPT_OK or MESAOPT_E_MEMORY. */
+mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, const mesaopt_view *ridge);
+void rls_drop(mesaopt_rls *r);
+
+/* Rows of one call, checked: k [T, streams, d], ...; NULL where absent. With k they are taken in, with q predictions go to out. */
+typedef struct rls_rows { const mesaopt_view *q, *k, *v, *beta, *log_gamma, *out, *error; } rls_rows;
+
+/* Taking in is all or nothing: an interrupt that arrives in time is MESAOPT_E_INTERRUPTED and changes nothing, a later one waits. */
+mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
+
+void rls_clear(mesaopt_rls *r);
+void rls_flush(mesaopt_rls *r);    /* H and S of every stream are its state: online.h */
+void rls_settle(mesaopt_rls *r);
+void rls_merge(mesaopt_rls *r, mesaopt_rls *from);
+
+#endif

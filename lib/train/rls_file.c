@@ -1,0 +1,162 @@
+/* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d], value_state [n, d, dv], squares [n, dv], counters [n, 5] = weight, decay,
+ * rows, kept, 0 and, with a window, kept [n, window, d + dv + 3]: the kept rows, oldest first, each key, value, weight, log gate, log gates until then. */
+#include "train/rls_file.h"
+#include "base/number.h"
+#include "train/safetensors.h"
+#include <math.h>
+#include <string.h>
+
+enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, KEPT, TENSORS, COUNTER = 5 };
+static const char *const names[TENSORS] = {"ridge", "key_state", "value_state", "squares", "counters", "kept"};
+
+typedef struct shape { int32_t ndim; int64_t extent[3]; } shape;
+
+static shape shape_of(const online_plan *p, int64_t n, int which)
+{
+    switch (which) {
+    case RIDGE: return (shape){2, {n, p->d, 0}};
+    case KEY_STATE: return (shape){3, {n, p->d, p->d}};
+    case VALUE_STATE: return (shape){3, {n, p->d, p->dv}};
+    case SQUARES: return (shape){2, {n, p->dv, 0}};
+    case COUNTERS: return (shape){2, {n, COUNTER, 0}};
+    default: return (shape){3, {n, p->window, p->d + p->dv + 3}};
+    }
+}
+
+static int64_t each(const shape *s) { return s->extent[1] * (s->ndim == 3 ? s->extent[2] : 1); }
+
+/* One stream's part of a tensor, from the state or into it. */
+static void move(const online_plan *p, online *o, int which, double *x, int64_t n, int out)
+{
+    double *own[] = {o->ridge, o->H, o->S, o->squares};
+    double *const counter[] = {&o->total, &o->decay};
+    if (which <= SQUARES) {
+        memcpy(out ? x : own[which], out ? own[which] : x, (size_t)n * sizeof(double));
+    } else if (which == COUNTERS) {
+        for (int i = 0; i < 2; i++) *(out ? &x[i] : counter[i]) = out ? *counter[i] : x[i];
+        if (out) x[2] = (double)o->count, x[3] = (double)o->kept, x[4] = 0;
+        else o->count = (int64_t)x[2], o->kept = (int64_t)x[3];
+    } else {
+        const int64_t width = n / p->window;
+        for (int64_t i = 0; i < o->kept; i++) {
+            double *row = online_row_at(p, o, i).key;
+            memcpy(out ? x + i * width : row, out ? row : x + i * width, (size_t)width * sizeof(double));
+        }
+        if (out) memset(x + o->kept * width, 0, (size_t)((p->window - o->kept) * width) * sizeof(double));
+    }
+}
+
+mesaopt_status rls_save(mesaopt_rls *r, const char *path)
+{
+    const allocator *alloc = &r->head.ctx->alloc;
+    const online_plan *p = &r->p;
+    const int tensors = p->window > 0 ? TENSORS : KEPT;
+    saved_tensor tensor[TENSORS];
+    arena a = {0};
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1 && a.used >= 0) a = (arena){alloc_new(alloc, 1, a.used), 0};
+        if (pass == 1 && !a.base) return fail(r->head.ctx, MESAOPT_E_MEMORY, "save: no memory for a copy of %lld states", (long long)r->streams);
+        for (int i = 0; i < tensors; i++) {
+            const shape s = shape_of(p, r->streams, i);
+            tensor[i] = (saved_tensor){names[i], MESAOPT_F64, s.ndim, {s.extent[0], s.extent[1], s.extent[2]},
+                                       arena_take(&a, s.extent[0], each(&s) * (int64_t)sizeof(double))};
+        }
+    }
+    rls_settle(r);
+    for (int i = 0; i < tensors; i++) {
+        const shape s = shape_of(p, r->streams, i);
+        for (int64_t n = 0; n < r->streams; n++) move(p, &r->o[n], i, (double *)tensor[i].data + n * each(&s), each(&s), 1);
+    }
+    const number gamma = number_text(r->plan->gamma);
+    const tensor_file_text text[] = {{"mesaopt.format", "1"}, {"mesaopt.gamma", gamma.text}, {"mesaopt.kind", "rls"}};
+    const mesaopt_status status = tensor_file_write(r->head.ctx, path, sizeof text / sizeof *text, text, tensors, tensor);
+    alloc_free(alloc, a.base);
+    return status;
+}
+
+/* ---- reading: nothing in the file is trusted ---- */
+
+static mesaopt_status check_text(const tensor_file *f, const char *key, const char *expected)
+{
+    const char *text = tensor_file_metadata(f, key);
+    if (text && !strcmp(text, expected)) return MESAOPT_OK;
+    return tensor_file_fail(f, NULL, "%s '%.40s', expected '%s'", key, text ? text : "missing", expected);
+}
+
+static mesaopt_status check_numbers(const tensor_file *f, const online_plan *p, const online *o)
+{
+    const int64_t d = p->d;
+    for (int64_t i = 0; i < d; i++) {
+        if (!(o->ridge[i] > 0 && isfinite(o->ridge[i]))) return tensor_file_fail(f, names[RIDGE], "%s, expected a positive number", number_text(o->ridge[i]).text);
+        for (int64_t j = 0; j <= i; j++)
+            if (!isfinite(o->H[i * d + j]) || o->H[i * d + j] != o->H[j * d + i] || o->H[i * (d + 1)] < 0)
+                return tensor_file_fail(f, names[KEY_STATE], "row %lld, column %lld: expected a finite, symmetric, non-negative matrix", (long long)i, (long long)j);
+    }
+    for (int64_t i = 0; i < d * p->dv; i++)
+        if (!isfinite(o->S[i])) return tensor_file_fail(f, names[VALUE_STATE], "not finite");
+    for (int64_t i = 0; i < p->dv; i++)
+        if (!(o->squares[i] >= 0 && isfinite(o->squares[i]))) return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0", number_text(o->squares[i]).text);
+    if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || o->count < 0 || o->kept < 0 || o->kept > p->window)
+        return tensor_file_fail(f, names[COUNTERS], "out of range");
+    for (int64_t i = 0; i < o->kept; i++) {
+        const online_row r = online_row_at(p, o, i);
+        for (int64_t j = 0; j < d + p->dv; j++)
+            if (!isfinite(r.key[j])) return tensor_file_fail(f, names[KEPT], "row %lld is not finite", (long long)i);
+        if (!(*r.weight >= 0 && *r.weight <= 1) || !(*r.log_gate <= 0) || !isfinite(*r.clock))
+            return tensor_file_fail(f, names[KEPT], "row %lld: weight or gate out of range", (long long)i);
+    }
+    return MESAOPT_OK;
+}
+
+/* Counters become integers only when they are small enough. */
+static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const file_tensor *const *tensor, int tensors, int64_t n, double *buffer)
+{
+    mesaopt_status status = MESAOPT_OK;
+    for (int i = 0; i < tensors && status == MESAOPT_OK; i++) {
+        const shape s = shape_of(&r->p, r->streams, i);
+        status = tensor_file_read(f, tensor[i], n * each(&s), each(&s), MESAOPT_F64, buffer);
+        for (int c = 2; i == COUNTERS && c < 4 && status == MESAOPT_OK; c++)
+            if (!(buffer[c] >= 0 && buffer[c] <= (c == 3 ? (double)r->p.window : 0x1p53))) status = tensor_file_fail(f, names[i], "%s, out of range", number_text(buffer[c]).text);
+        if (status == MESAOPT_OK) move(&r->p, &r->o[n], i, buffer, each(&s), 0);
+    }
+    online_changed(&r->o[n]);
+    for (int64_t i = 0; i < r->p.d; i++) r->o[n].peak += r->o[n].H[i * (r->p.d + 1)];
+    return status == MESAOPT_OK ? check_numbers(f, &r->p, &r->o[n]) : status;
+}
+
+static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq *plan)
+{
+    const file_tensor *tensor[TENSORS] = {NULL};
+    const online_plan p = {NULL, plan->d, plan->dv, plan->window, 0};
+    const int tensors = plan->window > 0 ? TENSORS : KEPT;
+    const file_tensor *first = tensor_file_find(f, names[RIDGE]);
+    mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
+    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "1");
+    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.gamma", number_text(plan->gamma).text);
+    if (status == MESAOPT_OK && (!first || first->ndim != 2)) status = tensor_file_fail(f, names[RIDGE], "missing or not of rank 2");
+    const int64_t streams = status == MESAOPT_OK ? first->shape[0] : 0;
+    int64_t most = 0;
+    for (int i = 0; i < tensors && status == MESAOPT_OK; i++) {
+        const shape s = shape_of(&p, streams, i);
+        status = tensor_file_expect(f, names[i], s.ndim, s.extent, &tensor[i]);
+        if (each(&s) > most) most = each(&s);
+    }
+    if (status == MESAOPT_OK && plan->window == 0 && tensor_file_find(f, names[KEPT])) status = tensor_file_fail(f, names[KEPT], "expected a plan with its window");
+    if (status == MESAOPT_OK) status = rls_build(r, plan, streams, NULL);
+    if (status != MESAOPT_OK) return status;
+    double *buffer = alloc_new(&r->head.ctx->alloc, most, sizeof(double));
+    if (!buffer) return fail(r->head.ctx, MESAOPT_E_MEMORY, "open: no memory for a tensor of %lld elements", (long long)most);
+    for (int64_t n = 0; n < streams && status == MESAOPT_OK; n++) status = read_stream(f, r, tensor, tensors, n, buffer);
+    alloc_free(&r->head.ctx->alloc, buffer);
+    return status;
+}
+
+mesaopt_status rls_read(mesaopt_rls *r, mesaopt_lsq *plan, const char *path)
+{
+    tensor_file f;
+    mesaopt_status status = tensor_file_open(r->head.ctx, path, &f);
+    if (status != MESAOPT_OK) return status;
+    status = read_all(&f, r, plan);
+    tensor_file_close(&f);
+    return status;
+}

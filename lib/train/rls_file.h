@@ -1,0 +1,12 @@
+/* States of recursive least squares as safetensors files. */
+#ifndef TRAIN_RLS_FILE_H
+#define TRAIN_RLS_FILE_H
+
+#include "lsq/rls_state.h"
+
+mesaopt_status rls_save(mesaopt_rls *r, const char *path);
+
+/* Reads the file of `path` into *r, whose head is set and which is otherwise empty, as a state of `plan`. On failure rls_drop clears up. */
+mesaopt_status rls_read(mesaopt_rls *r, mesaopt_lsq *plan, const char *path);
+
+#endif

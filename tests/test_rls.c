@@ -1,0 +1,386 @@
+/* mesaopt_rls against the definition: sums over all rows, and Gaussian elimination with pivoting. */
+#include "contexts.h"
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { D = 5, DV = 3, ROWS = 200 };
+
+/* Rows of one regression as they come. */
+typedef struct rows { double k[ROWS][D], v[ROWS][DV], q[ROWS][D], beta[ROWS], log_gamma[ROWS], ridge[D]; } rows;
+
+static rows draw(uint64_t seed, mesaopt_ctx *ctx)
+{
+    rows r;
+    double beta[ROWS], gate[ROWS];
+    mesaopt_view k = DENSE(r.k, MESAOPT_F64, ROWS, D), v = DENSE(r.v, MESAOPT_F64, ROWS, DV), q = DENSE(r.q, MESAOPT_F64, ROWS, D);
+    mesaopt_view b = DENSE(beta, MESAOPT_F64, ROWS), g = DENSE(gate, MESAOPT_F64, ROWS), l = DENSE(r.ridge, MESAOPT_F64, D);
+    ck_assert_int_eq(mesaopt_rng_normal(ctx, seed, 1, 0, 0, 1, &k), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rng_normal(ctx, seed, 2, 0, 0, 1, &v), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rng_normal(ctx, seed, 3, 0, 0, 1, &q), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rng_uniform(ctx, seed, 4, 0, 0, 1, &b), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rng_uniform(ctx, seed, 5, 0, 0.8, 1, &g), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rng_uniform(ctx, seed, 6, 0, 0.3, 2, &l), MESAOPT_OK);
+    for (int t = 0; t < ROWS; t++) r.beta[t] = beta[t], r.log_gamma[t] = log(gate[t]);
+    r.beta[7] = 0;                                             /* a row that does not count */
+    memset(r.k[11], 0, sizeof r.k[11]);                        /* a key of zeros */
+    memcpy(r.k[13], r.k[12], sizeof r.k[13]);                  /* and one twice */
+    return r;
+}
+
+typedef struct fit { double A[D][D], S[D][DV], squares[DV], total; } fit;
+
+/* Rows from .. to - 1 by the definition. */
+static fit fit_of(const rows *r, int from, int to)
+{
+    fit f = {0};
+    double gate = 1;
+    for (int t = to - 1; t >= from; gate *= exp(r->log_gamma[t]), t--) {
+        const double w = gate * r->beta[t];
+        f.total += w;
+        for (int i = 0; i < D; i++) {
+            for (int j = 0; j < D; j++) f.A[i][j] += w * r->k[t][i] * r->k[t][j];
+            for (int j = 0; j < DV; j++) f.S[i][j] += w * r->k[t][i] * r->v[t][j];
+        }
+        for (int j = 0; j < DV; j++) f.squares[j] += w * r->v[t][j] * r->v[t][j];
+    }
+    for (int i = 0; i < D; i++) f.A[i][i] += r->ridge[i];
+    return f;
+}
+
+static void solve(const fit *f, const double *b, double *x)
+{
+    double A[D][D + 1];
+    for (int i = 0; i < D; i++) memcpy(A[i], f->A[i], sizeof f->A[i]), A[i][D] = b[i];
+    for (int c = 0; c < D; c++) {
+        int best = c;
+        for (int i = c; i < D; i++) if (fabs(A[i][c]) > fabs(A[best][c])) best = i;
+        for (int j = 0; j <= D; j++) { const double keep = A[c][j]; A[c][j] = A[best][j]; A[best][j] = keep; }
+        for (int i = c + 1; i < D; i++)
+            for (int j = D; j >= c; j--) A[i][j] -= A[i][c] / A[c][c] * A[c][j];
+    }
+    for (int i = D - 1; i >= 0; i--) {
+        x[i] = A[i][D];
+        for (int j = i + 1; j < D; j++) x[i] -= A[i][j] * x[j];
+        x[i] /= A[i][i];
+    }
+}
+
+static void expect(const fit *f, const double *q, double *out, double *error)
+{
+    double x[D], column[D], y[D], qx = 0;
+    solve(f, q, x);
+    for (int i = 0; i < D; i++) qx += q[i] * x[i];
+    for (int j = 0; j < DV; j++) {
+        double left = f->squares[j];
+        out[j] = 0;
+        for (int i = 0; i < D; i++) out[j] += f->S[i][j] * x[i], column[i] = f->S[i][j];
+        solve(f, column, y);
+        for (int i = 0; i < D; i++) left -= column[i] * y[i];
+        error[j] = sqrt(qx * left / f->total);
+    }
+}
+
+static void close_to(const double *x, const double *y, int n, double bound, const char *what, int t)
+{
+    double diff = 0, norm = 0;
+    for (int i = 0; i < n; i++) diff += pow(x[i] - y[i], 2), norm += y[i] * y[i];
+    ck_assert_msg(sqrt(diff) <= bound * (sqrt(norm) + 1e-3), "%s at row %d: off by %g of %g", what, t, sqrt(diff), sqrt(norm));
+}
+
+typedef struct bench { mesaopt_ctx *ctx; mesaopt_lsq *plan; mesaopt_rls *rls; rows r; } bench;
+
+static bench open_bench(const char *settings, uint64_t seed)
+{
+    bench b = {.ctx = context_at(MESAOPT_ISA_AUTO, 1)};
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, settings);
+    b.r = draw(seed, b.ctx);
+    ck_assert_int_eq(mesaopt_lsq_plan(b.ctx, s, D, DV, &b.plan), MESAOPT_OK);
+    const mesaopt_view ridge = DENSE(b.r.ridge, MESAOPT_F64, 1, D);
+    ck_assert_int_eq(mesaopt_rls_create(b.plan, 1, &ridge, &b.rls), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return b;
+}
+
+static void close_bench(bench *b)
+{
+    ck_assert_int_eq(mesaopt_lsq_free(b->plan), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_free(b->ctx), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_free(b->rls), MESAOPT_OK);
+}
+
+/* Rows from .. to - 1 through update. */
+static void update(mesaopt_rls *rls, rows *r, int from, int to)
+{
+    const mesaopt_view k = DENSE(r->k[from], MESAOPT_F64, to - from, 1, D), v = DENSE(r->v[from], MESAOPT_F64, to - from, 1, DV);
+    const mesaopt_view beta = DENSE(r->beta + from, MESAOPT_F64, to - from, 1), gate = DENSE(r->log_gamma + from, MESAOPT_F64, to - from, 1);
+    ck_assert_int_eq(mesaopt_rls_update(rls, &k, &v, &beta, &gate), MESAOPT_OK);
+}
+
+/* Row t through step, or update and predict; checks prediction and error against rows from .. t. */
+static void check_row(bench *b, int t, int from, int by_step, int with_error, double bound)
+{
+    rows *r = &b->r;
+    double out[DV], error[DV], want[DV], want_error[DV];
+    const mesaopt_view q = DENSE(r->q[t], MESAOPT_F64, 1, 1, D), o = DENSE(out, MESAOPT_F64, 1, 1, DV), e = DENSE(error, MESAOPT_F64, 1, 1, DV);
+    if (by_step) {
+        const mesaopt_view k = DENSE(r->k[t], MESAOPT_F64, 1, 1, D), v = DENSE(r->v[t], MESAOPT_F64, 1, 1, DV);
+        const mesaopt_view beta = DENSE(r->beta + t, MESAOPT_F64, 1, 1), gate = DENSE(r->log_gamma + t, MESAOPT_F64, 1, 1);
+        ck_assert_int_eq(mesaopt_rls_step(b->rls, &q, &k, &v, &beta, &gate, &o), MESAOPT_OK);
+    } else {
+        update(b->rls, r, t, t + 1);
+        ck_assert_int_eq(mesaopt_rls_predict(b->rls, &q, &o, with_error ? &e : NULL), MESAOPT_OK);
+    }
+    const fit f = fit_of(r, from, t + 1);
+    expect(&f, r->q[t], want, want_error);
+    close_to(out, want, DV, bound, "prediction", t);
+    if (with_error && !by_step) close_to(error, want_error, DV, 1e-6, "error", t);
+}
+
+enum gating { ALL_ONE, SLOW, FAST, WITH_ZEROS };
+static void set_gates(rows *r, enum gating g)
+{
+    for (int t = 0; t < ROWS; t++) {
+        if (g == ALL_ONE) r->log_gamma[t] = 0;
+        if (g == SLOW) r->log_gamma[t] /= 50;
+        if (g == FAST && t % 3 == 0) r->log_gamma[t] *= 20;
+        if (g == WITH_ZEROS && t % 41 == 40) r->log_gamma[t] = -INFINITY;
+    }
+}
+
+/* Every kind of gates, by steps and by updates, with and without errors asked for in between. */
+START_TEST(against_definition)
+{
+    for (enum gating g = ALL_ONE; g <= WITH_ZEROS; g++)
+        for (int way = 0; way < 3; way++) {
+            bench b = open_bench("", 10 + (uint64_t)g);
+            set_gates(&b.r, g);
+            for (int t = 0; t < ROWS; t++) check_row(&b, t, 0, way == 0, way == 1 && t % 7 == 0, 1e-10);
+            close_bench(&b);
+        }
+}
+END_TEST
+
+START_TEST(windows)
+{
+    const int window[] = {1, 2, 9, 50, 150};
+    for (int i = 0; i < 5; i++)
+        for (int g = ALL_ONE; g <= WITH_ZEROS; g++)
+            for (int way = 0; way < 2; way++) {
+                char text[32];
+                snprintf(text, sizeof text, "window=%d", window[i]);
+                bench b = open_bench(text, 30 + (uint64_t)g);
+                set_gates(&b.r, (enum gating)g);
+                for (int t = 0; t < ROWS; t++) check_row(&b, t, t + 1 > window[i] ? t + 1 - window[i] : 0, way == 0, t % 5 == 0, 1e-9);
+                close_bench(&b);
+            }
+}
+END_TEST
+
+/* A row 1e8 times larger passes through the window and leaves nothing behind. */
+START_TEST(window_outlier)
+{
+    bench b = open_bench("window=12", 50);
+    set_gates(&b.r, ALL_ONE);
+    for (int j = 0; j < D; j++) b.r.k[60][j] *= 1e8;
+    for (int t = 0; t < ROWS; t++) {
+        const int inside = t >= 60 && t < 72;                  /* nothing of the others is left in double meanwhile */
+        check_row(&b, t, t + 1 > 12 ? t - 11 : 0, t % 2, 0, inside ? INFINITY : 1e-9);
+    }
+    close_bench(&b);
+}
+END_TEST
+
+/* Parts a and b of the rows in two handles, then together, against one pass. */
+START_TEST(merging)
+{
+    const char *const settings[] = {"", "window=30", "window=300"};
+    for (int i = 0; i < 3; i++)
+        for (int g = ALL_ONE; g <= WITH_ZEROS; g++) {
+            bench b = open_bench(settings[i], 70 + (uint64_t)g);
+            const mesaopt_view ridge = DENSE(b.r.ridge, MESAOPT_F64, 1, D);
+            mesaopt_rls *second;
+            double rows = 0;
+            const mesaopt_view count = DENSE(&rows, MESAOPT_F64, 1);
+            set_gates(&b.r, (enum gating)g);
+            ck_assert_int_eq(mesaopt_rls_create(b.plan, 1, &ridge, &second), MESAOPT_OK);
+            update(b.rls, &b.r, 0, 77);
+            update(second, &b.r, 77, 199);
+            ck_assert_int_eq(mesaopt_rls_merge(b.rls, second), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_rls_get(b.rls, 1, &(int32_t){MESAOPT_RLS_ROWS}, &count), MESAOPT_OK);
+            ck_assert_double_eq(rows, 199);
+            check_row(&b, 199, i == 1 ? 170 : 0, 0, 1, 1e-10);
+            ck_assert_int_eq(mesaopt_rls_free(second), MESAOPT_OK);
+            close_bench(&b);
+        }
+}
+END_TEST
+
+typedef struct state { double H[D][D], S[D][DV], weight, squares[DV], rows; mesaopt_view view[5]; int32_t which[5]; } state;
+
+static void views_of(state *s)
+{
+    const mesaopt_view v[] = {DENSE(s->H, MESAOPT_F64, 1, D, D), DENSE(s->S, MESAOPT_F64, 1, D, DV), DENSE(&s->weight, MESAOPT_F64, 1),
+                              DENSE(s->squares, MESAOPT_F64, 1, DV), DENSE(&s->rows, MESAOPT_F64, 1)};
+    memcpy(s->view, v, sizeof v);
+    for (int32_t i = 0; i < 5; i++) s->which[i] = MESAOPT_RLS_KEY_STATE + i;
+}
+
+/* A state that is read, and set in another handle: both are the definition's, and go on alike. */
+START_TEST(get_and_set)
+{
+    bench b = open_bench("", 80), c = open_bench("", 80);
+    state s;
+    views_of(&s);
+    update(b.rls, &b.r, 0, 90);
+    ck_assert_int_eq(mesaopt_rls_get(b.rls, 5, s.which, s.view), MESAOPT_OK);
+    fit f = fit_of(&b.r, 0, 90);
+    for (int i = 0; i < D; i++) f.A[i][i] -= b.r.ridge[i];
+    close_to(s.H[0], f.A[0], D * D, 1e-13, "H", 90);
+    close_to(s.S[0], f.S[0], D * DV, 1e-13, "S", 90);
+    close_to(s.squares, f.squares, DV, 1e-13, "squares", 90);
+    ck_assert_double_eq_tol(s.weight, f.total, 1e-12);
+    ck_assert_double_eq(s.rows, 90);
+    ck_assert_int_eq(mesaopt_rls_set(c.rls, 4, s.which, s.view), MESAOPT_OK);
+    for (int t = 90; t < ROWS; t++) check_row(&c, t, 0, t % 3 == 0, t % 7 == 0, 1e-10);
+    ck_assert_int_eq(mesaopt_rls_clear(b.rls), MESAOPT_OK);
+    for (int t = 0; t < 40; t++) check_row(&b, t, 0, t % 2, 0, 1e-10);
+    close_bench(&b);
+    close_bench(&c);
+}
+END_TEST
+
+/* Saved and read again: both go on with the same bits. */
+START_TEST(files)
+{
+    for (int i = 0; i < 2; i++) {
+        bench b = open_bench(i ? "window=25" : "gamma=0.99", 90);
+        mesaopt_rls *again, *none = NULL;
+        char path[64];
+        snprintf(path, sizeof path, "/tmp/mesaopt-rls-%ld.safetensors", (long)getpid());
+        update(b.rls, &b.r, 0, 101);
+        ck_assert_int_eq(mesaopt_rls_save(b.rls, path), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_rls_open(b.plan, path, &again), MESAOPT_OK);
+        for (int t = 101; t < ROWS; t++) {
+            double x[DV], y[DV];
+            const mesaopt_view q = DENSE(b.r.q[t], MESAOPT_F64, 1, 1, D), xs = DENSE(x, MESAOPT_F64, 1, 1, DV), ys = DENSE(y, MESAOPT_F64, 1, 1, DV);
+            update(b.rls, &b.r, t, t + 1), update(again, &b.r, t, t + 1);
+            ck_assert_int_eq(mesaopt_rls_predict(b.rls, &q, &xs, NULL), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_rls_predict(again, &q, &ys, NULL), MESAOPT_OK);
+            ck_assert_int_eq(memcmp(x, y, sizeof x), 0);
+        }
+        mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, i ? "window=24" : "gamma=0.98");
+        mesaopt_lsq *other;
+        ck_assert_int_eq(mesaopt_lsq_plan(b.ctx, s, D, DV, &other), MESAOPT_OK);
+        REFUSED(b.ctx, MESAOPT_E_FORMAT, i ? "kept" : "gamma", mesaopt_rls_open(other, path, &none));
+        ck_assert_ptr_null(none);
+        ck_assert_int_eq(mesaopt_rls_merge(b.rls, again), MESAOPT_OK);
+        mesaopt_settings_free(s);
+        mesaopt_lsq_free(other);
+        mesaopt_rls_free(again);
+        unlink(path);
+        close_bench(&b);
+    }
+}
+END_TEST
+
+/* Several heads, prefill in one block and then token by token: the layer's forward pass over all of it. */
+START_TEST(prefill_and_decode)
+{
+    enum { T = 90, FIRST = 37, H = 3, K = 20, V = 12 };
+    static float q[T * H * K], k[T * H * K], v[T * H * V], beta[T * H], gate[T * H], ridge[H * K], whole[T * H * V], out[T * H * V];
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 2);
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, "");
+    mesaopt_lsq *plan;
+    mesaopt_rls *rls;
+    const mesaopt_view qs = DENSE(q, MESAOPT_F32, T, H, K), ks = DENSE(k, MESAOPT_F32, T, H, K), vs = DENSE(v, MESAOPT_F32, T, H, V);
+    const mesaopt_view bs = DENSE(beta, MESAOPT_F32, T, H), gs = DENSE(gate, MESAOPT_F32, T, H), ls = DENSE(ridge, MESAOPT_F32, H, K), os = DENSE(out, MESAOPT_F32, T, H, V);
+    mesaopt_rng_normal(ctx, 1, 1, 0, 0, 1, &qs), mesaopt_rng_normal(ctx, 1, 2, 0, 0, 1, &ks), mesaopt_rng_normal(ctx, 1, 3, 0, 0, 1, &vs);
+    mesaopt_rng_uniform(ctx, 1, 4, 0, 0, 1, &bs), mesaopt_rng_uniform(ctx, 1, 5, 0, -0.05, -0.001, &gs), mesaopt_rng_uniform(ctx, 1, 6, 0, 1, 2, &ls);
+    ck_assert_int_eq(mesaopt_lsq_plan(ctx, s, K, V, &plan), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_create(plan, H, &ls, &rls), MESAOPT_OK);
+    const int32_t which[] = {MESAOPT_LSQ_BETA, MESAOPT_LSQ_LOG_GAMMA, MESAOPT_LSQ_RIDGE};
+    const mesaopt_view extra[] = {DENSE(beta, MESAOPT_F32, 1, T, H), DENSE(gate, MESAOPT_F32, 1, T, H), ls};
+    const mesaopt_view q4 = DENSE(q, MESAOPT_F32, 1, T, H, K), k4 = DENSE(k, MESAOPT_F32, 1, T, H, K), v4 = DENSE(v, MESAOPT_F32, 1, T, H, V),
+                       w4 = DENSE(whole, MESAOPT_F32, 1, T, H, V);
+    ck_assert_int_eq(mesaopt_lsq_forward(plan, &q4, &k4, &v4, &w4, 3, which, extra), MESAOPT_OK);
+    for (int64_t t = 0, n = FIRST; t < T; t += n, n = 1) {
+        mesaopt_view part[] = {qs, ks, vs, bs, gs, os};
+        for (int i = 0; i < 6; i++) part[i].data = (float *)part[i].data + t * part[i].stride[0], part[i].shape[0] = n;
+        ck_assert_int_eq(mesaopt_rls_step(rls, &part[0], &part[1], &part[2], &part[3], &part[4], &part[5]), MESAOPT_OK);
+    }
+    double diff = 0, norm = 0;
+    for (int i = 0; i < T * H * V; i++) diff += pow((double)(out[i] - whole[i]), 2), norm += pow((double)whole[i], 2);
+    ck_assert_double_le(sqrt(diff / norm), 2e-6);
+    mesaopt_settings_free(s);
+    mesaopt_lsq_free(plan);
+    mesaopt_rls_free(rls);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* A million rows: predictions stay those of the state that is held, which stays symmetric and positive definite. */
+static void check_million(int32_t dtype, const char *settings, double bound)
+{
+    enum { BLOCK = 2000, BLOCKS = 500 };
+    static double k[BLOCK * D], v[BLOCK * DV], q[BLOCK * D], out[BLOCK * DV];
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_settings *set = settings_from(MESAOPT_SCOPE_LSQ, settings);
+    mesaopt_lsq *plan;
+    mesaopt_rls *rls;
+    const mesaopt_view ks = DENSE(k, dtype, BLOCK, 1, D), vs = DENSE(v, dtype, BLOCK, 1, DV), qs = DENSE(q, dtype, BLOCK, 1, D), os = DENSE(out, dtype, BLOCK, 1, DV);
+    ck_assert_int_eq(mesaopt_lsq_plan(ctx, set, D, DV, &plan), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &rls), MESAOPT_OK);
+    for (int i = 0; i < BLOCKS; i++) {
+        state s;
+        views_of(&s);
+        mesaopt_rng_normal(ctx, 1, 1, (uint64_t)i * BLOCK, 0.5, 1, &ks), mesaopt_rng_normal(ctx, 1, 2, (uint64_t)i * BLOCK, 0.2, 1, &vs);
+        mesaopt_rng_normal(ctx, 1, 3, (uint64_t)i * BLOCK, 0, 1, &qs);
+        ck_assert_int_eq(mesaopt_rls_step(rls, &qs, &ks, &vs, NULL, NULL, &os), MESAOPT_OK);
+        if (i % 100 != 99 && i != 0) continue;
+        ck_assert_int_eq(mesaopt_rls_get(rls, 5, s.which, s.view), MESAOPT_OK);
+        fit f = {0};
+        double query[D], got[DV], want[DV], error[DV];
+        memcpy(f.A, s.H, sizeof s.H), memcpy(f.S, s.S, sizeof s.S);
+        for (int a = 0; a < D; a++) {
+            f.A[a][a] += 1;                                    /* the ridge of the settings */
+            for (int c = 0; c < a; c++) ck_assert_double_eq(s.H[a][c], s.H[c][a]);
+            double x[D], e[D] = {0}, square = 0;
+            e[a] = 1;
+            solve(&f, e, x);
+            for (int c = 0; c < D; c++) square += e[c] * x[c];
+            ck_assert_double_gt(square, 0);
+        }
+        for (int j = 0; j < D; j++) query[j] = dtype == MESAOPT_F32 ? (double)((float *)(void *)q)[(BLOCK - 1) * D + j] : q[(BLOCK - 1) * D + j];
+        for (int j = 0; j < DV; j++) got[j] = dtype == MESAOPT_F32 ? (double)((float *)(void *)out)[(BLOCK - 1) * DV + j] : out[(BLOCK - 1) * DV + j];
+        expect(&f, query, want, error);
+        close_to(got, want, DV, bound, settings, (i + 1) * BLOCK);
+    }
+    mesaopt_settings_free(set);
+    mesaopt_lsq_free(plan);
+    mesaopt_rls_free(rls);
+    mesaopt_ctx_free(ctx);
+}
+
+START_TEST(million_rows)
+{
+    check_million(_i % 2 ? MESAOPT_F64 : MESAOPT_F32, _i / 2 ? "gamma=0.999" : "gamma=1", _i % 2 ? 1e-11 : 1e-6);
+}
+END_TEST
+
+Suite *test_rls_suite(void)
+{
+    Suite *s = suite_create("rls");
+    TCase *t = tcase_create("rls");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, against_definition);
+    tcase_add_test(t, windows);
+    tcase_add_test(t, window_outlier);
+    tcase_add_test(t, merging);
+    tcase_add_test(t, get_and_set);
+    tcase_add_test(t, files);
+    tcase_add_test(t, prefill_and_decode);
+    tcase_add_loop_test(t, million_rows, 0, 4);
+    suite_add_tcase(s, t);
+    return s;
+}
