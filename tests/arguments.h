@@ -32,6 +32,7 @@ typedef struct outputs {
     mesaopt_attn *attn;
     mesaopt_lsq *lsq;
     mesaopt_rls *rls;
+    mesaopt_revalg *revalg;
     mesaopt_view view;
     double number, block[64];
     int64_t whole;

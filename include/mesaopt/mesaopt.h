@@ -8,6 +8,7 @@
 #include "grad.h"
 #include "lsq.h"
 #include "model.h"
+#include "revalg.h"
 #include "rls.h"
 #include "rng.h"
 #include "settings.h"

@@ -6,11 +6,16 @@
 /* The attention of one head, as the settings have it. */
 static const attention_kind *kind_of(const block *b) { return b->kind->scope == MESAOPT_SCOPE_SOFTMAX ? &softmax_attention : &linear_attention; }
 
+double attention_scale(const block *b)
+{
+    const double scale = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_SCALE);
+    if (scale != 0 || b->kind->scope == MESAOPT_SCOPE_LINEAR) return scale != 0 ? scale : 1;
+    return 1 / sqrt((double)option_int(&b->settings, b->kind->scope, MESAOPT_KEY_KEY));
+}
+
 static head head_of(const block *b, const extents *e)
 {
-    double scale = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_SCALE);
-    if (scale == 0) scale = b->kind->scope == MESAOPT_SCOPE_SOFTMAX ? 1 / sqrt((double)e->d) : 1;
-    return (head){e->T, e->d, e->dv, attention_chunk(option_int(&b->settings, b->kind->scope, MESAOPT_KEY_CHUNK), e->T), scale};
+    return (head){e->T, e->d, e->dv, attention_chunk(option_int(&b->settings, b->kind->scope, MESAOPT_KEY_CHUNK), e->T), attention_scale(b)};
 }
 
 static int64_t stash_bytes(const block *b, const kern *k, int64_t T)

@@ -21,6 +21,8 @@ typedef struct heads { mat q, k, v, o; } heads;
 mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b);
 extents heads_extents(const block *b, int64_t T);
 
+double attention_scale(const block *b);                /* factor of the logits of a linear or softmax block */
+
 heads heads_lay_out(arena *a, const kern *k, const extents *e);
 /* The input of Q and K: X, or with positions a panel of the stash. */
 mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, const void *x);
