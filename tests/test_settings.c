@@ -12,7 +12,7 @@
 
 static const int32_t scopes[] = {MESAOPT_SCOPE_CTX, MESAOPT_SCOPE_TASK, MESAOPT_SCOPE_MODEL, MESAOPT_SCOPE_TRAINER, MESAOPT_SCOPE_BASELINE,
                                  MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_SOFTMAX, MESAOPT_SCOPE_DENSE, MESAOPT_SCOPE_MASK, MESAOPT_SCOPE_LSQ,
-                                 MESAOPT_SCOPE_MESA};
+                                 MESAOPT_SCOPE_MESA, MESAOPT_SCOPE_PROBE};
 enum { SCOPES = sizeof scopes / sizeof *scopes };
 
 static mesaopt_settings *make(int32_t scope)
@@ -52,7 +52,8 @@ START_TEST(defaults)
         "outputs=40 init_sd=0.05",
         "first=0",
         "lanes=0 chunk=0 solver=auto tolerance=0 iterations=0 fallback=1 ridge=1 gamma=1 window=0",
-        "heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none chunk=0 gates=none ridges=head ridge_min=0.25 qk_norm=0 solver=auto"};
+        "heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none chunk=0 gates=none ridges=head ridge_min=0.25 qk_norm=0 solver=auto",
+        "lanes=0 intercept=0 penalty=0 rcond=0 error=half_sum lag=-1 lags=1 filter=0"};
     for (int i = 0; i < SCOPES; i++) {
         mesaopt_settings *s = make(scopes[i]);
         ck_assert_str_eq(dump_of(s), expected[i]);

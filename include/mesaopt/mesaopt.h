@@ -8,6 +8,7 @@
 #include "grad.h"
 #include "lsq.h"
 #include "model.h"
+#include "probe.h"
 #include "revalg.h"
 #include "rls.h"
 #include "rng.h"

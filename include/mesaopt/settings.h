@@ -28,6 +28,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_MASK 9       /* zeroes the first features of every token */
 #define MESAOPT_SCOPE_LSQ 10       /* recursive least squares: a mesaopt_lsq */
 #define MESAOPT_SCOPE_MESA 11      /* mesa layer: a block of a model */
+#define MESAOPT_SCOPE_PROBE 12     /* linear probes: a mesaopt_probe, and targets for it */
 
 /* Keys. Context: */
 #define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's included */
@@ -35,7 +36,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 /* Shared by several scopes: */
 #define MESAOPT_KEY_SEED 10            /* seed: int >= 0 (task, model) */
 #define MESAOPT_KEY_DTYPE 11           /* dtype: f32, f64 (model) */
-#define MESAOPT_KEY_LANES 12           /* lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention, lsq) */
+#define MESAOPT_KEY_LANES 12           /* lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention, lsq, probe: regressions) */
 /* Task: */
 #define MESAOPT_KEY_TASK 20            /* task: linear, contracting, fixed_teacher */
 #define MESAOPT_KEY_DIM 21             /* dim: n, observation dimension */
@@ -83,6 +84,14 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_FALLBACK 103       /* fallback: 1 solves rows that did not converge by Cholesky, 0 leaves them as they are */
 #define MESAOPT_KEY_WINDOW 102         /* window: of a mesaopt_rls, only the last so many rows count; 0: all */
 #define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no operand for it */
+/* Probe: */
+#define MESAOPT_KEY_INTERCEPT 140      /* intercept: 1 fits a constant as well */
+#define MESAOPT_KEY_PENALTY 141        /* penalty: of the squared weights (not of the intercept); 0: least squares */
+#define MESAOPT_KEY_RCOND 142          /* rcond: singular values up to this times the largest count as 0; 0: 2^-52 max(sequences, features) */
+#define MESAOPT_KEY_ERROR 143          /* error: half_sum: half the sum of squares over targets; mean: their mean */
+#define MESAOPT_KEY_LAG 144            /* lag: the targets are x_{t-lag} and older ones; -1: the next observation */
+#define MESAOPT_KEY_LAGS 145           /* lags: observations that are targets, one after the other */
+#define MESAOPT_KEY_FILTER 146         /* filter: z-score of the target's norm from which mesaopt_probe_feed_model leaves a sequence out; 0: none */
 /* Baseline, continued: */
 #define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of kernel */
 #define MESAOPT_KEY_ITERATIONS 161     /* iterations: K, steps of gd or of a preconditioner; 0: 1 for gd, 6 for the others;

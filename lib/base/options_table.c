@@ -3,7 +3,7 @@
 #include "base/options.h"
 #include <math.h>
 
-const char *const option_scope_names[] = {"ctx", "task", "model", "trainer", "baseline", "linear", "softmax", "dense", "mask", "lsq", "mesa", NULL};
+const char *const option_scope_names[] = {"ctx", "task", "model", "trainer", "baseline", "linear", "softmax", "dense", "mask", "lsq", "mesa", "probe", NULL};
 
 #define IN(s) (1u << MESAOPT_SCOPE_##s)
 #define ATTENTION (IN(LINEAR) | IN(SOFTMAX))
@@ -25,7 +25,7 @@ const option_row option_rows[] = {
 
     INT(SEED, "seed", IN(TASK) | IN(MODEL), 0, MOST, 0),
     CHOICE(DTYPE, "dtype", IN(MODEL), 0, "f32", "f64"),
-    INT(LANES, "lanes", IN(MODEL) | ATTENTION | IN(LSQ), 0, 2, 0),
+    INT(LANES, "lanes", IN(MODEL) | ATTENTION | IN(LSQ) | IN(PROBE), 0, 2, 0),
 
     CHOICE(TASK, "task", IN(TASK), 0, "linear", "contracting", "fixed_teacher"),
     INT(DIM, "dim", IN(TASK), 1, WIDEST, 10),
@@ -84,5 +84,13 @@ const option_row option_rows[] = {
     FLOAT(RIDGE, "ridge", IN(LSQ), 1e-30, 1e30, 1),
     FLOAT(GAMMA, "gamma", IN(LSQ), 0, 1, 1),
     INT(WINDOW, "window", IN(LSQ), 0, MOST, 0),
+
+    INT(INTERCEPT, "intercept", IN(PROBE), 0, 1, 0),
+    FLOAT(PENALTY, "penalty", IN(PROBE), 0, 1e30, 0),
+    FLOAT(RCOND, "rcond", IN(PROBE), 0, BELOW_1, 0),
+    CHOICE(ERROR, "error", IN(PROBE), 0, "half_sum", "mean"),
+    INT(LAG, "lag", IN(PROBE), -1, LONGEST, -1),
+    INT(LAGS, "lags", IN(PROBE), 1, LONGEST, 1),
+    FLOAT(FILTER, "filter", IN(PROBE), 0, 1e6, 0),
     {0, 0, 0, 0, 0, 0, 0, 0},
 };

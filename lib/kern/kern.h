@@ -137,6 +137,21 @@ struct kern {
     int64_t (*above)(int64_t n, const void *x, const void *bound, double factor, void *mask, void *count);   /* mask (1, 0) &= not x <= factor bound; count += mask; returns the ones */
     void (*carry)(int64_t n, double a, const void *added, double *exact, void *now);      /* exact = now = a exact + added; now may be added */
     void (*add_transposed)(int64_t n, const void *X, void *Y);                            /* n x n, dense: Y += X + X^T */
+
+    /* Least squares by orthogonal transformations, simd_triangle.c. A factor has n rows [R | Z], R upper triangular n x n, Z n x m. Rows are runs
+     * of whole vectors: of native width one per element, of one lane kern_span(k, n) + kern_span(k, m) with zeros behind either part. */
+    /* Brings in rows: x has n + m columns of `length` vectors (of one lane: neighbouring rows in a vector), overwritten; what is left of the
+     * last m adds its squares to rest [m]. work: three rows. */
+    void (*qr_rows)(int64_t n, int64_t m, int64_t length, void *factor, void *x, void *rest, void *work);
+    void (*triangle_solve)(int64_t n, int64_t m, const void *factor, void *out, void *condition);  /* [R^-1 | R^-1 Z]; condition >= that of R, or NaN */
+    /* Singular values up to cut (an element; infinite: leave this lane alone) times the largest do not count; squares: n vectors to work in. */
+    /* Turns pairs of rows until those of R are orthogonal: one sweep, 0 when none was needed. */
+    int (*orthogonal_rows)(int64_t n, int64_t m, const void *cut, void *factor, void *squares);
+    /* Of a factor with orthogonal rows: out (n rows of Z's length), the least squares of minimum norm; rank: singular values that count. */
+    void (*orthogonal_solve)(int64_t n, int64_t m, const void *cut, const void *factor, void *squares, void *out, void *rank);
+    /* Columns for qr_rows, `column` vectors apart: out[c][i] = scale_i x[i, c, lane], 0 in lanes >= valid; strides of i, c and lane. x: f32 or f64. */
+    void (*columns)(int64_t length, int64_t cols, int64_t valid, const void *x, int32_t dtype, const int64_t stride[3], const void *scale, void *out,
+                    int64_t column);
 };
 
 /* Table of a context: one_lane 0 for panels of native width, 1 for lanes = 1. */
@@ -148,6 +163,7 @@ int kern_isa_built(int32_t isa);                       /* compiled into this bui
 mesaopt_status kern_init(mesaopt_ctx *ctx);            /* fills ctx->kern for ctx->isa */
 void kern_free(mesaopt_ctx *ctx);
 
+static inline int64_t kern_span(const kern *k, int64_t n) { return k->lanes == 1 ? (n + k->width - 1) / k->width : n; }     /* vectors of n elements */
 static inline void *kern_at(const kern *k, const void *panel, int64_t element) { return (char *)panel + element * k->lanes * k->size; }
 
 #endif

@@ -64,4 +64,13 @@ void NAME(precondition_back)(int64_t, int64_t, const double *, const double *, c
 ROW_KERNELS()
 ROW_KERNELS(_one)
 
+#define TRIANGLE_KERNELS(one) \
+    void NAME(qr_rows##one)(int64_t, int64_t, int64_t, void *, void *, void *, void *); \
+    void NAME(triangle_solve##one)(int64_t, int64_t, const void *, void *, void *); \
+    int NAME(orthogonal_rows##one)(int64_t, int64_t, const void *, void *, void *); \
+    void NAME(orthogonal_solve##one)(int64_t, int64_t, const void *, const void *, void *, void *, void *);
+TRIANGLE_KERNELS()
+TRIANGLE_KERNELS(_one)
+void NAME(columns)(int64_t, int64_t, int64_t, const void *, int32_t, const int64_t *, const void *, void *, int64_t);
+
 #endif

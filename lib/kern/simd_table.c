@@ -19,11 +19,14 @@
     .row_add = NAME(row_add##one), .row_ridge = NAME(row_ridge##one), .row_pick = NAME(row_pick##one), .norms = NAME(norms##one), .residuals = NAME(residuals##one), \
     .row_max = NAME(row_max##one), .row_diagonal = NAME(row_diagonal##one), \
     .column_dot = NAME(column_dot##one), .forget = NAME(forget##one), .add_transposed = NAME(add_transposed##one)
+#define TRIANGLE(one) \
+    .qr_rows = NAME(qr_rows##one), .triangle_solve = NAME(triangle_solve##one), .orthogonal_rows = NAME(orthogonal_rows##one), \
+    .orthogonal_solve = NAME(orthogonal_solve##one), .columns = NAME(columns)
 
 const kern NAME(kern_panel) = {
     COMMON, .lanes = LANES, .product = NAME(product), .softmax = NAME(softmax), .softmax_back = NAME(softmax_back),
-    .load = NAME(load), .store = NAME(store), .squared_error = NAME(squared_error), ROWS()};
+    .load = NAME(load), .store = NAME(store), .squared_error = NAME(squared_error), ROWS(), TRIANGLE()};
 
 const kern NAME(kern_one) = {
     COMMON, .lanes = 1, .softmax = NAME(softmax_one), .softmax_back = NAME(softmax_back_one),
-    .load = NAME(load_one), .store = NAME(store_one), .squared_error = NAME(squared_error_one), ROWS(_one)};
+    .load = NAME(load_one), .store = NAME(store_one), .squared_error = NAME(squared_error_one), ROWS(_one), TRIANGLE(_one)};

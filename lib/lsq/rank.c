@@ -1,0 +1,151 @@
+/* Regressions from a kept triangle; see rank.h.
+ *
+ * R = [r_00 r; 0 R_c], Z = [z; Z_c]: r / r_00 and z / r_00 are the means of x and y, [R_c | Z_c] is the triangle of the centred rows. Without an
+ * intercept r and z are rows like any other: the triangle of [r; R_c].
+ * A triangle whose condition is safely below 1 / rcond has full rank and is solved by back substitution; the others get their singular values. */
+#include "lsq/rank.h"
+#include <math.h>
+#include <string.h>
+
+enum { CACHE = 1 << 17, LONGEST = 64, SWEEPS = 60 };   /* bytes of new rows that are worked on at a time; sweeps: 10 are many */
+static const double ROUNDING = 1e-26;                  /* targets whose spread is this share of their squared mean are constant */
+
+static int64_t row_span(const kern *k, int64_t n, int64_t m) { return kern_span(k, n) + kern_span(k, m); }
+
+/* Element (i, j) of R, or of Z, in a factor of n and m columns. */
+static double *in_r(const kern *k, int64_t n, int64_t m, double *factor, int64_t i, int64_t j) { return factor + i * row_span(k, n, m) * k->width + j * k->lanes; }
+static double *in_z(const kern *k, int64_t n, int64_t m, double *factor, int64_t i, int64_t j) { return in_r(k, n, m, factor, i, 0) + kern_span(k, n) * k->width + j * k->lanes; }
+
+static void *take_vectors(arena *a, const kern *k, int64_t rows, int64_t cols)
+{
+    int64_t count = -1;
+    return arena_take(a, size_mul(rows, cols, &count) ? count : -1, k->width * k->size);
+}
+
+regression regression_take(arena *a, const kern *k, int64_t n, int64_t m)
+{
+    regression r = {.k = k, .n = n, .m = m};
+    r.factor = take_vectors(a, k, n + 1, row_span(k, n + 1, m));
+    r.rest = take_vectors(a, k, 1, kern_span(k, m));
+    return r;
+}
+
+/* Odd, so that columns do not fall onto each other in the cache. */
+static int64_t rows_length(const kern *k, int64_t n, int64_t m)
+{
+    const int64_t fits = CACHE / ((n + m + 1) * k->width * k->size);
+    return (fits < 8 ? 8 : fits > LONGEST ? LONGEST : fits) | 1;
+}
+
+/* Vectors of the rows that a fit adds: the means, and those of the penalty. */
+static int64_t extra_length(const kern *k, int64_t n, int penalty) { return penalty ? kern_span(k, n + 1) : 1; }
+
+regression_work regression_work_take(arena *a, const kern *k, int64_t n, int64_t m)
+{
+    regression_work w = {.most = rows_length(k, n, m)};
+    w.x = take_vectors(a, k, n + m + 1, w.most);
+    w.solved = take_vectors(a, k, n, row_span(k, n, m));
+    w.turned = take_vectors(a, k, n, row_span(k, n, m));
+    w.extra = take_vectors(a, k, n + m, extra_length(k, n, 1));
+    w.weights = take_vectors(a, k, n, kern_span(k, m));
+    w.rows = take_vectors(a, k, 3, row_span(k, n + 1, m));
+    w.rest = take_vectors(a, k, 1, kern_span(k, m));
+    w.residual = take_vectors(a, k, n + 1, m);
+    w.scratch = arena_take(a, kern_product_scratch(k), 1);
+    return w;
+}
+
+void regression_rows(const regression *r, const regression_work *w, int64_t length)
+{
+    r->k->qr_rows(r->n + 1, r->m, length, r->factor, w->x, r->rest, w->rows);
+}
+
+/* ---- fit ---- */
+
+/* w->turned <- the triangle that is to be solved: centred rows; without an intercept also their means; with a penalty its rows too. */
+static void prepare(const regression *r, const regression_work *w, int intercept, double penalty)
+{
+    const kern *k = r->k;
+    const int64_t n = r->n, m = r->m, lanes = k->lanes, length = extra_length(k, n, penalty > 0), column = length * k->width;
+    memset(w->turned, 0, (size_t)(n * row_span(k, n, m) * k->width) * sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(in_r(k, n, m, w->turned, i, 0), in_r(k, n + 1, m, r->factor, i + 1, 1), (size_t)(n * lanes) * sizeof(double));
+        memcpy(in_z(k, n, m, w->turned, i, 0), in_z(k, n + 1, m, r->factor, i + 1, 0), (size_t)(m * lanes) * sizeof(double));
+    }
+    if (intercept && penalty == 0) return;
+    memset(w->extra, 0, (size_t)((n + m) * column) * sizeof(double));
+    for (int64_t j = 0; j < n + m && !intercept; j++)
+        memcpy(w->extra + j * column, j < n ? in_r(k, n + 1, m, r->factor, 0, j + 1) : in_z(k, n + 1, m, r->factor, 0, j - n), (size_t)lanes * sizeof(double));
+    for (int64_t j = 0; j < n && penalty > 0; j++)
+        for (int64_t l = 0; l < lanes; l++) w->extra[j * column + (j + 1) * lanes + l] = sqrt(penalty);
+    k->qr_rows(n, m, length, w->turned, w->extra, w->rest, w->rows);
+}
+
+/* Singular values of the lanes that are not `sure`: w->turned gets orthogonal rows, w->weights the solution. */
+static int solve_by_rank(mesaopt_ctx *ctx, const regression *r, const regression_work *w, const int *sure, const double *rcond, double *rank)
+{
+    const kern *k = r->k;
+    double cut[16] __attribute__((aligned(64)));
+    for (int64_t l = 0; l < k->lanes; l++) cut[l] = sure[l] ? INFINITY : rcond[l];
+    for (int sweep = 0; sweep < SWEEPS; sweep++) {
+        if (ctx_interrupted(ctx)) return 0;
+        if (!k->orthogonal_rows(r->n, r->m, cut, w->turned, w->extra)) break;
+    }
+    k->orthogonal_solve(r->n, r->m, rcond, w->turned, w->extra, w->weights, rank);
+    return 1;
+}
+
+static void write_intercept(const regression *r, int64_t l, double *weights)
+{
+    const kern *k = r->k;
+    const double *mean_x = in_r(k, r->n + 1, r->m, r->factor, 0, 1), *mean_y = in_z(k, r->n + 1, r->m, r->factor, 0, 0), weight = r->factor[l];
+    for (int64_t j = 0; j < r->m; j++) {
+        double b = mean_y[j * k->lanes + l];
+        for (int64_t i = 0; i < r->n; i++) b -= mean_x[i * k->lanes + l] * weights[((i + 1) * r->m + j) * k->lanes + l];
+        weights[j * k->lanes + l] = weight != 0 ? b / weight : 0;
+    }
+}
+
+int regression_solve(mesaopt_ctx *ctx, const regression *r, const regression_work *w, int intercept, double penalty, const double *rcond,
+                     double *weights, double *rank)
+{
+    const kern *k = r->k;
+    const int64_t n = r->n, m = r->m, lanes = k->lanes, row = kern_span(k, m) * k->width;
+    double condition[16] __attribute__((aligned(64)));
+    int sure[16], all = 1;
+    prepare(r, w, intercept, penalty);
+    k->triangle_solve(n, m, w->turned, w->solved, condition);
+    for (int64_t l = 0; l < lanes; l++) all &= sure[l] = 2 * condition[l] * rcond[l] < 1;
+    if (!all && !solve_by_rank(ctx, r, w, sure, rcond, rank)) return 0;
+    memset(weights, 0, (size_t)((n + 1) * m * lanes) * sizeof(double));
+    for (int64_t l = 0; l < lanes; l++) {
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < m; j++)
+                weights[((i + 1) * m + j) * lanes + l] = sure[l] ? in_z(k, n, m, w->solved, i, j)[l] : w->weights[i * row + j * lanes + l];
+        if (sure[l]) rank[l] = (double)n;
+        if (intercept) write_intercept(r, l, weights);
+    }
+    return 1;
+}
+
+/* ---- errors ---- */
+
+void regression_errors(const regression *r, const regression_work *w, const double *weights, double *error, double *spread, double *total)
+{
+    const kern *k = r->k;
+    const int64_t n = r->n + 1, m = r->m, lanes = k->lanes, row = row_span(k, n, m) * k->width / lanes;
+    k->product(k, w->scratch, PRODUCT_LANE, TRI_A_UPPER, 0, n, m, n, (mat){r->factor, row, 1}, (mat){(double *)weights, m, 1}, (mat){w->residual, m, 1});
+    memcpy(error, r->rest, (size_t)(m * lanes) * sizeof *error);
+    memcpy(spread, r->rest, (size_t)(m * lanes) * sizeof *spread);
+    for (int64_t i = 0; i < n; i++) {
+        const double *z = in_z(k, n, m, r->factor, i, 0), *e = w->residual + i * m * lanes;
+        for (int64_t j = 0; j < m * lanes; j++) {
+            error[j] += (z[j] - e[j]) * (z[j] - e[j]);
+            if (i > 0) spread[j] += z[j] * z[j];
+        }
+    }
+    const double *mean = in_z(k, n, m, r->factor, 0, 0);
+    for (int64_t j = 0; j < m * lanes; j++)
+        if (spread[j] <= ROUNDING * mean[j] * mean[j]) spread[j] = 0;
+    for (int64_t l = 0; l < lanes; l++) total[l] = r->factor[l] * r->factor[l];
+}

@@ -1,0 +1,297 @@
+/* Plans of probes, and what feeding does to them (probes.h).
+ *
+ * An item is a panel of one layer: its worker copies the triangle, brings in the rows [sqrt(w) | sqrt(w) h | sqrt(w) y] of all sequences of the input piece by
+ * piece, and looks whether the triangle is still finite: NaN and infinity in any row would show there. Items share nothing, so the bits
+ * do not depend on threads. */
+#include "study/probes.h"
+#include "base/pool.h"
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- plans ---- */
+
+static void destroy(object *o)
+{
+    mesaopt_probe *p = (mesaopt_probe *)o;
+    const allocator *a = &o->ctx->alloc;
+    for (int i = 0; i < PROBE_SETS; i++) alloc_free(a, p->set[i].now), alloc_free(a, p->set[i].next);
+    alloc_free(a, p->fit.now), alloc_free(a, p->fit.next);
+    alloc_free(a, p->scores), alloc_free(a, p->work), alloc_free(a, p->layer);
+    if (p->conditioner) object_release(&p->conditioner->head);
+}
+
+/* Lanes are steps where they fill most of a register and a triangle stays near the core; otherwise a panel is one step. */
+static const kern *layer_kern(const mesaopt_ctx *ctx, int64_t lanes, int64_t features, int64_t steps, int64_t targets)
+{
+    const kern *wide = kern_get(ctx, MESAOPT_F64, 0);
+    const int64_t filled = (steps + wide->width - 1) / wide->width * wide->width;
+    const int one = lanes == 1 || (lanes == 0 && (4 * steps < 3 * filled || features + targets > 256));
+    return kern_get(ctx, MESAOPT_F64, one);
+}
+
+/* Places of one layer in the stores, which are arenas that only count; sets *worker to the most that any layer's worker needs. */
+static void lay_out_layer(const mesaopt_probe *p, probe_layer *layer, arena *set, arena *fit, int64_t *worker)
+{
+    arena triangle = {0}, work = {0};
+    int64_t map = -1;
+    regression_take(&triangle, layer->k, layer->features, p->targets);
+    regression_work_take(&work, layer->k, layer->features, p->targets);
+    if (!size_mul(layer->features + 1, p->targets, &map)) map = -1;
+    layer->panels = (p->steps + layer->k->lanes - 1) / layer->k->lanes;
+    layer->triangle = triangle.used;
+    layer->triangles = set->used;
+    layer->maps = fit->used;
+    arena_take(set, layer->panels, triangle.used);
+    arena one = {0};
+    arena_take(&one, map, layer->k->lanes * layer->k->size);
+    layer->map = one.used;
+    arena_take(fit, layer->panels, one.used);
+    if (work.used < 0 || *worker < 0) *worker = -1;
+    else if (work.used > *worker) *worker = work.used;
+}
+
+/* Sizes and places of everything: bytes in all, or -1. */
+static int64_t lay_out(mesaopt_probe *p, mesaopt_ctx *ctx, const int64_t *features)
+{
+    arena set = {0}, fit = {0}, all = {0};
+    int64_t pairs = -1, scores = -1, sizes[] = {0, 0};
+    if (!size_mul(p->layers, p->steps, &pairs)) pairs = -1;
+    if (!size_mul(p->targets, 2, &scores) || !size_add(scores, 1, &scores) || !size_mul(scores, pairs, &scores)) scores = -1;
+    arena_take(&set, p->steps, sizeof(int64_t));
+    arena_take(&fit, pairs, sizeof(int64_t));
+    p->items = p->worker_bytes = 0;
+    for (int64_t l = 0; l < p->layers; l++) {
+        probe_layer one, *layer = p->layer ? &p->layer[l] : &one;
+        *layer = (probe_layer){.k = layer_kern(ctx, option_int(&p->settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LANES), features[l], p->steps, p->targets),
+                               .features = features[l]};
+        lay_out_layer(p, layer, &set, &fit, &p->worker_bytes);
+        p->items += layer->panels;
+    }
+    p->workers = ctx->threads < p->items ? ctx->threads : p->items;
+    p->set_bytes = set.used, p->fit_bytes = fit.used;
+    if (!size_mul(p->set_bytes, 2 * PROBE_SETS, &sizes[0])) sizes[0] = -1;
+    if (!size_mul(p->fit_bytes, 2, &sizes[1])) sizes[1] = -1;
+    arena_take(&all, 1, sizes[0]);
+    arena_take(&all, 1, sizes[1]);
+    arena_take(&all, scores, sizeof(double));
+    arena_take(&all, p->workers, p->worker_bytes);
+    arena_take(&all, p->layers, sizeof(probe_layer));
+    return all.used;
+}
+
+static mesaopt_probe shape_of(const mesaopt_settings *settings, int64_t layers, int64_t steps, int64_t targets)
+{
+    mesaopt_probe p = {.layers = layers, .steps = steps, .targets = targets};
+    if (settings) p.settings = *settings;
+    else options_init(&p.settings, MESAOPT_SCOPE_PROBE);
+    return p;
+}
+
+int64_t probe_bytes(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers, const int64_t *features, int64_t steps, int64_t targets)
+{
+    mesaopt_probe p = shape_of(settings, layers, steps, targets);
+    return lay_out(&p, ctx, features);
+}
+
+static int allocate_set(mesaopt_probe *p, int32_t set)
+{
+    const allocator *a = &p->head.ctx->alloc;
+    if (!p->set[set].now) p->set[set].now = alloc_new(a, 1, p->set_bytes);
+    if (!p->set[set].next) p->set[set].next = alloc_new(a, 1, p->set_bytes);
+    return p->set[set].now && p->set[set].next;
+}
+
+mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers, const int64_t *features, int64_t steps, int64_t targets,
+                          mesaopt_probe **out)
+{
+    const allocator *a = &ctx->alloc;
+    const mesaopt_probe shape = shape_of(settings, layers, steps, targets);
+    mesaopt_probe *p = object_new(ctx, OBJECT_PROBE, sizeof *p, destroy);
+    if (!p) return MESAOPT_E_MEMORY;
+    p->settings = shape.settings, p->layers = layers, p->steps = steps, p->targets = targets;
+    const int64_t bytes = lay_out(p, ctx, features);
+    if (bytes >= 0 && (p->layer = alloc_new(a, layers, sizeof *p->layer))) {
+        lay_out(p, ctx, features);
+        p->fit.now = alloc_new(a, 1, p->fit_bytes);
+        p->fit.next = alloc_new(a, 1, p->fit_bytes);
+        p->scores = alloc_new(a, layers * steps * (2 * targets + 1), sizeof(double));
+        p->work = alloc_new(a, p->workers, p->worker_bytes);
+        if (allocate_set(p, MESAOPT_PROBE_TRAIN) && p->fit.now && p->fit.next && p->scores && p->work) {
+            *out = p;
+            return MESAOPT_OK;
+        }
+    }
+    object_release(&p->head);
+    return fail(ctx, MESAOPT_E_MEMORY, "layers, features, steps, targets: no memory for %lld bytes of probes", (long long)bytes);
+}
+
+probe_item probe_item_of(const mesaopt_probe *p, int64_t worker, int64_t item)
+{
+    probe_item i = {.panel = item};
+    while (i.panel >= p->layer[i.l].panels) i.panel -= p->layer[i.l++].panels;
+    i.layer = &p->layer[i.l];
+    const int64_t lanes = i.layer->k->lanes;
+    i.t = i.panel * lanes;
+    i.valid = p->steps - i.t < lanes ? p->steps - i.t : lanes;
+    arena a = {p->work + worker * p->worker_bytes, 0};
+    i.work = regression_work_take(&a, i.layer->k, i.layer->features, p->targets);
+    return i;
+}
+
+regression probe_regression(const mesaopt_probe *p, const probe_item *i, char *store)
+{
+    arena a = {store + i->layer->triangles + i->panel * i->layer->triangle, 0};
+    return regression_take(&a, i->layer->k, i->layer->features, p->targets);
+}
+
+/* ---- feeding ---- */
+
+typedef struct feeding { const mesaopt_probe *p; const probe_input *in; char *from, *to; atomic_int bad; } feeding;
+
+static double weight_at(const probe_input *in, int64_t row, int64_t t)
+{
+    return view_get(in->weights, (int64_t[]){row, t});
+}
+
+/* sqrt(w) of the rows from `first` on, 0 where there is none. */
+static void fill_scales(const feeding *f, const probe_item *i, int64_t first, int64_t length)
+{
+    const kern *k = i->layer->k;
+    for (int64_t v = 0; v < length; v++)
+        for (int64_t l = 0; l < k->width; l++) {
+            const int64_t row = first + (k->lanes == 1 ? v * k->width + l : v), t = i->t + (k->lanes == 1 ? 0 : l);
+            i->work.x[v * k->width + l] = row < f->in->B && t < i->t + i->valid ? f->in->weights ? sqrt(weight_at(f->in, row, t)) : 1 : 0;
+        }
+}
+
+/* Rows first .. first + rows - 1 of a view [B, T, cols], times their scales. */
+static void load(const probe_item *i, const mesaopt_view *x, int64_t first, int64_t rows, double *out, int64_t length)
+{
+    const kern *k = i->layer->k;
+    const int64_t width = k->width, cols = x->shape[2], size = dtype_size(x->dtype);
+    const char *from = (const char *)x->data + (first * x->stride[0] + i->t * x->stride[1]) * size;
+    const double *scale = i->work.x;
+    int64_t used = rows;
+    if (k->lanes > 1) {
+        k->columns(rows, cols, i->valid, from, x->dtype, (int64_t[]){x->stride[0], x->stride[2], x->stride[1]}, scale, out, length);
+    } else {
+        const int64_t stride[] = {x->stride[0] * width, x->stride[2], x->stride[0]}, whole = rows / width, rest = rows % width;
+        k->columns(whole, cols, width, from, x->dtype, stride, scale, out, length);
+        if (rest) k->columns(1, cols, rest, from + whole * stride[0] * size, x->dtype, stride, scale + whole * width, out + whole * width, length);
+        used = whole + (rest > 0);
+    }
+    for (int64_t c = 0; c < cols && used < length; c++) memset(out + (c * length + used) * width, 0, (size_t)((length - used) * width) * sizeof *out);
+}
+
+static mesaopt_view layer_targets(const mesaopt_view *targets, int64_t l)
+{
+    mesaopt_view v = *targets;
+    if (v.ndim == 3) return v;
+    v.data = (char *)v.data + l * v.stride[0] * dtype_size(v.dtype);
+    v.ndim = 3;
+    memmove(v.shape, v.shape + 1, 3 * sizeof *v.shape);
+    memmove(v.stride, v.stride + 1, 3 * sizeof *v.stride);
+    return v;
+}
+
+static void feed_item(void *data, int64_t worker, int64_t item)
+{
+    feeding *f = data;
+    const mesaopt_probe *p = f->p;
+    const probe_item i = probe_item_of(p, worker, item);
+    const kern *k = i.layer->k;
+    const regression r = probe_regression(p, &i, f->to);
+    const mesaopt_view targets = layer_targets(f->in->targets, i.l);
+    const int64_t per_vector = k->width / k->lanes;      /* rows */
+    if (f->from != f->to) memcpy(r.factor, probe_regression(p, &i, f->from).factor, (size_t)i.layer->triangle);
+    for (int64_t first = 0, rows; first < f->in->B && !ctx_interrupted(p->head.ctx); first += rows) {
+        const int64_t left = f->in->B - first, vectors = (left + per_vector - 1) / per_vector;
+        const int64_t length = vectors < i.work.most ? vectors | 1 : i.work.most, column = length * k->width;
+        rows = left < length * per_vector ? left : length * per_vector;
+        fill_scales(f, &i, first, length);
+        load(&i, &f->in->activations[i.l], first, rows, i.work.x + column, length);
+        load(&i, &targets, first, rows, i.work.x + (1 + i.layer->features) * column, length);
+        regression_rows(&r, &i.work, length);
+    }
+    if (k->first_nonfinite(i.layer->triangle / k->size, r.factor) >= 0) atomic_store(&f->bad, 1);
+}
+
+mesaopt_status probe_begin(mesaopt_probe *p, int32_t set)
+{
+    if (allocate_set(p, set)) return MESAOPT_OK;
+    return fail(p->head.ctx, MESAOPT_E_MEMORY, "feed: no memory for %lld bytes of the set", 2 * (long long)p->set_bytes);
+}
+
+/* Looks for an element that is not finite or too large. */
+static int blame(const mesaopt_view *v, int64_t which, probe_culprit *bad)
+{
+    const double most = v->dtype == MESAOPT_F32 ? (double)FLT_MAX : PROBE_MOST;
+    if (!view_first_outside(v, -most, most, bad->index)) return 0;
+    bad->which = which;
+    bad->ndim = v->ndim;
+    bad->value = view_get(v, bad->index);
+    return 1;
+}
+
+static void find_culprit(const mesaopt_probe *p, const probe_input *in, probe_culprit *bad)
+{
+    *bad = (probe_culprit){.which = -1};
+    for (int64_t l = 0; l < p->layers; l++)
+        if (blame(&in->activations[l], l, bad)) return;
+    blame(in->targets, p->layers, bad);
+}
+
+mesaopt_status probe_take(mesaopt_probe *p, int32_t set, const probe_input *in, int first, probe_culprit *bad)
+{
+    mesaopt_ctx *ctx = p->head.ctx;
+    feeding f = {.p = p, .in = in, .from = first ? p->set[set].now : p->set[set].next, .to = p->set[set].next};
+    int64_t *before = probe_counts(f.from), *after = probe_counts(f.to);
+    parallel_run(ctx, p->items, feed_item, &f);
+    if (ctx_interrupted(ctx)) {
+        ctx_interrupt_taken(ctx);
+        return fail(ctx, MESAOPT_E_INTERRUPTED, "feed: interrupted");
+    }
+    if (atomic_load(&f.bad)) {
+        find_culprit(p, in, bad);
+        return MESAOPT_E_NONFINITE;
+    }
+    for (int64_t t = 0; t < p->steps; t++) {
+        after[t] = before[t] + (in->weights ? 0 : in->B);
+        for (int64_t b = 0; in->weights && b < in->B; b++) after[t] += weight_at(in, b, t) > 0;
+    }
+    return MESAOPT_OK;
+}
+
+void probe_commit(mesaopt_probe *p, int32_t set)
+{
+    char *now = p->set[set].next;
+    p->set[set].next = p->set[set].now;
+    p->set[set].now = now;
+}
+
+void probe_reset(mesaopt_probe *p, int32_t set)
+{
+    if (p->set[set].now) memset(p->set[set].now, 0, (size_t)p->set_bytes);
+}
+
+mesaopt_status probe_refuse(const mesaopt_probe *p, const char *name, const probe_culprit *bad)
+{
+    if (bad->which < 0) return fail(p->head.ctx, MESAOPT_E_NONFINITE, "%s: the sums of squares overflow, expected smaller numbers", name);
+    return fail(p->head.ctx, MESAOPT_E_NONFINITE, "%s: element %s is %s, expected a finite number of size up to 1e100", name,
+                view_list(bad->ndim, bad->index).text, number_text(bad->value).text);
+}
+
+mesaopt_status probe_feed(mesaopt_probe *p, int32_t set, const probe_input *in)
+{
+    probe_culprit bad;
+    mesaopt_status status = probe_begin(p, set);
+    if (status != MESAOPT_OK) return status;
+    status = probe_take(p, set, in, 1, &bad);
+    if (status == MESAOPT_OK) probe_commit(p, set);
+    if (status != MESAOPT_E_NONFINITE) return status;
+    char name[48] = "targets";
+    if (bad.which < p->layers) snprintf(name, sizeof name, bad.which < 0 ? "activations, targets" : "activations[%lld]", (long long)bad.which);
+    return probe_refuse(p, name, &bad);
+}
