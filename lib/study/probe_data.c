@@ -95,12 +95,18 @@ int64_t probe_bytes(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t 
     return lay_out(&p, ctx, features);
 }
 
+/* Both stores, or neither. */
 static int allocate_set(mesaopt_probe *p, int32_t set)
 {
     const allocator *a = &p->head.ctx->alloc;
-    if (!p->set[set].now) p->set[set].now = alloc_new(a, 1, p->set_bytes);
-    if (!p->set[set].next) p->set[set].next = alloc_new(a, 1, p->set_bytes);
-    return p->set[set].now && p->set[set].next;
+    if (p->set[set].now) return 1;
+    char *now = alloc_new(a, 1, p->set_bytes), *next = now ? alloc_new(a, 1, p->set_bytes) : NULL;
+    if (!next) {
+        alloc_free(a, now);
+        return 0;
+    }
+    p->set[set].now = now, p->set[set].next = next;
+    return 1;
 }
 
 mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers, const int64_t *features, int64_t steps, int64_t targets,
