@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PIECE_BYTES = 1 << 25, PIECE_LEAST = 16 };
+enum { PIECE_BYTES = 1 << 22, PIECE_LEAST = 16 };
 
 typedef struct source {
     const file_tensor *t;
