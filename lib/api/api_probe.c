@@ -114,7 +114,7 @@ mesaopt_status mesaopt_probe_features(const mesaopt_probe *probe, int64_t layer,
     mesaopt_status status = handle_ok(probe, OBJECT_PROBE) ? MESAOPT_OK : MESAOPT_E_ARGUMENT;
     CHECK(check_extent(probe->head.ctx, layer, 0, probe->layers - 1, "layer"));
     CHECK(check_not_null(probe->head.ctx, features, "features"));
-    if (status == MESAOPT_OK) *features = probe->layer[layer].features;
+    if (status == MESAOPT_OK) *features = probe_features(probe, layer);
     return status;
 }
 
@@ -143,7 +143,7 @@ static mesaopt_status check_input(const mesaopt_probe *p, const mesaopt_view *ac
     for (int64_t l = 0; l < p->layers && status == MESAOPT_OK; l++) {
         char name[40];
         snprintf(name, sizeof name, "activations[%lld]", (long long)l);
-        status = view_check(ctx, &activations[l], &(view_want){.name = name, .ndim = 3, .shape = {l ? activations[0].shape[0] : ANY, p->steps, p->layer[l].features}});
+        status = view_check(ctx, &activations[l], &(view_want){.name = name, .ndim = 3, .shape = {l ? activations[0].shape[0] : ANY, p->steps, probe_features(p, l)}});
     }
     if (status != MESAOPT_OK) return status;
     const int64_t B = activations[0].shape[0];
@@ -186,8 +186,8 @@ static mesaopt_status check_blocks(const mesaopt_probe *p, const mesaopt_model *
         const int64_t block = blocks ? blocks[l] : l - 1;
         mesaopt_status status = check_extent(ctx, block, -1, model->n_blocks - 1, "blocks");
         if (status != MESAOPT_OK) return status;
-        if (model_width(model, block) != p->layer[l].features)
-            return fail(ctx, MESAOPT_E_SHAPE, "blocks[%lld]: block %lld has %lld features, expected %lld as planned", (long long)l, (long long)block, (long long)model_width(model, block), (long long)p->layer[l].features);
+        if (model_width(model, block) != probe_features(p, l))
+            return fail(ctx, MESAOPT_E_SHAPE, "blocks[%lld]: block %lld has %lld features, expected %lld as planned", (long long)l, (long long)block, (long long)model_width(model, block), (long long)probe_features(p, l));
     }
     return MESAOPT_OK;
 }
@@ -342,11 +342,11 @@ mesaopt_status mesaopt_probe_weights(mesaopt_probe *probe, int64_t layer, int64_
     CHECK(check_extent(probe->head.ctx, step, 0, probe->steps - 1, "step"));
     CHECK(check_fitted(probe));
     if (status == MESAOPT_OK) {
-        const int64_t m = probe->targets, lanes = probe->layer[layer].k->lanes;
-        const probe_item i = {.layer = &probe->layer[layer], .panel = step / lanes};
-        double *map = probe_map(&i, probe->fit.now) + step % lanes;
+        const probe_item i = probe_item_at(probe, layer, step);
+        const int64_t m = probe->targets, lanes = i.group->k->lanes;
+        double *map = probe_map(&i, probe->fit.now) + (step - i.t);
         const mesaopt_view c0 = {.data = map, .shape = {m}, .stride = {lanes}, .ndim = 1, .dtype = MESAOPT_F64, .flags = MESAOPT_VIEW_READONLY};
-        const mesaopt_view W = {.data = map + m * lanes, .shape = {i.layer->features, m}, .stride = {m * lanes, lanes}, .ndim = 2, .dtype = MESAOPT_F64, .flags = MESAOPT_VIEW_READONLY};
+        const mesaopt_view W = {.data = map + m * lanes, .shape = {i.group->features, m}, .stride = {m * lanes, lanes}, .ndim = 2, .dtype = MESAOPT_F64, .flags = MESAOPT_VIEW_READONLY};
         if (weights) *weights = W;
         if (intercept) *intercept = c0;
     }

@@ -30,6 +30,17 @@ regression regression_take(arena *a, const kern *k, int64_t n, int64_t m)
     return r;
 }
 
+void regression_copy(const regression *r, const regression *to)
+{
+    const kern *k = r->k;
+    const int64_t n = r->n + 1;
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(in_r(k, n, r->m, to->factor, i, i), in_r(k, n, r->m, r->factor, i, i), (size_t)((n - i) * k->lanes) * sizeof(double));
+        memcpy(in_z(k, n, r->m, to->factor, i, 0), in_z(k, n, r->m, r->factor, i, 0), (size_t)(r->m * k->lanes) * sizeof(double));
+    }
+    memcpy(to->rest, r->rest, (size_t)(r->m * k->lanes) * sizeof(double));
+}
+
 /* Odd, so that columns do not fall onto each other in the cache. */
 static int64_t rows_length(const kern *k, int64_t n, int64_t m)
 {

@@ -20,6 +20,8 @@ typedef struct regression {
 /* With a base of NULL these only count what they need. */
 regression regression_take(arena *a, const kern *k, int64_t n, int64_t m);
 
+void regression_copy(const regression *r, const regression *to);        /* of one shape */
+
 /* What a worker needs: */
 typedef struct regression_work {
     int64_t most;                  /* vectors of rows that regression_rows takes at a time; an odd number is best */

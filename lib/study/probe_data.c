@@ -18,36 +18,32 @@ static void destroy(object *o)
     const allocator *a = &o->ctx->alloc;
     for (int i = 0; i < PROBE_SETS; i++) alloc_free(a, p->set[i].now), alloc_free(a, p->set[i].next);
     alloc_free(a, p->fit.now), alloc_free(a, p->fit.next);
-    alloc_free(a, p->scores), alloc_free(a, p->work), alloc_free(a, p->layer);
+    alloc_free(a, p->scores), alloc_free(a, p->work), alloc_free(a, p->group);
     if (p->conditioner) object_release(&p->conditioner->head);
 }
 
-/* Lanes are steps where they fill most of a register and a triangle stays near the core; otherwise a panel is one step. */
-static const kern *layer_kern(const mesaopt_ctx *ctx, int64_t lanes, int64_t features, int64_t steps, int64_t targets)
+/* Steps of a layer that share panels: whole registers of them, and a last one that is mostly filled, while a triangle stays near the core. */
+static int64_t steps_in_lanes(const kern *wide, int64_t lanes, int64_t features, int64_t steps, int64_t targets)
 {
-    const kern *wide = kern_get(ctx, MESAOPT_F64, 0);
-    const int64_t filled = (steps + wide->width - 1) / wide->width * wide->width;
-    const int one = lanes == 1 || (lanes == 0 && (4 * steps < 3 * filled || features + targets > 256));
-    return kern_get(ctx, MESAOPT_F64, one);
+    const int64_t rest = steps % wide->width;
+    if (lanes == 1 || (lanes == 0 && features + targets > 256)) return 0;
+    return lanes == 2 || 4 * rest >= 3 * wide->width ? steps : steps - rest;
 }
 
-/* Places of one layer in the stores, which are arenas that only count; sets *worker to the most that any layer's worker needs. */
-static void lay_out_layer(const mesaopt_probe *p, probe_layer *layer, arena *set, arena *fit, int64_t *worker)
+/* Places of one group in the stores, which are arenas that only count; sets *worker to the most that any of its workers needs. */
+static void lay_out_group(const mesaopt_probe *p, probe_group *g, arena *set, arena *fit, int64_t *worker)
 {
-    arena triangle = {0}, work = {0};
-    int64_t map = -1;
-    regression_take(&triangle, layer->k, layer->features, p->targets);
-    regression_work_take(&work, layer->k, layer->features, p->targets);
-    if (!size_mul(layer->features + 1, p->targets, &map)) map = -1;
-    layer->panels = (p->steps + layer->k->lanes - 1) / layer->k->lanes;
-    layer->triangle = triangle.used;
-    layer->triangles = set->used;
-    layer->maps = fit->used;
-    arena_take(set, layer->panels, triangle.used);
-    arena one = {0};
-    arena_take(&one, map, layer->k->lanes * layer->k->size);
-    layer->map = one.used;
-    arena_take(fit, layer->panels, one.used);
+    arena triangle = {0}, work = {0}, map = {0};
+    int64_t elements = -1;
+    regression_take(&triangle, g->k, g->features, p->targets);
+    regression_work_take(&work, g->k, g->features, p->targets);
+    arena_take(&map, size_mul(g->features + 1, p->targets, &elements) ? elements : -1, g->k->lanes * g->k->size);
+    g->panels = (g->steps + g->k->lanes - 1) / g->k->lanes;
+    g->triangle = triangle.used, g->triangles = set->used;
+    g->map = map.used, g->maps = fit->used;
+    arena_take(set, g->panels, triangle.used);
+    arena_take(fit, g->panels, map.used);
+    if (g->panels == 0) return;
     if (work.used < 0 || *worker < 0) *worker = -1;
     else if (work.used > *worker) *worker = work.used;
 }
@@ -56,18 +52,20 @@ static void lay_out_layer(const mesaopt_probe *p, probe_layer *layer, arena *set
 static int64_t lay_out(mesaopt_probe *p, mesaopt_ctx *ctx, const int64_t *features)
 {
     arena set = {0}, fit = {0}, all = {0};
-    int64_t pairs = -1, scores = -1, sizes[] = {0, 0};
+    const kern *kerns[] = {kern_get(ctx, MESAOPT_F64, 0), kern_get(ctx, MESAOPT_F64, 1)};
+    const int64_t lanes = option_int(&p->settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LANES);
+    int64_t pairs = -1, scores = -1, sizes[] = {-1, -1};
     if (!size_mul(p->layers, p->steps, &pairs)) pairs = -1;
     if (!size_mul(p->targets, 2, &scores) || !size_add(scores, 1, &scores) || !size_mul(scores, pairs, &scores)) scores = -1;
     arena_take(&set, p->steps, sizeof(int64_t));
     arena_take(&fit, pairs, sizeof(int64_t));
     p->items = p->worker_bytes = 0;
-    for (int64_t l = 0; l < p->layers; l++) {
-        probe_layer one, *layer = p->layer ? &p->layer[l] : &one;
-        *layer = (probe_layer){.k = layer_kern(ctx, option_int(&p->settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LANES), features[l], p->steps, p->targets),
-                               .features = features[l]};
-        lay_out_layer(p, layer, &set, &fit, &p->worker_bytes);
-        p->items += layer->panels;
+    for (int64_t i = 0; i < 2 * p->layers; i++) {
+        probe_group one, *g = p->group ? &p->group[i] : &one;
+        const int64_t shared = steps_in_lanes(kerns[0], lanes, features[i / 2], p->steps, p->targets);
+        *g = (probe_group){.k = kerns[i % 2], .layer = i / 2, .features = features[i / 2], .first = i % 2 ? shared : 0, .steps = i % 2 ? p->steps - shared : shared};
+        lay_out_group(p, g, &set, &fit, &p->worker_bytes);
+        p->items += g->panels;
     }
     p->workers = ctx->threads < p->items ? ctx->threads : p->items;
     p->set_bytes = set.used, p->fit_bytes = fit.used;
@@ -77,7 +75,7 @@ static int64_t lay_out(mesaopt_probe *p, mesaopt_ctx *ctx, const int64_t *featur
     arena_take(&all, 1, sizes[1]);
     arena_take(&all, scores, sizeof(double));
     arena_take(&all, p->workers, p->worker_bytes);
-    arena_take(&all, p->layers, sizeof(probe_layer));
+    arena_take(&all, 2 * p->layers, sizeof(probe_group));
     return all.used;
 }
 
@@ -118,7 +116,7 @@ mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, in
     if (!p) return MESAOPT_E_MEMORY;
     p->settings = shape.settings, p->layers = layers, p->steps = steps, p->targets = targets;
     const int64_t bytes = lay_out(p, ctx, features);
-    if (bytes >= 0 && (p->layer = alloc_new(a, layers, sizeof *p->layer))) {
+    if (bytes >= 0 && (p->group = alloc_new(a, 2 * layers, sizeof *p->group))) {
         lay_out(p, ctx, features);
         p->fit.now = alloc_new(a, 1, p->fit_bytes);
         p->fit.next = alloc_new(a, 1, p->fit_bytes);
@@ -133,23 +131,32 @@ mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, in
     return fail(ctx, MESAOPT_E_MEMORY, "layers, features, steps, targets: no memory for %lld bytes of probes", (long long)bytes);
 }
 
+static probe_item item_in(const probe_group *g, int64_t panel)
+{
+    const int64_t lanes = g->k->lanes, first = panel * lanes, left = g->steps - first;
+    return (probe_item){.group = g, .panel = panel, .t = g->first + first, .valid = left < lanes ? left : lanes};
+}
+
+probe_item probe_item_at(const mesaopt_probe *p, int64_t layer, int64_t t)
+{
+    const probe_group *g = &p->group[2 * layer + (t >= p->group[2 * layer].steps)];
+    return item_in(g, (t - g->first) / g->k->lanes);
+}
+
 probe_item probe_item_of(const mesaopt_probe *p, int64_t worker, int64_t item)
 {
-    probe_item i = {.panel = item};
-    while (i.panel >= p->layer[i.l].panels) i.panel -= p->layer[i.l++].panels;
-    i.layer = &p->layer[i.l];
-    const int64_t lanes = i.layer->k->lanes;
-    i.t = i.panel * lanes;
-    i.valid = p->steps - i.t < lanes ? p->steps - i.t : lanes;
+    const probe_group *g = p->group;
+    for (; item >= g->panels; g++) item -= g->panels;
+    probe_item i = item_in(g, item);
     arena a = {p->work + worker * p->worker_bytes, 0};
-    i.work = regression_work_take(&a, i.layer->k, i.layer->features, p->targets);
+    i.work = regression_work_take(&a, g->k, g->features, p->targets);
     return i;
 }
 
 regression probe_regression(const mesaopt_probe *p, const probe_item *i, char *store)
 {
-    arena a = {store + i->layer->triangles + i->panel * i->layer->triangle, 0};
-    return regression_take(&a, i->layer->k, i->layer->features, p->targets);
+    arena a = {store + i->group->triangles + i->panel * i->group->triangle, 0};
+    return regression_take(&a, i->group->k, i->group->features, p->targets);
 }
 
 /* ---- feeding ---- */
@@ -164,7 +171,7 @@ static double weight_at(const probe_input *in, int64_t row, int64_t t)
 /* sqrt(w) of the rows from `first` on, 0 where there is none. */
 static void fill_scales(const feeding *f, const probe_item *i, int64_t first, int64_t length)
 {
-    const kern *k = i->layer->k;
+    const kern *k = i->group->k;
     for (int64_t v = 0; v < length; v++)
         for (int64_t l = 0; l < k->width; l++) {
             const int64_t row = first + (k->lanes == 1 ? v * k->width + l : v), t = i->t + (k->lanes == 1 ? 0 : l);
@@ -175,7 +182,7 @@ static void fill_scales(const feeding *f, const probe_item *i, int64_t first, in
 /* Rows first .. first + rows - 1 of a view [B, T, cols], times their scales. */
 static void load(const probe_item *i, const mesaopt_view *x, int64_t first, int64_t rows, double *out, int64_t length)
 {
-    const kern *k = i->layer->k;
+    const kern *k = i->group->k;
     const int64_t width = k->width, cols = x->shape[2], size = dtype_size(x->dtype);
     const char *from = (const char *)x->data + (first * x->stride[0] + i->t * x->stride[1]) * size;
     const double *scale = i->work.x;
@@ -207,21 +214,24 @@ static void feed_item(void *data, int64_t worker, int64_t item)
     feeding *f = data;
     const mesaopt_probe *p = f->p;
     const probe_item i = probe_item_of(p, worker, item);
-    const kern *k = i.layer->k;
+    const kern *k = i.group->k;
     const regression r = probe_regression(p, &i, f->to);
-    const mesaopt_view targets = layer_targets(f->in->targets, i.l);
+    const mesaopt_view targets = layer_targets(f->in->targets, i.group->layer);
     const int64_t per_vector = k->width / k->lanes;      /* rows */
-    if (f->from != f->to) memcpy(r.factor, probe_regression(p, &i, f->from).factor, (size_t)i.layer->triangle);
+    if (f->from != f->to) {
+        const regression before = probe_regression(p, &i, f->from);
+        regression_copy(&before, &r);
+    }
     for (int64_t first = 0, rows; first < f->in->B && !ctx_interrupted(p->head.ctx); first += rows) {
         const int64_t left = f->in->B - first, vectors = (left + per_vector - 1) / per_vector;
         const int64_t length = vectors < i.work.most ? vectors | 1 : i.work.most, column = length * k->width;
         rows = left < length * per_vector ? left : length * per_vector;
         fill_scales(f, &i, first, length);
-        load(&i, &f->in->activations[i.l], first, rows, i.work.x + column, length);
-        load(&i, &targets, first, rows, i.work.x + (1 + i.layer->features) * column, length);
+        load(&i, &f->in->activations[i.group->layer], first, rows, i.work.x + column, length);
+        load(&i, &targets, first, rows, i.work.x + (1 + i.group->features) * column, length);
         regression_rows(&r, &i.work, length);
     }
-    if (k->first_nonfinite(i.layer->triangle / k->size, r.factor) >= 0) atomic_store(&f->bad, 1);
+    if (k->first_nonfinite(i.group->triangle / k->size, r.factor) >= 0) atomic_store(&f->bad, 1);
 }
 
 mesaopt_status probe_begin(mesaopt_probe *p, int32_t set)

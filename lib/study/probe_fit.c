@@ -17,14 +17,14 @@ static void fit_item(void *data, int64_t worker, int64_t item)
     mesaopt_probe *p = f->p;
     const probe_item i = probe_item_of(p, worker, item);
     const regression r = probe_regression(p, &i, p->set[MESAOPT_PROBE_TRAIN].now);
-    const int64_t *count = probe_counts(p->set[MESAOPT_PROBE_TRAIN].now), n = i.layer->features;
+    const int64_t *count = probe_counts(p->set[MESAOPT_PROBE_TRAIN].now), n = i.group->features;
     double rcond[16] __attribute__((aligned(64))) = {0}, rank[16] __attribute__((aligned(64)));
     for (int64_t l = 0; l < i.valid; l++) {
         const int64_t rows = count[i.t + l] + (f->penalty > 0 ? n : 0);
         rcond[l] = f->rcond > 0 ? f->rcond : DBL_EPSILON * (double)(rows > n ? rows : n);
     }
     if (!regression_solve(p->head.ctx, &r, &i.work, f->intercept, f->penalty, rcond, probe_map(&i, p->fit.next), rank)) return;
-    for (int64_t l = 0; l < i.valid; l++) probe_counts(p->fit.next)[i.l * p->steps + i.t + l] = (int64_t)rank[l];
+    for (int64_t l = 0; l < i.valid; l++) probe_counts(p->fit.next)[i.group->layer * p->steps + i.t + l] = (int64_t)rank[l];
 }
 
 static mesaopt_status check_rows(const mesaopt_probe *p, const fitting *f)
@@ -32,7 +32,7 @@ static mesaopt_status check_rows(const mesaopt_probe *p, const fitting *f)
     const int64_t *count = probe_counts(p->set[MESAOPT_PROBE_TRAIN].now);
     for (int64_t l = 0; l < p->layers; l++)
         for (int64_t t = 0; t < p->steps; t++) {
-            const int64_t needed = f->penalty > 0 ? 1 : p->layer[l].features + f->intercept;
+            const int64_t needed = f->penalty > 0 ? 1 : probe_features(p, l) + f->intercept;
             if (count[t] >= needed) continue;
             return fail(p->head.ctx, MESAOPT_E_STATE, "fit: %lld sequences at step %lld, expected at least %lld for layer %lld%s", (long long)count[t], (long long)t,
                         (long long)needed, (long long)l, f->penalty > 0 ? "" : f->intercept ? " (its features and the intercept), or a penalty" : " (its features), or a penalty");
@@ -70,11 +70,11 @@ static void score_item(void *data, int64_t worker, int64_t item)
     const mesaopt_probe *p = s->p;
     const probe_item i = probe_item_of(p, worker, item);
     const regression r = probe_regression(p, &i, s->store);
-    const int64_t m = p->targets, lanes = i.layer->k->lanes, pairs = p->layers * p->steps;
+    const int64_t m = p->targets, lanes = i.group->k->lanes, pairs = p->layers * p->steps;
     double total[16], *error = i.work.x, *spread = error + m * lanes;                /* x holds 1 + n + m columns of at least 8 vectors */
     regression_errors(&r, &i.work, probe_map(&i, p->fit.now), error, spread, total);
     for (int64_t l = 0; l < i.valid; l++) {
-        const int64_t pair = i.l * p->steps + i.t + l;
+        const int64_t pair = i.group->layer * p->steps + i.t + l;
         for (int64_t j = 0; j < m; j++) {
             p->scores[pair * m + j] = error[j * lanes + l];
             p->scores[(pairs + pair) * m + j] = spread[j * lanes + l];

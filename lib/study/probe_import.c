@@ -196,7 +196,7 @@ static mesaopt_status check_shapes(const mesaopt_probe *p, const import *in)
     if (in->layers < p->layers) return tensor_file_fail(f, in->layer[in->layers - 1].t->name, "it is the last layer, number %lld, expected %lld layers as planned", (long long)in->layers - 1, (long long)p->layers);
     for (int64_t l = 0; l <= p->layers; l++) {
         const source *s = l < p->layers ? &in->layer[l] : &in->targets;
-        const int64_t D = l < p->layers ? p->layer[l].features : p->targets;
+        const int64_t D = l < p->layers ? probe_features(p, l) : p->targets;
         if (s->T != p->steps || s->D != D)
             return tensor_file_fail(f, s->t->name, "%lld steps of %lld, expected %lld of %lld as planned", (long long)s->T, (long long)s->D, (long long)p->steps, (long long)D);
     }

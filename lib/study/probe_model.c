@@ -40,7 +40,7 @@ static void lay_out(running *r, arena *a)
     r->weights = take(a, r->batch, T, 1, MESAOPT_F64);
     r->weights.ndim = 2;
     for (int64_t l = 0; l < p->layers; l++) {
-        const mesaopt_view v = take(a, r->batch, T, p->layer[l].features, dtype);
+        const mesaopt_view v = take(a, r->batch, T, probe_features(p, l), dtype);
         if (r->activations) r->activations[l] = v;
     }
 }

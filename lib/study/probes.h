@@ -1,7 +1,7 @@
 /* Linear probes: one regression (lsq/rank.h) for every layer and step; see include/mesaopt/probe.h.
  *
- * The lanes of a panel are steps of one layer, or a panel holds one step. A set is a store of triangles, one for every panel, and the number of sequences
- * at every step. What a feed makes of a store is written to another one, which takes its place when all went well. */
+ * The lanes of a panel are steps of one layer, or a panel holds one step: the last steps that do not fill a register, and steps of many features. A set is a
+ * store of triangles, one for every panel, and the number of sequences at every step. What a feed makes of a store is written to another one, which takes its place when all went well. */
 #ifndef STUDY_PROBES_H
 #define STUDY_PROBES_H
 
@@ -14,21 +14,22 @@
 enum { PROBE_SETS = 2 };
 #define PROBE_MOST 1e100           /* larger numbers are refused: their squares must not overflow */
 
-typedef struct probe_layer {
+/* Panels of one kind: steps first .. first + steps - 1 of a layer. Groups 2 l (lanes) and 2 l + 1 (single steps, which are the last ones) belong to layer l. */
+typedef struct probe_group {
     const kern *k;
-    int64_t features, panels;
-    int64_t triangle, triangles;   /* bytes of a panel's triangle; where the layer's first is in a store */
+    int64_t layer, features, first, steps, panels;
+    int64_t triangle, triangles;   /* bytes of a panel's triangle; where the first is in a store */
     int64_t map, maps;             /* likewise of its weights: 1 + features rows of `targets` elements */
-} probe_layer;
+} probe_group;
 
-/* What a worker does in a job. */
-typedef struct probe_item { const probe_layer *layer; int64_t l, panel, t, valid; regression_work work; } probe_item;      /* steps t .. t + valid - 1 */
+/* What a worker does in a job: steps t .. t + valid - 1. */
+typedef struct probe_item { const probe_group *group; int64_t panel, t, valid; regression_work work; } probe_item;
 
 struct mesaopt_probe {
     object head;
     mesaopt_settings settings;     /* a copy */
     int64_t layers, steps, targets, items;
-    probe_layer *layer;
+    probe_group *group;            /* [2 L] */
     struct { char *now, *next; } set[PROBE_SETS], fit;     /* stores, NULL before the first feed: counts int64 [T], triangles; ranks int64 [L, T], weights */
     int64_t set_bytes, fit_bytes;
     int fitted;
@@ -46,10 +47,12 @@ mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, in
                           mesaopt_probe **out);
 int64_t probe_bytes(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers, const int64_t *features, int64_t steps, int64_t targets);      /* -1: overflow */
 
+static inline int64_t probe_features(const mesaopt_probe *p, int64_t l) { return p->group[2 * l].features; }
+probe_item probe_item_at(const mesaopt_probe *p, int64_t layer, int64_t t);      /* without what a worker needs */
 probe_item probe_item_of(const mesaopt_probe *p, int64_t worker, int64_t item);
 regression probe_regression(const mesaopt_probe *p, const probe_item *i, char *store);
 static inline int64_t *probe_counts(char *store) { return (int64_t *)store; }
-static inline double *probe_map(const probe_item *i, char *store) { return (double *)(store + i->layer->maps + i->panel * i->layer->map); }
+static inline double *probe_map(const probe_item *i, char *store) { return (double *)(store + i->group->maps + i->panel * i->group->map); }
 
 /* ---- feeding ---- */
 

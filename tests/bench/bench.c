@@ -30,6 +30,7 @@ static const workload workloads[] = {
     {"lsa6_step", bench_lsa6_step, F32, BEST, ONE_TWO},
     {"softmax7_step", bench_softmax7_step, F32, EVERY, ONE_TWO},
     {"draw_batch", bench_draw_batch, BOTH, BEST, ONE_TWO},
+    {"probe_fit", bench_probe_fit, F64, EVERY, ONE_TWO},
 };
 
 typedef struct arguments { const char *only, *isa, *threads, *rounds, *clock, *out; } arguments;

@@ -34,5 +34,6 @@ void bench_lsa2_step(bench *b);
 void bench_lsa6_step(bench *b);
 void bench_softmax7_step(bench *b);
 void bench_draw_batch(bench *b);
+void bench_probe_fit(bench *b);
 
 #endif
