@@ -31,6 +31,8 @@ static const workload workloads[] = {
     {"softmax7_step", bench_softmax7_step, F32, EVERY, ONE_TWO},
     {"draw_batch", bench_draw_batch, BOTH, BEST, ONE_TWO},
     {"probe_fit", bench_probe_fit, F64, EVERY, ONE_TWO},
+    {"chebyshev6_update", bench_chebyshev6_update, F64, BEST, ONE},
+    {"revalg6_step", bench_revalg6_step, F32, BEST, ONE_TWO},
 };
 
 typedef struct arguments { const char *only, *isa, *threads, *rounds, *clock, *out; } arguments;

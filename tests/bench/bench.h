@@ -35,5 +35,7 @@ void bench_lsa6_step(bench *b);
 void bench_softmax7_step(bench *b);
 void bench_draw_batch(bench *b);
 void bench_probe_fit(bench *b);
+void bench_chebyshev6_update(bench *b);
+void bench_revalg6_step(bench *b);
 
 #endif

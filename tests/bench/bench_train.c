@@ -1,4 +1,5 @@
-/* Whole training steps of the paper's models (drawing a batch, forward, backward, clip, AdamW) and the drawing alone.
+/* Whole training steps of the paper's models (drawing a batch, forward, backward, clip, AdamW) and the drawing alone; an update of the 12
+ * coefficients of six Chebyshev steps; and a step of reverse engineering, which trains and interpolates.
  *
  * Counted per layer and sequence, T = 50, D = 40, H = 4 heads, d = dv = 20, causal halves skipped:
  *     queries, keys, values 2 T D 3 H d;   scores and their sums over values 2 H d T (T + 1) / 2 each;   output 2 T H d D
@@ -39,24 +40,35 @@ static mesaopt_task *task_of(const bench *b, const char *tokens)
     return task;
 }
 
-static void step(bench *b, const char *tokens, const char *inputs, const char *blocks, int layers)
+typedef struct trained { mesaopt_task *task; mesaopt_model *model; mesaopt_trainer *trainer; } trained;
+
+static trained start(const bench *b, const char *tokens, const char *inputs, const char *blocks)
 {
     const char *dtype = b->dtype == MESAOPT_F64 ? "f64" : "f32";
     mesaopt_settings *m = settings_of(b, MESAOPT_SCOPE_MODEL, (pair[]){{"inputs", inputs}, {"outputs", "10"}, {"dtype", dtype}, {NULL, NULL}});
     mesaopt_settings *r = settings_of(b, MESAOPT_SCOPE_TRAINER, (pair[]){{"batch", "256"}, {"lr", "3e-4"}, {NULL, NULL}});
-    mesaopt_task *task = task_of(b, tokens);
-    mesaopt_model *model = NULL;
-    mesaopt_trainer *trainer = NULL;
-    bench_ok(b, mesaopt_model_create(b->ctx, m, &model), "model");
-    bench_ok(b, mesaopt_model_add_text(model, blocks), blocks);
-    bench_ok(b, mesaopt_trainer_create(b->ctx, r, model, task, &trainer), "trainer");
-    b->flops = layers * layer_flops();
-    while (bench_again(b)) bench_ok(b, mesaopt_trainer_step(trainer, NULL), "step");
-    mesaopt_trainer_free(trainer);
-    mesaopt_model_free(model);
-    mesaopt_task_free(task);
+    trained t = {.task = task_of(b, tokens)};
+    bench_ok(b, mesaopt_model_create(b->ctx, m, &t.model), "model");
+    bench_ok(b, mesaopt_model_add_text(t.model, blocks), blocks);
+    bench_ok(b, mesaopt_trainer_create(b->ctx, r, t.model, t.task, &t.trainer), "trainer");
     mesaopt_settings_free(r);
     mesaopt_settings_free(m);
+    return t;
+}
+
+static void finish(trained *t)
+{
+    mesaopt_trainer_free(t->trainer);
+    mesaopt_model_free(t->model);
+    mesaopt_task_free(t->task);
+}
+
+static void step(bench *b, const char *tokens, const char *inputs, const char *blocks, int layers)
+{
+    trained t = start(b, tokens, inputs, blocks);
+    b->flops = layers * layer_flops();
+    while (bench_again(b)) bench_ok(b, mesaopt_trainer_step(t.trainer, NULL), "step");
+    finish(&t);
 }
 
 #define LINEAR "linear(heads=4,key=20,residual_clip=1.5)"
@@ -83,4 +95,39 @@ void bench_draw_batch(bench *b)
     for (; bench_again(b); first += BATCH) bench_ok(b, mesaopt_task_draw(task, MESAOPT_STREAM_TRAIN, first, &out), "draw");
     mesaopt_task_free(task);
     free(data);
+}
+
+void bench_chebyshev6_update(bench *b)
+{
+    mesaopt_settings *s = settings_of(b, MESAOPT_SCOPE_BASELINE, (pair[]){{"baseline", "chebyshev"}, {"iterations", "6"}, {"batch", "256"}, {NULL, NULL}});
+    mesaopt_task *task = task_of(b, "constructed");
+    mesaopt_baseline *chebyshev = NULL;
+    bench_ok(b, mesaopt_baseline_create(b->ctx, s, &chebyshev), "baseline");
+    for (int64_t done = 0; bench_again(b); done++) bench_ok(b, mesaopt_baseline_train(chebyshev, task, done + 1, NULL, NULL), "update");
+    mesaopt_baseline_free(chebyshev);
+    mesaopt_task_free(task);
+    mesaopt_settings_free(s);
+}
+
+/* What examples/revalg.c does per step: training, and its share of an evaluation of model and average on 2560 sequences every 100 steps. */
+void bench_revalg6_step(bench *b)
+{
+    enum { SHARE = 26 };
+    trained t = start(b, "constructed", "40", "6 x " LINEAR);
+    mesaopt_revalg *scalars = NULL;
+    mesaopt_model *rebuilt = NULL, *average = NULL;
+    double loss;
+    bench_ok(b, mesaopt_revalg_extract(t.model, &scalars), "extract");
+    bench_ok(b, mesaopt_revalg_rebuild(scalars, &rebuilt), "rebuild");
+    bench_ok(b, mesaopt_revalg_average(t.model, rebuilt, &average), "average");
+    while (bench_again(b)) {
+        bench_ok(b, mesaopt_trainer_step(t.trainer, NULL), "step");
+        bench_ok(b, mesaopt_model_evaluate(t.model, t.task, MESAOPT_STREAM_TEST, 0, SHARE, NULL, &loss), "model");
+        bench_ok(b, mesaopt_revalg_average_update(average, t.model, rebuilt), "update");
+        bench_ok(b, mesaopt_model_evaluate(average, t.task, MESAOPT_STREAM_TEST, 0, SHARE, NULL, &loss), "average");
+    }
+    mesaopt_model_free(average);
+    mesaopt_model_free(rebuilt);
+    mesaopt_revalg_free(scalars);
+    finish(&t);
 }
