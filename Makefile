@@ -54,8 +54,9 @@ TESTS := $(sort $(wildcard tests/test_*.c))
 TEST_SRC := $(sort $(wildcard tests/*.c))
 BENCH_SRC := $(sort $(filter-out tests/bench/simd_%,$(wildcard tests/bench/*.c)))
 BENCH_SIMD := $(sort $(wildcard tests/bench/simd_*.c))
-EXAMPLES := $(patsubst examples/%.c,$O/bin/%,$(sort $(filter-out examples/common.c,$(wildcard examples/*.c))))
-EXAMPLE_COMMON := $(patsubst %.c,$O/obj/%.o,$(wildcard examples/common.c))
+EXAMPLE_SHARED := examples/common.c examples/figures.c
+EXAMPLES := $(patsubst examples/%.c,$O/bin/%,$(sort $(filter-out $(EXAMPLE_SHARED),$(wildcard examples/*.c))))
+EXAMPLE_COMMON := $(patsubst %.c,$O/obj/%.o,$(wildcard $(EXAMPLE_SHARED)))
 
 OBJ := $(SRC:%.c=$O/obj/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$O/obj/%.o)

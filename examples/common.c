@@ -38,6 +38,16 @@ void die(const char *format, ...)
     exit(1);
 }
 
+void note(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fprintf(stderr, "%s: note: ", args.name);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+}
+
 static own_key *own_key_of(const char *name)
 {
     for (own_key *k = args.own; k->name; k++)
@@ -154,6 +164,8 @@ void args_begin(int argc, char **argv, const char *about, own_key *own)
 void args_hide(const char *names) { args.hidden = names; }
 
 const char *args_text(const char *name) { return own_key_of(name)->value; }
+
+void args_default(const char *name, const char *value) { own_key_of(name)->value = value; }
 
 void args_refuse(const char *name, const char *expected)
 {
@@ -300,7 +312,7 @@ FILE *open_file(const char *path, const char *mode)
     return f;
 }
 
-static void flush_file(FILE *f, const char *path)
+void flush_file(FILE *f, const char *path)
 {
     if (fflush(f) != 0 || ferror(f)) die("cannot write %s: %s", path, strerror(errno));
 }
@@ -311,36 +323,7 @@ void close_file(FILE *f, const char *path)
     if (fclose(f) != 0) die("cannot write %s: %s", path, strerror(errno));
 }
 
-void figure(const char *name, int curves, const char *title, const char *x_label, const char *y_label)
-{
-    static int missing;
-    char path[MAX_PATH], svg[64];
-    if (missing) return;
-    snprintf(svg, sizeof svg, "%s.svg", name);
-    out_path(svg, path);
-    remove(path);                      /* an old figure beside new numbers would mislead */
-    const int here = open(".", O_RDONLY);
-    void (*const on_pipe)(int) = signal(SIGPIPE, SIG_IGN);         /* nobody reads when there is no gnuplot */
-    FILE *f = chdir(args_text("out")) == 0 ? popen("exec gnuplot 2>/dev/null", "w") : NULL;
-    if (f) fprintf(f, "set terminal svg size 720,440 dynamic font 'Helvetica,14' background 'white'\nset output '%s'\n"
-                      "set title '%s' noenhanced\nset xlabel '%s'\nset ylabel '%s'\nset yrange [0:*]\n"
-                      "set key autotitle columnhead noenhanced below\nset border 3\nset tics nomirror\nset grid lc rgb '#dddddd'\n"
-                      "set style line 1 lw 3 lc rgb '#1f6fb4'\nset style line 2 lw 3 dt 2 lc rgb '#e0711c'\n"
-                      "set style line 3 lw 2 dt 4 lc rgb '#777777'\nset style line 4 lw 2 lc rgb '#2a9d4e'\n"
-                      "set datafile separator ','\nplot for [i=2:%d] '%s.csv' using 1:i with lines ls i-1\n",
-                   svg, title, x_label, y_label, curves + 1, name);
-    const int status = f ? pclose(f) : -1;
-    signal(SIGPIPE, on_pipe);
-    if (here < 0 || fchdir(here) != 0 || close(here) != 0) die("cannot go back to the folder it was started in: %s", strerror(errno));
-    missing = WIFEXITED(status) && WEXITSTATUS(status) == 127;
-    if (missing) fprintf(stderr, "%s: note: no gnuplot here, so no figures (Debian: apt-get install gnuplot-nox)\n", args.name);
-    else if (status != 0) fprintf(stderr, "%s: note: gnuplot failed, so there is no %s\n", args.name, path);
-    else printf("figure: %s\n", path);
-}
-
 /* ---- training ---- */
-
-typedef struct progress { double start, shown; int64_t first, steps; int terminal; } progress;
 
 static double seconds(void)
 {
@@ -349,8 +332,9 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* step, loss, steps per second, time left: on a terminal one line that changes, in a file one line every 5 seconds. */
-static int32_t show_progress(const mesaopt_step *step, void *user)
+progress progress_begin(int64_t first, int64_t steps) { return (progress){seconds(), seconds(), first, steps, isatty(STDERR_FILENO)}; }
+
+int32_t show_progress(const mesaopt_step *step, void *user)
 {
     progress *p = user;
     const double now = seconds(), rate = (double)(step->step - p->first) / fmax(now - p->start, 1e-9);
@@ -435,7 +419,7 @@ mesaopt_status training_run(training *t)
     int64_t step = mesaopt_trainer_steps(t->trainer);
     if (step > steps) die("resume: the checkpoint is at step %lld, expected at most steps=%lld", (long long)step, (long long)steps);
     FILE *f = open_losses(t, step, losses);
-    progress p = {seconds(), seconds(), step, steps, isatty(STDERR_FILENO)};
+    progress p = progress_begin(step, steps);
     mesaopt_status status = MESAOPT_OK;
     while (status == MESAOPT_OK) {
         if (step % every == 0 || step == steps) status = write_row(t, step, f, losses);
@@ -472,6 +456,12 @@ void curves_model(curves *c, const char *name, const training *t)
 {
     const mesaopt_view by_t = next_curve(c, name, NULL, t);
     TRY(t->ctx, mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &c->of[c->count - 1].mean));
+}
+
+void curves_baseline(curves *c, const char *name, mesaopt_baseline *baseline, const training *t)
+{
+    const mesaopt_view by_t = next_curve(c, name, NULL, t);
+    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &c->of[c->count - 1].mean));
 }
 
 /* eta or ridge by line search on t->task, then the error on the sequences that the model is evaluated on. */

@@ -23,6 +23,7 @@ void args_begin(int argc, char **argv, const char *about, own_key *own);     /* 
 void args_hide(const char *names);                                          /* " name name ": settings that the program makes itself */
 _Noreturn void args_refuse(const char *name, const char *expected);         /* an own key has a value that will not do */
 const char *args_text(const char *name);                                    /* value of an own key */
+void args_default(const char *name, const char *value);                     /* a default that depends on other keys */
 int64_t args_int(const char *name, int64_t lowest, int64_t highest);
 int32_t args_block_scope(const char *name);                                 /* own key that names a kind of attention block: its scope */
 
@@ -49,8 +50,17 @@ void make_folder(const char *path);                                         /* w
 void out_path(const char *file, char *path);                                /* of the out folder; path has room for MAX_PATH */
 FILE *open_file(const char *path, const char *mode);
 void close_file(FILE *f, const char *path);                                 /* a full disk is found here at the latest */
-/* out/name.csv -> out/name.svg: `curves` columns against the first one. */
+void flush_file(FILE *f, const char *path);
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* to standard error */
+
+/* ---- what was found ---- */
+
+/* out/name.csv -> out/name.svg: `curves` columns against the first one; or a matrix of so many cells, without header (nan: nothing there),
+ * colours from low to high, about 0 when low < 0. */
 void figure(const char *name, int curves, const char *title, const char *x_label, const char *y_label);
+void heat_map(const char *name, int64_t cells, const char *title, const char *x_label, const char *y_label, double low, double high);
+/* Prints claim, expected, seen (printf) and "holds" or "does not hold". */
+void claim(const char *what, const char *expected, int holds, const char *seen, ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- training ---- */
 
@@ -62,6 +72,12 @@ typedef struct training {
     int64_t batch, tests, finals;       /* sequences: of a step, behind a row of loss.csv, behind by_t.csv */
     const char *prefix;                 /* of loss.csv and the checkpoint, for a second training; it does not take resume=. NULL: none */
 } training;
+
+/* Progress of a run: `p` (progress_begin) as a trainer's callback shows step, loss, steps per second, time left: on a terminal one line that
+ * changes, in a file one line every 5 seconds. */
+typedef struct progress { double start, shown; int64_t first, steps; int terminal; } progress;
+progress progress_begin(int64_t first, int64_t steps);
+int32_t show_progress(const mesaopt_step *step, void *p);
 
 /* Trainer of t->model on t->task; a test task of one's own sequences is used whole. */
 void training_create(training *t, mesaopt_settings *settings);
@@ -80,6 +96,7 @@ typedef struct curves {
 } curves;
 
 void curves_model(curves *c, const char *name, const training *t);
+void curves_baseline(curves *c, const char *name, mesaopt_baseline *baseline, const training *t);
 void curves_baselines(curves *c, const training *t);                         /* gd, lsq_newest_off, lsq_newest_on, on the same sequences */
 void curves_report(curves *c, const char *title);                            /* table, by_t.csv, figures; frees by_t */
 

@@ -23,14 +23,11 @@ static training make(mesaopt_ctx *ctx, mesaopt_settings *model, const mesaopt_se
     return t;
 }
 
-static void claim(const curves *c)
+static void report(const curves *c)
 {
     const double mesa = c->of[0].mean, linear = c->of[1].mean, lsq = c->of[3].mean;
-    const int holds = mesa < 0.5 * linear && mesa < 1.1 * lsq;
-    printf("\nclaim: one mesa layer is far better than one linear layer, and near least squares\n"
-           "expected: mesa below half of linear, and at most 10 %% above lsq_newest_off\n"
-           "seen: mesa %.4f, linear %.4f, lsq_newest_off %.4f, lsq_newest_on %.4f\n%s\n",
-           mesa, linear, lsq, c->of[4].mean, holds ? "holds" : "does not hold");
+    claim("one mesa layer is far better than one linear layer, and near least squares", "mesa below half of linear, and at most 10 % above lsq_newest_off",
+          mesa < 0.5 * linear && mesa < 1.1 * lsq, "mesa %.4f, linear %.4f, lsq_newest_off %.4f, lsq_newest_on %.4f", mesa, linear, lsq, c->of[4].mean);
 }
 
 int main(int argc, char **argv)
@@ -60,7 +57,7 @@ int main(int argc, char **argv)
         curves_model(&c, "linear", &b);
         curves_baselines(&c, &a);
         curves_report(&c, "One mesa layer, one linear layer, gradient descent, least squares: next-token MSE by t");
-        claim(&c);
+        report(&c);
     }
     catch_signals(NULL);
     training_free(&a);

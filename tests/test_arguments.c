@@ -332,6 +332,7 @@ START_TEST(baseline_rows)
     mesaopt_settings *cold;
     ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &cold), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(cold, MESAOPT_KEY_WARMUP, 40000), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_text(cold, "baseline", "richardson"), MESAOPT_OK);
     BAD(MESAOPT_E_SETTING, "warmup: 40000, expected less than cosine_steps, which is 40000", mesaopt_baseline_create(f->ctx, cold, &f->out.baseline));
     mesaopt_settings_free(cold);
     predict_rows(b);

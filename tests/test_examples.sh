@@ -164,5 +164,26 @@ run 1 "$bin/own_data" file=none.csv $own out=own3; has err 'none.csv: No such fi
 [ ! -e own3 ] || echo "a folder was made" >> wrong
 check "own_data: text, gaps, ragged rows and short sequences are refused with file and line"
 
+run 0 "$bin/revalg" layers=1,2 first=20 steps=30 every=10 seeds=2 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev
+has out 'claim: 1. one trained layer'; has out 'claim: 3. depth helps'; has out 'claim: 4. the scalars describe'
+for d in 1 2; do
+    cut -d, -f1 rev/interpolation-$d.csv | tr '\n' ' ' > steps; has steps 'step 10 20 30 '
+    awk -F, 'NF != 4 || (NR > 1 && $4 !~ /^[0-9.]+$/) { print FILENAME ":" NR ": " $0 }' rev/interpolation-$d.csv >> wrong
+done
+awk -F, 'NF != 7 { print FILENAME ": " $0 } END { if (NR != 1 + 2 * 4 * 2 * 16) print FILENAME ": " NR " lines" }' rev/scalars-2.csv >> wrong
+awk -F, 'NF != 2 * 4 * 13 - 1 { print FILENAME ": " NF " columns" } END { if (NR != 2 * 13) print FILENAME ": " NR " lines" }' rev/blocks-2.csv >> wrong
+awk -F, 'NF != 9 { print FILENAME ": " $0 } END { if (NR != 3) print FILENAME ": " NR " lines" }' rev/depth.csv >> wrong
+if command -v gnuplot > /dev/null; then has rev/blocks-1.svg '</svg>'; has rev/interpolation-2.svg 'average of products'; fi
+run 0 "$bin/revalg" kind=softmax layers=1 first=3 steps=4 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev2
+for bad in layers=0 layers=1,x layers=1, kind=mesa seeds=0; do run 2 "$bin/revalg" $bad out=typo; has err "${bad%%=*}:"; done
+check "revalg: scalars, interpolation and block structure by depth; its claims"
+
+run 0 "$bin/proposition2" layers=3 steps=5 updates=5 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop
+has out 'claim: 6. k layers match'; has out 'proposition 2: a deep linear model carries out the iteration'; has out holds; has out 'b   '
+head -n 1 prop/by_t.csv > head; echo t,LSA-3,Chebyshev-2,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
+run 2 "$bin/proposition2" layers=1 out=typo; has err 'layers:'
+[ ! -e typo ] || echo "a folder was made" >> wrong
+check "proposition2"
+
 echo "Examples: $passed passed, $failed failed"
 [ "$failed" = 0 ]

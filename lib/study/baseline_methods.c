@@ -143,12 +143,13 @@ static void destroy(object *o)
 mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
 {
     enum { SCOPE = MESAOPT_SCOPE_BASELINE };
-    adamw recipe;
-    const mesaopt_status status = adamw_read(ctx, settings, SCOPE, &recipe);
+    const baseline_method *method = &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
+    adamw recipe = {0};
+    const mesaopt_status status = method->learned ? adamw_read(ctx, settings, SCOPE, &recipe) : MESAOPT_OK;
     if (status != MESAOPT_OK) return status;
     mesaopt_baseline *b = object_new(ctx, OBJECT_BASELINE, sizeof *b, destroy);
     if (!b) return MESAOPT_E_MEMORY;
-    b->method = &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
+    b->method = method;
     b->value = option_float(settings, SCOPE, b->method->key);
     b->newest_pair = option_int(settings, SCOPE, MESAOPT_KEY_NEWEST_PAIR) != 0;
     b->divisor = option_float(settings, SCOPE, MESAOPT_KEY_DIVISOR);

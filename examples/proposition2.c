@@ -1,0 +1,127 @@
+/* proposition2: does a trained model of k layers do what k - 1 steps of preconditioning and one step of gradient descent do?
+ *
+ * Trains LSA-k (constructed tokens) by the paper's recipe, learns the coefficients of k - 1 Chebyshev steps on the same task, and compares both by t with one
+ * gradient step and with least squares. Then it builds proposition 2 itself: a deep linear model whose weights carry out the learned iteration, and
+ * checks that it predicts the same numbers. The newest pair is left out where models are compared, as the paper does; weights cannot leave it out.
+ *
+ *   proposition2                    2 layers and 1 step; layers=6: 6 layers and 5 steps
+ *
+ * Recipe: 4 heads, key 20, residual clip 4, batch 256, lr 1e-4, weight decay 0.1, 5000 (2 layers), 10000 (up to 4) or 15000 steps.
+ * Claim 6 of SCIENCE section 7; source: arXiv 2309.05858, proposition 2, section 3 and appendix. */
+#include "common.h"
+#include <math.h>
+#include <stdlib.h>
+
+/* A baseline of the command line's settings and these; learned when `updates` >= 0. */
+static mesaopt_baseline *chebyshev(const training *t, int64_t iterations, int newest_pair, double divisor, int64_t updates, mesaopt_status *status)
+{
+    mesaopt_settings *s = NULL;
+    mesaopt_baseline *b = NULL;
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s), "mesaopt_settings_create");
+    mesaopt_settings_set_text(s, "baseline", "chebyshev");
+    mesaopt_settings_set_int(s, MESAOPT_KEY_ITERATIONS, iterations);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_NEWEST_PAIR, newest_pair);
+    mesaopt_settings_set_float(s, MESAOPT_KEY_DIVISOR, divisor);
+    TRY(t->ctx, mesaopt_baseline_create(t->ctx, s, &b));
+    mesaopt_settings_free(s);
+    progress shown = progress_begin(0, updates > 0 ? updates : iterations == 2 ? 80000 : 20000);
+    fprintf(stderr, "learning %lld Chebyshev steps\n", (long long)iterations);
+    *status = mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
+    TRY(t->ctx, *status);
+    return b;
+}
+
+static void print_coefficients(const training *t, mesaopt_baseline *b)
+{
+    mesaopt_view v;
+    TRY(t->ctx, mesaopt_baseline_coefficients(b, &v));
+    for (int64_t row = 0; row < 2; row++, putchar('\n')) {
+        printf("%s", row ? "b" : "\nlearned coefficients\na");
+        for (int64_t k = 0; k < v.shape[1]; k++) printf(" %8.4f", ((double *)v.data)[row * v.stride[0] + k]);
+    }
+}
+
+/* Proposition 2 as weights, in f64, beside the iteration that it carries out. */
+static void check_construction(const training *t, mesaopt_baseline *b, int64_t n, int64_t width)
+{
+    enum { COUNT = 256 };
+    mesaopt_settings *s = NULL;
+    mesaopt_model *model = NULL;
+    double model_loss = 0, loss = 0;
+    char text[4096];
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &s), "mesaopt_settings_create");
+    mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, width);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, n);
+    mesaopt_settings_set_text(s, "dtype", "f64");
+    TRY(t->ctx, mesaopt_revalg_proposition2(t->ctx, s, b, &model));
+    TRY(t->ctx, mesaopt_model_evaluate(model, t->task, MESAOPT_STREAM_TEST, 0, COUNT, NULL, &model_loss));
+    TRY(t->ctx, mesaopt_baseline_evaluate(b, t->task, MESAOPT_STREAM_TEST, 0, COUNT, NULL, &loss));
+    mesaopt_model_text(model, text, sizeof text);
+    printf("\nproposition 2 as weights: %s\n", text);
+    claim("proposition 2: a deep linear model carries out the iteration", "equal losses on the same sequences, to rounding", fabs(model_loss / loss - 1) < 1e-9,
+          "model %.12f, iteration %.12f", model_loss, loss);
+    mesaopt_model_free(model);
+    mesaopt_settings_free(s);
+}
+
+static mesaopt_status report(const training *t, int64_t layers, int64_t n, int64_t width)
+{
+    const int64_t updates = args_int("updates", 0, INT64_MAX / 4);
+    mesaopt_status status;
+    curves c = {0};
+    char name[2][32], title[128];
+    mesaopt_baseline *learned = chebyshev(t, layers - 1, 0, 0, updates, &status), *fixed = NULL;
+    if (status == MESAOPT_OK) fixed = chebyshev(t, layers - 1, 1, 70, updates, &status);
+    if (status == MESAOPT_OK) {
+        snprintf(name[0], sizeof name[0], "LSA-%lld", (long long)layers);
+        snprintf(name[1], sizeof name[1], "Chebyshev-%lld", (long long)layers - 1);
+        snprintf(title, sizeof title, "%lld layers and %lld steps of preconditioning: next-token MSE by t", (long long)layers, (long long)layers - 1);
+        curves_model(&c, name[0], t);
+        curves_baseline(&c, name[1], learned, t);
+        curves_baselines(&c, t);
+        curves_report(&c, title);
+        print_coefficients(t, learned);
+        claim("6. k layers match k - 1 steps of preconditioning and one step of gradient descent", "at most 5 % above the learned steps, and nearer to them than to one gradient step",
+              c.of[0].mean < 1.05 * c.of[1].mean && fabs(c.of[0].mean - c.of[1].mean) < fabs(c.of[0].mean - c.of[2].mean),
+              "model %.4f, learned steps %.4f, one gradient step %.4f, least squares %.4f (newest pair left out)", c.of[0].mean, c.of[1].mean, c.of[2].mean, c.of[3].mean);
+        check_construction(t, fixed, n, width);
+    }
+    mesaopt_baseline_free(learned);
+    mesaopt_baseline_free(fixed);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    own_key own[] = {{"layers", "2", "layers of the model, one more than steps of preconditioning"}, {"updates", "0", "updates of the coefficients; 0: the recipe's"},
+                     TRAINING_KEYS("0", "proposition2.out"), TEST_KEYS, {NULL, NULL, NULL}};
+    training t = {0};
+    int64_t n, width;
+    args_begin(argc, argv, "Compares a trained deep linear model with learned preconditioning and one step of gradient descent.", own);
+    args_hide(" inputs outputs first tokens slots pe baseline iterations divisor newest_pair ");
+    if (atoll(args_text("steps")) == 0) args_default("steps", atoll(args_text("layers")) <= 2 ? "5000" : atoll(args_text("layers")) <= 4 ? "10000" : "15000");
+    t.ctx = args_ctx();
+    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
+    mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=4 key=20 init_sd=2e-4 residual_clip=4");
+    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
+    const int64_t layers = args_int("layers", 2, 1000);
+    args_end();
+
+    TRY(t.ctx, mesaopt_task_create(t.ctx, task, &t.task));
+    t.test = t.task;
+    TRY(t.ctx, mesaopt_task_shape(t.task, &n, NULL, &width, NULL));
+    mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, width);
+    mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, n);
+    TRY(t.ctx, mesaopt_model_create(t.ctx, model, &t.model));
+    for (int64_t i = 0; i < layers; i++) TRY(t.ctx, mesaopt_model_add(t.model, layer));
+    training_create(&t, trainer);
+
+    catch_signals(t.ctx);
+    mesaopt_status status = training_run(&t);
+    if (status == MESAOPT_OK) status = report(&t, layers, n, width);
+    catch_signals(NULL);
+    training_free(&t);
+    mesaopt_ctx_free(t.ctx);
+    args_free();
+    return status == MESAOPT_OK ? 0 : 130;
+}
