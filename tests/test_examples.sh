@@ -185,5 +185,35 @@ run 2 "$bin/proposition2" layers=1 out=typo; has err 'layers:'
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "proposition2"
 
+probes='batch=16 length=12 dim=3 test=32 sequences=64 updates=3 every=10'
+run 0 "$bin/probe_layers" blocks='3 x linear(heads=2,key=4)' $probes steps=20 out=probe
+for c in 'target probes improve with depth' 'target probes improve with context' 'preconditioning probes improve' 'the control stays flat'; do has out "claim: 5. $c"; done
+for c in target inverse; do
+    awk -F, 'NF != 5 || (NR > 1 && $4 !~ /^[0-9.e-]+$/) { print FILENAME ":" NR ": " $0 } END { if (NR != 1 + 4 * 12) print FILENAME ": " NR " lines" }' probe/$c.csv >> wrong
+done
+run 0 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes out=probe2
+same probe/target.csv probe2/target.csv; same probe/inverse.csv probe2/inverse.csv
+if command -v gnuplot > /dev/null; then has probe/target_map.svg '</svg>'; has probe/inverse_map.svg '</svg>'; fi
+run 0 "$bin/probe_layers" tokens=raw blocks='dense(outputs=8); 2 x softmax(heads=2,key=4); dense(outputs=3)' conditioner=lsq $probes steps=1 out=probe3
+has out '     2     2'; ! grep -q '     3     3' out || echo 'the read-out is probed' >> wrong
+for bad in conditioner=best ridge=-1 filter=x sequences=0; do run 2 "$bin/probe_layers" $probes steps=0 $bad out=typo; has err "${bad%%=*}:"; done
+[ ! -e typo ] || echo "a folder was made" >> wrong
+run 1 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes dim=4 out=probe4; has err 'task: tokens of width 16 and targets of 4, expected 12 and 3'
+run 1 "$bin/probe_layers" model=nothing.safetensors $probes out=probe4; has err 'nothing.safetensors'
+check "probe_layers: tables, maps and claims; a model from a checkpoint gives the same"
+
+run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key out=probe5
+has out '12 sequences, 9 to fit, 3 held out'; head -n 1 probe5/probes.csv > head; echo layer,step,rank,train_mse,test_mse,test_r2 | cmp head - >> wrong
+awk 'END { if (NR != 4) print FILENAME ": " NR " lines" }' probe5/probes.csv >> wrong
+run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations=blocks.1.query,blocks.2.value targets=blocks.0.key penalty=0.1 intercept=1 holdout=50 out=probe6
+run 2 "$bin/probe_file" out=typo; has err 'file:'
+run 1 "$bin/probe_file" file=nothing.safetensors out=typo; has err 'nothing.safetensors: opening: No such file'
+run 1 "$bin/probe_file" file=probe/target.csv out=typo; has err MESAOPT_E_FORMAT
+run 1 "$bin/probe_file" file=probe/checkpoint.safetensors activations='layer.*' targets=y out=typo; has err "tensor 'layer.*': no tensor has such a name"
+run 1 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.output out=typo; has err "tensor 'blocks.0.output'"
+run 1 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key holdout=50 out=typo; has err 'fit: 6 sequences at step 0, expected at least 8'
+[ ! -e typo ] || echo "a folder was made" >> wrong
+check "probe_file: layers of a file by pattern or list; what is missing, too short or no such file is named"
+
 echo "Examples: $passed passed, $failed failed"
 [ "$failed" = 0 ]
