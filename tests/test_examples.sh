@@ -175,6 +175,8 @@ awk -F, 'NF != 2 * 4 * 13 - 1 { print FILENAME ": " NF " columns" } END { if (NR
 awk -F, 'NF != 9 { print FILENAME ": " $0 } END { if (NR != 3) print FILENAME ": " NR " lines" }' rev/depth.csv >> wrong
 if command -v gnuplot > /dev/null; then has rev/blocks-1.svg '</svg>'; has rev/interpolation-2.svg 'average of products'; fi
 run 0 "$bin/revalg" kind=softmax layers=1 first=3 steps=4 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev2
+run 1 "$bin/revalg" weights=a/b/checkpoint.safetensors dim=3 key=4 heads=2 out=rev3; has err 'adamw'; has err 'not expected'
+run 1 "$bin/revalg" weights=none.safetensors out=rev3; has err 'none.safetensors: '
 for bad in layers=0 layers=1,x layers=1, kind=mesa seeds=0; do run 2 "$bin/revalg" $bad out=typo; has err "${bad%%=*}:"; done
 check "revalg: scalars, interpolation and block structure by depth; its claims"
 
