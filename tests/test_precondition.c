@@ -71,6 +71,40 @@ START_TEST(iterations_are_those_of_numpy)
 }
 END_TEST
 
+/* Sequences do not meet and time goes one way, to the last bit: each alone, with others after time `t`, with more threads. */
+START_TEST(sequences_and_time)
+{
+    static const struct { const char *kind, *settings; } rows[] = {
+        {"gd", "eta=0.1 iterations=3"}, {"kernel", "beta=2"}, {"neumann", ""}, {"newton", "iterations=3"}, {"richardson", "newest_pair=0"}, {"chebyshev", "divisor=12"}};
+    enum { B = 21, T = 11, N = 6, ROW = (T + 1) * N };
+    static double x[B * ROW], other[B * ROW], all[B * T * N], out[B * T * N];
+    uint64_t state = 7;
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 3);
+    for (int i = 0; i < B * ROW; i++) x[i] = draw(&state);
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        mesaopt_baseline *b = make(ctx, rows[r].kind, rows[r].settings);
+        const mesaopt_view in = DENSE(x, MESAOPT_F64, B, T + 1, N), to = DENSE(all, MESAOPT_F64, B, T, N), changed = DENSE(other, MESAOPT_F64, B, T + 1, N),
+                           again = DENSE(out, MESAOPT_F64, B, T, N);
+        OK(mesaopt_baseline_predict(b, &in, &to));
+        for (int s = 0; s < B; s++) {
+            const mesaopt_view one = DENSE(x + s * ROW, MESAOPT_F64, 1, T + 1, N), single = DENSE(out, MESAOPT_F64, 1, T, N);
+            OK(mesaopt_baseline_predict(b, &one, &single));
+            ck_assert_mem_eq(out, all + s * T * N, T * N * sizeof *x);
+        }
+        for (int from = 1; from <= T; from++) {
+            memcpy(other, x, sizeof x);
+            for (int s = 0; s < B; s++)
+                for (int i = from * N; i < ROW; i++) other[s * ROW + i] *= -1.5;
+            OK(mesaopt_baseline_predict(b, &changed, &again));
+            for (int s = 0; s < B; s++) ck_assert_mem_eq(out + s * T * N, all + s * T * N, (size_t)from * N * sizeof *x);
+            if (from > 1 && from < T) ck_assert_mem_ne(out + from * N, all + from * N, N * sizeof *x);
+        }
+        OK(mesaopt_baseline_free(b));
+    }
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 /* ---- gradients of the coefficients ---- */
 
 /* pre_x through a tensor: a task of PRE_B sequences. */
@@ -346,6 +380,7 @@ Suite *test_precondition_suite(void)
     Suite *suite = suite_create("precondition");
     TCase *golden = tcase_create("golden"), *learning = tcase_create("learning");
     tcase_add_loop_test(golden, iterations_are_those_of_numpy, MESAOPT_ISA_BASELINE, MESAOPT_ISA_AVX512 + 1);
+    tcase_add_test(golden, sequences_and_time);
     tcase_add_loop_test(golden, gradients_are_those_of_jax, MESAOPT_ISA_BASELINE, MESAOPT_ISA_AVX512 + 1);
     tcase_add_test(golden, gradients_are_finite_differences);
     tcase_add_test(learning, updates_are_adamw);
