@@ -233,14 +233,16 @@ static plan plan_of(const job *j)
     p.worker_bytes = a.used;
     const int64_t items = p.panels * (j->v->op[MESAOPT_LSQ_OFFSETS] ? s->N : 1);
     p.workers = items < ctx->threads ? items : ctx->threads;
-    p.partial = j->v->op[MESAOPT_LSQ_D_RIDGE] ? s->N * s->H * l->d * p.k->size : 0;
+    arena partial = {0};
+    if (j->v->op[MESAOPT_LSQ_D_RIDGE]) arena_take(&partial, s->N * s->H, l->d * p.k->size);
+    p.partial = partial.used;
     return p;
 }
 
 static int64_t plan_bytes(const plan *p)
 {
     int64_t bytes;
-    return p->worker_bytes >= 0 && size_mul(p->worker_bytes, p->workers, &bytes) && size_add(bytes, p->partial, &bytes) ? bytes : -1;
+    return size_mul(p->worker_bytes, p->workers, &bytes) && size_add(bytes, p->partial, &bytes) ? bytes : -1;
 }
 
 int64_t lsq_bytes(const mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
