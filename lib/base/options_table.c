@@ -77,7 +77,7 @@ const option_row option_rows[] = {
     INT(COSINE_STEPS, "cosine_steps", IN(BASELINE), 0, MOST, 40000),
     FLOAT(WEIGHT_DECAY, "weight_decay", IN(BASELINE), 0, 1e3, 0.05),
 
-    CHOICE(SOLVER, "solver", IN(LSQ) | IN(MESA), 0, "auto", "cholesky", "sherman_morrison", "cg", "jacobi", "pcg", "neumann"),
+    CHOICE(SOLVER, "solver", IN(LSQ) | IN(MESA), 0, "auto", "cholesky", "sherman_morrison", "cg", "jacobi", "pcg", "neumann", "segments"),
     FLOAT(TOLERANCE, "tolerance", IN(LSQ), 0, 1, 0),
     INT(ITERATIONS, "iterations", IN(LSQ), 0, WIDEST, 0),
     INT(FALLBACK, "fallback", IN(LSQ), 0, 1, 1),

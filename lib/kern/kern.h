@@ -86,7 +86,7 @@ struct kern {
     void (*precondition_back)(int64_t n, int64_t steps, const double *a, const double *b, const void *A, int64_t rs, const void *dout, const void *trace,
                               void *da, void *db, void *work);
 
-    /* Symmetric positive definite systems, one per lane, simd_mesa.c; likewise always `width` lanes. Only lower triangles are touched. */
+    /* Symmetric positive definite systems, one per lane, simd_mesa.c and simd_cholesky.c; likewise always `width` lanes. Only lower triangles are touched. */
     /* R <- the inverse of inv(R) + sum_t b_t k_t k_t^T step by step, x_t = R_t q_t; beta NULL: 1; X may be Q; work: 4 d elements. */
     void (*sherman_morrison)(int64_t T, int64_t d, void *R, int64_t rs, const void *K, int64_t k_rs, const void *beta, int64_t beta_rs,
                              const void *Q, int64_t q_rs, void *X, int64_t x_rs, void *work);
@@ -94,7 +94,11 @@ struct kern {
     void (*cholesky)(int64_t d, void *H, int64_t h_rs, const void *key, const void *beta, const void *high, const void *low, const void *ridge,
                      void *L, int64_t l_rs);
     void (*cholesky_solve)(int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs);   /* rows X = inv(L L^T) B; X may be B */
-    void (*symmetric_product)(int64_t d, const void *H, int64_t h_rs, const void *x, void *y);     /* y = H x */
+    void (*cholesky_inverse)(int64_t d, void *L, int64_t l_rs, void *R, int64_t r_rs);        /* R = inv(L L^T), lower triangle; L is overwritten; d >= 20 */
+    /* A segment with gates that multiply to a > 0: R, the inverse of H + diag(ridge) before it, moves on with the weights beta / a; rows [T][sets][d] (row stride
+     * t_rs, sets 1 or 2): right-hand sides, then inv(H_t + diag(ridge)) of them. Cost grows with 1 / a. work: 3 d + 10 d elements. */
+    void (*forgetting_steps)(int64_t T, int64_t d, void *R, int64_t rs, const void *K, int64_t k_rs, const void *beta, int64_t beta_rs,
+                             const void *high, const void *low, int64_t g_rs, const void *ridge, int sets, void *rows, int64_t t_rs, void *work);
 
     /* n reals: s = 1 / (1 + e^-z), c = 1 - s without cancellation, log_s = log s; outputs may be z, and log_s NULL. */
     void (*sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s);

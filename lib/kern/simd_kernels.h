@@ -41,7 +41,9 @@ void NAME(gates)(int64_t, const void *, void *, void *);
 void NAME(sherman_morrison)(int64_t, int64_t, void *, int64_t, const void *, int64_t, const void *, int64_t, const void *, int64_t, void *, int64_t, void *);
 void NAME(cholesky)(int64_t, void *, int64_t, const void *, const void *, const void *, const void *, const void *, void *, int64_t);
 void NAME(cholesky_solve)(int64_t, const void *, int64_t, int64_t, const void *, int64_t, void *, int64_t);
-void NAME(symmetric_product)(int64_t, const void *, int64_t, const void *, void *);
+void NAME(cholesky_inverse)(int64_t, void *, int64_t, void *, int64_t);
+void NAME(forgetting_steps)(int64_t, int64_t, void *, int64_t, const void *, int64_t, const void *, int64_t, const void *, const void *, int64_t,
+                            const void *, int, void *, int64_t, void *);
 void NAME(precondition)(int64_t, int64_t, const double *, const double *, double, const void *, int64_t, const void *, void *, void *);
 void NAME(precondition_back)(int64_t, int64_t, const double *, const double *, const void *, int64_t, const void *, const void *, void *, void *, void *);
 #define ROW_KERNELS(one) \

@@ -1,19 +1,21 @@
-/* Direct solvers of the systems: a Cholesky factor for every token, and Sherman-Morrison.
+/* Direct solvers of the systems, segment by segment: a Cholesky factor for every token; Sherman-Morrison; or (MESA_SEGMENTS) one factor for a whole segment, whose
+ * inverse follows the keys by Sherman-Morrison, and the gates by Chebyshev's iteration on a spectrum that is known beforehand (kern/simd_mesa.c).
  *
- * Both work on panels of native width, one system per lane. A panel of one lane, a long sequence, is cut: its next `width` segments of
- * a few tokens each become the lanes, each starting from its own H, which products of whole segments advance. */
+ * All work on panels of native width, one system per lane. A panel of one lane, a long sequence, is cut: its next `width` segments become
+ * the lanes, each starting from its own H, which products of whole segments advance. */
 #include "lsq/systems.h"
 #include <string.h>
 
-enum { SEGMENT = 16 };             /* tokens of a segment, at most */
+enum { SEGMENT = 16, WORK = 13 };  /* tokens of a segment, at most */
+static const double LEAST_GATE = 0.2;                  /* below, factors for every token are cheaper than the iteration */
 
 typedef struct workspace {
-    void *H, *L, *work;            /* panels of native width: d x rs, d x rs, 4 d */
-    void *rows;                    /* the same: right-hand sides of one token, SYSTEMS_RIGHT x d */
+    void *H, *L, *work;            /* panels of native width: d x rs, d x rs, WORK d */
+    void *rows;                    /* the same: right-hand sides of a segment, segment x SYSTEMS_RIGHT x d */
     mat D;                         /* of a segment */
     void *weighted, *coefficient;  /* a segment's keys times b w; b w */
     carried state;                 /* H between segments */
-    void *K, *B[SYSTEMS_RIGHT], *beta, *high, *low, *ridge;    /* one lane: segments as panels of native width */
+    void *K, *beta, *high, *low, *ridge;               /* one lane: segments as panels of native width */
 } workspace;
 
 static int64_t stride_of(int64_t d) { return d | 1; }          /* odd: rows do not all fall into the same cache sets */
@@ -25,19 +27,18 @@ static int64_t segment_of(const kern *k, int64_t left) { return least(SEGMENT, (
 static workspace lay_out(arena *a, const kern *k, const systems *s)
 {
     workspace w = {0};
-    const int64_t d = s->d, real = k->width * k->size, n = segment_of(k, s->s.T);
+    const int64_t d = s->d, real = k->width * k->size;
     w.H = arena_take(a, d * stride_of(d), real);
     w.L = arena_take(a, d * stride_of(d), real);
-    w.work = arena_take(a, 4 * d, real);
-    w.rows = arena_take(a, SYSTEMS_RIGHT * d, real);
+    w.work = arena_take(a, WORK * d, real);
+    w.rows = arena_take(a, SEGMENT * SYSTEMS_RIGHT * d, real);
     w.D = chunk_space(a, k, s->s.high.p != NULL, SEGMENT);
     w.weighted = arena_take(a, SEGMENT * d, k->lanes * k->size);
     w.coefficient = arena_take(a, SEGMENT, k->lanes * k->size);
     w.state = carried_take(a, k, d, d);
     if (k->lanes > 1) return w;
-    w.K = arena_take(a, n * d, real);
-    for (int i = 0; i < SYSTEMS_RIGHT; i++) w.B[i] = arena_take(a, n * d, real);
-    w.beta = arena_take(a, n, real), w.high = arena_take(a, n, real), w.low = arena_take(a, n, real);
+    w.K = arena_take(a, SEGMENT * d, real);
+    w.beta = arena_take(a, SEGMENT, real), w.high = arena_take(a, SEGMENT, real), w.low = arena_take(a, SEGMENT, real);
     w.ridge = arena_take(a, d, real);
     return w;
 }
@@ -47,6 +48,13 @@ int64_t direct_scratch(const kern *k, const systems *s)
     arena a = {0};
     lay_out(&a, k, s);
     return a.used;
+}
+
+static void fill(const kern *k, int64_t n, double x, void *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (k->size == 4) ((float *)to)[i] = (float)x;
+        else ((double *)to)[i] = x;
 }
 
 static void *row(const kern *k, mat m, int64_t t) { return m.p ? kern_at(k, m.p, t * m.rs) : NULL; }
@@ -75,54 +83,81 @@ static void copy_lower(const kern *k, int64_t d, const void *from, int64_t from_
     }
 }
 
-/* One problem on a panel of native width, whose starting H is in the workspace. */
+/* One segment on a panel of native width, whose starting H is in the workspace; rows [T][n][d]: right-hand sides, then solutions. */
 typedef struct problem {
     int64_t T, d;
     enum mesa_solver solver;
     mat K, beta, high, low;
     const void *ridge;
+    int n;
+    void *rows;
 } problem;
 
-/* Token by token: moves H on, factors, solves. */
-static void cholesky_rows(const kern *k, const problem *p, const workspace *w, int n, const mat *B, const mat *X)
+/* Moves H on, factors, solves, token by token. */
+static void cholesky_rows(const kern *k, const problem *p, const workspace *w)
 {
     const int64_t d = p->d, rs = stride_of(d);
     for (int64_t t = 0; t < p->T; t++) {
+        void *rows = kern_at(k, p->rows, t * p->n * d);
         k->cholesky(d, w->H, rs, row(k, p->K, t), row(k, p->beta, t), row(k, p->high, t), row(k, p->low, t), p->ridge, w->L, rs);
-        for (int i = 0; i < n; i++) memcpy(kern_at(k, w->rows, i * d), row(k, B[i], t), bytes_of(k, 1, d));
-        k->cholesky_solve(d, w->L, rs, n, w->rows, d, w->rows, d);
-        for (int i = 0; i < n; i++) memcpy(row(k, X[i], t), kern_at(k, w->rows, i * d), bytes_of(k, 1, d));
+        k->cholesky_solve(d, w->L, rs, p->n, rows, d, rows, d);
     }
 }
 
-static void set_identity(const kern *k, int64_t d, void *H)
+/* w->H <- (H + Lambda)^-1 */
+static void invert(const kern *k, int64_t d, const void *ridge, const workspace *w)
 {
-    memset(H, 0, bytes_of(k, d, stride_of(d)));
-    for (int64_t i = 0; i < d * k->lanes; i++) {
-        void *one = kern_at(k, H, i / k->lanes * (stride_of(d) + 1));
-        if (k->size == 4) ((float *)one)[i % k->lanes] = 1;
-        else ((double *)one)[i % k->lanes] = 1;
+    const int64_t rs = stride_of(d);
+    k->cholesky(d, w->H, rs, NULL, NULL, NULL, NULL, ridge, w->L, rs);
+    if (d >= 20) {
+        k->cholesky_inverse(d, w->L, rs, w->H, rs);
+        return;
     }
+    memset(w->H, 0, bytes_of(k, d, rs));
+    for (int64_t i = 0; i < d; i++) fill(k, k->lanes, 1, kern_at(k, w->H, i * (rs + 1)));
+    k->cholesky_solve(d, w->L, rs, d, w->H, rs, w->H, rs);
 }
 
 /* From R = (H + Lambda)^-1, which waits in w->L for the second set. */
-static void sherman_morrison_rows(const kern *k, const problem *p, const workspace *w, int n, const mat *B, const mat *X)
+static void sherman_morrison_rows(const kern *k, int64_t T, const problem *p, const workspace *w, const mat *B, const mat *X)
 {
     const int64_t d = p->d, rs = stride_of(d);
-    k->cholesky(d, w->H, rs, NULL, NULL, NULL, NULL, p->ridge, w->L, rs);
-    set_identity(k, d, w->H);
-    k->cholesky_solve(d, w->L, rs, d, w->H, rs, w->H, rs);
-    if (n > 1) memcpy(w->L, w->H, bytes_of(k, d, rs));
-    for (int i = 0; i < n; i++) {
+    invert(k, d, p->ridge, w);
+    if (p->n > 1) memcpy(w->L, w->H, bytes_of(k, d, rs));
+    for (int i = 0; i < p->n; i++) {
         if (i > 0) memcpy(w->H, w->L, bytes_of(k, d, rs));
-        k->sherman_morrison(p->T, d, w->H, rs, p->K.p, p->K.rs, p->beta.p, p->beta.rs, B[i].p, B[i].rs, X[i].p, X[i].rs, w->work);
+        k->sherman_morrison(T, d, w->H, rs, p->K.p, p->K.rs, p->beta.p, p->beta.rs, B[i].p, B[i].rs, X[i].p, X[i].rs, w->work);
     }
 }
 
-static void solve_problem(const kern *k, const problem *p, const workspace *w, int n, const mat *B, const mat *X)
+/* Smallest product of the gates of a lane. */
+static double least_gate(const kern *k, const problem *p)
 {
-    if (p->solver == MESA_SHERMAN_MORRISON) sherman_morrison_rows(k, p, w, n, B, X);
-    else cholesky_rows(k, p, w, n, B, X);
+    double least = 1;
+    for (int l = 0; l < k->lanes; l++) {
+        double a = 1;
+        for (int64_t t = 0; t < p->T; t++) {
+            const int64_t at = t * p->high.rs * k->lanes + l;
+            a *= k->size == 4 ? (double)((const float *)p->high.p)[at] : ((const double *)p->high.p)[at];
+        }
+        if (a < least) least = a;
+    }
+    return least;
+}
+
+static void solve_problem(const kern *k, const problem *p, const workspace *w)
+{
+    const int64_t d = p->d;
+    const mat rows[] = {{p->rows, p->n * d, 1}, {kern_at(k, p->rows, d), p->n * d, 1}};
+    if (p->solver == MESA_SHERMAN_MORRISON || (p->solver == MESA_SEGMENTS && !p->high.p)) {
+        sherman_morrison_rows(k, p->T, p, w, rows, rows);
+    } else if (p->solver == MESA_SEGMENTS && least_gate(k, p) >= LEAST_GATE) {
+        invert(k, d, p->ridge, w);
+        k->forgetting_steps(p->T, d, w->H, stride_of(d), p->K.p, p->K.rs, p->beta.p, p->beta.rs, p->high.p, p->low.p, p->high.rs, p->ridge,
+                            p->n, p->rows, p->n * d, w->work);
+    } else {
+        cholesky_rows(k, p, w);
+    }
 }
 
 /* ---- one lane: segments ---- */
@@ -139,14 +174,14 @@ static void spread(const kern *k, int64_t d, const void *from, int64_t lane, voi
 }
 
 /* Rows t0 + i + lane * c of a one-lane operand, c of them per lane, as a panel; the last lane may have fewer. */
-static mat gather(const kern *k, mat m, int64_t cols, int64_t t0, int64_t n, int64_t c, void *panel)
+static mat gather(const kern *k, mat m, int64_t cols, int64_t t0, int64_t n, int64_t c, void *panel, int64_t panel_rs)
 {
     const kern *wide = k->wide;
-    const mat x = rows_from(k, m, t0), to = {m.p ? panel : NULL, cols, 1};
+    const mat x = rows_from(k, m, t0), to = {m.p ? panel : NULL, panel_rs, 1};
     const int64_t segments = (n + c - 1) / c, full = n - (segments - 1) * c;
     if (!m.p) return to;
-    wide->load(full, cols, segments, x.p, c * m.rs, m.rs, m.cs, panel, cols);
-    wide->load(c - full, cols, segments - 1, kern_at(k, x.p, full * m.rs), c * m.rs, m.rs, m.cs, kern_at(wide, panel, full * cols), cols);
+    wide->load(full, cols, segments, x.p, c * m.rs, m.rs, m.cs, panel, panel_rs);
+    wide->load(c - full, cols, segments - 1, kern_at(k, x.p, full * m.rs), c * m.rs, m.rs, m.cs, kern_at(wide, panel, full * panel_rs), panel_rs);
     return to;
 }
 
@@ -155,8 +190,14 @@ static void scatter(const kern *k, mat from, int64_t cols, int64_t t0, int64_t n
     const kern *wide = k->wide;
     const mat x = rows_from(k, m, t0);
     const int64_t segments = (n + c - 1) / c, full = n - (segments - 1) * c;
-    wide->store(full, cols, segments, from.p, cols, x.p, c * m.rs, m.rs, m.cs);
-    wide->store(c - full, cols, segments - 1, kern_at(wide, from.p, full * cols), cols, kern_at(k, x.p, full * m.rs), c * m.rs, m.rs, m.cs);
+    wide->store(full, cols, segments, from.p, from.rs, x.p, c * m.rs, m.rs, m.cs);
+    wide->store(c - full, cols, segments - 1, kern_at(wide, from.p, full * from.rs), from.rs, kern_at(k, x.p, full * m.rs), c * m.rs, m.rs, m.cs);
+}
+
+/* Where a lane has no token its gate is 1 (it was loaded as 0). */
+static void open_gates(const kern *wide, int64_t n, int64_t c, const mat *high)
+{
+    for (int64_t t = n; t < c * wide->lanes; t++) fill(wide, 1, 1, (char *)kern_at(wide, high->p, t % c) + t / c * wide->size);
 }
 
 /* ---- both ---- */
@@ -167,27 +208,39 @@ static void solve_segments(const kern *k, const systems *s, void *ps, workspace 
 {
     const kern *wide = k->wide;
     const int64_t d = s->d;
-    mat b[SYSTEMS_RIGHT];
     memset(w->H, 0, bytes_of(wide, d, stride_of(d)));
     for (int64_t first = 0, lane = 0; first < n; first += c, lane++) {
         spread(k, d, w->state.now, lane, w->H);
         advance(k, s, ps, w, t + first, least(c, n - first));
     }
-    const mat K = gather(k, s->s.K, d, t, n, c, w->K), beta = gather(k, s->s.beta, 1, t, n, c, w->beta);
-    const mat high = gather(k, s->s.high, 1, t, n, c, w->high), low = gather(k, s->s.low, 1, t, n, c, w->low);
-    for (int i = 0; i < right; i++) b[i] = gather(k, B[i], d, 0, n, c, w->B[i]);
-    solve_problem(wide, &(problem){c, d, s->solver, K, beta, high, low, w->ridge}, w, right, b, b);
-    for (int i = 0; i < right; i++) scatter(k, b[i], d, 0, n, c, X[i]);
+    const mat K = gather(k, s->s.K, d, t, n, c, w->K, d), beta = gather(k, s->s.beta, 1, t, n, c, w->beta, 1);
+    mat high = gather(k, s->s.high, 1, t, n, c, w->high, 1), low = gather(k, s->s.low, 1, t, n, c, w->low, 1);
+    if (high.p) open_gates(wide, n, c, &high);
+    for (int i = 0; i < right; i++) gather(k, B[i], d, 0, n, c, kern_at(wide, w->rows, i * d), right * d);
+    solve_problem(wide, &(problem){c, d, s->solver, K, beta, high, low, w->ridge, right, w->rows}, w);
+    for (int i = 0; i < right; i++) scatter(k, (mat){kern_at(wide, w->rows, i * d), right * d, 1}, d, 0, n, c, X[i]);
 }
 
-static void solve_wide(const kern *k, const systems *s, void *ps, workspace *w, int64_t t, int64_t n, int right, const mat *B, const mat *X)
+static void solve_wide(const kern *k, const systems *s, void *ps, workspace *w, int64_t t0, int64_t n, int right, const mat *B, const mat *X)
 {
     const int64_t d = s->d, rs = stride_of(d);
-    const problem p = {n, d, s->solver, rows_from(k, s->s.K, t), rows_from(k, s->s.beta, t), rows_from(k, s->s.high, t), rows_from(k, s->s.low, t), s->ridge};
+    problem p = {n, d, s->solver, rows_from(k, s->s.K, t0), rows_from(k, s->s.beta, t0), {0}, {0}, s->ridge, right, w->rows};
     copy_lower(k, d, w->state.now, d, w->H, rs, 0);
-    solve_problem(k, &p, w, right, B, X);
-    if (s->solver != MESA_SHERMAN_MORRISON) copy_lower(k, d, w->H, rs, w->state.now, d, 1);
-    else for (int64_t i = 0, m; i < n; i += m) advance(k, s, ps, w, t + i, m = least(SEGMENT, n - i));
+    const int whole = s->solver == MESA_SHERMAN_MORRISON || (s->solver == MESA_SEGMENTS && !s->s.high.p);
+    if (whole) sherman_morrison_rows(k, n, &p, w, B, X);
+    for (int64_t t = 0; t < n; t += p.T) {
+        p.T = least(SEGMENT, n - t);
+        if (!whole) {
+            if (s->solver == MESA_SEGMENTS && t > 0) copy_lower(k, d, w->state.now, d, w->H, rs, 0);
+            p.K = rows_from(k, s->s.K, t0 + t), p.beta = rows_from(k, s->s.beta, t0 + t);
+            p.high = rows_from(k, s->s.high, t0 + t), p.low = rows_from(k, s->s.low, t0 + t);
+            for (int i = 0; i < right; i++) rows_copy(k, p.T, d, rows_from(k, B[i], t), (mat){kern_at(k, p.rows, i * d), right * d, 1});
+            solve_problem(k, &p, w);
+            for (int i = 0; i < right; i++) rows_copy(k, p.T, d, (mat){kern_at(k, p.rows, i * d), right * d, 1}, rows_from(k, X[i], t));
+        }
+        if (s->solver != MESA_CHOLESKY) advance(k, s, ps, w, t0 + t, p.T);
+    }
+    if (s->solver == MESA_CHOLESKY) copy_lower(k, d, w->H, rs, w->state.now, d, 1);
 }
 
 void direct_solve(const kern *k, const systems *s, void *ps, void *scratch, int64_t t, int64_t n, const carried *before, carried *after, int right,

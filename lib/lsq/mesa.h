@@ -17,9 +17,9 @@
 
 #include "kern/kern.h"
 
-/* MESA_CG and MESA_JACOBI: conjugate gradients without and with the diagonal as preconditioner; MESA_PCG: with one Cholesky factor per chunk, which the
+/* MESA_CHOLESKY: a factor for every token. MESA_SEGMENTS: one for every few tokens, see direct.c. MESA_CG and MESA_JACOBI: conjugate gradients without and with the diagonal as preconditioner; MESA_PCG: with one Cholesky factor per chunk, which the
  * systems of x and u share; MESA_NEUMANN: x <- q + (I - A) x on an operator scaled to norm <= 1. */
-enum mesa_solver { MESA_AUTO, MESA_CHOLESKY, MESA_SHERMAN_MORRISON, MESA_CG, MESA_JACOBI, MESA_PCG, MESA_NEUMANN };
+enum mesa_solver { MESA_AUTO, MESA_CHOLESKY, MESA_SHERMAN_MORRISON, MESA_CG, MESA_JACOBI, MESA_PCG, MESA_NEUMANN, MESA_SEGMENTS };
 
 typedef struct mesa_head {
     int64_t T, d, dv;

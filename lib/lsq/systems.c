@@ -12,7 +12,7 @@ typedef struct workspace {
     void *core;
 } workspace;
 
-static int is_direct(const systems *s) { return s->solver == MESA_CHOLESKY || s->solver == MESA_SHERMAN_MORRISON; }
+static int is_direct(const systems *s) { return s->solver == MESA_CHOLESKY || s->solver == MESA_SHERMAN_MORRISON || s->solver == MESA_SEGMENTS; }
 
 static workspace lay_out(arena *a, const kern *k, const systems *s)
 {
