@@ -2,6 +2,7 @@
 #include "api/api_call.h"
 #include "base/number.h"
 #include "base/options.h"
+#include "kern/finite.h"
 #include "lsq/lsq_plan.h"
 #include <float.h>
 #include <math.h>
@@ -101,7 +102,7 @@ static void note(checked *c, const mesaopt_view *v, const char *name, int output
 static mesaopt_status check_finite(checked *c, const mesaopt_view *v, const char *name)
 {
     int64_t index[MESAOPT_MAX_RANK];
-    if (!view_first_nonfinite(v, index)) return MESAOPT_OK;
+    if (!finite_check(c->ctx, v, index)) return MESAOPT_OK;
     return fail(c->ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements", name, view_list(v->ndim, index).text);
 }
 

@@ -1,6 +1,7 @@
 /* mesaopt/rls.h: validates, then delegates to lib/lsq and lib/train/rls_file.c. */
 #include "api/api_call.h"
 #include "base/number.h"
+#include "kern/finite.h"
 #include "train/rls_file.h"
 #include <float.h>
 #include <math.h>
@@ -25,6 +26,8 @@ static double most_of(const mesaopt_view *v) { return v->dtype == MESAOPT_F32 ? 
 
 static mesaopt_status check_finite(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name)
 {
+    int64_t index[MESAOPT_MAX_RANK];
+    if (!finite_check(ctx, v, index)) return MESAOPT_OK;
     return check_range(ctx, v, name, -most_of(v), most_of(v), "finite elements");
 }
 

@@ -106,29 +106,6 @@ void NAME(adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr,
     }
 }
 
-/* Panels in and out. The strided side is the user's, any order; one sequence per lane, lanes past `valid` are zeroed. */
-static inline __attribute__((always_inline)) void
-load(int lanes, int64_t T, int64_t cols, int64_t valid, const real *x, int64_t seq, int64_t t, int64_t col, real *panel, int64_t rs)
-{
-    for (int64_t i = 0; i < T; i++)
-        for (int64_t j = 0; j < cols; j++) {
-            const real *src = x + i * t + j * col;
-            real *dst = panel + (i * rs + j) * lanes;
-            if (valid == lanes && seq == 1) memcpy(dst, src, (size_t)lanes * sizeof(real));
-            else for (int64_t l = 0; l < lanes; l++) dst[l] = l < valid ? src[l * seq] : 0;
-        }
-}
-
-static inline __attribute__((always_inline)) void
-store(int lanes, int64_t T, int64_t cols, int64_t valid, const real *panel, int64_t rs, real *x, int64_t seq, int64_t t, int64_t col)
-{
-    for (int64_t i = 0; i < T; i++)
-        for (int64_t j = 0; j < cols; j++) {
-            const real *src = panel + (i * rs + j) * lanes;
-            for (int64_t l = 0; l < valid; l++) x[i * t + j * col + l * seq] = src[l];
-        }
-}
-
 /* d = prediction - target; by_t += 1/2 sum d^2 over the valid lanes; dpred = scale * d there, 0 elsewhere. */
 static inline __attribute__((always_inline)) void
 squared_error(int lanes, int64_t T, int64_t n, int64_t valid, const real *pred, int64_t rs_p, const real *target, int64_t rs_t,
@@ -151,19 +128,9 @@ squared_error(int lanes, int64_t T, int64_t n, int64_t valid, const real *pred, 
     }
 }
 
-#define LOAD(name, lanes) \
-    void NAME(name)(int64_t T, int64_t cols, int64_t valid, const void *x, int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs) \
-    { load(lanes, T, cols, valid, x, seq, t, col, panel, rs); }
-#define STORE(name, lanes) \
-    void NAME(name)(int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *x, int64_t seq, int64_t t, int64_t col) \
-    { store(lanes, T, cols, valid, panel, rs, x, seq, t, col); }
 #define SQUARED_ERROR(name, lanes) \
     void NAME(name)(int64_t T, int64_t n, int64_t valid, const void *pred, int64_t rs_p, const void *target, int64_t rs_t, \
                     double factor, double *by_t, void *dpred) \
     { squared_error(lanes, T, n, valid, pred, rs_p, target, rs_t, factor, by_t, dpred); }
-LOAD(load, LANES)
-LOAD(load_one, 1)
-STORE(store, LANES)
-STORE(store_one, 1)
 SQUARED_ERROR(squared_error, LANES)
 SQUARED_ERROR(squared_error_one, 1)

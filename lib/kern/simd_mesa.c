@@ -134,13 +134,13 @@ INLINE void product_all(int sets, int64_t d, const vec *R, int64_t rs, const vec
 static void product_1(int64_t d, const vec *R, int64_t rs, const vec *x, vec *y) { product_all(1, d, R, rs, x, y); }
 static void product_2(int64_t d, const vec *R, int64_t rs, const vec *x, vec *y) { product_all(2, d, R, rs, x, y); }
 
-/* Applications of R that bring the error below half a rounding in the widest of the lanes' intervals. */
+/* Applications of R that bring the error below two roundings (in the norm of R^-1) in the widest of the lanes' intervals. */
 static int steps_of(vec e)
 {
     real widest = 0;
     for (int l = 0; l < LANES; l++) widest = e[l] > widest ? e[l] : widest;
     const double root = __builtin_sqrt(1 + (double)widest) + 1, rate = (double)widest / (root * root);
-    const double enough = REAL_BITS == 32 ? 0x1p-25 : 0x1p-54;
+    const double enough = REAL_BITS == 32 ? 0x1p-22 : 0x1p-51;
     int steps = 0;
     for (double error = 2 * rate; error > enough && steps < 64; error *= rate) steps++;
     return steps;

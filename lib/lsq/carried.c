@@ -47,6 +47,24 @@ void carried_advance_symmetric(const kern *k, void *ps, carried *c, decays a, in
     }
 }
 
+void carried_advance_lower(const kern *k, void *ps, carried *c, decays a, int64_t K, mat A, mat B, void *to)
+{
+    const int64_t d = c->rows;
+    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, d, d, K, A, B, (mat){c->added, d, 1});
+    for (int64_t i = 0; i < d; i++) k->carry(i + 1, a.one, kern_at(k, c->added, i * d), c->exact + i * d, kern_at(k, to, i * d));
+    c->now = to;
+}
+
+void carried_mirror(const kern *k, carried *c)
+{
+    const int64_t d = c->rows;
+    for (int64_t i = 0; i < d; i++)
+        for (int64_t j = 0; j < i; j++) {
+            memcpy(kern_at(k, c->now, j * d + i), kern_at(k, c->now, i * d + j), bytes_of(k, 1, 1));
+            if (c->exact) c->exact[j * d + i] = c->exact[i * d + j];
+        }
+}
+
 void carried_copy(const kern *k, const carried *from, carried *to)
 {
     memcpy(to->now, from->now, bytes_of(k, to->rows, to->cols));
@@ -60,7 +78,8 @@ double gates_product(const kern *k, int64_t C, mat high, mat low)
     double a = 1;
     for (int64_t i = 0; high.p && i < C; i++) {
         const int64_t at = i * high.rs;
-        a *= k->size == 4 ? (double)((const float *)high.p)[at] + (double)((const float *)low.p)[at] : ((const double *)high.p)[at] + ((const double *)low.p)[at];
+        a *= k->size == 4 ? (double)((const float *)high.p)[at] + (double)((const float *)low.p)[at]
+                          : ((const double *)high.p)[at] + ((const double *)low.p)[at];
     }
     return a;
 }

@@ -1,8 +1,9 @@
 /* Direct solvers of the systems, segment by segment: a Cholesky factor for every token; Sherman-Morrison; or (MESA_SEGMENTS) one factor for a whole segment, whose
  * inverse follows the keys by Sherman-Morrison, and the gates by Chebyshev's iteration on a spectrum that is known beforehand (kern/simd_mesa.c).
  *
- * All work on panels of native width, one system per lane. A panel of one lane, a long sequence, is cut: its next `width` segments become
- * the lanes, each starting from its own H, which products of whole segments advance. */
+ * They work on panels of native width, one system per lane. A panel of one lane, a long sequence, is cut: its next `width` segments become
+ * the lanes, each starting from its own H, which products of whole segments advance. Matrices too wide for that are factored one by one. */
+#include "lsq/dense.h"
 #include "lsq/systems.h"
 #include <string.h>
 
@@ -15,19 +16,33 @@ typedef struct workspace {
     mat D;                         /* of a segment */
     void *weighted, *coefficient;  /* a segment's keys times b w; b w */
     carried state;                 /* H between segments */
-    void *K, *beta, *high, *low, *ridge;               /* one lane: segments as panels of native width */
+    void *M, *U, *columns, *dense; /* one lane, wide matrices: H, its factor, d x SYSTEMS_RIGHT, scratch */
+    void *stage;                                       /* one lane: H before each segment, (width + 1) x stage */
+    void *K, *beta, *high, *low, *ridge;               /* the same: segments as panels of native width */
 } workspace;
 
 static int64_t stride_of(int64_t d) { return d | 1; }          /* odd: rows do not all fall into the same cache sets */
+static int64_t stage_of(int64_t d) { return d * d + 16; }      /* likewise, matrices */
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Tokens of a segment when `left` of them are still to come. */
 static int64_t segment_of(const kern *k, int64_t left) { return least(SEGMENT, (left + k->width - 1) / k->width); }
 
+static int one_by_one(const kern *k, const systems *s) { return k->lanes == 1 && s->d > SYSTEMS_LANES; }
+
 static workspace lay_out(arena *a, const kern *k, const systems *s)
 {
     workspace w = {0};
     const int64_t d = s->d, real = k->width * k->size;
+    if (one_by_one(k, s)) {
+        w.state = carried_take(a, k, d, d);
+        w.D = chunk_space(a, k, s->s.high.p != NULL, SEGMENT);
+        w.weighted = arena_take(a, SEGMENT * d, k->size);
+        w.coefficient = arena_take(a, SEGMENT, k->size);
+        w.M = arena_take(a, d * d, k->size), w.U = arena_take(a, d * d, k->size), w.columns = arena_take(a, SYSTEMS_RIGHT * d, k->size);
+        w.dense = arena_take(a, dense_scratch(k, d, d), 1);
+        return w;
+    }
     w.H = arena_take(a, d * stride_of(d), real);
     w.L = arena_take(a, d * stride_of(d), real);
     w.work = arena_take(a, WORK * d, real);
@@ -37,6 +52,7 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
     w.coefficient = arena_take(a, SEGMENT, k->lanes * k->size);
     w.state = carried_take(a, k, d, d);
     if (k->lanes > 1) return w;
+    w.stage = arena_take(a, (k->width + 1) * stage_of(d), k->size);
     w.K = arena_take(a, SEGMENT * d, real);
     w.beta = arena_take(a, SEGMENT, real), w.high = arena_take(a, SEGMENT, real), w.low = arena_take(a, SEGMENT, real);
     w.ridge = arena_take(a, d, real);
@@ -59,8 +75,8 @@ static void fill(const kern *k, int64_t n, double x, void *to)
 
 static void *row(const kern *k, mat m, int64_t t) { return m.p ? kern_at(k, m.p, t * m.rs) : NULL; }
 
-/* H over the n <= SEGMENT tokens from t on. */
-static void advance(const kern *k, const systems *s, void *ps, workspace *w, int64_t t, int64_t n)
+/* H over the n <= SEGMENT tokens from t on; to: where its working copy goes, or NULL. */
+static void advance(const kern *k, const systems *s, void *ps, workspace *w, int64_t t, int64_t n, void *to)
 {
     const chunk c = chunk_at(k, &s->s, w->D, t, n);
     mat weight = c.w.p ? c.w : c.beta;
@@ -68,7 +84,9 @@ static void advance(const kern *k, const systems *s, void *ps, workspace *w, int
         k->row_scale(n, 1, c.beta.p, c.beta.rs, c.w.p, 1, w->coefficient, 1);
         weight = (mat){w->coefficient, 1, 1};
     }
-    carried_advance(k, ps, &w->state, c.whole, n, transposed(chunk_weighted(k, n, s->d, weight, c.K, w->weighted)), c.K);
+    const mat wKt = transposed(chunk_weighted(k, n, s->d, weight, c.K, w->weighted));
+    if (to) carried_advance_lower(k, ps, &w->state, c.whole, n, wKt, c.K, to);
+    else carried_advance(k, ps, &w->state, c.whole, n, wKt, c.K);
 }
 
 /* ---- panels of native width ---- */
@@ -162,16 +180,8 @@ static void solve_problem(const kern *k, const problem *p, const workspace *w)
 
 /* ---- one lane: segments ---- */
 
-/* The d x d of `from` into lane `lane` of the wide panel. */
-static void spread(const kern *k, int64_t d, const void *from, int64_t lane, void *H)
-{
-    const int64_t rs = stride_of(d), W = k->width;
-    for (int64_t i = 0; i < d; i++)
-        for (int64_t j = 0; j <= i; j++) {
-            if (k->size == 4) ((float *)H)[(i * rs + j) * W + lane] = ((const float *)from)[i * d + j];
-            else ((double *)H)[(i * rs + j) * W + lane] = ((const double *)from)[i * d + j];
-        }
-}
+/* H of lane `lane`; one more for what comes behind the last. */
+static void *staged(const kern *k, const systems *s, const workspace *w, int64_t lane) { return kern_at(k, w->stage, lane * stage_of(s->d)); }
 
 /* Rows t0 + i + lane * c of a one-lane operand, c of them per lane, as a panel; the last lane may have fewer. */
 static mat gather(const kern *k, mat m, int64_t cols, int64_t t0, int64_t n, int64_t c, void *panel, int64_t panel_rs)
@@ -200,7 +210,36 @@ static void open_gates(const kern *wide, int64_t n, int64_t c, const mat *high)
     for (int64_t t = n; t < c * wide->lanes; t++) fill(wide, 1, 1, (char *)kern_at(wide, high->p, t % c) + t / c * wide->size);
 }
 
-/* ---- both ---- */
+/* ---- one lane: wide matrices, one by one ---- */
+
+static void solve_dense(const kern *k, const systems *s, void *ps, const workspace *w, int64_t t, int64_t i, int right, const mat *B, const mat *X)
+{
+    const int64_t d = s->d;
+    const mat key = rows_from(k, s->s.K, t);
+    const void *beta = row(k, s->s.beta, t);
+    if (s->s.high.p) k->scale(d * d, gates_product(k, 1, rows_from(k, s->s.high, t), rows_from(k, s->s.low, t)), w->M);
+    memcpy(w->weighted, key.p, bytes_of(k, 1, d));
+    if (beta) k->row_scale(1, d, beta, 1, key.p, d, w->weighted, d);
+    k->row_add(d, d, w->weighted, 1, key.p, 0, w->M, d);
+    memcpy(w->U, w->M, bytes_of(k, d, d));
+    for (int64_t j = 0; j < d; j++) k->add(1, kern_at(k, s->ridge, j), kern_at(k, w->U, j * (d + 1)));
+    dense_cholesky(k, ps, w->dense, d, w->U, d);
+    for (int r = 0; r < right; r++) k->store(1, d, 1, row(k, B[r], i), d, kern_at(k, w->columns, r), 0, 0, right);
+    dense_solve(k, ps, w->dense, d, w->U, d, right, w->columns, right);
+    for (int r = 0; r < right; r++) k->load(1, d, 1, kern_at(k, w->columns, r), 0, 0, right, row(k, X[r], i), d);
+}
+
+static void solve_one_by_one(const kern *k, const systems *s, void *ps, workspace *w, int64_t t0, int64_t n, int right, const mat *B, const mat *X)
+{
+    for (int64_t i = 0, m; i < n; i += m) {
+        m = least(SEGMENT, n - i);
+        memcpy(w->M, w->state.now, bytes_of(k, s->d, s->d));
+        for (int64_t j = i; j < i + m; j++) solve_dense(k, s, ps, w, t0 + j, j, right, B, X);
+        advance(k, s, ps, w, t0 + i, m, NULL);
+    }
+}
+
+/* ---- all ---- */
 
 /* n tokens from t on, c per lane; B and X start there. */
 static void solve_segments(const kern *k, const systems *s, void *ps, workspace *w, int64_t t, int64_t n, int64_t c, int right,
@@ -208,17 +247,17 @@ static void solve_segments(const kern *k, const systems *s, void *ps, workspace 
 {
     const kern *wide = k->wide;
     const int64_t d = s->d;
-    memset(w->H, 0, bytes_of(wide, d, stride_of(d)));
-    for (int64_t first = 0, lane = 0; first < n; first += c, lane++) {
-        spread(k, d, w->state.now, lane, w->H);
-        advance(k, s, ps, w, t + first, least(c, n - first));
-    }
+    const int64_t lanes = (n + c - 1) / c;
+    for (int64_t i = 0; i < lanes; i++) advance(k, s, ps, w, t + i * c, least(c, n - i * c), staged(k, s, w, i + 1));
+    for (int64_t i = 0; i < d; i++)
+        wide->load(1, i + 1, lanes, kern_at(k, w->stage, i * d), stage_of(d), 0, 1, kern_at(wide, w->H, i * stride_of(d)), 0);
     const mat K = gather(k, s->s.K, d, t, n, c, w->K, d), beta = gather(k, s->s.beta, 1, t, n, c, w->beta, 1);
     mat high = gather(k, s->s.high, 1, t, n, c, w->high, 1), low = gather(k, s->s.low, 1, t, n, c, w->low, 1);
     if (high.p) open_gates(wide, n, c, &high);
     for (int i = 0; i < right; i++) gather(k, B[i], d, 0, n, c, kern_at(wide, w->rows, i * d), right * d);
     solve_problem(wide, &(problem){c, d, s->solver, K, beta, high, low, w->ridge, right, w->rows}, w);
     for (int i = 0; i < right; i++) scatter(k, (mat){kern_at(wide, w->rows, i * d), right * d, 1}, d, 0, n, c, X[i]);
+    memcpy(w->stage, w->state.now, bytes_of(k, d, d));
 }
 
 static void solve_wide(const kern *k, const systems *s, void *ps, workspace *w, int64_t t0, int64_t n, int right, const mat *B, const mat *X)
@@ -238,7 +277,7 @@ static void solve_wide(const kern *k, const systems *s, void *ps, workspace *w, 
             solve_problem(k, &p, w);
             for (int i = 0; i < right; i++) rows_copy(k, p.T, d, (mat){kern_at(k, p.rows, i * d), right * d, 1}, rows_from(k, X[i], t));
         }
-        if (s->solver != MESA_CHOLESKY) advance(k, s, ps, w, t0 + t, p.T);
+        if (s->solver != MESA_CHOLESKY) advance(k, s, ps, w, t0 + t, p.T, NULL);
     }
     if (s->solver == MESA_CHOLESKY) copy_lower(k, d, w->H, rs, w->state.now, d, 1);
 }
@@ -251,7 +290,11 @@ void direct_solve(const kern *k, const systems *s, void *ps, void *scratch, int6
     carried_copy(k, before, &w.state);
     if (k->lanes > 1) {
         solve_wide(k, s, ps, &w, t, n, right, B, X);
+    } else if (one_by_one(k, s)) {
+        solve_one_by_one(k, s, ps, &w, t, n, right, B, X);
     } else {
+        void *now = w.state.now;
+        memcpy(w.stage, now, bytes_of(k, s->d, s->d));
         k->wide->load(1, s->d, k->width, s->ridge, 0, 0, 1, w.ridge, s->d);
         for (int64_t i = 0, m, c; i < n; i += m) {
             mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
@@ -260,6 +303,9 @@ void direct_solve(const kern *k, const systems *s, void *ps, void *scratch, int6
             for (int r = 0; r < right; r++) b[r] = rows_from(k, B[r], i), x[r] = rows_from(k, X[r], i);
             solve_segments(k, s, ps, &w, t + i, m, c, right, b, x);
         }
+        memcpy(now, w.stage, bytes_of(k, s->d, s->d));
+        w.state.now = now;
+        carried_mirror(k, &w.state);
     }
     if (after) carried_copy(k, &w.state, after);
 }

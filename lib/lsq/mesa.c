@@ -16,7 +16,7 @@ void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has)
 {
     if (h->chunk == 0) h->chunk = h->T <= 96 ? 96 : 64;
     if (h->chunk > h->T) h->chunk = h->T > 0 ? h->T : 1;
-    if (h->solver == MESA_AUTO) h->solver = has->log_gamma.p ? MESA_CHOLESKY : MESA_SHERMAN_MORRISON;
+    if (h->solver == MESA_AUTO && !has->log_gamma.p) h->solver = MESA_SHERMAN_MORRISON;
     if (h->tolerance == 0) h->tolerance = k->size == 4 ? 0x1p-22 : 0x1p-46;
     if (h->iterations == 0) h->iterations = 4 * h->d + 16;
 }

@@ -54,7 +54,7 @@ typedef struct mesa_operands {
     void *dH0, *dS0;               /* dH0 symmetric: half of what H_ij = H_ji together change */
 } mesa_operands;
 
-/* Replaces chunk 0, MESA_AUTO, tolerance 0 and iterations 0 by what suits the shape. */
+/* Replaces chunk 0, tolerance 0 and iterations 0 by what suits the shape, and MESA_AUTO where nothing is forgotten; otherwise systems.c picks as it goes. */
 void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has);
 
 int64_t mesa_scratch(const kern *k, const mesa_head *h, const mesa_operands *has, int backward);     /* bytes */

@@ -1,6 +1,11 @@
-/* Which solver works on which tokens, and certificates of what it found. */
+/* Which solver works on which tokens, and certificates of what it found.
+ *
+ * MESA_AUTO looks at regions of a few hundred tokens. (tr H_t + max l) / min l bounds the condition number there, so sqrt of it half the steps of conjugate gradients
+ * a factor of e needs; where those are cheap they solve, elsewhere a direct solver does. Costs are in multiply-adds per row, with what the
+ * kernels reach of the peak taken into account. */
 #include "lsq/operator.h"
 #include "lsq/systems.h"
+#include <math.h>
 #include <string.h>
 
 typedef struct workspace {
@@ -8,11 +13,21 @@ typedef struct workspace {
     mat D;                         /* of a chunk, for certificates */
     operation_space operation;
     void *AX;                      /* C x d */
-    void *rr, *bb, *norm, *one;    /* C, C, C, 1 */
+    void *rr, *norm, *one;         /* C, region, 1 */
     void *core;
 } workspace;
 
-static int is_direct(const systems *s) { return s->solver == MESA_CHOLESKY || s->solver == MESA_SHERMAN_MORRISON || s->solver == MESA_SEGMENTS; }
+enum { REGION = 256 };
+
+static int is_direct(enum mesa_solver solver) { return solver == MESA_CHOLESKY || solver == MESA_SHERMAN_MORRISON || solver == MESA_SEGMENTS; }
+static int iterates(enum mesa_solver solver) { return !is_direct(solver); }       /* MESA_AUTO may */
+
+static systems with_solver(const systems *s, enum mesa_solver solver)
+{
+    systems other = *s;
+    other.solver = solver;
+    return other;
+}
 
 static workspace lay_out(arena *a, const kern *k, const systems *s)
 {
@@ -23,9 +38,13 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
         w.D = chunk_space(a, k, s->s.high.p != NULL, C);
         w.operation = operation_take(a, k, C, d);
         w.AX = arena_take(a, C * d, real);
-        w.rr = arena_take(a, C, real), w.bb = arena_take(a, C, real), w.norm = arena_take(a, C, real), w.one = arena_take(a, 1, real);
+        w.rr = arena_take(a, C, real);
     }
-    w.core = arena_take(a, is_direct(s) ? direct_scratch(k, s) : iterative_scratch(k, s), 1);
+    w.norm = arena_take(a, C > REGION ? C : REGION, real), w.one = arena_take(a, 1, real);
+    const systems trial = with_solver(s, MESA_JACOBI);
+    const int64_t direct = s->solver == MESA_AUTO || is_direct(s->solver) ? direct_scratch(k, s) : 0;
+    const int64_t iterative = iterates(s->solver) ? iterative_scratch(k, s->solver == MESA_AUTO ? &trial : s) : 0;
+    w.core = arena_take(a, direct > iterative ? direct : iterative, direct < 0 || iterative < 0 ? -1 : 1);
     return w;
 }
 
@@ -67,18 +86,67 @@ static void certify_all(const kern *k, const systems *s, void *ps, workspace *w,
     }
 }
 
+/* Largest bound of the region's condition numbers over rows and lanes. */
+static double largest_condition(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n)
+{
+    const mat K = rows_from(k, s->s.K, t), beta = rows_from(k, s->s.beta, t), high = rows_from(k, s->s.high, t), low = rows_from(k, s->s.low, t);
+    double most = 1;
+    k->norms(n, s->d, K.p, K.rs, beta.p, beta.rs, high.p, low.p, high.rs, w->H.now, s->d, s->ridge, w->norm, w->one);
+    for (int64_t i = 0; i < n; i++) {
+        k->ratio(k->lanes, kern_at(k, w->norm, i), w->one, kern_at(k, w->norm, i));
+        for (int l = 0; l < k->lanes; l++) {
+            const void *x = kern_at(k, w->norm, i);
+            const double c = k->size == 4 ? (double)((const float *)x)[l] : ((const double *)x)[l];
+            if (c > most) most = c;
+        }
+    }
+    return most;
+}
+
+static enum mesa_solver pick(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n)
+{
+    enum { SEGMENTS_PAY = 96 };
+    const double d = (double)s->d, C = (double)(s->chunk < n ? s->chunk : n);
+    const double steps = 1 + 0.5 * sqrt(largest_condition(k, s, w, t, n)) * log(2 / s->tolerance);
+    const enum mesa_solver direct = k->size == 4 && s->d >= SEGMENTS_PAY && s->d <= SYSTEMS_LANES ? MESA_SEGMENTS : MESA_CHOLESKY;
+    double cost = d * d * d / 6 + 3 * d * d;
+    if (direct == MESA_SEGMENTS) cost = d * d * d / 32 + 9 * d * d;
+    else if (k->lanes == 1 && s->d > SYSTEMS_LANES) cost *= 2.5;
+    return steps * 1.5 * (d * d + C * d + 8 * d) < cost ? MESA_JACOBI : direct;
+}
+
+/* Certificate and defect of direct solvers. */
+static void no_steps(const kern *k, const systems *s, int64_t t, int64_t n, mat defect)
+{
+    for (int64_t i = t; i < t + n; i++) {
+        if (s->certificate.iterations.p) memset(rows_from(k, s->certificate.iterations, i).p, 0, bytes_of(k, 1, 1));
+        if (defect.p) memset(rows_from(k, defect, i).p, 0, bytes_of(k, 1, 1));
+    }
+}
+
+/* Tokens t .. t + n - 1 by one solver. */
+static int64_t solve_region(const kern *k, const systems *all, void *ps, workspace *w, enum mesa_solver solver, int64_t t, int64_t n, int right,
+                            const mat *B, const mat *X, mat other, mat defect)
+{
+    const systems s = with_solver(all, solver);
+    mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
+    for (int i = 0; i < right; i++) b[i] = rows_from(k, B[i], t), x[i] = rows_from(k, X[i], t);
+    if (iterates(solver)) return iterative_solve(k, &s, ps, w->core, t, n, &w->H, right, b, x, rows_from(k, other, t), rows_from(k, defect, t));
+    direct_solve(k, &s, ps, w->core, t, n, &w->H, &w->H, right, b, x);
+    no_steps(k, &s, t, n, defect);
+    return 0;
+}
+
 int64_t systems_solve(const kern *k, const systems *s, void *ps, void *scratch, int n, const mat *B, const mat *X, mat other, mat defect)
 {
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, s);
+    const int64_t T = s->s.T;
     int64_t failed = 0;
     carried_set(k, &w.H, s->H0);
-    if (is_direct(s)) {
-        direct_solve(k, s, ps, w.core, 0, s->s.T, &w.H, &w.H, n, B, X);
-        for (int64_t t = 0; s->certificate.iterations.p && t < s->s.T; t++) memset(rows_from(k, s->certificate.iterations, t).p, 0, bytes_of(k, 1, 1));
-        for (int64_t t = 0; defect.p && t < s->s.T; t++) memset(rows_from(k, defect, t).p, 0, bytes_of(k, 1, 1));
-    } else {
-        failed = iterative_solve(k, s, ps, w.core, 0, s->s.T, &w.H, n, B, X, other, defect);
+    for (int64_t t = 0, m; t < T; t += m) {
+        m = s->solver == MESA_AUTO && T - t > REGION ? REGION : T - t;
+        failed += solve_region(k, s, ps, &w, s->solver == MESA_AUTO ? pick(k, s, &w, t, m) : s->solver, t, m, n, B, X, other, defect);
     }
     if (s->HT) carried_get(k, &w.H, s->HT);
     if (s->certificate.residual.p || s->certificate.condition.p) certify_all(k, s, ps, &w, B[0], X[0]);

@@ -8,7 +8,7 @@
 typedef struct systems {
     stream s;
     int64_t d, chunk;
-    enum mesa_solver solver;       /* not MESA_AUTO */
+    enum mesa_solver solver;
     double tolerance;              /* of iterative solvers: |b - A x| <= tolerance |b| per row */
     int64_t iterations;            /* at most */
     int fallback;                  /* rows that did not converge are solved by Cholesky */
@@ -18,6 +18,7 @@ typedef struct systems {
 } systems;
 
 enum { SYSTEMS_RIGHT = 2 };        /* sets of right-hand sides that one call solves */
+enum { SYSTEMS_LANES = 160 };      /* in panels of one lane, systems of up to so many channels are solved in the lanes of native width */
 
 int64_t systems_scratch(const kern *k, const systems *s);
 

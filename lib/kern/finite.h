@@ -1,0 +1,10 @@
+/* Are all elements of a view finite? At the speed of memory where they are adjacent. */
+#ifndef KERN_FINITE_H
+#define KERN_FINITE_H
+
+#include "tensor/view.h"
+
+/* As view_first_nonfinite. */
+int finite_check(const mesaopt_ctx *ctx, const mesaopt_view *view, int64_t *index);
+
+#endif
