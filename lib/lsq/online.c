@@ -5,14 +5,14 @@
 #include <string.h>
 
 enum { MOST_UPDATES = 32, MOST_STEPS = 64 };
-static const double LEAST_GATE = 0.5, LOST_DIGITS = 1e3, LEAST_PIVOT = 1e-8;
+static const double LEAST_GATE = 0.5, LOST_DIGITS = 1e3, MOST_CANCELLED = 1e4;
 
 typedef struct workspace {
     double *U;                     /* d x d */
     double *weighted;              /* rows x d */
     double *St;                    /* d x dv */
     double *two, *vectors;         /* 2 x d; 5 x d */
-    double *c;                     /* rows */
+    double *c;                     /* 2 x rows */
     void *dense;
 } workspace;
 
@@ -25,7 +25,7 @@ static workspace lay_out(const online_plan *p, arena *a)
     w.St = arena_take(a, p->d * p->dv, size);
     w.two = arena_take(a, 2 * p->d, size);
     w.vectors = arena_take(a, 5 * p->d, size);
-    w.c = arena_take(a, p->rows, size);
+    w.c = arena_take(a, 2 * p->rows, size);
     w.dense = arena_take(a, dense_scratch(p->k, p->d, p->d), 1);
     return w;
 }
@@ -39,7 +39,7 @@ int64_t online_scratch(const online_plan *p)
 
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window)
 {
-    const int64_t rows = d / 2 < 16 ? 16 : d / 2 > 64 ? 64 : d / 2;
+    const int64_t rows = d < 48 ? 16 : d < 96 ? 32 : 64;
     return (online_plan){k, d, dv, window, rows};
 }
 
@@ -50,6 +50,7 @@ void online_take(const online_plan *p, arena *a, online *o)
     o->H = arena_take(a, d * d, size), o->S = arena_take(a, d * dv, size), o->R = arena_take(a, d * d, size);
     o->K = arena_take(a, n * d, size), o->V = arena_take(a, n * dv, size), o->weight = arena_take(a, n, size);
     o->P = arena_take(a, n * d, size), o->sign = arena_take(a, n, size);
+    o->Kt = arena_take(a, d * n, size), o->Pt = arena_take(a, d * n, size);
     o->squares = arena_take(a, dv, size), o->spread = arena_take(a, dv, size);
     int64_t width = d + dv + 3, ring = 0;
     if (!size_mul(p->window, width, &ring)) ring = -1;
@@ -118,7 +119,7 @@ static void add_rows(const online_plan *p, void *ps, const workspace *w, online 
     const int64_t d = p->d, dv = p->dv;
     const mat wKt = {w->weighted, 1, d};
     p->k->row_scale(n, d, o->weight, 1, o->K, d, w->weighted, d);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, d, n, wKt, dense_mat(o->K, d), dense_mat(o->H, d));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(o->K, d), dense_mat(o->H, d));
     p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(o->V, dv), dense_mat(o->S, dv));
 }
 
@@ -155,6 +156,17 @@ static void form_anew(const online_plan *p, void *ps, const workspace *w, online
 
 static void prepare_rows(const online_plan *p, const workspace *w, online *o);
 
+/* The upper triangle from the lower one, square by square. */
+static void mirror(const online_plan *p, double *X)
+{
+    enum { SIDE = 8 };
+    const int64_t d = p->d;
+    for (int64_t i = 0; i < d; i += SIDE)
+        for (int64_t j = 0; j <= i; j += SIDE)
+            for (int64_t r = i; r < d && r < i + SIDE; r++)
+                for (int64_t c = j; c < r && c < j + SIDE; c++) X[c * d + r] = X[r * d + c];
+}
+
 /* R -= P^T P, when that is all that happened to the base. */
 static void update_R(const online_plan *p, void *ps, const workspace *w, online *o)
 {
@@ -169,7 +181,8 @@ static void update_R(const online_plan *p, void *ps, const workspace *w, online 
     }
     memcpy(w->weighted, o->P, (size_t)(n * d) * sizeof(double));
     p->k->scale(n * d, -1, w->weighted);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, d, n, (mat){w->weighted, 1, d}, dense_mat(o->P, d), dense_mat(o->R, d));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, (mat){w->weighted, 1, d}, dense_mat(o->P, d), dense_mat(o->R, d));
+    mirror(p, o->R);
     o->updates++;
 }
 
@@ -178,6 +191,12 @@ static void flush(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d;
     if (o->filled == 0 && o->a == 1) return;
+    if (p->window > 0) {
+        p->k->row_dot(o->filled, d, NULL, o->K, d, o->K, d, w->c, 1);
+        double size = trace(p, o);
+        for (int64_t j = 0; j < o->filled; j++) size += fabs(o->weight[j]) * w->c[j];
+        if (size > o->peak) o->peak = size;
+    }
     if (o->filled > 0) {
         update_R(p, ps, w, o);
         add_rows(p, ps, w, o, o->filled);
@@ -191,15 +210,14 @@ static void flush(const online_plan *p, void *ps, const workspace *w, online *o)
     o->a = 1;
     o->filled = o->ready = 0;
     if (p->window == 0) return;
-    const double now = trace(p, o);
-    if (now > o->peak) o->peak = now;
-    if (!(now * LOST_DIGITS > o->peak) || o->since > 4 * p->window + 1024) form_anew(p, ps, w, o);
+    if (!(trace(p, o) * LOST_DIGITS > o->peak) || o->since > 4 * p->window + 1024) form_anew(p, ps, w, o);
 }
 
 /* R = (H + Lambda)^-1 by Cholesky. */
 static void refresh(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d;
+    mirror(p, o->H);
     memcpy(w->U, o->H, (size_t)(d * d) * sizeof(double));
     for (int64_t i = 0; i < d; i++) w->U[i * (d + 1)] += o->ridge[i];
     dense_cholesky(p->k, ps, w->dense, d, w->U, d);
@@ -214,31 +232,46 @@ static void refresh(const online_plan *p, void *ps, const workspace *w, online *
 
 /* ---- M^-1 ---- */
 
-/* y (already R x) -= sum over the rows with p of s_j p_j (p_j . x) */
-static void subtract_rows(const online_plan *p, const workspace *w, const online *o, const double *x, double *y)
+/* c = X x for `sets` vectors x, X the first n rows of a buffer that is stored by columns (and a few numbers more). */
+static void dots(const online_plan *p, int64_t n, int sets, const double *Xt, const double *x, double *c)
 {
-    if (o->ready == 0) return;
-    p->k->row_dot(o->ready, p->d, NULL, o->P, p->d, x, 0, w->c, 1);
-    p->k->multiply(o->ready, w->c, o->sign, w->c);
-    p->k->combine(o->ready, p->d, 1, w->c, 0, o->P, p->d, 1, y, 0);
+    const int64_t whole = n + 7 < p->rows ? (n + 7) / 8 * 8 : p->rows;
+    p->k->combine(p->d, whole, sets, x, p->d, Xt, p->rows, 0, c, p->rows);
+}
+
+/* y (already R x) -= sum over the first n rows of s_j p_j c_j, c_j = p_j . x */
+static void subtract_rows(const online_plan *p, int64_t n, const online *o, double *c, double *y)
+{
+    if (n == 0) return;
+    p->k->multiply(n, c, o->sign, c);
+    p->k->combine(n, p->d, 1, c, 0, o->P, p->d, 1, y, 0);
 }
 
 static void apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y)
 {
     p->k->combine(p->d, p->d, 1, x, 0, o->R, p->d, 0, y, 0);
-    subtract_rows(p, w, o, x, y);
+    if (o->ready == 0) return;
+    dots(p, o->ready, 1, o->Pt, x, w->c);
+    subtract_rows(p, o->ready, o, w->c, y);
 }
 
-/* p of the next row, from r = M^-1 k; 0 when a row that leaves a window would leave nothing behind to that precision. */
-static int prepare_row(const online_plan *p, const workspace *w, online *o, double *r)
+static void set_column(const online_plan *p, double *Xt, int64_t j, const double *x)
+{
+    for (int64_t i = 0; i < p->d; i++) Xt[i * p->rows + j] = x[i];
+}
+
+/* p of the next row, from r = R k on its way to M^-1 k and c = p_j . k; 0 when a row that leaves a window is so large that
+ * digits would be lost. */
+static int prepare_row(const online_plan *p, online *o, double *c, double *r)
 {
     const int64_t j = o->ready;
-    const double *key = o->K + j * p->d, weight = o->weight[j];
-    subtract_rows(p, w, o, key, r);
+    const double *key = o->K + j * p->d, weight = o->weight[j], before = dot(p, key, r);
+    subtract_rows(p, j, o, c, r);
     const double pivot = 1 + weight * dot(p, key, r);
-    if (!(pivot > LEAST_PIVOT)) return 0;
+    if (!(pivot > 0) || (weight < 0 && !(-weight * before < MOST_CANCELLED * pivot))) return 0;
     const double scale = sqrt(fabs(weight) / pivot);
     p->k->row_scale(1, p->d, &scale, 0, r, 0, o->P + j * p->d, 0);
+    set_column(p, o->Pt, j, o->P + j * p->d);
     o->sign[j] = weight < 0 ? 1 : -1;                          /* of what is added */
     o->ready++;
     return 1;
@@ -247,8 +280,10 @@ static int prepare_row(const online_plan *p, const workspace *w, online *o, doub
 static void prepare_rows(const online_plan *p, const workspace *w, online *o)
 {
     while (o->ready < o->filled) {
-        p->k->combine(p->d, p->d, 1, o->K + o->ready * p->d, 0, o->R, p->d, 0, w->two, 0);
-        if (!prepare_row(p, w, o, w->two)) return;
+        const double *key = o->K + o->ready * p->d;
+        p->k->combine(p->d, p->d, 1, key, 0, o->R, p->d, 0, w->two, 0);
+        if (o->ready > 0) dots(p, o->ready, 1, o->Pt, key, w->c);
+        if (!prepare_row(p, o, w->c, w->two)) return;
     }
 }
 
@@ -293,6 +328,7 @@ static void append(const online_plan *p, online *o, const double *key, const dou
     if (weight == 0) return;
     const int64_t j = o->filled++;
     memcpy(o->K + j * p->d, key, (size_t)p->d * sizeof(double));
+    set_column(p, o->Kt, j, key);
     memcpy(o->V + j * p->dv, value, (size_t)p->dv * sizeof(double));
     o->weight[j] = weight / o->a;
 }
@@ -358,7 +394,7 @@ static void output(const online_plan *p, const workspace *w, const online *o, co
 {
     p->k->combine(p->d, p->dv, 1, ax, 0, o->S, p->dv, 0, out, 0);
     if (o->filled == 0) return;
-    p->k->row_dot(o->filled, p->d, NULL, o->K, p->d, ax, 0, w->c, 1);
+    dots(p, o->filled, 1, o->Kt, ax, w->c);
     p->k->multiply(o->filled, w->c, o->weight, w->c);
     p->k->combine(o->filled, p->dv, 1, w->c, 0, o->V, p->dv, 1, out, 0);
 }
@@ -402,32 +438,30 @@ void online_step(const online_plan *p, void *ps, void *scratch, online *o, const
     }
     arena a = {scratch, 0};
     const workspace w = lay_out(p, &a);
-    const int64_t d = p->d;
-    memcpy(w.vectors, o->K + o->ready * d, (size_t)d * sizeof(double));
+    const int64_t d = p->d, n = o->ready;
+    double *r = w.two, *x = w.two + d;
+    memcpy(w.vectors, o->K + n * d, (size_t)d * sizeof(double));
     memcpy(w.vectors + d, q, (size_t)d * sizeof(double));
     p->k->combine(d, d, 2, w.vectors, d, o->R, d, 0, w.two, d);          /* R k and R q */
-    if (!prepare_row(p, &w, o, w.two)) {
+    if (n > 0) dots(p, n, 2, o->Pt, w.vectors, w.c);
+    if (!prepare_row(p, o, w.c, r)) {
         online_predict(p, ps, scratch, o, q, out, NULL);
         return;
     }
-    subtract_rows(p, &w, o, q, w.two + d);
-    output(p, &w, o, w.two + d, out);
+    double *c = w.c + p->rows;
+    c[n] = dot(p, o->P + n * d, q);
+    subtract_rows(p, n + 1, o, c, x);
+    output(p, &w, o, x, out);
 }
 
 /* ---- whole states ---- */
-
-static void mirror(const online_plan *p, online *o)
-{
-    for (int64_t i = 0; i < p->d; i++)
-        for (int64_t j = 0; j < i; j++) o->H[i * p->d + j] = o->H[j * p->d + i];
-}
 
 void online_flush(const online_plan *p, void *ps, void *scratch, online *o)
 {
     arena a = {scratch, 0};
     const workspace w = lay_out(p, &a);
     flush(p, ps, &w, o);
-    mirror(p, o);
+    mirror(p, o->H);
 }
 
 void online_settle(const online_plan *p, void *ps, void *scratch, online *o)
@@ -436,7 +470,7 @@ void online_settle(const online_plan *p, void *ps, void *scratch, online *o)
     const workspace w = lay_out(p, &a);
     flush(p, ps, &w, o);
     if (p->window > 0) form_anew(p, ps, &w, o);
-    mirror(p, o);
+    mirror(p, o->H);
     o->fresh = 0;
 }
 

@@ -27,9 +27,10 @@ typedef struct online_row { double *key, *value, *weight, *log_gate, *clock; } o
 
 typedef struct online {
     double *ridge;                 /* d */
-    double *H, *S, *R;             /* d x d (upper triangle), d x dv, d x d: the base */
+    double *H, *S, *R;             /* d x d (lower triangle), d x dv, d x d: the base */
     double *K, *V, *weight;        /* rows x d, rows x dv, rows: the buffer */
     double *P, *sign;              /* rows x d, rows: of the first `ready` rows */
+    double *Kt, *Pt;               /* d x rows: K and P transposed, for products with a vector */
     int64_t filled, ready;
     double a;
     int fresh;                     /* R belongs to the base */
@@ -39,7 +40,7 @@ typedef struct online {
     int64_t count;                 /* rows so far */
     double *ring;                  /* window x (d + dv + 3) */
     int64_t first, kept;
-    double peak;                   /* largest trace of H since it was formed from rows */
+    double peak;                   /* largest sum of squares in H since it was formed from rows */
     int64_t since;                 /* rows since then */
     int64_t version;               /* changes with every change */
     double *spread;                /* dv: weighted squared error of the fit, of version `spread_version` */

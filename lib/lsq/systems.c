@@ -111,7 +111,7 @@ static enum mesa_solver pick(const kern *k, const systems *s, const workspace *w
     const enum mesa_solver direct = k->size == 4 && s->d >= SEGMENTS_PAY && s->d <= SYSTEMS_LANES ? MESA_SEGMENTS : MESA_CHOLESKY;
     double cost = d * d * d / 6 + 3 * d * d;
     if (direct == MESA_SEGMENTS) cost = d * d * d / 32 + 9 * d * d;
-    else if (k->lanes == 1 && s->d > SYSTEMS_LANES) cost *= 2.5;
+    else if (k->lanes == 1 && s->d > SYSTEMS_LANES) cost *= 5;
     return steps * 1.5 * (d * d + C * d + 8 * d) < cost ? MESA_JACOBI : direct;
 }
 

@@ -33,6 +33,13 @@ static const workload workloads[] = {
     {"probe_fit", bench_probe_fit, F64, EVERY, ONE_TWO},
     {"chebyshev6_update", bench_chebyshev6_update, F64, BEST, ONE},
     {"revalg6_step", bench_revalg6_step, F32, BEST, ONE_TWO},
+    {"mesa1_step", bench_mesa1_step, BOTH, EVERY, ONE_TWO},
+    {"mesa_fwd_d64", bench_mesa_fwd_d64, F32, EVERY, ONE_TWO},
+    {"mesa_fwdbwd_d64", bench_mesa_fwdbwd_d64, F32, EVERY, ONE_TWO},
+    {"mesa_fwd_d128", bench_mesa_fwd_d128, F32, EVERY, ONE_TWO},
+    {"mesa_fwdbwd_d128", bench_mesa_fwdbwd_d128, F32, EVERY, ONE_TWO},
+    {"mesa_decode_d64", bench_mesa_decode_d64, BOTH, EVERY, ONE},
+    {"mesa_decode_d128", bench_mesa_decode_d128, BOTH, EVERY, ONE},
 };
 
 typedef struct arguments { const char *only, *isa, *threads, *rounds, *clock, *out; } arguments;

@@ -37,5 +37,12 @@ void bench_draw_batch(bench *b);
 void bench_probe_fit(bench *b);
 void bench_chebyshev6_update(bench *b);
 void bench_revalg6_step(bench *b);
+void bench_mesa1_step(bench *b);
+void bench_mesa_fwd_d64(bench *b);
+void bench_mesa_fwd_d128(bench *b);
+void bench_mesa_fwdbwd_d64(bench *b);
+void bench_mesa_fwdbwd_d128(bench *b);
+void bench_mesa_decode_d64(bench *b);
+void bench_mesa_decode_d128(bench *b);
 
 #endif

@@ -72,11 +72,14 @@ static void step(bench *b, const char *tokens, const char *inputs, const char *b
 }
 
 #define LINEAR "linear(heads=4,key=20,residual_clip=1.5)"
+#define MESA "mesa(heads=4,key=20)"
 #define SOFTMAX "softmax(heads=4,key=20,init_sd=0.05)"
 
 void bench_lsa1_step(bench *b) { step(b, "constructed", "40", LINEAR, 1); }
 void bench_lsa2_step(bench *b) { step(b, "constructed", "40", "2 x " LINEAR, 2); }
 void bench_lsa6_step(bench *b) { step(b, "constructed", "40", "6 x " LINEAR, 6); }
+
+void bench_mesa1_step(bench *b) { step(b, "constructed", "40", MESA, 1); }
 
 void bench_softmax7_step(bench *b)
 {
