@@ -260,15 +260,23 @@ static void set_column(const online_plan *p, double *Xt, int64_t j, const double
     for (int64_t i = 0; i < p->d; i++) Xt[i * p->rows + j] = x[i];
 }
 
+/* The size of the terms of k . R k, which may cancel. */
+static double terms_of(const online_plan *p, const online *o, const double *key)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < p->d; i++) sum += key[i] * key[i] * o->R[i * (p->d + 1)];
+    return sum;
+}
+
 /* p of the next row, from r = R k on its way to M^-1 k and c = p_j . k; 0 when a row that leaves a window is so large that
  * digits would be lost. */
 static int prepare_row(const online_plan *p, online *o, double *c, double *r)
 {
     const int64_t j = o->ready;
-    const double *key = o->K + j * p->d, weight = o->weight[j], before = dot(p, key, r);
+    const double *key = o->K + j * p->d, weight = o->weight[j];
     subtract_rows(p, j, o, c, r);
     const double pivot = 1 + weight * dot(p, key, r);
-    if (!(pivot > 0) || (weight < 0 && !(-weight * before < MOST_CANCELLED * pivot))) return 0;
+    if (!(pivot > 0) || (weight < 0 && !(-weight * terms_of(p, o, key) < MOST_CANCELLED * pivot))) return 0;
     const double scale = sqrt(fabs(weight) / pivot);
     p->k->row_scale(1, p->d, &scale, 0, r, 0, o->P + j * p->d, 0);
     set_column(p, o->Pt, j, o->P + j * p->d);
@@ -360,9 +368,6 @@ static void forget(const online_plan *p, void *ps, const workspace *w, online *o
         empty_base(p, o);
         return;
     }
-    o->clock += log_gate;
-    o->total *= gate;
-    for (int64_t c = 0; c < p->dv; c++) o->squares[c] *= gate;
     if (o->a * gate < LEAST_GATE) {
         flush(p, ps, w, o);
         p->k->scale(p->d * p->d, gate, o->H);
@@ -372,6 +377,9 @@ static void forget(const online_plan *p, void *ps, const workspace *w, online *o
     } else {
         o->a *= gate;
     }
+    o->clock += log_gate;
+    o->total *= gate;
+    for (int64_t c = 0; c < p->dv; c++) o->squares[c] *= gate;
 }
 
 void online_push(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate)
