@@ -1,9 +1,10 @@
 /* probe_file: linear probes of activations that another program wrote, in PyTorch for example
  *
  *     from safetensors.torch import save_file
- *     save_file({**{f"h.{i}": h.contiguous() for i, h in enumerate(activations)}, "y": targets}, "run.safetensors")      # [B, T, D] each, [B, T, n]
+ *     save_file({**{f"activations.{i}": h.contiguous() for i, h in enumerate(layers)}, "targets": y}, "run.safetensors")     # [B, T, D] each, [B, T, n]
  *
- *   probe_file file=run.safetensors activations=h.* targets=y
+ *   probe_file file=run.safetensors
+ *   probe_file file=run.safetensors activations="encoder.*.out" targets=y
  *
  * f64, f32, f16 or bf16; a list of names or one tensor [layers, B, T, D] will do as well, and without the axis T there is one step. The first sequences are
  * fitted, the last `holdout` in a hundred are held out; fit and score by layer and step go to probes.csv and a heat map. Settings of the probes, such as
@@ -63,8 +64,8 @@ static void report(const scores *s)
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {{"file", "", "safetensors file of activations and targets"}, {"activations", "h.*", "names of the layers: with a *, a list, or one tensor"},
-                     {"targets", "y", "name of the targets"}, {"weights", "", "name of the sequences' weights, if any"},
+    own_key own[] = {{"file", "", "safetensors file of activations and targets"}, {"activations", "activations.*", "names of the layers: with a *, a list, or one tensor"},
+                     {"targets", "targets", "name of the targets"}, {"weights", "", "name of the sequences' weights, if any"},
                      {"holdout", "25", "percent of the sequences, the last ones, that are held out"}, {"out", "probe_file.out", "folder for table and figure"},
                      {NULL, NULL, NULL}};
     mesaopt_probe *probe = NULL;
