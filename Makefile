@@ -235,14 +235,15 @@ demo: $O/bin/one_step_gd
 bench: $O/bin/bench
 	$O/bin/bench out=$O/bench.json $(call passed_on,threads isa only rounds clock)
 
-# The same training steps in PyTorch and JAX, in one run; PEERS_PYTHON= is a Python that has them already.
+# The same work in PyTorch, JAX, flash-linear-attention and NumPy, in one run; PEERS_PYTHON= is a Python that has them already.
 PEERS_PYTHON ?= $O/peers/bin/python
 bench-peers: $O/bin/bench $(PEERS_PYTHON)
-	$(PEERS_PYTHON) tests/bench/peers.py $O/bin/bench $O/bench-peers.json $(call passed_on,threads only steps)
+	$(PEERS_PYTHON) tests/bench/peers.py $O/bin/bench $O/bench-peers.json $(call passed_on,threads only steps isa)
 $O/peers/bin/python:
-	@echo "make bench-peers: downloads PyTorch (up to 3 GB), JAX and Optax (0.1 GB) into $O/peers"
+	@echo "make bench-peers: downloads PyTorch (up to 3 GB), JAX, Optax and flash-linear-attention (0.1 GB) into $O/peers"
 	python3 -m venv $O/peers || { echo "make bench-peers: python3 with venv is needed (Debian: python3-venv)" >&2; exit 1; }
-	$O/peers/bin/pip install -q torch numpy jax optax
+	$O/peers/bin/pip install -q torch numpy jax optax einops
+	$O/peers/bin/pip install -q --no-deps flash-linear-attention fla-core
 
 # ---- docs and installation ----
 
@@ -284,7 +285,7 @@ help:
 	@echo 'make deps          installs what the build, the tests and the figures need (apt)'
 	@echo 'make check         builds and runs every test'
 	@echo 'make demo          trains one linear attention layer and compares it with one step of gradient descent'
-	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside PyTorch and JAX'
+	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
 	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=); uninstall removes it'
 	@echo 'make docs          API reference from the header comments, into $O/docs'
 	@echo 'make asan ubsan tsan    the tests under the sanitizers'

@@ -25,8 +25,22 @@ def draw(seed):
     return jnp.concatenate([jnp.zeros_like(inputs), inputs, inputs, before], -1), x[:, 1:]
 
 
+def solved(inverse_ridge, q, k):
+    """(sum_{s<=t} k_s k_s^T + ridge I)^-1 q_t for every t."""
+    def row(inverse, both):
+        k_t, q_t = both
+        left = jnp.einsum("bhij,bhj->bhi", inverse, k_t)
+        inverse = inverse - left[..., :, None] * left[..., None, :] / (1 + jnp.sum(k_t * left, -1))[..., None, None]
+        return inverse, jnp.einsum("bhij,bhj->bhi", inverse, q_t)
+
+    start = jnp.broadcast_to(jnp.eye(key) * inverse_ridge[:, None, None], (batch, heads, key, key))
+    return jax.lax.scan(row, start, (k.transpose(2, 0, 1, 3), q.transpose(2, 0, 1, 3)))[1].transpose(1, 2, 0, 3)
+
+
 def attention(w, x):
     q, k, v = ((x @ w[name]).reshape(batch, length, heads, key).transpose(0, 2, 1, 3) for name in "qkv")
+    if kind == "mesa":
+        q = solved(w["inverse_ridge"], q, k)
     logits, past = q @ k.swapaxes(-1, -2), jnp.tril(jnp.ones((length, length)))
     if kind == "softmax":
         weights = jax.nn.softmax(jnp.where(past == 0, -1e30, logits / math.sqrt(key)), -1)
@@ -44,7 +58,8 @@ def loss_of(model, tokens, targets):
 
 def weights(seed):
     shapes = {"q": (width, heads * key), "k": (width, heads * key), "v": (width, heads * key), "p": (heads * key, width)}
-    return {name: 2e-4 * jax.random.normal(s, shape) for s, (name, shape) in zip(jax.random.split(seed, 4), shapes.items())}
+    drawn = {name: 2e-4 * jax.random.normal(s, shape) for s, (name, shape) in zip(jax.random.split(seed, 4), shapes.items())}
+    return drawn | {"inverse_ridge": jnp.ones(heads)}
 
 
 optimiser = optax.chain(optax.clip(1.0), optax.adamw(3e-4, weight_decay=0.05))

@@ -1,6 +1,6 @@
 """Probes by a loop over numpy.linalg.lstsq, one call for every layer and step, in f64.
 
-    peer_numpy.py LAYERS FEATURES TARGETS STEPS SEQUENCES
+    peer_numpy.py LAYERS FEATURES TARGETS STEPS SEQUENCES ...
 
 Prints milliseconds for all of them with their mean squared errors, the best of five rounds. Activations are random, the first layer of half rank."""
 import sys

@@ -1,6 +1,6 @@
-"""make bench-peers: the training steps of `bench`, and the same work in PyTorch and JAX, side by side in one run; and its probes beside NumPy's lstsq.
+"""make bench-peers: workloads of `bench`, and the same work in PyTorch, JAX, flash-linear-attention and NumPy, side by side in one run.
 
-    python3 peers.py BENCH OUT.json [threads=1,2] [only=NAME] [steps=N]
+    python3 peers.py BENCH OUT.json [threads=1,2] [only=NAME] [steps=N] [isa=LEVEL]
 
 BENCH is the built benchmark program. Every program is held to as many CPUs as it may use threads, and they take turns, so that each meets the same
 machine. Prints milliseconds per step and how many times faster the library is; OUT.json holds the same."""
@@ -11,21 +11,32 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-HEADS, KEY, WIDTH, LENGTH, BATCH = 4, 20, 40, 50, 256
-WORKLOADS = [("lsa1_step", "linear", 1), ("lsa2_step", "linear", 2), ("lsa6_step", "linear", 6), ("softmax7_step", "softmax", 7)]
-PEERS = [("PyTorch", "peer_torch.py"), ("JAX", "peer_jax.py")]
-PROBES = [7, 40, 10, 50, 256]                          # layers, features, targets, steps, sequences
+STEP = [4, 20, 40, 50, 256]                            # heads, key, width, length, sequences
+
+
+def training(name, kind, layers):
+    return name, "f32", [(peer, script, [kind, layers, *STEP]) for peer, script in (("PyTorch", "peer_torch.py"), ("JAX", "peer_jax.py"))]
+
+
+def mesa(direction, key):
+    return f"mesa_{direction}_d{key}", "f32", [("fla", "peer_fla.py", [direction, 2048, 8, key])]
+
+
+# A workload of the benchmark program, its type, and its peers: name, script and arguments; `steps` and the number of threads follow.
+WORKLOADS = [training("lsa1_step", "linear", 1), training("lsa2_step", "linear", 2), training("lsa6_step", "linear", 6), training("softmax7_step", "softmax", 7),
+             training("mesa1_step", "mesa", 1), *(mesa(direction, key) for key in (64, 128) for direction in ("fwd", "fwdbwd")),
+             ("probe_fit", "f64", [("NumPy", "peer_numpy.py", [7, 40, 10, 50, 256])])]        # layers, features, targets, steps, sequences
 
 
 def held_to(cpus):
     return lambda: os.sched_setaffinity(0, cpus)
 
 
-def ours(bench, name, cpus, dtype="f32"):
-    """Milliseconds of one workload of the benchmark program at the best ISA level."""
+def ours(bench, name, cpus, dtype, isa):
+    """Milliseconds of one workload of the benchmark program."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "bench.json")
-        done = subprocess.run([bench, f"only={name}", "isa=auto", f"threads={len(cpus)}", f"out={out}"], preexec_fn=held_to(cpus),
+        done = subprocess.run([bench, f"only={name}", f"isa={isa}", f"threads={len(cpus)}", f"out={out}"], preexec_fn=held_to(cpus),
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             sys.exit(done.stderr)
@@ -46,23 +57,8 @@ def theirs(script, arguments, cpus):
     return float(done.stdout.split()[-1])
 
 
-def beside_numpy(bench, settings, all_cpus):
-    """All probes of a model, against a loop over numpy.linalg.lstsq."""
-    results = []
-    for threads in map(int, settings["threads"].split(",")):
-        if settings["only"] not in ("", "probe_fit") or threads > len(all_cpus):
-            continue
-        if not results:
-            print(f"{'name':14s} {'threads':>7s} {'ours, ms':>9s} {'NumPy, ms':>12s} {'ratio':>6s}")
-        cpus = set(all_cpus[:threads])
-        mine, ms = ours(bench, "probe_fit", cpus, "f64"), theirs("peer_numpy.py", PROBES, cpus)
-        results.append({"name": "probe_fit", "threads": threads, "ours_ms": mine, "numpy_ms": ms})
-        print(f"{'probe_fit':14s} {threads:7d} {mine:9.2f} " + (f"{ms:12.2f} {ms / mine:6.1f}" if ms else f"{'-':>12s} {'-':>6s}"), flush=True)
-    return results
-
-
 def main():
-    settings = {"threads": "1,2", "only": "", "steps": "20"}
+    settings = {"threads": "1,2", "only": "", "steps": "20", "isa": "auto"}
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     for argument in sys.argv[3:]:
@@ -72,22 +68,17 @@ def main():
         settings[name] = value
     all_cpus = sorted(os.sched_getaffinity(0))
     results = []
-    if settings["only"] != "probe_fit":
-        print(f"{'name':14s} {'threads':>7s} {'ours, ms':>9s}" + "".join(f"{peer + ', ms':>13s} {'ratio':>6s}" for peer, _ in PEERS))
-    for name, kind, layers in WORKLOADS:
+    print(f"{'name':17s} {'threads':>7s} {'ours, ms':>10s} {'peer':>8s} {'its, ms':>10s} {'ratio':>6s}")
+    for name, dtype, peers in WORKLOADS:
         for threads in map(int, settings["threads"].split(",")):
             if settings["only"] not in ("", name) or threads > len(all_cpus):
                 continue
             cpus = set(all_cpus[:threads])
-            result = {"name": name, "threads": threads, "ours_ms": ours(sys.argv[1], name, cpus)}
-            line = f"{name:14s} {threads:7d} {result['ours_ms']:9.2f}"
-            for peer, script in PEERS:
-                ms = theirs(script, [kind, layers, HEADS, KEY, WIDTH, LENGTH, BATCH, settings["steps"], threads], cpus)
-                result[peer.lower() + "_ms"] = ms
-                line += f"{ms:13.2f} {ms / result['ours_ms']:6.1f}" if ms else f"{'-':>13s} {'-':>6s}"
-            results.append(result)
-            print(line, flush=True)
-    results += beside_numpy(sys.argv[1], settings, all_cpus)
+            mine = ours(sys.argv[1], name, cpus, dtype, settings["isa"])
+            for peer, script, arguments in peers:
+                ms = theirs(script, [*arguments, settings["steps"], threads], cpus)
+                results.append({"name": name, "threads": threads, "peer": peer, "ours_ms": mine, "its_ms": ms})
+                print(f"{name:17s} {threads:7d} {mine:10.2f} {peer:>8s} " + (f"{ms:10.2f} {ms / mine:6.1f}" if ms else f"{'-':>10s} {'-':>6s}"), flush=True)
     with open(sys.argv[2], "w") as f:
         json.dump(results, f, indent=1)
 
