@@ -15,7 +15,7 @@
 
 typedef struct workspace {
     mat D;                         /* of the chunk */
-    void *scores, *dscores;        /* chunk x chunk */
+    void *scores;                  /* chunk x chunk */
     void *left, *right;            /* chunk x max(d, dv), chunk x dv: rows times their coefficients */
     void *minus_u;                 /* chunk x d */
     carried P, R2;                 /* d x dv: Z, or P; d x d */
@@ -33,7 +33,6 @@ static workspace lay_out(arena *a, const kern *k, const gated *g, int backward)
     w.right = arena_take(a, C * g->dv, real);
     w.P = carried_take(a, k, d, g->dv);
     if (!backward) return w;
-    w.dscores = arena_take(a, C * C, real);
     w.minus_u = arena_take(a, C * d, real);
     w.R2 = carried_take(a, k, d, d);
     w.outer = arena_take(a, d * d, real);
@@ -79,6 +78,14 @@ void gated_forward(const kern *k, const gated *g, void *ps, void *scratch, mat X
     }
 }
 
+/* g->dscores <- dO V^T of the chunk (lower triangle). */
+static mat output_scores(const kern *k, const gated *g, void *ps, const chunk *c, mat go)
+{
+    const mat E = {g->dscores, c->C, 1};
+    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, c->C, c->C, g->dv, go, transposed(rows_from(k, g->V, c->t)), E);
+    return E;
+}
+
 void gated_query_gradient(const kern *k, const gated *g, void *ps, void *scratch, mat dO, mat Y)
 {
     arena a = {scratch, 0};
@@ -87,12 +94,12 @@ void gated_query_gradient(const kern *k, const gated *g, void *ps, void *scratch
     for (int64_t t = 0; t < g->s.T; t += g->chunk) {
         const chunk c = at(k, g, &w, t);
         const int has_state = t > 0 || g->S0;
-        const mat go = rows_from(k, dO, t), y = rows_from(k, Y, t), E = {w.scores, c.C, 1};
-        const mat BV = chunk_weighted(k, c.C, g->dv, c.beta, rows_from(k, g->V, t), w.right);
-        chunk_scores(k, ps, &c, g->dv, go, BV, 0, E);                                    /* O = (D o X K^T) BV + diag(a) X Z */
-        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, c.C, g->d, c.C, E, c.K, y);
+        const mat go = rows_from(k, dO, t), y = rows_from(k, Y, t), masked = {w.scores, c.C, 1};
+        mat E = output_scores(k, g, ps, &c, go);
+        if (c.D.p) rows_copy(k, c.C, c.C, E, masked), k->mask(c.C, c.D.p, c.D.rs, masked.p, masked.rs), E = masked;
+        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, c.C, g->d, c.C, E, chunk_weighted(k, c.C, g->d, c.beta, c.K, w.left), y);    /* O = (D o X K^T) BV + diag(a) X Z */
         if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, c.C, g->d, g->dv, chunk_weighted(k, c.C, g->dv, c.a, go, w.left), transposed(carried_mat(&w.P)), y);
-        advance(k, g, ps, &w, &c, BV);
+        advance(k, g, ps, &w, &c, chunk_weighted(k, c.C, g->dv, c.beta, rows_from(k, g->V, t), w.right));
     }
 }
 
@@ -130,9 +137,9 @@ static void chunk_gradients(const kern *k, const gated *g, void *ps, const gated
 {
     const int64_t C = c->C, d = g->d, dv = g->dv;
     const mat x = rows_from(k, b->X, c->t), go = rows_from(k, b->dO, c->t), dK = rows_from(k, b->dK, c->t), dV = rows_from(k, b->dV, c->t);
-    const mat V = rows_from(k, g->V, c->t), S = {w->scores, C, 1}, E = {w->dscores, C, 1}, P = carried_mat(&w->P), R2 = carried_mat(&w->R2);
+    const mat V = rows_from(k, g->V, c->t), S = {w->scores, C, 1}, P = carried_mat(&w->P), R2 = carried_mat(&w->R2);
     chunk_scores(k, ps, c, d, x, c->K, 0, S);
-    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, dv, go, transposed(V), E);
+    const mat E = C == g->s.T ? (mat){g->dscores, C, 1} : output_scores(k, g, ps, c, go);     /* of a single chunk: as the query's gradient has left it */
     chunk_scores(k, ps, c, d, W, c->K, 1, E);
     k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, dv, C, transposed(S), go, dV);          /* O = (D o X K^T) BV */
     k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, d, C, transposed(E), x, dK);            /* Q = X Lambda + (D o X K^T) BK */

@@ -11,6 +11,7 @@ typedef struct gated {
     mat V;
     const void *S0;                /* d x dv, dense; NULL: zeros */
     void *ST;                      /* NULL: not wanted */
+    void *dscores;                 /* chunk x chunk, for backward: dO V^T of a chunk */
 } gated;
 
 int64_t gated_scratch(const kern *k, const gated *g, int backward);
@@ -18,7 +19,7 @@ int64_t gated_scratch(const kern *k, const gated *g, int backward);
 /* O_t = S_t^T X_t. */
 void gated_forward(const kern *k, const gated *g, void *ps, void *scratch, mat X, mat O);
 
-/* Y_t = S_t dO_t: the gradient of X. */
+/* Y_t = S_t dO_t: the gradient of X. Comes before gated_backward with the same dO, which goes on with dscores when there is one chunk. */
 void gated_query_gradient(const kern *k, const gated *g, void *ps, void *scratch, mat dO, mat Y);
 
 /* The sweep from the last chunk to the first, with P_t = x_t do_t^T + g_{t+1} P_{t+1} and R_t = -u_t x_t^T + g_{t+1} R_{t+1}:

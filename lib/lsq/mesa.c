@@ -43,6 +43,7 @@ static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_ope
     const int last = backward && m->dlog_gamma.p && (m->dHT || m->dST);
     if (!m->X.p) l.X = (mat){arena_take(a, T * d, real), d, 1};
     if (last) l.HT = arena_take(a, d * d, real), l.ST = arena_take(a, d * dv, real), l.dots = arena_take(a, 2, real);
+    void *dscores = backward ? arena_take(a, h->chunk * h->chunk, real) : NULL;
     if (backward) l.Y = (mat){arena_take(a, T * d, real), d, 1};
     l.dbeta = m->dbeta;
     if (backward && m->dlog_gamma.p) {
@@ -51,7 +52,7 @@ static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_ope
         if (!m->dbeta.p) l.dbeta = (mat){arena_take(a, T, real), 1, 1};
     }
     const stream s = {T, m->K, m->beta, high, low};
-    l.attention = (gated){s, d, dv, h->chunk, m->V, m->S0, backward ? l.ST : m->ST};
+    l.attention = (gated){s, d, dv, h->chunk, m->V, m->S0, backward ? l.ST : m->ST, dscores};
     l.system = (systems){s, d, h->chunk, h->solver, h->tolerance, h->iterations, h->fallback, m->ridge, m->H0, backward ? l.HT : m->HT, m->certificate};
     const int64_t solve = systems_scratch(k, &l.system), attend = gated_scratch(k, &l.attention, backward);
     l.core = arena_take(a, solve > attend ? solve : attend, solve < 0 || attend < 0 ? -1 : 1);
