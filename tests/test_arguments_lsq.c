@@ -107,6 +107,9 @@ static void lsq_operand_rows(mesaopt_lsq *l)
     BAD(MESAOPT_E_NONFINITE, "s0: not finite at [0,0,0,1]", FORWARD(1));
     with(0, MESAOPT_LSQ_OFFSETS, offsets);
     BAD(MESAOPT_E_ARGUMENT, "offsets: 1 at [2], expected numbers that rise from 0 to 3", FORWARD(1));
+    starts[2] = 3;
+    with(0, MESAOPT_LSQ_OFFSETS, offsets);
+    BAD(MESAOPT_E_OVERLAP, "out: may share elements with offsets", mesaopt_lsq_forward(l, &q, &k, &v, VIEW(with_data(out, starts)), 1, which_, views_));
     with(0, MESAOPT_LSQ_OFFSETS, tokens);
     BAD(MESAOPT_E_SHAPE, "offsets: shape", FORWARD(1));
     with(0, MESAOPT_LSQ_SOLUTION, out);

@@ -193,6 +193,8 @@ static void model_build_rows(mesaopt_model *m)
     BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_model_add_text(m, NULL));
     BAD(MESAOPT_E_FORMAT, "blocks: at character 8", mesaopt_model_add_text(m, "dense; nothing"));
     BAD(MESAOPT_E_SETTING, "key", mesaopt_model_add_text(m, "dense(key=3)"));
+    BAD(MESAOPT_E_UNSUPPORTED, "solver: sherman_morrison with gates=sigmoid", mesaopt_model_add_text(m, "mesa(gates=sigmoid,solver=sherman_morrison)"));
+    BAD(MESAOPT_E_SETTING, "ridge_min: 0, expected", mesaopt_model_add_text(m, "mesa(ridges=channel,ridge_min=0)"));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_text(NULL, f->out.text, 4));
     BAD(MESAOPT_E_ARGUMENT, "buf, cap: NULL", mesaopt_model_text(m, NULL, 4));
     BAD(MESAOPT_E_ARGUMENT, "buf, cap: ", mesaopt_model_text(m, f->out.text, -1));

@@ -79,7 +79,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_RIDGE 82           /* ridge: of lsq and the preconditioners; of every key channel when there is no operand for it */
 #define MESAOPT_KEY_NEWEST_PAIR 83     /* newest_pair: 1 uses the pairs up to (x_{t-1}, x_t), 0 leaves the newest out, as the paper does */
 /* Least squares: */
-#define MESAOPT_KEY_SOLVER 100         /* solver: auto, cholesky, sherman_morrison (refused with forgetting), cg, jacobi, pcg, neumann */
+#define MESAOPT_KEY_SOLVER 100         /* solver: auto, cholesky, sherman_morrison (refused with forgetting), cg, jacobi, pcg, neumann, segments */
 #define MESAOPT_KEY_TOLERANCE 101      /* tolerance: of iterative solvers, residual over right-hand side per row; 0: by element type */
 #define MESAOPT_KEY_FALLBACK 103       /* fallback: 1 solves rows that did not converge by Cholesky, 0 leaves them as they are */
 #define MESAOPT_KEY_WINDOW 102         /* window: of a mesaopt_rls, only the last so many rows count; 0: all */

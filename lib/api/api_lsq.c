@@ -188,6 +188,7 @@ static mesaopt_status check_operand(checked *c, int32_t which, const mesaopt_vie
     mesaopt_status status = MESAOPT_OK;
     if (o->form == STARTS) {
         status = check_offsets(c, v);
+        if (status == MESAOPT_OK) note(c, v, o->name, 0);
     } else {
         const view_want want = want_of(c, o, (o->use & output) != 0);
         status = view_check(c->ctx, v, &want);

@@ -49,7 +49,7 @@ const option_row option_rows[] = {
     INT(CHUNK, "chunk", HEADED | IN(LSQ), 0, LONGEST, 0),
     CHOICE(GATES, "gates", IN(MESA), 0, "none", "sigmoid"),
     CHOICE(RIDGES, "ridges", IN(MESA), 0, "head", "channel"),
-    FLOAT(RIDGE_MIN, "ridge_min", IN(MESA), 0, BELOW_1, 0.25),
+    FLOAT(RIDGE_MIN, "ridge_min", IN(MESA), 1e-6, BELOW_1, 0.25),
     INT(QK_NORM, "qk_norm", IN(MESA), 0, 1, 0),
     INT(FIRST, "first", IN(MASK), 0, WIDEST, 0),
 

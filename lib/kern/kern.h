@@ -107,7 +107,7 @@ struct kern {
     /* y_s [n] (+)= sum_i c_si M_i, rows M_i, i < m; one or two sets s; simd_dense.c, whatever the lanes. */
     void (*combine)(int64_t m, int64_t n, int sets, const void *c, int64_t c_rs, const void *M, int64_t rs, int accumulate, void *y, int64_t y_rs);
     /* Blocks of one dense factor A = U^T U, simd_dense.c, whatever the lanes: U over the upper triangle of A, with 1 / U_ii on its diagonal; B [n x m] <- U^-T B, U^-1 B. */
-    void (*dense_factor)(int64_t n, void *A, int64_t rs);
+    void (*dense_factor)(int64_t n, const void *least, void *A, int64_t rs);
     void (*dense_forward)(int64_t n, int64_t m, const void *U, int64_t u_rs, void *B, int64_t b_rs);
     void (*dense_backward)(int64_t n, int64_t m, const void *U, int64_t u_rs, void *B, int64_t b_rs);
 
@@ -123,7 +123,7 @@ struct kern {
     void (*row_add)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs);       /* Y_t += c_t X_t */
     void (*row_ridge)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs, void *Y, int64_t y_rs);                  /* Y_tj += l_j X_tj */
     void (*row_pick)(int64_t T, int64_t n, const void *mask, const void *X, int64_t x_rs, void *Y, int64_t y_rs);                    /* Y_t = X_t where mask_t is not 0 */
-    void (*row_max)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *out);                                                   /* out_t = max_j |X_tj| */
+    void (*row_max)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *out);                                                   /* out_t = max_j |X_tj|, no subnormal number */
     /* Inverse diagonals of H_t + diag(ridge), C x n dense, from the matrix H before: H_t = g_t H_{t-1} + beta_t k_t k_t^T. */
     void (*row_diagonal)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
                          const void *H, int64_t h_rs, const void *ridge, void *out);

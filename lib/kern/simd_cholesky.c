@@ -5,7 +5,8 @@
  * cholesky_inverse   R = (L L^T)^-1 = Z^T Z,  Z = L^-1
  *
  * Matrices are [row][column][lane] and only their lower triangles are touched. They are worked on in N x N blocks, each of them in registers from its sum over
- * k to its triangular solve; right-hand sides are more rows of the factor. L keeps the reciprocals of its diagonal. Source: Golub and Van Loan,
+ * k to its triangular solve; right-hand sides are more rows of the factor. L keeps the reciprocals of its diagonal. Pivots are at least the ridge, as they
+ * are without rounding, since H is positive semidefinite. Source: Golub and Van Loan,
  * Matrix Computations, section 4.2. */
 #include "kern/simd_random.h"
 
@@ -86,7 +87,7 @@ INLINE void factor_diagonal(int n, const source *s, vec *L, int64_t rs, int64_t 
     }
 #pragma GCC unroll 8
     for (int j = 0; j < n; j++) {
-        const vec inverse = 1 / square_root(c[j][j]);
+        const vec least = s->ridge[i0 + j], inverse = 1 / square_root(pick(c[j][j] < least, least, c[j][j]));
         a[j * rs + i0 + j] = inverse;
 #pragma GCC unroll 8
         for (int i = j + 1; i < n; i++) {

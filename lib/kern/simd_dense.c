@@ -17,12 +17,12 @@ static inline __attribute__((always_inline)) void scale(int64_t from, int64_t n,
     for (int64_t j = from; j < n; j++) x[j] *= a;
 }
 
-void NAME(dense_factor)(int64_t n, void *matrix, int64_t rs)
+void NAME(dense_factor)(int64_t n, const void *least, void *matrix, int64_t rs)
 {
     real *A = matrix;
     for (int64_t i = 0; i < n; i++) {
         real *row = A + i * rs;
-        const real inverse = 1 / (real)__builtin_sqrt((double)row[i]);
+        const real floor = ((const real *)least)[i], inverse = 1 / (real)__builtin_sqrt((double)(row[i] < floor ? floor : row[i]));
         row[i] = inverse;
         scale(i + 1, n, inverse, row);
         for (int64_t j = i + 1; j < n; j++) subtract(j, n, row[j], row, A + j * rs);

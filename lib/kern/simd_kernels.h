@@ -28,7 +28,7 @@ void NAME(ridge_row)(int64_t, int64_t, void *, void *);
 void NAME(ridge_apply)(int64_t, int64_t, const void *, void *, void *);
 
 void NAME(combine)(int64_t, int64_t, int, const void *, int64_t, const void *, int64_t, int, void *, int64_t);
-void NAME(dense_factor)(int64_t, void *, int64_t);
+void NAME(dense_factor)(int64_t, const void *, void *, int64_t);
 void NAME(dense_forward)(int64_t, int64_t, const void *, int64_t, void *, int64_t);
 void NAME(dense_backward)(int64_t, int64_t, const void *, int64_t, void *, int64_t);
 void NAME(multiply)(int64_t, const void *, const void *, void *);

@@ -140,6 +140,13 @@ void NAME(row_ridge)(int64_t T, int64_t n, const void *ridge, const void *X, int
     }
 }
 
+/* A size that can be divided by: 0, or at least the smallest normal number. */
+INLINE vec floored(vec size)
+{
+    const vec least = splat((real)(REAL_BITS == 32 ? (double)__FLT_MIN__ : __DBL_MIN__));
+    return pick((size > 0) & (size < least), least, size);
+}
+
 INLINE vec larger(vec size, vec x)
 {
     const vec y = pick(x < 0, -x, x);
@@ -161,7 +168,7 @@ void NAME(row_max)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *out)
         const vec *x = (const vec *)X + t * x_rs;
         vec size = {0};
         for (int64_t j = 0; j < n; j++) size = larger(size, x[j]);
-        ((vec *)out)[t] = size;
+        ((vec *)out)[t] = floored(size);
     }
 }
 
@@ -269,7 +276,7 @@ void NAME(row_max_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *
         for (int64_t j = 0; j < n; j += LANES) size = larger(size, get(x + j, n - j));
         real top = size[0];
         for (int l = 1; l < LANES; l++) if (size[l] > top) top = size[l];
-        ((real *)out)[t] = top;
+        ((real *)out)[t] = floored(splat(top))[0];
     }
 }
 

@@ -23,13 +23,14 @@ static mat negated(const kern *k, int64_t n, int64_t m, mat X, void *minus)
     return out;
 }
 
-void dense_cholesky(const kern *k, void *ps, void *scratch, int64_t d, void *A, int64_t rs)
+void dense_cholesky(const kern *k, void *ps, void *scratch, int64_t d, const void *ridge, void *A, int64_t rs)
 {
+    for (int64_t i = 0; i < d; i++) k->add(1, kern_at(k, ridge, i), kern_at(k, A, i * (rs + 1)));
     for (int64_t i = 0; i < d; i += BLOCK) {
         const int64_t n = least(BLOCK, d - i), rest = d - i - n;
         void *corner = kern_at(k, A, i * rs + i);
         const mat row = {kern_at(k, corner, n), rs, 1};
-        k->dense_factor(n, corner, rs);
+        k->dense_factor(n, kern_at(k, ridge, i), corner, rs);
         if (rest == 0) break;
         k->dense_forward(n, rest, corner, rs, row.p, rs);
         const mat minus = negated(k, n, rest, row, scratch);

@@ -1,12 +1,12 @@
-/* Cholesky of one dense symmetric positive definite matrix: A = U^T U. Row-major, row stride rs, upper triangle, on kernels for one lane. U keeps the
- * reciprocals of its diagonal. A matrix that is not positive definite gives NaN. */
+/* Cholesky of one dense symmetric matrix: A + diag(ridge) = U^T U, A positive semidefinite, ridge > 0. Row-major, row stride rs, upper triangle, on kernels for one
+ * lane. U keeps the reciprocals of its diagonal. Pivots are at least the ridge, as they are without rounding. */
 #ifndef LSQ_DENSE_H
 #define LSQ_DENSE_H
 
 #include "kern/kern.h"
 
 int64_t dense_scratch(const kern *k, int64_t d, int64_t columns);       /* bytes, for solves of up to so many right-hand sides at once */
-void dense_cholesky(const kern *k, void *product_scratch, void *scratch, int64_t d, void *A, int64_t rs);           /* columns >= d */
+void dense_cholesky(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *ridge, void *A, int64_t rs);      /* scratch: columns >= d */
 void dense_solve(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs);   /* B [d x columns] <- A^-1 B */
 
 #endif

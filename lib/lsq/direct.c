@@ -222,8 +222,7 @@ static void solve_dense(const kern *k, const systems *s, void *ps, const workspa
     if (beta) k->row_scale(1, d, beta, 1, key.p, d, w->weighted, d);
     k->row_add(d, d, w->weighted, 1, key.p, 0, w->M, d);
     memcpy(w->U, w->M, bytes_of(k, d, d));
-    for (int64_t j = 0; j < d; j++) k->add(1, kern_at(k, s->ridge, j), kern_at(k, w->U, j * (d + 1)));
-    dense_cholesky(k, ps, w->dense, d, w->U, d);
+    dense_cholesky(k, ps, w->dense, d, s->ridge, w->U, d);
     for (int r = 0; r < right; r++) k->store(1, d, 1, row(k, B[r], i), d, kern_at(k, w->columns, r), 0, 0, right);
     dense_solve(k, ps, w->dense, d, w->U, d, right, w->columns, right);
     for (int r = 0; r < right; r++) k->load(1, d, 1, kern_at(k, w->columns, r), 0, 0, right, row(k, X[r], i), d);

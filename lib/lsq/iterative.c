@@ -76,8 +76,7 @@ static void invert_middle(const kern *k, const systems *s, void *ps, const works
         k->cholesky(d, M.p, d, NULL, NULL, NULL, NULL, s->ridge, M.p, d);
         k->cholesky_solve(d, M.p, d, d, w->inverse, d, w->inverse, d);
     } else {
-        for (int64_t i = 0; i < d; i++) k->add(1, kern_at(k, s->ridge, i), kern_at(k, M.p, i * (d + 1)));
-        dense_cholesky(k, ps, w->dense, d, M.p, d);
+        dense_cholesky(k, ps, w->dense, d, s->ridge, M.p, d);
         dense_solve(k, ps, w->dense, d, M.p, d, d, w->inverse, d);
     }
 }

@@ -46,7 +46,7 @@ typedef struct mesa_operands {
     void *HT, *ST;                 /* likewise, after the last token */
     mat O, X;                      /* T x dv; T x d */
     mesa_certificate certificate;  /* of x in forward, of u in backward */
-    mat dO;                        /* may be overwritten */
+    mat dO;
     const void *dHT, *dST;         /* gradients of final states; absent: zeros */
     mat dQ, dK, dV;                /* distinct from every input */
     mat dbeta, dlog_gamma;         /* T x 1; the second is 0 where g is 0 */

@@ -219,8 +219,7 @@ static void refresh(const online_plan *p, void *ps, const workspace *w, online *
     const int64_t d = p->d;
     mirror(p, o->H);
     memcpy(w->U, o->H, (size_t)(d * d) * sizeof(double));
-    for (int64_t i = 0; i < d; i++) w->U[i * (d + 1)] += o->ridge[i];
-    dense_cholesky(p->k, ps, w->dense, d, w->U, d);
+    dense_cholesky(p->k, ps, w->dense, d, o->ridge, w->U, d);
     memset(o->R, 0, (size_t)(d * d) * sizeof(double));
     for (int64_t i = 0; i < d; i++) o->R[i * (d + 1)] = 1;
     dense_solve(p->k, ps, w->dense, d, w->U, d, d, o->R, d);

@@ -27,6 +27,8 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
 {
     const mesaopt_status status = heads_plan(ctx, b);
     if (status != MESAOPT_OK) return status;
+    if (gated(b) && choice(b, MESAOPT_KEY_SOLVER) == MESA_SHERMAN_MORRISON)
+        return fail(ctx, MESAOPT_E_UNSUPPORTED, "solver: sherman_morrison with gates=sigmoid, expected gates=none: with forgetting its ridge decays as well");
     const extents e = heads_extents(b, 0);
     b->param[RIDGE] = by_channel(b) ? (parameter){"theta", e.heads, e.d, 0, log(expm1(1 - ridge_min(b))), 0, 0} : (parameter){"lambda", 1, e.heads, 0, 1, 0, 1};
     b->n_params = GATES;
@@ -134,7 +136,12 @@ static void set_real(const kern *k, void *p, int64_t i, double x)
     else ((double *)p)[i] = x;
 }
 
-static double lambda_of(const block *b, const pass *p, int64_t i) { return fmax(LEAST_LAMBDA, real_at(p->k, param_mat(p->k, p->params, &b->param[RIDGE]).p, i)); }
+/* Below the least lambda the layer and its gradient are those of the least: a step that went too far can be undone. */
+static double lambda_of(const block *b, const pass *p, int64_t i)
+{
+    const double lambda = real_at(p->k, param_mat(p->k, p->params, &b->param[RIDGE]).p, i);
+    return lambda < LEAST_LAMBDA ? LEAST_LAMBDA : lambda;                 /* NaN stays */
+}
 
 static void fill_ridge(const block *b, const pass *p, const extents *e, const work *w)
 {
