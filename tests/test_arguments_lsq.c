@@ -45,13 +45,15 @@ static void lsq_plan_rows(void)
 static void lsq_workspace_rows(mesaopt_lsq *l)
 {
     int64_t *bytes = &f->out.whole;
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_lsq_workspace(NULL, MESAOPT_F32, 1, 1, 1, 0, bytes));
-    BAD(MESAOPT_E_DTYPE, "dtype: i32, expected f32 or f64", mesaopt_lsq_workspace(l, MESAOPT_I32, 1, 1, 1, 0, bytes));
-    BAD(MESAOPT_E_ARGUMENT, "batch: -1", mesaopt_lsq_workspace(l, MESAOPT_F32, -1, 1, 1, 0, bytes));
-    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_lsq_workspace(l, MESAOPT_F32, 1, -1, 1, 0, bytes));
-    BAD(MESAOPT_E_ARGUMENT, "heads: 2147483648", mesaopt_lsq_workspace(l, MESAOPT_F32, 1, 1, (int64_t)MOST + 1, 0, bytes));
-    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_lsq_workspace(l, MESAOPT_F32, 1, 1, 1, 0, NULL));
-    BAD(MESAOPT_E_MEMORY, "the workspace overflows", mesaopt_lsq_workspace(l, MESAOPT_F64, MOST, MOST, MOST, 1, bytes));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_lsq_workspace(NULL, MESAOPT_F32, 1, 1, 1, 0, 0, bytes));
+    BAD(MESAOPT_E_DTYPE, "dtype: i32, expected f32 or f64", mesaopt_lsq_workspace(l, MESAOPT_I32, 1, 1, 1, 0, 0, bytes));
+    BAD(MESAOPT_E_ARGUMENT, "batch: -1", mesaopt_lsq_workspace(l, MESAOPT_F32, -1, 1, 1, 0, 0, bytes));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_lsq_workspace(l, MESAOPT_F32, 1, -1, 1, 0, 0, bytes));
+    BAD(MESAOPT_E_ARGUMENT, "heads: 2147483648", mesaopt_lsq_workspace(l, MESAOPT_F32, 1, 1, (int64_t)MOST + 1, 0, 0, bytes));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: -1, expected 0 to", mesaopt_lsq_workspace(l, MESAOPT_F32, 1, 1, 1, -1, 0, bytes));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: 2, expected 0 to 0", mesaopt_lsq_workspace(l, MESAOPT_F32, 3, 1, 1, 2, 0, bytes));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_lsq_workspace(l, MESAOPT_F32, 1, 1, 1, 0, 0, NULL));
+    BAD(MESAOPT_E_MEMORY, "the workspace overflows", mesaopt_lsq_workspace(l, MESAOPT_F64, MOST, MOST, MOST, 0, 1, bytes));
 }
 
 /* Each row with the further operands that follow. */

@@ -47,8 +47,10 @@ typedef struct mesaopt_lsq mesaopt_lsq;
 /** Plans a solver (scope MESAOPT_SCOPE_LSQ, NULL: defaults) for keys of d_key and values of d_val channels. The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t d_key, int64_t d_val, mesaopt_lsq **out);
 
-/** Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when `adjoint` is not 0. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int32_t adjoint, int64_t *bytes);
+/** Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when `adjoint` is not 0. sequences: how many MESAOPT_LSQ_OFFSETS
+ *  make of a batch of 1; 0: without offsets. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int64_t sequences,
+                                                 int32_t adjoint, int64_t *bytes);
 
 /** out [B, T, H, dv] for all steps, and what else `which` asks for. Outputs must not overlap inputs or each other. MESAOPT_NOT_CONVERGED: an iterative solver
  *  missed its tolerance in some rows; the context's text says how many, and the setting fallback what became of them. Since 0.1. */

@@ -281,7 +281,8 @@ mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, cons
     return call_end(lsq, &held, status);
 }
 
-mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int32_t adjoint, int64_t *bytes)
+mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int64_t sequences,
+                                     int32_t adjoint, int64_t *bytes)
 {
     if (!handle_ok(lsq, OBJECT_LSQ)) return MESAOPT_E_ARGUMENT;
     mesaopt_ctx *ctx = lsq->head.ctx;
@@ -290,9 +291,10 @@ mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int6
     CHECK(check_extent(ctx, batch, 0, INT32_MAX, "batch"));
     CHECK(check_extent(ctx, length, 0, INT32_MAX, "length"));
     CHECK(check_extent(ctx, heads, 0, INT32_MAX, "heads"));
+    CHECK(check_extent(ctx, sequences, 0, batch == 1 ? INT32_MAX : 0, "sequences"));
     CHECK(check_not_null(ctx, bytes, "bytes"));
     if (status != MESAOPT_OK) return status;
-    checked c = {.ctx = ctx, .l = lsq, .adjoint = adjoint != 0, .s = {batch, length, heads, batch, dtype}};
+    checked c = {.ctx = ctx, .l = lsq, .adjoint = adjoint != 0, .s = {batch, length, heads, sequences ? sequences : batch, dtype}};
     mesaopt_view views[LSQ_OPERANDS], q = {.shape = {batch, length, heads, lsq->d}, .stride = {1, 1, 1, 2}, .ndim = 4, .dtype = dtype}, v = q;
     v.shape[3] = lsq->dv;
     for (int32_t i = 1; i < LSQ_OPERANDS; i++) {
@@ -304,6 +306,7 @@ mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int6
         c.v.op[i] = &views[i];
     }
     c.v.q = c.v.k = &q, c.v.v = &v;
+    if (sequences) c.v.op[MESAOPT_LSQ_OFFSETS] = &q;                /* is there; nobody reads it */
     if (adjoint) c.v.dout = c.v.dv = &v, c.v.dq = c.v.dk = &q;
     else c.v.out = &v;
     const int64_t need = lsq_bytes(lsq, &c.s, &c.v);
