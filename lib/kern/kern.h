@@ -87,18 +87,16 @@ struct kern {
                               void *da, void *db, void *work);
 
     /* Symmetric positive definite systems, one per lane, simd_mesa.c and simd_cholesky.c; likewise always `width` lanes. Only lower triangles are touched. */
-    /* R <- the inverse of inv(R) + sum_t b_t k_t k_t^T step by step, x_t = R_t q_t; beta NULL: 1; X may be Q; work: 4 d elements. */
-    void (*sherman_morrison)(int64_t T, int64_t d, void *R, int64_t rs, const void *K, int64_t k_rs, const void *beta, int64_t beta_rs,
-                             const void *Q, int64_t q_rs, void *X, int64_t x_rs, void *work);
     /* H <- (high + low) H + beta key key^T (key NULL: H stays; beta, high with low NULL: 1); L L^T = H + diag(ridge), 1 / L_ii on the diagonal of L. */
     void (*cholesky)(int64_t d, void *H, int64_t h_rs, const void *key, const void *beta, const void *high, const void *low, const void *ridge,
                      void *L, int64_t l_rs);
     void (*cholesky_solve)(int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs);   /* rows X = inv(L L^T) B; X may be B */
     void (*cholesky_inverse)(int64_t d, void *L, int64_t l_rs, void *R, int64_t r_rs);        /* R = inv(L L^T), lower triangle; L is overwritten; d >= 20 */
-    /* A segment with gates that multiply to a > 0: R, the inverse of H + diag(ridge) before it, moves on with the weights beta / a; rows [T][sets][d] (row stride
-     * t_rs, sets 1 or 2): right-hand sides, then inv(H_t + diag(ridge)) of them. Cost grows with 1 / a. work: 3 d + 10 d elements. */
-    void (*forgetting_steps)(int64_t T, int64_t d, void *R, int64_t rs, const void *K, int64_t k_rs, const void *beta, int64_t beta_rs,
-                             const void *high, const void *low, int64_t g_rs, const void *ridge, int sets, void *rows, int64_t t_rs, void *work);
+    /* R, the inverse of H + diag(ridge) before the first of T steps, moves on with the keys; row t of X[i] = inv(H_t + diag(ridge)) of row t of B[i], i < sets <= 2;
+     * X[i] may be B[i]. Gates (high + low; p NULL: 1) have to multiply to some a > 0: cost grows with 1 / a. The first `refined` sets are
+     * refined with H, which moves on as well, and is not needed otherwise. beta.p NULL: 1; work: 15 d elements. */
+    void (*inverse_steps)(int64_t T, int64_t d, void *R, void *H, int64_t rs, mat K, mat beta, mat high, mat low, const void *ridge,
+                          int sets, int refined, const mat *B, const mat *X, void *work);
 
     /* n reals: s = 1 / (1 + e^-z), c = 1 - s without cancellation, log_s = log s; outputs may be z, and log_s NULL. */
     void (*sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s);

@@ -38,12 +38,10 @@ void NAME(carry)(int64_t, double, const void *, double *, void *);
 void NAME(inverse_sqrt)(int64_t, void *);
 void NAME(sigmoid)(int64_t, const void *, void *, void *, void *);
 void NAME(gates)(int64_t, const void *, void *, void *);
-void NAME(sherman_morrison)(int64_t, int64_t, void *, int64_t, const void *, int64_t, const void *, int64_t, const void *, int64_t, void *, int64_t, void *);
 void NAME(cholesky)(int64_t, void *, int64_t, const void *, const void *, const void *, const void *, const void *, void *, int64_t);
 void NAME(cholesky_solve)(int64_t, const void *, int64_t, int64_t, const void *, int64_t, void *, int64_t);
 void NAME(cholesky_inverse)(int64_t, void *, int64_t, void *, int64_t);
-void NAME(forgetting_steps)(int64_t, int64_t, void *, int64_t, const void *, int64_t, const void *, int64_t, const void *, const void *, int64_t,
-                            const void *, int, void *, int64_t, void *);
+void NAME(inverse_steps)(int64_t, int64_t, void *, void *, int64_t, mat, mat, mat, mat, const void *, int, int, const mat *, const mat *, void *);
 void NAME(precondition)(int64_t, int64_t, const double *, const double *, double, const void *, int64_t, const void *, void *, void *);
 void NAME(precondition_back)(int64_t, int64_t, const double *, const double *, const void *, int64_t, const void *, const void *, void *, void *, void *);
 #define ROW_KERNELS(one) \

@@ -11,8 +11,8 @@
     .ridge_row = NAME(ridge_row), .ridge_apply = NAME(ridge_apply), .precondition = NAME(precondition), .precondition_back = NAME(precondition_back), \
     .sigmoid = NAME(sigmoid), .inverse_sqrt = NAME(inverse_sqrt), \
     .gates = NAME(gates), .carry = NAME(carry), .multiply = NAME(multiply), .ratio = NAME(ratio), .above = NAME(above), \
-    .sherman_morrison = NAME(sherman_morrison), .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
-    .cholesky_inverse = NAME(cholesky_inverse), .forgetting_steps = NAME(forgetting_steps), \
+    .cholesky = NAME(cholesky), .cholesky_solve = NAME(cholesky_solve), \
+    .cholesky_inverse = NAME(cholesky_inverse), .inverse_steps = NAME(inverse_steps), \
     .combine = NAME(combine), .dense_factor = NAME(dense_factor), .dense_forward = NAME(dense_forward), .dense_backward = NAME(dense_backward)
 #define ROWS(one) \
     .decay = NAME(decay##one), .mask = NAME(mask##one), .row_scale = NAME(row_scale##one), .row_dot = NAME(row_dot##one), \

@@ -1,5 +1,6 @@
 /* Direct solvers of the systems, segment by segment: a Cholesky factor for every token; Sherman-Morrison; or (MESA_SEGMENTS) one factor for a whole segment, whose
- * inverse follows the keys by Sherman-Morrison, and the gates by Chebyshev's iteration on a spectrum that is known beforehand (kern/simd_mesa.c).
+ * inverse follows the keys by Sherman-Morrison, and the gates by Chebyshev's iteration on a spectrum that is known beforehand (kern/simd_mesa.c). What an inverse
+ * gives is refined once where the condition is not small, above all in the adjoint: its solutions are small along the keys, and gradients weigh just these.
  *
  * They work on panels of native width, one system per lane. A panel of one lane, a long sequence, is cut: its next `width` segments become
  * the lanes, each starting from its own H, which products of whole segments advance. Matrices too wide for that are factored one by one. */
@@ -7,11 +8,17 @@
 #include "lsq/systems.h"
 #include <string.h>
 
-enum { SEGMENT = 16, WORK = 13 };  /* tokens of a segment, at most */
+/* Tokens of a segment, at most; of one that no gate shortens, on panels. What rounding leaves in H or its inverse grows from token to token, in one direction where keys
+ * repeat: between segments H is a sum of whole products. */
+enum { SEGMENT = 16, LONG_SEGMENT = 64, WORK = 15 };
 static const double LEAST_GATE = 0.2;                  /* below, factors for every token are cheaper than the iteration */
+/* Refinement: bounds of the condition number from which on solutions need it, u of the adjoint and x. An inverse leaves kappa^2 roundings in a gradient by u
+ * where a factor leaves kappa, and a few times the roundings in outputs by x. */
+static const double REFINE_U = 32, REFINE_X = 256;
 
 typedef struct workspace {
     void *H, *L, *work;            /* panels of native width: d x rs, d x rs, WORK d */
+    void *kept, *norms;            /* d x rs: H beside its inverse, to refine with; longest problem + 1 */
     void *rows;                    /* the same: right-hand sides of a segment, segment x SYSTEMS_RIGHT x d */
     mat D;                         /* of a segment */
     void *weighted, *coefficient;  /* a segment's keys times b w; b w */
@@ -27,6 +34,9 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Tokens of a segment when `left` of them are still to come. */
 static int64_t segment_of(const kern *k, int64_t left) { return least(SEGMENT, (left + k->width - 1) / k->width); }
+
+/* Longest segment of this call. */
+static int64_t longest(const kern *k, const systems *s) { return k->lanes > 1 && s->solver != MESA_CHOLESKY && !s->s.high.p ? LONG_SEGMENT : SEGMENT; }
 
 static int one_by_one(const kern *k, const systems *s) { return k->lanes == 1 && s->d > SYSTEMS_LANES; }
 
@@ -46,10 +56,14 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
     w.H = arena_take(a, d * stride_of(d), real);
     w.L = arena_take(a, d * stride_of(d), real);
     w.work = arena_take(a, WORK * d, real);
+    if (s->solver != MESA_CHOLESKY) {
+        w.kept = arena_take(a, d * stride_of(d), real);
+        w.norms = arena_take(a, longest(k, s) + 1, real);
+    }
     w.rows = arena_take(a, SEGMENT * SYSTEMS_RIGHT * d, real);
     w.D = chunk_space(a, k, s->s.high.p != NULL, SEGMENT);
-    w.weighted = arena_take(a, SEGMENT * d, k->lanes * k->size);
-    w.coefficient = arena_take(a, SEGMENT, k->lanes * k->size);
+    w.weighted = arena_take(a, longest(k, s) * d, k->lanes * k->size);
+    w.coefficient = arena_take(a, longest(k, s), k->lanes * k->size);
     w.state = carried_take(a, k, d, d);
     if (k->lanes > 1) return w;
     w.stage = arena_take(a, (k->width + 1) * stage_of(d), k->size);
@@ -75,7 +89,7 @@ static void fill(const kern *k, int64_t n, double x, void *to)
 
 static void *row(const kern *k, mat m, int64_t t) { return m.p ? kern_at(k, m.p, t * m.rs) : NULL; }
 
-/* H over the n <= SEGMENT tokens from t on; to: where its working copy goes, or NULL. */
+/* H over the n tokens of a segment from t on; to: where its working copy goes, or NULL. */
 static void advance(const kern *k, const systems *s, void *ps, workspace *w, int64_t t, int64_t n, void *to)
 {
     const chunk c = chunk_at(k, &s->s, w->D, t, n);
@@ -91,14 +105,10 @@ static void advance(const kern *k, const systems *s, void *ps, workspace *w, int
 
 /* ---- panels of native width ---- */
 
-/* Copies the lower triangle of a symmetric panel matrix, or (full) mirrors it into a dense one. */
-static void copy_lower(const kern *k, int64_t d, const void *from, int64_t from_rs, void *to, int64_t to_rs, int full)
+/* The lower triangle of a dense panel matrix. */
+static void copy_lower(const kern *k, int64_t d, const void *from, void *to, int64_t to_rs)
 {
-    const size_t real = (size_t)(k->lanes * k->size);
-    for (int64_t i = 0; i < d; i++) {
-        memcpy(kern_at(k, to, i * to_rs), kern_at(k, from, i * from_rs), (size_t)(i + 1) * real);
-        for (int64_t j = 0; full && j < i; j++) memcpy(kern_at(k, to, j * to_rs + i), kern_at(k, from, i * from_rs + j), real);
-    }
+    for (int64_t i = 0; i < d; i++) memcpy(kern_at(k, to, i * to_rs), kern_at(k, from, i * d), bytes_of(k, 1, i + 1));
 }
 
 /* One segment on a panel of native width, whose starting H is in the workspace; rows [T][n][d]: right-hand sides, then solutions. */
@@ -107,7 +117,7 @@ typedef struct problem {
     enum mesa_solver solver;
     mat K, beta, high, low;
     const void *ridge;
-    int n;
+    int n, adjoint;
     void *rows;
 } problem;
 
@@ -136,16 +146,15 @@ static void invert(const kern *k, int64_t d, const void *ridge, const workspace 
     k->cholesky_solve(d, w->L, rs, d, w->H, rs, w->H, rs);
 }
 
-/* From R = (H + Lambda)^-1, which waits in w->L for the second set. */
-static void sherman_morrison_rows(const kern *k, int64_t T, const problem *p, const workspace *w, const mat *B, const mat *X)
+/* From one inverse on. */
+static void inverse_rows(const kern *k, const problem *p, const workspace *w, const mat *B, const mat *X)
 {
     const int64_t d = p->d, rs = stride_of(d);
+    const double condition = systems_condition(k, p->T, d, p->K, p->beta, p->high, p->low, w->H, rs, p->ridge, w->norms);
+    const int refined = condition > REFINE_X ? p->n : condition > REFINE_U && p->adjoint ? 1 : 0;
+    if (refined) memcpy(w->kept, w->H, bytes_of(k, d, rs));
     invert(k, d, p->ridge, w);
-    if (p->n > 1) memcpy(w->L, w->H, bytes_of(k, d, rs));
-    for (int i = 0; i < p->n; i++) {
-        if (i > 0) memcpy(w->H, w->L, bytes_of(k, d, rs));
-        k->sherman_morrison(T, d, w->H, rs, p->K.p, p->K.rs, p->beta.p, p->beta.rs, B[i].p, B[i].rs, X[i].p, X[i].rs, w->work);
-    }
+    k->inverse_steps(p->T, d, w->H, w->kept, rs, p->K, p->beta, p->high, p->low, p->ridge, p->n, refined, B, X, w->work);
 }
 
 /* Smallest product of the gates of a lane. */
@@ -165,17 +174,9 @@ static double least_gate(const kern *k, const problem *p)
 
 static void solve_problem(const kern *k, const problem *p, const workspace *w)
 {
-    const int64_t d = p->d;
-    const mat rows[] = {{p->rows, p->n * d, 1}, {kern_at(k, p->rows, d), p->n * d, 1}};
-    if (p->solver == MESA_SHERMAN_MORRISON || (p->solver == MESA_SEGMENTS && !p->high.p)) {
-        sherman_morrison_rows(k, p->T, p, w, rows, rows);
-    } else if (p->solver == MESA_SEGMENTS && least_gate(k, p) >= LEAST_GATE) {
-        invert(k, d, p->ridge, w);
-        k->forgetting_steps(p->T, d, w->H, stride_of(d), p->K.p, p->K.rs, p->beta.p, p->beta.rs, p->high.p, p->low.p, p->high.rs, p->ridge,
-                            p->n, p->rows, p->n * d, w->work);
-    } else {
-        cholesky_rows(k, p, w);
-    }
+    const mat rows[] = {{p->rows, p->n * p->d, 1}, {kern_at(k, p->rows, p->d), p->n * p->d, 1}};
+    if (p->solver != MESA_CHOLESKY && (!p->high.p || least_gate(k, p) >= LEAST_GATE)) inverse_rows(k, p, w, rows, rows);
+    else cholesky_rows(k, p, w);
 }
 
 /* ---- one lane: segments ---- */
@@ -254,7 +255,7 @@ static void solve_segments(const kern *k, const systems *s, void *ps, workspace 
     mat high = gather(k, s->s.high, 1, t, n, c, w->high, 1), low = gather(k, s->s.low, 1, t, n, c, w->low, 1);
     if (high.p) open_gates(wide, n, c, &high);
     for (int i = 0; i < right; i++) gather(k, B[i], d, 0, n, c, kern_at(wide, w->rows, i * d), right * d);
-    solve_problem(wide, &(problem){c, d, s->solver, K, beta, high, low, w->ridge, right, w->rows}, w);
+    solve_problem(wide, &(problem){c, d, s->solver, K, beta, high, low, w->ridge, right, s->adjoint, w->rows}, w);
     for (int i = 0; i < right; i++) scatter(k, (mat){kern_at(wide, w->rows, i * d), right * d, 1}, d, 0, n, c, X[i]);
     memcpy(w->stage, w->state.now, bytes_of(k, d, d));
 }
@@ -262,23 +263,24 @@ static void solve_segments(const kern *k, const systems *s, void *ps, workspace 
 static void solve_wide(const kern *k, const systems *s, void *ps, workspace *w, int64_t t0, int64_t n, int right, const mat *B, const mat *X)
 {
     const int64_t d = s->d, rs = stride_of(d);
-    problem p = {n, d, s->solver, rows_from(k, s->s.K, t0), rows_from(k, s->s.beta, t0), {0}, {0}, s->ridge, right, w->rows};
-    copy_lower(k, d, w->state.now, d, w->H, rs, 0);
-    const int whole = s->solver == MESA_SHERMAN_MORRISON || (s->solver == MESA_SEGMENTS && !s->s.high.p);
-    if (whole) sherman_morrison_rows(k, n, &p, w, B, X);
+    const int straight = longest(k, s) == LONG_SEGMENT;        /* nothing but inverses: rows stay where they are */
+    problem p = {.d = d, .solver = s->solver, .ridge = s->ridge, .n = right, .adjoint = s->adjoint, .rows = w->rows};
     for (int64_t t = 0; t < n; t += p.T) {
-        p.T = least(SEGMENT, n - t);
-        if (!whole) {
-            if (s->solver == MESA_SEGMENTS && t > 0) copy_lower(k, d, w->state.now, d, w->H, rs, 0);
-            p.K = rows_from(k, s->s.K, t0 + t), p.beta = rows_from(k, s->s.beta, t0 + t);
-            p.high = rows_from(k, s->s.high, t0 + t), p.low = rows_from(k, s->s.low, t0 + t);
-            for (int i = 0; i < right; i++) rows_copy(k, p.T, d, rows_from(k, B[i], t), (mat){kern_at(k, p.rows, i * d), right * d, 1});
+        mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
+        p.T = least(longest(k, s), n - t);
+        p.K = rows_from(k, s->s.K, t0 + t), p.beta = rows_from(k, s->s.beta, t0 + t);
+        p.high = rows_from(k, s->s.high, t0 + t), p.low = rows_from(k, s->s.low, t0 + t);
+        copy_lower(k, d, w->state.now, w->H, rs);
+        for (int i = 0; i < right; i++) b[i] = rows_from(k, B[i], t), x[i] = rows_from(k, X[i], t);
+        if (straight) {
+            inverse_rows(k, &p, w, b, x);
+        } else {
+            for (int i = 0; i < right; i++) rows_copy(k, p.T, d, b[i], (mat){kern_at(k, p.rows, i * d), right * d, 1});
             solve_problem(k, &p, w);
-            for (int i = 0; i < right; i++) rows_copy(k, p.T, d, (mat){kern_at(k, p.rows, i * d), right * d, 1}, rows_from(k, X[i], t));
+            for (int i = 0; i < right; i++) rows_copy(k, p.T, d, (mat){kern_at(k, p.rows, i * d), right * d, 1}, x[i]);
         }
-        if (s->solver != MESA_CHOLESKY) advance(k, s, ps, w, t0 + t, p.T, NULL);
+        advance(k, s, ps, w, t0 + t, p.T, NULL);
     }
-    if (s->solver == MESA_CHOLESKY) copy_lower(k, d, w->H, rs, w->state.now, d, 1);
 }
 
 void direct_solve(const kern *k, const systems *s, void *ps, void *scratch, int64_t t, int64_t n, const carried *before, carried *after, int right,

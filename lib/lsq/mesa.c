@@ -53,7 +53,7 @@ static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_ope
     }
     const stream s = {T, m->K, m->beta, high, low};
     l.attention = (gated){s, d, dv, h->chunk, m->V, m->S0, backward ? l.ST : m->ST, dscores};
-    l.system = (systems){s, d, h->chunk, h->solver, h->tolerance, h->iterations, h->fallback, m->ridge, m->H0, backward ? l.HT : m->HT, m->certificate};
+    l.system = (systems){s, d, h->chunk, h->solver, h->tolerance, h->iterations, h->fallback, m->ridge, m->H0, backward ? l.HT : m->HT, m->certificate, backward};
     const int64_t solve = systems_scratch(k, &l.system), attend = gated_scratch(k, &l.attention, backward);
     l.core = arena_take(a, solve > attend ? solve : attend, solve < 0 || attend < 0 ? -1 : 1);
     return l;

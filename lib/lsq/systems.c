@@ -13,7 +13,7 @@ typedef struct workspace {
     mat D;                         /* of a chunk, for certificates */
     operation_space operation;
     void *AX;                      /* C x d */
-    void *rr, *norm, *one;         /* C, region, 1 */
+    void *rr, *norm, *one;         /* C, region + 1, 1 */
     void *core;
 } workspace;
 
@@ -40,7 +40,7 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
         w.AX = arena_take(a, C * d, real);
         w.rr = arena_take(a, C, real);
     }
-    w.norm = arena_take(a, C > REGION ? C : REGION, real), w.one = arena_take(a, 1, real);
+    w.norm = arena_take(a, (C > REGION ? C : REGION) + 1, real), w.one = arena_take(a, 1, real);
     const systems trial = with_solver(s, MESA_JACOBI);
     const int64_t direct = s->solver == MESA_AUTO || is_direct(s->solver) ? direct_scratch(k, s) : 0;
     const int64_t iterative = iterates(s->solver) ? iterative_scratch(k, s->solver == MESA_AUTO ? &trial : s) : 0;
@@ -86,16 +86,15 @@ static void certify_all(const kern *k, const systems *s, void *ps, workspace *w,
     }
 }
 
-/* Largest bound of the region's condition numbers over rows and lanes. */
-static double largest_condition(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n)
+double systems_condition(const kern *k, int64_t n, int64_t d, mat K, mat beta, mat high, mat low, const void *H, int64_t rs, const void *ridge, void *space)
 {
-    const mat K = rows_from(k, s->s.K, t), beta = rows_from(k, s->s.beta, t), high = rows_from(k, s->s.high, t), low = rows_from(k, s->s.low, t);
+    void *norm = space, *one = kern_at(k, space, n);
     double most = 1;
-    k->norms(n, s->d, K.p, K.rs, beta.p, beta.rs, high.p, low.p, high.rs, w->H.now, s->d, s->ridge, w->norm, w->one);
+    k->norms(n, d, K.p, K.rs, beta.p, beta.rs, high.p, low.p, high.rs, H, rs, ridge, norm, one);
     for (int64_t i = 0; i < n; i++) {
-        k->ratio(k->lanes, kern_at(k, w->norm, i), w->one, kern_at(k, w->norm, i));
+        k->ratio(k->lanes, kern_at(k, norm, i), one, kern_at(k, norm, i));
         for (int l = 0; l < k->lanes; l++) {
-            const void *x = kern_at(k, w->norm, i);
+            const void *x = kern_at(k, norm, i);
             const double c = k->size == 4 ? (double)((const float *)x)[l] : ((const double *)x)[l];
             if (c > most) most = c;
         }
@@ -107,7 +106,9 @@ static enum mesa_solver pick(const kern *k, const systems *s, const workspace *w
 {
     enum { SEGMENTS_PAY = 96 };
     const double d = (double)s->d, C = (double)(s->chunk < n ? s->chunk : n);
-    const double steps = 1 + 0.5 * sqrt(largest_condition(k, s, w, t, n)) * log(2 / s->tolerance);
+    const double condition = systems_condition(k, n, s->d, rows_from(k, s->s.K, t), rows_from(k, s->s.beta, t), rows_from(k, s->s.high, t), rows_from(k, s->s.low, t),
+                                               w->H.now, s->d, s->ridge, w->norm);
+    const double steps = 1 + 0.5 * sqrt(condition) * log(2 / s->tolerance);
     const enum mesa_solver direct = k->size == 4 && s->d >= SEGMENTS_PAY && s->d <= SYSTEMS_LANES ? MESA_SEGMENTS : MESA_CHOLESKY;
     double cost = d * d * d / 6 + 3 * d * d;
     if (direct == MESA_SEGMENTS) cost = d * d * d / 32 + 9 * d * d;

@@ -15,6 +15,7 @@ typedef struct systems {
     const void *ridge, *H0;
     void *HT;
     mesa_certificate certificate;  /* of the first set */
+    int adjoint;                   /* the first set is u of the adjoint, not x */
 } systems;
 
 enum { SYSTEMS_RIGHT = 2 };        /* sets of right-hand sides that one call solves */
@@ -25,6 +26,9 @@ int64_t systems_scratch(const kern *k, const systems *s);
 /* X[i] = rows solved for B[i], i < n <= SYSTEMS_RIGHT. `defect` (T x 1, p NULL: not wanted): x_t . r_t, x a row of `other`, r the residual of the first
  * set; X[1] may be `other`. Returns the rows that did not converge. */
 int64_t systems_solve(const kern *k, const systems *s, void *product_scratch, void *scratch, int n, const mat *B, const mat *X, mat other, mat defect);
+
+/* Bound of the condition numbers of n systems: the largest (tr H_t + max l) / min l over tokens and lanes, H before the first; space: n + 1 elements. */
+double systems_condition(const kern *k, int64_t n, int64_t d, mat K, mat beta, mat high, mat low, const void *H, int64_t rs, const void *ridge, void *space);
 
 /* ---- direct.c: token by token ---- */
 
