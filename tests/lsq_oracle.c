@@ -231,7 +231,8 @@ typedef struct head {
 static double gate_of(const head *c, int64_t t) { return c->gate ? exp(c->gate[t * c->step]) : 1; }
 static double beta_of(const head *c, int64_t t) { return c->beta ? c->beta[t * c->step] : 1; }
 
-static double forward(const head *c)
+/* Returns the largest condition number; 1 when only outputs and final states are wanted. */
+static double forward(const head *c, int only_outputs)
 {
     const int64_t d = c->d, dv = c->dv;
     double *L = malloc((size_t)(d * d) * sizeof *L), *y = malloc((size_t)(2 * d) * sizeof *y), most = 1;
@@ -251,6 +252,7 @@ static double forward(const head *c)
             y[i] = 0;
             for (int64_t j = 0; j < dv; j++) out[j] += S[i * dv + j] * x[i], y[i] += S[i * dv + j] * go[j];
         }
+        if (only_outputs) continue;
         solve(d, L, y, c->u + t * d);
         memcpy(c->dq + t * c->step * d, c->u + t * d, (size_t)d * sizeof *y);
         if (t % 5 == 4 || t == c->T - 1) {
@@ -305,7 +307,7 @@ static double *start(const double *from, int64_t n, int64_t at, double *to)
     return to;
 }
 
-static double reference_head(lsq_case *c, int64_t n, int64_t h)
+static double reference_head(lsq_case *c, int64_t n, int64_t h, int only_outputs)
 {
     const int64_t first = c->starts ? c->starts[n] : n * c->T, T = c->starts ? c->starts[n + 1] - first : c->T, i = first * c->H + h, s = n * c->H + h;
     const int64_t d = c->d, dv = c->dv, dd = d * d, ds = d * dv;
@@ -316,25 +318,39 @@ static double reference_head(lsq_case *c, int64_t n, int64_t h)
                       a[L_DRIDGE] + h * d, a[L_CONDITION] + i, memory, memory + (T + 1) * dd, memory + (T + 2) * (dd + ds)};
     double *R = memory + (T + 1) * (dd + ds), *P = R + dd;
     start(a[L_H0], dd, s * dd, one.Hs), start(a[L_S0], ds, s * ds, one.Ss);
-    const double kappa = forward(&one);
+    const double kappa = forward(&one, only_outputs);
     memcpy(a[L_HL] + s * dd, one.Hs + T * dd, (size_t)dd * sizeof *R), memcpy(a[L_SL] + s * ds, one.Ss + T * ds, (size_t)ds * sizeof *R);
-    backward(&one, start(a[L_DSL], ds, s * ds, P), start(a[L_DHL], dd, s * dd, R));
-    if (a[L_DS0]) memcpy(a[L_DS0] + s * ds, P, (size_t)ds * sizeof *R);
-    for (int64_t j = 0; a[L_DH0] && j < dd; j++) a[L_DH0][s * dd + j] = (R[j] + R[j % d * d + j / d]) / 2;
+    if (!only_outputs) {
+        backward(&one, start(a[L_DSL], ds, s * ds, P), start(a[L_DHL], dd, s * dd, R));
+        if (a[L_DS0]) memcpy(a[L_DS0] + s * ds, P, (size_t)ds * sizeof *R);
+        for (int64_t j = 0; a[L_DH0] && j < dd; j++) a[L_DH0][s * dd + j] = (R[j] + R[j % d * d + j / d]) / 2;
+    }
     free(memory);
     return kappa;
 }
 
-double lsq_reference(lsq_case *c)
+static double all_heads(lsq_case *c, int only_outputs)
 {
     double most = 1;
-    memset(c->at[L_DRIDGE], 0, (size_t)(c->H * c->d) * sizeof(double));
     for (int64_t n = 0; n < c->N; n++)
-        for (int64_t h = 0; h < c->H; h++) {
-            const double kappa = reference_head(c, n, h);
-            most = kappa > most ? kappa : most;
-        }
+        for (int64_t h = 0; h < c->H; h++) most = fmax(most, reference_head(c, n, h, only_outputs));
     return most;
+}
+
+double lsq_reference(lsq_case *c)
+{
+    memset(c->at[L_DRIDGE], 0, (size_t)(c->H * c->d) * sizeof(double));
+    return all_heads(c, 0);
+}
+
+double lsq_loss(lsq_case *c)
+{
+    const enum lsq_array pairs[][2] = {{L_OUT, L_DOUT}, {L_HL, L_DHL}, {L_SL, L_DSL}};
+    double loss = 0;
+    all_heads(c, 1);
+    for (int p = 0; p < 3; p++)
+        for (int64_t i = 0; c->at[pairs[p][1]] && i < lsq_count(c, pairs[p][0]); i++) loss += c->at[pairs[p][0]][i] * c->at[pairs[p][1]][i];
+    return loss;
 }
 
 /* ---- the library ---- */
@@ -380,6 +396,7 @@ mesaopt_status lsq_call(mesaopt_ctx *ctx, const char *settings, int32_t dtype, l
     extras back = e;
     add(&e, c, v, (const enum lsq_array[]){L_HL, L_SL, L_X, L_RESIDUAL, L_ITERATIONS, L_CONDITION, L_ARRAYS});
     const mesaopt_status first = mesaopt_lsq_forward(plan, &v[L_Q], &v[L_K], &v[L_V], &v[L_OUT], e.n, e.which, e.view);
+    if (c->keep) back.which[back.n] = MESAOPT_LSQ_SOLUTION, back.view[back.n++] = v[L_X];
     add(&back, c, v, (const enum lsq_array[]){L_DHL, L_DSL, L_DBETA, L_DGATE, L_DRIDGE, L_DH0, L_DS0, L_U_RESIDUAL, L_ARRAYS});
     const mesaopt_status second = mesaopt_lsq_adjoint(plan, &v[L_Q], &v[L_K], &v[L_V], &v[L_DOUT], &v[L_DQ], &v[L_DK], &v[L_DV], back.n, back.which, back.view);
     char text[512];

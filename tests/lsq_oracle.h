@@ -16,6 +16,7 @@ typedef struct lsq_case {
     int64_t B, T, H, d, dv;
     int64_t N;                     /* sequences: B, or those of `starts` */
     const int64_t *starts;         /* offsets, N + 1; NULL: none */
+    int keep;                      /* the adjoint gets the solution of the forward pass */
     double *at[L_ARRAYS];
 } lsq_case;
 
@@ -33,6 +34,9 @@ void lsq_round(lsq_case *c);                           /* inputs to f32 */
 
 /* Fills every result except for the certificates, of which L_CONDITION gets the condition number itself (sampled); returns the largest. */
 double lsq_reference(lsq_case *c);
+
+/* out . dout and, where they are, h_last . d_h_last + s_last . d_s_last; overwrites those results. */
+double lsq_loss(lsq_case *c);
 
 /* Forward and adjoint of the library: all results. The larger of the two statuses. */
 mesaopt_status lsq_call(mesaopt_ctx *ctx, const char *settings, int32_t dtype, lsq_case *c);
