@@ -256,6 +256,15 @@ $O/docs/api.json $O/docs/api.md: $O/docs/api.%: docs/api.awk $(HEADERS) $O/bin/a
 docs: $O/docs/api.md $O/docs/api.json
 	@echo "API reference: $O/docs/api.md; the same for programs: $O/docs/api.json"
 
+# Figures of the documentation that no example draws; they are committed.
+$O/bin/mesa_error: docs/figures/mesa_error.c $(STATIC)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -Iinclude $(LDFLAGS) -MF $O/gen/mesa_error.d -o $@ $< $(STATIC) $(LIBS)
+figures: $O/bin/mesa_error
+	@mkdir -p $O/docs
+	$O/bin/mesa_error > $O/docs/mesa-error.csv
+	gnuplot -e "set output 'docs/figures/mesa-error.svg'; csv = '$O/docs/mesa-error.csv'" docs/figures/mesa_error.gp
+
 INSTALL_DOCS = README.md CHANGELOG.md LICENSE
 DOCDIR = $(DATADIR)/doc/mesaopt
 install: lib $O/docs/api.json
@@ -288,6 +297,7 @@ help:
 	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
 	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=); uninstall removes it'
 	@echo 'make docs          API reference from the header comments, into $O/docs'
+	@echo 'make figures       draws those of docs/figures that no example draws'
 	@echo 'make asan ubsan tsan    the tests under the sanitizers'
 	@echo 'make fuzz seconds=60    looks for inputs that break the readers'
 	@echo 'make abi           compares the ABI with the committed one; abi-baseline writes it'
@@ -299,9 +309,9 @@ clean:
 	rm -rf $(addprefix $O/,obj gen lib bin docs asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check run-tests run-examples run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs install uninstall deps help clean FORCE
+.PHONY: all lib examples check run-tests run-examples run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
--include $(patsubst %.o,%.d,$(OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(FUZZ_OBJ) $(EXAMPLE_COMMON) $(EXAMPLES:$O/bin/%=$O/obj/examples/%.o)) $O/gen/api_values.d
+-include $(patsubst %.o,%.d,$(OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(FUZZ_OBJ) $(EXAMPLE_COMMON) $(EXAMPLES:$O/bin/%=$O/obj/examples/%.o)) $O/gen/api_values.d $O/gen/mesa_error.d
