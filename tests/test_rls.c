@@ -319,55 +319,6 @@ START_TEST(prefill_and_decode)
 }
 END_TEST
 
-/* A million rows: predictions stay those of the state that is held, which stays symmetric and positive definite. */
-static void check_million(int32_t dtype, const char *settings, double bound)
-{
-    enum { BLOCK = 2000, BLOCKS = 500 };
-    static double k[BLOCK * D], v[BLOCK * DV], q[BLOCK * D], out[BLOCK * DV];
-    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    mesaopt_settings *set = settings_from(MESAOPT_SCOPE_LSQ, settings);
-    mesaopt_lsq *plan;
-    mesaopt_rls *rls;
-    const mesaopt_view ks = DENSE(k, dtype, BLOCK, 1, D), vs = DENSE(v, dtype, BLOCK, 1, DV), qs = DENSE(q, dtype, BLOCK, 1, D), os = DENSE(out, dtype, BLOCK, 1, DV);
-    ck_assert_int_eq(mesaopt_lsq_plan(ctx, set, D, DV, &plan), MESAOPT_OK);
-    ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &rls), MESAOPT_OK);
-    for (int i = 0; i < BLOCKS; i++) {
-        state s;
-        views_of(&s);
-        mesaopt_rng_normal(ctx, 1, 1, (uint64_t)i * BLOCK, 0.5, 1, &ks), mesaopt_rng_normal(ctx, 1, 2, (uint64_t)i * BLOCK, 0.2, 1, &vs);
-        mesaopt_rng_normal(ctx, 1, 3, (uint64_t)i * BLOCK, 0, 1, &qs);
-        ck_assert_int_eq(mesaopt_rls_step(rls, &qs, &ks, &vs, NULL, NULL, &os), MESAOPT_OK);
-        if (i % 100 != 99 && i != 0) continue;
-        ck_assert_int_eq(mesaopt_rls_get(rls, 5, s.which, s.view), MESAOPT_OK);
-        fit f = {0};
-        double query[D], got[DV], want[DV], error[DV];
-        memcpy(f.A, s.H, sizeof s.H), memcpy(f.S, s.S, sizeof s.S);
-        for (int a = 0; a < D; a++) {
-            f.A[a][a] += 1;                                    /* the ridge of the settings */
-            for (int c = 0; c < a; c++) ck_assert_double_eq(s.H[a][c], s.H[c][a]);
-            double x[D], e[D] = {0}, square = 0;
-            e[a] = 1;
-            solve(&f, e, x);
-            for (int c = 0; c < D; c++) square += e[c] * x[c];
-            ck_assert_double_gt(square, 0);
-        }
-        for (int j = 0; j < D; j++) query[j] = dtype == MESAOPT_F32 ? (double)((float *)(void *)q)[(BLOCK - 1) * D + j] : q[(BLOCK - 1) * D + j];
-        for (int j = 0; j < DV; j++) got[j] = dtype == MESAOPT_F32 ? (double)((float *)(void *)out)[(BLOCK - 1) * DV + j] : out[(BLOCK - 1) * DV + j];
-        expect(&f, query, want, error);
-        close_to(got, want, DV, bound, settings, (i + 1) * BLOCK);
-    }
-    mesaopt_settings_free(set);
-    mesaopt_lsq_free(plan);
-    mesaopt_rls_free(rls);
-    mesaopt_ctx_free(ctx);
-}
-
-START_TEST(million_rows)
-{
-    check_million(_i % 2 ? MESAOPT_F64 : MESAOPT_F32, _i / 2 ? "gamma=0.999" : "gamma=1", _i % 2 ? 1e-11 : 1e-6);
-}
-END_TEST
-
 Suite *test_rls_suite(void)
 {
     Suite *s = suite_create("rls");
@@ -380,7 +331,6 @@ Suite *test_rls_suite(void)
     tcase_add_test(t, get_and_set);
     tcase_add_test(t, files);
     tcase_add_test(t, prefill_and_decode);
-    tcase_add_loop_test(t, million_rows, 0, 4);
     suite_add_tcase(s, t);
     return s;
 }
