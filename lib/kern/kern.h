@@ -105,7 +105,7 @@ struct kern {
     /* y_s [n] (+)= sum_i c_si M_i, rows M_i, i < m; one or two sets s; simd_dense.c, whatever the lanes. */
     void (*combine)(int64_t m, int64_t n, int sets, const void *c, int64_t c_rs, const void *M, int64_t rs, int accumulate, void *y, int64_t y_rs);
     /* Blocks of one dense factor A = U^T U, simd_dense.c, whatever the lanes: U over the upper triangle of A, with 1 / U_ii on its diagonal; B [n x m] <- U^-T B, U^-1 B. */
-    void (*dense_factor)(int64_t n, const void *least, void *A, int64_t rs);
+    void (*dense_factor)(int64_t n, const void *least, void *A, int64_t rs);        /* least: of pivots, n */
     void (*dense_forward)(int64_t n, int64_t m, const void *U, int64_t u_rs, void *B, int64_t b_rs);
     void (*dense_backward)(int64_t n, int64_t m, const void *U, int64_t u_rs, void *B, int64_t b_rs);
 
@@ -166,6 +166,13 @@ mesaopt_status kern_init(mesaopt_ctx *ctx);            /* fills ctx->kern for ct
 void kern_free(mesaopt_ctx *ctx);
 
 static inline int64_t kern_span(const kern *k, int64_t n) { return k->lanes == 1 ? (n + k->width - 1) / k->width : n; }     /* vectors of n elements */
+/* Number i of f32 or f64, lanes counted. */
+static inline double kern_real(const kern *k, const void *p, int64_t i) { return k->size == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i]; }
+static inline void kern_set_real(const kern *k, void *p, int64_t i, double x)
+{
+    if (k->size == 4) ((float *)p)[i] = (float)x;
+    else ((double *)p)[i] = x;
+}
 static inline void *kern_at(const kern *k, const void *panel, int64_t element) { return (char *)panel + element * k->lanes * k->size; }
 
 #endif

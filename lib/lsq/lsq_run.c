@@ -111,9 +111,7 @@ static void *take_state(arena *a, const job *j, const plan *p, const mesaopt_vie
 /* Lanes that hold no sequence get the same: they compute something finite. */
 static void fill(const kern *k, int64_t n, double x, void *to)
 {
-    for (int64_t i = 0; i < n * k->lanes; i++)
-        if (k->size == 4) ((float *)to)[i] = (float)x;
-        else ((double *)to)[i] = x;
+    for (int64_t i = 0; i < n * k->lanes; i++) kern_set_real(k, to, i, x);
 }
 
 static void *take_ridge(arena *a, const job *j, const plan *p, int64_t panel)
@@ -223,7 +221,7 @@ static plan plan_of(const job *j)
     p.extent = p.along ? s->H : s->B, p.others = p.along ? s->B : s->H;
     const int one = l->lanes == 1 || (l->lanes == 0 && (2 * p.extent <= wide->width || s->T > 1024 || l->d > 256 || l->dv > 256));
     p.k = kern_get(ctx, s->dtype, one);
-    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver, l->tolerance, l->iterations, l->fallback};
+    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver, l->tolerance, l->iterations, l->fallback, ctx};
     p.panels = (p.extent + p.k->lanes - 1) / p.k->lanes * p.others;
     arena a = {0};
     const mesa_operands m = lay_out(&a, j, &p, 0, 0);
@@ -277,7 +275,7 @@ static void sum_ridge(const job *j)
     for (int64_t i = 0; v && i < n; i++) {
         double sum = 0;
         for (int64_t s = 0; s < j->s->N; s++)
-            sum += j->s->dtype == MESAOPT_F32 ? (double)((const float *)j->partial)[s * n + i] : ((const double *)j->partial)[s * n + i];
+            sum += kern_real(j->p.k, j->partial, s * n + i);
         view_set(v, (int64_t[]){i / j->l->d, i % j->l->d}, sum);
     }
 }

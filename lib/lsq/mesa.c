@@ -51,7 +51,7 @@ static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_ope
         l.defect = (mat){arena_take(a, T, real), 1, 1};
         if (!m->dbeta.p) l.dbeta = (mat){arena_take(a, T, real), 1, 1};
     }
-    const stream s = {T, m->K, m->beta, high, low};
+    const stream s = {T, m->K, m->beta, high, low, h->ctx};
     l.attention = (gated){s, d, dv, h->chunk, m->V, m->S0, backward ? l.ST : m->ST, dscores};
     l.system = (systems){s, d, h->chunk, h->solver, h->tolerance, h->iterations, h->fallback, m->ridge, m->H0, backward ? l.HT : m->HT, m->certificate, backward};
     const int64_t solve = systems_scratch(k, &l.system), attend = gated_scratch(k, &l.attention, backward);

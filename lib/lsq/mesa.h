@@ -28,6 +28,7 @@ typedef struct mesa_head {
     double tolerance;              /* iterative solvers: |q - A x| <= tolerance |q|, per row */
     int64_t iterations;            /* at most */
     int fallback;                  /* rows that do not get there are solved by Cholesky */
+    const mesaopt_ctx *ctx;        /* interrupted, both passes return between chunks, results unfinished; NULL: they do not ask */
 } mesa_head;
 
 /* What is known about each solved row; T x 1, p NULL where not wanted. */

@@ -1,6 +1,6 @@
-/* Which solver works on which tokens, and certificates of what it found.
+/* Which solver works on which tokens, and certificates of what it found. Tokens come in regions of a few hundred.
  *
- * MESA_AUTO looks at regions of a few hundred tokens. (tr H_t + max l) / min l bounds the condition number there, so sqrt of it half the steps of conjugate gradients
+ * MESA_AUTO picks for each of them. (tr H_t + max l) / min l bounds the condition number there, so sqrt of it half the steps of conjugate gradients
  * a factor of e needs; where those are cheap they solve, elsewhere a direct solver does. Costs are in multiply-adds per row, with what the
  * kernels reach of the peak taken into account. */
 #include "lsq/operator.h"
@@ -40,7 +40,7 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
         w.AX = arena_take(a, C * d, real);
         w.rr = arena_take(a, C, real);
     }
-    w.norm = arena_take(a, (C > REGION ? C : REGION) + 1, real), w.one = arena_take(a, 1, real);
+    w.norm = arena_take(a, C + REGION + 1, real), w.one = arena_take(a, 1, real);
     const systems trial = with_solver(s, MESA_JACOBI);
     const int64_t direct = s->solver == MESA_AUTO || is_direct(s->solver) ? direct_scratch(k, s) : 0;
     const int64_t iterative = iterates(s->solver) ? iterative_scratch(k, s->solver == MESA_AUTO ? &trial : s) : 0;
@@ -77,7 +77,7 @@ static void certify(const kern *k, const systems *s, void *ps, const workspace *
 static void certify_all(const kern *k, const systems *s, void *ps, workspace *w, mat B, mat X)
 {
     carried_set(k, &w->H, s->H0);
-    for (int64_t t = 0, C; t < s->s.T; t += C) {
+    for (int64_t t = 0, C; t < s->s.T && !stream_stopped(&s->s); t += C) {
         C = s->s.T - t < s->chunk ? s->s.T - t : s->chunk;
         const chunk c = chunk_at(k, &s->s, w->D, t, C);
         const operation o = operation_of(k, &w->operation, s->d, &c, &w->H, s->ridge);
@@ -142,11 +142,11 @@ int64_t systems_solve(const kern *k, const systems *s, void *ps, void *scratch, 
 {
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, s);
-    const int64_t T = s->s.T;
+    const int64_t T = s->s.T, region = (REGION + s->chunk - 1) / s->chunk * s->chunk;
     int64_t failed = 0;
     carried_set(k, &w.H, s->H0);
-    for (int64_t t = 0, m; t < T; t += m) {
-        m = s->solver == MESA_AUTO && T - t > REGION ? REGION : T - t;
+    for (int64_t t = 0, m; t < T && !stream_stopped(&s->s); t += m) {
+        m = T - t < region ? T - t : region;
         failed += solve_region(k, s, ps, &w, s->solver == MESA_AUTO ? pick(k, s, &w, t, m) : s->solver, t, m, n, B, X, other, defect);
     }
     if (s->HT) carried_get(k, &w.H, s->HT);

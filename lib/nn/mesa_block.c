@@ -129,17 +129,10 @@ static int64_t scratch_bytes(const block *b, const kern *k, int64_t T, int backw
 
 /* ---- ridge: a handful of shared numbers, in double ---- */
 
-static double real_at(const kern *k, const void *p, int64_t i) { return k->size == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i]; }
-static void set_real(const kern *k, void *p, int64_t i, double x)
-{
-    if (k->size == 4) ((float *)p)[i] = (float)x;
-    else ((double *)p)[i] = x;
-}
-
 /* Below the least lambda the layer and its gradient are those of the least: a step that went too far can be undone. */
 static double lambda_of(const block *b, const pass *p, int64_t i)
 {
-    const double lambda = real_at(p->k, param_mat(p->k, p->params, &b->param[RIDGE]).p, i);
+    const double lambda = kern_real(p->k, param_mat(p->k, p->params, &b->param[RIDGE]).p, i);
     return lambda < LEAST_LAMBDA ? LEAST_LAMBDA : lambda;                 /* NaN stays */
 }
 
@@ -148,11 +141,11 @@ static void fill_ridge(const block *b, const pass *p, const extents *e, const wo
     const kern *k = p->k;
     const void *theta = param_mat(k, p->params, &b->param[RIDGE]).p;
     for (int64_t i = 0; i < e->qk; i++) {
-        const double z = by_channel(b) ? real_at(k, theta, i) : 0;
+        const double z = by_channel(b) ? kern_real(k, theta, i) : 0;
         const double l = by_channel(b) ? ridge_min(b) + fmax(z, 0) + log1p(exp(-fabs(z))) : 1 / lambda_of(b, p, i / e->d);
-        for (int64_t lane = 0; lane < k->lanes; lane++) set_real(k, w->ridge, i * k->lanes + lane, l);
+        for (int64_t lane = 0; lane < k->lanes; lane++) kern_set_real(k, w->ridge, i * k->lanes + lane, l);
     }
-    for (int64_t lane = 0; lane < k->lanes; lane++) set_real(k, w->one, lane, 1);
+    for (int64_t lane = 0; lane < k->lanes; lane++) kern_set_real(k, w->one, lane, 1);
 }
 
 static void ridge_back(const block *b, const pass *p, const extents *e, const work *w)
@@ -162,10 +155,10 @@ static void ridge_back(const block *b, const pass *p, const extents *e, const wo
     void *grad = param_mat(k, p->grads, &b->param[RIDGE]).p;
     for (int64_t i = 0; i < e->qk; i++) {
         double dl = 0;
-        for (int64_t lane = 0; lane < k->lanes; lane++) dl += real_at(k, w->dridge, i * k->lanes + lane);
+        for (int64_t lane = 0; lane < k->lanes; lane++) dl += kern_real(k, w->dridge, i * k->lanes + lane);
         const int64_t at = by_channel(b) ? i : i / e->d;
-        const double slope = by_channel(b) ? 1 / (1 + exp(-real_at(k, theta, i))) : -1 / pow(lambda_of(b, p, at), 2);
-        set_real(k, grad, at, real_at(k, grad, at) + dl * slope);
+        const double slope = by_channel(b) ? 1 / (1 + exp(-kern_real(k, theta, i))) : -1 / pow(lambda_of(b, p, at), 2);
+        kern_set_real(k, grad, at, kern_real(k, grad, at) + dl * slope);
     }
 }
 
