@@ -148,7 +148,7 @@ START_TEST(a_solver_that_breaks_down_says_so)
                 int finite = 1;
                 for (int64_t j = 0; j < n; j++) finite = finite && isfinite(x[n + j]);
                 ck_assert_msg(status == MESAOPT_NOT_CONVERGED || (status == MESAOPT_OK && finite), "%s, d = %lld: status %d", text, (long long)widths[w], (int)status);
-                if (!finite) SAID(ctx, "no finite solution");
+                if (!finite) SAID(ctx, "have no finite solution");
                 free(x);
                 mesaopt_lsq_free(l);
             }

@@ -10,6 +10,7 @@
 #include "lsq/dense.h"
 #include "lsq/operator.h"
 #include "lsq/systems.h"
+#include <math.h>
 #include <string.h>
 
 typedef struct workspace {
@@ -181,6 +182,9 @@ static void fall_back(const kern *k, const systems *s, void *ps, const workspace
     const mat P = {w->P, d, 1};
     direct.solver = MESA_CHOLESKY;
     direct_solve(k, &direct, ps, w->direct, o->c->t, C, o->H, NULL, 1, &B, &P);
+    dot(k, C, d, P.p, P.p, w->step);
+    for (int64_t i = 0; i < C * k->lanes; i++)
+        if (!isfinite(kern_real(k, w->step, i))) kern_set_real(k, w->mask, i, 0);         /* no better than what there is */
     k->row_pick(C, d, w->mask, P.p, d, X.p, X.rs);
     memset(w->P, 0, bytes_of(k, C, d));
     k->row_pick(C, d, w->mask, P.p, d, w->R, d);

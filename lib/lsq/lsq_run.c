@@ -302,7 +302,10 @@ mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
     }
     sum_ridge(&j);
     const long long failed = atomic_load(&j.failed);
-    return failed == 0 ? MESAOPT_OK
-                       : fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld systems within the iterations, %s", failed,
-                              l->fallback ? "which Cholesky solved instead" : "which stay as they are");
+    if (failed == 0) return MESAOPT_OK;
+    int64_t at[MESAOPT_MAX_RANK];
+    if (view_first_nonfinite(v->dout ? v->dq : v->out, at))
+        return fail(ctx, MESAOPT_NOT_CONVERGED, "ridge: %lld systems have no finite solution, expected a ridge that is not lost in the rounding of the keys' sums", failed);
+    return fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld systems within the iterations, %s", failed,
+                l->fallback ? "which Cholesky solved instead" : "which stay as they are");
 }

@@ -125,6 +125,17 @@ static void no_steps(const kern *k, const systems *s, int64_t t, int64_t n, mat 
     }
 }
 
+/* Rows that are no numbers: a direct solver breaks down where the ridge is lost in the rounding of H. */
+static int64_t broken_rows(const kern *k, const systems *s, const workspace *w, int64_t n, int right, const mat *X)
+{
+    int64_t broken = 0;
+    for (int r = 0; r < right; r++) {
+        k->row_dot(n, s->d, NULL, X[r].p, X[r].rs, X[r].p, X[r].rs, w->norm, 1);
+        for (int64_t i = 0; i < n * k->lanes; i++) broken += !isfinite(kern_real(k, w->norm, i));
+    }
+    return broken;
+}
+
 /* Tokens t .. t + n - 1 by one solver. */
 static int64_t solve_region(const kern *k, const systems *all, void *ps, workspace *w, enum mesa_solver solver, int64_t t, int64_t n, int right,
                             const mat *B, const mat *X, mat other, mat defect)
@@ -135,7 +146,7 @@ static int64_t solve_region(const kern *k, const systems *all, void *ps, workspa
     if (iterates(solver)) return iterative_solve(k, &s, ps, w->core, t, n, &w->H, right, b, x, rows_from(k, other, t), rows_from(k, defect, t));
     direct_solve(k, &s, ps, w->core, t, n, &w->H, &w->H, right, b, x);
     no_steps(k, &s, t, n, defect);
-    return 0;
+    return broken_rows(k, &s, w, n, right, x);
 }
 
 int64_t systems_solve(const kern *k, const systems *s, void *ps, void *scratch, int n, const mat *B, const mat *X, mat other, mat defect)
