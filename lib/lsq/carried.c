@@ -1,5 +1,6 @@
 /* See carried.h. */
 #include "lsq/carried.h"
+#include "lsq/dense.h"
 #include <string.h>
 
 carried carried_take(arena *a, const kern *k, int64_t rows, int64_t cols)
@@ -57,12 +58,8 @@ void carried_advance_lower(const kern *k, void *ps, carried *c, decays a, int64_
 
 void carried_mirror(const kern *k, carried *c)
 {
-    const int64_t d = c->rows;
-    for (int64_t i = 0; i < d; i++)
-        for (int64_t j = 0; j < i; j++) {
-            memcpy(kern_at(k, c->now, j * d + i), kern_at(k, c->now, i * d + j), bytes_of(k, 1, 1));
-            if (c->exact) c->exact[j * d + i] = c->exact[i * d + j];
-        }
+    dense_mirror(c->rows, k->size, c->now);
+    dense_mirror(c->rows, sizeof(double), c->exact);
 }
 
 void carried_copy(const kern *k, const carried *from, carried *to)

@@ -22,7 +22,7 @@ void carried_advance(const kern *k, void *ps, carried *c, decays a, int64_t K, m
 void carried_advance_symmetric(const kern *k, void *ps, carried *c, decays a, int64_t K, mat A, mat B, void *outer);      /* X <- a X + A B + (A B)^T; outer: of X's size */
 /* One lane, X symmetric: only its lower triangle, and that of the working copy goes to `to`, which is c->now afterwards. */
 void carried_advance_lower(const kern *k, void *ps, carried *c, decays a, int64_t K, mat A, mat B, void *to);
-void carried_mirror(const kern *k, carried *c);                         /* the upper triangle from the lower one */
+void carried_mirror(const kern *k, carried *c);                         /* one lane: the upper triangle from the lower one */
 void carried_copy(const kern *k, const carried *from, carried *to);
 void carried_get(const kern *k, const carried *c, void *out);
 

@@ -61,3 +61,18 @@ void dense_solve(const kern *k, void *ps, void *scratch, int64_t d, const void *
             k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, i, columns, n, (mat){kern_at(k, U, i), rs, 1}, negated(k, n, columns, row, scratch), (mat){B, b_rs, 1});
     }
 }
+
+/* Square by square, so that rows and columns stay in the cache. */
+void dense_mirror(int64_t d, int64_t size, void *X)
+{
+    enum { SIDE = 8 };
+    float *single = X;
+    double *wide = X;
+    for (int64_t i = 0; i < d; i += SIDE)
+        for (int64_t j = 0; j <= i; j += SIDE)
+            for (int64_t r = i; r < d && r < i + SIDE; r++) {
+                const int64_t end = r < j + SIDE ? r : j + SIDE;
+                if (size == 8) for (int64_t c = j; c < end; c++) wide[c * d + r] = wide[r * d + c];
+                else for (int64_t c = j; c < end; c++) single[c * d + r] = single[r * d + c];
+            }
+}

@@ -1,0 +1,93 @@
+/* The base: sums over rows, see online.h. */
+#include "lsq/online_parts.h"
+#include <math.h>
+
+static const double LOST_DIGITS = 1e3;
+
+void base_empty(const online_plan *p, online *o)
+{
+    const int64_t d = p->d;
+    memset(o->H, 0, (size_t)(d * d) * sizeof(double));
+    memset(o->S, 0, (size_t)(d * p->dv) * sizeof(double));
+    memset(o->R, 0, (size_t)(d * d) * sizeof(double));
+    for (int64_t i = 0; i < d; i++) o->R[i * (d + 1)] = 1 / o->ridge[i];
+    memset(o->squares, 0, (size_t)p->dv * sizeof(double));
+    o->filled = o->ready = o->updates = o->kept = o->first = o->since = 0;
+    o->a = 1;
+    o->fresh = 1;
+    o->total = o->clock = o->peak = 0;
+    o->version++;
+}
+
+static double trace(const online_plan *p, const online *o)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < p->d; i++) sum += o->H[i * (p->d + 1)];
+    return sum;
+}
+
+/* H += K^T diag(weight) K and S += K^T diag(weight) V over the first n rows of the buffer. */
+static void add_rows(const online_plan *p, void *ps, const workspace *w, online *o, int64_t n)
+{
+    const int64_t d = p->d, dv = p->dv;
+    const mat wKt = {w->weighted, 1, d};
+    p->k->row_scale(n, d, o->weight, 1, o->K, d, w->weighted, d);
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(o->K, d), dense_mat(o->H, d));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(o->V, dv), dense_mat(o->S, dv));
+}
+
+void base_count_row(const online_plan *p, online *o, const double *value, double weight)
+{
+    o->total += weight;
+    for (int64_t c = 0; c < p->dv; c++) o->squares[c] += weight * value[c] * value[c];
+}
+
+void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *o)
+{
+    const int64_t d = p->d, dv = p->dv;
+    memset(o->H, 0, (size_t)(d * d) * sizeof(double));
+    memset(o->S, 0, (size_t)(d * dv) * sizeof(double));
+    memset(o->squares, 0, (size_t)dv * sizeof(double));
+    o->total = 0;
+    for (int64_t i = 0, n = 0; i < o->kept; i++) {
+        const online_row r = online_row_at(p, o, i);
+        memcpy(o->K + n * d, r.key, (size_t)d * sizeof(double));
+        memcpy(o->V + n * dv, r.value, (size_t)dv * sizeof(double));
+        o->weight[n] = *r.weight * exp(*r.clock = o->clock - *r.clock);
+        *r.clock = -*r.clock;
+        base_count_row(p, o, r.value, o->weight[n++]);
+        if (n < p->rows && i + 1 < o->kept) continue;
+        add_rows(p, ps, w, o, n);
+        n = 0;
+    }
+    o->clock = 0;
+    o->peak = trace(p, o);
+    o->since = 0;
+    o->fresh = 0;
+}
+
+void base_flush(const online_plan *p, void *ps, const workspace *w, online *o)
+{
+    const int64_t d = p->d;
+    if (o->filled == 0 && o->a == 1) return;
+    if (p->window > 0) {
+        p->k->row_dot(o->filled, d, NULL, o->K, d, o->K, d, w->dots, 1);
+        double size = trace(p, o);
+        for (int64_t j = 0; j < o->filled; j++) size += fabs(o->weight[j]) * w->dots[j];
+        if (size > o->peak) o->peak = size;
+    }
+    if (o->filled > 0) {
+        inverse_update(p, ps, w, o);
+        add_rows(p, ps, w, o, o->filled);
+    }
+    if (o->a != 1) {
+        p->k->scale(d * d, o->a, o->H);
+        p->k->scale(d * p->dv, o->a, o->S);
+        o->peak *= o->a;
+        o->fresh = 0;
+    }
+    o->a = 1;
+    o->filled = o->ready = 0;
+    if (p->window == 0) return;
+    if (!(trace(p, o) * LOST_DIGITS > o->peak) || o->since > 4 * p->window + 1024) base_form_anew(p, ps, w, o);
+}

@@ -1,0 +1,58 @@
+/* Inside online.h: what its files share. online_base.c: sums over rows; online_inverse.c: R, P and M^-1; online_predict.c: predictions; online.c: rows and whole states. */
+#ifndef LSQ_ONLINE_PARTS_H
+#define LSQ_ONLINE_PARTS_H
+
+#include "lsq/online.h"
+#include <string.h>
+
+typedef struct workspace {
+    double *U;                     /* d x d: Cholesky's factor */
+    double *weighted;              /* rows x d: of the buffer, times weights or signs */
+    double *dots;                  /* 2 x rows: rows of the buffer times one vector or two */
+    double *given, *turned;        /* 2 x d each: one vector or two, and M^-1 times them */
+    double *residual, *solved, *direction, *M_direction, *A_direction;    /* d each: of conjugate gradients */
+    void *dense;
+} workspace;
+
+workspace online_lay_out(const online_plan *p, arena *a);
+
+/* ---- online_base.c ---- */
+
+void base_empty(const online_plan *p, online *o);              /* no rows: R = Lambda^-1 */
+void base_count_row(const online_plan *p, online *o, const double *value, double weight);     /* into `total` and `squares` */
+void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *o);            /* sums of a window from its rows; the buffer is empty */
+void base_flush(const online_plan *p, void *ps, const workspace *w, online *o);                /* the buffer into the base */
+
+/* ---- online_inverse.c ---- */
+
+void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o);           /* M^-1 is at hand: R is fresh, all rows are ready */
+void inverse_update(const online_plan *p, void *ps, const workspace *w, online *o);            /* R takes in the buffer, or is no longer fresh */
+void inverse_apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y);      /* y = M^-1 x */
+void inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q, double *x);      /* x = (M + e Lambda)^-1 q */
+
+/* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when a row that leaves a window is so large that digits would be lost. */
+int inverse_prepare_row(const online_plan *p, online *o, double *c, double *r);
+void inverse_subtract_rows(const online_plan *p, int64_t n, const online *o, double *c, double *y);             /* y -= sum over n rows of s_j p_j c_j */
+
+/* c = X x for `sets` vectors x, X the first n rows of a buffer that is stored by columns (and a few numbers more). */
+static inline void buffer_dots(const online_plan *p, int64_t n, int sets, const double *Xt, const double *x, double *c)
+{
+    const int64_t whole = n + 7 < p->rows ? (n + 7) / 8 * 8 : p->rows;
+    p->k->combine(p->d, whole, sets, x, p->d, Xt, p->rows, 0, c, p->rows);
+}
+
+static inline void buffer_column(const online_plan *p, double *Xt, int64_t j, const double *x)
+{
+    for (int64_t i = 0; i < p->d; i++) Xt[i * p->rows + j] = x[i];
+}
+
+static inline mat dense_mat(double *x, int64_t cols) { return (mat){x, cols, 1}; }
+
+static inline double vector_dot(const online_plan *p, const double *x, const double *y)
+{
+    double sum;
+    p->k->row_dot(1, p->d, NULL, x, 0, y, 0, &sum, 1);
+    return sum;
+}
+
+#endif
