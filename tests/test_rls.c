@@ -102,6 +102,14 @@ static bench open_bench(const char *settings, uint64_t seed)
     return b;
 }
 
+/* The state anew, after a change of the ridge. */
+static void renew(bench *b)
+{
+    const mesaopt_view ridge = DENSE(b->r.ridge, MESAOPT_F64, 1, D);
+    ck_assert_int_eq(mesaopt_rls_free(b->rls), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_create(b->plan, 1, &ridge, &b->rls), MESAOPT_OK);
+}
+
 static void close_bench(bench *b)
 {
     ck_assert_int_eq(mesaopt_lsq_free(b->plan), MESAOPT_OK);
@@ -156,6 +164,24 @@ START_TEST(against_definition)
             bench b = open_bench("", 10 + (uint64_t)g);
             set_gates(&b.r, g);
             for (int t = 0; t < ROWS; t++) check_row(&b, t, 0, way == 0, way == 1 && t % 7 == 0, 1e-10);
+            close_bench(&b);
+        }
+}
+END_TEST
+
+/* Small ridges and keys that stand out, row by row: M^-1 falls by many powers of ten there. `bound` from row 4 D on; before that the problem itself is worse. */
+START_TEST(small_ridges)
+{
+    const char *const size[] = {"1e-4", "1e-8", "1e-12"};
+    for (int i = 0; i < 3; i++)
+        for (int outliers = 0; outliers < 2; outliers++) {
+            bench b = open_bench("", 20);
+            set_gates(&b.r, ALL_ONE);
+            for (int j = 0; j < D; j++) b.r.ridge[j] = atof(size[i]);
+            for (int t = 36; outliers && t < ROWS; t += 37)
+                for (int j = 0; j < D; j++) b.r.k[t][j] *= 100;
+            renew(&b);
+            for (int t = 0; t < ROWS; t++) check_row(&b, t, 0, 1, 0, t < 4 * D ? INFINITY : 2e-12);
             close_bench(&b);
         }
 }
@@ -325,6 +351,7 @@ Suite *test_rls_suite(void)
     TCase *t = tcase_create("rls");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, against_definition);
+    tcase_add_test(t, small_ridges);
     tcase_add_test(t, windows);
     tcase_add_test(t, window_outlier);
     tcase_add_test(t, merging);

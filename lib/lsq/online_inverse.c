@@ -6,6 +6,10 @@
 enum { MOST_UPDATES = 32, MOST_STEPS = 64 };
 static const double MOST_CANCELLED = 1e4;
 
+/* Along M^-1 k a row shrinks M^-1 by its pivot, and digits go with it. Keys of unit size on a ridge of 1, which begin with d, pass; the first d rows on a small ridge
+ * and outliers do not. */
+static double most_pivot(const online_plan *p) { return 8 * (double)(p->d + 16); }
+
 /* y += c x, of d elements */
 static void add(const online_plan *p, double c, const double *x, double *y) { p->k->row_add(1, p->d, &c, 0, x, 0, y, 0); }
 
@@ -54,7 +58,7 @@ int inverse_prepare_row(const online_plan *p, online *o, double *c, double *r)
     const double *key = o->K + j * p->d, weight = o->weight[j];
     inverse_subtract_rows(p, j, o, c, r);
     const double pivot = 1 + weight * vector_dot(p, key, r);
-    if (!(pivot > 0) || (weight < 0 && !(-weight * terms_of(p, o, key) < MOST_CANCELLED * pivot))) return 0;
+    if (!(weight < 0 ? -weight * terms_of(p, o, key) < MOST_CANCELLED * pivot : pivot < most_pivot(p))) return o->fresh = 0;
     const double scale = sqrt(fabs(weight) / pivot);
     p->k->row_scale(1, p->d, &scale, 0, r, 0, o->P + j * p->d, 0);
     buffer_column(p, o->Pt, j, o->P + j * p->d);

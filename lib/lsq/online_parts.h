@@ -30,7 +30,7 @@ void inverse_update(const online_plan *p, void *ps, const workspace *w, online *
 void inverse_apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y);      /* y = M^-1 x */
 void inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q, double *x);      /* x = (M + e Lambda)^-1 q */
 
-/* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when a row that leaves a window is so large that digits would be lost. */
+/* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be lost, and R is not fresh then. */
 int inverse_prepare_row(const online_plan *p, online *o, double *c, double *r);
 void inverse_subtract_rows(const online_plan *p, int64_t n, const online *o, double *c, double *y);             /* y -= sum over n rows of s_j p_j c_j */
 
