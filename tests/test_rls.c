@@ -217,6 +217,55 @@ START_TEST(window_outlier)
 }
 END_TEST
 
+typedef struct state { double H[D][D], S[D][DV], weight, squares[DV], rows; mesaopt_view view[5]; int32_t which[5]; } state;
+
+static void views_of(state *s)
+{
+    const mesaopt_view v[] = {DENSE(s->H, MESAOPT_F64, 1, D, D), DENSE(s->S, MESAOPT_F64, 1, D, DV), DENSE(&s->weight, MESAOPT_F64, 1),
+                              DENSE(s->squares, MESAOPT_F64, 1, DV), DENSE(&s->rows, MESAOPT_F64, 1)};
+    memcpy(s->view, v, sizeof v);
+    for (int32_t i = 0; i < 5; i++) s->which[i] = MESAOPT_RLS_KEY_STATE + i;
+}
+
+/* Sums that are read, of rows from .. t, element by element. */
+static void check_sums(bench *b, int t, int from)
+{
+    state s;
+    views_of(&s);
+    ck_assert_int_eq(mesaopt_rls_get(b->rls, 5, s.which, s.view), MESAOPT_OK);
+    const fit f = fit_of(&b->r, from, t + 1);
+    ck_assert_double_eq_tol(s.weight, f.total, 1e-11 * f.total);
+    for (int j = 0; j < DV; j++) {
+        ck_assert_double_eq_tol(s.squares[j], f.squares[j], 1e-11 * f.squares[j]);
+        for (int i = 0; i < D; i++)
+            ck_assert_double_eq_tol(s.S[i][j], f.S[i][j], 1e-11 * sqrt(f.A[i][i] * f.squares[j]));
+    }
+    for (int i = 0; i < D; i++)
+        for (int j = 0; j < D; j++) ck_assert_double_eq_tol(s.H[i][j], f.A[i][j] - (i == j) * b->r.ridge[i], 1e-11 * sqrt(f.A[i][i] * f.A[j][j]));
+}
+
+/* One value, one element of a key in a channel of its own scale, or one weight that is far larger than the others passes through and leaves nothing behind. */
+START_TEST(window_outliers_apart)
+{
+    for (int what = 0; what < 3; what++)
+        for (int errors = 0; errors < 2; errors++) {
+            bench b = open_bench("window=16", 51);
+            set_gates(&b.r, ALL_ONE);
+            for (int t = 0; t < ROWS; t++) b.r.beta[t] = what == 2 && t != 60 ? 1e-12 : 1, b.r.k[t][D - 1] *= 1e-6;
+            for (int j = 0; j < D; j++) b.r.ridge[j] = what == 2 ? 1e-12 : j == D - 1 ? 1e-14 : 1e-3;
+            if (what == 0) for (int j = 0; j < DV; j++) b.r.v[60][j] = 1e9;
+            if (what == 1) b.r.k[60][D - 1] = 50;
+            renew(&b);
+            for (int t = 0; t < ROWS; t++) {
+                const int inside = t >= 60 && t < 76, from = t > 15 ? t - 15 : 0;
+                check_row(&b, t, from, t % 2, errors && !inside, inside || t < 16 ? INFINITY : 1e-8);
+                if (t > 76 && t % 9 == 0) check_sums(&b, t, from);
+            }
+            close_bench(&b);
+        }
+}
+END_TEST
+
 /* Parts a and b of the rows in two handles, then together, against one pass. */
 START_TEST(merging)
 {
@@ -241,16 +290,6 @@ START_TEST(merging)
         }
 }
 END_TEST
-
-typedef struct state { double H[D][D], S[D][DV], weight, squares[DV], rows; mesaopt_view view[5]; int32_t which[5]; } state;
-
-static void views_of(state *s)
-{
-    const mesaopt_view v[] = {DENSE(s->H, MESAOPT_F64, 1, D, D), DENSE(s->S, MESAOPT_F64, 1, D, DV), DENSE(&s->weight, MESAOPT_F64, 1),
-                              DENSE(s->squares, MESAOPT_F64, 1, DV), DENSE(&s->rows, MESAOPT_F64, 1)};
-    memcpy(s->view, v, sizeof v);
-    for (int32_t i = 0; i < 5; i++) s->which[i] = MESAOPT_RLS_KEY_STATE + i;
-}
 
 /* A state that is read, and set in another handle: both are the definition's, and go on alike. */
 START_TEST(get_and_set)
@@ -354,6 +393,7 @@ Suite *test_rls_suite(void)
     tcase_add_test(t, small_ridges);
     tcase_add_test(t, windows);
     tcase_add_test(t, window_outlier);
+    tcase_add_test(t, window_outliers_apart);
     tcase_add_test(t, merging);
     tcase_add_test(t, get_and_set);
     tcase_add_test(t, files);

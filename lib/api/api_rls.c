@@ -275,7 +275,7 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
         int64_t index[MESAOPT_MAX_RANK] = {0};
         for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) own(r, &r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
     }
-    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) online_changed(&r->o[s]);
+    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) online_changed(&r->p, &r->o[s]);
     return call_end(r, &c, status);
 }
 

@@ -41,6 +41,7 @@ void online_take(const online_plan *p, arena *a, online *o)
     o->P = arena_take(a, n * d, size), o->sign = arena_take(a, n, size);
     o->Kt = arena_take(a, d * n, size), o->Pt = arena_take(a, d * n, size);
     o->squares = arena_take(a, dv, size), o->spread = arena_take(a, dv, size);
+    o->peak = arena_take(a, 1 + dv + d, size);
     int64_t width = d + dv + 3, ring = 0;
     if (!size_mul(p->window, width, &ring)) ring = -1;
     o->ring = arena_take(a, ring, size);
@@ -52,8 +53,9 @@ online_row online_row_at(const online_plan *p, const online *o, int64_t i)
     return (online_row){row, row + p->d, row + p->d + p->dv, row + p->d + p->dv + 1, row + p->d + p->dv + 2};
 }
 
-void online_changed(online *o)
+void online_changed(const online_plan *p, online *o)
 {
+    base_set_peaks(p, o);
     o->fresh = 0;
     o->version++;
 }
@@ -109,7 +111,7 @@ static void forget(const online_plan *p, void *ps, const workspace *w, online *o
         base_flush(p, ps, w, o);
         p->k->scale(p->d * p->d, gate, o->H);
         p->k->scale(p->d * p->dv, gate, o->S);
-        o->peak *= gate;
+        p->k->scale(p->d, gate, o->peak + 1 + p->dv);
         o->fresh = 0;
     } else {
         o->a *= gate;
@@ -117,6 +119,7 @@ static void forget(const online_plan *p, void *ps, const workspace *w, online *o
     o->clock += log_gate;
     o->total *= gate;
     for (int64_t c = 0; c < p->dv; c++) o->squares[c] *= gate;
+    p->k->scale(1 + p->dv, gate, o->peak);
 }
 
 void online_push(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate)
@@ -129,7 +132,7 @@ void online_push(const online_plan *p, void *ps, void *scratch, online *o, const
     if (full) leave(p, o);
     append(p, o, key, value, weight);
     base_count_row(p, o, value, weight);
-    if (p->window > 0) keep(p, o, key, value, weight, log_gate), o->since++;
+    if (p->window > 0) keep(p, o, key, value, weight, log_gate), base_judge(p, o), o->since++;
     o->count++;
     o->version++;
 }
@@ -174,5 +177,5 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
     into->total = gate * into->total + from->total;
     into->decay += from->decay;
     into->count += from->count;
-    online_changed(into);
+    online_changed(p, into);
 }

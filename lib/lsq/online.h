@@ -40,7 +40,8 @@ typedef struct online {
     int64_t count;                 /* rows so far */
     double *ring;                  /* window x (d + dv + 3) */
     int64_t first, kept;
-    double peak;                   /* largest sum of squares in H since it was formed from rows */
+    double *peak;                  /* 1 + dv + d: the largest `total`, `squares` and diagonal of H since they were formed from rows */
+    int lost;                      /* one of the first two is far below its peak: the next flush forms all sums anew */
     int64_t since;                 /* rows since then */
     int64_t version;               /* changes with every change */
     double *spread;                /* dv: weighted squared error of the fit, of version `spread_version` */
@@ -67,7 +68,7 @@ void online_step(const online_plan *p, void *ps, void *scratch, online *o, const
 void online_flush(const online_plan *p, void *ps, void *scratch, online *o);
 /* The same, and forms windowed sums anew, and forgets R: a state that goes on as one read from what it holds now. */
 void online_settle(const online_plan *p, void *ps, void *scratch, online *o);
-void online_changed(online *o);    /* a caller has written to H and S */
+void online_changed(const online_plan *p, online *o);          /* a caller has written to H, S, ... */
 
 /* into <- its rows, then those of `from`, which is settled. */
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from);

@@ -15,16 +15,54 @@ void base_empty(const online_plan *p, online *o)
     o->filled = o->ready = o->updates = o->kept = o->first = o->since = 0;
     o->a = 1;
     o->fresh = 1;
-    o->total = o->clock = o->peak = 0;
+    o->total = o->clock = 0;
+    base_set_peaks(p, o);
     o->version++;
 }
 
-static double trace(const online_plan *p, const online *o)
+/* ---- digits that a window loses: sums of weights, of squares of each value and of each key. An element of H or S is at most the root of two of the last. ---- */
+
+void base_set_peaks(const online_plan *p, online *o)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < p->d; i++) sum += o->H[i * (p->d + 1)];
-    return sum;
+    double *values = o->peak + 1, *keys = values + p->dv;
+    o->peak[0] = o->total;
+    memcpy(values, o->squares, (size_t)p->dv * sizeof(double));
+    for (int64_t i = 0; i < p->d; i++) keys[i] = o->H[i * (p->d + 1)];
+    o->lost = 0;
 }
+
+/* Raises a peak; 1 when x has fallen far below. */
+static int fallen(double x, double *peak)
+{
+    if (x > *peak) *peak = x;
+    return !(x * LOST_DIGITS >= *peak);
+}
+
+void base_judge(const online_plan *p, online *o)
+{
+    o->lost |= fallen(o->total, &o->peak[0]);
+    for (int64_t c = 0; c < p->dv; c++) o->lost |= fallen(o->squares[c], &o->peak[1 + c]);
+}
+
+/* Peaks of the keys' squares, before the buffer enters H: whatever order its rows came in. */
+static void raise_peaks(const online_plan *p, online *o)
+{
+    double *keys = o->peak + 1 + p->dv;
+    for (int64_t i = 0; i < p->d; i++) {
+        double most = o->H[i * (p->d + 1)];
+        for (int64_t j = 0; j < o->filled; j++) most += fabs(o->weight[j]) * o->Kt[i * p->rows + j] * o->Kt[i * p->rows + j];
+        fallen(most, &keys[i]);
+    }
+}
+
+static int keys_fallen(const online_plan *p, online *o)
+{
+    int any = 0;
+    for (int64_t i = 0; i < p->d; i++) any |= fallen(o->H[i * (p->d + 1)], &o->peak[1 + p->dv + i]);
+    return any;
+}
+
+/* ---- sums ---- */
 
 /* H += K^T diag(weight) K and S += K^T diag(weight) V over the first n rows of the buffer. */
 static void add_rows(const online_plan *p, void *ps, const workspace *w, online *o, int64_t n)
@@ -61,7 +99,7 @@ void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *
         n = 0;
     }
     o->clock = 0;
-    o->peak = trace(p, o);
+    base_set_peaks(p, o);
     o->since = 0;
     o->fresh = 0;
 }
@@ -69,13 +107,8 @@ void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *
 void base_flush(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d;
-    if (o->filled == 0 && o->a == 1) return;
-    if (p->window > 0) {
-        p->k->row_dot(o->filled, d, NULL, o->K, d, o->K, d, w->dots, 1);
-        double size = trace(p, o);
-        for (int64_t j = 0; j < o->filled; j++) size += fabs(o->weight[j]) * w->dots[j];
-        if (size > o->peak) o->peak = size;
-    }
+    if (o->filled == 0 && o->a == 1 && !o->lost) return;
+    if (p->window > 0) raise_peaks(p, o);
     if (o->filled > 0) {
         inverse_update(p, ps, w, o);
         add_rows(p, ps, w, o, o->filled);
@@ -83,11 +116,11 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o)
     if (o->a != 1) {
         p->k->scale(d * d, o->a, o->H);
         p->k->scale(d * p->dv, o->a, o->S);
-        o->peak *= o->a;
+        p->k->scale(d, o->a, o->peak + 1 + p->dv);
         o->fresh = 0;
     }
     o->a = 1;
     o->filled = o->ready = 0;
     if (p->window == 0) return;
-    if (!(trace(p, o) * LOST_DIGITS > o->peak) || o->since > 4 * p->window + 1024) base_form_anew(p, ps, w, o);
+    if (keys_fallen(p, o) || o->lost || o->since > 4 * p->window + 1024) base_form_anew(p, ps, w, o);
 }

@@ -98,8 +98,8 @@ void inverse_update(const online_plan *p, void *ps, const workspace *w, online *
 
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o)
 {
-    if (o->fresh) prepare_rows(p, w, o);
-    if (o->fresh && o->ready == o->filled) return;
+    if (o->fresh && !o->lost) prepare_rows(p, w, o);
+    if (o->fresh && !o->lost) return;
     base_flush(p, ps, w, o);
     refresh(p, ps, w, o);
 }

@@ -19,6 +19,8 @@ workspace online_lay_out(const online_plan *p, arena *a);
 /* ---- online_base.c ---- */
 
 void base_empty(const online_plan *p, online *o);              /* no rows: R = Lambda^-1 */
+void base_set_peaks(const online_plan *p, online *o);          /* from the sums as they are */
+void base_judge(const online_plan *p, online *o);              /* have `total` and `squares` of a window lost digits? */
 void base_count_row(const online_plan *p, online *o, const double *value, double weight);     /* into `total` and `squares` */
 void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *o);            /* sums of a window from its rows; the buffer is empty */
 void base_flush(const online_plan *p, void *ps, const workspace *w, online *o);                /* the buffer into the base */

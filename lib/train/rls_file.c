@@ -119,8 +119,7 @@ static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const fi
             if (!(buffer[c] >= 0 && buffer[c] <= (c == 3 ? (double)r->p.window : 0x1p53))) status = tensor_file_fail(f, names[i], "%s, out of range", number_text(buffer[c]).text);
         if (status == MESAOPT_OK) move(&r->p, &r->o[n], i, buffer, each(&s), 0);
     }
-    online_changed(&r->o[n]);
-    for (int64_t i = 0; i < r->p.d; i++) r->o[n].peak += r->o[n].H[i * (r->p.d + 1)];
+    online_changed(&r->p, &r->o[n]);
     return status == MESAOPT_OK ? check_numbers(f, &r->p, &r->o[n]) : status;
 }
 
