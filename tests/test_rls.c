@@ -1,4 +1,5 @@
 /* mesaopt_rls against the definition: sums over all rows, and Gaussian elimination with pivoting. */
+#include "lsq/rls_state.h"
 #include "contexts.h"
 #include <math.h>
 #include <stdio.h>
@@ -160,12 +161,60 @@ static void set_gates(rows *r, enum gating g)
 START_TEST(against_definition)
 {
     for (enum gating g = ALL_ONE; g <= WITH_ZEROS; g++)
-        for (int way = 0; way < 3; way++) {
+        for (int way = 0; way < 4; way++) {
             bench b = open_bench("", 10 + (uint64_t)g);
             set_gates(&b.r, g);
-            for (int t = 0; t < ROWS; t++) check_row(&b, t, 0, way == 0, way == 1 && t % 7 == 0, 1e-10);
+            for (int t = 0; t < ROWS; t++) check_row(&b, t, 0, way == 0, way == 3 || (way == 1 && t % 7 == 0), 1e-10);
             close_bench(&b);
         }
+}
+END_TEST
+
+/* Neither errors nor reading the state make a row cost more than O(d^2): the inverse is factored at most once for many rows. */
+START_TEST(no_factors)
+{
+    for (int way = 0; way < 3; way++) {
+        bench b = open_bench("", 25);
+        double total, factors = 0;
+        const mesaopt_view view = DENSE(&total, MESAOPT_F64, 1);
+        set_gates(&b.r, ALL_ONE);
+        int64_t rows = 0;
+        for (int t = 0; t < ROWS; t++) {
+            check_row(&b, t, 0, way == 1 && t % 2, way != 2 && t % 2 == 0, 1e-10);
+            if (way == 2 && t % 3 == 0) ck_assert_int_eq(mesaopt_rls_get(b.rls, 1, &(int32_t){MESAOPT_RLS_WEIGHT}, &view), MESAOPT_OK);
+            factors += b.rls->o[0].updates < rows || !b.rls->o[0].fresh;
+            rows = b.rls->o[0].updates;
+        }
+        ck_assert_double_le(factors, 1);
+        ck_assert_int_ge(rows, ROWS - b.rls->p.rows - 1);      /* one row has no weight */
+        close_bench(&b);
+    }
+}
+END_TEST
+
+/* Predictions and errors are linear in the query, to the last bit for powers of two, from one end of double to the other. */
+START_TEST(scaled_queries)
+{
+    const char *const settings[] = {"gamma=0.97", "", "window=40"};
+    const int power[] = {-600, -990, 530, 900};
+    for (int i = 0; i < 3; i++) {
+        bench b = open_bench(settings[i], 27);
+        if (i) set_gates(&b.r, ALL_ONE);
+        update(b.rls, &b.r, 0, 101);
+        double q[D], out[2][DV], error[2][DV];
+        const mesaopt_view qs = DENSE(q, MESAOPT_F64, 1, 1, D);
+        for (int j = -1; j < 4; j++) {
+            const int at = j >= 0;
+            const mesaopt_view o = DENSE(out[at], MESAOPT_F64, 1, 1, DV), e = DENSE(error[at], MESAOPT_F64, 1, 1, DV);
+            for (int c = 0; c < D; c++) q[c] = ldexp(b.r.q[101][c], at ? power[j] : 0);
+            ck_assert_int_eq(mesaopt_rls_predict(b.rls, &qs, &o, &e), MESAOPT_OK);
+            for (int c = 0; c < DV && at; c++) {
+                ck_assert_double_eq(out[1][c], ldexp(out[0][c], power[j]));
+                ck_assert_double_eq(error[1][c], ldexp(error[0][c], power[j]));
+            }
+        }
+        close_bench(&b);
+    }
 }
 END_TEST
 
@@ -318,26 +367,33 @@ END_TEST
 /* Saved and read again: both go on with the same bits. */
 START_TEST(files)
 {
-    for (int i = 0; i < 2; i++) {
-        bench b = open_bench(i ? "window=25" : "gamma=0.99", 90);
+    for (int i = 0; i < 3; i++) {
+        bench b = open_bench(i == 2 ? "" : i ? "window=25" : "gamma=0.99", 90);
+        if (i == 2) set_gates(&b.r, ALL_ONE);
         mesaopt_rls *again, *none = NULL;
         char path[64];
         snprintf(path, sizeof path, "/tmp/mesaopt-rls-%ld.safetensors", (long)getpid());
         update(b.rls, &b.r, 0, 101);
+        const mesaopt_view last = DENSE(b.r.q[100], MESAOPT_F64, 1, 1, D);
+        double kept[2][DV];
+        const mesaopt_view kept_views[] = {DENSE(kept[0], MESAOPT_F64, 1, 1, DV), DENSE(kept[1], MESAOPT_F64, 1, 1, DV)};
+        ck_assert_int_eq(mesaopt_rls_predict(b.rls, &last, &kept_views[0], &kept_views[1]), MESAOPT_OK);     /* its errors know more than the file */
         ck_assert_int_eq(mesaopt_rls_save(b.rls, path), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_rls_open(b.plan, path, &again), MESAOPT_OK);
         for (int t = 101; t < ROWS; t++) {
-            double x[DV], y[DV];
+            double x[DV], y[DV], x_error[DV], y_error[DV];
             const mesaopt_view q = DENSE(b.r.q[t], MESAOPT_F64, 1, 1, D), xs = DENSE(x, MESAOPT_F64, 1, 1, DV), ys = DENSE(y, MESAOPT_F64, 1, 1, DV);
-            update(b.rls, &b.r, t, t + 1), update(again, &b.r, t, t + 1);
-            ck_assert_int_eq(mesaopt_rls_predict(b.rls, &q, &xs, NULL), MESAOPT_OK);
-            ck_assert_int_eq(mesaopt_rls_predict(again, &q, &ys, NULL), MESAOPT_OK);
+            const mesaopt_view xe = DENSE(x_error, MESAOPT_F64, 1, 1, DV), ye = DENSE(y_error, MESAOPT_F64, 1, 1, DV);
+            if (t > 101) update(b.rls, &b.r, t, t + 1), update(again, &b.r, t, t + 1);
+            ck_assert_int_eq(mesaopt_rls_predict(b.rls, &q, &xs, &xe), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_rls_predict(again, &q, &ys, &ye), MESAOPT_OK);
             ck_assert_int_eq(memcmp(x, y, sizeof x), 0);
+            ck_assert_int_eq(memcmp(x_error, y_error, sizeof x_error), 0);
         }
-        mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, i ? "window=24" : "gamma=0.98");
+        mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, i == 1 ? "window=24" : "gamma=0.98");
         mesaopt_lsq *other;
         ck_assert_int_eq(mesaopt_lsq_plan(b.ctx, s, D, DV, &other), MESAOPT_OK);
-        REFUSED(b.ctx, MESAOPT_E_FORMAT, i ? "kept" : "gamma", mesaopt_rls_open(other, path, &none));
+        REFUSED(b.ctx, MESAOPT_E_FORMAT, i == 1 ? "kept" : "gamma", mesaopt_rls_open(other, path, &none));
         ck_assert_ptr_null(none);
         ck_assert_int_eq(mesaopt_rls_merge(b.rls, again), MESAOPT_OK);
         mesaopt_settings_free(s);
@@ -391,6 +447,8 @@ Suite *test_rls_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, against_definition);
     tcase_add_test(t, small_ridges);
+    tcase_add_test(t, no_factors);
+    tcase_add_test(t, scaled_queries);
     tcase_add_test(t, windows);
     tcase_add_test(t, window_outlier);
     tcase_add_test(t, window_outliers_apart);

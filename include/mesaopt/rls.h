@@ -4,8 +4,11 @@
  *     H <- g H + b k k^T      S <- g S + b k v^T      prediction for q: S^T (H + diag l)^-1 q
  *
  * A handle holds `streams` such regressions side by side, as the heads of a layer that decodes token by token; one is the usual number elsewhere. Rows
- * are f32 or f64, states are held in double. One row costs O(d^2) without forgetting, whatever has been seen. With the setting
- * window = W exactly the last W rows count. */
+ * are f32 or f64, states are held in double. With the setting window = W exactly the last W rows count.
+ *
+ * A row and a prediction cost O(d_key (d_key + d_val)) without forgetting and window, with standard errors too, however many rows have been seen. A row whose key stands out by
+ * orders of magnitude costs O(d_key^3): the first d_key rows on a ridge far smaller than the keys, say. With forgetting or a window that is the cost of some rows together,
+ * and standard errors cost O(d_key^2) for each value. */
 #ifndef MESAOPT_RLS_H
 #define MESAOPT_RLS_H
 

@@ -12,6 +12,7 @@ workspace online_lay_out(const online_plan *p, arena *a)
     w.U = arena_take(a, p->d * p->d, size);
     w.weighted = arena_take(a, p->rows * p->d, size);
     w.given = arena_take(a, 2 * p->d, size), w.turned = arena_take(a, 2 * p->d, size);
+    w.St = arena_take(a, p->d * p->dv, size);
     w.residual = arena_take(a, p->d, size), w.solved = arena_take(a, p->d, size);
     w.direction = arena_take(a, p->d, size), w.M_direction = arena_take(a, p->d, size), w.A_direction = arena_take(a, p->d, size);
     w.dots = arena_take(a, 2 * p->rows, size);
@@ -38,7 +39,7 @@ void online_take(const online_plan *p, arena *a, online *o)
     o->ridge = arena_take(a, d, size);
     o->H = arena_take(a, d * d, size), o->S = arena_take(a, d * dv, size), o->R = arena_take(a, d * d, size);
     o->K = arena_take(a, n * d, size), o->V = arena_take(a, n * dv, size), o->weight = arena_take(a, n, size);
-    o->P = arena_take(a, n * d, size), o->sign = arena_take(a, n, size);
+    o->P = arena_take(a, n * d, size), o->sign = arena_take(a, n, size), o->length = arena_take(a, n, size);
     o->Kt = arena_take(a, d * n, size), o->Pt = arena_take(a, d * n, size);
     o->squares = arena_take(a, dv, size), o->spread = arena_take(a, dv, size);
     o->peak = arena_take(a, 1 + dv + d, size);
@@ -57,7 +58,7 @@ void online_changed(const online_plan *p, online *o)
 {
     base_set_peaks(p, o);
     o->fresh = 0;
-    o->version++;
+    o->followed = -1;
 }
 
 void online_clear(const online_plan *p, online *o)
@@ -65,7 +66,6 @@ void online_clear(const online_plan *p, online *o)
     base_empty(p, o);
     o->decay = 0;
     o->count = 0;
-    o->spread_version = -1;
 }
 
 /* ---- rows ---- */
@@ -129,12 +129,12 @@ void online_push(const online_plan *p, void *ps, void *scratch, online *o, const
     if (log_gate != 0) forget(p, ps, &w, o, log_gate);
     const int full = p->window > 0 && o->kept == p->window;
     if (o->filled + 1 + full > p->rows) base_flush(p, ps, &w, o);
+    if (full || log_gate != 0) o->followed = -1;
     if (full) leave(p, o);
     append(p, o, key, value, weight);
     base_count_row(p, o, value, weight);
     if (p->window > 0) keep(p, o, key, value, weight, log_gate), base_judge(p, o), o->since++;
     o->count++;
-    o->version++;
 }
 
 /* ---- whole states ---- */
@@ -154,7 +154,7 @@ void online_settle(const online_plan *p, void *ps, void *scratch, online *o)
     base_flush(p, ps, &w, o);
     if (p->window > 0) base_form_anew(p, ps, &w, o);
     dense_mirror(p->d, sizeof(double), o->H);
-    o->fresh = 0;
+    online_changed(p, o);
 }
 
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from)

@@ -7,7 +7,11 @@
  *     M^-1 = R - sum_j s_j p_j p_j^T,   R = (H + Lambda)^-1,  p_j from Sherman and Morrison's formula
  *
  * Without forgetting e is 0 and M^-1 q is the answer; with it, conjugate gradients preconditioned by M^-1 need one product with M^-1 a step and few steps, since
- * all eigenvalues of M^-1 (M + e Lambda) lie in [1, 1/a]. R comes from a Cholesky factor when gates or many rows have changed the base.
+ * all eigenvalues of M^-1 (M + e Lambda) lie in [1, 1/a]. R comes from a Cholesky factor when gates or many rows have changed the base, and when a row would cost
+ * it digits.
+ *
+ * The weighted squared error of the fit, ridge included, is sum_j w_j v_j^2 - S_t^T (H_t + Lambda)^-1 S_t; without forgetting a row adds to it, with W of the rows before,
+ * w_j (v_j - W^T k_j)^2 / (1 + w_j k_j . M^-1 k_j) = (length_j v_j - S^T p_j)^2.
  *
  * A window takes the row that leaves it out again as a row of negative weight; when sums have lost digits that way (after a row far larger than what is left), or after some
  * windows, they are formed anew from the rows, which are kept. Source: SCIENCE section 3; Golub and Van Loan, Matrix Computations, section 6.5. */
@@ -29,12 +33,12 @@ typedef struct online {
     double *ridge;                 /* d */
     double *H, *S, *R;             /* d x d (lower triangle), d x dv, d x d: the base */
     double *K, *V, *weight;        /* rows x d, rows x dv, rows: the buffer */
-    double *P, *sign;              /* rows x d, rows: of the first `ready` rows */
+    double *P, *sign, *length;     /* rows x d, rows, rows: of the first `ready` rows; p_j = length_j M^-1 k_j over the rows before j */
     double *Kt, *Pt;               /* d x rows: K and P transposed, for products with a vector */
     int64_t filled, ready;
     double a;
     int fresh;                     /* R belongs to the base */
-    int64_t updates;               /* of R since it was factored */
+    int64_t updates;               /* rows that R took in since it was factored */
     double total, *squares;        /* sum of weights, of weighted squares of values (dv) */
     double decay, clock;           /* sum of log gates: since the start, and since the last gate of 0 */
     int64_t count;                 /* rows so far */
@@ -43,9 +47,8 @@ typedef struct online {
     double *peak;                  /* 1 + dv + d: the largest `total`, `squares` and diagonal of H since they were formed from rows */
     int lost;                      /* one of the first two is far below its peak: the next flush forms all sums anew */
     int64_t since;                 /* rows since then */
-    int64_t version;               /* changes with every change */
-    double *spread;                /* dv: weighted squared error of the fit, of version `spread_version` */
-    int64_t spread_version;
+    double *spread;                /* dv: weighted squared error of the fit over the base and the first `followed` rows of the buffer */
+    int64_t followed;              /* -1: not known */
 } online;
 
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window);
@@ -66,7 +69,7 @@ void online_step(const online_plan *p, void *ps, void *scratch, online *o, const
 
 /* Brings all rows into the base: H (both triangles then) and S are the state. */
 void online_flush(const online_plan *p, void *ps, void *scratch, online *o);
-/* The same, and forms windowed sums anew, and forgets R: a state that goes on as one read from what it holds now. */
+/* The same, and forms windowed sums anew, and forgets R and the spread: a state that goes on as one read from what it holds now. */
 void online_settle(const online_plan *p, void *ps, void *scratch, online *o);
 void online_changed(const online_plan *p, online *o);          /* a caller has written to H, S, ... */
 

@@ -17,7 +17,8 @@ void base_empty(const online_plan *p, online *o)
     o->fresh = 1;
     o->total = o->clock = 0;
     base_set_peaks(p, o);
-    o->version++;
+    memset(o->spread, 0, (size_t)p->dv * sizeof(double));
+    o->followed = 0;
 }
 
 /* ---- digits that a window loses: sums of weights, of squares of each value and of each key. An element of H or S is at most the root of two of the last. ---- */
@@ -109,6 +110,8 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o)
     const int64_t d = p->d;
     if (o->filled == 0 && o->a == 1 && !o->lost) return;
     if (p->window > 0) raise_peaks(p, o);
+    if (o->followed < o->filled) o->followed = -1;
+    if (o->followed > 0) o->followed = 0;
     if (o->filled > 0) {
         inverse_update(p, ps, w, o);
         add_rows(p, ps, w, o, o->filled);

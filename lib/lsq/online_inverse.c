@@ -59,8 +59,8 @@ int inverse_prepare_row(const online_plan *p, online *o, double *c, double *r)
     inverse_subtract_rows(p, j, o, c, r);
     const double pivot = 1 + weight * vector_dot(p, key, r);
     if (!(weight < 0 ? -weight * terms_of(p, o, key) < MOST_CANCELLED * pivot : pivot < most_pivot(p))) return o->fresh = 0;
-    const double scale = sqrt(fabs(weight) / pivot);
-    p->k->row_scale(1, p->d, &scale, 0, r, 0, o->P + j * p->d, 0);
+    o->length[j] = sqrt(fabs(weight) / pivot);
+    p->k->row_scale(1, p->d, &o->length[j], 0, r, 0, o->P + j * p->d, 0);
     buffer_column(p, o->Pt, j, o->P + j * p->d);
     o->sign[j] = weight < 0 ? 1 : -1;                          /* of what is added */
     o->ready++;
@@ -81,9 +81,9 @@ static void prepare_rows(const online_plan *p, const workspace *w, online *o)
 void inverse_update(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t n = o->filled, d = p->d;
-    int usable = o->fresh && o->a == 1 && o->updates < MOST_UPDATES;
+    int usable = o->fresh && o->a == 1 && o->updates + n <= MOST_UPDATES * p->rows;
     for (int64_t j = 0; usable && j < n; j++) usable = o->weight[j] > 0;
-    if (usable && o->ready < n) usable = o->ready > n / 2;               /* nobody has asked for most of P */
+    if (usable && n - o->ready > p->rows / 4) usable = o->ready > n / 2; /* nobody has asked for most of P */
     if (usable) prepare_rows(p, w, o);
     if (!usable || o->ready < n) {
         o->fresh = 0;
@@ -93,7 +93,7 @@ void inverse_update(const online_plan *p, void *ps, const workspace *w, online *
     p->k->scale(n * d, -1, w->weighted);
     p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, (mat){w->weighted, 1, d}, dense_mat(o->P, d), dense_mat(o->R, d));
     dense_mirror(d, sizeof(double), o->R);
-    o->updates++;
+    o->updates += n;
 }
 
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o)
@@ -104,7 +104,7 @@ void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online 
     refresh(p, ps, w, o);
 }
 
-/* x = (M + e Lambda)^-1 q from z = M^-1 q in x, by conjugate gradients. */
+/* x = (M + e Lambda)^-1 q from z = M^-1 q in x, by conjugate gradients; q is of size 1. */
 static void refine(const online_plan *p, const workspace *w, const online *o, const double *q, double *x)
 {
     const int64_t d = p->d;
@@ -129,8 +129,21 @@ static void refine(const online_plan *p, const workspace *w, const online *o, co
     }
 }
 
-void inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q, double *x)
+/* A power of two no larger than the largest |x_i|, so that squares neither overflow nor vanish; 1 for zeros. */
+static double size_of(const online_plan *p, const double *x)
 {
-    inverse_apply(p, w, o, q, x);
-    if (o->a != 1) refine(p, w, o, q, x);
+    double most = 0;
+    int power = 0;
+    p->k->row_max(1, p->d, x, 0, &most);
+    frexp(most, &power);
+    return ldexp(1, power > 1000 ? 1000 : power < -1000 ? -1000 : power);
+}
+
+double inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q)
+{
+    const double size = size_of(p, q), inverse = 1 / size;
+    p->k->row_scale(1, p->d, &inverse, 0, q, 0, w->given, 0);
+    inverse_apply(p, w, o, w->given, w->turned);
+    if (o->a != 1) refine(p, w, o, w->given, w->turned);
+    return size;
 }

@@ -8,6 +8,7 @@
 typedef struct workspace {
     double *U;                     /* d x d: Cholesky's factor */
     double *weighted;              /* rows x d: of the buffer, times weights or signs */
+    double *St;                    /* d x dv: S_t / a */
     double *dots;                  /* 2 x rows: rows of the buffer times one vector or two */
     double *given, *turned;        /* 2 x d each: one vector or two, and M^-1 times them */
     double *residual, *solved, *direction, *M_direction, *A_direction;    /* d each: of conjugate gradients */
@@ -30,7 +31,7 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o); 
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o);           /* M^-1 is at hand: R is fresh, all rows are ready */
 void inverse_update(const online_plan *p, void *ps, const workspace *w, online *o);            /* R takes in the buffer, or is no longer fresh */
 void inverse_apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y);      /* y = M^-1 x */
-void inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q, double *x);      /* x = (M + e Lambda)^-1 q */
+double inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q);   /* returns s; w->given = q / s, of size 1, w->turned = (M + e Lambda)^-1 of it */
 
 /* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be lost, and R is not fresh then. */
 int inverse_prepare_row(const online_plan *p, online *o, double *c, double *r);
