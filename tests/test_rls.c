@@ -2,6 +2,7 @@
 #include "lsq/rls_state.h"
 #include "contexts.h"
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -340,6 +341,59 @@ START_TEST(merging)
 }
 END_TEST
 
+/* Merged while rows wait in it: `from` goes on with the bits of one that nobody merged. */
+START_TEST(merging_leaves_from)
+{
+    for (int i = 0; i < 4; i++) {
+        bench b = open_bench(i % 2 ? "window=30" : "", 75);
+        const mesaopt_view ridge = DENSE(b.r.ridge, MESAOPT_F64, 1, D);
+        mesaopt_rls *from[2];
+        double x[2][2][DV];
+        set_gates(&b.r, i / 2 ? SLOW : ALL_ONE);
+        for (int n = 0; n < 2; n++) ck_assert_int_eq(mesaopt_rls_create(b.plan, 1, &ridge, &from[n]), MESAOPT_OK);
+        for (int t = 0; t < ROWS; t++) {
+            for (int n = 0; n < 2; n++) {
+                const mesaopt_view q = DENSE(b.r.q[t], MESAOPT_F64, 1, 1, D), o = DENSE(x[n][0], MESAOPT_F64, 1, 1, DV), e = DENSE(x[n][1], MESAOPT_F64, 1, 1, DV);
+                update(from[n], &b.r, t, t + 1);
+                if (n == 0 && t % 11 == 3) ck_assert_int_eq(mesaopt_rls_merge(b.rls, from[0]), MESAOPT_OK);
+                ck_assert_int_eq(mesaopt_rls_predict(from[n], &q, &o, &e), MESAOPT_OK);
+            }
+            ck_assert_int_eq(memcmp(x[0], x[1], sizeof x[0]), 0);
+        }
+        for (int n = 0; n < 2; n++) ck_assert_int_eq(mesaopt_rls_free(from[n]), MESAOPT_OK);
+        close_bench(&b);
+    }
+}
+END_TEST
+
+typedef struct watch { mesaopt_rls *rls; atomic_int seen, stop; } watch;
+
+static void *watch_use(void *data)
+{
+    watch *w = data;
+    while (!atomic_load(&w->seen) && !atomic_load(&w->stop)) atomic_store(&w->seen, atomic_load(&w->rls->head.in_use) > 0);
+    return NULL;
+}
+
+/* What is being merged is in use, so that no other thread can free it meanwhile. */
+START_TEST(merging_holds_from)
+{
+    bench b = open_bench("window=150", 76);
+    const mesaopt_view ridge = DENSE(b.r.ridge, MESAOPT_F64, 1, D);
+    watch w = {.seen = 0};
+    pthread_t thread;
+    ck_assert_int_eq(mesaopt_rls_create(b.plan, 1, &ridge, &w.rls), MESAOPT_OK);
+    update(w.rls, &b.r, 0, ROWS);
+    ck_assert_int_eq(pthread_create(&thread, NULL, watch_use, &w), 0);
+    for (int i = 0; i < 20000 && !atomic_load(&w.seen); i++) ck_assert_int_eq(mesaopt_rls_merge(b.rls, w.rls), MESAOPT_OK);
+    atomic_store(&w.stop, 1);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(atomic_load(&w.seen), 1);
+    ck_assert_int_eq(mesaopt_rls_free(w.rls), MESAOPT_OK);
+    close_bench(&b);
+}
+END_TEST
+
 /* A state that is read, and set in another handle: both are the definition's, and go on alike. */
 START_TEST(get_and_set)
 {
@@ -440,6 +494,25 @@ START_TEST(prefill_and_decode)
 }
 END_TEST
 
+/* Scratch is for the streams that there are, not for threads that have none. */
+START_TEST(scratch_of_few_streams)
+{
+    long bytes[2];
+    for (int i = 0; i < 2; i++) {
+        hook_alloc hook = {0};
+        mesaopt_ctx *ctx = context_with(i ? 8 : 1, NULL, &hook);
+        mesaopt_lsq *plan;
+        mesaopt_rls *rls;
+        ck_assert_int_eq(mesaopt_lsq_plan(ctx, NULL, D, DV, &plan), MESAOPT_OK);
+        const long before = hook.bytes;
+        ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &rls), MESAOPT_OK);
+        bytes[i] = hook.bytes - before;
+        mesaopt_rls_free(rls), mesaopt_lsq_free(plan), mesaopt_ctx_free(ctx);
+    }
+    ck_assert_int_eq(bytes[0], bytes[1]);
+}
+END_TEST
+
 Suite *test_rls_suite(void)
 {
     Suite *s = suite_create("rls");
@@ -453,9 +526,12 @@ Suite *test_rls_suite(void)
     tcase_add_test(t, window_outlier);
     tcase_add_test(t, window_outliers_apart);
     tcase_add_test(t, merging);
+    tcase_add_test(t, merging_leaves_from);
+    tcase_add_test(t, merging_holds_from);
     tcase_add_test(t, get_and_set);
     tcase_add_test(t, files);
     tcase_add_test(t, prefill_and_decode);
+    tcase_add_test(t, scratch_of_few_streams);
     suite_add_tcase(s, t);
     return s;
 }

@@ -58,7 +58,8 @@ MESAOPT_API mesaopt_status mesaopt_rls_get(mesaopt_rls *rls, int64_t count, cons
  *  window: such a state consists of its rows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
 
-/** Writes the state as safetensors (f64), as mesaopt_model_save writes. This handle and one read from the file go on alike, bit for bit. Since 0.1. */
+/** Writes the state as safetensors (f64), as mesaopt_model_save writes. This handle and one read from the file go on alike, bit for bit; what it
+ *  predicts may differ by roundings from what it would have predicted without saving, also when that fails. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_save(mesaopt_rls *rls, const char *path);
 
 /** Creates a handle from a file of mesaopt_rls_save; `lsq` has to have the dimensions, window and gamma of its plan. Since 0.1. */

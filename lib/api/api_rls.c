@@ -7,8 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_STREAMS = 1 << 20 };
-
 static void destroy(object *o) { rls_drop((mesaopt_rls *)o); }
 
 /* ---- checks ---- */
@@ -68,8 +66,8 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = lsq->head.ctx;
     CHECK(check_not_null(ctx, out, "out"));
-    if (status == MESAOPT_OK && (streams < 1 || streams > MOST_STREAMS))
-        status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d", (long long)streams, MOST_STREAMS);
+    if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d", (long long)streams, RLS_MOST_STREAMS);
     if (ridge) CHECK(check_ridge(ctx, ridge, streams, lsq->d));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
     if (status == MESAOPT_OK) status = r ? rls_build(r, lsq, streams, ridge) : MESAOPT_E_MEMORY;
@@ -151,7 +149,11 @@ mesaopt_status mesaopt_rls_merge(mesaopt_rls *r, mesaopt_rls *from)
     if (status != MESAOPT_OK) return status;
     CHECK(check_handle(r->head.ctx, from, OBJECT_RLS, "from"));
     CHECK(check_alike(r, from));
-    if (status == MESAOPT_OK) rls_merge(r, from);
+    if (status == MESAOPT_OK) {
+        atomic_fetch_add(&from->head.in_use, 1);
+        rls_merge(r, from);
+        atomic_fetch_sub(&from->head.in_use, 1);
+    }
     return call_end(r, &c, status);
 }
 
@@ -201,9 +203,8 @@ static mesaopt_status check_parts(mesaopt_rls *r, int64_t count, const int32_t *
 }
 
 /* Elements of one stream's part in row-major order. */
-static double *own(const mesaopt_rls *r, online *o, int32_t which)
+static double *own(online *o, int32_t which)
 {
-    (void)r;
     switch (which) {
     case MESAOPT_RLS_KEY_STATE: return o->H;
     case MESAOPT_RLS_VALUE_STATE: return o->S;
@@ -224,7 +225,7 @@ mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *whi
         int64_t index[MESAOPT_MAX_RANK] = {0};
         for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) {
             online *o = &r->o[n / each];
-            view_set(&views[i], index, which[i] == MESAOPT_RLS_ROWS ? (double)o->count : own(r, o, which[i])[n % each]);
+            view_set(&views[i], index, which[i] == MESAOPT_RLS_ROWS ? (double)o->count : own(o, which[i])[n % each]);
         }
     }
     return call_end(r, &c, status);
@@ -273,7 +274,7 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int64_t total = view_count(&views[i]), each = total / r->streams;
         int64_t index[MESAOPT_MAX_RANK] = {0};
-        for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) own(r, &r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
+        for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
     }
     for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) online_changed(&r->p, &r->o[s]);
     return call_end(r, &c, status);

@@ -167,12 +167,15 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
         into->count += from->count - from->kept;
         return;
     }
+    arena a = {scratch, 0};
+    const workspace w = online_lay_out(p, &a);
     const double gate = exp(from->decay);
-    online_settle(p, ps, scratch, into);
+    base_flush(p, ps, &w, into);
     p->k->scale(p->d * p->d, gate, into->H);
     p->k->scale(p->d * p->dv, gate, into->S);
-    p->k->add(p->d * p->d, from->H, into->H);
-    p->k->add(p->d * p->dv, from->S, into->S);
+    p->k->row_add(1, p->d * p->d, &from->a, 0, from->H, 0, into->H, 0);
+    p->k->row_add(1, p->d * p->dv, &from->a, 0, from->S, 0, into->S, 0);
+    if (from->filled > 0) base_add_rows(p, ps, &w, into, from, from->filled, from->a);
     for (int64_t c = 0; c < p->dv; c++) into->squares[c] = gate * into->squares[c] + from->squares[c];
     into->total = gate * into->total + from->total;
     into->decay += from->decay;

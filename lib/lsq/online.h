@@ -73,7 +73,7 @@ void online_flush(const online_plan *p, void *ps, void *scratch, online *o);
 void online_settle(const online_plan *p, void *ps, void *scratch, online *o);
 void online_changed(const online_plan *p, online *o);          /* a caller has written to H, S, ... */
 
-/* into <- its rows, then those of `from`, which is settled. */
+/* into <- its rows, then those of `from`. */
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from);
 
 online_row online_row_at(const online_plan *p, const online *o, int64_t i);   /* i-th oldest kept row, 0 <= i < window */

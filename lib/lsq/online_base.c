@@ -65,14 +65,14 @@ static int keys_fallen(const online_plan *p, online *o)
 
 /* ---- sums ---- */
 
-/* H += K^T diag(weight) K and S += K^T diag(weight) V over the first n rows of the buffer. */
-static void add_rows(const online_plan *p, void *ps, const workspace *w, online *o, int64_t n)
+void base_add_rows(const online_plan *p, void *ps, const workspace *w, online *o, const online *from, int64_t n, double c)
 {
     const int64_t d = p->d, dv = p->dv;
     const mat wKt = {w->weighted, 1, d};
-    p->k->row_scale(n, d, o->weight, 1, o->K, d, w->weighted, d);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(o->K, d), dense_mat(o->H, d));
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(o->V, dv), dense_mat(o->S, dv));
+    p->k->row_scale(n, d, from->weight, 1, from->K, d, w->weighted, d);
+    if (c != 1) p->k->scale(n * d, c, w->weighted);
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(from->K, d), dense_mat(o->H, d));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(from->V, dv), dense_mat(o->S, dv));
 }
 
 void base_count_row(const online_plan *p, online *o, const double *value, double weight)
@@ -96,7 +96,7 @@ void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *
         *r.clock = -*r.clock;
         base_count_row(p, o, r.value, o->weight[n++]);
         if (n < p->rows && i + 1 < o->kept) continue;
-        add_rows(p, ps, w, o, n);
+        base_add_rows(p, ps, w, o, o, n, 1);
         n = 0;
     }
     o->clock = 0;
@@ -114,7 +114,7 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o)
     if (o->followed > 0) o->followed = 0;
     if (o->filled > 0) {
         inverse_update(p, ps, w, o);
-        add_rows(p, ps, w, o, o->filled);
+        base_add_rows(p, ps, w, o, o, o->filled, 1);
     }
     if (o->a != 1) {
         p->k->scale(d * d, o->a, o->H);

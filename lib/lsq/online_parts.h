@@ -20,6 +20,8 @@ workspace online_lay_out(const online_plan *p, arena *a);
 /* ---- online_base.c ---- */
 
 void base_empty(const online_plan *p, online *o);              /* no rows: R = Lambda^-1 */
+/* H += c K^T diag(weight) K (lower triangle) and S += c K^T diag(weight) V over the first n rows of the buffer of `from`. */
+void base_add_rows(const online_plan *p, void *ps, const workspace *w, online *o, const online *from, int64_t n, double c);
 void base_set_peaks(const online_plan *p, online *o);          /* from the sums as they are */
 void base_judge(const online_plan *p, online *o);              /* have `total` and `squares` of a window lost digits? */
 void base_count_row(const online_plan *p, online *o, const double *value, double weight);     /* into `total` and `squares` */

@@ -34,7 +34,7 @@ mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, con
     lay_out(&scratch, &r->p);
     r->work_bytes = scratch.used;
     if (one.used >= 0 && size_mul(one.used, streams, &bytes)) r->memory = alloc_new(&ctx->alloc, 1, bytes);
-    if (r->work_bytes >= 0 && size_mul(r->work_bytes, ctx->threads, &work_bytes)) r->work = alloc_new(&ctx->alloc, 1, work_bytes);
+    if (r->work_bytes >= 0 && size_mul(r->work_bytes, streams < ctx->threads ? streams : ctx->threads, &work_bytes)) r->work = alloc_new(&ctx->alloc, 1, work_bytes);
     r->o = alloc_new(&ctx->alloc, streams, sizeof *r->o);
     r->done = alloc_new(&ctx->alloc, streams, 1);
     if (!r->memory || !r->work || !r->o || !r->done)
@@ -121,7 +121,7 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
         return fail(ctx, MESAOPT_E_INTERRUPTED, "rls: interrupted");
     }
     memset(r->done, 0, (size_t)r->streams);
-    if (r->streams > 1 && T * r->streams * r->p.d * r->p.d > WORTH_THREADS) parallel_run(ctx, r->streams, run_stream, &j);
+    if (r->streams > 1 && (double)T * (double)r->streams * (double)(r->p.d * r->p.d) > WORTH_THREADS) parallel_run(ctx, r->streams, run_stream, &j);
     for (int64_t s = 0; s < r->streams; s++)
         if (!r->done[s]) run_stream(&j, 0, s);                 /* also what an interrupt left out */
     return MESAOPT_OK;
@@ -139,10 +139,9 @@ static void for_all(mesaopt_rls *r, void (*f)(const online_plan *, void *, void 
 void rls_flush(mesaopt_rls *r) { for_all(r, online_flush); }
 void rls_settle(mesaopt_rls *r) { for_all(r, online_settle); }
 
-void rls_merge(mesaopt_rls *r, mesaopt_rls *from)
+void rls_merge(mesaopt_rls *r, const mesaopt_rls *from)
 {
     arena a = {r->work, 0};
     const work w = lay_out(&a, &r->p);
-    rls_flush(from);
     for (int64_t s = 0; s < r->streams; s++) online_merge(&r->p, w.product, w.online, &r->o[s], &from->o[s]);
 }

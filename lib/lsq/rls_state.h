@@ -6,6 +6,8 @@
 #include "lsq/online.h"
 #include "mesaopt/rls.h"
 
+enum { RLS_MOST_STREAMS = 1 << 20 };
+
 struct mesaopt_rls {
     object head;
     mesaopt_lsq *plan;             /* counted */
@@ -30,6 +32,6 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
 void rls_clear(mesaopt_rls *r);
 void rls_flush(mesaopt_rls *r);    /* H and S of every stream are its state: online.h */
 void rls_settle(mesaopt_rls *r);
-void rls_merge(mesaopt_rls *r, mesaopt_rls *from);
+void rls_merge(mesaopt_rls *r, const mesaopt_rls *from);
 
 #endif
