@@ -1,12 +1,12 @@
-/* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d], value_state [n, d, dv], squares [n, dv], counters [n, 5] = weight, decay,
- * rows, kept, 0 and, with a window, kept [n, window, d + dv + 3]: the kept rows, oldest first, each key, value, weight, log gate, log gates until then. */
+/* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d], value_state [n, d, dv], squares [n, dv], counters [n, 4] = weight, decay,
+ * rows, kept and, with a window, kept [n, window, d + dv + 3]: the kept rows, oldest first, each key, value, weight, log gate, minus the log gates since then. */
 #include "train/rls_file.h"
 #include "base/number.h"
 #include "train/safetensors.h"
 #include <math.h>
 #include <string.h>
 
-enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, KEPT, TENSORS, COUNTER = 5 };
+enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, KEPT, TENSORS, COUNTER = 4 };
 static const char *const names[TENSORS] = {"ridge", "key_state", "value_state", "squares", "counters", "kept"};
 
 typedef struct shape { int32_t ndim; int64_t extent[3]; } shape;
@@ -34,7 +34,7 @@ static void move(const online_plan *p, online *o, int which, double *x, int64_t 
         memcpy(out ? x : own[which], out ? own[which] : x, (size_t)n * sizeof(double));
     } else if (which == COUNTERS) {
         for (int i = 0; i < 2; i++) *(out ? &x[i] : counter[i]) = out ? *counter[i] : x[i];
-        if (out) x[2] = (double)o->count, x[3] = (double)o->kept, x[4] = 0;
+        if (out) x[2] = (double)o->count, x[3] = (double)o->kept;
         else o->count = (int64_t)x[2], o->kept = (int64_t)x[3];
     } else {
         const int64_t width = n / p->window;
@@ -93,17 +93,27 @@ static mesaopt_status check_numbers(const tensor_file *f, const online_plan *p, 
                 return tensor_file_fail(f, names[KEY_STATE], "row %lld, column %lld: expected a finite, symmetric, non-negative matrix", (long long)i, (long long)j);
     }
     for (int64_t i = 0; i < d * p->dv; i++)
-        if (!isfinite(o->S[i])) return tensor_file_fail(f, names[VALUE_STATE], "not finite");
+        if (!isfinite(o->S[i])) return tensor_file_fail(f, names[VALUE_STATE], "not finite, expected finite numbers");
     for (int64_t i = 0; i < p->dv; i++)
         if (!(o->squares[i] >= 0 && isfinite(o->squares[i]))) return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0", number_text(o->squares[i]).text);
-    if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || o->count < 0 || o->kept < 0 || o->kept > p->window)
-        return tensor_file_fail(f, names[COUNTERS], "out of range");
+    if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || (p->window > 0 && o->kept > o->count))
+        return tensor_file_fail(f, names[COUNTERS], "%s, %s, %s, expected a weight >= 0, a log gate <= 0 and no more rows than there were", number_text(o->total).text, number_text(o->decay).text, number_text((double)o->kept).text);
+    return MESAOPT_OK;
+}
+
+/* Rows of a window: a gate of 0 has taken all before it, and what has been forgotten since a row only grows with its age. */
+static mesaopt_status check_kept(const tensor_file *f, const online_plan *p, const online *o)
+{
     for (int64_t i = 0; i < o->kept; i++) {
         const online_row r = online_row_at(p, o, i);
-        for (int64_t j = 0; j < d + p->dv; j++)
-            if (!isfinite(r.key[j])) return tensor_file_fail(f, names[KEPT], "row %lld is not finite", (long long)i);
-        if (!(*r.weight >= 0 && *r.weight <= 1) || !(*r.log_gate <= 0) || !isfinite(*r.clock))
-            return tensor_file_fail(f, names[KEPT], "row %lld: weight or gate out of range", (long long)i);
+        const double next = i + 1 < o->kept ? *online_row_at(p, o, i + 1).clock : 0;
+        for (int64_t j = 0; j < p->d + p->dv; j++)
+            if (!isfinite(r.key[j])) return tensor_file_fail(f, names[KEPT], "row %lld is not finite, expected finite numbers", (long long)i);
+        if (!(*r.weight >= 0 && *r.weight <= 1)) return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to 1", (long long)i, number_text(*r.weight).text);
+        if (!(*r.log_gate <= 0) || (i > 0 && exp(*r.log_gate) == 0))
+            return tensor_file_fail(f, names[KEPT], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i, number_text(*r.log_gate).text);
+        if (!(*r.clock >= next && isfinite(*r.clock)) || (i + 1 == o->kept && *r.clock != 0))
+            return tensor_file_fail(f, names[KEPT], "row %lld: %s forgotten since, expected numbers that fall to 0", (long long)i, number_text(*r.clock).text);
     }
     return MESAOPT_OK;
 }
@@ -116,11 +126,13 @@ static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const fi
         const shape s = shape_of(&r->p, r->streams, i);
         status = tensor_file_read(f, tensor[i], n * each(&s), each(&s), MESAOPT_F64, buffer);
         for (int c = 2; i == COUNTERS && c < 4 && status == MESAOPT_OK; c++)
-            if (!(buffer[c] >= 0 && buffer[c] <= (c == 3 ? (double)r->p.window : 0x1p53))) status = tensor_file_fail(f, names[i], "%s, out of range", number_text(buffer[c]).text);
+            if (!(buffer[c] >= 0 && buffer[c] <= (c == 3 ? (double)r->p.window : 0x1p53) && buffer[c] == floor(buffer[c])))
+                status = tensor_file_fail(f, names[i], "%s, expected a whole number in range", number_text(buffer[c]).text);
         if (status == MESAOPT_OK) move(&r->p, &r->o[n], i, buffer, each(&s), 0);
     }
     online_changed(&r->p, &r->o[n]);
-    return status == MESAOPT_OK ? check_numbers(f, &r->p, &r->o[n]) : status;
+    if (status == MESAOPT_OK) status = check_numbers(f, &r->p, &r->o[n]);
+    return status == MESAOPT_OK && r->p.window > 0 ? check_kept(f, &r->p, &r->o[n]) : status;
 }
 
 static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq *plan)
@@ -132,13 +144,15 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq
     mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "1");
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.gamma", number_text(plan->gamma).text);
-    if (status == MESAOPT_OK && (!first || first->ndim != 2)) status = tensor_file_fail(f, names[RIDGE], "missing or not of rank 2");
+    if (status == MESAOPT_OK && (!first || first->ndim != 2)) status = tensor_file_fail(f, names[RIDGE], "missing or not of rank 2, expected [streams, d_key]");
     const int64_t streams = status == MESAOPT_OK ? first->shape[0] : 0;
+    if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
+        status = tensor_file_fail(f, names[RIDGE], "%lld streams, expected 1 to %d", (long long)streams, RLS_MOST_STREAMS);
     int64_t most = 0;
     for (int i = 0; i < tensors && status == MESAOPT_OK; i++) {
         const shape s = shape_of(&p, streams, i);
         status = tensor_file_expect(f, names[i], s.ndim, s.extent, &tensor[i]);
-        if (each(&s) > most) most = each(&s);
+        if (status == MESAOPT_OK && each(&s) > most) most = each(&s);      /* the file has so many */
     }
     if (status == MESAOPT_OK && plan->window == 0 && tensor_file_find(f, names[KEPT])) status = tensor_file_fail(f, names[KEPT], "expected a plan with its window");
     if (status == MESAOPT_OK) status = rls_build(r, plan, streams, NULL);
