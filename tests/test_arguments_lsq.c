@@ -20,6 +20,7 @@ static mesaopt_lsq *plan_of(const char *name, const char *value)
 
 /* Elements that are wrong in themselves; inputs of the fixture are 1, 2, 3, .. */
 static double bad_number[8], halves[8] = {.5, .5, .5, .5, .5, .5, .5, .5}, minus[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+static double endless[8] = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
 static double symmetric[8] = {2, 1, 1, 2, 2, 1, 1, 2};
 
 static void lsq_plan_rows(void)
@@ -89,6 +90,8 @@ static void lsq_operand_rows(mesaopt_lsq *l)
     BAD(MESAOPT_E_ARGUMENT, "beta: -1 at [0,0,0]", FORWARD(1));
     with(0, MESAOPT_LSQ_BETA, bad);
     BAD(MESAOPT_E_NONFINITE, "beta: nan at [0,1,0]", FORWARD(1));
+    with(0, MESAOPT_LSQ_BETA, at(endless, 3, 1, 3, 1, 0));
+    BAD(MESAOPT_E_NONFINITE, "beta: inf at [0,0,0], expected a weight in 0..1", FORWARD(1));
     with(0, MESAOPT_LSQ_LOG_GAMMA, tokens);
     BAD(MESAOPT_E_ARGUMENT, "log_gamma: 0.5 at [0,0,0], expected the logarithm", FORWARD(1));
     with(0, MESAOPT_LSQ_LOG_GAMMA, bad);
@@ -99,6 +102,8 @@ static void lsq_operand_rows(mesaopt_lsq *l)
     BAD(MESAOPT_E_ARGUMENT, "ridge: -1 at [0,0], expected a positive, finite ridge", FORWARD(1));
     with(0, MESAOPT_LSQ_RIDGE, at(bad_number, 2, 1, 2, 0, 0));
     BAD(MESAOPT_E_ARGUMENT, "ridge: 0 at [0,0], expected a positive, finite ridge", FORWARD(1));
+    with(0, MESAOPT_LSQ_RIDGE, at(endless, 2, 1, 2, 0, 0));
+    BAD(MESAOPT_E_NONFINITE, "ridge: inf at [0,0], expected a positive, finite ridge", FORWARD(1));
     with(0, MESAOPT_LSQ_H0, at(f->in, 4, 1, 1, 2, 2));
     BAD(MESAOPT_E_ARGUMENT, "h0: 3 at [0,0,1,0] and 2 across the diagonal, expected a symmetric matrix", FORWARD(1));
     with(0, MESAOPT_LSQ_H0, at(minus, 4, 1, 1, 2, 2));
@@ -169,10 +174,12 @@ static void rls_row_rows(mesaopt_rls *r)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_update((mesaopt_rls *)f->tensor, &k, &v, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "k: NULL", mesaopt_rls_update(r, NULL, &v, NULL, NULL));
     BAD(MESAOPT_E_SHAPE, "v: shape [2,1,2], expected [3,1,2]", mesaopt_rls_update(r, &k, VIEW(with_extent(v, 0, 2)), NULL, NULL));
-    BAD(MESAOPT_E_NONFINITE, "k: nan at [0,0,1], expected finite", mesaopt_rls_update(r, &bad, &v, NULL, NULL));
+    BAD(MESAOPT_E_NONFINITE, "k: not finite at [0,0,1], expected finite", mesaopt_rls_update(r, &bad, &v, NULL, NULL));
     BAD(MESAOPT_E_SHAPE, "beta: ", mesaopt_rls_update(r, &k, &v, &two, NULL));
     BAD(MESAOPT_E_ARGUMENT, "beta: 2 at [1,0], expected a weight in 0..1", mesaopt_rls_update(r, &k, &v, &one, NULL));
+    BAD(MESAOPT_E_NONFINITE, "beta: inf at [0,0], expected a weight in 0..1", mesaopt_rls_update(r, &k, &v, VIEW(at(endless, 2, 3, 1, 0, 0)), NULL));
     BAD(MESAOPT_E_ARGUMENT, "log_gamma: 0.5 at [0,0], expected", mesaopt_rls_update(r, &k, &v, NULL, &half));
+    BAD(MESAOPT_E_NONFINITE, "log_gamma: inf at [0,0], expected", mesaopt_rls_update(r, &k, &v, NULL, VIEW(at(endless, 2, 3, 1, 0, 0))));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_predict(NULL, &q, &out, NULL));
     BAD(MESAOPT_E_ARGUMENT, "q: NULL", mesaopt_rls_predict(r, NULL, &out, NULL));
     BAD(MESAOPT_E_NONFINITE, "q: ", mesaopt_rls_predict(r, &bad, &out, NULL));
@@ -213,9 +220,10 @@ static void rls_state_rows(mesaopt_rls *r, mesaopt_lsq *l)
     BAD(MESAOPT_E_OVERLAP, "key_state: may share elements with value_state", mesaopt_rls_get(r, 2, both, (mesaopt_view[]){out, out}));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_set(NULL, 2, both, (mesaopt_view[]){H, S}));
     BAD(MESAOPT_E_ARGUMENT, "which: without key_state or value_state", mesaopt_rls_set(r, 1, both, &H));
+    BAD(MESAOPT_E_ARGUMENT, "key_state: -1 at [0,0,0], expected no negative number", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){at(minus, 3, 1, 2, 2, 0), S}));
     BAD(MESAOPT_E_ARGUMENT, "key_state: 3 at [0,1,0] and 2 across the diagonal", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){S, S}));
     BAD(MESAOPT_E_SHAPE, "value_state: ", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){H, f->x}));
-    BAD(MESAOPT_E_NONFINITE, "value_state: nan at [0,0,1]", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){H, at(bad_number, 3, 1, 2, 2, 0)}));
+    BAD(MESAOPT_E_NONFINITE, "value_state: not finite at [0,0,1]", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){H, at(bad_number, 3, 1, 2, 2, 0)}));
     BAD(MESAOPT_E_ARGUMENT, "which[0]: rows, expected what can be set", mesaopt_rls_set(r, 1, &rows, &H));
     BAD(MESAOPT_E_ARGUMENT, "weight: -1 at [0], expected a finite number >= 0",
         mesaopt_rls_set(r, 3, (int32_t[]){1, 2, 3}, (mesaopt_view[]){H, S, at(minus, 1, 1, 0, 0, 0)}));
@@ -235,6 +243,7 @@ START_TEST(rls_rows)
     BAD(MESAOPT_E_ARGUMENT, "streams: 0, expected 1 to", mesaopt_rls_create(l, 0, NULL, out));
     BAD(MESAOPT_E_SHAPE, "ridge: ", mesaopt_rls_create(l, 1, &f->x, out));
     BAD(MESAOPT_E_ARGUMENT, "ridge: -1 at [0,0], expected a positive, finite ridge", mesaopt_rls_create(l, 1, VIEW(at(minus, 2, 1, 2, 0, 0)), out));
+    BAD(MESAOPT_E_NONFINITE, "ridge: inf at [0,0], expected a positive, finite ridge", mesaopt_rls_create(l, 1, VIEW(at(endless, 2, 1, 2, 0, 0)), out));
     for (int n = 1; n <= 5; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_rls_create(l, 1, NULL, out)));
     ck_assert_int_eq(mesaopt_rls_create(l, 1, NULL, &r), MESAOPT_OK);
     rls_row_rows(r);

@@ -1,11 +1,8 @@
 /* mesaopt/lsq.h: validates, then delegates to lib/lsq. */
 #include "api/api_call.h"
-#include "base/number.h"
+#include "api/api_checks.h"
 #include "base/options.h"
-#include "kern/finite.h"
 #include "lsq/lsq_plan.h"
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 enum { WIDEST = 65536 };
@@ -99,47 +96,6 @@ static void note(checked *c, const mesaopt_view *v, const char *name, int output
     else c->in[c->n_in] = v, c->in_name[c->n_in++] = name;
 }
 
-static mesaopt_status check_finite(checked *c, const mesaopt_view *v, const char *name)
-{
-    int64_t index[MESAOPT_MAX_RANK];
-    if (!finite_check(c->ctx, v, index)) return MESAOPT_OK;
-    return fail(c->ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements", name, view_list(v->ndim, index).text);
-}
-
-static mesaopt_status check_range(checked *c, const mesaopt_view *v, const char *name, double low, double high, const char *expected)
-{
-    int64_t index[MESAOPT_MAX_RANK];
-    if (!view_first_outside(v, low, high, index)) return MESAOPT_OK;
-    const double x = view_get(v, index);
-    return fail(c->ctx, isnan(x) ? MESAOPT_E_NONFINITE : MESAOPT_E_ARGUMENT, "%s: %s at %s, expected %s", name, number_text(x).text,
-                view_list(v->ndim, index).text, expected);
-}
-
-/* Finite, symmetric to rounding, no negative diagonal. */
-static mesaopt_status check_symmetric(checked *c, const mesaopt_view *v, const char *name)
-{
-    mesaopt_status status = check_finite(c, v, name);
-    const double tolerance = v->dtype == MESAOPT_F32 ? 1e-5 : 1e-12;
-    mesaopt_view heads = *v;
-    heads.ndim = 2;
-    int64_t at[MESAOPT_MAX_RANK] = {0};
-    for (int64_t left = view_count(&heads) * (v->shape[2] > 0); left > 0 && status == MESAOPT_OK; left--, view_next(&heads, at))
-        for (int64_t i = 0; i < v->shape[2] && status == MESAOPT_OK; i++) {
-            const double ii = view_get(v, (int64_t[]){at[0], at[1], i, i});
-            if (ii < 0)
-                status = fail(c->ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s, expected no negative number on the diagonal", name, number_text(ii).text,
-                              view_list(4, (int64_t[]){at[0], at[1], i, i}).text);
-            for (int64_t j = 0; j < i && status == MESAOPT_OK; j++) {
-                const double x = view_get(v, (int64_t[]){at[0], at[1], i, j}), y = view_get(v, (int64_t[]){at[0], at[1], j, i});
-                const double jj = view_get(v, (int64_t[]){at[0], at[1], j, j});
-                if (!(fabs(x - y) <= tolerance * (ii + jj)))
-                    status = fail(c->ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s and %s across the diagonal, expected a symmetric matrix", name, number_text(x).text,
-                                  view_list(4, (int64_t[]){at[0], at[1], i, j}).text, number_text(y).text);
-            }
-        }
-    return status;
-}
-
 static mesaopt_status check_offsets(checked *c, const mesaopt_view *v)
 {
     mesaopt_status status = view_check(c->ctx, v, &(view_want){"offsets", 1, {ANY}, MESAOPT_I64, 0});
@@ -170,11 +126,10 @@ static view_want want_of(const checked *c, const operand *o, int output)
 
 static mesaopt_status check_values(checked *c, int32_t which, const mesaopt_view *v, const char *name)
 {
-    const int f32 = v->dtype == MESAOPT_F32;
-    if (which == MESAOPT_LSQ_BETA) return check_range(c, v, name, 0, 1, "a weight in 0..1");
-    if (which == MESAOPT_LSQ_LOG_GAMMA) return check_range(c, v, name, -INFINITY, 0, "the logarithm of a factor in 0..1, which is <= 0");
-    if (which == MESAOPT_LSQ_RIDGE) return check_range(c, v, name, f32 ? (double)FLT_MIN : DBL_MIN, f32 ? (double)FLT_MAX : DBL_MAX, "a positive, finite ridge");
-    return which == MESAOPT_LSQ_H0 ? check_symmetric(c, v, name) : check_finite(c, v, name);
+    if (which == MESAOPT_LSQ_BETA) return check_beta(c->ctx, v);
+    if (which == MESAOPT_LSQ_LOG_GAMMA) return check_log_gamma(c->ctx, v);
+    if (which == MESAOPT_LSQ_RIDGE) return check_ridge(c->ctx, v);
+    return which == MESAOPT_LSQ_H0 ? check_symmetric(c->ctx, v, name) : check_finite(c->ctx, v, name);
 }
 
 static mesaopt_status check_operand(checked *c, int32_t which, const mesaopt_view *v, int64_t i)
@@ -228,9 +183,9 @@ static mesaopt_status check_inputs(checked *c, const mesaopt_view *q, const mesa
     for (int i = 0; i < 3; i++) CHECK(check_extent(c->ctx, q->shape[i], 0, INT32_MAX, "q: an extent"));
     CHECK(view_check(c->ctx, k, &(view_want){"k", 4, {c->s.B, c->s.T, c->s.H, c->l->d}, c->s.dtype, 0}));
     CHECK(view_check(c->ctx, v, &(view_want){"v", 4, {c->s.B, c->s.T, c->s.H, c->l->dv}, c->s.dtype, 0}));
-    CHECK(check_finite(c, q, "q"));
-    CHECK(check_finite(c, k, "k"));
-    CHECK(check_finite(c, v, "v"));
+    CHECK(check_finite(c->ctx, q, "q"));
+    CHECK(check_finite(c->ctx, k, "k"));
+    CHECK(check_finite(c->ctx, v, "v"));
     c->v.q = q, c->v.k = k, c->v.v = v;
     note(c, q, "q", 0), note(c, k, "k", 0), note(c, v, "v", 0);
     return status;
@@ -269,7 +224,7 @@ mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, cons
     checked c = {.ctx = lsq->head.ctx, .l = lsq, .adjoint = 1};
     CHECK(check_inputs(&c, q, k, v));
     CHECK(view_check(c.ctx, dout, &(view_want){"dout", 4, {c.s.B, c.s.T, c.s.H, lsq->dv}, c.s.dtype, 0}));
-    CHECK(check_finite(&c, dout, "dout"));
+    CHECK(check_finite(c.ctx, dout, "dout"));
     if (status == MESAOPT_OK) note(&c, dout, "dout", 0);
     CHECK(check_output(&c, dq, "dq", lsq->d));
     CHECK(check_output(&c, dk, "dk", lsq->d));

@@ -1,33 +1,14 @@
 /* mesaopt/rls.h: validates, then delegates to lib/lsq and lib/train/rls_file.c. */
 #include "api/api_call.h"
+#include "api/api_checks.h"
 #include "base/number.h"
-#include "kern/finite.h"
 #include "train/rls_file.h"
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 static void destroy(object *o) { rls_drop((mesaopt_rls *)o); }
 
 /* ---- checks ---- */
-
-static mesaopt_status check_range(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name, double low, double high, const char *expected)
-{
-    int64_t index[MESAOPT_MAX_RANK];
-    if (!view_first_outside(v, low, high, index)) return MESAOPT_OK;
-    const double x = view_get(v, index);
-    return fail(ctx, isfinite(x) ? MESAOPT_E_ARGUMENT : MESAOPT_E_NONFINITE, "%s: %s at %s, expected %s", name, number_text(x).text,
-                view_list(v->ndim, index).text, expected);
-}
-
-static double most_of(const mesaopt_view *v) { return v->dtype == MESAOPT_F32 ? (double)FLT_MAX : DBL_MAX; }
-
-static mesaopt_status check_finite(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name)
-{
-    int64_t index[MESAOPT_MAX_RANK];
-    if (!finite_check(ctx, v, index)) return MESAOPT_OK;
-    return check_range(ctx, v, name, -most_of(v), most_of(v), "finite elements");
-}
 
 /* Rows [*T, streams, n], the first of them says how many. */
 static mesaopt_status check_rows(mesaopt_rls *r, const mesaopt_view *v, const char *name, int64_t *T, int64_t n, int output)
@@ -44,20 +25,13 @@ static mesaopt_status check_gates(mesaopt_rls *r, int64_t T, const mesaopt_view 
     mesaopt_ctx *ctx = r->head.ctx;
     mesaopt_status status = MESAOPT_OK;
     if (beta) CHECK(view_check(ctx, beta, &(view_want){"beta", 2, {T, r->streams}, 0, 0}));
-    if (beta) CHECK(check_range(ctx, beta, "beta", 0, 1, "a weight in 0..1"));
+    if (beta) CHECK(check_beta(ctx, beta));
     if (log_gamma) CHECK(view_check(ctx, log_gamma, &(view_want){"log_gamma", 2, {T, r->streams}, 0, 0}));
-    if (log_gamma) CHECK(check_range(ctx, log_gamma, "log_gamma", -INFINITY, 0, "the logarithm of a factor in 0..1, which is <= 0"));
+    if (log_gamma) CHECK(check_log_gamma(ctx, log_gamma));
     return status;
 }
 
 /* ---- creation ---- */
-
-static mesaopt_status check_ridge(mesaopt_ctx *ctx, const mesaopt_view *ridge, int64_t streams, int64_t d)
-{
-    mesaopt_status status = view_check(ctx, ridge, &(view_want){"ridge", 2, {streams, d}, 0, 0});
-    CHECK(check_range(ctx, ridge, "ridge", ridge->dtype == MESAOPT_F32 ? (double)FLT_MIN : DBL_MIN, most_of(ridge), "a positive, finite ridge"));
-    return status;
-}
 
 mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge, mesaopt_rls **out)
 {
@@ -68,7 +42,8 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     CHECK(check_not_null(ctx, out, "out"));
     if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
         status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d", (long long)streams, RLS_MOST_STREAMS);
-    if (ridge) CHECK(check_ridge(ctx, ridge, streams, lsq->d));
+    if (ridge) CHECK(view_check(ctx, ridge, &(view_want){"ridge", 2, {streams, lsq->d}, 0, 0}));
+    if (ridge) CHECK(check_ridge(ctx, ridge));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
     if (status == MESAOPT_OK) status = r ? rls_build(r, lsq, streams, ridge) : MESAOPT_E_MEMORY;
     if (status == MESAOPT_OK) *out = r;
@@ -231,21 +206,6 @@ mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *whi
     return call_end(r, &c, status);
 }
 
-static mesaopt_status check_symmetric(mesaopt_ctx *ctx, const mesaopt_view *v)
-{
-    const double tolerance = v->dtype == MESAOPT_F32 ? 1e-5 : 1e-12;
-    for (int64_t s = 0; s < v->shape[0]; s++)
-        for (int64_t i = 0; i < v->shape[1]; i++)
-            for (int64_t j = 0; j <= i; j++) {
-                const double x = view_get(v, (int64_t[]){s, i, j}), y = view_get(v, (int64_t[]){s, j, i});
-                const double size = view_get(v, (int64_t[]){s, i, i}) + view_get(v, (int64_t[]){s, j, j});
-                if (!(fabs(x - y) <= tolerance * size) || (i == j && x < 0))
-                    return fail(ctx, MESAOPT_E_ARGUMENT, "key_state: %s at %s and %s across the diagonal, expected a symmetric matrix without negative squares",
-                                number_text(x).text, view_list(3, (int64_t[]){s, i, j}).text, number_text(y).text);
-            }
-    return MESAOPT_OK;
-}
-
 static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
 {
     mesaopt_ctx *ctx = r->head.ctx;
@@ -254,9 +214,8 @@ static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32
     if (r->p.window > 0) return fail(ctx, MESAOPT_E_UNSUPPORTED, "set: on a state with a window of %lld rows, expected one without", (long long)r->p.window);
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int sum = which[i] == MESAOPT_RLS_WEIGHT || which[i] == MESAOPT_RLS_SQUARES;
-        const char *name = which[i] == MESAOPT_RLS_WEIGHT ? "weight" : which[i] == MESAOPT_RLS_SQUARES ? "squares" : which[i] == MESAOPT_RLS_KEY_STATE ? "key_state" : "value_state";
-        status = check_range(ctx, &views[i], name, sum ? 0 : -most_of(&views[i]), most_of(&views[i]), sum ? "a finite number >= 0" : "finite elements");
-        if (which[i] == MESAOPT_RLS_KEY_STATE) CHECK(check_symmetric(ctx, &views[i]));
+        if (sum) status = check_range(ctx, &views[i], which[i] == MESAOPT_RLS_WEIGHT ? "weight" : "squares", 0, check_most(&views[i]), "a finite number >= 0");
+        else status = which[i] == MESAOPT_RLS_KEY_STATE ? check_symmetric(ctx, &views[i], "key_state") : check_finite(ctx, &views[i], "value_state");
         if (!sum) found++;
     }
     if (status == MESAOPT_OK && found < 2) status = fail(ctx, MESAOPT_E_ARGUMENT, "which: without key_state or value_state, expected both");
