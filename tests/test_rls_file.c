@@ -15,7 +15,8 @@ typedef struct contents {
     int64_t streams;
 } contents;
 
-static const contents honest = {{2}, {0.5 * 4 + 9}, {0.5 * 2 + 3}, {0.5 * 1 + 1}, {1.5, -0.7, 2, 2}, {2, 1, 0.5, -INFINITY, 0.25, 3, 1, 1, -0.25, 0}, 1};
+static const contents honest = {{2}, {0.5 * 4 + 9}, {0.5 * 2 + 3}, {0.5 * 1 + 1}, {1.5, -0.7, 2, 2},
+                                {2, 1, 0.5, -INFINITY, 0.25, 3, 1, 1, -0.25, 0}, 1};
 
 typedef struct files { mesaopt_ctx *ctx; mesaopt_lsq *plan; char path[64]; } files;
 
@@ -69,7 +70,8 @@ typedef struct change { size_t at; double value; const char *word; } change;
 static const change changes[] = {
     {AT(ridge, 0), 0, "ridge"}, {AT(ridge, 0), NAN, "ridge"}, {AT(key_state, 0), -1, "key_state"}, {AT(key_state, 0), INFINITY, "key_state"},
     {AT(value_state, 0), NAN, "value_state"}, {AT(squares, 0), -1, "squares"}, {AT(counters, 0), -1, "counters"}, {AT(counters, 1), 1, "counters"},
-    {AT(counters, 2), 2.5, "whole number"}, {AT(counters, 2), 1e300, "whole number"}, {AT(counters, 2), 1, "counters"}, {AT(counters, 3), 1.5, "whole number"},
+    {AT(counters, 2), 2.5, "whole number"}, {AT(counters, 2), 1e300, "whole number"}, {AT(counters, 2), 1, "counters"},
+    {AT(counters, 3), 1.5, "whole number"},
     {AT(counters, 3), -1, "whole number"}, {AT(counters, 3), 4, "whole number"}, {AT(kept, 0), NAN, "row 0"}, {AT(kept, 2), 1.5, "row 0: weight 1.5"},
     {AT(kept, 3), 0.5, "row 0: log gate 0.5"}, {AT(kept, 8), -INFINITY, "row 1: log gate -inf"}, {AT(kept, 8), -1000, "row 1: log gate -1000"},
     {AT(kept, 4), -1, "row 0: -1 forgotten"}, {AT(kept, 4), -1e308, "row 0: -1e308 forgotten"}, {AT(kept, 4), INFINITY, "row 0: inf forgotten"},

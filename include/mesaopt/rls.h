@@ -3,12 +3,12 @@
  *
  *     H <- g H + b k k^T      S <- g S + b k v^T      prediction for q: S^T (H + diag l)^-1 q
  *
- * A handle holds `streams` such regressions side by side, as the heads of a layer that decodes token by token; one is the usual number elsewhere. Rows
- * are f32 or f64, states are held in double. With the setting window = W exactly the last W rows count.
+ * A handle holds `streams` such regressions side by side, as the heads of a layer that decodes token by token; one is the usual number elsewhere.
+ * Rows are f32 or f64, states are held in double. With the setting window = W exactly the last W rows count.
  *
- * A row and a prediction cost O(d_key (d_key + d_val)) without forgetting and window, with standard errors too, however many rows have been seen. A row whose key stands out by
- * orders of magnitude costs O(d_key^3): the first d_key rows on a ridge far smaller than the keys, say. With forgetting or a window that is the cost of some rows together,
- * and standard errors cost O(d_key^2) for each value. */
+ * A row and a prediction cost O(d_key (d_key + d_val)) without forgetting and window, with standard errors too, however many rows have been seen. A
+ * row whose key stands out by orders of magnitude costs O(d_key^3): the first d_key rows on a ridge far smaller than the keys, say. With forgetting
+ * or a window that is the cost of some rows together, and standard errors cost O(d_key^2) for each value. */
 #ifndef MESAOPT_RLS_H
 #define MESAOPT_RLS_H
 
@@ -31,21 +31,22 @@ typedef struct mesaopt_rls mesaopt_rls;
  *  The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge, mesaopt_rls **out);
 
-/** Takes in rows: k [T, streams, d_key], v [T, streams, d_val], weights beta [T, streams] in [0, 1] (NULL: 1), log of the gates log_gamma [T, streams] <= 0 (NULL: the
- *  plan's setting gamma). Since 0.1. */
+/** Takes in rows: k [T, streams, d_key], v [T, streams, d_val], weights beta [T, streams] in [0, 1] (NULL: 1), log of the gates log_gamma
+ *  [T, streams] <= 0 (NULL: the plan's setting gamma). Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_update(mesaopt_rls *rls, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
                                               const mesaopt_view *log_gamma);
 
-/** out [T, streams, d_val] for queries q [T, streams, d_key], all on the rows so far. error (NULL: not wanted), of the shape of out: the standard error of each
- *  prediction, sqrt(s^2 q^T (H + diag l)^-1 q), s^2 = (sum of b v^2 - S_j^T (H + diag l)^-1 S_j) / sum of b: the posterior deviation when the ridge
- *  is the prior; a new value scatters by sqrt(s^2 + error^2). NaN while the weights sum to 0. Since 0.1. */
+/** out [T, streams, d_val] for queries q [T, streams, d_key], all on the rows so far. error (NULL: not wanted), of the shape of out: the standard
+ *  error of each prediction, sqrt(s^2 q^T (H + diag l)^-1 q), s^2 = (sum of b v^2 - S_j^T (H + diag l)^-1 S_j) / sum of b: the posterior
+ *  deviation when the ridge is the prior; a new value scatters by sqrt(s^2 + error^2). NaN while the weights sum to 0. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_predict(mesaopt_rls *rls, const mesaopt_view *q, const mesaopt_view *out, const mesaopt_view *error);
 
 /** For every row in turn: takes it in, then predicts for its query, as mesaopt_lsq_forward does for whole sequences. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_rls_step(mesaopt_rls *rls, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
-                                            const mesaopt_view *log_gamma, const mesaopt_view *out);
+MESAOPT_API mesaopt_status mesaopt_rls_step(mesaopt_rls *rls, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v,
+                                            const mesaopt_view *beta, const mesaopt_view *log_gamma, const mesaopt_view *out);
 
-/** The rows of `from` after those of `rls`: as if one had seen both. Plans of equal dimensions, window and gamma, and equal ridges; `from` stays as it is. Since 0.1. */
+/** The rows of `from` after those of `rls`: as if one had seen both. Plans of equal dimensions, window and gamma, and equal ridges; `from` stays as
+ *  it is, to the bit. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_merge(mesaopt_rls *rls, mesaopt_rls *from);
 
 /** Forgets all rows. Since 0.1. */
@@ -54,8 +55,8 @@ MESAOPT_API mesaopt_status mesaopt_rls_clear(mesaopt_rls *rls);
 /** Reads parts of the state: views[i] (f32 or f64) receives which[i], a MESAOPT_RLS_*. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_get(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
 
-/** Replaces the state: KEY_STATE and VALUE_STATE have to be given, WEIGHT and SQUARES (otherwise 0) may be. The number of rows is 0 then. MESAOPT_E_UNSUPPORTED with a
- *  window: such a state consists of its rows. Since 0.1. */
+/** Replaces the state: KEY_STATE and VALUE_STATE have to be given, WEIGHT and SQUARES (otherwise 0) may be. The number of rows is 0 then.
+ *  MESAOPT_E_UNSUPPORTED with a window: such a state consists of its rows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
 
 /** Writes the state as safetensors (f64), as mesaopt_model_save writes. This handle and one read from the file go on alike, bit for bit; what it

@@ -42,9 +42,11 @@ static mesaopt_status check_row(mesaopt_ctx *ctx, const mesaopt_view *v, const c
     int64_t *row = &at[v->ndim - 2], *column = row + 1;
     *row = *column = i;
     const double ii = view_get(v, at);
-    if (ii < 0) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s, expected no negative number on the diagonal", name, number_text(ii).text, view_list(v->ndim, at).text);
+    if (ii < 0)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s, expected no negative number on the diagonal", name, number_text(ii).text,
+                    view_list(v->ndim, at).text);
     for (int64_t j = 0; j < i; j++) {
-        *row = j, *column = j;
+        *row = *column = j;
         const double jj = view_get(v, at);
         *column = i;
         const double y = view_get(v, at);

@@ -1,5 +1,5 @@
-/* Elements of views that more than one header takes. Each names the argument, the element and its place; E_NONFINITE for NaN and infinities that are out of range, E_ARGUMENT for other
- * numbers. */
+/* Checks of the elements of views that more than one header takes. Each names the argument, the element and its place; MESAOPT_E_NONFINITE for NaN
+ * and for infinities out of range, MESAOPT_E_ARGUMENT for other numbers. */
 #ifndef API_CHECKS_H
 #define API_CHECKS_H
 

@@ -53,7 +53,8 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
 
 /* ---- rows ---- */
 
-mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta, const mesaopt_view *log_gamma)
+mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
+                                  const mesaopt_view *log_gamma)
 {
     call c;
     int64_t T = ANY;
@@ -75,7 +76,8 @@ mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const 
     CHECK(check_rows(r, q, "q", &T, r->p.d, 0));
     CHECK(check_rows(r, out, "out", &T, r->p.dv, 1));
     if (error) CHECK(check_rows(r, error, "error", &T, r->p.dv, 1));
-    CHECK(view_apart(r->head.ctx, error ? 2 : 1, (const mesaopt_view *[]){out, error}, (const char *[]){"out", "error"}, 1, &q, &(const char *){"q"}));
+    CHECK(view_apart(r->head.ctx, error ? 2 : 1, (const mesaopt_view *[]){out, error}, (const char *[]){"out", "error"}, 1, &q,
+                     &(const char *){"q"}));
     CHECK(rls_run(r, T, &(rls_rows){.q = q, .out = out, .error = error}));
     return call_end(r, &c, status);
 }
@@ -92,7 +94,8 @@ mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mes
     CHECK(check_rows(r, v, "v", &T, r->p.dv, 0));
     CHECK(check_gates(r, T, beta, log_gamma));
     CHECK(check_rows(r, out, "out", &T, r->p.dv, 1));
-    CHECK(view_apart(r->head.ctx, 1, &out, &(const char *){"out"}, 3 + (beta != NULL), (const mesaopt_view *[]){q, k, v, beta}, (const char *[]){"q", "k", "v", "beta"}));
+    CHECK(view_apart(r->head.ctx, 1, &out, &(const char *){"out"}, 3 + (beta != NULL), (const mesaopt_view *[]){q, k, v, beta},
+                     (const char *[]){"q", "k", "v", "beta"}));
     if (log_gamma) CHECK(view_apart(r->head.ctx, 1, &out, &(const char *){"out"}, 1, &log_gamma, &(const char *){"log_gamma"}));
     CHECK(rls_run(r, T, &(rls_rows){q, k, v, beta, log_gamma, out, NULL}));
     return call_end(r, &c, status);
@@ -106,14 +109,15 @@ static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
     const mesaopt_lsq *a = r->plan, *b = from->plan;
     if (r == from) return fail(ctx, MESAOPT_E_ARGUMENT, "from: the same handle, expected another one");
     if (a->d != b->d || a->dv != b->dv || a->window != b->window || a->gamma != b->gamma || r->streams != from->streams)
-        return fail(ctx, MESAOPT_E_ARGUMENT, "from: %lld streams of d_key %lld, d_val %lld, window %lld, gamma %s, expected %lld of %lld, %lld, %lld, %s",
-                    (long long)from->streams, (long long)b->d, (long long)b->dv, (long long)b->window, number_text(b->gamma).text, (long long)r->streams,
-                    (long long)a->d, (long long)a->dv, (long long)a->window, number_text(a->gamma).text);
+        return fail(ctx, MESAOPT_E_ARGUMENT,
+                    "from: %lld streams of d_key %lld, d_val %lld, window %lld, gamma %s, expected %lld of %lld, %lld, %lld, %s",
+                    (long long)from->streams, (long long)b->d, (long long)b->dv, (long long)b->window, number_text(b->gamma).text,
+                    (long long)r->streams, (long long)a->d, (long long)a->dv, (long long)a->window, number_text(a->gamma).text);
     for (int64_t s = 0; s < r->streams; s++)
         for (int64_t i = 0; i < a->d; i++)
             if (r->o[s].ridge[i] != from->o[s].ridge[i])
-                return fail(ctx, MESAOPT_E_ARGUMENT, "from: ridge %s at [%lld,%lld], expected %s as here", number_text(from->o[s].ridge[i]).text, (long long)s,
-                            (long long)i, number_text(r->o[s].ridge[i]).text);
+                return fail(ctx, MESAOPT_E_ARGUMENT, "from: ridge %s at [%lld,%lld], expected %s as here", number_text(from->o[s].ridge[i]).text,
+                            (long long)s, (long long)i, number_text(r->o[s].ridge[i]).text);
     return MESAOPT_OK;
 }
 
@@ -170,7 +174,8 @@ static mesaopt_status check_parts(mesaopt_rls *r, int64_t count, const int32_t *
         status = part_of(r, which[i], i, output, &want);
         CHECK(view_check(ctx, &views[i], &want));
         for (int64_t j = 0; j < i && status == MESAOPT_OK; j++)
-            if (which[j] == which[i]) status = fail(ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %s a second time, expected each part once", (long long)i, want.name);
+            if (which[j] == which[i])
+                status = fail(ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %s a second time, expected each part once", (long long)i, want.name);
         list[i] = &views[i], name[i] = want.name;
     }
     if (output) CHECK(view_apart(ctx, (int)count, list, name, 0, NULL, NULL));
@@ -211,11 +216,14 @@ static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32
     mesaopt_ctx *ctx = r->head.ctx;
     mesaopt_status status = MESAOPT_OK;
     int found = 0;
-    if (r->p.window > 0) return fail(ctx, MESAOPT_E_UNSUPPORTED, "set: on a state with a window of %lld rows, expected one without", (long long)r->p.window);
+    if (r->p.window > 0)
+        return fail(ctx, MESAOPT_E_UNSUPPORTED, "set: on a state with a window of %lld rows, expected one without", (long long)r->p.window);
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int sum = which[i] == MESAOPT_RLS_WEIGHT || which[i] == MESAOPT_RLS_SQUARES;
-        if (sum) status = check_range(ctx, &views[i], which[i] == MESAOPT_RLS_WEIGHT ? "weight" : "squares", 0, check_most(&views[i]), "a finite number >= 0");
-        else status = which[i] == MESAOPT_RLS_KEY_STATE ? check_symmetric(ctx, &views[i], "key_state") : check_finite(ctx, &views[i], "value_state");
+        const char *name = which[i] == MESAOPT_RLS_WEIGHT ? "weight" : "squares";
+        if (sum) status = check_range(ctx, &views[i], name, 0, check_most(&views[i]), "a finite number >= 0");
+        else if (which[i] == MESAOPT_RLS_KEY_STATE) status = check_symmetric(ctx, &views[i], "key_state");
+        else status = check_finite(ctx, &views[i], "value_state");
         if (!sum) found++;
     }
     if (status == MESAOPT_OK && found < 2) status = fail(ctx, MESAOPT_E_ARGUMENT, "which: without key_state or value_state, expected both");
@@ -233,7 +241,8 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int64_t total = view_count(&views[i]), each = total / r->streams;
         int64_t index[MESAOPT_MAX_RANK] = {0};
-        for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
+        for (int64_t n = 0; n < total; n++, view_next(&views[i], index))
+            own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
     }
     for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) online_changed(&r->p, &r->o[s]);
     return call_end(r, &c, status);

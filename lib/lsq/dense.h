@@ -6,9 +6,11 @@
 #include "kern/kern.h"
 
 int64_t dense_scratch(const kern *k, int64_t d, int64_t columns);       /* bytes, for solves of up to so many right-hand sides at once */
-void dense_cholesky(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *ridge, void *A, int64_t rs);      /* scratch: columns >= d */
-void dense_solve(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs);   /* B [d x columns] <- A^-1 B */
+void dense_cholesky(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *ridge, void *A, int64_t rs);     /* scratch: columns >= d */
+/* B [d x columns] <- A^-1 B */
+void dense_solve(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs);
 
-void dense_mirror(int64_t d, int64_t size, void *X);                    /* the upper triangle of a dense matrix from its lower one; elements of 4 or 8 bytes */
+/* The upper triangle of a dense matrix from its lower one; elements of 4 or 8 bytes. */
+void dense_mirror(int64_t d, int64_t size, void *X);
 
 #endif

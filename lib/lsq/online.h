@@ -6,15 +6,16 @@
  *     (H_t + Lambda) x = q   is   (M + e Lambda) a x = q,   M = H + Lambda + sum_j w_j k_j k_j^T,   e = 1/a - 1
  *     M^-1 = R - sum_j s_j p_j p_j^T,   R = (H + Lambda)^-1,  p_j from Sherman and Morrison's formula
  *
- * Without forgetting e is 0 and M^-1 q is the answer; with it, conjugate gradients preconditioned by M^-1 need one product with M^-1 a step and few steps, since
- * all eigenvalues of M^-1 (M + e Lambda) lie in [1, 1/a]. R comes from a Cholesky factor when gates or many rows have changed the base, and when a row would cost
- * it digits.
+ * Without forgetting e is 0 and M^-1 q is the answer; with it, conjugate gradients preconditioned by M^-1 need one product with M^-1 a step and
+ * few steps, since all eigenvalues of M^-1 (M + e Lambda) lie in [1, 1/a]. R comes from a Cholesky factor when gates or many rows have changed the
+ * base, and when a row would cost it digits.
  *
- * The weighted squared error of the fit, ridge included, is sum_j w_j v_j^2 - S_t^T (H_t + Lambda)^-1 S_t; without forgetting a row adds to it, with W of the rows before,
- * w_j (v_j - W^T k_j)^2 / (1 + w_j k_j . M^-1 k_j) = (length_j v_j - S^T p_j)^2.
+ * The weighted squared error of the fit, ridge included, is sum_j w_j v_j^2 - S_t^T (H_t + Lambda)^-1 S_t; without forgetting a row adds to it, with
+ * W of the rows before, w_j (v_j - W^T k_j)^2 / (1 + w_j k_j . M^-1 k_j) = (length_j v_j - S^T p_j)^2.
  *
- * A window takes the row that leaves it out again as a row of negative weight; when sums have lost digits that way (after a row far larger than what is left), or after some
- * windows, they are formed anew from the rows, which are kept. Source: SCIENCE section 3; Golub and Van Loan, Matrix Computations, section 6.5. */
+ * A window takes the row that leaves it out again as a row of negative weight; when sums have lost digits that way (after a row far larger than what
+ * is left), or after some windows, they are formed anew from the rows, which are kept. Source: SCIENCE section 3; Golub and Van Loan, Matrix
+ * Computations, section 6.5. */
 #ifndef LSQ_ONLINE_H
 #define LSQ_ONLINE_H
 

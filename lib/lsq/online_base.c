@@ -21,7 +21,9 @@ void base_empty(const online_plan *p, online *o)
     o->followed = 0;
 }
 
-/* ---- digits that a window loses: sums of weights, of squares of each value and of each key. An element of H or S is at most the root of two of the last. ---- */
+/* ---- digits that a window loses ----
+ *
+ * Judged by the sums of weights, of squares of each value and of squares of each key: an element of H or S is at most the root of two of the last. */
 
 void base_set_peaks(const online_plan *p, online *o)
 {

@@ -6,8 +6,8 @@
 enum { MOST_UPDATES = 32, MOST_STEPS = 64 };
 static const double MOST_CANCELLED = 1e4;
 
-/* Along M^-1 k a row shrinks M^-1 by its pivot, and digits go with it. Keys of unit size on a ridge of 1, which begin with d, pass; the first d rows on a small ridge
- * and outliers do not. */
+/* Along M^-1 k a row shrinks M^-1 by its pivot, and digits go with it. Keys of unit size on a ridge of 1, which begin with d, pass; the first d rows
+ * on a small ridge and outliers do not. */
 static double most_pivot(const online_plan *p) { return 8 * (double)(p->d + 16); }
 
 /* y += c x, of d elements */
@@ -129,7 +129,7 @@ static void refine(const online_plan *p, const workspace *w, const online *o, co
     }
 }
 
-/* A power of two no larger than the largest |x_i|, so that squares neither overflow nor vanish; 1 for zeros. */
+/* The power of two just above the largest |x_i|: squares of x / size neither overflow nor vanish. 1 for zeros. */
 static double size_of(const online_plan *p, const double *x)
 {
     double most = 0;

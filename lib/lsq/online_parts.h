@@ -1,4 +1,5 @@
-/* Inside online.h: what its files share. online_base.c: sums over rows; online_inverse.c: R, P and M^-1; online_predict.c: predictions; online.c: rows and whole states. */
+/* Inside online.h: what its files share. online_base.c: sums over rows; online_inverse.c: R, P and M^-1; online_predict.c: predictions;
+ * online.c: rows and whole states. */
 #ifndef LSQ_ONLINE_PARTS_H
 #define LSQ_ONLINE_PARTS_H
 
@@ -25,7 +26,7 @@ void base_add_rows(const online_plan *p, void *ps, const workspace *w, online *o
 void base_set_peaks(const online_plan *p, online *o);          /* from the sums as they are */
 void base_judge(const online_plan *p, online *o);              /* have `total` and `squares` of a window lost digits? */
 void base_count_row(const online_plan *p, online *o, const double *value, double weight);     /* into `total` and `squares` */
-void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *o);            /* sums of a window from its rows; the buffer is empty */
+void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *o);            /* a window's sums from its rows; the buffer is empty */
 void base_flush(const online_plan *p, void *ps, const workspace *w, online *o);                /* the buffer into the base */
 
 /* ---- online_inverse.c ---- */
@@ -33,11 +34,12 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o); 
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o);           /* M^-1 is at hand: R is fresh, all rows are ready */
 void inverse_update(const online_plan *p, void *ps, const workspace *w, online *o);            /* R takes in the buffer, or is no longer fresh */
 void inverse_apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y);      /* y = M^-1 x */
-double inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q);   /* returns s; w->given = q / s, of size 1, w->turned = (M + e Lambda)^-1 of it */
+/* Returns s; w->given = q / s, of size 1, w->turned = (M + e Lambda)^-1 of it. */
+double inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q);
 
 /* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be lost, and R is not fresh then. */
 int inverse_prepare_row(const online_plan *p, online *o, double *c, double *r);
-void inverse_subtract_rows(const online_plan *p, int64_t n, const online *o, double *c, double *y);             /* y -= sum over n rows of s_j p_j c_j */
+void inverse_subtract_rows(const online_plan *p, int64_t n, const online *o, double *c, double *y);   /* y -= sum_{j < n} s_j p_j c_j */
 
 /* c = X x for `sets` vectors x, X the first n rows of a buffer that is stored by columns (and a few numbers more). */
 static inline void buffer_dots(const online_plan *p, int64_t n, int sets, const double *Xt, const double *x, double *c)

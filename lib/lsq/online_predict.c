@@ -14,7 +14,7 @@ static void output(const online_plan *p, const workspace *w, const online *o, in
 
 /* ---- spread ---- */
 
-/* A row more of the buffer: spread_j += (length v_j - p^T S_j)^2, S over the rows before. All is ready; nothing has been forgotten and nothing left. */
+/* A row more of the buffer: spread_j += (length v_j - p^T S_j)^2, S over the rows before. All is ready; nothing has been forgotten or has left. */
 static void follow_row(const online_plan *p, const workspace *w, online *o)
 {
     const int64_t n = o->followed++, dv = p->dv;

@@ -34,7 +34,8 @@ mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, con
     lay_out(&scratch, &r->p);
     r->work_bytes = scratch.used;
     if (one.used >= 0 && size_mul(one.used, streams, &bytes)) r->memory = alloc_new(&ctx->alloc, 1, bytes);
-    if (r->work_bytes >= 0 && size_mul(r->work_bytes, streams < ctx->threads ? streams : ctx->threads, &work_bytes)) r->work = alloc_new(&ctx->alloc, 1, work_bytes);
+    const int64_t workers = streams < ctx->threads ? streams : ctx->threads;
+    if (r->work_bytes >= 0 && size_mul(r->work_bytes, workers, &work_bytes)) r->work = alloc_new(&ctx->alloc, 1, work_bytes);
     r->o = alloc_new(&ctx->alloc, streams, sizeof *r->o);
     r->done = alloc_new(&ctx->alloc, streams, 1);
     if (!r->memory || !r->work || !r->o || !r->done)

@@ -1,5 +1,6 @@
-/* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d], value_state [n, d, dv], squares [n, dv], counters [n, 4] = weight, decay,
- * rows, kept and, with a window, kept [n, window, d + dv + 3]: the kept rows, oldest first, each key, value, weight, log gate, minus the log gates since then. */
+/* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d], value_state [n, d, dv], squares [n, dv],
+ * counters [n, 4] = weight, decay, rows, kept and, with a window, kept [n, window, d + dv + 3]: the kept rows, oldest first, each key, value, weight,
+ * log gate, minus the log gates since then. */
 #include "train/rls_file.h"
 #include "base/number.h"
 #include "train/safetensors.h"
@@ -87,17 +88,21 @@ static mesaopt_status check_numbers(const tensor_file *f, const online_plan *p, 
 {
     const int64_t d = p->d;
     for (int64_t i = 0; i < d; i++) {
-        if (!(o->ridge[i] > 0 && isfinite(o->ridge[i]))) return tensor_file_fail(f, names[RIDGE], "%s, expected a positive number", number_text(o->ridge[i]).text);
+        if (!(o->ridge[i] > 0 && isfinite(o->ridge[i])))
+            return tensor_file_fail(f, names[RIDGE], "%s, expected a positive number", number_text(o->ridge[i]).text);
         for (int64_t j = 0; j <= i; j++)
             if (!isfinite(o->H[i * d + j]) || o->H[i * d + j] != o->H[j * d + i] || o->H[i * (d + 1)] < 0)
-                return tensor_file_fail(f, names[KEY_STATE], "row %lld, column %lld: expected a finite, symmetric, non-negative matrix", (long long)i, (long long)j);
+                return tensor_file_fail(f, names[KEY_STATE], "row %lld, column %lld: expected a finite, symmetric, non-negative matrix", (long long)i,
+                                        (long long)j);
     }
     for (int64_t i = 0; i < d * p->dv; i++)
         if (!isfinite(o->S[i])) return tensor_file_fail(f, names[VALUE_STATE], "not finite, expected finite numbers");
     for (int64_t i = 0; i < p->dv; i++)
-        if (!(o->squares[i] >= 0 && isfinite(o->squares[i]))) return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0", number_text(o->squares[i]).text);
+        if (!(o->squares[i] >= 0 && isfinite(o->squares[i])))
+            return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0", number_text(o->squares[i]).text);
     if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || (p->window > 0 && o->kept > o->count))
-        return tensor_file_fail(f, names[COUNTERS], "%s, %s, %s, expected a weight >= 0, a log gate <= 0 and no more rows than there were", number_text(o->total).text, number_text(o->decay).text, number_text((double)o->kept).text);
+        return tensor_file_fail(f, names[COUNTERS], "%s, %s, %lld, %lld, expected a weight >= 0, a log gate <= 0, rows and no more of them kept",
+                                number_text(o->total).text, number_text(o->decay).text, (long long)o->count, (long long)o->kept);
     return MESAOPT_OK;
 }
 
@@ -109,11 +114,14 @@ static mesaopt_status check_kept(const tensor_file *f, const online_plan *p, con
         const double next = i + 1 < o->kept ? *online_row_at(p, o, i + 1).clock : 0;
         for (int64_t j = 0; j < p->d + p->dv; j++)
             if (!isfinite(r.key[j])) return tensor_file_fail(f, names[KEPT], "row %lld is not finite, expected finite numbers", (long long)i);
-        if (!(*r.weight >= 0 && *r.weight <= 1)) return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to 1", (long long)i, number_text(*r.weight).text);
+        if (!(*r.weight >= 0 && *r.weight <= 1))
+            return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to 1", (long long)i, number_text(*r.weight).text);
         if (!(*r.log_gate <= 0) || (i > 0 && exp(*r.log_gate) == 0))
-            return tensor_file_fail(f, names[KEPT], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i, number_text(*r.log_gate).text);
+            return tensor_file_fail(f, names[KEPT], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i,
+                                    number_text(*r.log_gate).text);
         if (!(*r.clock >= next && isfinite(*r.clock)) || (i + 1 == o->kept && *r.clock != 0))
-            return tensor_file_fail(f, names[KEPT], "row %lld: %s forgotten since, expected numbers that fall to 0", (long long)i, number_text(*r.clock).text);
+            return tensor_file_fail(f, names[KEPT], "row %lld: %s forgotten since, expected numbers that fall to 0", (long long)i,
+                                    number_text(*r.clock).text);
     }
     return MESAOPT_OK;
 }
@@ -144,7 +152,8 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq
     mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "1");
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.gamma", number_text(plan->gamma).text);
-    if (status == MESAOPT_OK && (!first || first->ndim != 2)) status = tensor_file_fail(f, names[RIDGE], "missing or not of rank 2, expected [streams, d_key]");
+    if (status == MESAOPT_OK && (!first || first->ndim != 2))
+        status = tensor_file_fail(f, names[RIDGE], "missing or not of rank 2, expected [streams, d_key]");
     const int64_t streams = status == MESAOPT_OK ? first->shape[0] : 0;
     if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
         status = tensor_file_fail(f, names[RIDGE], "%lld streams, expected 1 to %d", (long long)streams, RLS_MOST_STREAMS);
@@ -154,7 +163,8 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq
         status = tensor_file_expect(f, names[i], s.ndim, s.extent, &tensor[i]);
         if (status == MESAOPT_OK && each(&s) > most) most = each(&s);      /* the file has so many */
     }
-    if (status == MESAOPT_OK && plan->window == 0 && tensor_file_find(f, names[KEPT])) status = tensor_file_fail(f, names[KEPT], "expected a plan with its window");
+    if (status == MESAOPT_OK && plan->window == 0 && tensor_file_find(f, names[KEPT]))
+        status = tensor_file_fail(f, names[KEPT], "expected a plan with its window");
     if (status == MESAOPT_OK) status = rls_build(r, plan, streams, NULL);
     if (status != MESAOPT_OK) return status;
     double *buffer = alloc_new(&r->head.ctx->alloc, most, sizeof(double));
