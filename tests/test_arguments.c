@@ -77,6 +77,11 @@ START_TEST(settings_rows)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_dump(NULL, f->out.text, 16));
     BAD(MESAOPT_E_ARGUMENT, "buf: 16 bytes", mesaopt_settings_dump(s, NULL, 16));
     BAD(MESAOPT_E_ARGUMENT, "buf: -1 bytes", mesaopt_settings_dump(s, f->out.text, -1));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_get_text(NULL, "lr", f->out.text, 16));
+    BAD(MESAOPT_E_ARGUMENT, "name: NULL, expected", mesaopt_settings_get_text(s, NULL, f->out.text, 16));
+    BAD(MESAOPT_E_SETTING, "heads: ", mesaopt_settings_get_text(s, "heads", f->out.text, 16));
+    BAD(MESAOPT_E_ARGUMENT, "buf: 16 bytes", mesaopt_settings_get_text(s, "lr", NULL, 16));
+    BAD(MESAOPT_E_ARGUMENT, "buf: -1 bytes", mesaopt_settings_get_text(s, "lr", f->out.text, -1));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(NULL, f->out.text, 16));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(s, NULL, 16));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(s, f->out.text, -1));

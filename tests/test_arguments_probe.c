@@ -204,11 +204,26 @@ START_TEST(source_rows)
     BAD(MESAOPT_E_ARGUMENT, "first: -1, expected", mesaopt_probe_feed_model(three, 0, m, NULL, t, 1, -1, 4));
     BAD(MESAOPT_E_ARGUMENT, "count: -4, expected", mesaopt_probe_feed_model(three, 0, m, NULL, t, 1, 0, -4));
     BAD(MESAOPT_E_MEMORY, "feed_model: no memory", (refuse(1), mesaopt_probe_feed_model(three, 0, m, NULL, t, 1, 0, 4)));
-    BAD(MESAOPT_E_MEMORY, "feed_model: no memory", (refuse(2), mesaopt_probe_feed_model(three, 0, m, NULL, t, 1, 0, 4)));
+    BAD(MESAOPT_E_MEMORY, "feed: no memory", (refuse(2), mesaopt_probe_feed_model(three, 0, m, NULL, t, 1, 0, 4)));
     BAD(MESAOPT_E_MEMORY, "no workspace", (refuse(3), mesaopt_probe_feed_model(three, 0, m, NULL, t, 1, 0, 4)));
     ck_assert_int_eq(mesaopt_probe_free(three), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_probe_plan(f->ctx, NULL, 1, features, 2, 3, &three), MESAOPT_OK);
     BAD(MESAOPT_E_ARGUMENT, "blocks: NULL, expected a list", mesaopt_probe_feed_model(three, 0, m, NULL, t, 1, 0, 4));
+    ck_assert_int_eq(mesaopt_probe_free(three), MESAOPT_OK);
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_feed_control(NULL, 0, g.gd, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "set: -1, expected", mesaopt_probe_feed_control(p, -1, g.gd, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "conditioner: NULL, expected", mesaopt_probe_feed_control(p, 0, NULL, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "conditioner: another object", mesaopt_probe_feed_control(p, 0, (mesaopt_baseline *)t, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "conditioner: of another context", mesaopt_probe_feed_control(p, 0, g.foreign, t, 1, 0, 4));
+    BAD(MESAOPT_E_STATE, "conditioner: kernel, expected", mesaopt_probe_feed_control(p, 0, g.kernel, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_probe_feed_control(p, 0, g.gd, NULL, 1, 0, 4));
+    BAD(MESAOPT_E_SHAPE, "probe: 2 layers, the first of 3 features, expected one of the 3 of an observation", mesaopt_probe_feed_control(p, 0, g.gd, t, 1, 0, 4));
+    ck_assert_int_eq(mesaopt_probe_plan(f->ctx, NULL, 1, features, 2, 3, &three), MESAOPT_OK);
+    BAD(MESAOPT_E_SHAPE, "probe: 1 layers, the first of 3 features, expected one of the 4", mesaopt_probe_feed_control(three, 0, g.gd, wider, 1, 0, 4));
+    BAD(MESAOPT_E_SHAPE, "task: length 5, expected 2 steps as planned", mesaopt_probe_feed_control(three, 0, g.gd, longer, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "stream: 9, expected", mesaopt_probe_feed_control(three, 0, g.gd, t, 9, 0, 4));
+    BAD(MESAOPT_E_MEMORY, "feed: no memory", (refuse(1), mesaopt_probe_feed_control(three, 0, g.gd, t, 1, 0, 4)));
     ck_assert_int_eq(mesaopt_probe_free(three), MESAOPT_OK);
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_set_targets(NULL, g.gd, NULL, NULL));

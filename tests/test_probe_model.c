@@ -110,9 +110,55 @@ START_TEST(running_together_is_running_by_hand)
 }
 END_TEST
 
+/* A control by hand: activations are what the conditioner makes of the inputs, and the filter goes by them. */
+static void compare_control(const char *settings, int filtered)
+{
+    recipe r = small_linear;
+    r.model = "inputs=12 outputs=3 seed=5 dtype=f64";
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 2);
+    setup s = setup_start(ctx, &r);
+    mesaopt_baseline *b = chebyshev(ctx);
+    mesaopt_probe *p[3];
+    static double conditioned[COUNT * T * N];
+    double mse[3][T];
+    const mesaopt_view h = DENSE(conditioned, MESAOPT_F64, COUNT, T, N);
+    mesaopt_settings *probe = settings_from(MESAOPT_SCOPE_PROBE, settings);
+    for (int i = 0; i < 3; i++) OK(mesaopt_probe_plan(ctx, probe, 1, (int64_t[]){N}, T, N, &p[i]));
+    mesaopt_settings_free(probe);
+    by_hand hand = run_by_hand(&s, MESAOPT_F64, "", N, NULL);
+    OK(mesaopt_baseline_precondition(b, &hand.inputs, &h));
+    if (filtered) OK(mesaopt_probe_filter(ctx, 2, &h, &hand.weights));
+    OK(mesaopt_probe_feed(p[0], MESAOPT_PROBE_TRAIN, &h, &hand.targets, filtered ? &hand.weights : NULL));
+    OK(mesaopt_probe_feed_control(p[1], MESAOPT_PROBE_TRAIN, b, s.task, MESAOPT_STREAM_TEST, 5, COUNT));
+    OK(mesaopt_probe_set_targets(p[2], b, NULL, NULL));        /* what it is to find is what it sees */
+    OK(mesaopt_probe_feed_control(p[2], MESAOPT_PROBE_TRAIN, b, s.task, MESAOPT_STREAM_TEST, 5, COUNT));
+    for (int i = 0; i < 3; i++) {
+        const mesaopt_view out = DENSE(mse[i], MESAOPT_F64, 1, T);
+        OK(mesaopt_probe_fit(p[i], NULL));
+        OK(mesaopt_probe_score(p[i], MESAOPT_PROBE_TRAIN, &out, NULL));
+    }
+    for (int t = 0; t < T; t++) {
+        ck_assert_double_eq_tol(mse[0][t], mse[1][t], 1e-9);
+        ck_assert_double_gt(mse[1][t], 1e-3);
+        ck_assert_double_lt(mse[2][t], 1e-12);
+    }
+    by_hand_end(&hand);
+    for (int i = 0; i < 3; i++) OK(mesaopt_probe_free(p[i]));
+    OK(mesaopt_baseline_free(b));
+    setup_end(&s);
+    OK(mesaopt_ctx_free(ctx));
+}
+
+START_TEST(control_is_by_hand)
+{
+    compare_control("", 0);
+    compare_control("filter=2", 1);
+}
+END_TEST
+
 /* ---- callbacks ---- */
 
-typedef struct host { mesaopt_ctx *ctx; mesaopt_probe *probe; mesaopt_model *model; int calls, mode; } host;
+typedef struct host { mesaopt_ctx *ctx; mesaopt_probe *probe; mesaopt_model *model; mesaopt_task *task; int calls, mode; } host;
 enum { COPY, STOP, LEAVE_OUT, INTERRUPT };
 
 /* The observation itself, doubled. */
@@ -124,6 +170,9 @@ static int32_t fill(const mesaopt_view *sequences, const mesaopt_view *targets, 
     ck_assert_int_eq(mesaopt_probe_free(h->probe), MESAOPT_E_BUSY);
     ck_assert_int_eq(mesaopt_model_free(h->model), MESAOPT_E_BUSY);
     ck_assert_int_eq(mesaopt_probe_set_targets(h->probe, NULL, NULL, NULL), MESAOPT_E_BUSY);
+    ck_assert_int_eq(mesaopt_probe_reset(h->probe, MESAOPT_PROBE_TRAIN), MESAOPT_E_BUSY);
+    ck_assert_int_eq(mesaopt_probe_feed_model(h->probe, MESAOPT_PROBE_TRAIN, h->model, blocks, h->task, MESAOPT_STREAM_TRAIN, 0, 4), MESAOPT_E_BUSY);
+    ck_assert(strstr(error_of(h->ctx), "probe: inside a call that feeds it") != NULL);
     if (h->mode == STOP) return 3;
     if (h->mode == INTERRUPT) mesaopt_ctx_interrupt(h->ctx);
     for (int64_t b = 0; b < targets->shape[0]; b++)
@@ -139,7 +188,7 @@ START_TEST(targets_of_the_host)
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     setup s = setup_start(ctx, &small_linear);
     mesaopt_probe *p = plan(ctx, "", N);
-    host h = {ctx, p, s.model, 0, COPY};
+    host h = {ctx, p, s.model, s.task, 0, COPY};
     double before[2 * LAYERS * T], after[2 * LAYERS * T];
     OK(mesaopt_probe_set_targets(p, NULL, fill, &h));
     OK(mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s.model, blocks, s.task, MESAOPT_STREAM_TRAIN, 0, COUNT));
@@ -314,6 +363,7 @@ Suite *test_probe_model_suite(void)
     Suite *suite = suite_create("probe_model");
     TCase *models = tcase_create("models"), *failures = tcase_create("failures");
     tcase_add_test(models, running_together_is_running_by_hand);
+    tcase_add_test(models, control_is_by_hand);
     tcase_add_test(models, targets_of_the_host);
     tcase_add_test(models, while_training);
     tcase_add_test(failures, a_model_that_runs_away);

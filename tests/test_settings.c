@@ -237,6 +237,30 @@ START_TEST(dump_round_trips)
 }
 END_TEST
 
+/* Every key is read as the text that sets it: "name=value" of all of them make the dump. */
+START_TEST(values_as_text)
+{
+    char value[64];
+    for (int i = 0; i < SCOPES; i++) {
+        mesaopt_settings *s = make(scopes[i]);
+        char all[2000] = "";
+        for (int32_t k = 0; k < mesaopt_settings_count(scopes[i]); k++) {
+            const char *name = mesaopt_settings_name(mesaopt_settings_key_at(scopes[i], k));
+            ck_assert_int_eq(mesaopt_settings_get_text(s, name, value, sizeof value), (int64_t)strlen(value) + 1);
+            snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s=%s", k ? " " : "", name, value);
+        }
+        ck_assert_str_eq(all, dump_of(s));
+        mesaopt_settings_free(s);
+    }
+    mesaopt_settings *s = make(MESAOPT_SCOPE_TASK);
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "task", "contracting"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_get_text(s, "task", NULL, 0), sizeof "contracting");
+    ck_assert_int_eq(mesaopt_settings_get_text(s, "task", value, 4), sizeof "contracting");
+    ck_assert_str_eq(value, "con");
+    mesaopt_settings_free(s);
+}
+END_TEST
+
 /* An integer is a legal value of a floating-point key; it is kept exactly. */
 START_TEST(integers_for_floats)
 {
@@ -334,6 +358,7 @@ Suite *test_settings_suite(void)
     tcase_add_test(t, failures_say_what_is_wrong);
     tcase_add_test(t, long_texts_and_short_buffers);
     tcase_add_test(t, dump_round_trips);
+    tcase_add_test(t, values_as_text);
     tcase_add_test(t, integers_for_floats);
     tcase_add_test(t, table_is_consistent);
     tcase_add_test(t, host_allocator);

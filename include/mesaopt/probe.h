@@ -53,9 +53,15 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set,
 
 /** Runs `model` on sequences first .. first + count - 1 of a stream of `task`, batch by batch, and takes in the stream after blocks[l] (-1: the
  *  tokens; blocks NULL: -1, 0, 1, ...) as the activations of layer l. Targets are those of mesaopt_probe_targets with the settings of the plan, unless
- *  mesaopt_probe_set_targets says otherwise. With the setting `filter`, sequences are drawn twice. All or nothing. Since 0.1. */
+ *  mesaopt_probe_set_targets says otherwise. With the setting `filter`, sequences are drawn twice. All or nothing. MESAOPT_E_BUSY: called by a callback of
+ *  a call that feeds the same probe. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_t set, mesaopt_model *model, const int64_t *blocks, mesaopt_task *task,
                                                     int32_t stream, int64_t first, int64_t count);
+
+/** A control: as mesaopt_probe_feed_model, but the activations of the only layer are what `conditioner` makes of x_t (mesaopt_baseline_precondition), and the
+ *  setting `filter` goes by their norms. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set, mesaopt_baseline *conditioner, mesaopt_task *task, int32_t stream,
+                                                      int64_t first, int64_t count);
 
 /** Takes in rows first .. first + count - 1 (count -1: to the end) of a safetensors file (f64, f32, f16 or bf16), read piece by piece. `activations`: names of
  *  one tensor [B, T, D] per layer, separated by commas; or one name with a `*` that stands for consecutive numbers, the lowest being layer 0; or the name of

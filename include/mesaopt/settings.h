@@ -140,6 +140,10 @@ MESAOPT_API mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *sett
 /** Reads a floating-point key. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int32_t key, double *out);
 
+/** Writes the value of a key as the text that mesaopt_settings_set_text takes, at most cap bytes with the final NUL; returns the bytes the whole text
+ *  needs, or a negative status. Since 0.1. */
+MESAOPT_API int64_t mesaopt_settings_get_text(const mesaopt_settings *settings, const char *name, char *buf, int64_t cap);
+
 /** Scope-independent facts of a key. Each out pointer may be NULL. `type` is a MESAOPT_TYPE_*; lowest and highest are the
  *  bounds as double (choice: 0 and the number of words - 1). MESAOPT_E_SETTING: the key does not apply to `scope`. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_describe(int32_t scope, int32_t key, int32_t *type, double *lowest, double *highest, double *standard);

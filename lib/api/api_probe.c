@@ -1,25 +1,22 @@
 /* mesaopt/probe.h: checks arguments, then delegates to study/. */
+#include "api/api_call.h"
 #include "base/number.h"
 #include "study/probes.h"
 #include "train/batch.h"
 #include <math.h>
 #include <stdio.h>
 
-#define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
 enum { WIDEST = 65536, LONGEST = 16777216, MOST_LAYERS = 65536, SCOPE = MESAOPT_SCOPE_PROBE };
 
-static mesaopt_status enter(const mesaopt_probe *probe, enum call_kind kind, call *c)
-{
-    if (!handle_ok(probe, OBJECT_PROBE)) return MESAOPT_E_ARGUMENT;
-    const mesaopt_status status = ctx_enter(probe->head.ctx, kind, c);
-    if (status == MESAOPT_OK) atomic_fetch_add(&((mesaopt_probe *)probe)->head.in_use, 1);
-    return status;
-}
+static mesaopt_status enter(const mesaopt_probe *probe, enum call_kind kind, call *c) { return call_begin((void *)probe, OBJECT_PROBE, kind, c); }
+static mesaopt_status leave(const mesaopt_probe *probe, call *c, mesaopt_status status) { return call_end((void *)probe, c, status); }
 
-static mesaopt_status leave(const mesaopt_probe *probe, call *c, mesaopt_status status)
+/* For calls that change a set: a callback of one of them must not begin another. */
+static mesaopt_status enter_alone(mesaopt_probe *probe, call *c)
 {
-    atomic_fetch_sub(&((mesaopt_probe *)probe)->head.in_use, 1);
-    return ctx_leave(c, status);
+    const mesaopt_status status = enter(probe, CALL_IN_CALLBACK, c);
+    if (status != MESAOPT_OK || atomic_load(&probe->head.in_use) == 1) return status;
+    return leave(probe, c, fail(probe->head.ctx, MESAOPT_E_BUSY, "probe: inside a call that feeds it, expected another probe"));
 }
 
 static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high, const char *name)
@@ -54,8 +51,7 @@ mesaopt_status mesaopt_probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *sett
                                   mesaopt_probe **out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_plan(ctx, settings, layers, features, steps, targets));
     CHECK(check_not_null(ctx, out, "out"));
@@ -67,8 +63,7 @@ mesaopt_status mesaopt_probe_workspace(mesaopt_ctx *ctx, const mesaopt_settings 
                                        int64_t *bytes)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_plan(ctx, settings, layers, features, steps, targets));
     CHECK(check_not_null(ctx, bytes, "bytes"));
@@ -90,8 +85,7 @@ mesaopt_status mesaopt_probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings 
                                        mesaopt_probe **out, int64_t *rows)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(options_check(ctx, settings, SCOPE, "settings"));
     CHECK(check_names(ctx, path, activations, targets));
@@ -161,20 +155,12 @@ mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set, const mesao
     call c;
     probe_input in;
     mesaopt_view w;
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = enter_alone(probe, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     CHECK(check_input(probe, activations, targets, weights, &in, &w));
     CHECK(probe_feed(probe, set, &in));
     return leave(probe, &c, status);
-}
-
-static mesaopt_status check_handle(const mesaopt_probe *p, const void *handle, enum object_kind kind, const char *name)
-{
-    mesaopt_ctx *ctx = p->head.ctx;
-    if (!handle_ok(handle, kind)) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected a live one", name, handle ? "another object" : "NULL");
-    if (((const object *)handle)->ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: of another context, expected the probe's", name);
-    return MESAOPT_OK;
 }
 
 static mesaopt_status check_blocks(const mesaopt_probe *p, const mesaopt_model *model, const int64_t *blocks)
@@ -222,12 +208,12 @@ mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_t set, mesao
                                         int64_t first, int64_t count)
 {
     call c;
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = enter_alone(probe, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
-    CHECK(check_handle(probe, model, OBJECT_MODEL, "model"));
+    CHECK(check_handle(probe->head.ctx, model, OBJECT_MODEL, "model"));
     CHECK(model_check_whole(model));
-    CHECK(check_handle(probe, task, OBJECT_TASK, "task"));
+    CHECK(check_handle(probe->head.ctx, task, OBJECT_TASK, "task"));
     CHECK(batch_check_task(model, task));
     CHECK(check_blocks(probe, model, blocks));
     CHECK(check_task(probe, task));
@@ -236,11 +222,48 @@ mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_t set, mesao
     return leave(probe, &c, status);
 }
 
+static mesaopt_status check_conditioner(const mesaopt_probe *p, const mesaopt_baseline *b)
+{
+    mesaopt_ctx *ctx = p->head.ctx;
+    if (!handle_ok(b, OBJECT_BASELINE)) return fail(ctx, MESAOPT_E_ARGUMENT, "conditioner: %s, expected a live baseline", b ? "another object" : "NULL");
+    if (b->head.ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "conditioner: of another context, expected one of this");
+    return b->method->conditions ? MESAOPT_OK : fail(ctx, MESAOPT_E_STATE, "conditioner: kernel, expected a baseline that has a preconditioner");
+}
+
+static mesaopt_status check_control(const mesaopt_probe *p, const mesaopt_task *task)
+{
+    if (p->layers == 1 && probe_features(p, 0) == task->shape.dim) return MESAOPT_OK;
+    return fail(p->head.ctx, MESAOPT_E_SHAPE, "probe: %lld layers, the first of %lld features, expected one of the %lld of an observation", (long long)p->layers,
+                (long long)probe_features(p, 0), (long long)task->shape.dim);
+}
+
+mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set, mesaopt_baseline *conditioner, mesaopt_task *task, int32_t stream, int64_t first,
+                                          int64_t count)
+{
+    call c;
+    mesaopt_status status = enter_alone(probe, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_set(probe->head.ctx, set));
+    CHECK(check_conditioner(probe, conditioner));
+    CHECK(check_handle(probe->head.ctx, task, OBJECT_TASK, "task"));
+    CHECK(check_control(probe, task));
+    CHECK(check_task(probe, task));
+    CHECK(task_range_check(probe->head.ctx, stream, first, count));
+    if (status == MESAOPT_OK) {
+        atomic_fetch_add(&conditioner->head.in_use, 1);
+        atomic_fetch_add(&task->head.in_use, 1);
+        status = probe_feed_control(probe, &c, set, conditioner, task, stream, first, count);
+        atomic_fetch_sub(&task->head.in_use, 1);
+        atomic_fetch_sub(&conditioner->head.in_use, 1);
+    }
+    return leave(probe, &c, status);
+}
+
 mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t set, const char *path, const char *activations, const char *targets, const char *weights,
                                        int64_t first, int64_t count)
 {
     call c;
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = enter_alone(probe, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     CHECK(check_names(probe->head.ctx, path, activations, targets));
@@ -248,13 +271,6 @@ mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t set, const 
     CHECK(check_extent(probe->head.ctx, count, -1, INT64_MAX, "count"));
     CHECK(probe_feed_file(probe, set, path, activations, targets, weights, first, count));
     return leave(probe, &c, status);
-}
-
-static mesaopt_status check_conditioner(const mesaopt_probe *p, const mesaopt_baseline *b)
-{
-    mesaopt_status status = check_handle(p, b, OBJECT_BASELINE, "conditioner");
-    if (status == MESAOPT_OK && !b->method->conditions) status = fail(p->head.ctx, MESAOPT_E_STATE, "conditioner: kernel, expected a baseline that has a preconditioner");
-    return status;
 }
 
 mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe, mesaopt_baseline *conditioner, mesaopt_target_fn fill, void *user)
@@ -277,7 +293,7 @@ mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe, mesaopt_baseline 
 mesaopt_status mesaopt_probe_reset(mesaopt_probe *probe, int32_t set)
 {
     call c;
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = enter_alone(probe, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     if (status == MESAOPT_OK) probe_reset(probe, set);
@@ -384,8 +400,7 @@ static mesaopt_status targets_of(mesaopt_ctx *ctx, const mesaopt_settings *setti
 mesaopt_status mesaopt_probe_targets(mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_view *sequences, const mesaopt_view *out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    const mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, targets_of(ctx, settings, sequences, out)) : status;
 }
 
@@ -413,8 +428,7 @@ static mesaopt_status filter(mesaopt_ctx *ctx, double limit, const mesaopt_view 
 mesaopt_status mesaopt_probe_filter(mesaopt_ctx *ctx, double limit, const mesaopt_view *targets, const mesaopt_view *out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    const mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, filter(ctx, limit, targets, out)) : status;
 }
 

@@ -39,6 +39,15 @@ static const option_row *find(mesaopt_settings *settings, int32_t key, mesaopt_s
     return row;
 }
 
+static mesaopt_status find_name(mesaopt_settings *settings, const char *name, const option_row **row)
+{
+    if (!name) return settings_fail(settings, MESAOPT_E_ARGUMENT, "name: NULL, expected a key of scope %s", options_scope_name(settings->scope));
+    *row = options_find_name(settings->scope, name);
+    char what[80];
+    snprintf(what, sizeof what, "%.70s", name);
+    return *row ? MESAOPT_OK : settings_unknown(settings, what, options_find_name(0, name));
+}
+
 mesaopt_status mesaopt_settings_set_int(mesaopt_settings *settings, int32_t key, int64_t value)
 {
     if (!settings) return MESAOPT_E_ARGUMENT;
@@ -59,13 +68,11 @@ mesaopt_status mesaopt_settings_set_float(mesaopt_settings *settings, int32_t ke
 
 mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char *name, const char *value)
 {
-    if (!settings) return MESAOPT_E_ARGUMENT;
-    if (!name) return settings_fail(settings, MESAOPT_E_ARGUMENT, "name: NULL, expected a key of scope %s", options_scope_name(settings->scope));
+    const option_row *row = NULL;
+    const mesaopt_status status = settings ? find_name(settings, name, &row) : MESAOPT_E_ARGUMENT;
+    if (status != MESAOPT_OK) return status;
     if (!value) return settings_fail(settings, MESAOPT_E_ARGUMENT, "value: NULL, expected text for the key %.60s", name);
-    const option_row *row = options_find_name(settings->scope, name);
-    char what[80];
-    snprintf(what, sizeof what, "%.70s", name);
-    return row ? settings_read(settings, row, value) : settings_unknown(settings, what, options_find_name(0, name));
+    return settings_read(settings, row, value);
 }
 
 mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_t key, int64_t *out)
@@ -92,6 +99,20 @@ mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int3
         return settings_fail(text_of(settings), MESAOPT_E_SETTING, "%s: read as a floating-point number, expected an integer read", row->name);
     *out = option_float(settings, settings->scope, key);
     return MESAOPT_OK;
+}
+
+static mesaopt_status check_buffer(const mesaopt_settings *settings, const char *buf, int64_t cap)
+{
+    if (cap >= 0 && (cap == 0 || buf)) return MESAOPT_OK;
+    return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "buf: %lld bytes, expected a buffer or 0 bytes", (long long)cap);
+}
+
+int64_t mesaopt_settings_get_text(const mesaopt_settings *settings, const char *name, char *buf, int64_t cap)
+{
+    const option_row *row = NULL;
+    const mesaopt_status status = settings ? find_name(text_of(settings), name, &row) : MESAOPT_E_ARGUMENT;
+    if (status != MESAOPT_OK) return status;
+    return check_buffer(settings, buf, cap) == MESAOPT_OK ? settings_value_text(settings, row, buf, cap) : MESAOPT_E_ARGUMENT;
 }
 
 mesaopt_status mesaopt_settings_describe(int32_t scope, int32_t key, int32_t *type, double *lowest, double *highest, double *standard)
@@ -139,9 +160,7 @@ const char *mesaopt_settings_word(int32_t key, int32_t i)
 int64_t mesaopt_settings_dump(const mesaopt_settings *settings, char *buf, int64_t cap)
 {
     if (!settings) return MESAOPT_E_ARGUMENT;
-    if (cap < 0 || (cap > 0 && !buf))
-        return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "buf: %lld bytes, expected a buffer or 0 bytes", (long long)cap);
-    return settings_text(settings, buf, cap);
+    return check_buffer(settings, buf, cap) == MESAOPT_OK ? settings_text(settings, buf, cap) : MESAOPT_E_ARGUMENT;
 }
 
 int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf, int64_t cap)

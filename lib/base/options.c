@@ -161,17 +161,23 @@ mesaopt_status settings_read(mesaopt_settings *s, const option_row *row, const c
     }
 }
 
+int64_t settings_value_text(const mesaopt_settings *s, const option_row *row, char *buf, int64_t cap)
+{
+    const double value = s->value[row->key];
+    const number n = number_text(value);
+    return snprintf(buf, (size_t)cap, "%s", row->type == MESAOPT_TYPE_CHOICE ? row->words[(int)value] : n.text) + 1;
+}
+
 int64_t settings_text(const mesaopt_settings *s, char *buf, int64_t cap)
 {
     int64_t used = 0;
     if (cap > 0) *buf = 0;
     for (const option_row *row = option_rows; row->key; row++) {
         if (!applies(row, s->scope)) continue;
-        double value = s->value[row->key];
-        number n = number_text(value);
-        const char *text = row->type == MESAOPT_TYPE_CHOICE ? row->words[(int)value] : n.text;
         int64_t room = cap > used ? cap - used : 0;
-        used += snprintf(room ? buf + used : NULL, (size_t)room, "%s%s=%s", used ? " " : "", row->name, text);
+        used += snprintf(room ? buf + used : NULL, (size_t)room, "%s%s=", used ? " " : "", row->name);
+        room = cap > used ? cap - used : 0;
+        used += settings_value_text(s, row, room ? buf + used : NULL, room) - 1;
     }
     return used + 1;
 }

@@ -44,6 +44,7 @@ mesaopt_status settings_put_int(mesaopt_settings *settings, const option_row *ro
 mesaopt_status settings_read(mesaopt_settings *settings, const option_row *row, const char *text);
 mesaopt_status settings_refuse(mesaopt_settings *settings, const option_row *row, const char *was);
 mesaopt_status settings_unknown(mesaopt_settings *settings, const char *what, const option_row *elsewhere);
+int64_t settings_value_text(const mesaopt_settings *settings, const option_row *row, char *buf, int64_t cap);      /* "value"; likewise */
 int64_t settings_text(const mesaopt_settings *settings, char *buf, int64_t cap);       /* "name=value name=value"; returns the bytes needed */
 
 /* Values of `settings`, or the scope's default when settings is NULL. The key must apply to the scope. */

@@ -1,5 +1,7 @@
-/* Probes of a model while it runs: draw sequences, run the model, make targets, feed, batch by batch; memory does not grow with their number.
- * A filter needs mean and standard deviation of the norms of all targets first: the sequences are drawn once more for it, without running the model. */
+/* Probes of a model while it runs: draw sequences, run the model, make targets, feed, batch by batch; memory does not grow with their number. Of a control
+ * the activations are inv(A_t) x_t, as a preconditioner has it, instead of a model's.
+ * A filter needs mean and standard deviation of the norms of all targets (control: activations) first: the sequences are drawn once more for it, without
+ * running the model. */
 #include "study/probes.h"
 #include "train/batch.h"
 #include <stdio.h>
@@ -10,7 +12,8 @@ enum { BATCH = 128, BATCH_BYTES = 1 << 25, BATCH_LEAST = 16 };
 typedef struct running {
     mesaopt_probe *p;
     call *c;
-    mesaopt_model *model;
+    mesaopt_model *model;          /* or */
+    mesaopt_baseline *control;
     mesaopt_task *task;
     int32_t stream;
     int64_t first, count, batch;   /* sequences in all, and at a time */
@@ -31,11 +34,11 @@ static void lay_out(running *r, arena *a)
 {
     const mesaopt_probe *p = r->p;
     const int64_t T = p->steps;
-    const int32_t dtype = r->model->dtype;
+    const int32_t dtype = r->model ? r->model->dtype : MESAOPT_F64;
     r->activations = arena_take(a, p->layers, sizeof *r->activations);
     r->norms = (probe_norms){0, arena_take(a, T, sizeof(double)), arena_take(a, T, sizeof(double))};
     r->sequences = take(a, r->batch, T + 1, r->task->shape.dim, dtype);
-    r->tokens = take(a, r->batch, T, r->task->shape.width, dtype);
+    r->tokens = take(a, r->batch, T, r->model ? r->task->shape.width : 0, dtype);
     r->targets = take(a, r->batch, T, p->targets, MESAOPT_F64);
     r->weights = take(a, r->batch, T, 1, MESAOPT_F64);
     r->weights.ndim = 2;
@@ -56,7 +59,7 @@ static mesaopt_status allocate(running *r)
     lay_out(r, &plan);
     r->memory = plan.used < 0 ? NULL : alloc_new(&ctx->alloc, 1, plan.used);
     if (!r->memory)
-        return fail(ctx, MESAOPT_E_MEMORY, "feed_model: no memory for activations of %lld sequences (%lld bytes)", (long long)r->batch, (long long)plan.used);
+        return fail(ctx, MESAOPT_E_MEMORY, "feed: no memory for activations of %lld sequences (%lld bytes)", (long long)r->batch, (long long)plan.used);
     arena a = {r->memory, 0};
     lay_out(r, &a);
     return MESAOPT_OK;
@@ -73,37 +76,48 @@ static mesaopt_status ask_host(const running *r, const mesaopt_view *sequences, 
     return fail(r->p->head.ctx, MESAOPT_E_INTERRUPTED, "fill: returned %d, expected 0", (int)answer);
 }
 
-/* Sequences done .. done + count - 1 of the feed, and their targets. */
+/* Sequences done .. done + count - 1 of the feed, their targets, and the activations of a control. */
 static mesaopt_status draw(running *r, int64_t done, int64_t count)
 {
     const mesaopt_probe *p = r->p;
     r->sequences.shape[0] = r->tokens.shape[0] = r->targets.shape[0] = r->weights.shape[0] = count;
     for (int64_t l = 0; l < p->layers; l++) r->activations[l].shape[0] = count;
     mesaopt_status status = task_draw(r->task, r->c, r->stream, r->first + done, &r->sequences);
-    if (status != MESAOPT_OK) return status;
-    if (p->fill) return ask_host(r, &r->sequences, &r->targets);
     mesaopt_view inputs = r->sequences;
     inputs.shape[1] = p->steps;
+    if (status == MESAOPT_OK && r->control) status = baseline_precondition(r->control, &inputs, &r->activations[0]);
+    if (status != MESAOPT_OK) return status;
+    if (p->fill) return ask_host(r, &r->sequences, &r->targets);
     if (p->conditioner) return baseline_precondition(p->conditioner, &inputs, &r->targets);
     probe_observations(&p->settings, &r->sequences, &r->targets);
     return MESAOPT_OK;
 }
 
+static mesaopt_status run_model(const running *r)
+{
+    const batch b = {.B = r->tokens.shape[0], .T = r->p->steps, .tokens = &r->tokens};
+    const mesaopt_status status = task_tokens(r->task, &r->sequences, &r->tokens);
+    if (status != MESAOPT_OK) return status;
+    return batch_pass(r->model, &b, &(wanted){.count = r->p->layers, .blocks = r->blocks, .outs = r->activations}, "feed_model");
+}
+
+/* What the filter goes by. */
+static const mesaopt_view *filtered(const running *r) { return r->control ? &r->activations[0] : &r->targets; }
+
 static mesaopt_status feed(running *r, int32_t set, int64_t done, double limit)
 {
     mesaopt_probe *p = r->p;
     probe_culprit bad;
-    const batch b = {.B = r->tokens.shape[0], .T = p->steps, .tokens = &r->tokens};
-    mesaopt_status status = task_tokens(r->task, &r->sequences, &r->tokens);
-    if (status == MESAOPT_OK) status = batch_pass(r->model, &b, &(wanted){.count = p->layers, .blocks = r->blocks, .outs = r->activations}, "feed_model");
+    mesaopt_status status = r->model ? run_model(r) : MESAOPT_OK;
     if (status != MESAOPT_OK) return status;
-    if (limit > 0) probe_norms_filter(&r->norms, limit, &r->targets, &r->weights);
-    const probe_input in = {b.B, r->activations, &r->targets, limit > 0 ? &r->weights : NULL};
+    if (limit > 0) probe_norms_filter(&r->norms, limit, filtered(r), &r->weights);
+    const probe_input in = {r->targets.shape[0], r->activations, &r->targets, limit > 0 ? &r->weights : NULL};
     status = probe_take(p, set, &in, done == 0, &bad);
     if (status != MESAOPT_E_NONFINITE) return status;
     char name[96];
     const long long from = r->first + done;
-    if (bad.which >= 0 && bad.which < p->layers) snprintf(name, sizeof name, "activations of block %lld, sequences from %lld on", (long long)r->blocks[bad.which], from);
+    if (bad.which == 0 && r->control) snprintf(name, sizeof name, "preconditioned observations, sequences from %lld on", from);
+    else if (bad.which >= 0 && bad.which < p->layers) snprintf(name, sizeof name, "activations of block %lld, sequences from %lld on", (long long)r->blocks[bad.which], from);
     else snprintf(name, sizeof name, "%s of sequences from %lld on", bad.which < 0 ? "activations and targets" : "targets", from);
     return probe_refuse(p, name, &bad);
 }
@@ -116,21 +130,30 @@ static mesaopt_status feed_all(running *r, int32_t set)
         for (int64_t done = 0, size; done < r->count && status == MESAOPT_OK; done += size) {
             size = r->count - done < r->batch ? r->count - done : r->batch;
             status = draw(r, done, size);
-            if (status == MESAOPT_OK && pass == 0) probe_norms_add(&r->norms, &r->targets);
+            if (status == MESAOPT_OK && pass == 0) probe_norms_add(&r->norms, filtered(r));
             if (status == MESAOPT_OK && pass == 1) status = feed(r, set, done, limit);
         }
+    return status;
+}
+
+static mesaopt_status run(running *r, int32_t set)
+{
+    if (r->count == 0) return MESAOPT_OK;
+    mesaopt_status status = probe_begin(r->p, set);
+    if (status == MESAOPT_OK) status = allocate(r);
+    if (status == MESAOPT_OK) status = feed_all(r, set);
+    if (status == MESAOPT_OK) probe_commit(r->p, set);
+    alloc_free(&r->p->head.ctx->alloc, r->memory);
     return status;
 }
 
 mesaopt_status probe_feed_model(mesaopt_probe *p, call *c, int32_t set, mesaopt_model *model, const int64_t *blocks, mesaopt_task *task, int32_t stream,
                                 int64_t first, int64_t count)
 {
-    running r = {.p = p, .c = c, .model = model, .task = task, .stream = stream, .first = first, .count = count, .blocks = blocks};
-    if (count == 0) return MESAOPT_OK;
-    mesaopt_status status = probe_begin(p, set);
-    if (status == MESAOPT_OK) status = allocate(&r);
-    if (status == MESAOPT_OK) status = feed_all(&r, set);
-    if (status == MESAOPT_OK) probe_commit(p, set);
-    alloc_free(&p->head.ctx->alloc, r.memory);
-    return status;
+    return run(&(running){.p = p, .c = c, .model = model, .task = task, .stream = stream, .first = first, .count = count, .blocks = blocks}, set);
+}
+
+mesaopt_status probe_feed_control(mesaopt_probe *p, call *c, int32_t set, mesaopt_baseline *conditioner, mesaopt_task *task, int32_t stream, int64_t first, int64_t count)
+{
+    return run(&(running){.p = p, .c = c, .control = conditioner, .task = task, .stream = stream, .first = first, .count = count}, set);
 }

@@ -72,6 +72,7 @@ void probe_reset(mesaopt_probe *p, int32_t set);
 
 mesaopt_status probe_feed_model(mesaopt_probe *p, call *c, int32_t set, mesaopt_model *model, const int64_t *blocks, mesaopt_task *task, int32_t stream,
                                 int64_t first, int64_t count);
+mesaopt_status probe_feed_control(mesaopt_probe *p, call *c, int32_t set, mesaopt_baseline *conditioner, mesaopt_task *task, int32_t stream, int64_t first, int64_t count);
 mesaopt_status probe_feed_file(mesaopt_probe *p, int32_t set, const char *path, const char *activations, const char *targets, const char *weights,
                                int64_t first, int64_t count);
 mesaopt_status probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *path, const char *activations, const char *targets,
