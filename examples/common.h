@@ -22,6 +22,7 @@ typedef struct own_key { const char *name, *value, *meaning; } own_key;      /* 
 void args_begin(int argc, char **argv, const char *about, own_key *own);     /* first call; `own` ends with a NULL name */
 void args_hide(const char *names);                                          /* " name name ": settings that the program makes itself */
 _Noreturn void args_refuse(const char *name, const char *expected);         /* an own key has a value that will not do */
+int args_has(const char *name);                                             /* is there such an own key? */
 const char *args_text(const char *name);                                    /* value of an own key */
 void args_default(const char *name, const char *value);                     /* a default that depends on other keys */
 int64_t args_int(const char *name, int64_t lowest, int64_t highest);
@@ -31,7 +32,6 @@ int32_t args_block_scope(const char *name);                                 /* o
  * until args_free. */
 mesaopt_settings *args_settings(int32_t scope, const char *preset);
 mesaopt_ctx *args_ctx(void);                                                /* context; threads: as many as CPUs, at most 8, unless told */
-const char *setting_word(const mesaopt_settings *s, int32_t key);           /* value of a choice key */
 void args_end(void);                                                        /* refuses what no scope took; answers `help` */
 void args_free(void);
 
@@ -41,11 +41,15 @@ void args_free(void);
 void must(mesaopt_ctx *ctx, mesaopt_status status, const char *call);        /* prints the text of a failure and ends the program */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *must_alloc(void *old, size_t bytes);
+void say_stopped(int64_t step);                                             /* by Ctrl-C, after `step` (-1: no step), and the command that goes on */
+_Noreturn void stop(void);                                                   /* says so and ends the program */
+extern int unfinished_line;                                                  /* progress on the terminal: what is said next begins a new line */
 void catch_signals(mesaopt_ctx *ctx);                                        /* Ctrl-C and SIGTERM interrupt ctx; NULL: no more */
 
 /* ---- files ---- */
 
 enum { MAX_PATH = 4096 };
+#define CHECKPOINT "checkpoint.safetensors"
 void make_folder(const char *path);                                         /* with its parents */
 void out_path(const char *file, char *path);                                /* of the out folder; path has room for MAX_PATH */
 FILE *open_file(const char *path, const char *mode);
@@ -61,6 +65,20 @@ void figure(const char *name, int curves, const char *title, const char *x_label
 void heat_map(const char *name, int64_t cells, const char *title, const char *x_label, const char *y_label, double low, double high);
 /* Prints claim, expected, seen (printf) and "holds" or "does not hold". */
 void claim(const char *what, const char *expected, int holds, const char *seen, ...) __attribute__((format(printf, 4, 5)));
+#define CLAIM_1 "1. one trained layer is one step of gradient descent, slightly better thanks to Phi0", \
+    "loss at most 2 % below one step with the best step size (the paper: about 0.894 and 0.900)"
+
+/* ---- scores of probes ---- */
+
+enum { TRAIN_MSE, TRAIN_R2, TEST_MSE, TEST_R2, SCORES };      /* in sample, held out */
+typedef struct scores { int64_t layers, steps, each; double *of[SCORES]; int64_t *rank; } scores;      /* [layers, steps, each]; ranks [layers, steps] */
+
+/* Fits and scores on both sets: all targets together (each = 1), or one by one. */
+scores scores_of(mesaopt_ctx *ctx, mesaopt_probe *probe, int one_by_one);
+void scores_print(FILE *f, const scores *s, int64_t i);                       /* "rank,train_mse,train_r2,test_mse,test_r2" of pair i, each = 1, and the end of the line */
+#define SCORES_HEADER "rank,train_mse,train_r2,test_mse,test_r2\n"
+double score_mean(const scores *s, int column, int64_t layer, int64_t first, int64_t last);      /* over steps first .. last - 1 that have one; each = 1 */
+void scores_free(scores *s);
 
 /* ---- training ---- */
 
@@ -70,7 +88,7 @@ typedef struct training {
     mesaopt_task *task, *test;          /* the train stream of one, the test stream of the other; may be the same */
     mesaopt_trainer *trainer;
     int64_t batch, tests, finals;       /* sequences: of a step, behind a row of loss.csv, behind by_t.csv */
-    const char *prefix;                 /* of loss.csv and the checkpoint, for a second training; it does not take resume=. NULL: none */
+    const char *prefix;                 /* of loss.csv and the checkpoint of a second training, set before training_create; NULL: none */
 } training;
 
 /* Progress of a run: `p` (progress_begin) as a trainer's callback shows step, loss, steps per second, time left: on a terminal one line that
@@ -83,7 +101,8 @@ int32_t show_progress(const mesaopt_step *step, void *p);
 void training_create(training *t, mesaopt_settings *settings);
 void training_add_mask(training *t, int64_t features);                       /* a block that zeroes the first features of every token */
 void training_free(training *t);                                             /* all but the context */
-/* Resumes if asked, runs to `steps` with a progress line and loss.csv, leaves a checkpoint. MESAOPT_STOPPED after Ctrl-C. */
+/* Resumes if asked (a second training from its own checkpoint beside the one of resume=), runs to `steps` with a progress line and loss.csv, leaves a
+ * checkpoint. MESAOPT_STOPPED after Ctrl-C. */
 mesaopt_status training_run(training *t);
 
 /* ---- error by t of several predictors ---- */

@@ -6,10 +6,10 @@
  * 2309.05858, section 4. */
 #include "common.h"
 
-static training make(mesaopt_ctx *ctx, mesaopt_settings *model, const mesaopt_settings *task, const mesaopt_settings *layer,
+static training make(mesaopt_ctx *ctx, const char *prefix, mesaopt_settings *model, const mesaopt_settings *task, const mesaopt_settings *layer,
                      mesaopt_settings *trainer)
 {
-    training t = {.ctx = ctx};
+    training t = {.ctx = ctx, .prefix = prefix};
     int64_t n, width;
     TRY(ctx, mesaopt_task_create(ctx, task, &t.task));
     t.test = t.task;
@@ -26,7 +26,7 @@ static training make(mesaopt_ctx *ctx, mesaopt_settings *model, const mesaopt_se
 static void report(const curves *c)
 {
     const double mesa = c->of[0].mean, linear = c->of[1].mean, lsq = c->of[3].mean;
-    claim("one mesa layer is far better than one linear layer, and near least squares", "mesa below half of linear, and at most 10 % above lsq_newest_off",
+    claim("2. one mesa layer is far better than one linear layer, and near least squares", "mesa below half of linear, and at most 10 % above lsq_newest_off",
           mesa < 0.5 * linear && mesa < 1.1 * lsq, "mesa %.4f, linear %.4f, lsq_newest_off %.4f, lsq_newest_on %.4f", mesa, linear, lsq, c->of[4].mean);
 }
 
@@ -46,8 +46,7 @@ int main(int argc, char **argv)
     mesaopt_settings *slow = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
     args_end();
 
-    training a = make(ctx, model, task, mesa, fast), b = make(ctx, model, task, linear, slow);
-    b.prefix = "linear-";
+    training a = make(ctx, NULL, model, task, mesa, fast), b = make(ctx, "linear-", model, task, linear, slow);
     catch_signals(ctx);
     fprintf(stderr, "mesa layer\n");
     status = training_run(&a);
@@ -57,6 +56,7 @@ int main(int argc, char **argv)
         curves_model(&c, "linear", &b);
         curves_baselines(&c, &a);
         curves_report(&c, "One mesa layer, one linear layer, gradient descent, least squares: next-token MSE by t");
+        figure("linear-loss", 2, "loss of the linear layer while training", "step", "loss");
         report(&c);
     }
     catch_signals(NULL);

@@ -82,8 +82,9 @@ static void report(const training *t, int64_t heads, int64_t n)
     printf("\neta   learned %.5f, by line search for one step of gradient descent %.5f\n", eta, c.of[1].best);
     printf("Phi0  learned %+.4f times the identity by the slot of x_{t'-1} alone, %+.4f with the terms that do the same for rotations\n",
            -slot / eta, -(slot + alike) / eta);
-    printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta %.5f\n",
-           c.of[0].mean, c.of[1].mean, loss_of_gd(t, eta));
+    const double model = c.of[0].mean, gd = c.of[1].mean;
+    printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta %.5f\n", model, gd, loss_of_gd(t, eta));
+    claim(CLAIM_1, model <= gd && model > 0.98 * gd, "model %.4f, gradient step %.4f", model, gd);
 }
 
 int main(int argc, char **argv)

@@ -11,55 +11,48 @@
  * intercept=1 or penalty=0.1, are taken from the command line. */
 #include "common.h"
 #include <math.h>
-#include <stdlib.h>
 
-enum { TRAIN_MSE, TEST_MSE, TEST_R2, COLUMNS };
-typedef struct scores { int64_t layers, T, m; double *of[COLUMNS]; int64_t *rank; } scores;
-
-/* Everything is [layers, T]. */
-static scores score(mesaopt_ctx *ctx, mesaopt_probe *probe)
+/* Held-out R2 by layer and step, for a figure; a curve when there is one layer or one step. */
+static void draw(const scores *s)
 {
-    scores s = {0};
-    mesaopt_view v[COLUMNS], rank;
-    TRY(ctx, mesaopt_probe_shape(probe, &s.layers, &s.T, &s.m));
-    const int64_t shape[] = {s.layers, s.T};
-    const size_t cells = (size_t)(s.layers * s.T);
-    for (int i = 0; i < COLUMNS; i++) TRY(ctx, mesaopt_view_dense(s.of[i] = must_alloc(NULL, cells * sizeof(double)), MESAOPT_F64, 2, shape, &v[i]));
-    TRY(ctx, mesaopt_view_dense(s.rank = must_alloc(NULL, cells * sizeof(int64_t)), MESAOPT_I64, 2, shape, &rank));
-    TRY(ctx, mesaopt_probe_score(probe, MESAOPT_PROBE_TRAIN, &v[TRAIN_MSE], NULL));
-    TRY(ctx, mesaopt_probe_score(probe, MESAOPT_PROBE_TEST, &v[TEST_MSE], &v[TEST_R2]));
-    TRY(ctx, mesaopt_probe_rank(probe, &rank));
-    return s;
+    char path[MAX_PATH];
+    const int curve = s->layers == 1 || s->steps == 1;
+    const int64_t pairs = s->layers * s->steps;
+    out_path("r2.csv", path);
+    FILE *f = open_file(path, "w");
+    if (curve) fprintf(f, "%s,R2\n", s->steps > 1 ? "step" : "layer");
+    for (int64_t i = 0; i < pairs; i++) {
+        if (curve) fprintf(f, "%lld,", (long long)i);
+        fprintf(f, "%.6g%c", isnan(s->of[TEST_R2][i]) ? NAN : s->of[TEST_R2][i], !curve && (i + 1) % s->steps ? ',' : '\n');
+    }
+    close_file(f, path);
+    if (curve) figure("r2", 1, "Linear probes: held-out R2", s->steps > 1 ? "step" : "layer", "R2");
+    else heat_map("r2", pairs, "Linear probes: held-out R2", "step", "layer", 0, 1);
 }
 
 static void report(const scores *s)
 {
-    char path[MAX_PATH], map[MAX_PATH];
+    char path[MAX_PATH];
     make_folder(args_text("out"));
     out_path("probes.csv", path);
-    out_path("r2.csv", map);
-    const int curve = s->layers == 1 || s->T == 1;     /* no map of a single row */
-    FILE *f = open_file(path, "w"), *g = open_file(map, "w");
-    if (curve) fprintf(g, "%s,R2\n", s->T > 1 ? "step" : "layer");
-    fputs("layer,step,rank,train_mse,test_mse,test_r2\n", f);
-    printf("\n%6s%16s%16s%16s%12s%8s\n", "layer", "mean train mse", "mean test mse", "mean test R2", "best R2", "step");
+    FILE *f = open_file(path, "w");
+    fputs("layer,step," SCORES_HEADER, f);
+    printf("\n%-7s%30s%30s\n%7s%15s%15s%15s%15s%12s%6s\n", "", "in sample, mean over steps", "held out, mean over steps", "layer", "mse", "R2", "mse", "R2", "best R2", "step");
     for (int64_t l = 0; l < s->layers; l++) {
-        double sum[COLUMNS] = {0};
-        int64_t best = l * s->T;
-        for (int64_t i = l * s->T; i < (l + 1) * s->T; i++) {
-            for (int c = 0; c < COLUMNS; c++) sum[c] += s->of[c][i] / (double)s->T;
-            if (!(s->of[TEST_R2][i] <= s->of[TEST_R2][best])) best = i;
-            fprintf(f, "%lld,%lld,%lld,%.9g,%.9g,%.9g\n", (long long)l, (long long)(i % s->T), (long long)s->rank[i], s->of[TRAIN_MSE][i], s->of[TEST_MSE][i], s->of[TEST_R2][i]);
-            if (curve) fprintf(g, "%lld,", (long long)i);
-            fprintf(g, "%.6g%c", fmax(s->of[TEST_R2][i], 0), !curve && (i + 1) % s->T ? ',' : '\n');
+        const double *r2 = s->of[TEST_R2];
+        int64_t best = l * s->steps;
+        for (int64_t i = l * s->steps; i < (l + 1) * s->steps; i++) {
+            if (r2[i] > r2[best] || isnan(r2[best])) best = i;
+            fprintf(f, "%lld,%lld,", (long long)l, (long long)(i % s->steps));
+            scores_print(f, s, i);
         }
-        printf("%6lld%16.6g%16.6g%16.4f%12.4f%8lld\n", (long long)l, sum[TRAIN_MSE], sum[TEST_MSE], sum[TEST_R2], s->of[TEST_R2][best], (long long)(best % s->T));
+        printf("%7lld", (long long)l);
+        for (int c = 0; c < SCORES; c++) printf(c == TRAIN_R2 || c == TEST_R2 ? "%15.4f" : "%15.6g", score_mean(s, c, l, 0, s->steps));
+        printf("%12.4f%6lld\n", r2[best], (long long)(best % s->steps));
     }
     close_file(f, path);
-    close_file(g, map);
     printf("table: %s\n", path);
-    if (curve) figure("r2", 1, "Linear probes: held-out R2", s->T > 1 ? "step" : "layer", "R2");
-    else heat_map("r2", s->layers * s->T, "Linear probes: held-out R2", "step", "layer", 0, 1);
+    draw(s);
 }
 
 int main(int argc, char **argv)
@@ -86,12 +79,10 @@ int main(int argc, char **argv)
     printf("%s: %lld sequences, %lld to fit, %lld held out\n", file, (long long)rows, (long long)fitted, (long long)(rows - fitted));
     TRY(ctx, mesaopt_probe_feed_file(probe, MESAOPT_PROBE_TRAIN, file, activations, targets, weights, 0, fitted));
     TRY(ctx, mesaopt_probe_feed_file(probe, MESAOPT_PROBE_TEST, file, activations, targets, weights, fitted, -1));
-    TRY(ctx, mesaopt_probe_fit(probe, NULL));
-    const scores s = score(ctx, probe);
+    scores s = scores_of(ctx, probe, 0);
     report(&s);
 
-    for (int i = 0; i < COLUMNS; i++) free(s.of[i]);
-    free(s.rank);
+    scores_free(&s);
     mesaopt_probe_free(probe);
     mesaopt_ctx_free(ctx);
     args_free();

@@ -4,147 +4,156 @@
  *   target    the next observation x_{t+1}
  *   inverse   inv(S_{t-1} S_{t-1}^T + ridge I) x_t, what preconditioning makes of x_t: by default six Chebyshev steps with learned coefficients;
  *             conditioner=lsq: the exact inverse, which is not linearly decodable. Outliers are left out (filter=).
- * and, as a control, from the preconditioned x_t to x_{t+1}. Scores are of sequences that were not fitted.
+ *   token     the observations x_t, x_{t-1}, .. that a token may have copied: which ones does it hold?
+ * and, as a control, from the preconditioned x_t to x_{t+1}. Scores are of sequences that were not fitted, and beside them of those that were.
  *
  *   probe_layers                                  LSA-6 by the paper's recipe, 15000 steps
  *   probe_layers model=checkpoint.safetensors     a model of train_lsa and the like; settings of the task as it was trained with
  *   probe_layers tokens=raw steps=10000 lr=8e-4 cosine_steps=30000 weight_decay=0.05 \
- *                blocks="dense(outputs=40); softmax(heads=4,key=20,pe=qk); 6 x softmax(heads=4,key=20); dense(outputs=10)"
+ *                blocks='dense(outputs=40,init_sd=0.05); softmax(heads=4,key=20,pe=qk,init_sd=0.05); 6 x softmax(heads=4,key=20,init_sd=0.05);
+ *                dense(outputs=10,init_sd=0.05)'  in one line: the softmax model of the paper
  *
  * Claim 5 of SCIENCE section 7; source: arXiv 2309.05858, section 4. */
 #include "common.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_LAYERS = 256 };
-typedef struct probed { const char *name; double *mse, *r2; } probed;     /* [layers, T] each, held out */
 typedef struct study {
     training t;
-    int64_t layers, T, n, count, blocks[MOST_LAYERS], features[MOST_LAYERS];
-    double filter;
-    probed target, inverse, control;       /* the last has one layer */
+    int64_t layers, T, n, count, back, blocks[MOST_LAYERS], features[MOST_LAYERS];
+    scores target, inverse, control;       /* the last has one layer */
 } study;
 
 /* ---- probes ---- */
 
-static probed room(const study *s, const char *name, int64_t layers, mesaopt_view *mse, mesaopt_view *r2)
-{
-    const int64_t shape[] = {layers, s->T};
-    probed p = {name, must_alloc(NULL, (size_t)(layers * s->T) * sizeof(double)), must_alloc(NULL, (size_t)(layers * s->T) * sizeof(double))};
-    TRY(s->t.ctx, mesaopt_view_dense(p.mse, MESAOPT_F64, 2, shape, mse));
-    TRY(s->t.ctx, mesaopt_view_dense(p.r2, MESAOPT_F64, 2, shape, r2));
-    return p;
-}
-
-/* Of the model's layers, while it runs: fitted on the search stream, scored on the test stream. */
-static probed probe(const study *s, const char *name, const mesaopt_settings *settings, mesaopt_baseline *conditioner)
+/* Of the model's layers, while it runs: fitted on the search stream, held out is the test stream. */
+static scores probe(const study *s, const mesaopt_settings *settings, int64_t targets, int one_by_one, mesaopt_baseline *conditioner)
 {
     mesaopt_ctx *ctx = s->t.ctx;
     mesaopt_probe *p = NULL;
-    mesaopt_view mse, r2;
-    const probed out = room(s, name, s->layers, &mse, &r2);
-    TRY(ctx, mesaopt_probe_plan(ctx, settings, s->layers, s->features, s->T, s->n, &p));
+    TRY(ctx, mesaopt_probe_plan(ctx, settings, s->layers, s->features, s->T, targets, &p));
     TRY(ctx, mesaopt_probe_set_targets(p, conditioner, NULL, NULL));
     TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s->t.model, s->blocks, s->t.task, MESAOPT_STREAM_SEARCH, 0, s->count));
     TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TEST, s->t.model, s->blocks, s->t.task, MESAOPT_STREAM_TEST, 0, s->count));
-    TRY(ctx, mesaopt_probe_fit(p, NULL));
-    TRY(ctx, mesaopt_probe_score(p, MESAOPT_PROBE_TEST, &mse, &r2));
+    const scores out = scores_of(ctx, p, one_by_one);
     mesaopt_probe_free(p);
     return out;
 }
 
-/* A probe of arrays of one's own: from the preconditioned x_t to x_{t+1}. */
-static probed probe_control(const study *s, mesaopt_baseline *conditioner)
+static scores probe_control(const study *s, const mesaopt_settings *settings, mesaopt_baseline *conditioner)
 {
-    enum { SEQUENCES, CONDITIONED, NEXT, WEIGHTS };
-    const int64_t shapes[][3] = {{s->count, s->T + 1, s->n}, {s->count, s->T, s->n}, {s->count, s->T, s->n}, {s->count, s->T, 1}};
     mesaopt_ctx *ctx = s->t.ctx;
     mesaopt_probe *p = NULL;
-    mesaopt_view v[4], inputs, mse, r2;
-    const probed out = room(s, "control", 1, &mse, &r2);
-    for (int i = 0; i < 4; i++) {
-        void *data = must_alloc(NULL, (size_t)(shapes[i][0] * shapes[i][1] * shapes[i][2]) * sizeof(double));
-        TRY(ctx, mesaopt_view_dense(data, MESAOPT_F64, i == WEIGHTS ? 2 : 3, shapes[i], &v[i]));
-    }
-    TRY(ctx, mesaopt_probe_plan(ctx, NULL, 1, &s->n, s->T, s->n, &p));
-    for (int set = MESAOPT_PROBE_TRAIN; set <= MESAOPT_PROBE_TEST; set++) {
-        TRY(ctx, mesaopt_task_draw(s->t.task, set == MESAOPT_PROBE_TEST ? MESAOPT_STREAM_TEST : MESAOPT_STREAM_SEARCH, 0, &v[SEQUENCES]));
-        inputs = v[SEQUENCES], inputs.shape[1] = s->T;
-        TRY(ctx, mesaopt_baseline_precondition(conditioner, &inputs, &v[CONDITIONED]));
-        TRY(ctx, mesaopt_probe_targets(ctx, NULL, &v[SEQUENCES], &v[NEXT]));
-        if (s->filter > 0) TRY(ctx, mesaopt_probe_filter(ctx, s->filter, &v[CONDITIONED], &v[WEIGHTS]));
-        TRY(ctx, mesaopt_probe_feed(p, set, &v[CONDITIONED], &v[NEXT], s->filter > 0 ? &v[WEIGHTS] : NULL));
-    }
-    TRY(ctx, mesaopt_probe_fit(p, NULL));
-    TRY(ctx, mesaopt_probe_score(p, MESAOPT_PROBE_TEST, &mse, &r2));
+    TRY(ctx, mesaopt_probe_plan(ctx, settings, 1, &s->n, s->T, s->n, &p));
+    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TRAIN, conditioner, s->t.task, MESAOPT_STREAM_SEARCH, 0, s->count));
+    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TEST, conditioner, s->t.task, MESAOPT_STREAM_TEST, 0, s->count));
+    const scores out = scores_of(ctx, p, 0);
     mesaopt_probe_free(p);
-    for (int i = 0; i < 4; i++) free(v[i].data);
     return out;
 }
 
 /* ---- report ---- */
 
-static double mean(const double *row, int64_t first, int64_t last)
-{
-    double sum = 0;
-    for (int64_t t = first; t < last; t++) sum += row[t];
-    return sum / (double)(last - first);
-}
+static double late(const scores *p, int column, int64_t l) { return score_mean(p, column, l, p->steps / 2, p->steps); }
 
-/* Table on the terminal, name.csv (layer, block, t, mse, r2), and a heat map of the share that is not explained. */
-static void print_probe(const study *s, const probed *p, const char *title)
+/* Table on the terminal, and name.csv. */
+static void print_probe(const study *s, const scores *p, const char *name)
 {
-    char path[MAX_PATH], file[64], map[64];
-    snprintf(file, sizeof file, "%s.csv", p->name);
-    snprintf(map, sizeof map, "%s_map.csv", p->name);
+    char path[MAX_PATH], file[64];
+    snprintf(file, sizeof file, "%s.csv", name);
     out_path(file, path);
     FILE *f = open_file(path, "w");
-    fputs("layer,block,t,mse,r2\n", f);
-    printf("\n%s: held-out error (half the sum of squares), mean of t > %lld, and at t\n\n%6s%6s%10s", p->name, (long long)s->T / 2, "layer", "block", "");
+    fputs("layer,block,t," SCORES_HEADER, f);
+    printf("\n%s: error (half the sum of squares), means of t > %lld, and held out at t\n\n%6s%6s%11s%10s", name, (long long)s->T / 2, "layer", "block", "in sample", "held out");
     for (int64_t t = 5; t <= s->T; t *= 2) printf("%10lld", (long long)t);
-    for (int64_t l = 0; l < s->layers; l++) {
-        const double *mse = p->mse + l * s->T, *r2 = p->r2 + l * s->T;
-        printf("\n%6lld%6lld%10.5f", (long long)l, (long long)s->blocks[l], mean(mse, s->T / 2, s->T));
+    for (int64_t l = 0; l < p->layers; l++) {
+        const double *mse = p->of[TEST_MSE] + l * s->T;
+        char block[24] = "-";              /* the control's layer is none of the model's */
+        if (p->layers == s->layers) snprintf(block, sizeof block, "%lld", (long long)s->blocks[l]);
+        printf("\n%6lld%6s%11.5f%10.5f", (long long)l, block, late(p, TRAIN_MSE, l), late(p, TEST_MSE, l));
         for (int64_t t = 5; t <= s->T; t *= 2) printf("%10.5f", mse[t - 1]);
-        for (int64_t t = 0; t < s->T; t++) fprintf(f, "%lld,%lld,%lld,%.9g,%.9g\n", (long long)l, (long long)s->blocks[l], (long long)t + 1, mse[t], r2[t]);
+        for (int64_t t = 0; t < s->T; t++) {
+            fprintf(f, "%lld,%s,%lld,", (long long)l, block, (long long)t + 1);
+            scores_print(f, p, l * s->T + t);
+        }
     }
     close_file(f, path);
     printf("\ntable: %s\n", path);
-    out_path(map, path);
-    f = open_file(path, "w");
-    for (int64_t i = 0; i < s->layers * s->T; i++) fprintf(f, "%.6g%c", 1 - p->r2[i], (i + 1) % s->T ? ',' : '\n');
-    close_file(f, path);
-    *strrchr(map, '.') = 0;
-    heat_map(map, s->layers * s->T, title, "t - 1", "layer", 0, 1);
 }
 
-/* Means over late steps by layer, as text; returns that of layer l. */
-static double by_layer(const study *s, const probed *p, int64_t l, char text[1024])
+/* name_map.csv, and a heat map of the share that is not explained. */
+static void draw_probe(const scores *p, const char *name, const char *title)
+{
+    char path[MAX_PATH], map[64], file[80];
+    snprintf(map, sizeof map, "%s_map", name);
+    snprintf(file, sizeof file, "%s.csv", map);
+    out_path(file, path);
+    FILE *f = open_file(path, "w");
+    for (int64_t i = 0; i < p->layers * p->steps; i++) fprintf(f, "%.6g%c", isnan(p->of[TEST_R2][i]) ? NAN : 1 - p->of[TEST_R2][i], (i + 1) % p->steps ? ',' : '\n');
+    close_file(f, path);
+    heat_map(map, p->layers * p->steps, title, "t - 1", "layer", 0, 1);
+}
+
+/* Mean squared error of x_{t-lag}, over its features and late steps. */
+static double token_error(const study *s, const scores *p, int column, int64_t l, int64_t lag)
+{
+    double sum = 0;
+    for (int64_t t = s->T / 2; t < s->T; t++)
+        for (int64_t j = 0; j < s->n; j++) sum += p->of[column][(l * s->T + t) * p->each + lag * s->n + j];
+    return sum / (double)(s->n * (s->T - s->T / 2));
+}
+
+/* Which observations are in the stream: by layer and lag, over late steps. */
+static void report_tokens(const study *s, const scores *p)
+{
+    char path[MAX_PATH], map[MAX_PATH];
+    out_path("token.csv", path);
+    out_path("token_map.csv", map);
+    FILE *f = open_file(path, "w"), *g = open_file(map, "w");
+    double most = 0;
+    fputs("layer,block,lag,train_mse,test_mse\n", f);
+    printf("\ntoken: held-out mean squared error of x_{t-lag}, means of t > %lld, by lag\n\n%6s%6s", (long long)s->T / 2, "layer", "block");
+    for (int64_t lag = 0; lag < s->back; lag++) printf("%10lld", (long long)lag);
+    for (int64_t l = 0; l < s->layers; l++) {
+        printf("\n%6lld%6lld", (long long)l, (long long)s->blocks[l]);
+        for (int64_t lag = 0; lag < s->back; lag++) {
+            const double test = token_error(s, p, TEST_MSE, l, lag);
+            most = fmax(most, test);
+            printf("%10.5f", test);
+            fprintf(f, "%lld,%lld,%lld,%.9g,%.9g\n", (long long)l, (long long)s->blocks[l], (long long)lag, token_error(s, p, TRAIN_MSE, l, lag), test);
+            fprintf(g, "%.6g%c", test, lag < s->back - 1 ? ',' : '\n');
+        }
+    }
+    close_file(f, path);
+    close_file(g, map);
+    printf("\ntable: %s\n", path);
+    if (s->back > 1) heat_map("token_map", s->layers * s->back, "Linear probes of earlier observations: mean squared error, held out", "lag", "layer", 0, most);
+}
+
+/* Means over late steps by layer, as text. */
+static void by_layer(const scores *p, char text[1024])
 {
     size_t used = 0;
-    for (int64_t i = 0; i < s->layers && used < 1000; i++)
-        used += (size_t)snprintf(text + used, 1024 - used, "%s%.4f", i ? ", " : "by layer ", mean(p->mse + i * s->T, s->T / 2, s->T));
-    return mean(p->mse + l * s->T, s->T / 2, s->T);
+    for (int64_t i = 0; i < p->layers && used < 1000; i++) used += (size_t)snprintf(text + used, 1024 - used, "%s%.4g", i ? ", " : "by layer ", late(p, TEST_MSE, i));
 }
 
 static void judge(const study *s)
 {
     const int64_t T = s->T, last = s->layers - 1, deep = (2 * last + 2) / 3;
-    const double *row = s->target.mse + last * T, *flat = s->control.mse, early = mean(row, T / 10, T / 5 + 1), late = mean(row, T / 2, T);
-    char text[1024];
-    double first = by_layer(s, &s->target, 0, text);
-    claim("5. target probes improve with depth", "the last layer's error at most 0.9 of the first's", late < 0.9 * first, "%s", text);
-    claim("5. target probes improve with context length", "at the last layer, late steps at most 0.9 of early ones", late < 0.9 * early,
-          "t from %lld to %lld: %.4f, t > %lld: %.4f", (long long)T / 10 + 1, (long long)T / 5 + 1, early, (long long)T / 2, late);
-    first = by_layer(s, &s->inverse, 0, text);
-    const double middle = by_layer(s, &s->inverse, deep, text), end = by_layer(s, &s->inverse, last, text);
-    char expected[160];
+    char text[1024], expected[160];
+    const double first = late(&s->target, TEST_MSE, 0), early = score_mean(&s->target, TEST_MSE, last, T / 10, T / 5 + 1), end = late(&s->target, TEST_MSE, last);
+    by_layer(&s->target, text);
+    claim("5. target probes improve with depth", "the last layer's error at most 0.9 of the first's", end < 0.9 * first, "%s", text);
+    claim("5. target probes improve with context length", "at the last layer, late steps at most 0.9 of early ones", end < 0.9 * early,
+          "t from %lld to %lld: %.4f, t > %lld: %.4f", (long long)T / 10 + 1, (long long)T / 5 + 1, early, (long long)T / 2, end);
+    const double start = late(&s->inverse, TEST_MSE, 0), middle = late(&s->inverse, TEST_MSE, deep), top = late(&s->inverse, TEST_MSE, last);
+    by_layer(&s->inverse, text);
     snprintf(expected, sizeof expected, "layer %lld at most 0.9 of layer 0; from there on at most a quarter of that improvement more", (long long)deep);
     claim("5. preconditioning probes improve up to about two thirds of the depth, and are then flat", expected,
-          middle < 0.9 * first && middle - end < 0.25 * (first - middle), "%s", text);
-    claim("5. the control stays flat", "less than 15 % between the second and the last quarter of the steps",
-          fabs(mean(flat, 3 * T / 4, T) / mean(flat, T / 4, T / 2) - 1) < 0.15, "%.4f and %.4f", mean(flat, T / 4, T / 2), mean(flat, 3 * T / 4, T));
+          middle < 0.9 * start && middle - top < 0.25 * (start - middle), "%s", text);
+    const double second = score_mean(&s->control, TEST_MSE, 0, T / 4, T / 2), fourth = score_mean(&s->control, TEST_MSE, 0, 3 * T / 4, T);
+    claim("5. the control stays flat", "less than 15 % between the second and the last quarter of the steps", fabs(fourth / second - 1) < 0.15, "%.4f and %.4f", second, fourth);
 }
 
 /* ---- what is probed ---- */
@@ -161,23 +170,30 @@ static void choose_blocks(study *s)
         }
 }
 
-/* Trained here, or taken from a file. */
-static mesaopt_status get_model(study *s, mesaopt_settings *model, mesaopt_settings *trainer)
+/* To be trained here, or taken from a file. */
+static void get_model(study *s, mesaopt_settings *model)
 {
     training *t = &s->t;
     int64_t width;
     TRY(t->ctx, mesaopt_task_shape(t->task, &s->n, &s->T, &width, NULL));
-    make_folder(args_text("out"));
     if (*args_text("model")) {
         TRY(t->ctx, mesaopt_model_open(t->ctx, args_text("model"), &t->model));
-        return MESAOPT_OK;
+        return;
     }
     mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, width);
     mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, s->n);
     TRY(t->ctx, mesaopt_model_create(t->ctx, model, &t->model));
     TRY(t->ctx, mesaopt_model_add_text(t->model, args_text("blocks")));
-    training_create(t, trainer);
-    return training_run(t);
+}
+
+/* Too few sequences are better found before hours of training than after them. */
+static void check_sequences(const study *s, const mesaopt_settings *settings)
+{
+    char expected[80];
+    double penalty = 0;
+    must(NULL, mesaopt_settings_get_float(settings, MESAOPT_KEY_PENALTY, &penalty), "mesaopt_settings_get_float");
+    snprintf(expected, sizeof expected, "more than %lld, the features of a layer, or a penalty", (long long)s->features[0]);
+    if (penalty == 0 && s->count <= s->features[0]) args_refuse("sequences", expected);
 }
 
 /* Its coefficients are learned, if it has any. */
@@ -189,26 +205,39 @@ static mesaopt_baseline *get_conditioner(const training *t, const mesaopt_settin
     TRY(t->ctx, mesaopt_baseline_create(t->ctx, settings, &b));
     if (mesaopt_baseline_coefficients(b, &coefficients) != MESAOPT_OK) return b;
     progress shown = progress_begin(0, updates > 0 ? updates : 20000);
-    note("learning the coefficients of the preconditioner");
+    fprintf(stderr, "learning the coefficients of the preconditioner\n");
     const mesaopt_status status = mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
     TRY(t->ctx, status);
-    if (status == MESAOPT_STOPPED) exit(130);
+    if (status == MESAOPT_STOPPED) stop();
     return b;
 }
 
-static void study_run(study *s, const mesaopt_settings *target, const mesaopt_settings *inverse, const mesaopt_settings *conditioning)
+static void study_run(study *s, const mesaopt_settings *target, const mesaopt_settings *inverse, const mesaopt_settings *token, const mesaopt_settings *conditioning)
 {
-    choose_blocks(s);
+    s->target = probe(s, target, s->n, 0, NULL);
+    print_probe(s, &s->target, "target");
+    draw_probe(&s->target, "target", "Linear probes of the next observation: share not explained, held out");
+    if (s->back > 0) {
+        scores tokens = probe(s, token, s->back * s->n, 1, NULL);
+        report_tokens(s, &tokens);
+        scores_free(&tokens);
+    }
     mesaopt_baseline *conditioner = get_conditioner(&s->t, conditioning);
-    s->target = probe(s, "target", target, NULL);
-    s->inverse = probe(s, "inverse", inverse, conditioner);
-    s->control = probe_control(s, conditioner);
-    print_probe(s, &s->target, "Linear probes of the next observation: share not explained, held out");
-    print_probe(s, &s->inverse, "Linear probes of the preconditioned input: share not explained, held out");
+    s->inverse = probe(s, inverse, s->n, 0, conditioner);
+    s->control = probe_control(s, inverse, conditioner);
+    print_probe(s, &s->inverse, "inverse");
+    draw_probe(&s->inverse, "inverse", "Linear probes of the preconditioned input: share not explained, held out");
+    print_probe(s, &s->control, "control");
     judge(s);
-    const probed *all[] = {&s->target, &s->inverse, &s->control};
-    for (int i = 0; i < 3; i++) free(all[i]->mse), free(all[i]->r2);
+    scores *all[] = {&s->target, &s->inverse, &s->control};
+    for (int i = 0; i < 3; i++) scores_free(all[i]);
     mesaopt_baseline_free(conditioner);
+}
+
+/* A setting that an own key says. */
+static void set_from(mesaopt_settings *settings, const char *setting, const char *key, const char *expected)
+{
+    if (mesaopt_settings_set_text(settings, setting, args_text(key)) != MESAOPT_OK) args_refuse(key, expected);
 }
 
 int main(int argc, char **argv)
@@ -216,32 +245,43 @@ int main(int argc, char **argv)
     own_key own[] = {{"blocks", "6 x linear(heads=4,key=20,residual_clip=4)", "the model's blocks"},
                      {"model", "", "checkpoint of the model; then nothing is trained"},
                      {"sequences", "2048", "sequences that probes are fitted to; as many others are for scoring"},
+                     {"back", "8", "observations x_t, x_{t-1}, .. that token probes look for; 0: none"},
                      {"conditioner", "chebyshev", "chebyshev, richardson, neumann, newton or lsq (exact)"},
                      {"updates", "0", "of the conditioner's coefficients; 0: the recipe's 20000"},
                      {"ridge", "0.001", "of the conditioner; the contracting task has 1.33"},
                      {"filter", "2", "z-score of the norm from which a preconditioned input is left out; 0: none"},
-                     TRAINING_KEYS("15000", "probe_layers.out"), TEST_KEYS, {NULL, NULL, NULL}};
+                     TRAINING_KEYS("15000", "probe_layers.out"), {"test", "2560", "test sequences behind a row of loss.csv"}, {NULL, NULL, NULL}};
     study s = {0};
     mesaopt_settings *conditioning = NULL;
-    args_begin(argc, argv, "Reads the next observation and the preconditioned input off a model's activations, layer by layer.", own);
+    mesaopt_status status = MESAOPT_OK;
+    args_begin(argc, argv, "Reads the next observation, the preconditioned input and earlier observations off a model's activations, layer by layer.", own);
     args_hide(" inputs outputs lag lags error ");
     s.t.ctx = args_ctx();
     mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
     mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
     mesaopt_settings *target = args_settings(MESAOPT_SCOPE_PROBE, ""), *inverse = args_settings(MESAOPT_SCOPE_PROBE, "");
+    mesaopt_settings *token = args_settings(MESAOPT_SCOPE_PROBE, "lag=0 error=mean");
     args_end();
-    s.count = args_int("sequences", 1, 1 << 24);
+    s.count = args_int("sequences", 1, 1 << 24), s.back = args_int("back", 0, 1024);
     must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &conditioning), "mesaopt_settings_create");
-    if (mesaopt_settings_set_text(conditioning, "baseline", args_text("conditioner"))) args_refuse("conditioner", "a baseline that preconditions");
-    if (mesaopt_settings_set_text(conditioning, "ridge", args_text("ridge"))) args_refuse("ridge", "a number above 0");
-    if (mesaopt_settings_set_text(inverse, "filter", args_text("filter"))) args_refuse("filter", "a number of at least 0");
-    mesaopt_settings_get_float(inverse, MESAOPT_KEY_FILTER, &s.filter);
+    if (strcmp(args_text("conditioner"), "kernel") == 0) args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");
+    set_from(conditioning, "baseline", "conditioner", "chebyshev, richardson, neumann, newton or lsq");
+    set_from(conditioning, "ridge", "ridge", "a number above 0");
+    set_from(inverse, "filter", "filter", "a number of at least 0");
+    if (s.back > 0) set_from(token, "lags", "back", "fewer observations");
 
     TRY(s.t.ctx, mesaopt_task_create(s.t.ctx, task, &s.t.task));
     s.t.test = s.t.task;
+    get_model(&s, model);
+    choose_blocks(&s);
+    check_sequences(&s, target);
+    make_folder(args_text("out"));
     catch_signals(s.t.ctx);
-    const mesaopt_status status = get_model(&s, model, trainer);
-    if (status == MESAOPT_OK) study_run(&s, target, inverse, conditioning);
+    if (!*args_text("model")) {
+        training_create(&s.t, trainer);
+        status = training_run(&s.t);
+    }
+    if (status == MESAOPT_OK) study_run(&s, target, inverse, token, conditioning);
     catch_signals(NULL);
     mesaopt_settings_free(conditioning);
     training_free(&s.t);

@@ -12,8 +12,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* A baseline of the command line's settings and these; learned when `updates` >= 0. */
-static mesaopt_baseline *chebyshev(const training *t, int64_t iterations, int newest_pair, double divisor, int64_t updates, mesaopt_status *status)
+/* Chebyshev's iteration with these settings, its coefficients learned. */
+static mesaopt_baseline *chebyshev(const training *t, int64_t iterations, int newest_pair, double divisor, int64_t updates)
 {
     mesaopt_settings *s = NULL;
     mesaopt_baseline *b = NULL;
@@ -26,8 +26,9 @@ static mesaopt_baseline *chebyshev(const training *t, int64_t iterations, int ne
     mesaopt_settings_free(s);
     progress shown = progress_begin(0, updates > 0 ? updates : iterations == 2 ? 80000 : 20000);
     fprintf(stderr, "learning %lld Chebyshev steps\n", (long long)iterations);
-    *status = mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
-    TRY(t->ctx, *status);
+    const mesaopt_status status = mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
+    TRY(t->ctx, status);
+    if (status == MESAOPT_STOPPED) stop();
     return b;
 }
 
@@ -64,47 +65,42 @@ static void check_construction(const training *t, mesaopt_baseline *b, int64_t n
     mesaopt_settings_free(s);
 }
 
-static mesaopt_status report(const training *t, int64_t layers, int64_t n, int64_t width)
+static void report(const training *t, int64_t layers, int64_t updates, int64_t n, int64_t width)
 {
-    const int64_t updates = args_int("updates", 0, INT64_MAX / 4);
-    mesaopt_status status;
     curves c = {0};
     char name[2][32], title[128];
-    mesaopt_baseline *learned = chebyshev(t, layers - 1, 0, 0, updates, &status), *fixed = NULL;
-    if (status == MESAOPT_OK) fixed = chebyshev(t, layers - 1, 1, 70, updates, &status);
-    if (status == MESAOPT_OK) {
-        snprintf(name[0], sizeof name[0], "LSA-%lld", (long long)layers);
-        snprintf(name[1], sizeof name[1], "Chebyshev-%lld", (long long)layers - 1);
-        snprintf(title, sizeof title, "%lld layers and %lld steps of preconditioning: next-token MSE by t", (long long)layers, (long long)layers - 1);
-        curves_model(&c, name[0], t);
-        curves_baseline(&c, name[1], learned, t);
-        curves_baselines(&c, t);
-        curves_report(&c, title);
-        print_coefficients(t, learned);
-        claim("6. k layers match k - 1 steps of preconditioning and one step of gradient descent", "at most 5 % above the learned steps, and nearer to them than to one gradient step",
-              c.of[0].mean < 1.05 * c.of[1].mean && fabs(c.of[0].mean - c.of[1].mean) < fabs(c.of[0].mean - c.of[2].mean),
-              "model %.4f, learned steps %.4f, one gradient step %.4f, least squares %.4f (newest pair left out)", c.of[0].mean, c.of[1].mean, c.of[2].mean, c.of[3].mean);
-        check_construction(t, fixed, n, width);
-    }
+    mesaopt_baseline *learned = chebyshev(t, layers - 1, 0, 0, updates), *fixed = chebyshev(t, layers - 1, 1, 70, updates);
+    snprintf(name[0], sizeof name[0], "LSA-%lld", (long long)layers);
+    snprintf(name[1], sizeof name[1], "Chebyshev-%lld", (long long)layers - 1);
+    snprintf(title, sizeof title, "%lld layers and %lld steps of preconditioning: next-token MSE by t", (long long)layers, (long long)layers - 1);
+    curves_model(&c, name[0], t);
+    curves_baseline(&c, name[1], learned, t);
+    curves_baselines(&c, t);
+    curves_report(&c, title);
+    print_coefficients(t, learned);
+    const double model = c.of[0].mean, steps = c.of[1].mean, gd = c.of[2].mean, lsq = c.of[3].mean;
+    claim("6. k layers match k - 1 steps of preconditioning and one step of gradient descent", "at most 5 % above the learned steps, and nearer to them than to one gradient step",
+          model < 1.05 * steps && fabs(model - steps) < fabs(model - gd), "model %.4f, learned steps %.4f, one gradient step %.4f, least squares %.4f (newest pair left out)",
+          model, steps, gd, lsq);
+    check_construction(t, fixed, n, width);
     mesaopt_baseline_free(learned);
     mesaopt_baseline_free(fixed);
-    return status;
 }
 
 int main(int argc, char **argv)
 {
     own_key own[] = {{"layers", "2", "layers of the model, one more than steps of preconditioning"}, {"updates", "0", "updates of the coefficients; 0: the recipe's"},
-                     TRAINING_KEYS("0", "proposition2.out"), TEST_KEYS, {NULL, NULL, NULL}};
+                     TRAINING_KEYS("", "proposition2.out"), TEST_KEYS, {NULL, NULL, NULL}};
     training t = {0};
     int64_t n, width;
     args_begin(argc, argv, "Compares a trained deep linear model with learned preconditioning and one step of gradient descent.", own);
     args_hide(" inputs outputs first tokens slots pe baseline iterations divisor newest_pair ");
-    if (atoll(args_text("steps")) == 0) args_default("steps", atoll(args_text("layers")) <= 2 ? "5000" : atoll(args_text("layers")) <= 4 ? "10000" : "15000");
+    const int64_t layers = args_int("layers", 2, 1000), updates = args_int("updates", 0, INT64_MAX / 4);
+    if (!*args_text("steps")) args_default("steps", layers == 2 ? "5000" : layers <= 4 ? "10000" : "15000");
     t.ctx = args_ctx();
     mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
     mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=4 key=20 init_sd=2e-4 residual_clip=4");
     mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
-    const int64_t layers = args_int("layers", 2, 1000);
     args_end();
 
     TRY(t.ctx, mesaopt_task_create(t.ctx, task, &t.task));
@@ -117,8 +113,8 @@ int main(int argc, char **argv)
     training_create(&t, trainer);
 
     catch_signals(t.ctx);
-    mesaopt_status status = training_run(&t);
-    if (status == MESAOPT_OK) status = report(&t, layers, n, width);
+    const mesaopt_status status = training_run(&t);
+    if (status == MESAOPT_OK) report(&t, layers, updates, n, width);
     catch_signals(NULL);
     training_free(&t);
     mesaopt_ctx_free(t.ctx);

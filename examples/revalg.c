@@ -3,7 +3,7 @@
  * the products of both is as good as either: the numbers are what the network computes.
  *
  *   revalg                          one linear layer: 32 numbers per head
- *   revalg layers=1,2,4,6 seeds=5   by depth, mean and standard deviation over seeds (the paper's recipes: hours)
+ *   revalg layers=1,2,4,6 seeds=5   by depth, mean and standard deviation over seeds (the paper's recipes: hours; seeds.csv grows with every seed)
  *   revalg layers=6 kind=softmax    softmax attention
  *   revalg weights=FILE             weights that another program trained: a safetensors file of blocks.I.query, .key, .value, .output (export_torch.py)
  *
@@ -23,8 +23,9 @@ typedef struct study {
     mesaopt_task *task;
     int64_t layers, offset, seeds, first, steps, every, tests, finals, n;      /* offset: blocks before the layers */
     mesaopt_model *model, *rebuilt, *average;      /* of the run that goes on */
-    FILE *rows;                                    /* interpolation, or NULL */
-    char path[MAX_PATH];
+    double rebuilt_loss;                           /* of `tests` sequences */
+    FILE *rows, *each;                             /* interpolation, or NULL; the losses of every seed */
+    char path[MAX_PATH], each_path[MAX_PATH];
     progress shown;
 } study;
 
@@ -43,8 +44,7 @@ static int32_t interpolate(const mesaopt_step *step, void *user)
     study *s = user;
     if (s->rows && (step->step % s->every == 0 || step->step == s->steps)) {
         TRY(s->ctx, mesaopt_revalg_average_update(s->average, s->model, s->rebuilt));
-        fprintf(s->rows, "%lld,%.9g,%.9g,%.9g\n", (long long)step->step, evaluate(s, s->model, s->tests), evaluate(s, s->rebuilt, s->tests),
-                evaluate(s, s->average, s->tests));
+        fprintf(s->rows, "%lld,%.9g,%.9g,%.9g\n", (long long)step->step, evaluate(s, s->model, s->tests), s->rebuilt_loss, evaluate(s, s->average, s->tests));
         flush_file(s->rows, s->path);
     }
     return show_progress(step, &s->shown);
@@ -69,11 +69,19 @@ static void train(study *s, int64_t steps, mesaopt_step_fn after, void *user)
     s->shown = progress_begin(0, steps);
     const mesaopt_status status = mesaopt_trainer_run(trainer, steps, after, user);
     TRY(s->ctx, status);
-    if (status == MESAOPT_STOPPED) exit(130);
+    if (status == MESAOPT_STOPPED) stop();
     mesaopt_trainer_free(trainer);
 }
 
 /* ---- what the scalars look like ---- */
+
+/* Share of the squared norm of one product that its scalars account for. */
+static double explained(int64_t n, const double *scalar, const double *residual)
+{
+    double kept = 0, left = 0;
+    for (int i = 0; i < SLOTS * SLOTS; i++) kept += (double)n * scalar[i] * scalar[i], left += residual[i] * residual[i];
+    return kept + left > 0 ? kept / (kept + left) : 1;
+}
 
 static void print_scalars(const study *s, mesaopt_revalg *r)
 {
@@ -89,14 +97,17 @@ static void print_scalars(const study *s, mesaopt_revalg *r)
             TRY(s->ctx, mesaopt_revalg_scalars(r, s->offset + i, p, &v));
             TRY(s->ctx, mesaopt_revalg_residuals(r, s->offset + i, p, &e));
             printf("\nlayer %lld, %s, rows: slot %s, columns: slot %s\n", (long long)i + 1, names[p], p ? "of the value" : "of the query", p ? "written to" : "of the key");
+            const double *scalar = v.data, *residual = e.data;
             for (int64_t row = 0; row < SLOTS; row++, putchar('\n'))
                 for (int64_t h = 0; h < v.shape[0]; h++, printf(h < v.shape[0] ? "   |" : ""))
                     for (int64_t col = 0; col < SLOTS; col++) {
                         const int64_t at = (h * SLOTS + row) * SLOTS + col;
-                        printf(" %8.4f", ((double *)v.data)[at]);
-                        fprintf(f, "%lld,%lld,%s,%lld,%lld,%.9g,%.9g\n", (long long)i + 1, (long long)h + 1, names[p], (long long)row, (long long)col,
-                                ((double *)v.data)[at], ((double *)e.data)[at]);
+                        printf(" %8.4f", fabs(scalar[at]) < 5e-5 ? 0 : scalar[at]);        /* no -0.0000 */
+                        fprintf(f, "%lld,%lld,%s,%lld,%lld,%.9g,%.9g\n", (long long)i + 1, (long long)h + 1, names[p], (long long)row, (long long)col, scalar[at], residual[at]);
                     }
+            for (int64_t h = 0; h < v.shape[0]; h++)
+                printf("%s  explained %22.2f %%", h ? "   |" : "", 100 * explained(s->n, scalar + h * SLOTS * SLOTS, residual + h * SLOTS * SLOTS));
+            putchar('\n');
         }
     close_file(f, path);
 }
@@ -155,6 +166,7 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
     fprintf(stderr, "%lld layers, seed %lld: training again, with interpolation\n", (long long)s->layers, (long long)seed);
     new_model(s, seed);
     TRY(s->ctx, mesaopt_revalg_average(s->model, s->rebuilt, &s->average));
+    s->rebuilt_loss = evaluate(s, s->rebuilt, s->tests);
     snprintf(file, sizeof file, "interpolation-%lld.csv", (long long)s->layers);
     out_path(file, s->path);
     s->rows = seed == 0 ? open_file(s->path, "w") : NULL;
@@ -163,6 +175,8 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
     TRY(s->ctx, mesaopt_revalg_average_update(s->average, s->model, s->rebuilt));
     mesaopt_model *const models[LOSSES] = {s->model, s->rebuilt, s->average};
     for (int i = 0; i < LOSSES; i++) loss[i] = evaluate(s, models[i], s->finals);
+    fprintf(s->each, "%lld,%lld,%.9g,%.9g,%.9g\n", (long long)s->layers, (long long)seed, loss[MODEL], loss[REBUILT], loss[AVERAGE]);
+    flush_file(s->each, s->each_path);
     if (s->rows) {
         close_file(s->rows, s->path);
         *strrchr(file, '.') = 0;
@@ -231,11 +245,10 @@ static void report(study *s, int count, const int64_t *layers, const result *of)
         snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%sLSA-%lld %.4f", i ? ", " : "", (long long)layers[i], r->mean[MODEL]);
     }
     close_file(f, path);
-    printf("tables: %s, and scalars, blocks, interpolation beside it\n", path);
-    if (layers[0] == 1) {
+    printf("tables: %s, and seeds, scalars, blocks, interpolation beside it\n", path);
+    if (layers[0] == 1 && strcmp(args_text("kind"), "linear") == 0) {
         const double gd = loss_of_gd(s), model = of[0].mean[MODEL];
-        claim("1. one trained layer is one step of gradient descent, slightly better thanks to Phi0",
-              "loss at most 2 % below one step with the best step size (the paper: about 0.894 and 0.900)", model < gd && model > 0.98 * gd, "model %.4f, gradient step %.4f", model, gd);
+        claim(CLAIM_1, model <= gd && model > 0.98 * gd, "model %.4f, gradient step %.4f", model, gd);
     }
     if (count > 1) claim("3. depth helps", "loss falls with the number of layers (LSA-6: about 0.216)", falling, "%s", seen);
     else printf("\nclaim 3, that depth helps, needs several depths: layers=1,2,4,6\n");
@@ -272,12 +285,16 @@ static void train_depths(study *s, int count, const int64_t *layers, mesaopt_set
 {
     result of[MAX_DEPTHS];
     const int64_t first = args_int("first", 0, INT64_MAX / 4), steps = args_int("steps", 0, INT64_MAX / 4);
+    out_path("seeds.csv", s->each_path);
+    s->each = open_file(s->each_path, "w");
+    fputs("layers,seed,model,rebuilt,average\n", s->each);
     for (int i = 0; i < count; i++) {
         const int deep = layers[i] > 1;
         s->layers = layers[i], s->layer = layer[deep], s->trainer_settings = trainer[deep];
         s->first = first ? first : deep ? 3500 : 2500, s->steps = steps ? steps : deep ? 4500 : 3500;
         of[i] = run_depth(s);
     }
+    close_file(s->each, s->each_path);
     report(s, count, layers, of);
 }
 

@@ -51,7 +51,8 @@ int main(int argc, char **argv)
     t.ctx = args_ctx();
     mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, ""), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
     mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "");
-    const char *tokens = setting_word(task, MESAOPT_KEY_TOKENS);
+    char tokens[32];
+    mesaopt_settings_get_text(task, "tokens", tokens, sizeof tokens);
     const int raw = strcmp(tokens, "raw") == 0, constructed = strcmp(tokens, "constructed") == 0;
     mesaopt_settings *block = args_settings(args_block_scope("kind"), "");
     mesaopt_settings *first = raw ? args_settings(MESAOPT_SCOPE_SOFTMAX, "pe=qk") : NULL;

@@ -133,7 +133,27 @@ run 0 env PATH=/nonexistent "$bin/train_lsa" $tiny steps=1 out=plain; has err 'n
 check "without gnuplot: a note, tables, no figures"
 
 run 0 "$bin/one_step_gd" $tiny key=4 steps=5 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
+has out 'claim: 1. one trained layer'
 check "one_step_gd"
+
+# Two trainings: stopped in the second one, as a checkpoint of its step 20 and a file of losses with a mark say.
+run 0 "$bin/mesa_layer" $tiny key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
+head -n 1 mesa/by_t.csv > head; echo t,mesa,linear,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
+run 0 "$bin/mesa_layer" $tiny key=4 steps=20 out="it's half"
+sed 's/^10,.*/10,0,0/' "it's half/linear-loss.csv" > mark && mv mark "it's half/linear-loss.csv"
+run 0 "$bin/mesa_layer" $tiny key=4 steps=40 out="it's half" resume="it's half/checkpoint.safetensors"
+for f in by_t loss linear-loss; do sed 's/^10,0,0$/10,mark/' "it's half/$f.csv" > half; sed "$([ $f = linear-loss ] && echo 's/^10,.*/10,mark/')" mesa/$f.csv | cmp - half >> wrong; done
+cp mesa/linear-checkpoint.safetensors later.safetensors
+mkdir stale; cp later.safetensors stale/linear-checkpoint.safetensors; ln -s /dev/full stale/loss.csv
+run 1 "$bin/mesa_layer" $tiny key=4 steps=40 out=stale; has err 'stale/loss.csv: No space left'
+[ ! -e stale/linear-checkpoint.safetensors ] || echo 'a later training would go on from an earlier run' >> wrong
+"$bin/mesa_layer" $tiny steps=100000000 threads=1 out="it's long" > out 2> err & pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(grep -c . "it's long/loss.csv" 2> /dev/null || echo 0)" -gt 4 ] && break; sleep 0.3; done
+interrupt $pid
+command=$(sed -n 's/^to go on: //p' err); at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err)
+eval "set -- $command"; [ "$*" = "$bin/mesa_layer $tiny steps=100000000 threads=1 out=it's long resume=it's long/checkpoint.safetensors" ] || echo "to go on: $*" >> wrong
+run 0 "$@" steps=$((${at:-0} + 1))
+check "mesa_layer: its second training goes on from its own checkpoint; the command to go on can be pasted"
 
 run 0 "$bin/harness" steps=6 stop=2; has out 'MESAOPT_STOPPED after step 2'; has out 'the same bits'; has out 'bytes left when all was freed: 0'
 check "harness"
@@ -173,6 +193,10 @@ done
 awk -F, 'NF != 7 { print FILENAME ": " $0 } END { if (NR != 1 + 2 * 4 * 2 * 16) print FILENAME ": " NR " lines" }' rev/scalars-2.csv >> wrong
 awk -F, 'NF != 2 * 4 * 13 - 1 { print FILENAME ": " NF " columns" } END { if (NR != 2 * 13) print FILENAME ": " NR " lines" }' rev/blocks-2.csv >> wrong
 awk -F, 'NF != 9 { print FILENAME ": " $0 } END { if (NR != 3) print FILENAME ": " NR " lines" }' rev/depth.csv >> wrong
+cut -d, -f1,2 rev/seeds.csv | tr '\n' ' ' > steps; has steps 'layers,seed 1,0 1,1 2,0 2,1 '
+awk -F, 'FNR == 1 { next } FILENAME == ARGV[1] { m[$1] += $3 / 2; q[$1] += $3 * $3; next }
+         { sd = sqrt(q[$1] - 2 * m[$1] * m[$1]); if (($2 - m[$1]) ^ 2 > 1e-12 || ($3 - sd) ^ 2 > 1e-8) print "mean and sd of " $1 " layers: " $2 " " $3 ", expected " m[$1] " " sd }' rev/seeds.csv rev/depth.csv >> wrong
+[ "$(grep -c '  explained  ' out)" = 6 ] && ! grep -q -e '-0\.0000' out || echo 'products: each with its share, and no -0.0000' >> wrong
 if command -v gnuplot > /dev/null; then has rev/blocks-1.svg '</svg>'; has rev/interpolation-2.svg 'average of products'; fi
 run 0 "$bin/revalg" kind=softmax layers=1 first=3 steps=4 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev2
 run 1 "$bin/revalg" weights=a/b/checkpoint.safetensors dim=3 key=4 heads=2 out=rev3; has err 'adamw'; has err 'not expected'
@@ -190,22 +214,26 @@ check "proposition2"
 probes='batch=16 length=12 dim=3 test=32 sequences=64 updates=3 every=10'
 run 0 "$bin/probe_layers" blocks='3 x linear(heads=2,key=4)' $probes steps=20 out=probe
 for c in 'target probes improve with depth' 'target probes improve with context' 'preconditioning probes improve' 'the control stays flat'; do has out "claim: 5. $c"; done
-for c in target inverse; do
-    awk -F, 'NF != 5 || (NR > 1 && $4 !~ /^[0-9.e-]+$/) { print FILENAME ":" NR ": " $0 } END { if (NR != 1 + 4 * 12) print FILENAME ": " NR " lines" }' probe/$c.csv >> wrong
+for c in target inverse control; do
+    head -n 1 probe/$c.csv > head; echo layer,block,t,rank,train_mse,train_r2,test_mse,test_r2 | cmp head - >> wrong
+    awk -F, -v layers=$([ $c = control ] && echo 1 || echo 4) 'NF != 8 || (NR > 1 && ($5 !~ /^[0-9.e-]+$/ || $7 !~ /^[0-9.e-]+$/)) { print FILENAME ":" NR ": " $0 }
+        END { if (NR != 1 + layers * 12) print FILENAME ": " NR " lines" }' probe/$c.csv >> wrong
 done
+has out 'in sample  held out'
+awk -F, 'NR > 1 && ($3 < 2 ? $5 > 1e-9 : $5 < 0.01) { print FILENAME ":" NR ": " $0 } END { if (NR != 1 + 4 * 8) print FILENAME ": " NR " lines" }' probe/token.csv >> wrong      # tokens hold x_t and x_{t-1}
 run 0 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes out=probe2
 same probe/target.csv probe2/target.csv; same probe/inverse.csv probe2/inverse.csv
-if command -v gnuplot > /dev/null; then has probe/target_map.svg '</svg>'; has probe/inverse_map.svg '</svg>'; fi
-run 0 "$bin/probe_layers" tokens=raw blocks='dense(outputs=8); 2 x softmax(heads=2,key=4); dense(outputs=3)' conditioner=lsq $probes steps=1 out=probe3
+if command -v gnuplot > /dev/null; then has probe/target_map.svg '</svg>'; has probe/inverse_map.svg '</svg>'; has probe/token_map.svg '</svg>'; fi
+run 0 "$bin/probe_layers" tokens=raw blocks='dense(outputs=8); 2 x softmax(heads=2,key=4); dense(outputs=3)' conditioner=lsq $probes steps=1 back=1 out=probe3
 has out '     2     2'; ! grep -q '     3     3' out || echo 'the read-out is probed' >> wrong
-for bad in conditioner=best ridge=-1 filter=x sequences=0; do run 2 "$bin/probe_layers" $probes steps=0 $bad out=typo; has err "${bad%%=*}:"; done
+for bad in conditioner=best conditioner=kernel ridge=-1 filter=x sequences=0 sequences=12 back=-1; do run 2 "$bin/probe_layers" $probes steps=0 $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 run 1 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes dim=4 out=probe4; has err 'task: tokens of width 16 and targets of 4, expected 12 and 3'
 run 1 "$bin/probe_layers" model=nothing.safetensors $probes out=probe4; has err 'nothing.safetensors'
 check "probe_layers: tables, maps and claims; a model from a checkpoint gives the same"
 
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key out=probe5
-has out '12 sequences, 9 to fit, 3 held out'; head -n 1 probe5/probes.csv > head; echo layer,step,rank,train_mse,test_mse,test_r2 | cmp head - >> wrong
+has out '12 sequences, 9 to fit, 3 held out'; head -n 1 probe5/probes.csv > head; echo layer,step,rank,train_mse,train_r2,test_mse,test_r2 | cmp head - >> wrong
 awk 'END { if (NR != 4) print FILENAME ": " NR " lines" }' probe5/probes.csv >> wrong
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations=blocks.1.query,blocks.2.value targets=blocks.0.key penalty=0.1 intercept=1 holdout=50 out=probe6
 run 2 "$bin/probe_file" out=typo; has err 'file:'
