@@ -30,6 +30,17 @@ static int drawing_begin(drawing *d, const char *name, const char *title, const 
     return 1;
 }
 
+/* gnuplot itself does not notice a disk that is full. */
+static int ends_well(const char *path)
+{
+    char end[64] = "";
+    FILE *f = fopen(path, "r");
+    if (!f) return 0;
+    if (fseek(f, -(long)sizeof end + 1, SEEK_END) == 0) end[fread(end, 1, sizeof end - 1, f)] = 0;
+    fclose(f);
+    return strstr(end, "</svg>") != NULL;
+}
+
 static void drawing_end(drawing *d)
 {
     const int status = d->f ? pclose(d->f) : -1;
@@ -37,8 +48,10 @@ static void drawing_end(drawing *d)
     if (d->here < 0 || fchdir(d->here) != 0 || close(d->here) != 0) die("cannot go back to the folder it was started in: %s", strerror(errno));
     missing = WIFEXITED(status) && WEXITSTATUS(status) == 127;
     if (missing) note("no gnuplot here, so no figures (Debian: apt-get install gnuplot-nox)");
-    else if (status != 0) note("gnuplot failed, so there is no %s", d->path);
-    else printf("figure: %s\n", d->path);
+    else if (status != 0 || !ends_well(d->path)) {
+        remove(d->path);
+        note("gnuplot failed, or the disk is full, so there is no %s", d->path);
+    } else printf("figure: %s\n", d->path);
 }
 
 void figure(const char *name, int curves, const char *title, const char *x_label, const char *y_label)

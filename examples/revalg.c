@@ -148,7 +148,7 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
     char file[64], title[128];
     int64_t heads = 0;
     mesaopt_revalg *r;
-    fprintf(stderr, "%lld layers, seed %lld: training, then reading off\n", (long long)s->layers, (long long)seed);
+    fprintf(stderr, "%lld layer%s, seed %lld: training, then reading off\n", (long long)s->layers, s->layers > 1 ? "s" : "", (long long)seed);
     mesaopt_settings_set_int(s->task_settings, MESAOPT_KEY_SEED, seed);
     TRY(s->ctx, mesaopt_task_create(s->ctx, s->task_settings, &s->task));
     new_model(s, seed);
@@ -163,7 +163,7 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
     }
     mesaopt_model_free(s->model);
 
-    fprintf(stderr, "%lld layers, seed %lld: training again, with interpolation\n", (long long)s->layers, (long long)seed);
+    fprintf(stderr, "%lld layer%s, seed %lld: training again, with interpolation\n", (long long)s->layers, s->layers > 1 ? "s" : "", (long long)seed);
     new_model(s, seed);
     TRY(s->ctx, mesaopt_revalg_average(s->model, s->rebuilt, &s->average));
     s->rebuilt_loss = evaluate(s, s->rebuilt, s->tests);
@@ -253,7 +253,7 @@ static void report(study *s, int count, const int64_t *layers, const result *of)
     if (count > 1) claim("3. depth helps", "loss falls with the number of layers (LSA-6: about 0.216)", falling, "%s", seen);
     else printf("\nclaim 3, that depth helps, needs several depths: layers=1,2,4,6\n");
     claim("4. the scalars describe the trained network", "rebuilt model and average of products within 5 % of the network, at every depth", described,
-          "model %.4f, rebuilt %.4f, average %.4f (%lld layers)", of[count - 1].mean[MODEL], of[count - 1].mean[REBUILT], of[count - 1].mean[AVERAGE], (long long)layers[count - 1]);
+          "model %.4f, rebuilt %.4f, average %.4f (LSA-%lld)", of[count - 1].mean[MODEL], of[count - 1].mean[REBUILT], of[count - 1].mean[AVERAGE], (long long)layers[count - 1]);
 }
 
 /* Somebody else's weights: their scalars, and the losses of the model and of its scalars on this task. */

@@ -127,6 +127,11 @@ has err 'standard output: No space left on device'
 run 1 sh -c 'ulimit -f 8; "$@"' sh "$bin/train_lsa" $tiny steps=1 out=full4; has err 'mesaopt_trainer_save: MESAOPT_E_IO'
 ls full4 > left; grep -v '^loss.csv$' left >> wrong
 check "a full disk is an error, whichever file it hits"
+if command -v gnuplot > /dev/null; then
+    run 0 sh -c 'ulimit -f 8; "$@"' sh "$bin/revalg" dim=1 key=1 length=4 batch=4 first=1 steps=1 test=4 final=4 out=full5; has err 'so there is no full5/blocks-1.svg'
+    ls full5 | grep svg >> wrong
+    check "a figure that is cut off is no figure"
+fi
 
 run 0 env PATH=/nonexistent "$bin/train_lsa" $tiny steps=1 out=plain; has err 'no gnuplot here'
 [ -s plain/by_t.csv ] && [ ! -e plain/by_t.svg ] || ls plain >> wrong
@@ -208,6 +213,9 @@ run 0 "$bin/proposition2" layers=3 steps=5 updates=5 key=4 batch=16 length=12 di
 has out 'claim: 6. k layers match'; has out 'proposition 2: a deep linear model carries out the iteration'; has out holds; has out 'b   '
 head -n 1 prop/by_t.csv > head; echo t,LSA-3,Chebyshev-2,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
 run 2 "$bin/proposition2" layers=1 out=typo; has err 'layers:'
+"$bin/proposition2" layers=3 steps=5 updates=100000000 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop2 > out 2> err & pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do grep -q learning err && break; sleep 0.3; done
+interrupt $pid; has err 'proposition2: stopped'; has err 'resume=prop2/checkpoint.safetensors'
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "proposition2"
 
