@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains a small attention-only model in PyTorch and exports it: what `revalg weights=` and `probe_file` take from anybody's program.
 
-    python3 export_torch.py [steps] [folder]          needs PyTorch; 2000 steps and . unless told
+    python3 export_torch.py [steps] [folder]          needs PyTorch; 2000 steps and . unless told; the folder is made when missing
 
 The model is its own, not this library's: two layers of linear attention, x <- clip(x + sum over heads of tril(Q K^T) V P), on tokens [0, s_t, s_t, s_{t-1}] of
 random rotations s_{t+1} = W s_t + noise, trained to have the next observation in its first slot.
@@ -10,6 +10,7 @@ random rotations s_{t+1} = W s_t + noise, trained to have the next observation i
     activations.safetensors    activations.L [B, T, D], L = 0 (the tokens), 1, 2; targets [B, T, n]
 """
 import json
+import os
 import struct
 import sys
 import torch
@@ -59,7 +60,11 @@ class Layer(torch.nn.Module):
 
 
 def main():
-    steps, folder = int(sys.argv[1]) if len(sys.argv) > 1 else 2000, sys.argv[2] if len(sys.argv) > 2 else "."
+    given = sys.argv[1:] + ["2000", "."][len(sys.argv) - 1:]
+    if len(given) > 2 or not given[0].isdigit():
+        sys.exit(__doc__)
+    steps, folder = int(given[0]), given[1]
+    os.makedirs(folder, exist_ok=True)                  # a folder that cannot be made is better found now
     torch.manual_seed(0)
     model = torch.nn.Sequential(*[Layer() for _ in range(LAYERS)])
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=0.1)
@@ -71,7 +76,7 @@ def main():
         torch.nn.utils.clip_grad_value_(model.parameters(), 1.0)
         optimizer.step()
         if step % 100 == 0:
-            print(f"step {step}  loss {loss.item():.4f}", file=sys.stderr)
+            print(f"step {step}  loss {loss.item():.4f}", file=sys.stderr, flush=True)
     save(f"{folder}/weights.safetensors", {f"blocks.{i}.{name}": p for i, layer in enumerate(model) for name, p in layer.named_parameters()})
     with torch.no_grad():
         s = sequences(1024)

@@ -232,12 +232,17 @@ static void report(study *s, int count, const int64_t *layers, const result *of)
     out_path("depth.csv", path);
     FILE *f = open_file(path, "w");
     fputs("layers,model,model_sd,rebuilt,rebuilt_sd,average,average_sd,share_of_weights,explained\n", f);
-    printf("\n%8s  %18s  %18s  %18s  %10s  %10s\n", "layers", "model", "rebuilt", "average", "weights", "explained");
+    const int wide = s->seeds > 1 ? 18 : 16;
+    printf("\n%8s  %*s  %*s  %*s  %10s  %10s\n", "layers", wide, "model", wide, "rebuilt", wide, "average", "weights", "explained");
     for (int i = 0; i < count; i++) {
         const result *r = &of[i];
         printf("%8lld", (long long)layers[i]);
         fprintf(f, "%lld", (long long)layers[i]);
-        for (int j = 0; j < LOSSES; j++) printf("  %9.5f +-%7.5f", r->mean[j], r->sd[j]), fprintf(f, ",%.9g,%.9g", r->mean[j], r->sd[j]);
+        for (int j = 0; j < LOSSES; j++) {
+            printf("  %*.5f", s->seeds > 1 ? 8 : wide, r->mean[j]);
+            if (s->seeds > 1) printf(" +-%7.5f", r->sd[j]);
+            fprintf(f, ",%.9g,%.9g", r->mean[j], r->sd[j]);
+        }
         printf("  %8.2f %%  %8.2f %%\n", 100 * r->weights, 100 * r->explained);
         fprintf(f, ",%.9g,%.9g\n", r->weights, r->explained);
         falling = falling && (i == 0 || (layers[i] > layers[i - 1] && r->mean[MODEL] < of[i - 1].mean[MODEL]));

@@ -36,7 +36,7 @@ check() {
 grep -n '^ *# *include *"' "$here"/examples/*.[ch] | grep -v '"common.h"$' > wrong
 check "examples include public headers only"
 
-for f in README ownership errors threads-and-fork quickstart; do
+for f in README ownership errors threads-and-fork quickstart reverse-engineering; do
     [ $f = README ] && md=$here/README.md || md=$here/docs/$f.md
     { printf '#include <mesaopt/mesaopt.h>\n#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n'
       awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on' "$md"; } > $f.c
