@@ -59,10 +59,10 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* t
 
 /* ---- what was found ---- */
 
-/* out/name.csv -> out/name.svg: `curves` columns against the first one; or a matrix of so many cells, without header (nan: nothing there),
+/* out/name.csv -> out/name.svg: `curves` columns against the first one; or a matrix without header (nan: nothing there),
  * colours from low to high, about 0 when low < 0. */
 void figure(const char *name, int curves, const char *title, const char *x_label, const char *y_label);
-void heat_map(const char *name, int64_t cells, const char *title, const char *x_label, const char *y_label, double low, double high);
+void heat_map(const char *name, int64_t rows, int64_t columns, const char *title, const char *x_label, const char *y_label, double low, double high);
 /* Prints claim, expected, seen (printf) and "holds" or "does not hold". */
 void claim(const char *what, const char *expected, int holds, const char *seen, ...) __attribute__((format(printf, 4, 5)));
 #define CLAIM_1 "1. one trained layer is one step of gradient descent, slightly better thanks to Phi0", \

@@ -11,7 +11,7 @@
 /* gnuplot at work in the out folder, writing name.svg. */
 typedef struct drawing { FILE *f; int here; void (*on_pipe)(int); char path[MAX_PATH]; } drawing;
 
-enum { MOST_CELLS = 4096 };            /* as sharp rectangles; beyond, a small picture inside the SVG */
+enum { MOST_CELLS = 4096, FEW = 16 };  /* as sharp rectangles, beyond it is a small picture inside the SVG; rows that are all numbered */
 static int missing;                    /* no gnuplot: said once */
 
 /* 0: there is no gnuplot. */
@@ -65,13 +65,15 @@ void figure(const char *name, int curves, const char *title, const char *x_label
     drawing_end(&d);
 }
 
-void heat_map(const char *name, int64_t cells, const char *title, const char *x_label, const char *y_label, double low, double high)
+void heat_map(const char *name, int64_t rows, int64_t columns, const char *title, const char *x_label, const char *y_label, double low, double high)
 {
     drawing d;
     if (!drawing_begin(&d, name, title, x_label, y_label)) return;
+    if (d.f && rows <= FEW) fputs("set ytics 1\n", d.f);
+    if (d.f && columns <= FEW) fputs("set xtics 1\n", d.f);
     if (d.f) fprintf(d.f, "set cbrange [%.17g:%.17g]\nset palette defined (%s)\nset yrange [*:*] reverse\nset datafile missing 'nan'\nunset key\nset border 0\n"
                           "set autoscale xfix\nset autoscale yfix\nplot '%s.csv' matrix with image%s\n",
-                     low, high, low < 0 ? "-1 '#2166ac', 0 '#f7f7f7', 1 '#b2182b'" : "0 '#ffffff', 1 '#08519c'", name, cells > MOST_CELLS ? "" : " pixels");
+                     low, high, low < 0 ? "-1 '#2166ac', 0 '#f7f7f7', 1 '#b2182b'" : "0 '#ffffff', 1 '#08519c'", name, rows > MOST_CELLS / columns ? "" : " pixels");
     drawing_end(&d);
 }
 

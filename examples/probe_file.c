@@ -27,7 +27,7 @@ static void draw(const scores *s)
     }
     close_file(f, path);
     if (curve) figure("r2", 1, "Linear probes: held-out R2", s->steps > 1 ? "step" : "layer", "R2");
-    else heat_map("r2", pairs, "Linear probes: held-out R2", "step", "layer", 0, 1);
+    else heat_map("r2", s->layers, s->steps, "Linear probes: held-out R2", "step", "layer", 0, 1);
 }
 
 static void report(const scores *s)

@@ -92,7 +92,7 @@ static void draw_probe(const scores *p, const char *name, const char *title)
     FILE *f = open_file(path, "w");
     for (int64_t i = 0; i < p->layers * p->steps; i++) fprintf(f, "%.6g%c", isnan(p->of[TEST_R2][i]) ? NAN : 1 - p->of[TEST_R2][i], (i + 1) % p->steps ? ',' : '\n');
     close_file(f, path);
-    heat_map(map, p->layers * p->steps, title, "t - 1", "layer", 0, 1);
+    heat_map(map, p->layers, p->steps, title, "t - 1", "layer", 0, 1);
 }
 
 /* Mean squared error of x_{t-lag}, over its features and late steps. */
@@ -128,7 +128,7 @@ static void report_tokens(const study *s, const scores *p)
     close_file(f, path);
     close_file(g, map);
     printf("\ntable: %s\n", path);
-    if (s->back > 1) heat_map("token_map", s->layers * s->back, "Linear probes of earlier observations: mean squared error, held out", "lag", "layer", 0, most);
+    if (s->back > 1) heat_map("token_map", s->layers, s->back, "Linear probes of earlier observations: mean squared error, held out", "lag", "layer", 0, most);
 }
 
 /* Means over late steps by layer, as text. */

@@ -137,7 +137,7 @@ static void draw_blocks(const study *s, int64_t heads)
     close_file(f, path);
     free(picture);
     snprintf(title, sizeof title, "W_q W_k^T of %lld heads, then W_v P; a row per layer", (long long)heads);
-    heat_map(name, s->layers * (D + 1) * width, title, "feature of key or output", "feature of query or value", -1, 1);
+    heat_map(name, s->layers * (D + 1), width, title, "feature of key or output", "feature of query or value", -1, 1);
 }
 
 /* ---- a depth ---- */
