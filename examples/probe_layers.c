@@ -128,7 +128,7 @@ static void report_tokens(const study *s, const scores *p)
     close_file(f, path);
     close_file(g, map);
     printf("\ntable: %s\n", path);
-    if (s->back > 1) heat_map("token_map", s->layers, s->back, "Linear probes of earlier observations: mean squared error, held out", "lag", "layer", 0, most);
+    if (s->back > 1) heat_map("token_map", s->layers, s->back, "Linear probes of earlier observations: mean squared error, held out", "lag", "layer", 0, fmax(most, 0.01));
 }
 
 /* Means over late steps by layer, as text. */

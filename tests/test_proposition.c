@@ -283,6 +283,29 @@ START_TEST(what_weights_cannot_form)
 }
 END_TEST
 
+/* f32 is the default: step sizes and coefficients that it cannot hold. */
+START_TEST(numbers_too_large)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_BASELINE, "baseline=chebyshev divisor=70 iterations=3");
+    mesaopt_baseline *b;
+    mesaopt_model *m = NULL;
+    mesaopt_view a;
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "eta, phi0: weights that are not finite as f32", mesaopt_revalg_proposition1(ctx, NULL, 1e300, NULL, &m));
+    OK(mesaopt_baseline_create(ctx, s, &b));
+    OK(mesaopt_baseline_coefficients(b, &a));
+    ((double *)a.data)[1] = NAN;
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "baseline: coefficients, ridge, divisor: weights that are not finite", mesaopt_revalg_proposition2(ctx, NULL, b, &m));
+    ck_assert_ptr_null(m);
+    ((double *)a.data)[1] = 1;
+    OK(mesaopt_revalg_proposition2(ctx, NULL, b, &m));
+    OK(mesaopt_model_free(m));
+    OK(mesaopt_baseline_free(b));
+    mesaopt_settings_free(s);
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 Suite *test_proposition_suite(void)
 {
     Suite *suite = suite_create("proposition");
@@ -292,6 +315,7 @@ Suite *test_proposition_suite(void)
     tcase_add_test(one, layers_rebuilt_from_their_scalars);
     tcase_add_test(two, deep_models_are_iterations);
     tcase_add_test(two, what_weights_cannot_form);
+    tcase_add_test(two, numbers_too_large);
     suite_add_tcase(suite, one);
     suite_add_tcase(suite, two);
     return suite;

@@ -370,7 +370,7 @@ START_TEST(files)
     static const struct { int leave_out; const char *extra, *said; } rows[] = {
         {6, NULL, "tensor 'blocks.1.value'"}, {0, NULL, "tensor 'blocks.0.query'"}, {-1, "adamw.m.blocks.0.key", "tensor 'adamw.m.blocks.0.key': not expected"},
         {-1, "blocks.1.weight", "tensor 'blocks.1.weight': not expected"}, {-1, "blocks.query", "tensor 'blocks.query': not expected"},
-        {-1, "blocks.2.query", "tensor 'blocks.2.query'"}, {-1, "blocks.999999.query", "expected"}, {-1, "blocks.9999999.query", "not expected"}};
+        {-1, "blocks.2.query", "tensor 'blocks.2.query'"}, {-1, "blocks.00.query", "tensor 'blocks.00.query': not expected"}, {-1, "blocks.999999.query", "expected"}, {-1, "blocks.9999999.query", "not expected"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         write_file(ctx, path, rows[i].leave_out, rows[i].extra);
         ck_assert_int_eq(mesaopt_revalg_import_file(ctx, s, layer, path, &m), MESAOPT_E_FORMAT);
@@ -432,6 +432,29 @@ START_TEST(models_that_do_not_fit)
 }
 END_TEST
 
+/* Scalars that the user wrote and that no model can have. */
+START_TEST(scalars_that_are_none)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_model *m = model_from(ctx, "inputs=12 outputs=3", "linear(key=4,heads=2)"), *none = NULL;
+    mesaopt_revalg *r;
+    mesaopt_view scalars;
+    static const double bad[] = {NAN, 1e39, -INFINITY};
+    OK(mesaopt_revalg_extract(m, &r));
+    OK(mesaopt_revalg_scalars(r, 0, MESAOPT_REVALG_VALUES, &scalars));
+    for (int i = 0; i < 3; i++) {
+        ((double *)scalars.data)[20] = bad[i];
+        REFUSED(ctx, MESAOPT_E_NONFINITE, "revalg: scalars: weights that are not finite as f32", mesaopt_revalg_rebuild(r, &none));
+    }
+    ((double *)scalars.data)[20] = 0.25;
+    OK(mesaopt_revalg_rebuild(r, &none));
+    OK(mesaopt_model_free(none));
+    OK(mesaopt_model_free(m));
+    OK(mesaopt_revalg_free(r));
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 /* The n-th block of memory is refused, for every n: nothing is lost. */
 START_TEST(memory_runs_short)
 {
@@ -484,6 +507,7 @@ Suite *test_revalg_suite(void)
     tcase_add_test(use, weights_of_any_layout_and_type);
     tcase_add_test(use, files);
     tcase_add_test(use, models_that_do_not_fit);
+    tcase_add_test(use, scalars_that_are_none);
     tcase_add_test(use, memory_runs_short);
     tcase_set_timeout(use, 60);
     suite_add_tcase(suite, golden);

@@ -46,7 +46,7 @@ MESAOPT_API mesaopt_status mesaopt_revalg_summary(mesaopt_revalg *revalg, double
 MESAOPT_API mesaopt_status mesaopt_revalg_closed_form(mesaopt_revalg *revalg, const mesaopt_view *out);
 
 /** A model of the scalars: the same blocks with W_k = P = I (key = value = D), W_q and W_v blocks of scaled identity; clips and masks as they were, softmax
- *  with the scale of the original. The caller frees *out. Since 0.1. */
+ *  with the scale of the original. MESAOPT_E_NONFINITE: scalars that were written. The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_rebuild(mesaopt_revalg *revalg, mesaopt_model **out);
 
 /** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
@@ -71,7 +71,8 @@ MESAOPT_API mesaopt_status mesaopt_revalg_proposition1(mesaopt_ctx *ctx, const m
 
 /** Proposition 2: a deep linear model that makes the predictions of `baseline` (neumann, richardson or chebyshev with a divisor, or gd; newest_pair on): one
  *  linear layer and one dense block per step, and one last linear layer. Tokens: [0, s_t, s_{t-1}, s_t, s_t, s_t] (`inputs` = 6 n), or the
- *  constructed ones (4 n), of which a first dense block makes these. The coefficients are those of now. The caller frees *out. Since 0.1. */
+ *  constructed ones (4 n), of which a first dense block makes these. The coefficients are those of now; MESAOPT_E_NONFINITE: they
+ *  are not finite. The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_proposition2(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline *baseline, mesaopt_model **out);
 
 /** A model of the user's own weights: `layers` equal blocks of the kind of `block` (scope MESAOPT_SCOPE_LINEAR or _SOFTMAX), weights[4 i ..]: query [D, H key],

@@ -49,14 +49,15 @@ mesaopt_status proposition1(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
 {
     const int64_t n = setting(settings, MESAOPT_KEY_OUTPUTS), slots = setting(settings, MESAOPT_KEY_INPUTS) / n;
     const mesaopt_settings head = head_settings(n), *blocks[] = {&head};
+    mesaopt_model *m;
     mesaopt_status status = check_inputs(ctx, settings, 3, 4, "3 or 4");
-    if (status == MESAOPT_OK) status = model_of_zeros(ctx, settings, blocks, 1, out);
+    if (status == MESAOPT_OK) status = model_of_zeros(ctx, settings, blocks, 1, &m);
     if (status != MESAOPT_OK) return status;
-    set_head(*out, 0, n, (head_slots){slots - 2, slots - 1, slots - 2, 0}, eta);
-    const mesaopt_view value = parameter_view(*out, 0, VALUE);
+    set_head(m, 0, n, (head_slots){slots - 2, slots - 1, slots - 2, 0}, eta);
+    const mesaopt_view value = parameter_view(m, 0, VALUE);
     for (int64_t i = 0; phi0 && i < n; i++)
         for (int64_t j = 0; j < n; j++) matrix_set(&value, (slots - 1) * n + j, i, -eta * matrix_get(phi0, i, j));
-    return MESAOPT_OK;
+    return model_finished(m, "eta, phi0", out);
 }
 
 enum { P, NOW, BEFORE, TAU, X, X_BEFORE, SLOTS };
@@ -95,22 +96,23 @@ mesaopt_status proposition2(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
 {
     const int64_t n = setting(settings, MESAOPT_KEY_OUTPUTS), embed = setting(settings, MESAOPT_KEY_INPUTS) == 4 * n, count = embed + 2 * p->steps + 1;
     const mesaopt_settings head = head_settings(n), dense = dense_settings(n);
+    mesaopt_model *m;
     mesaopt_status status = check_inputs(ctx, settings, 4, SLOTS, "4 or 6");
     const mesaopt_settings **blocks = status == MESAOPT_OK ? alloc_new(&ctx->alloc, count, sizeof *blocks) : NULL;
     if (status == MESAOPT_OK && !blocks) status = fail(ctx, MESAOPT_E_MEMORY, "proposition2: no memory for %lld blocks", (long long)count);
     for (int64_t i = 0; status == MESAOPT_OK && i < count; i++) blocks[i] = i < embed || (i - embed) % 2 ? &dense : &head;
-    if (status == MESAOPT_OK) status = model_of_zeros(ctx, settings, blocks, count, out);
+    if (status == MESAOPT_OK) status = model_of_zeros(ctx, settings, blocks, count, &m);
     alloc_free(&ctx->alloc, blocks);
     if (status != MESAOPT_OK) return status;
     if (embed) {
-        const mesaopt_view w = parameter_view(*out, 0, 0);
+        const mesaopt_view w = parameter_view(m, 0, 0);
         set_embedding(&w, n);
     }
     for (int64_t k = 0; k < p->steps; k++) {
-        const mesaopt_view w = parameter_view(*out, embed + 2 * k + 1, 0);
-        set_head(*out, embed + 2 * k, n, (head_slots){TAU, BEFORE, BEFORE, P}, -p->a[k] / p->divisor);
+        const mesaopt_view w = parameter_view(m, embed + 2 * k + 1, 0);
+        set_head(m, embed + 2 * k, n, (head_slots){TAU, BEFORE, BEFORE, P}, -p->a[k] / p->divisor);
         set_step(&w, n, p->a[k] * p->ridge / p->divisor, p->b[k]);
     }
-    set_head(*out, count - 1, n, (head_slots){X, BEFORE, NOW, P}, 1 / p->divisor);
-    return MESAOPT_OK;
+    set_head(m, count - 1, n, (head_slots){X, BEFORE, NOW, P}, 1 / p->divisor);
+    return model_finished(m, "baseline: coefficients, ridge, divisor", out);
 }

@@ -68,4 +68,7 @@ static inline void matrix_set(const mesaopt_view *v, int64_t i, int64_t j, doubl
 /* A model with `count` blocks, all weights 0. */
 mesaopt_status model_of_zeros(mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_settings *const *blocks, int64_t count, mesaopt_model **out);
 
+/* *out = m; or MESAOPT_E_NONFINITE, and m is gone, when numbers of the user (`what`) made weights that are not finite in the model's type. */
+mesaopt_status model_finished(mesaopt_model *m, const char *what, mesaopt_model **out);
+
 #endif

@@ -53,8 +53,8 @@ static mesaopt_status count_layers(const tensor_file *f, int64_t *layers)
         const char *name = f->tensor[i].name, *at = name;
         int64_t layer = 0;
         int digits = 0;
-        if (strncmp(name, "blocks.", 7) == 0)
-            for (at += 7; *at >= '0' && *at <= '9' && digits < 6; at++, digits++) layer = 10 * layer + (*at - '0');
+        if (strncmp(name, "blocks.", 7) == 0)          /* 00 would be another 0 */
+            for (at += 7; *at >= '0' && *at <= '9' && digits < 6 && (layer > 0 || digits == 0); at++, digits++) layer = 10 * layer + (*at - '0');
         if (digits == 0 || (strcmp(at, ".query") && strcmp(at, ".key") && strcmp(at, ".value") && strcmp(at, ".output")))
             return tensor_file_fail(f, name, "not expected, only blocks.I.query, blocks.I.key, blocks.I.value and blocks.I.output are");
         if (layer >= *layers) *layers = layer + 1;

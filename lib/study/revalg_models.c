@@ -23,6 +23,17 @@ mesaopt_status model_of_zeros(mesaopt_ctx *ctx, const mesaopt_settings *settings
     return MESAOPT_OK;
 }
 
+mesaopt_status model_finished(mesaopt_model *m, const char *what, mesaopt_model **out)
+{
+    if (kern_get(m->head.ctx, m->dtype, 1)->first_nonfinite(m->n_params, m->params) < 0) {
+        *out = m;
+        return MESAOPT_OK;
+    }
+    const mesaopt_status status = fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: weights that are not finite as %s, expected finite and smaller numbers", what, dtype_name(m->dtype));
+    object_release(&m->head);
+    return status;
+}
+
 /* A model with settings_of(user, i) as block i. */
 typedef void (*block_settings_fn)(const void *user, int64_t i, mesaopt_settings *out);
 static mesaopt_status model_of_blocks(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count, block_settings_fn settings_of, const void *user, mesaopt_model **out)
@@ -77,8 +88,7 @@ mesaopt_status revalg_rebuild(const mesaopt_revalg *r, mesaopt_model **out)
             set_identity(&output, h * D, 0, D, 1);
         }
     }
-    *out = m;
-    return MESAOPT_OK;
+    return model_finished(m, "revalg: scalars", out);
 }
 
 /* ---- average ---- */
