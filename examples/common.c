@@ -277,22 +277,38 @@ mesaopt_ctx *args_ctx(void)
     return ctx;
 }
 
+static void check_output(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) die("cannot write to standard output: %s", strerror(errno));
+}
+
+/* "  name=value name=value": what the command line may change in a scope. */
+static void scope_line(int s, char *line, size_t cap)
+{
+    char text[TEXT], name[64];
+    *line = 0;
+    mesaopt_settings_dump(args.settings[s], text, sizeof text);
+    for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
+        const char *value = split(word, name, sizeof name);
+        const size_t used = strlen(line);
+        if (takes(args.scope[s], name) && !own_key_of(name)) snprintf(line + used, cap - used, "%s %s=%s", used ? "" : " ", name, value);
+    }
+}
+
 static void print_help(void)
 {
-    char text[TEXT];
+    char line[TEXT], last[TEXT] = "";
+    int wide = 0;
+    for (const own_key *k = args.own; k->name; k++) wide = (int)strlen(k->name) > wide ? (int)strlen(k->name) : wide;
     printf("%s\n\nusage: %s key=value ...\n\nkeys of this program (default):\n", args.about, args.name);
-    for (const own_key *k = args.own; k->name; k++) printf("  %-8s %s (%s)\n", k->name, k->meaning, k->value);
+    for (const own_key *k = args.own; k->name; k++) printf(*k->value ? "  %-*s  %s (%s)\n" : "  %-*s  %s\n", wide, k->name, k->meaning, k->value);
     printf("\nsettings of the library, as they stand (`make docs` says what they mean):\n");
     for (int s = 0; s < args.scopes; s++) {
-        int hidden = 0;
-        mesaopt_settings_dump(args.settings[s], text, sizeof text);
-        for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
-            char name[64];
-            const char *value = split(word, name, sizeof name);
-            if (takes(args.scope[s], name)) printf("%s %s=%s", hidden++ ? "" : " ", name, value);
-        }
-        if (hidden) putchar('\n');
+        scope_line(s, line, sizeof line);
+        if (*line && strcmp(line, last) != 0) puts(line);
+        memcpy(last, line, sizeof last);
     }
+    check_output();
 }
 
 void args_end(void)
@@ -311,7 +327,7 @@ void args_end(void)
 
 void args_free(void)
 {
-    if (fflush(stdout) != 0 || ferror(stdout)) die("cannot write to standard output: %s", strerror(errno));
+    check_output();
     for (int s = 0; s < args.scopes; s++) mesaopt_settings_free(args.settings[s]);
     args.scopes = 0;
 }

@@ -26,6 +26,7 @@ interrupt() {                                      # interrupt PID: Ctrl-C, and 
     [ $status = 130 ] || echo "exit status $status, expected 130" >> wrong
 }
 has() { grep -qF -- "$2" "$1" || { echo "no \"$2\" in $1:"; tail -n 5 "$1"; } >> wrong; }           # has FILE TEXT
+lines() { [ ! -e "$1" ] && echo 0 || grep -c . "$1"; }
 same() { cmp "$1" "$2" >> wrong 2>&1; }
 check() {
     if [ -s wrong ]; then failed=$((failed + 1)); echo "FAIL: $1"; sed 's/^/    /' wrong | head -40
@@ -82,6 +83,8 @@ done
 check "a bad value is refused, and its key is named"
 
 run 0 "$bin/train_lsa" help; has out weight_decay=0.1; has out 'usage:'
+run 0 "$bin/probe_layers" help; [ "$(grep -c penalty=0 out)" = 1 ] && ! grep -q 'filter=0' out || echo 'a scope is there twice, or a key that stands above' >> wrong
+"$bin/train_lsa" help > /dev/full 2> err && echo 'success with a full standard output' >> wrong
 check "help"
 
 : > file
@@ -96,7 +99,7 @@ check "a checkpoint that is missing, no checkpoint, or of another model"
 
 # Ctrl-C: the program takes a signal that a shell script's background job would ignore.
 "$bin/train_lsa" $tiny steps=100000000 threads=1 out=stopped > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(grep -c . stopped/loss.csv 2> /dev/null || echo 0)" -gt 4 ] && break; sleep 0.3; done
+for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines stopped/loss.csv)" -gt 4 ] && break; sleep 0.3; done
 interrupt $pid
 at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err); steps=$((${at:-0} + 15))
 has err 'to go on:'; has err 'resume=stopped/checkpoint.safetensors'
@@ -153,7 +156,7 @@ mkdir stale; cp later.safetensors stale/linear-checkpoint.safetensors; ln -s /de
 run 1 "$bin/mesa_layer" $tiny key=4 steps=40 out=stale; has err 'stale/loss.csv: No space left'
 [ ! -e stale/linear-checkpoint.safetensors ] || echo 'a later training would go on from an earlier run' >> wrong
 "$bin/mesa_layer" $tiny steps=100000000 threads=1 out="it's long" > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(grep -c . "it's long/loss.csv" 2> /dev/null || echo 0)" -gt 4 ] && break; sleep 0.3; done
+for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines "it's long/loss.csv")" -gt 4 ] && break; sleep 0.3; done
 interrupt $pid
 command=$(sed -n 's/^to go on: //p' err); at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err)
 eval "set -- $command"; [ "$*" = "$bin/mesa_layer $tiny steps=100000000 threads=1 out=it's long resume=it's long/checkpoint.safetensors" ] || echo "to go on: $*" >> wrong
