@@ -10,8 +10,7 @@
  *   probe_layers                                  LSA-6 by the paper's recipe, 15000 steps
  *   probe_layers model=checkpoint.safetensors     a model of train_lsa and the like; settings of the task as it was trained with
  *   probe_layers tokens=raw steps=10000 lr=8e-4 cosine_steps=30000 weight_decay=0.05 \
- *                blocks='dense(outputs=40,init_sd=0.05); softmax(heads=4,key=20,pe=qk,init_sd=0.05); 6 x softmax(heads=4,key=20,init_sd=0.05);
- *                dense(outputs=10,init_sd=0.05)'  in one line: the softmax model of the paper
+ *                blocks='dense(outputs=40); softmax(heads=4,key=20,pe=qk); 6 x softmax(heads=4,key=20); dense(outputs=10)'      the softmax model of the paper
  *
  * Claim 5 of SCIENCE section 7; source: arXiv 2309.05858, section 4. */
 #include "common.h"

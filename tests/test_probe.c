@@ -504,63 +504,10 @@ START_TEST(wide_activations)
 }
 END_TEST
 
-/* ---- targets ---- */
-
-START_TEST(observations_as_targets)
-{
-    enum { S = 3, N = 2, LENGTH = 4 };
-    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    double *x = random_array(S * (LENGTH + 1) * N, 23);
-    const mesaopt_view sequences = DENSE(x, MESAOPT_F64, S, LENGTH + 1, N);
-    for (int lag = -1; lag <= 6; lag++)
-        for (int lags = 1; lags <= 3; lags++) {
-            float out[S][LENGTH][3 * N];
-            char text[32];
-            snprintf(text, sizeof text, "lag=%d lags=%d", lag, lags);
-            mesaopt_settings *s = settings_from(MESAOPT_SCOPE_PROBE, text);
-            const mesaopt_view to = {out, {S, LENGTH, lags * N}, {LENGTH * 3 * N, 3 * N, 1}, 3, MESAOPT_F32, 0, 0};
-            OK(mesaopt_probe_targets(ctx, s, &sequences, &to));
-            mesaopt_settings_free(s);
-            for (int b = 0; b < S; b++)
-                for (int t = 0; t < LENGTH; t++)
-                    for (int i = 0; i < lags; i++)
-                        for (int j = 0; j < N; j++) {
-                            const int at = t - lag - i;
-                            ck_assert_float_eq(out[b][t][i * N + j], at < 0 ? 0 : (float)x[(b * (LENGTH + 1) + at) * N + j]);
-                        }
-        }
-    free(x);
-    OK(mesaopt_ctx_free(ctx));
-}
-END_TEST
-
-START_TEST(outliers_are_left_out)
-{
-    enum { S = 9, N = 2, LENGTH = 3 };
-    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    double y[S][LENGTH][N] = {{{0}}};
-    float w[S][LENGTH];
-    const mesaopt_view targets = DENSE(y, MESAOPT_F64, S, LENGTH, N), out = DENSE(w, MESAOPT_F32, S, LENGTH);
-    /* norms at step 0: 1 eight times, and 10: mean 2, sd sqrt(8), z of the last sqrt(8) = 2.83. Step 1: norms 5 all. Step 2: one small norm, no outlier above. */
-    for (int b = 0; b < S; b++) {
-        y[b][0][0] = b == 8 ? -10 : 1;
-        y[b][1][0] = b % 2 ? 3 : -4, y[b][1][1] = b % 2 ? 4 : 3;
-        y[b][2][1] = b == 3 ? 0.01 : 7;
-    }
-    OK(mesaopt_probe_filter(ctx, 2, &targets, &out));
-    for (int b = 0; b < S; b++) ck_assert(w[b][0] == (b != 8) && w[b][1] == 1 && w[b][2] == 1);
-    OK(mesaopt_probe_filter(ctx, 2.9, &targets, &out));
-    ck_assert(w[8][0] == 1);
-    OK(mesaopt_probe_filter(ctx, 2.8, &targets, &out));
-    ck_assert(w[8][0] == 0);
-    OK(mesaopt_ctx_free(ctx));
-}
-END_TEST
-
 Suite *test_probe_suite(void)
 {
     Suite *suite = suite_create("probe");
-    TCase *fits = tcase_create("fits"), *feeding = tcase_create("feeding"), *use = tcase_create("use"), *targets = tcase_create("targets");
+    TCase *fits = tcase_create("fits"), *feeding = tcase_create("feeding"), *use = tcase_create("use");
     tcase_add_test(fits, fits_are_those_of_numpy);
     tcase_add_test(fits, fits_repeat_with_other_settings);
     tcase_add_test(fits, degenerate_data);
@@ -572,11 +519,8 @@ Suite *test_probe_suite(void)
     tcase_add_test(use, a_planted_code_is_found_where_it_is);
     tcase_add_test(use, noise_has_no_code);
     tcase_add_test(use, held_out_scores_are_those_of_predictions);
-    tcase_add_test(targets, observations_as_targets);
-    tcase_add_test(targets, outliers_are_left_out);
     suite_add_tcase(suite, fits);
     suite_add_tcase(suite, feeding);
     suite_add_tcase(suite, use);
-    suite_add_tcase(suite, targets);
     return suite;
 }

@@ -11,10 +11,7 @@
 #include <string.h>
 
 /* x I in block (row slot, column slot) of v. */
-static void put(const mesaopt_view *v, int64_t n, int64_t row, int64_t column, double x)
-{
-    for (int64_t i = 0; i < n; i++) matrix_set(v, row * n + i, column * n + i, x);
-}
+static void put(const mesaopt_view *v, int64_t n, int64_t row, int64_t column, double x) { matrix_set_identity(v, row * n, column * n, n, x); }
 
 static int64_t setting(const mesaopt_settings *s, int32_t key) { return option_int(s, MESAOPT_SCOPE_MODEL, key); }
 

@@ -10,8 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-static int is_attention(const block_kind *kind) { return kind->scope == MESAOPT_SCOPE_LINEAR || kind->scope == MESAOPT_SCOPE_SOFTMAX; }
-
 int revalg_product_index(const block_kind *kind, int32_t product)
 {
     if (is_attention(kind)) return product == MESAOPT_REVALG_LOGITS || product == MESAOPT_REVALG_VALUES ? product : -1;

@@ -65,6 +65,14 @@ static inline mesaopt_view parameter_view(const mesaopt_model *m, int64_t block,
 static inline double matrix_get(const mesaopt_view *v, int64_t i, int64_t j) { return view_get(v, (int64_t[]){i, j}); }
 static inline void matrix_set(const mesaopt_view *v, int64_t i, int64_t j, double x) { view_set(v, (int64_t[]){i, j}, x); }
 
+/* x I in the n x n block at (row, column) of v. */
+static inline void matrix_set_identity(const mesaopt_view *v, int64_t row, int64_t column, int64_t n, double x)
+{
+    for (int64_t i = 0; i < n; i++) matrix_set(v, row + i, column + i, x);
+}
+
+static inline int is_attention(const block_kind *kind) { return kind->scope == MESAOPT_SCOPE_LINEAR || kind->scope == MESAOPT_SCOPE_SOFTMAX; }
+
 /* A model with `count` blocks, all weights 0. */
 mesaopt_status model_of_zeros(mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_settings *const *blocks, int64_t count, mesaopt_model **out);
 

@@ -54,16 +54,10 @@ static mesaopt_status model_of_blocks(mesaopt_ctx *ctx, const mesaopt_settings *
 
 /* ---- rebuilt ---- */
 
-/* Block (row, column) of v, at column `first` on: x I. */
-static void set_identity(const mesaopt_view *v, int64_t row, int64_t column, int64_t n, double x)
-{
-    for (int64_t i = 0; i < n; i++) matrix_set(v, row + i, column + i, x);
-}
-
 static void set_scalars(const mesaopt_view *v, int64_t first, int64_t n, int64_t in, int64_t out, const double *scalars)
 {
     for (int64_t a = 0; a < in; a++)
-        for (int64_t b = 0; b < out; b++) set_identity(v, a * n, first + b * n, n, scalars[a * out + b]);
+        for (int64_t b = 0; b < out; b++) matrix_set_identity(v, a * n, first + b * n, n, scalars[a * out + b]);
 }
 
 static void rebuilt_block(const void *user, int64_t i, mesaopt_settings *out) { *out = ((const mesaopt_revalg *)user)->blocks[i].settings; }
@@ -83,9 +77,9 @@ mesaopt_status revalg_rebuild(const mesaopt_revalg *r, mesaopt_model **out)
         const mesaopt_view key = parameter_view(m, i, KEY), value = parameter_view(m, i, VALUE), output = parameter_view(m, i, OUTPUT);
         for (int64_t h = 0; h < b->heads; h++) {
             set_scalars(&first, h * D, n, b->in, b->out, b->scalars[0] + h * each);
-            set_identity(&key, 0, h * D, D, 1);
+            matrix_set_identity(&key, 0, h * D, D, 1);
             set_scalars(&value, h * D, n, b->in, b->out, b->scalars[1] + h * each);
-            set_identity(&output, h * D, 0, D, 1);
+            matrix_set_identity(&output, h * D, 0, D, 1);
         }
     }
     return model_finished(m, "revalg: scalars", out);
@@ -94,8 +88,6 @@ mesaopt_status revalg_rebuild(const mesaopt_revalg *r, mesaopt_model **out)
 /* ---- average ---- */
 
 typedef struct both { const mesaopt_model *a, *b; } both;
-
-static int is_attention(const block *b) { return b->kind->scope == MESAOPT_SCOPE_LINEAR || b->kind->scope == MESAOPT_SCOPE_SOFTMAX; }
 
 /* Keys and values of both side by side. */
 static mesaopt_status widen(mesaopt_settings *s, const block *a, const block *b)
@@ -110,7 +102,7 @@ static void averaged_block(const void *user, int64_t i, mesaopt_settings *out)
     const both *p = user;
     const block *a = &p->a->blocks[i], *b = &p->b->blocks[i];
     *out = a->settings;
-    if (!is_attention(a)) return;
+    if (!is_attention(a->kind)) return;
     widen(out, a, b);
     mesaopt_settings_set_float(out, MESAOPT_KEY_SCALE, 1);
 }
@@ -122,7 +114,7 @@ static const char *difference(const block *a, const block *b)
     if (a->in != b->in || a->out != b->out) return "width";
     if (a->kind->scope == MESAOPT_SCOPE_MASK && option_int(&a->settings, MESAOPT_SCOPE_MASK, MESAOPT_KEY_FIRST) != option_int(&b->settings, MESAOPT_SCOPE_MASK, MESAOPT_KEY_FIRST))
         return "first";
-    if (!is_attention(a)) return NULL;
+    if (!is_attention(a->kind)) return NULL;
     if (heads_extents(a, 0).heads != heads_extents(b, 0).heads) return "heads";
     if (a->positions || b->positions) return "positions (none can be averaged)";
     mesaopt_settings both = a->settings;
@@ -139,7 +131,7 @@ static mesaopt_status check_alike(const mesaopt_model *a, const mesaopt_model *b
     for (int64_t i = 0; i < a->n_blocks; i++) {
         const char *differs = difference(&a->blocks[i], &b->blocks[i]), *name = options_scope_name(a->blocks[i].kind->scope);
         if (differs) return fail(ctx, MESAOPT_E_UNSUPPORTED, "b: block %lld differs in its %s, expected blocks like those of a", (long long)i, differs);
-        if (!is_attention(&a->blocks[i]) && a->blocks[i].kind->scope != MESAOPT_SCOPE_DENSE && a->blocks[i].kind->scope != MESAOPT_SCOPE_MASK)
+        if (!is_attention(a->blocks[i].kind) && a->blocks[i].kind->scope != MESAOPT_SCOPE_DENSE && a->blocks[i].kind->scope != MESAOPT_SCOPE_MASK)
             return fail(ctx, MESAOPT_E_UNSUPPORTED, "a: block %lld is %s, expected linear, softmax, dense or mask", (long long)i, name);
     }
     return MESAOPT_OK;
@@ -162,7 +154,7 @@ static void add_half(const mesaopt_model *m, const mesaopt_model *average, int64
     const block *b = &m->blocks[i];
     mesaopt_view from[HEADS_PARAMS], to[HEADS_PARAMS];
     for (int p = 0; p < b->n_params; p++) from[p] = parameter_view(m, i, p), to[p] = parameter_view(average, i, p);
-    if (!is_attention(b)) {
+    if (!is_attention(b->kind)) {
         for (int64_t r = 0; b->n_params && r < from[0].shape[0]; r++)
             for (int64_t c = 0; c < from[0].shape[1]; c++) matrix_set(&to[0], r, c, 0.5 * matrix_get(&from[0], r, c) + (second ? matrix_get(&to[0], r, c) : 0));
         return;
