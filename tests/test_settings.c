@@ -45,8 +45,8 @@ START_TEST(defaults)
         "seed=0 task=linear dim=10 length=50 noise=0.01 data_clip=0 tokens=constructed slots=16",
         "seed=0 dtype=f32 lanes=0 inputs=40 outputs=10",
         "batch=256 lr=0.0001 warmup=1000 cosine_steps=0 lr_end=1e-5 weight_decay=0.1 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0",
-        "batch=256 lr_end=1e-5 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0 baseline=gd eta=0.032 ridge=0.001 newest_pair=1 beta=1 iterations=0 divisor=0 "
-        "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05",
+        ("batch=256 lr_end=1e-5 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0 baseline=gd eta=0.032 ridge=0.001 newest_pair=1 beta=1 iterations=0 divisor=0 "
+        "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05"),
         "lanes=0 heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none scale=0 chunk=0",
         "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0",
         "outputs=40 init_sd=0.05",
