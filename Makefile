@@ -54,7 +54,7 @@ TESTS := $(sort $(wildcard tests/test_*.c))
 TEST_SRC := $(sort $(wildcard tests/*.c))
 BENCH_SRC := $(sort $(filter-out tests/bench/simd_%,$(wildcard tests/bench/*.c)))
 BENCH_SIMD := $(sort $(wildcard tests/bench/simd_*.c))
-EXAMPLE_SHARED := examples/common.c examples/figures.c examples/scores.c examples/training.c
+EXAMPLE_SHARED := $(addprefix examples/,common.c decimal.c figures.c rows.c scores.c training.c)
 EXAMPLES := $(patsubst examples/%.c,$O/bin/%,$(sort $(filter-out $(EXAMPLE_SHARED),$(wildcard examples/*.c))))
 EXAMPLE_COMMON := $(patsubst %.c,$O/obj/%.o,$(wildcard $(EXAMPLE_SHARED)))
 
@@ -237,7 +237,7 @@ bench: $O/bin/bench
 
 # The same work in PyTorch, JAX, flash-linear-attention and NumPy, in one run; PEERS_PYTHON= is a Python that has them already.
 PEERS_PYTHON ?= $O/peers/bin/python
-bench-peers: $O/bin/bench $(PEERS_PYTHON)
+bench-peers: $O/bin/bench $O/bin/stream_rls $(PEERS_PYTHON)
 	$(PEERS_PYTHON) tests/bench/peers.py $O/bin/bench $O/bench-peers.json $(call passed_on,threads only steps isa)
 $O/peers/bin/python:
 	@echo "make bench-peers: downloads PyTorch (up to 3 GB), JAX, Optax and flash-linear-attention (0.1 GB) into $O/peers"

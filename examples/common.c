@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_SCOPES = 16, TEXT = 1024 };
@@ -369,4 +370,11 @@ void close_file(FILE *f, const char *path)
 {
     flush_file(f, path);
     if (fclose(f) != 0) die("cannot write %s: %s", path, strerror(errno));
+}
+
+double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }

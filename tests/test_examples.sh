@@ -256,5 +256,163 @@ run 1 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "probe_file: layers of a file by pattern or list; what is missing, too short or no such file is named"
 
+# ---- stream_rls ----
+
+# Two columns that depend on each other's past, with noise; then what stream_rls has to say of them, by normal equations solved anew for every row.
+awk 'BEGIN { srand(7); a = 1; b = 0; for (t = 0; t < 600; t++) { c = 0.9 * a - 0.4 * b + rand() - 0.5; b = 0.4 * a + 0.9 * b + rand() - 0.5; a = c; printf "%.9g,%.15g\n", a, b } }' > two.csv
+awk -F, -v ridge=0.5 -v gamma=0.98 '
+    NR > 1 {
+        det = (h11 + ridge) * (h22 + ridge) - h12 * h12
+        u = ((h22 + ridge) * p - h12 * q) / det; v = ((h11 + ridge) * q - h12 * p) / det
+        x = s11 * u + s21 * v; y = s12 * u + s22 * v
+        printf "%d,%.12g,%.12g\n", NR, x, y > "ahead.csv"
+        e += ($1 - x)^2; f += ($2 - y)^2; m += ($1 - p)^2; n += ($2 - q)^2
+        h11 = gamma * h11 + p * p; h12 = gamma * h12 + p * q; h22 = gamma * h22 + q * q
+        s11 = gamma * s11 + p * $1; s12 = gamma * s12 + p * $2; s21 = gamma * s21 + q * $1; s22 = gamma * s22 + q * $2
+    }
+    { p = $1; q = $2 }
+    END { k = NR - 1; printf "1 %.9g %.9g\n2 %.9g %.9g\nall %.9g %.9g\n", sqrt(e / k), sqrt(m / k), sqrt(f / k), sqrt(n / k), sqrt((e + f) / 2 / k), sqrt((m + n) / 2 / k) }' two.csv > oracle
+# near FILE FILE TOLERANCE: as many numbers, the same up to this
+near() {
+    tr ', ' '\n\n' < "$1" > near1; tr ', ' '\n\n' < "$2" > near2
+    paste near1 near2 | awk -v tolerance="$3" '{ n++; d = $1 - $2; if (d > tolerance || -d > tolerance || ($1 + 0 == 0 && $1 != $2 && $1 $2 ~ /[a-z]/)) { print "number " n ": " $1 ", expected " $2; exit } } END { if (n < 2) print "nothing there" }' >> wrong
+}
+summary() { awk 'NF == 4 && $2 + 0 > 0 { print $1, $2, $3 }' "$1"; }                             # the table's names and errors
+run 0 "$bin/stream_rls" file=two.csv toward=zero intercept=0 ridge=0.5 gamma=0.98 predictions=p.csv out=s1
+summary out > summary; near summary oracle 1e-8
+sed -n '2,600p' p.csv > p; near p ahead.csv 1e-9
+head -n 1 p.csv > head; echo row,1,2 | cmp head - >> wrong; tail -n 1 p.csv | grep -q '^601,' || tail -n 1 p.csv >> wrong
+head -n 1 s1/error.csv > head; echo row,rls,persistence,rls_lately,persistence_lately | cmp head - >> wrong
+awk -F, 'NF != 5 || (NR > 2 && $1 <= last) { print "error.csv:" NR ": " $0 } { last = $1 } END { if ($1 != 600) print "error.csv ends at " $1 }' s1/error.csv >> wrong
+tail -n 1 s1/error.csv | cut -d, -f2,3 > last; tail -n 1 oracle | cut -d' ' -f2,3 > want; near last want 1e-8
+if command -v gnuplot > /dev/null; then has s1/error.svg persistence; fi
+check "stream_rls: predictions, table and running error are those of normal equations solved row by row"
+
+run 0 "$bin/stream_rls" file=two.csv predictions=p1.csv out= ; mv out whole
+run 0 sh -c 'cat two.csv | "$1" predictions=p2.csv out=' sh "$bin/stream_rls"; same out whole; same p2.csv p1.csv
+run 0 sh -c '"$1" predictions=- out= < two.csv' sh "$bin/stream_rls"; same out p1.csv; tail -n +1 err | grep -v '^row' > table; same table whole
+run 0 "$bin/stream_rls" file=two.csv predictions=p3.csv errors=1 out=; same out whole; cut -d, -f1-3 p3.csv > p; tail -n +2 p1.csv > want; tail -n +2 p > p4; near p4 want 1e-10
+head -n 1 p3.csv | grep -q '^row,1,2,1_se,2_se$' || head -n 1 p3.csv >> wrong
+awk -F, 'NF != 5 || (NR > 3 && !($4 > 0 && $5 > 0)) { print "p3.csv:" NR ": " $0 }' p3.csv >> wrong
+[ ! -e stream_rls.out ] || echo "a folder was made" >> wrong
+sed 's/,/;/' two.csv > form1; sed 's/,/	/; s/$/\r/' two.csv > form2; sed 's/,/   /; s/^/ /' two.csv > form3; printf '%s\n\n\n' "$(cat two.csv)" > form4; printf %s "$(cat two.csv)" > form5
+{ printf '\357\273\277"left","right"\r\n'; cat two.csv; } > form6; { echo '# left, right'; cat two.csv; } > form7; sed 's/^/2024-01-01 10:00,/; s/$/,"a, b"/' two.csv > form8
+for i in 1 2 3 4 5; do run 0 "$bin/stream_rls" file=form$i out=; same out whole; done
+numbers() { awk 'NF == 4 && $2 + 0 > 0 { print $2, $3 }' "$1"; }
+numbers whole > want
+for i in 6 7; do run 0 "$bin/stream_rls" file=form$i out=; numbers out > o; same o want; has out 'left   '; has out 'right   '; done
+run 0 "$bin/stream_rls" file=form8 ignore=1,4 out=; numbers out > o; same o want
+run 0 "$bin/stream_rls" file=form6 targets=right out=; numbers out | head -n 1 > o; sed -n 2p want | cmp o - >> wrong; ! grep -q '^left' out || echo "left is predicted too" >> wrong
+run 0 "$bin/stream_rls" file=form6 targets=2,left out=; numbers out > o; { sed -n 2p want; sed -n 1p want; } > w; head -n 2 o | cmp - w >> wrong
+check "stream_rls: standard input, header, separators, line ends, columns left out: the same numbers"
+
+: > form9; awk -F, 'NR > 2 { print $1 "," $2 "," a "," b "," c "," d } { c = a; d = b; a = $1; b = $2 }' two.csv > form9
+run 0 "$bin/stream_rls" file=two.csv lags=3 predictions=p5.csv out=
+run 0 "$bin/stream_rls" file=form9 targets=1,2 predictions=p6.csv out=
+sed 1d p5.csv | cut -d, -f2,3 > p; sed 1d p6.csv | cut -d, -f2,3 > want; near p want 1e-9
+[ "$(sed -n 2p p5.csv | cut -d, -f1)" = 4 ] || sed -n 2p p5.csv >> wrong
+check "stream_rls: lags=3 is a series with two earlier rows in every row"
+
+for options in "" "gamma=0.97 lags=4" "window=50 targets=2" "lags=2 intercept=0 toward=zero errors=1"; do
+    run 0 "$bin/stream_rls" file=two.csv $options predictions=p1.csv out=; summary out > whole; sed 1d p1.csv > want
+    for cut in 5 299 599; do
+        head -n $cut two.csv > part1; tail -n +$((cut + 1)) two.csv > part2
+        run 0 "$bin/stream_rls" file=part1 $options predictions=p2.csv save=state out=
+        run 0 "$bin/stream_rls" file=part2 $options predictions=p3.csv load=state save=state out=; has err 'state after row 600: state'
+        summary out > o; near o whole 1e-9
+        { sed 1d p2.csv | sed '$d'; sed 1d p3.csv; } > p; near p want 1e-7
+    done
+done
+check "stream_rls: a series in two parts, saved and loaded, is the series in one"
+
+cp state kept; cp state.stream kept.stream
+refused() { # refused TEXT OPTION...: with what was saved last and these options; nothing changes
+    text=$1; shift
+    run 1 "$bin/stream_rls" lags=2 intercept=0 toward=zero errors=1 predictions=p4.csv load=state save=state out=typo "$@" 2> err; has err "$text"
+    same state kept; same state.stream kept.stream
+}
+refused "expected 'lags=3'" file=part2 lags=3
+refused "expected 'toward=last'" file=part2 toward=last
+cut -d, -f1-3 form9 > three; refused "expected '3 columns'" file=three
+refused 'mesaopt.gamma' file=part2 gamma=0.5
+refused 'none.stream' file=part2 load=none
+refused 'empty, expected rows' file=/dev/null
+sed 's/,/,x/' part2 > bad.csv; refused "bad.csv:1: 'x" file=bad.csv
+{ cat part1; echo 1,2,3; } > bad.csv; refused 'bad.csv:600: 3 columns, expected 2' file=bad.csv
+{ cat part1; echo 1,; } > bad.csv; refused 'bad.csv:600: column 2 is empty' file=bad.csv
+sed 's/^600 rows, 598 scored/599 rows, 597 scored/' kept.stream > other.stream; cp kept other; refused 'saved together' file=part2 load=other
+sed '$d' kept.stream > other.stream; refused 'other.stream: damaged' file=part2 load=other
+sed 1d kept.stream > other.stream; refused 'other.stream:' file=part2 load=other
+head -c 300 kept > other; cp kept.stream other.stream; refused MESAOPT_E_FORMAT file=part2 load=other
+rm -rf typo
+check "stream_rls: other keys, other columns, damaged states, bad rows: refused, and the state is as it was"
+
+bad() { # bad TEXT ROWS: refused with this text, and with the file's name
+    printf "$2" > bad.csv
+    run 1 "$bin/stream_rls" file=bad.csv out=typo predictions=p.csv; has err "stream_rls: bad.csv$1"
+}
+bad ':3: '"'south' in column 2, expected a finite number" '1,2\n2,3\n3,south\n4,5\n'
+bad ':4: '"'nan' in column 1 (a)" 'a,b\n1,2\n2,3\nnan,4\n'
+bad ':2: '"'-inf' in column 1" '1\n-inf\n'
+bad ':2: '"'1e999' in column 1, expected at most 1e+50" '1\n1e999\n'
+bad ':2: '"'0x10' in column 1" '1\n0x10\n'
+bad ':3: column 2 (b) is empty' 'a,b\n1,2\n3,\n'
+bad ':3: column 1 is empty' '1,2\n3,4\n,5\n'
+bad ':3: 1 columns, expected 2' '1,2\n3,4\n5\n6,7\n'
+bad ':3: 3 columns, expected 2' '1,2\n3,4\n5,6,7\n6,7\n'
+bad ':3: 3 columns, expected 2' '1 2\n3 4\n5 6 7\n6 7\n'
+bad ':3: an empty line' '1,2\n3,4\n\n6,7\n'
+bad ':2: a zero byte' '1,2\n3,\0004\n6,7\n'
+bad ':1: '"'x' in column 2" '1,x\n3,4\n'
+bad ':2: '"'1,5' in column 1" '1;2\n1,5;3\n'
+bad ':2: quoted numbers' '1,2\n"1",3\n'
+bad ':1: an empty line' '\n1,2\n'
+bad ': empty' ''
+bad ': 0 rows, expected at least 2' 'a,b\n'
+bad ': 1 row, expected at least 2' '1,2\n'
+printf '1,2\n2,3\n3,south\n' > bad.csv; run 1 "$bin/stream_rls" file=bad.csv predictions=p.csv out=; tail -n 1 p.csv | grep -q '^3,' || cat p.csv >> wrong
+printf '1,2\nx,3\n' | run 1 "$bin/stream_rls" out=typo; has err 'standard input:2:'
+run 1 "$bin/stream_rls" file=none.csv; has err 'none.csv: No such file'
+run 1 "$bin/stream_rls" file=.; has err 'cannot read .: Is a directory'
+for option in lags=0 targets=c targets=1,1 targets=3 ignore=date ignore=1,2 toward=mean errors=1 every=-1 gamma=2 ridge=0 solver=cg; do
+    run 2 "$bin/stream_rls" file=two.csv $option out=typo; has err "${option%%=*}"
+done
+[ ! -e typo/error.svg ] || echo "a figure was made" >> wrong
+check "stream_rls: text, gaps, changing widths, nan, nothing at all: refused with file, line and column"
+
+mkfifo pipe
+"$bin/stream_rls" file=pipe predictions=- save=live every=2 out=live.out > out 2> err & pid=$!
+exec 3> pipe
+echo 'x,y' >&3
+for t in 1 2 3 4 5; do
+    echo "$t,$((2 * t))" >&3
+    for i in $(seq 100); do [ "$(tail -n 1 out | cut -d, -f1)" = $((t + 1)) ] && break; sleep 0.1; done
+    [ "$(tail -n 1 out | cut -d, -f1)" = $((t + 1)) ] || echo "no prediction after row $t" >> wrong
+done
+printf '6,1' >&3                                   # half a row
+interrupt $pid
+exec 3>&-
+has err 'row 3  rmse '; has err 'row 5  rmse '; has err 'stopped after row 5'; has err 'state after row 5: live'; has live.out/error.csv '5,'; ! grep -q '^6,' live.out/error.csv || echo "half a row was taken" >> wrong
+grep -q '^x  .*[0-9]$' err || { echo "no table"; cat err; } >> wrong
+for names in 'x,y\n' ''; do
+    printf "${names}6,12\\n7,14\\n" > rest; run 0 "$bin/stream_rls" file=rest load=live predictions=p.csv out=
+    has out 'y   '; has p.csv 'row,x,y'; [ "$(tail -n 1 p.csv | cut -d, -f1)" = 8 ] || cat p.csv >> wrong
+done
+printf 'x,z\n6,12\n7,14\n' > rest; run 1 "$bin/stream_rls" file=rest load=live out=; has err "expected 'z'"
+check "stream_rls: on a pipe a prediction follows every row at once; Ctrl-C leaves table and state"
+
+mkdir full5; ln -s /dev/full full5/error.csv; ln -s /dev/full full5/s.stream.new
+run 1 "$bin/stream_rls" file=two.csv out=full5; has err 'full5/error.csv: No space left on device'
+run 1 "$bin/stream_rls" file=two.csv out= predictions=/dev/full; has err '/dev/full: No space left on device'
+run 1 "$bin/stream_rls" file=two.csv out= save=full5/s; has err 'full5/s.stream.new: No space left on device'
+run 1 "$bin/stream_rls" file=two.csv out= save=none/s; has err 'none/s'
+for option in out= predictions=-; do
+    timeout 120 "$bin/stream_rls" file=two.csv out= $option > /dev/full 2> err && echo "success with a full standard output" >> wrong
+    has err 'No space left on device'
+done
+yes 1,2,3,4 | head -n 1000000 > long.csv
+run 0 sh -c 'ulimit -v 24000; "$@"' sh "$bin/stream_rls" file=long.csv threads=1 out=; has out '999999 rows'
+check "stream_rls: a full disk is an error; a long file needs no memory"
+
 echo "Examples: $passed passed, $failed failed"
 [ "$failed" = 0 ]

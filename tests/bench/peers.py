@@ -57,6 +57,20 @@ def theirs(script, arguments, cpus):
     return float(done.stdout.split()[-1])
 
 
+def streaming(bench, settings, cpus):
+    """stream_rls, which was built beside the benchmark program, and a NumPy loop over the same file."""
+    program = os.path.join(os.path.dirname(bench), "stream_rls")
+    if settings["only"] not in ("", "stream_rls"):
+        return []
+    done = subprocess.run([sys.executable, os.path.join(HERE, "peer_stream.py"), program, "1000000", "20", "%.6f", "1", f"isa={settings['isa']}"],
+                          preexec_fn=held_to(cpus), stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit("peers.py: peer_stream.py failed")
+    mine, its = (1e3 * float(word) for word in done.stdout.split())
+    print(f"{'stream_rls':17s} {len(cpus):7d} {mine:10.2f} {'NumPy':>8s} {its:10.2f} {its / mine:6.1f}", flush=True)
+    return [{"name": "stream_rls", "threads": len(cpus), "peer": "NumPy", "ours_ms": mine, "its_ms": its}]
+
+
 def main():
     settings = {"threads": "1,2", "only": "", "steps": "20", "isa": "auto"}
     if len(sys.argv) < 3:
@@ -79,6 +93,7 @@ def main():
                 ms = theirs(script, [*arguments, settings["steps"], threads], cpus)
                 results.append({"name": name, "threads": threads, "peer": peer, "ours_ms": mine, "its_ms": ms})
                 print(f"{name:17s} {threads:7d} {mine:10.2f} {peer:>8s} " + (f"{ms:10.2f} {ms / mine:6.1f}" if ms else f"{'-':>10s} {'-':>6s}"), flush=True)
+    results += streaming(sys.argv[1], settings, set(all_cpus[:1]))
     with open(sys.argv[2], "w") as f:
         json.dump(results, f, indent=1)
 

@@ -1,0 +1,385 @@
+/* stream_rls: predicts the next row of a time series from the rows before it, by recursive least squares in f64, row by row as they come.
+ *
+ *   stream_rls file=weather.csv lags=3 gamma=0.999
+ *   tail -f sensors.csv | stream_rls predictions=-
+ *
+ * The key of a row is the last `lags` rows and a constant 1; of x_{t+1} it predicts the change from x_t (toward=last) or x_{t+1} itself (toward=zero), which
+ * is what the ridge pulls to 0. The ridge counts in squares of the data's units: below the sum of squares of a column, its rows decide. Nothing is predicted from rows that
+ * come later: what is scored is the prediction made before a row was there, beside persistence, which says x_{t+1} = x_t. Memory does not grow with the rows.
+ *
+ * Input: numbers between commas, semicolons, tabs or spaces, with or without a line of names. With save=FILE the state goes to FILE and FILE.stream at the end or after Ctrl-C;
+ * the same command with load=FILE goes on from there. Settings gamma (forgetting), window (only the last rows count) and ridge: mesaopt/rls.h. */
+#include "common.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BLOCK = 256, RLS = 0, PERSISTENCE = 1, KINDS = 2 };
+
+typedef struct stream {
+    mesaopt_ctx *ctx;
+    mesaopt_lsq *lsq;
+    mesaopt_rls *rls;
+    row_reader in;
+    int64_t n, m, lags, d;             /* columns, those predicted (the first ones), rows in a key, numbers in a key */
+    int from_last, intercept, errors;
+    double *key;                       /* BLOCK + 1 keys, each the newest row first: that of the last row before the block, then its rows' */
+    double *value;                     /* BLOCK x m: what there was to predict */
+    double *ahead, *error;             /* (BLOCK + 1) x m: predictions from these keys, and standard errors */
+    int64_t rows, scored;              /* so far */
+    double *squares[KINDS];            /* m: sums of squared errors */
+    double sum[KINDS], reported[KINDS];        /* over all columns; at the last report */
+    int64_t every, next, last;         /* rows between reports (0: more and more), scored rows at the next and at the last */
+    double shown;
+    FILE *predictions, *curve;
+    char curve_path[MAX_PATH];
+} stream;
+
+static const char *const same_as_saved[] = {"lags", "intercept", "toward", "targets", "ignore"};
+enum { SAME = sizeof same_as_saved / sizeof *same_as_saved };
+
+static double *numbers(int64_t n)
+{
+    double *x = must_alloc(NULL, (size_t)n * sizeof(double));
+    memset(x, 0, (size_t)n * sizeof(double));
+    return x;
+}
+
+/* A view [T, 1, width] of rows that are `stride` apart. */
+static mesaopt_view rows_view(double *x, int64_t T, int64_t width, int64_t stride)
+{
+    return (mesaopt_view){.data = x, .shape = {T, 1, width}, .stride = {stride, stride, 1}, .ndim = 3, .dtype = MESAOPT_F64};
+}
+
+static const char *target_name(const stream *s, int64_t j)
+{
+    for (int64_t i = 0; i < s->in.columns; i++)
+        if (s->in.place[i] == j) return s->in.name[i];
+    return "";
+}
+
+/* ---- reports ---- */
+
+static double rms(double squares, int64_t n) { return sqrt(squares / (double)n); }
+
+/* A row of error.csv and perhaps a line for people: errors so far, and since the last report. */
+static void report(stream *s)
+{
+    const int64_t all = s->scored * s->m, late = (s->scored - s->last) * s->m;
+    const double now = seconds(), so_far[] = {rms(s->sum[RLS], all), rms(s->sum[PERSISTENCE], all)};
+    double lately[KINDS];
+    for (int k = 0; k < KINDS; k++) lately[k] = rms(s->sum[k] - s->reported[k], late), s->reported[k] = s->sum[k];
+    if (s->curve) fprintf(s->curve, "%lld,%.9g,%.9g,%.9g,%.9g\n", (long long)s->rows, so_far[RLS], so_far[PERSISTENCE], lately[RLS], lately[PERSISTENCE]);
+    if (s->every > 0 || now - s->shown > 2) {
+        s->shown = now;
+        fprintf(stderr, "row %lld  rmse %.5g, persistence %.5g; of the last %lld: %.5g, %.5g\n", (long long)s->rows, so_far[RLS], so_far[PERSISTENCE],
+                (long long)(s->scored - s->last), lately[RLS], lately[PERSISTENCE]);
+    }
+    s->last = s->scored;
+    s->next = s->scored + (s->every > 0 ? s->every : 1 + s->scored / 50);
+}
+
+static void table_row(const char *name, double rls, double persistence)
+{
+    printf("%-20s%16.9g%16.9g", name, rls, persistence);
+    if (persistence > 0) printf("%10.4g\n", rls / persistence);
+    else printf("%10s\n", "-");
+}
+
+static void table(const stream *s)
+{
+    printf("\nroot mean square error of predictions of the next row, %lld rows\n\n%-20s%16s%16s%10s\n", (long long)s->scored, "column", "rls", "persistence", "ratio");
+    for (int64_t j = 0; j < s->m; j++) table_row(target_name(s, j), rms(s->squares[RLS][j], s->scored), rms(s->squares[PERSISTENCE][j], s->scored));
+    table_row("all", rms(s->sum[RLS], s->scored * s->m), rms(s->sum[PERSISTENCE], s->scored * s->m));
+}
+
+static void end_reports(stream *s)
+{
+    if (s->scored > s->last) report(s);
+    table(s);
+    if (!s->curve) return;
+    close_file(s->curve, s->curve_path);
+    printf("\nrunning error: %s\n", s->curve_path);
+    figure("error", 2, "Predictions of the next row, all rows so far", "row", "root mean square error");
+}
+
+/* ---- predictions ---- */
+
+/* With predictions=- they have standard output for themselves: everything else goes to standard error. */
+static void open_predictions(stream *s)
+{
+    const char *path = args_text("predictions");
+    if (!*path) return;
+    if (strcmp(path, "-") == 0) {
+        s->predictions = fdopen(dup(STDOUT_FILENO), "w");
+        if (!s->predictions || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) die("cannot open standard output: %s", strerror(errno));
+    } else {
+        s->predictions = open_file(path, "w");
+    }
+    fputs("row", s->predictions);
+    for (int64_t j = 0; j < s->m; j++) fprintf(s->predictions, ",%s", target_name(s, j));
+    for (int64_t j = 0; j < s->m && s->errors; j++) fprintf(s->predictions, ",%s_se", target_name(s, j));
+    fputc('\n', s->predictions);
+}
+
+/* What was predicted for that row from key i of the block. */
+static void write_prediction(stream *s, int64_t i, int64_t row)
+{
+    if (!s->predictions) return;
+    fprintf(s->predictions, "%lld", (long long)row);
+    for (int64_t j = 0; j < s->m; j++) fprintf(s->predictions, ",%.12g", s->ahead[i * s->m + j]);
+    for (int64_t j = 0; j < s->m && s->errors; j++) fprintf(s->predictions, ",%.6g", s->error[i * s->m + j]);
+    fputc('\n', s->predictions);
+}
+
+/* From key i alone, on all pairs so far. */
+static void predict(stream *s, int64_t i)
+{
+    const mesaopt_view q = rows_view(s->key + i * s->d, 1, s->d, s->d), out = rows_view(s->ahead + i * s->m, 1, s->m, s->m);
+    const mesaopt_view error = rows_view(s->error + i * s->m, 1, s->m, s->m);
+    TRY(s->ctx, mesaopt_rls_predict(s->rls, &q, &out, s->errors ? &error : NULL));
+}
+
+/* Takes in the pairs of keys first .. last - 1 and the rows after them, and predicts from keys first + 1 .. last. */
+static void learn(stream *s, int64_t first, int64_t last)
+{
+    const int64_t step = s->errors ? 1 : last - first;         /* standard errors come one by one */
+    for (int64_t i = first; i < last; i++)
+        for (int64_t j = 0; j < s->m; j++) s->value[i * s->m + j] = s->key[(i + 1) * s->d + j] - (s->from_last ? s->key[i * s->d + j] : 0);
+    for (int64_t i = first; i < last; i += step) {
+        const mesaopt_view k = rows_view(s->key + i * s->d, step, s->d, s->d), q = rows_view(s->key + (i + 1) * s->d, step, s->d, s->d);
+        const mesaopt_view v = rows_view(s->value + i * s->m, step, s->m, s->m), out = rows_view(s->ahead + (i + 1) * s->m, step, s->m, s->m);
+        if (!s->errors) {
+            TRY(s->ctx, mesaopt_rls_step(s->rls, &q, &k, &v, NULL, NULL, &out));
+        } else {
+            TRY(s->ctx, mesaopt_rls_update(s->rls, &k, &v, NULL, NULL));
+            predict(s, i + 1);
+        }
+    }
+}
+
+/* ---- rows ---- */
+
+/* The prediction from key i beside the row after it. */
+static void score(stream *s, int64_t i)
+{
+    const double *x = s->key + (i + 1) * s->d, *before = s->key + i * s->d, *ahead = s->ahead + i * s->m;
+    double sum[KINDS] = {0};
+    for (int64_t j = 0; j < s->m; j++) {
+        const double e = ahead[j] - x[j], p = before[j] - x[j];
+        s->squares[RLS][j] += e * e, s->squares[PERSISTENCE][j] += p * p;
+        sum[RLS] += e * e, sum[PERSISTENCE] += p * p;
+    }
+    for (int k = 0; k < KINDS; k++) s->sum[k] += sum[k];
+    s->scored++;
+}
+
+/* The rest of a key whose row has been read: the rows before it. (The 1 at its end stays.) */
+static void stack(stream *s, int64_t i)
+{
+    memcpy(s->key + i * s->d + s->n, s->key + (i - 1) * s->d, (size_t)((s->lags - 1) * s->n) * sizeof(double));
+}
+
+/* The first `count` rows of the block. */
+static void absorb(stream *s, int64_t count)
+{
+    const int64_t complete = s->rows >= s->lags ? 0 : s->lags - s->rows;       /* first key with all its rows */
+    if (complete > 0 && complete <= count) predict(s, complete);
+    if (complete < count) learn(s, complete, count);
+    for (int64_t i = complete > 0 ? complete : 1; i <= count; i++) {
+        for (int64_t j = 0; j < s->m && s->from_last; j++) s->ahead[i * s->m + j] += s->key[i * s->d + j];
+        write_prediction(s, i, s->rows + i + 1);
+    }
+    const int64_t rows = s->rows;
+    for (int64_t i = complete; i < count; i++) {
+        s->rows = rows + i + 1;
+        score(s, i);
+        if (s->scored >= s->next) report(s);
+    }
+    s->rows = rows + count;
+    memcpy(s->key, s->key + count * s->d, (size_t)s->d * sizeof(double));
+    memcpy(s->ahead, s->ahead + count * s->m, (size_t)s->m * sizeof(double));
+    if (s->predictions) flush_file(s->predictions, args_text("predictions"));
+}
+
+/* To the end of the rows. A block ends where a reader would have to wait. */
+static void run(stream *s)
+{
+    int64_t count = 0;
+    for (int more = 1; more && !rows_stopped();) {
+        while (count < BLOCK && rows_next(&s->in, s->key + (count + 1) * s->d)) stack(s, ++count);
+        const int full = count == BLOCK;
+        if (count > 0) absorb(s, count);
+        count = 0;
+        if (!full) more = rows_fill(&s->in);
+    }
+}
+
+/* ---- saved states: FILE of mesaopt_rls_save, and FILE.stream with everything else, as text ---- */
+
+static void companion(const char *file, const char *suffix, char *path)
+{
+    if (snprintf(path, MAX_PATH, "%s%s", file, suffix) >= MAX_PATH) die("%s: the name is too long", file);
+}
+
+static void write_numbers(FILE *f, const double *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) fprintf(f, "%.17g%c", x[i], i + 1 < n ? ' ' : '\n');
+}
+
+static void save(stream *s, const char *file)
+{
+    char path[MAX_PATH], new[MAX_PATH];
+    companion(file, ".stream", path);
+    companion(file, ".stream.new", new);
+    TRY(s->ctx, mesaopt_rls_save(s->rls, file));
+    FILE *f = open_file(new, "w");
+    fputs("stream_rls 1\n", f);
+    for (int i = 0; i < SAME; i++) fprintf(f, "%s=%s\n", same_as_saved[i], args_text(same_as_saved[i]));
+    fprintf(f, "%lld columns\n", (long long)s->in.columns);
+    for (int64_t i = 0; i < s->in.columns; i++) fprintf(f, "%s\n", s->in.name[i]);
+    fprintf(f, "%lld rows, %lld scored\n", (long long)s->rows, (long long)s->scored);
+    write_numbers(f, s->key, s->d);
+    for (int k = 0; k < KINDS; k++) write_numbers(f, s->squares[k], s->m);
+    close_file(f, new);
+    if (rename(new, path) != 0) die("cannot write %s: %s", path, strerror(errno));
+    fprintf(stderr, "state after row %lld: %s\n", (long long)s->rows, file);
+}
+
+static void read_numbers(FILE *f, const char *path, double *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (fscanf(f, "%lf", &x[i]) != 1 || !isfinite(x[i])) die("%s: damaged: expected a finite number", path);
+}
+
+/* The next line without its end, for the caller to free; it has to be `text` unless that is NULL. */
+static char *saved_line(FILE *f, const char *path, const char *text)
+{
+    char *line = NULL;
+    size_t room = 0;
+    const ssize_t n = getline(&line, &room, f);
+    if (n > 0 && line[n - 1] == '\n') line[n - 1] = 0;
+    if (n < 0 || (text && strcmp(line, text) != 0)) die("%s: '%.80s', expected '%s' as in this command and its input", path, n < 0 ? "the end" : line, text ? text : "a name");
+    return line;
+}
+
+/* FILE.stream up to the names of columns, which an input without names takes over. */
+static FILE *load_names(stream *s, const char *file, char *path)
+{
+    char text[MAX_PATH];
+    companion(file, ".stream", path);
+    FILE *f = open_file(path, "r");
+    free(saved_line(f, path, "stream_rls 1"));
+    for (int i = 0; i < SAME; i++) {
+        snprintf(text, sizeof text, "%s=%s", same_as_saved[i], args_text(same_as_saved[i]));
+        free(saved_line(f, path, text));
+    }
+    snprintf(text, sizeof text, "%lld columns", (long long)s->in.columns);
+    free(saved_line(f, path, text));
+    for (int64_t i = 0; i < s->in.columns; i++) {
+        char *const name = saved_line(f, path, s->in.named ? s->in.name[i] : NULL);
+        free(s->in.name[i]);
+        s->in.name[i] = name;
+    }
+    return f;
+}
+
+static void load(stream *s, FILE *f, const char *file, const char *path)
+{
+    long long rows = 0, scored = 0;
+    double count = 0;
+    if (fscanf(f, "%lld rows, %lld scored", &rows, &scored) != 2 || rows < 1 || scored < 0 || scored != (rows > s->lags ? rows - s->lags : 0))
+        die("%s: damaged: expected the numbers of rows", path);
+    read_numbers(f, path, s->key, s->d);
+    for (int k = 0; k < KINDS; k++) {
+        read_numbers(f, path, s->squares[k], s->m);
+        for (int64_t j = 0; j < s->m; j++) s->sum[k] += s->squares[k][j];
+        s->reported[k] = s->sum[k];
+    }
+    fclose(f);
+    TRY(s->ctx, mesaopt_rls_open(s->lsq, file, &s->rls));
+    const mesaopt_view seen = {.data = &count, .shape = {1}, .stride = {1}, .ndim = 1, .dtype = MESAOPT_F64};
+    TRY(s->ctx, mesaopt_rls_get(s->rls, 1, (const int32_t[]){MESAOPT_RLS_ROWS}, &seen));
+    if (count != (double)scored) die("%s: of %lld rows, and %s of %.0f, expected two files that were saved together", path, scored, file, count);
+    s->rows = rows, s->scored = s->last = scored;
+}
+
+/* ---- all of it ---- */
+
+static void begin(stream *s, const mesaopt_settings *settings)
+{
+    const char *out = args_text("out"), *from = args_text("load");
+    char path[MAX_PATH];
+    rows_open(&s->in, args_text("file"), "ignore");
+    FILE *saved = *from ? load_names(s, from, path) : NULL;
+    s->n = s->in.used;
+    s->m = rows_first(&s->in, "targets");
+    s->d = s->lags * s->n + s->intercept;
+    s->key = numbers((BLOCK + 1) * s->d), s->value = numbers(BLOCK * s->m);
+    s->ahead = numbers((BLOCK + 1) * s->m), s->error = numbers((BLOCK + 1) * s->m);
+    for (int k = 0; k < KINDS; k++) s->squares[k] = numbers(s->m);
+    for (int64_t i = 1; i <= BLOCK + 1 && s->intercept; i++) s->key[i * s->d - 1] = 1;
+    TRY(s->ctx, mesaopt_lsq_plan(s->ctx, settings, s->d, s->m, &s->lsq));
+    if (saved) load(s, saved, from, path);
+    else TRY(s->ctx, mesaopt_rls_create(s->lsq, 1, NULL, &s->rls));
+    s->next = s->scored + (s->every > 0 ? s->every : 1);
+    s->shown = seconds();
+    open_predictions(s);
+    if (s->rows >= s->lags) {
+        predict(s, 0);
+        for (int64_t j = 0; j < s->m && s->from_last; j++) s->ahead[j] += s->key[j];
+        write_prediction(s, 0, s->rows + 1);
+    }
+    if (!*out) return;
+    make_folder(out);
+    out_path("error.csv", s->curve_path);
+    s->curve = open_file(s->curve_path, "w");
+    fputs("row,rls,persistence,rls_lately,persistence_lately\n", s->curve);
+}
+
+static void end(stream *s)
+{
+    if (s->scored == 0 && !rows_stopped())
+        die("%s: %lld row%s, expected at least %lld: one more than lags", s->in.path, (long long)s->rows, s->rows == 1 ? "" : "s", (long long)s->lags + 1);
+    if (s->predictions) close_file(s->predictions, args_text("predictions"));
+    if (s->scored > 0) end_reports(s);
+    if (*args_text("save") && s->rows > 0) save(s, args_text("save"));
+    if (rows_stopped()) fprintf(stderr, "stopped after row %lld\n", (long long)s->rows);
+    rows_close(&s->in);
+    double *const all[] = {s->key, s->value, s->ahead, s->error, s->squares[RLS], s->squares[PERSISTENCE]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    mesaopt_rls_free(s->rls);
+    mesaopt_lsq_free(s->lsq);
+}
+
+int main(int argc, char **argv)
+{
+    own_key own[] = {{"file", "-", "time series, oldest row first; -: standard input"}, {"targets", "", "columns to predict, names or numbers: a,b or 1,3; empty: all"},
+                     {"ignore", "", "columns to leave out, such as a date"}, {"lags", "1", "rows that a prediction is made from"},
+                     {"intercept", "1", "1: and from a constant"}, {"toward", "last", "what the ridge pulls a prediction to: last (the row before) or zero"},
+                     {"predictions", "", "file for a prediction of every row before it comes; -: standard output"},
+                     {"errors", "0", "1: with their standard errors (of the mean: rows scatter about it)"},
+                     {"every", "0", "rows between two reports; 0: more and more"}, {"save", "", "file for the state at the end"},
+                     {"load", "", "state to go on from"}, {"out", "stream_rls.out", "folder for error.csv and figure, made when missing; empty: none"},
+                     {NULL, NULL, NULL}};
+    stream s = {0};
+    args_begin(argc, argv, "Predicts the next row of a time series as its rows come in, and compares with persistence.", own);
+    args_hide(" lanes chunk solver tolerance iterations fallback ");
+    s.ctx = args_ctx();
+    const mesaopt_settings *settings = args_settings(MESAOPT_SCOPE_LSQ, "");
+    s.lags = args_int("lags", 1, 1000), s.intercept = (int)args_int("intercept", 0, 1);
+    s.errors = (int)args_int("errors", 0, 1), s.every = args_int("every", 0, INT64_MAX / 4);
+    s.from_last = strcmp(args_text("toward"), "last") == 0;
+    if (!s.from_last && strcmp(args_text("toward"), "zero") != 0) args_refuse("toward", "last or zero");
+    if (s.errors && !*args_text("predictions")) args_refuse("errors", "predictions= as well");
+    args_end();
+
+    begin(&s, settings);
+    run(&s);
+    end(&s);
+    mesaopt_ctx_free(s.ctx);
+    args_free();
+    return rows_stopped() ? 130 : 0;
+}
