@@ -60,8 +60,8 @@ double seconds(void);                                                       /* o
 
 /* ---- rows of numbers, from a text that may never end: rows.c, decimal.c ---- */
 
-/* Reads the decimal number at `text`, which something else than a digit ends: *out is what strtod makes of it in the C locale. The first character after the
- * number, or NULL when there is none (nan, inf and hexadecimal are none). */
+/* Reads the decimal number at `text`, which something else than a digit ends: *out is what strtod makes of it in the C locale. Returns where the number
+ * ends, or NULL when there is none (nan and inf are none). */
 const char *decimal_read(const char *text, double *out);
 
 /* A table as text: lines of as many cells in all, between commas, semicolons, tabs or spaces; the first line may name the columns. */

@@ -1,8 +1,8 @@
 /* decimal.c: reads decimal numbers as strtod does in the C locale, correctly rounded, several times faster; see common.h.
  *
- * A number is w 10^e with whole w. Up to w <= 2^53 and |e| <= 22 both w and 10^|e| are doubles, and one multiplication or division rounds once. Up to 19 digits
- * w still fits 64 bits, and for -27 <= e <= 0 so does 5^-e: the quotient w / 5^-e is taken to 63 bits and one more that says whether there was a remainder,
- * which is enough to round it correctly. What remains goes to strtod. */
+ * A number is w 10^e with whole w. Up to w <= 2^53 and |e| <= 22 both w and 10^|e| are doubles, and one multiplication or division rounds once. Up to 19
+ * digits w still fits 64 bits, and for -27 <= e <= 0 so does 5^-e: the quotient w / 5^-e is taken to 63 bits and one more that says whether there was a
+ * remainder, which is enough to round it correctly. What remains goes to strtod. */
 #include "common.h"
 #include <stdlib.h>
 #include <string.h>

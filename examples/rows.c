@@ -146,7 +146,8 @@ static _Noreturn void explain(const row_reader *r)
         column_text(r, i, column, sizeof column);
         if (cell.length == 0) die("%s:%lld: %s is empty, expected a number", r->path, line, column);
         const int shown = cell.length > SHOWN ? SHOWN : cell.length;
-        if (decimal_read(cell.text, &x) != cell.text + cell.length) die("%s:%lld: '%.*s' in %s, expected a finite number", r->path, line, shown, cell.text, column);
+        if (decimal_read(cell.text, &x) != cell.text + cell.length)
+            die("%s:%lld: '%.*s' in %s, expected a finite number", r->path, line, shown, cell.text, column);
         if (!(fabs(x) <= LARGEST)) die("%s:%lld: '%.*s' in %s, expected at most %g in size", r->path, line, shown, cell.text, column, LARGEST);
     }
     die("%s:%lld: quoted numbers, expected them without quotes", r->path, line);

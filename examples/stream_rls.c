@@ -3,12 +3,13 @@
  *   stream_rls file=weather.csv lags=3 gamma=0.999
  *   tail -f sensors.csv | stream_rls predictions=-
  *
- * The key of a row is the last `lags` rows and a constant 1; of x_{t+1} it predicts the change from x_t (toward=last) or x_{t+1} itself (toward=zero), which
- * is what the ridge pulls to 0. The ridge counts in squares of the data's units: below the sum of squares of a column, its rows decide. Nothing is predicted from rows that
- * come later: what is scored is the prediction made before a row was there, beside persistence, which says x_{t+1} = x_t. Memory does not grow with the rows.
+ * The key of a row is the last `lags` rows and a constant 1; of x_{t+1} it predicts the change from x_t (toward=last) or x_{t+1} itself (toward=zero),
+ * which is what the ridge pulls to 0. The ridge counts in squares of the data's units: above it, the sum of squares of a column decides. What is scored is
+ * the prediction that was made before a row was there, beside persistence, which says x_{t+1} = x_t. Memory does not grow with the rows.
  *
- * Input: numbers between commas, semicolons, tabs or spaces, with or without a line of names. With save=FILE the state goes to FILE and FILE.stream at the end or after Ctrl-C;
- * the same command with load=FILE goes on from there. Settings gamma (forgetting), window (only the last rows count) and ridge: mesaopt/rls.h. */
+ * Input: numbers between commas, semicolons, tabs or spaces, with or without a line of names. With save=FILE the state goes to FILE and FILE.stream at the
+ * end or after Ctrl-C; the same command with load=FILE goes on from there. Settings gamma (forgetting), window (only the last rows count) and ridge:
+ * mesaopt/rls.h. */
 #include "common.h"
 #include <errno.h>
 #include <math.h>
@@ -90,7 +91,8 @@ static void table_row(const char *name, double rls, double persistence)
 
 static void table(const stream *s)
 {
-    printf("\nroot mean square error of predictions of the next row, %lld rows\n\n%-20s%16s%16s%10s\n", (long long)s->scored, "column", "rls", "persistence", "ratio");
+    printf("\nroot mean square error of predictions of the next row, %lld rows\n\n", (long long)s->scored);
+    printf("%-20s%16s%16s%10s\n", "column", "rls", "persistence", "ratio");
     for (int64_t j = 0; j < s->m; j++) table_row(target_name(s, j), rms(s->squares[RLS][j], s->scored), rms(s->squares[PERSISTENCE][j], s->scored));
     table_row("all", rms(s->sum[RLS], s->scored * s->m), rms(s->sum[PERSISTENCE], s->scored * s->m));
 }
@@ -261,7 +263,8 @@ static char *saved_line(FILE *f, const char *path, const char *text)
     size_t room = 0;
     const ssize_t n = getline(&line, &room, f);
     if (n > 0 && line[n - 1] == '\n') line[n - 1] = 0;
-    if (n < 0 || (text && strcmp(line, text) != 0)) die("%s: '%.80s', expected '%s' as in this command and its input", path, n < 0 ? "the end" : line, text ? text : "a name");
+    if (n < 0 || (text && strcmp(line, text) != 0))
+        die("%s: '%.80s', expected '%s' as in this command and its input", path, n < 0 ? "the end" : line, text ? text : "a name");
     return line;
 }
 
@@ -342,7 +345,8 @@ static void begin(stream *s, const mesaopt_settings *settings)
 static void end(stream *s)
 {
     if (s->scored == 0 && !rows_stopped())
-        die("%s: %lld row%s, expected at least %lld: one more than lags", s->in.path, (long long)s->rows, s->rows == 1 ? "" : "s", (long long)s->lags + 1);
+        die("%s: %lld row%s, expected at least %lld: one more than lags", s->in.path, (long long)s->rows, s->rows == 1 ? "" : "s",
+            (long long)s->lags + 1);
     if (s->predictions) close_file(s->predictions, args_text("predictions"));
     if (s->scored > 0) end_reports(s);
     if (*args_text("save") && s->rows > 0) save(s, args_text("save"));
@@ -356,9 +360,11 @@ static void end(stream *s)
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {{"file", "-", "time series, oldest row first; -: standard input"}, {"targets", "", "columns to predict, names or numbers: a,b or 1,3; empty: all"},
+    own_key own[] = {{"file", "-", "time series, oldest row first; -: standard input"},
+                     {"targets", "", "columns to predict, names or numbers: a,b or 1,3; empty: all"},
                      {"ignore", "", "columns to leave out, such as a date"}, {"lags", "1", "rows that a prediction is made from"},
-                     {"intercept", "1", "1: and from a constant"}, {"toward", "last", "what the ridge pulls a prediction to: last (the row before) or zero"},
+                     {"intercept", "1", "1: and from a constant"},
+                     {"toward", "last", "what the ridge pulls a prediction to: last (the row before) or zero"},
                      {"predictions", "", "file for a prediction of every row before it comes; -: standard output"},
                      {"errors", "0", "1: with their standard errors (of the mean: rows scatter about it)"},
                      {"every", "0", "rows between two reports; 0: more and more"}, {"save", "", "file for the state at the end"},

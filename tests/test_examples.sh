@@ -414,5 +414,27 @@ yes 1,2,3,4 | head -n 1000000 > long.csv
 run 0 sh -c 'ulimit -v 24000; "$@"' sh "$bin/stream_rls" file=long.csv threads=1 out=; has out '999999 rows'
 check "stream_rls: a full disk is an error; a long file needs no memory"
 
+# ---- long_context ----
+
+long='context=3000 change=500 every=50 heads=2 dim=4 gamma=0.97 ridge=1e-3 noise=0.001'
+rm -rf typo
+run 0 "$bin/long_context" $long prefill=1 out=lc1
+for c in 'memory does not grow' 'the time of a token' 'prefill and decoding are one' 'a forget gate keeps up'; do has out "claim: $c"; done
+for c in 'memory does not grow' 'prefill and decoding are one' 'a forget gate keeps up'; do grep -A 3 "claim: $c" out | tail -n 1 | grep -qx holds || grep -A 3 "claim: $c" out >> wrong; done
+head -n 1 lc1/by_t.csv > head; echo 't,gamma=0.97,gamma=1,us_forgetting,us_without,resident_kb' | cmp head - >> wrong
+awk -F, 'NF != 6 || (NR > 1 && ($1 != 50 * (NR - 1) || $6 <= 0)) { print "by_t.csv:" NR ": " $0 } END { if (NR != 61) print "by_t.csv: " NR " lines" }' lc1/by_t.csv >> wrong
+# the map is new after every 500 tokens: both are wrong at once, and only the one that forgets is right soon after
+awk -F, '$1 > 500 && $1 % 500 == 50 && !($2 > 0.05 && $3 > 0.05) || $1 > 500 && $1 % 500 > 400 && !($2 < 1e-3 && $3 > 0.05) { print "by_t.csv:" NR ": " $0 }' lc1/by_t.csv >> wrong
+run 0 "$bin/long_context" $long prefill=500 threads=2 out=lc2; cut -d, -f1-3 lc2/by_t.csv | sed 1d > p; cut -d, -f1-3 lc1/by_t.csv | tail -n 50 > want; near p want 1e-4
+if command -v gnuplot > /dev/null; then has lc1/by_t.svg 'gamma=0.97'; fi
+for option in prefill=501 prefill=0 context=5 heads=0 gamma=2 window=5; do run 2 "$bin/long_context" $long prefill=1 $option out=typo; has err "${option%%=*}"; done
+run 2 "$bin/long_context" context=100 prefill=100 out=typo; has err 'prefill'
+[ ! -e typo ] || echo "a folder was made" >> wrong
+mkdir full6; ln -s /dev/full full6/by_t.csv; run 1 "$bin/long_context" $long prefill=1 out=full6; has err 'full6/by_t.csv: No space left on device'
+"$bin/long_context" context=16777216 every=16777216 out=lc3 > out 2> err & pid=$!
+for i in $(seq 100); do [ -e lc3/by_t.csv ] && break; sleep 0.1; done; sleep 0.3
+interrupt $pid; has err MESAOPT_E_INTERRUPTED
+check "long_context: constant memory, prefill and decoding as in one pass, the forget gate at work; Ctrl-C"
+
 echo "Examples: $passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -1,9 +1,10 @@
-"""stream_rls beside a NumPy loop of the same recursion over the same file: a prediction of every row from the row before it, by Sherman and Morrison's formula.
+"""stream_rls beside a NumPy loop of the same recursion over the same file: every row predicted from the one before it, by Sherman and Morrison's formula.
 
     peer_stream.py STREAM_RLS [ROWS COLUMNS [FORMAT [GAMMA [SETTING=VALUE ...]]]]
 
-Makes the file (x_{t+1} = A x_t + noise, A a rotation times 0.98; FORMAT of the numbers as in numpy.savetxt), and prints seconds of CPU time of both, reading the file
-included. Their root mean square errors have to agree to 1e-6 when GAMMA is 1: with forgetting the loop forgets its ridge as well, and in the end diverges."""
+Makes the file (x_{t+1} = A x_t + noise, A a rotation times 0.98; FORMAT of the numbers as in numpy.savetxt), and prints seconds of CPU time of both,
+reading included. Their root mean square errors have to agree to 1e-6 when GAMMA is 1: with forgetting the loop forgets its ridge as well, and in the end
+diverges."""
 import os
 import resource
 import subprocess
