@@ -44,7 +44,7 @@ static int read_more(row_reader *r)
     memmove(r->text, r->text + r->from, r->to - r->from);
     r->to -= r->from;
     r->from = 0;
-    if (r->to + 1 >= r->room) r->text = must_alloc(r->text, r->room = r->room ? 2 * r->room : FIRST_ROOM);
+    if (r->to + 1 >= r->room) r->text = must_alloc(r->text, r->room *= 2);
     while (!r->ended && !stopped) {
         if (!wait_for_text(r->file)) continue;
         const ssize_t n = read(r->file, r->text + r->to, r->room - r->to - 1);
@@ -114,7 +114,7 @@ static int64_t count_cells(const row_reader *r, char *c, const char *end, int64_
     *numbers = 0;
     for (int more = 1; more; n++) {
         more = next_cell(r, &c, end, &cell);
-        if (!r->place || r->place[n] >= 0) *numbers += cell.length == 0 || is_number(&cell);
+        if (!r->place || (n < r->columns && r->place[n] >= 0)) *numbers += cell.length == 0 || is_number(&cell);
     }
     return n;
 }
@@ -243,6 +243,7 @@ void rows_open(row_reader *r, const char *path, const char *ignore)
     const int pipe = strcmp(path, "-") == 0;
     *r = (row_reader){.path = pipe ? "standard input" : path, .separator = ',', .file = pipe ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)};
     if (r->file < 0) die("cannot open %s: %s", path, strerror(errno));
+    r->text = must_alloc(NULL, r->room = FIRST_ROOM);
     sigaction(SIGINT, &action, NULL);                   /* a second Ctrl-C ends the program at once */
     sigaction(SIGTERM, &action, NULL);
     first_line(r, ignore);

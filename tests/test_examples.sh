@@ -382,7 +382,7 @@ check "stream_rls: text, gaps, changing widths, nan, nothing at all: refused wit
 
 mkfifo pipe
 "$bin/stream_rls" file=pipe predictions=- save=live every=2 out=live.out > out 2> err & pid=$!
-exec 3> pipe
+exec 3<> pipe
 echo 'x,y' >&3
 for t in 1 2 3 4 5; do
     echo "$t,$((2 * t))" >&3
