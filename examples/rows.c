@@ -16,7 +16,7 @@ enum { FIRST_ROOM = 1 << 18, SHOWN = 40 };
 static const double LARGEST = 1e50;                     /* beyond, squares of squares would be infinite */
 static volatile sig_atomic_t stopped;
 
-static void stop(int number) { stopped = number; }
+static void take_signal(int number) { stopped = number; }
 
 int rows_stopped(void) { return stopped; }
 
@@ -239,7 +239,7 @@ static void first_line(row_reader *r, const char *ignore)
 
 void rows_open(row_reader *r, const char *path, const char *ignore)
 {
-    struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESETHAND | SA_RESTART};
+    struct sigaction action = {.sa_handler = take_signal, .sa_flags = SA_RESETHAND | SA_RESTART};
     const int pipe = strcmp(path, "-") == 0;
     *r = (row_reader){.path = pipe ? "standard input" : path, .separator = ',', .file = pipe ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)};
     if (r->file < 0) die("cannot open %s: %s", path, strerror(errno));

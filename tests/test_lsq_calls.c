@@ -1,4 +1,5 @@
-/* mesaopt_lsq as a call: the workspace that was asked for is enough, a long sequence can be stopped, and a solver that breaks down says so. */
+/* mesaopt_lsq as a call: the workspace that was asked for is enough, a long sequence can be stopped, digits that a small ridge costs come back, and
+ * a solver that breaks down says so. */
 #include "contexts.h"
 #include <math.h>
 #include <signal.h>
@@ -127,6 +128,38 @@ END_TEST
 
 /* ---- hardly any ridge ---- */
 
+/* Values that are a linear map of their keys: with many keys and next to no ridge, outputs are that map of the queries, however badly the first systems were posed. */
+START_TEST(digits_come_back_with_the_rank)
+{
+    static const char *const solvers[] = {"auto", "cholesky", "segments", "sherman_morrison"}, *const ridges[] = {"1e-2", "1e-4", "1e-6"};
+    enum { B = 16, LENGTH = 64, N = 16, COUNT = B * LENGTH * N };
+    static float q[COUNT], k[COUNT], v[COUNT], out[COUNT];
+    static double map[N][N], want[COUNT];
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    const mesaopt_view qs = DENSE(q, MESAOPT_F32, B, LENGTH, 1, N), ks = DENSE(k, MESAOPT_F32, B, LENGTH, 1, N), vs = DENSE(v, MESAOPT_F32, B, LENGTH, 1, N),
+                       os = DENSE(out, MESAOPT_F32, B, LENGTH, 1, N), maps = DENSE(map, MESAOPT_F64, N, N);
+    mesaopt_rng_normal(ctx, 1, 1, 0, 0, 1, &qs), mesaopt_rng_normal(ctx, 1, 2, 0, 0, 1, &ks), mesaopt_rng_normal(ctx, 1, 3, 0, 0, 1, &maps);
+    for (int i = 0; i < COUNT; i++) {
+        double value = want[i] = 0;
+        for (int j = 0; j < N; j++) value += map[i % N][j] * (double)k[i / N * N + j], want[i] += map[i % N][j] * (double)q[i / N * N + j];
+        v[i] = (float)value;
+    }
+    for (int i = 0; i < 4; i++)
+        for (int r = 0; r < 3; r++) {
+            char text[64];
+            double error = 0, norm = 0;
+            snprintf(text, sizeof text, "solver=%s ridge=%s", solvers[i], ridges[r]);
+            mesaopt_lsq *l = plan_from(ctx, text, N, N);
+            ck_assert_int_ge(mesaopt_lsq_forward(l, &qs, &ks, &vs, &os, 0, NULL, NULL), MESAOPT_OK);
+            for (int j = 0; j < COUNT; j++)
+                if (j / N % LENGTH >= LENGTH / 2) error += pow((double)out[j] - want[j], 2), norm += want[j] * want[j];
+            ck_assert_msg(sqrt(error / norm) < (r ? 2e-5 : 5e-3), "%s: %g", text, sqrt(error / norm));         /* the first: what the ridge shrinks */
+            mesaopt_lsq_free(l);
+        }
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 /* Fewer tokens than channels and a ridge far below rounding: no solver can be exact. One that breaks down does not keep quiet. */
 START_TEST(a_solver_that_breaks_down_says_so)
 {
@@ -163,6 +196,7 @@ Suite *test_lsq_calls_suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, workspace_is_what_was_said, 0, 4);
     tcase_add_loop_test(t, a_long_sequence_can_be_stopped, 0, 4);
+    tcase_add_test(t, digits_come_back_with_the_rank);
     tcase_add_test(t, a_solver_that_breaks_down_says_so);
     suite_add_tcase(s, t);
     return s;

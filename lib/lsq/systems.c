@@ -94,22 +94,26 @@ double systems_condition(const kern *k, int64_t n, int64_t d, mat K, mat beta, m
     for (int64_t i = 0; i < n; i++) {
         k->ratio(k->lanes, kern_at(k, norm, i), one, kern_at(k, norm, i));
         for (int l = 0; l < k->lanes; l++) {
-            const void *x = kern_at(k, norm, i);
-            const double c = k->size == 4 ? (double)((const float *)x)[l] : ((const double *)x)[l];
+            const double c = kern_real(k, norm, i * k->lanes + l);
             if (c > most) most = c;
         }
     }
     return most;
 }
 
+/* The solver of a region: where the bound leaves an inverse no digits to refine, a factor takes its place. */
 static enum mesa_solver pick(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n)
 {
     enum { SEGMENTS_PAY = 96 };
+    static const double FEW_DIGITS = 0x1p-6;
+    if (s->solver != MESA_AUTO && s->solver != MESA_SEGMENTS && s->solver != MESA_SHERMAN_MORRISON) return s->solver;
     const double d = (double)s->d, C = (double)(s->chunk < n ? s->chunk : n);
     const double condition = systems_condition(k, n, s->d, rows_from(k, s->s.K, t), rows_from(k, s->s.beta, t), rows_from(k, s->s.high, t), rows_from(k, s->s.low, t),
                                                w->H.now, s->d, s->ridge, w->norm);
+    const int lost = condition * (k->size == 4 ? 0x1p-23 : 0x1p-52) > FEW_DIGITS;
+    if (s->solver != MESA_AUTO) return lost ? MESA_CHOLESKY : s->solver;
     const double steps = 1 + 0.5 * sqrt(condition) * log(2 / s->tolerance);
-    const enum mesa_solver direct = k->size == 4 && s->d >= SEGMENTS_PAY && s->d <= SYSTEMS_LANES ? MESA_SEGMENTS : MESA_CHOLESKY;
+    const enum mesa_solver direct = k->size == 4 && !lost && s->d >= SEGMENTS_PAY && s->d <= SYSTEMS_LANES ? MESA_SEGMENTS : MESA_CHOLESKY;
     double cost = d * d * d / 6 + 3 * d * d;
     if (direct == MESA_SEGMENTS) cost = d * d * d / 32 + 9 * d * d;
     else if (k->lanes == 1 && s->d > SYSTEMS_LANES) cost *= 5;
@@ -158,7 +162,7 @@ int64_t systems_solve(const kern *k, const systems *s, void *ps, void *scratch, 
     carried_set(k, &w.H, s->H0);
     for (int64_t t = 0, m; t < T && !stream_stopped(&s->s); t += m) {
         m = T - t < region ? T - t : region;
-        failed += solve_region(k, s, ps, &w, s->solver == MESA_AUTO ? pick(k, s, &w, t, m) : s->solver, t, m, n, B, X, other, defect);
+        failed += solve_region(k, s, ps, &w, pick(k, s, &w, t, m), t, m, n, B, X, other, defect);
     }
     if (s->HT) carried_get(k, &w.H, s->HT);
     if (s->certificate.residual.p || s->certificate.condition.p) certify_all(k, s, ps, &w, B[0], X[0]);
