@@ -1,5 +1,5 @@
 # docs/figures/mesa-error.svg from the CSV of mesa_error.c; `make figures`.
-set terminal svg size 720,560 dynamic font 'Helvetica,14' background 'white'
+set terminal svg size 860,460 dynamic font 'Helvetica,14' background 'white'
 set title 'f32 against f64: 8 heads, d = 128, T = 120, weights and gates' noenhanced
 set xlabel 'condition number of H + diag(l)'
 set ylabel 'relative error'
@@ -11,7 +11,7 @@ set yrange [5e-8:1e-1]
 set tics nomirror
 set border 3
 set grid lc rgb '#dddddd'
-set key below horizontal maxcols 2 width 2 enhanced
+set key outside right center vertical Left reverse enhanced
 forward(x) = x > 335.5 ? 0.5 * x * 2.0**-24 : 1e-5
 plot forward(x) with lines lw 2 dt 3 lc rgb '#777777' title '0.5 kappa 2^{-24}, at least 10^{-5}', \
      10 * forward(x) with lines lw 2 dt 4 lc rgb '#777777' title 'ten times that', \
