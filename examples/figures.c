@@ -60,7 +60,7 @@ void figure(const char *name, int curves, const char *title, const char *x_label
     if (!drawing_begin(&d, name, title, x_label, y_label)) return;
     if (d.f) fprintf(d.f, "set yrange [0:*]\nset key autotitle columnhead noenhanced below\nset border 3\nset grid lc rgb '#dddddd'\n"
                           "set style line 1 lw 3 lc rgb '#1f6fb4'\nset style line 2 lw 3 dt 2 lc rgb '#e0711c'\n"
-                          "set style line 3 lw 2 dt 4 lc rgb '#777777'\nset style line 4 lw 2 lc rgb '#2a9d4e'\n"
+                          "set style line 3 lw 2 dt 4 lc rgb '#777777'\nset style line 4 lw 2 lc rgb '#2a9d4e'\nset style line 5 lw 2 dt 3 lc rgb '#8a4fb0'\n"
                           "plot for [i=2:%d] '%s.csv' using 1:i with lines ls i-1\n", curves + 1, name);
     drawing_end(&d);
 }
