@@ -128,20 +128,22 @@ static inline void update(mesaopt_rls *rls, rows *r, int from, int to)
     ck_assert_int_eq(mesaopt_rls_update(rls, &k, &v, &beta, &gate), MESAOPT_OK);
 }
 
-/* Row t through step, or update and predict; checks prediction and error against rows from .. t. */
+/* Row t through step, or update and predict; checks prediction and error against rows from .. t. bound infinite: rounding may leave nothing, and say so. */
 static inline void check_row(bench *b, int t, int from, int by_step, int with_error, double bound)
 {
     rows *r = &b->r;
+    mesaopt_status status;
     double out[DV], error[DV], want[DV], want_error[DV];
     const mesaopt_view q = DENSE(r->q[t], MESAOPT_F64, 1, 1, D), o = DENSE(out, MESAOPT_F64, 1, 1, DV), e = DENSE(error, MESAOPT_F64, 1, 1, DV);
     if (by_step) {
         const mesaopt_view k = DENSE(r->k[t], MESAOPT_F64, 1, 1, D), v = DENSE(r->v[t], MESAOPT_F64, 1, 1, DV);
         const mesaopt_view beta = DENSE(r->beta + t, MESAOPT_F64, 1, 1), gate = DENSE(r->log_gamma + t, MESAOPT_F64, 1, 1);
-        ck_assert_int_eq(mesaopt_rls_step(b->rls, &q, &k, &v, &beta, &gate, &o), MESAOPT_OK);
+        status = mesaopt_rls_step(b->rls, &q, &k, &v, &beta, &gate, &o);
     } else {
         update(b->rls, r, t, t + 1);
-        ck_assert_int_eq(mesaopt_rls_predict(b->rls, &q, &o, with_error ? &e : NULL), MESAOPT_OK);
+        status = mesaopt_rls_predict(b->rls, &q, &o, with_error ? &e : NULL);
     }
+    ck_assert(status == MESAOPT_OK || (isinf(bound) && status == MESAOPT_NOT_CONVERGED));
     const fit f = fit_of(r, from, t + 1);
     expect(&f, r->q[t], want, want_error);
     close_to(out, want, DV, bound, "prediction", t);

@@ -21,7 +21,7 @@ static mesaopt_lsq *plan_of(const char *name, const char *value)
 /* Elements that are wrong in themselves; inputs of the fixture are 1, 2, 3, .. */
 static double bad_number[8], halves[8] = {.5, .5, .5, .5, .5, .5, .5, .5}, minus[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
 static double endless[8] = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
-static double symmetric[8] = {2, 1, 1, 2, 2, 1, 1, 2};
+static double symmetric[8] = {2, 1, 1, 2, 2, 1, 1, 2}, indefinite[4] = {1, 5, 5, 1};
 
 static void lsq_plan_rows(void)
 {
@@ -108,6 +108,8 @@ static void lsq_operand_rows(mesaopt_lsq *l)
     BAD(MESAOPT_E_ARGUMENT, "h0: 3 at [0,0,1,0] and 2 across the diagonal, expected a symmetric matrix", FORWARD(1));
     with(0, MESAOPT_LSQ_H0, at(minus, 4, 1, 1, 2, 2));
     BAD(MESAOPT_E_ARGUMENT, "h0: -1 at [0,0,0,0], expected no negative number", FORWARD(1));
+    with(0, MESAOPT_LSQ_H0, at(indefinite, 4, 1, 1, 2, 2));
+    BAD(MESAOPT_E_ARGUMENT, "h0: 5 at [0,0,1,0] between diagonal elements 1 and 1, expected a positive semidefinite matrix", FORWARD(1));
     with(0, MESAOPT_LSQ_H0, at(symmetric, 4, 2, 1, 2, 2));
     BAD(MESAOPT_E_SHAPE, "h0: shape [2,1,2,2], expected [1,1,2,2]", FORWARD(1));
     with(0, MESAOPT_LSQ_S0, at(bad_number, 4, 1, 1, 2, 2));
@@ -222,6 +224,7 @@ static void rls_state_rows(mesaopt_rls *r, mesaopt_lsq *l)
     BAD(MESAOPT_E_ARGUMENT, "which: without key_state or value_state", mesaopt_rls_set(r, 1, both, &H));
     BAD(MESAOPT_E_ARGUMENT, "key_state: -1 at [0,0,0], expected no negative number", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){at(minus, 3, 1, 2, 2, 0), S}));
     BAD(MESAOPT_E_ARGUMENT, "key_state: 3 at [0,1,0] and 2 across the diagonal", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){S, S}));
+    BAD(MESAOPT_E_ARGUMENT, "key_state: 5 at [0,1,0] between", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){at(indefinite, 3, 1, 2, 2, 0), S}));
     BAD(MESAOPT_E_SHAPE, "value_state: ", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){H, f->x}));
     BAD(MESAOPT_E_NONFINITE, "value_state: not finite at [0,0,1]", mesaopt_rls_set(r, 2, both, (mesaopt_view[]){H, at(bad_number, 3, 1, 2, 2, 0)}));
     BAD(MESAOPT_E_ARGUMENT, "which[0]: rows, expected what can be set", mesaopt_rls_set(r, 1, &rows, &H));

@@ -23,7 +23,7 @@ typedef struct mesaopt_lsq mesaopt_lsq;
 #define MESAOPT_LSQ_BETA 1             /* [B, T, H]: sample weights b in [0, 1]; without: 1 */
 #define MESAOPT_LSQ_LOG_GAMMA 2        /* [B, T, H]: log g <= 0, minus infinity included; without: the setting gamma */
 #define MESAOPT_LSQ_RIDGE 3            /* [H, d]: l > 0; without: the setting ridge */
-#define MESAOPT_LSQ_H0 4               /* [N, H, d, d]: H before the first step, symmetric; without: 0. N: B, or the sequences of OFFSETS */
+#define MESAOPT_LSQ_H0 4               /* [N, H, d, d]: H before the first step, symmetric, positive semidefinite; without: 0. N: B, or the sequences of OFFSETS */
 #define MESAOPT_LSQ_S0 5               /* [N, H, d, dv]: S before the first step; without: 0 */
 #define MESAOPT_LSQ_OFFSETS 6          /* i64 [N + 1], rising from 0 to T, B = 1: sequence n is steps offsets[n] .. offsets[n+1] - 1; nothing crosses a boundary */
 /* Further outputs of mesaopt_lsq_forward: */

@@ -6,6 +6,9 @@
  * A handle holds `streams` such regressions side by side, as the heads of a layer that decodes token by token; one is the usual number elsewhere.
  * Rows are f32 or f64, states are held in double. With the setting window = W exactly the last W rows count.
  *
+ * Predictions come with MESAOPT_NOT_CONVERGED (> 0) when rounding has left hardly a digit of the ridge in some direction: keys far from 0 beside their spread
+ * should be centred.
+ *
  * A row and a prediction cost O(d_key (d_key + d_val)) without forgetting and window, with standard errors too, however many rows have been seen. A
  * row whose key stands out by orders of magnitude costs O(d_key^3): the first d_key rows on a ridge far smaller than the keys, say. With forgetting
  * or a window that is the cost of some rows together, and standard errors cost O(d_key^2) for each value. */
@@ -55,7 +58,7 @@ MESAOPT_API mesaopt_status mesaopt_rls_clear(mesaopt_rls *rls);
 /** Reads parts of the state: views[i] (f32 or f64) receives which[i], a MESAOPT_RLS_*. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_get(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
 
-/** Replaces the state: KEY_STATE and VALUE_STATE have to be given, WEIGHT and SQUARES (otherwise 0) may be. The number of rows is 0 then.
+/** Replaces the state: KEY_STATE (symmetric, positive semidefinite) and VALUE_STATE have to be given, WEIGHT and SQUARES (otherwise 0) may be. The number of rows is 0 then.
  *  MESAOPT_E_UNSUPPORTED with a window: such a state consists of its rows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
 

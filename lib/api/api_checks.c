@@ -55,6 +55,9 @@ static mesaopt_status check_row(mesaopt_ctx *ctx, const mesaopt_view *v, const c
         if (!(fabs(x - y) <= tolerance * (ii + jj)))
             return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s and %s across the diagonal, expected a symmetric matrix", name, number_text(x).text,
                         view_list(v->ndim, at).text, number_text(y).text);
+        if (!(fabs(x) <= sqrt(ii) * sqrt(jj) * (1 + 8 * tolerance)))
+            return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s between diagonal elements %s and %s, expected a positive semidefinite matrix", name, number_text(x).text,
+                        view_list(v->ndim, at).text, number_text(ii).text, number_text(jj).text);
     }
     return MESAOPT_OK;
 }

@@ -305,7 +305,7 @@ mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
     if (failed == 0) return MESAOPT_OK;
     int64_t at[MESAOPT_MAX_RANK];
     if (view_first_nonfinite(v->dout ? v->dq : v->out, at))
-        return fail(ctx, MESAOPT_NOT_CONVERGED, "ridge: %lld systems have no finite solution, expected a ridge that is not lost in the rounding of the keys' sums", failed);
+        return fail(ctx, MESAOPT_NOT_CONVERGED, "ridge: %lld systems have no finite solution, expected one that is not lost in the rounding of the keys' sums of squares, and these not to overflow", failed);
     return fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld systems within the iterations, %s", failed,
                 l->fallback ? "which Cholesky solved instead" : "which stay as they are");
 }

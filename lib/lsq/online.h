@@ -39,6 +39,7 @@ typedef struct online {
     int64_t filled, ready;
     double a;
     int fresh;                     /* R belongs to the base */
+    int singular;                  /* to rounding: R has hardly a digit in some direction */
     int64_t updates;               /* rows that R took in since it was factored */
     double total, *squares;        /* sum of weights, of weighted squares of values (dv) */
     double decay, clock;           /* sum of log gates: since the start, and since the last gate of 0 */

@@ -15,6 +15,7 @@ void base_empty(const online_plan *p, online *o)
     o->filled = o->ready = o->updates = o->kept = o->first = o->since = 0;
     o->a = 1;
     o->fresh = 1;
+    o->singular = 0;
     o->total = o->clock = 0;
     base_set_peaks(p, o);
     memset(o->spread, 0, (size_t)p->dv * sizeof(double));

@@ -4,7 +4,7 @@
 #include <math.h>
 
 enum { MOST_UPDATES = 32, MOST_STEPS = 64 };
-static const double MOST_CANCELLED = 1e4;
+static const double MOST_CANCELLED = 1e4, FEW_DIGITS = 0x1p-6;
 
 /* Along M^-1 k a row shrinks M^-1 by its pivot, and digits go with it. Keys of unit size on a ridge of 1, which begin with d, pass; the first d rows
  * on a small ridge and outliers do not. */
@@ -20,6 +20,11 @@ static void refresh(const online_plan *p, void *ps, const workspace *w, online *
     dense_mirror(d, sizeof(double), o->H);
     memcpy(w->U, o->H, (size_t)(d * d) * sizeof(double));
     dense_cholesky(p->k, ps, w->dense, d, o->ridge, w->U, d);
+    o->singular = 0;
+    for (int64_t i = 0; i < d; i++) {                          /* what rounding leaves of a pivot, 1 / U_ii^2, of its diagonal */
+        const double u = w->U[i * (d + 1)];
+        o->singular |= !((double)d * 0x1p-52 * (o->H[i * (d + 1)] + o->ridge[i]) * u * u < FEW_DIGITS);
+    }
     memset(o->R, 0, (size_t)(d * d) * sizeof(double));
     for (int64_t i = 0; i < d; i++) o->R[i * (d + 1)] = 1;
     dense_solve(p->k, ps, w->dense, d, w->U, d, d, o->R, d);
@@ -98,8 +103,9 @@ void inverse_update(const online_plan *p, void *ps, const workspace *w, online *
 
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o)
 {
-    if (o->fresh && !o->lost) prepare_rows(p, w, o);
-    if (o->fresh && !o->lost) return;
+    const int outdated = o->lost || (o->singular && o->filled > 0);       /* rows may have brought the digits back */
+    if (o->fresh && !outdated) prepare_rows(p, w, o);
+    if (o->fresh && !outdated) return;
     base_flush(p, ps, w, o);
     refresh(p, ps, w, o);
 }

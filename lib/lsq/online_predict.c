@@ -71,7 +71,7 @@ void online_step(const online_plan *p, void *ps, void *scratch, online *o, const
                  const double *q, double *out)
 {
     online_push(p, ps, scratch, o, key, value, weight, log_gate);
-    if (!o->fresh || o->a != 1 || o->ready + 1 != o->filled) {
+    if (!o->fresh || o->singular || o->a != 1 || o->ready + 1 != o->filled) {
         online_predict(p, ps, scratch, o, q, out, NULL);
         return;
     }

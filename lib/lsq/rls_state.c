@@ -90,6 +90,15 @@ static double scalar(const mesaopt_view *v, int64_t t, int64_t s, double otherwi
 
 typedef struct job { mesaopt_rls *r; const rls_rows *rows; int64_t T; double log_gamma; } job;
 
+enum { DONE = 1, DOUBTFUL = 2 };
+
+static double sum_of(const double *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i];
+    return sum;
+}
+
 static void run_stream(void *data, int64_t worker, int64_t s)
 {
     const job *j = data;
@@ -107,9 +116,10 @@ static void run_stream(void *data, int64_t worker, int64_t s)
         else if (rows->k) online_step(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma, w.query, w.out);
         else online_predict(&r->p, w.product, w.online, o, w.query, w.out, rows->error ? w.error : NULL);
         if (rows->q) write_row(rows->out, t, s, dv, w.out);
+        if (rows->q && (o->singular || !isfinite(sum_of(w.out, dv)))) r->done[s] = DOUBTFUL;
         if (rows->error) write_row(rows->error, t, s, dv, w.error);
     }
-    r->done[s] = 1;
+    if (!r->done[s]) r->done[s] = DONE;
 }
 
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
@@ -125,6 +135,10 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
     if (r->streams > 1 && (double)T * (double)r->streams * (double)(r->p.d * r->p.d) > WORTH_THREADS) parallel_run(ctx, r->streams, run_stream, &j);
     for (int64_t s = 0; s < r->streams; s++)
         if (!r->done[s]) run_stream(&j, 0, s);                 /* also what an interrupt left out */
+    for (int64_t s = 0; s < r->streams; s++)
+        if (r->done[s] == DOUBTFUL)
+            return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: the ridge is lost in the rounding of the keys' sums of squares, expected keys that are centred and of like "
+                        "size, or a larger ridge", (long long)s);
     return MESAOPT_OK;
 }
 
