@@ -3,9 +3,11 @@
  *   stream_rls file=weather.csv lags=3 gamma=0.999
  *   tail -f sensors.csv | stream_rls predictions=-
  *
- * The key of a row is the last `lags` rows and a constant 1; of x_{t+1} it predicts the change from x_t (toward=last) or x_{t+1} itself (toward=zero),
- * which is what the ridge pulls to 0. The ridge counts in squares of the data's units: above it, the sum of squares of a column decides. What is scored is
- * the prediction that was made before a row was there, beside persistence, which says x_{t+1} = x_t. Memory does not grow with the rows.
+ * All columns count from the first row: x_t is row t minus row 1 (which predictions add again), for sums of squares in double would leave no digits to
+ * a column that is large beside its changes, a time in seconds, say. The key of a row is the last `lags` of these rows and a constant 1; of x_{t+1} it
+ * predicts the change from x_t (toward=last) or x_{t+1} itself (toward=zero), which is what the ridge pulls to 0. The ridge counts in squares of the data's
+ * units: above it, the sum of squares of a column decides. What is scored is the prediction that was made before a row was there, beside persistence, which
+ * says x_{t+1} = x_t. Memory does not grow with the rows.
  *
  * Input: numbers between commas, semicolons, tabs or spaces, with or without a line of names. With save=FILE the state goes to FILE and FILE.stream at the
  * end or after Ctrl-C; the same command with load=FILE goes on from there. Settings gamma (forgetting), window (only the last rows count) and ridge:
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 enum { BLOCK = 256, RLS = 0, PERSISTENCE = 1, KINDS = 2 };
+static const double ABSURD = 1e100;            /* no prediction of numbers up to 1e50; the sum of its squares would soon be infinite */
 
 typedef struct stream {
     mesaopt_ctx *ctx;
@@ -26,6 +29,8 @@ typedef struct stream {
     row_reader in;
     int64_t n, m, lags, d;             /* columns, those predicted (the first ones), rows in a key, numbers in a key */
     int from_last, intercept, errors;
+    int unsolved;                      /* the library has no solution of full precision */
+    double *first;                     /* the first row: from here on it is subtracted from every row */
     double *key;                       /* BLOCK + 1 keys, each the newest row first: that of the last row before the block, then its rows' */
     double *value;                     /* BLOCK x m: what there was to predict */
     double *ahead, *error;             /* (BLOCK + 1) x m: predictions from these keys, and standard errors */
@@ -131,9 +136,30 @@ static void write_prediction(stream *s, int64_t i, int64_t row)
 {
     if (!s->predictions) return;
     fprintf(s->predictions, "%lld", (long long)row);
-    for (int64_t j = 0; j < s->m; j++) fprintf(s->predictions, ",%.12g", s->ahead[i * s->m + j]);
+    for (int64_t j = 0; j < s->m; j++) fprintf(s->predictions, ",%.15g", s->first[j] + s->ahead[i * s->m + j]);
     for (int64_t j = 0; j < s->m && s->errors; j++) fprintf(s->predictions, ",%.6g", s->error[i * s->m + j]);
     fputc('\n', s->predictions);
+}
+
+/* Completes the prediction of this row from key i, the last one so far when `last`, and writes it. */
+static void finish_prediction(stream *s, int64_t i, int64_t row, int last)
+{
+    int good = !(last && s->unsolved);
+    for (int64_t j = 0; j < s->m; j++) {
+        if (s->from_last) s->ahead[i * s->m + j] += s->key[i * s->d + j];
+        good &= fabs(s->ahead[i * s->m + j]) < ABSURD;             /* nan is not */
+    }
+    if (!good)
+        die("%s: no prediction of row %lld: the sums over the rows before it leave no digits beside ridge=; expected a larger ridge, or ignore= with a "
+            "column that is much larger than the others or depends on them", s->in.path, (long long)row);
+    write_prediction(s, i, row);
+}
+
+/* What TRY does, and keeps in mind when there was no solution: finish_prediction knows the row. */
+static void solve(stream *s, mesaopt_status status, const char *call)
+{
+    must(s->ctx, status, call);
+    s->unsolved |= status == MESAOPT_NOT_CONVERGED;
 }
 
 /* From key i alone, on all pairs so far. */
@@ -141,7 +167,7 @@ static void predict(stream *s, int64_t i)
 {
     const mesaopt_view q = rows_view(s->key + i * s->d, 1, s->d, s->d), out = rows_view(s->ahead + i * s->m, 1, s->m, s->m);
     const mesaopt_view error = rows_view(s->error + i * s->m, 1, s->m, s->m);
-    TRY(s->ctx, mesaopt_rls_predict(s->rls, &q, &out, s->errors ? &error : NULL));
+    solve(s, mesaopt_rls_predict(s->rls, &q, &out, s->errors ? &error : NULL), "mesaopt_rls_predict");
 }
 
 /* Takes in the pairs of keys first .. last - 1 and the rows after them, and predicts from keys first + 1 .. last. */
@@ -154,9 +180,9 @@ static void learn(stream *s, int64_t first, int64_t last)
         const mesaopt_view k = rows_view(s->key + i * s->d, step, s->d, s->d), q = rows_view(s->key + (i + 1) * s->d, step, s->d, s->d);
         const mesaopt_view v = rows_view(s->value + i * s->m, step, s->m, s->m), out = rows_view(s->ahead + (i + 1) * s->m, step, s->m, s->m);
         if (!s->errors) {
-            TRY(s->ctx, mesaopt_rls_step(s->rls, &q, &k, &v, NULL, NULL, &out));
+            solve(s, mesaopt_rls_step(s->rls, &q, &k, &v, NULL, NULL, &out), "mesaopt_rls_step");
         } else {
-            TRY(s->ctx, mesaopt_rls_update(s->rls, &k, &v, NULL, NULL));
+            solve(s, mesaopt_rls_update(s->rls, &k, &v, NULL, NULL), "mesaopt_rls_update");
             predict(s, i + 1);
         }
     }
@@ -178,10 +204,13 @@ static void score(stream *s, int64_t i)
     s->scored++;
 }
 
-/* The rest of a key whose row has been read: the rows before it. (The 1 at its end stays.) */
+/* A key whose row has been read: that row minus the first one, and the rows before it. (The 1 at its end stays.) */
 static void stack(stream *s, int64_t i)
 {
-    memcpy(s->key + i * s->d + s->n, s->key + (i - 1) * s->d, (size_t)((s->lags - 1) * s->n) * sizeof(double));
+    double *const row = s->key + i * s->d;
+    if (s->rows + i == 1) memcpy(s->first, row, (size_t)s->n * sizeof(double));
+    for (int64_t j = 0; j < s->n; j++) row[j] -= s->first[j];
+    memcpy(row + s->n, s->key + (i - 1) * s->d, (size_t)((s->lags - 1) * s->n) * sizeof(double));
 }
 
 /* The first `count` rows of the block. */
@@ -190,10 +219,7 @@ static void absorb(stream *s, int64_t count)
     const int64_t complete = s->rows >= s->lags ? 0 : s->lags - s->rows;       /* first key with all its rows */
     if (complete > 0 && complete <= count) predict(s, complete);
     if (complete < count) learn(s, complete, count);
-    for (int64_t i = complete > 0 ? complete : 1; i <= count; i++) {
-        for (int64_t j = 0; j < s->m && s->from_last; j++) s->ahead[i * s->m + j] += s->key[i * s->d + j];
-        write_prediction(s, i, s->rows + i + 1);
-    }
+    for (int64_t i = complete > 0 ? complete : 1; i <= count; i++) finish_prediction(s, i, s->rows + i + 1, i == count);
     const int64_t rows = s->rows;
     for (int64_t i = complete; i < count; i++) {
         s->rows = rows + i + 1;
@@ -238,11 +264,12 @@ static void save(stream *s, const char *file)
     companion(file, ".stream.new", new);
     TRY(s->ctx, mesaopt_rls_save(s->rls, file));
     FILE *f = open_file(new, "w");
-    fputs("stream_rls 1\n", f);
+    fputs("stream_rls 2\n", f);
     for (int i = 0; i < SAME; i++) fprintf(f, "%s=%s\n", same_as_saved[i], args_text(same_as_saved[i]));
     fprintf(f, "%lld columns\n", (long long)s->in.columns);
     for (int64_t i = 0; i < s->in.columns; i++) fprintf(f, "%s\n", s->in.name[i]);
     fprintf(f, "%lld rows, %lld scored\n", (long long)s->rows, (long long)s->scored);
+    write_numbers(f, s->first, s->n);
     write_numbers(f, s->key, s->d);
     for (int k = 0; k < KINDS; k++) write_numbers(f, s->squares[k], s->m);
     close_file(f, new);
@@ -274,7 +301,7 @@ static FILE *load_names(stream *s, const char *file, char *path)
     char text[MAX_PATH];
     companion(file, ".stream", path);
     FILE *f = open_file(path, "r");
-    free(saved_line(f, path, "stream_rls 1"));
+    free(saved_line(f, path, "stream_rls 2"));
     for (int i = 0; i < SAME; i++) {
         snprintf(text, sizeof text, "%s=%s", same_as_saved[i], args_text(same_as_saved[i]));
         free(saved_line(f, path, text));
@@ -295,6 +322,7 @@ static void load(stream *s, FILE *f, const char *file, const char *path)
     double count = 0;
     if (fscanf(f, "%lld rows, %lld scored", &rows, &scored) != 2 || rows < 1 || scored < 0 || scored != (rows > s->lags ? rows - s->lags : 0))
         die("%s: damaged: expected the numbers of rows", path);
+    read_numbers(f, path, s->first, s->n);
     read_numbers(f, path, s->key, s->d);
     for (int k = 0; k < KINDS; k++) {
         read_numbers(f, path, s->squares[k], s->m);
@@ -320,7 +348,7 @@ static void begin(stream *s, const mesaopt_settings *settings)
     s->n = s->in.used;
     s->m = rows_first(&s->in, "targets");
     s->d = s->lags * s->n + s->intercept;
-    s->key = numbers((BLOCK + 1) * s->d), s->value = numbers(BLOCK * s->m);
+    s->first = numbers(s->n), s->key = numbers((BLOCK + 1) * s->d), s->value = numbers(BLOCK * s->m);
     s->ahead = numbers((BLOCK + 1) * s->m), s->error = numbers((BLOCK + 1) * s->m);
     for (int k = 0; k < KINDS; k++) s->squares[k] = numbers(s->m);
     for (int64_t i = 1; i <= BLOCK + 1 && s->intercept; i++) s->key[i * s->d - 1] = 1;
@@ -332,8 +360,7 @@ static void begin(stream *s, const mesaopt_settings *settings)
     open_predictions(s);
     if (s->rows >= s->lags) {
         predict(s, 0);
-        for (int64_t j = 0; j < s->m && s->from_last; j++) s->ahead[j] += s->key[j];
-        write_prediction(s, 0, s->rows + 1);
+        finish_prediction(s, 0, s->rows + 1, 1);
     }
     if (!*out) return;
     make_folder(out);
@@ -352,7 +379,7 @@ static void end(stream *s)
     if (*args_text("save") && s->rows > 0) save(s, args_text("save"));
     if (rows_stopped()) fprintf(stderr, "stopped after row %lld\n", (long long)s->rows);
     rows_close(&s->in);
-    double *const all[] = {s->key, s->value, s->ahead, s->error, s->squares[RLS], s->squares[PERSISTENCE]};
+    double *const all[] = {s->first, s->key, s->value, s->ahead, s->error, s->squares[RLS], s->squares[PERSISTENCE]};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     mesaopt_rls_free(s->rls);
     mesaopt_lsq_free(s->lsq);
@@ -363,8 +390,8 @@ int main(int argc, char **argv)
     own_key own[] = {{"file", "-", "time series, oldest row first; -: standard input"},
                      {"targets", "", "columns to predict, names or numbers: a,b or 1,3; empty: all"},
                      {"ignore", "", "columns to leave out, such as a date"}, {"lags", "1", "rows that a prediction is made from"},
-                     {"intercept", "1", "1: and from a constant"},
-                     {"toward", "last", "what the ridge pulls a prediction to: last (the row before) or zero"},
+                     {"intercept", "1", "1: and from a constant (columns count from the first row)"},
+                     {"toward", "last", "what the ridge pulls a prediction to: last (the row before) or zero (of columns that count from the first row)"},
                      {"predictions", "", "file for a prediction of every row before it comes; -: standard output"},
                      {"errors", "0", "1: with their standard errors (of the mean: rows scatter about it)"},
                      {"every", "0", "rows between two reports; 0: more and more"}, {"save", "", "file for the state at the end"},

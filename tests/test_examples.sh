@@ -258,14 +258,17 @@ check "probe_file: layers of a file by pattern or list; what is missing, too sho
 
 # ---- stream_rls ----
 
-# Two columns that depend on each other's past, with noise; then what stream_rls has to say of them, by normal equations solved anew for every row.
+# Two columns that depend on each other's past, with noise; then what stream_rls has to say of them, by normal equations solved anew for every row,
+# of rows minus the first one.
 awk 'BEGIN { srand(7); a = 1; b = 0; for (t = 0; t < 600; t++) { c = 0.9 * a - 0.4 * b + rand() - 0.5; b = 0.4 * a + 0.9 * b + rand() - 0.5; a = c; printf "%.9g,%.15g\n", a, b } }' > two.csv
 awk -F, -v ridge=0.5 -v gamma=0.98 '
+    NR == 1 { first = $1; second = $2 }
+    { $1 -= first; $2 -= second }
     NR > 1 {
         det = (h11 + ridge) * (h22 + ridge) - h12 * h12
         u = ((h22 + ridge) * p - h12 * q) / det; v = ((h11 + ridge) * q - h12 * p) / det
         x = s11 * u + s21 * v; y = s12 * u + s22 * v
-        printf "%d,%.12g,%.12g\n", NR, x, y > "ahead.csv"
+        printf "%d,%.12g,%.12g\n", NR, x + first, y + second > "ahead.csv"
         e += ($1 - x)^2; f += ($2 - y)^2; m += ($1 - p)^2; n += ($2 - q)^2
         h11 = gamma * h11 + p * p; h12 = gamma * h12 + p * q; h22 = gamma * h22 + q * q
         s11 = gamma * s11 + p * $1; s12 = gamma * s12 + p * $2; s21 = gamma * s21 + q * $1; s22 = gamma * s22 + q * $2
@@ -306,12 +309,30 @@ run 0 "$bin/stream_rls" file=form6 targets=right out=; numbers out | head -n 1 >
 run 0 "$bin/stream_rls" file=form6 targets=2,left out=; numbers out > o; { sed -n 2p want; sed -n 1p want; } > w; head -n 2 o | cmp - w >> wrong
 check "stream_rls: standard input, header, separators, line ends, columns left out: the same numbers"
 
-: > form9; awk -F, 'NR > 2 { print $1 "," $2 "," a "," b "," c "," d } { c = a; d = b; a = $1; b = $2 }' two.csv > form9
-run 0 "$bin/stream_rls" file=two.csv lags=3 predictions=p5.csv out=
+# The first row three times, for columns count from it.
+{ sed -n '1p;1p' two.csv; cat two.csv; } > four.csv
+awk -F, 'NR > 2 { print $1 "," $2 "," a "," b "," c "," d } { c = a; d = b; a = $1; b = $2 }' four.csv > form9
+run 0 "$bin/stream_rls" file=four.csv lags=3 predictions=p5.csv out=
 run 0 "$bin/stream_rls" file=form9 targets=1,2 predictions=p6.csv out=
 sed 1d p5.csv | cut -d, -f2,3 > p; sed 1d p6.csv | cut -d, -f2,3 > want; near p want 1e-9
 [ "$(sed -n 2p p5.csv | cut -d, -f1)" = 4 ] || sed -n 2p p5.csv >> wrong
 check "stream_rls: lags=3 is a series with two earlier rows in every row"
+
+# Far from 0: sums in double still tell the rows apart, and an exact line is followed exactly.
+awk -F, '{ printf "%.17g,%.17g\n", $1 + 1e8, $2 - 3e8 }' two.csv > far.csv
+for options in "" "lags=2 gamma=0.97" "toward=zero window=40" "intercept=0 targets=2"; do
+    run 0 "$bin/stream_rls" file=two.csv $options out=; numbers out > want
+    run 0 "$bin/stream_rls" file=far.csv $options predictions=p7.csv out=; numbers out > o; near o want 1e-6
+done
+awk -F, '{ printf "%d,%s\n", 1700000000 + 60 * NR, $0 }' two.csv > clock.csv; head -n 300 clock.csv > part1; tail -n +301 clock.csv > part2
+run 0 "$bin/stream_rls" file=clock.csv predictions=p7.csv out=; summary out > whole; awk '$1 == 1 && $3 != 60 || $1 == 1 && $2 > 6' whole >> wrong
+tail -n 1 p7.csv | awk -F, '{ d = $2 - 1700000000 - 60 * 601; if (d > 1 || d < -1) print "the clock of row 601: " $2 }' >> wrong
+run 0 "$bin/stream_rls" file=part1 save=state out=; run 0 "$bin/stream_rls" file=part2 load=state out=; summary out > o; near o whole 1e-6
+# What no double can hold all the same: 1e40 beside 1, or a column and its double.
+awk -F, '{ printf "%s,%.17g\n", $0, 1e40 * $2 * NR }' two.csv > wide.csv
+run 1 "$bin/stream_rls" file=wide.csv predictions=p7.csv ridge=1e-30 out= save=none-yet; has err 'wide.csv: no prediction of row '; has err 'a larger ridge'; has err 'ignore='
+! grep -qi 'nan\|inf' p7.csv out || echo "nan among predictions or in the table" >> wrong; [ ! -e none-yet ] || echo "nan was saved" >> wrong
+check "stream_rls: columns count from the first row; what is not finite ends it with the row's number"
 
 for options in "" "gamma=0.97 lags=4" "window=50 targets=2" "lags=2 intercept=0 toward=zero errors=1"; do
     run 0 "$bin/stream_rls" file=two.csv $options predictions=p1.csv out=; summary out > whole; sed 1d p1.csv > want
