@@ -422,6 +422,31 @@ done
 printf 'x,z\n6,12\n7,14\n' > rest; run 1 "$bin/stream_rls" file=rest load=live out=; has err "expected 'z'"
 check "stream_rls: on a pipe a prediction follows every row at once; Ctrl-C leaves table and state"
 
+# Nothing that is read is written to, and no two outputs are one file, whatever their names.
+cp two.csv in.csv; ln -s in.csv link.csv; ln in.csv hard.csv; mkdir -p sub; rm -rf typo
+for options in 'predictions=in.csv' 'save=in.csv' 'save=./in.csv' 'predictions=sub/../in.csv' 'predictions=link.csv' 'save=hard.csv' \
+    'save=fresh predictions=fresh' 'save=fresh predictions=./fresh' 'save=fresh predictions=sub/../fresh.stream' 'save=fresh predictions=fresh.stream.new' \
+    'load=state predictions=state.stream' 'load=state save=state predictions=state' 'out=sub predictions=sub/error.csv' 'load=state save=state.stream'; do
+    rm -f sub/error.csv; case $options in out=*) ;; *) options="$options out=typo" ;; esac
+    cp state kept; cp state.stream kept.stream
+    run 2 "$bin/stream_rls" file=in.csv lags=2 intercept=0 toward=zero $options; has err 'expected a file of its own'; same in.csv two.csv; same state kept; same state.stream kept.stream
+done
+run 2 sh -c '"$1" save=in.csv out=typo < in.csv' sh "$bin/stream_rls"; has err 'in.csv is that of file= as well'; same in.csv two.csv
+run 2 sh -c '"$1" file=in.csv predictions=- out=typo >> in.csv' sh "$bin/stream_rls"; same in.csv two.csv
+[ ! -e fresh ] && [ ! -e typo ] && [ ! -e fresh.stream ] || echo "something was made" >> wrong
+run 0 "$bin/stream_rls" file=in.csv save=fresh predictions=fresh.csv out=new; run 0 "$bin/stream_rls" file=in.csv load=fresh save=fresh out=
+check "stream_rls: input, state, predictions and running error are different files"
+
+# A state that cannot be written in the end is refused before the first row.
+printf '1\nx\n' > bad.csv; mkdir -p sub/d
+run 1 "$bin/stream_rls" file=bad.csv save=none/s predictions=gone.csv out=typo; has err 'save: cannot write none/s to folder none/: No such file'
+run 1 "$bin/stream_rls" file=bad.csv save=two.csv/s out=typo; has err 'save: cannot write two.csv/s'
+run 1 "$bin/stream_rls" file=bad.csv save=sub/d out=typo; has err 'not a regular file'
+if [ "$(id -u)" != 0 ]; then chmod a-w sub/d; run 1 "$bin/stream_rls" file=bad.csv save=sub/d/s out=typo; has err 'Permission denied'; chmod u+w sub/d; fi
+[ ! -e typo ] && [ ! -e gone.csv ] || echo "something was made" >> wrong
+for s in run/here/s run/s; do rm -rf run; run 0 "$bin/stream_rls" file=two.csv out=run/here save=$s; [ -s $s.stream ] || echo "no $s.stream" >> wrong; done
+check "stream_rls: whether the folder of save= can be written is known before the first row"
+
 mkdir full5; ln -s /dev/full full5/error.csv; ln -s /dev/full full5/s.stream.new
 run 1 "$bin/stream_rls" file=two.csv out=full5; has err 'full5/error.csv: No space left on device'
 run 1 "$bin/stream_rls" file=two.csv out= predictions=/dev/full; has err '/dev/full: No space left on device'
