@@ -30,6 +30,8 @@ typedef struct stream {
     row_reader in;
     int64_t n, m, lags, d;             /* columns, those predicted (the first ones), rows in a key, numbers in a key */
     int from_last, intercept, errors;
+    double ridge;
+    int ridge_told;                    /* on the command line; a state knows its own */
     int unsolved;                      /* the library has no solution of full precision */
     double *first;                     /* the first row: from here on it is subtracted from every row */
     double *key;                       /* BLOCK + 1 keys, each the newest row first: that of the last row before the block, then its rows' */
@@ -328,7 +330,7 @@ static void save(stream *s, const char *file)
     FILE *f = open_file(new, "w");
     fputs("stream_rls 2\n", f);
     for (int i = 0; i < SAME; i++) fprintf(f, "%s=%s\n", same_as_saved[i], args_text(same_as_saved[i]));
-    fprintf(f, "%lld columns\n", (long long)s->in.columns);
+    fprintf(f, "ridge=%.15g\n%lld columns\n", s->ridge, (long long)s->in.columns);
     for (int64_t i = 0; i < s->in.columns; i++) fprintf(f, "%s\n", s->in.name[i]);
     fprintf(f, "%lld rows, %lld scored\n", (long long)s->rows, (long long)s->scored);
     write_numbers(f, s->first, s->n);
@@ -368,6 +370,10 @@ static FILE *load_names(stream *s, const char *file, char *path)
         snprintf(text, sizeof text, "%s=%s", same_as_saved[i], args_text(same_as_saved[i]));
         free(saved_line(f, path, text));
     }
+    snprintf(text, sizeof text, "ridge=%.15g", s->ridge);
+    char *const ridge = saved_line(f, path, s->ridge_told ? text : NULL);
+    if (sscanf(ridge, "ridge=%lf", &s->ridge) != 1) die("%s: damaged: expected ridge=", path);
+    free(ridge);
     snprintf(text, sizeof text, "%lld columns", (long long)s->in.columns);
     free(saved_line(f, path, text));
     for (int64_t i = 0; i < s->in.columns; i++) {
@@ -464,6 +470,8 @@ int main(int argc, char **argv)
     args_hide(" lanes chunk solver tolerance iterations fallback ");
     s.ctx = args_ctx();
     const mesaopt_settings *settings = args_settings(MESAOPT_SCOPE_LSQ, "");
+    TRY(s.ctx, mesaopt_settings_get_float(settings, MESAOPT_KEY_RIDGE, &s.ridge));
+    for (int i = 1; i < argc; i++) s.ridge_told |= strncmp(argv[i], "ridge=", 6) == 0;
     s.lags = args_int("lags", 1, 1000), s.intercept = (int)args_int("intercept", 0, 1);
     s.errors = (int)args_int("errors", 0, 1), s.every = args_int("every", 0, INT64_MAX / 4);
     s.from_last = strcmp(args_text("toward"), "last") == 0;

@@ -356,6 +356,7 @@ refused "expected 'lags=3'" file=part2 lags=3
 refused "expected 'toward=last'" file=part2 toward=last
 cut -d, -f1-3 form9 > three; refused "expected '3 columns'" file=three
 refused 'mesaopt.gamma' file=part2 gamma=0.5
+refused "'ridge=1', expected 'ridge=0.5'" file=part2 ridge=0.5
 refused 'none.stream' file=part2 load=none
 refused 'empty, expected rows' file=/dev/null
 sed 's/,/,x/' part2 > bad.csv; refused "bad.csv:1: 'x" file=bad.csv
@@ -365,6 +366,13 @@ sed 's/^600 rows, 598 scored/599 rows, 597 scored/' kept.stream > other.stream; 
 sed '$d' kept.stream > other.stream; refused 'other.stream: damaged' file=part2 load=other
 sed 1d kept.stream > other.stream; refused 'other.stream:' file=part2 load=other
 head -c 300 kept > other; cp kept.stream other.stream; refused MESAOPT_E_FORMAT file=part2 load=other
+sed '/^ridge=/d' kept.stream > other.stream; cp kept other; refused 'expected ridge=' file=part2 load=other
+# the ridge of a state stays, and may be told once more
+run 0 "$bin/stream_rls" file=two.csv ridge=0.3 out=; summary out > whole; head -n 299 two.csv > part1; tail -n +300 two.csv > part2
+for ridge in ridge=0.3 ''; do
+    run 0 "$bin/stream_rls" file=part1 ridge=0.3 save=s3 out=
+    run 0 "$bin/stream_rls" file=part2 $ridge load=s3 save=s3 out=; summary out > o; near o whole 1e-9; has s3.stream 'ridge=0.3'
+done
 rm -rf typo
 check "stream_rls: other keys, other columns, damaged states, bad rows: refused, and the state is as it was"
 
