@@ -235,19 +235,6 @@ static void absorb(stream *s, int64_t count)
     if (s->predictions) flush_file(s->predictions, args_text("predictions"));
 }
 
-/* To the end of the rows. A block ends where a reader would have to wait. */
-static void run(stream *s)
-{
-    int64_t count = 0;
-    for (int more = 1; more && !rows_stopped();) {
-        while (count < BLOCK && rows_next(&s->in, s->key + (count + 1) * s->d)) stack(s, ++count);
-        const int full = count == BLOCK;
-        if (count > 0) absorb(s, count);
-        count = 0;
-        if (!full) more = rows_fill(&s->in);
-    }
-}
-
 /* ---- files: what is written is nothing that is read, and no two are one ---- */
 
 typedef struct named_file { const char *key; char path[MAX_PATH]; int standard, found; struct stat stat; } named_file;
@@ -406,6 +393,21 @@ static void load(stream *s, FILE *f, const char *file, const char *path)
 }
 
 /* ---- all of it ---- */
+
+/* To the end of the rows. A block ends where a reader would have to wait. The state of the rows before a line that ends the program is a good one. */
+static void run(stream *s)
+{
+    const int64_t loaded = s->rows;
+    int64_t count = 0;
+    for (int more = 1; more && !rows_stopped();) {
+        while (count < BLOCK && rows_next(&s->in, s->key + (count + 1) * s->d)) stack(s, ++count);
+        const int full = count == BLOCK;
+        if (count > 0) absorb(s, count);
+        count = 0;
+        if (s->in.bad && s->rows > loaded && *args_text("save")) save(s, args_text("save"));
+        if (!full) more = rows_fill(&s->in);
+    }
+}
 
 static void begin(stream *s, const mesaopt_settings *settings)
 {
