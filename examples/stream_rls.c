@@ -10,8 +10,8 @@
  * says x_{t+1} = x_t. Memory does not grow with the rows.
  *
  * Input: numbers between commas, semicolons, tabs or spaces, with or without a line of names. With save=FILE the state goes to FILE and FILE.stream at the
- * end or after Ctrl-C; the same command with load=FILE goes on from there. Settings gamma (forgetting), window (only the last rows count) and ridge:
- * mesaopt/rls.h. */
+ * end, after Ctrl-C and before a line that will not do; the same command with load=FILE goes on from there, and adds to the predictions. Settings gamma
+ * (forgetting), window (only the last rows count) and ridge: mesaopt/rls.h. */
 #include "common.h"
 #include <errno.h>
 #include <math.h>
@@ -117,17 +117,21 @@ static void end_reports(stream *s)
 
 /* ---- predictions ---- */
 
-/* With predictions=- they have standard output for themselves: everything else goes to standard error. */
+/* With predictions=- they have standard output for themselves: everything else goes to standard error. After load= they go on where those of the saved
+ * run ended, with the row after the next: the file is added to. */
 static void open_predictions(stream *s)
 {
     const char *path = args_text("predictions");
+    const int more = *args_text("load") != 0;
+    struct stat file;
     if (!*path) return;
     if (strcmp(path, "-") == 0) {
         s->predictions = fdopen(dup(STDOUT_FILENO), "w");
         if (!s->predictions || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) die("cannot open standard output: %s", strerror(errno));
     } else {
-        s->predictions = open_file(path, "w");
+        s->predictions = open_file(path, more ? "a" : "w");
     }
+    if (more && !(strcmp(path, "-") != 0 && fstat(fileno(s->predictions), &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0)) return;
     fputs("row", s->predictions);
     for (int64_t j = 0; j < s->m; j++) fprintf(s->predictions, ",%s", target_name(s, j));
     for (int64_t j = 0; j < s->m && s->errors; j++) fprintf(s->predictions, ",%s_se", target_name(s, j));
@@ -144,7 +148,7 @@ static void write_prediction(stream *s, int64_t i, int64_t row)
     fputc('\n', s->predictions);
 }
 
-/* Completes the prediction of this row from key i, the last one so far when `last`, and writes it. */
+/* Completes the prediction of this row from key i, the last one so far when `last`. */
 static void finish_prediction(stream *s, int64_t i, int64_t row, int last)
 {
     int good = !(last && s->unsolved);
@@ -155,7 +159,6 @@ static void finish_prediction(stream *s, int64_t i, int64_t row, int last)
     if (!good)
         die("%s: no prediction of row %lld: the sums over the rows before it leave no digits beside ridge=; expected a larger ridge, or ignore= with a "
             "column that is much larger than the others or depends on them", s->in.path, (long long)row);
-    write_prediction(s, i, row);
 }
 
 /* What TRY does, and keeps in mind when there was no solution: finish_prediction knows the row. */
@@ -222,7 +225,10 @@ static void absorb(stream *s, int64_t count)
     const int64_t complete = s->rows >= s->lags ? 0 : s->lags - s->rows;       /* first key with all its rows */
     if (complete > 0 && complete <= count) predict(s, complete);
     if (complete < count) learn(s, complete, count);
-    for (int64_t i = complete > 0 ? complete : 1; i <= count; i++) finish_prediction(s, i, s->rows + i + 1, i == count);
+    for (int64_t i = complete > 0 ? complete : 1; i <= count; i++) {
+        finish_prediction(s, i, s->rows + i + 1, i == count);
+        write_prediction(s, i, s->rows + i + 1);
+    }
     const int64_t rows = s->rows;
     for (int64_t i = complete; i < count; i++) {
         s->rows = rows + i + 1;
@@ -462,7 +468,7 @@ int main(int argc, char **argv)
                      {"ignore", "", "columns to leave out, such as a date"}, {"lags", "1", "rows that a prediction is made from"},
                      {"intercept", "1", "1: and from a constant (columns count from the first row)"},
                      {"toward", "last", "what the ridge pulls a prediction to: last (the row before) or zero (of columns that count from the first row)"},
-                     {"predictions", "", "file for a prediction of every row before it comes; -: standard output"},
+                     {"predictions", "", "file for a prediction of every row before it comes (with load=, added to it); -: standard output"},
                      {"errors", "0", "1: with their standard errors (of the mean: rows scatter about it)"},
                      {"every", "0", "rows between two reports; 0: more and more"}, {"save", "", "file for the state at the end"},
                      {"load", "", "state to go on from"}, {"out", "stream_rls.out", "folder for error.csv and figure, made when missing; empty: none"},
