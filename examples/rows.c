@@ -15,6 +15,7 @@
 enum { FIRST_ROOM = 1 << 18, SHOWN = 40 };
 static const double LARGEST = 1e50;                     /* beyond, squares of squares would be infinite */
 static volatile sig_atomic_t stopped;
+static const char *ignore_key;                          /* own key that leaves columns out */
 
 static void take_signal(int number) { stopped = number; }
 
@@ -126,6 +127,32 @@ static const char *column_text(const row_reader *r, int64_t i, char *text, size_
     return text;
 }
 
+/* Column that the next word of a list names, by number or name; -1 when there is none. */
+static int64_t column_of(const row_reader *r, const char **list)
+{
+    const int n = (int)strcspn(*list, ",");
+    const char *word = *list;
+    char *end;
+    *list += n + (word[n] == ',');
+    const long long number = strtoll(word, &end, 10);
+    if (n > 0 && end == word + n) return number >= 1 && number <= r->columns ? number - 1 : -1;
+    for (int64_t i = 0; i < r->columns; i++)
+        if (n > 0 && (int)strlen(r->name[i]) == n && memcmp(r->name[i], word, (size_t)n) == 0) return i;
+    return -1;
+}
+
+/* "; ignore=NAME leaves the column out", by number where the name would need quotes or column_of find another column. */
+static const char *leave_out_text(const row_reader *r, int64_t i, char *text, size_t room)
+{
+    const char *word = r->name[i];
+    const size_t n = strlen(word);
+    if (!r->named || n > 80 || strcspn(word, " \t,'\"\\$`&;|<>()*?[]#~!{}") < n || column_of(r, &word) != i)
+        snprintf(text, room, "; %s=%lld leaves the column out", ignore_key, (long long)i + 1);
+    else
+        snprintf(text, room, "; %s=%s leaves the column out", ignore_key, r->name[i]);
+    return text;
+}
+
 /* Ends the program with what is wrong with the line at `from`. */
 static _Noreturn void explain(const row_reader *r)
 {
@@ -140,14 +167,15 @@ static _Noreturn void explain(const row_reader *r)
     for (int64_t i = 0; i < cells; i++) {
         cell cell;
         double x = 0;
-        char column[80];
+        char column[80], leave_out[160];
         next_cell(r, &c, end, &cell);
         if (r->place[i] < 0) continue;
         column_text(r, i, column, sizeof column);
-        if (cell.length == 0) die("%s:%lld: %s is empty, expected a number", r->path, line, column);
+        leave_out_text(r, i, leave_out, sizeof leave_out);
+        if (cell.length == 0) die("%s:%lld: %s is empty, expected a number%s", r->path, line, column, line == 1 ? leave_out : "");
         const int shown = cell.length > SHOWN ? SHOWN : cell.length;
         if (decimal_read(cell.text, &x) != cell.text + cell.length)
-            die("%s:%lld: '%.*s' in %s, expected a finite number", r->path, line, shown, cell.text, column);
+            die("%s:%lld: '%.*s' in %s, expected a finite number%s", r->path, line, shown, cell.text, column, is_number(&cell) ? "" : leave_out);
         if (!(fabs(x) <= LARGEST)) die("%s:%lld: '%.*s' in %s, expected at most %g in size", r->path, line, shown, cell.text, column, LARGEST);
     }
     die("%s:%lld: quoted numbers, expected them without quotes", r->path, line);
@@ -174,20 +202,6 @@ static char separator_of(const char *c, const char *end)
         }
     }
     return ',';
-}
-
-/* Column that the next word of a list names, by number or name; -1 when there is none. */
-static int64_t column_of(const row_reader *r, const char **list)
-{
-    const int n = (int)strcspn(*list, ",");
-    const char *word = *list;
-    char *end;
-    *list += n + (word[n] == ',');
-    const long long number = strtoll(word, &end, 10);
-    if (n > 0 && end == word + n) return number >= 1 && number <= r->columns ? number - 1 : -1;
-    for (int64_t i = 0; i < r->columns; i++)
-        if (n > 0 && (int)strlen(r->name[i]) == n && memcmp(r->name[i], word, (size_t)n) == 0) return i;
-    return -1;
 }
 
 /* Cells of the first line as names, whether they are or not. */
@@ -246,6 +260,7 @@ void rows_open(row_reader *r, const char *path, const char *ignore)
     r->text = must_alloc(NULL, r->room = FIRST_ROOM);
     sigaction(SIGINT, &action, NULL);                   /* a second Ctrl-C ends the program at once */
     sigaction(SIGTERM, &action, NULL);
+    ignore_key = ignore;
     first_line(r, ignore);
 }
 
