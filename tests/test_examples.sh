@@ -328,10 +328,14 @@ awk -F, '{ printf "%d,%s\n", 1700000000 + 60 * NR, $0 }' two.csv > clock.csv; he
 run 0 "$bin/stream_rls" file=clock.csv predictions=p7.csv out=; summary out > whole; awk '$1 == 1 && $3 != 60 || $1 == 1 && $2 > 6' whole >> wrong
 tail -n 1 p7.csv | awk -F, '{ d = $2 - 1700000000 - 60 * 601; if (d > 1 || d < -1) print "the clock of row 601: " $2 }' >> wrong
 run 0 "$bin/stream_rls" file=part1 save=state out=; run 0 "$bin/stream_rls" file=part2 load=state out=; summary out > o; near o whole 1e-6
-# What no double can hold all the same: 1e40 beside 1, or a column and its double.
+# What no double can hold all the same: 1e40 beside 1; a column and its double.
 awk -F, '{ printf "%s,%.17g\n", $0, 1e40 * $2 * NR }' two.csv > wide.csv
 run 1 "$bin/stream_rls" file=wide.csv predictions=p7.csv ridge=1e-30 out= save=none-yet; has err 'wide.csv: no prediction of row '; has err 'a larger ridge'; has err 'ignore='
 ! grep -qi 'nan\|inf' p7.csv out || echo "nan among predictions or in the table" >> wrong; [ ! -e none-yet ] || echo "nan was saved" >> wrong
+awk -F, '{ printf "%.9g,%.9g\n", 1e8 * $1, 2e8 * $1 }' two.csv > twice.csv
+run 1 "$bin/stream_rls" file=twice.csv predictions=p7.csv out= save=none-yet; has err 'twice.csv: no prediction of row '; [ ! -s out ] && [ ! -e none-yet ] || echo "a table or a state" >> wrong
+run 1 "$bin/stream_rls" file=twice.csv predictions=p7.csv errors=1 out=; has err 'twice.csv: no prediction of row '
+run 0 "$bin/stream_rls" file=twice.csv ignore=2 out=; run 0 "$bin/stream_rls" file=twice.csv ridge=1e12 out=
 check "stream_rls: columns count from the first row; what is not finite ends it with the row's number"
 
 for options in "" "gamma=0.97 lags=4" "window=50 targets=2" "lags=2 intercept=0 toward=zero errors=1"; do

@@ -31,6 +31,7 @@ def loop(path, columns, gamma, ridge=1.0):
     """Root mean square error of the predictions; seconds. loadtxt reads faster than a line at a time would be."""
     start = time.process_time()
     series = np.loadtxt(path, delimiter=",", ndmin=2)
+    series -= series[0].copy()             # as stream_rls counts
     r, w, squares = np.eye(columns) / ridge, np.zeros((columns, columns)), 0.0
     for before, x in zip(series, series[1:]):
         e = x - before @ w
