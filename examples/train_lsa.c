@@ -6,7 +6,7 @@
  *
  * tokens=constructed (the default): layers of `kind` read and write the token's slots directly, and the prediction is the first slot; in
  * front of a single layer the first two slots are masked.
- * tokens=raw: dense embedding, one softmax layer with positions in its queries and keys, layers - 1 of `kind`, dense read-out. */
+ * tokens=raw: dense embedding, one softmax layer with positions in its queries and keys, which binds neighbours, layers - 1 of `kind`, dense read-out. */
 #include "common.h"
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +24,13 @@ static void add_dense(mesaopt_ctx *ctx, mesaopt_model *model, mesaopt_settings *
     TRY(ctx, mesaopt_model_add(model, dense));
 }
 
-static void report(const training *t)
+static void report(const training *t, const char *before)
 {
     curves c = {0};
     char text[4096], title[256];
     curves_model(&c, "model", t);
     curves_baselines(&c, t);
-    snprintf(title, sizeof title, "%s attention, layers: %s; next-token MSE by t", args_text("kind"), args_text("layers"));
+    snprintf(title, sizeof title, "%s%s attention, layers: %s; next-token MSE by t", before, args_text("kind"), args_text("layers"));
     curves_report(&c, title);
     mesaopt_model_text(t->model, text, sizeof text);
     printf("model: %s\n", text);
@@ -38,9 +38,9 @@ static void report(const training *t)
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {{"kind", "linear", "attention of the layers, such as linear or softmax"},
-                     {"layers", "1", "attention layers"},
-                     {"width", "40", "width of the embedding (tokens=raw)"},
+    own_key own[] = {{"kind", "linear", "attention of the layers: linear, softmax or mesa"},
+                     {"layers", "1", "attention layers; of raw tokens the first is softmax with positions"},
+                     {"width", "40", "tokens=raw: width of the embedding, a dense layer in front; another reads out"},
                      TRAINING_KEYS("5000", "train_lsa.out"), TEST_KEYS,
                      {NULL, NULL, NULL}};
     training t = {0};
@@ -54,12 +54,16 @@ int main(int argc, char **argv)
     char tokens[32];
     mesaopt_settings_get_text(task, "tokens", tokens, sizeof tokens);
     const int raw = strcmp(tokens, "raw") == 0, constructed = strcmp(tokens, "constructed") == 0;
-    mesaopt_settings *block = args_settings(args_block_scope("kind"), "");
+    const int32_t kind = args_block_scope("kind");
+    mesaopt_settings *block = args_settings(kind, "");
     mesaopt_settings *first = raw ? args_settings(MESAOPT_SCOPE_SOFTMAX, "pe=qk") : NULL;
     mesaopt_settings *dense = raw ? args_settings(MESAOPT_SCOPE_DENSE, "") : NULL;
     s.layers = args_int("layers", 1, 1000);
     s.width = args_int("width", 1, 1 << 20);
     args_end();
+    const int binder = raw && kind != MESAOPT_SCOPE_SOFTMAX;           /* a softmax layer in front of the kind that was asked for */
+    if (binder && s.layers < 2)
+        args_refuse("layers", "at least 2 with tokens=raw and a kind other than softmax: the first is softmax, which binds neighbours");
 
     TRY(t.ctx, mesaopt_task_create(t.ctx, task, &t.task));
     t.test = t.task;                               /* training and test sequences are streams of one task */
@@ -76,7 +80,7 @@ int main(int argc, char **argv)
 
     catch_signals(t.ctx);
     const mesaopt_status status = training_run(&t);
-    if (status == MESAOPT_OK) report(&t);
+    if (status == MESAOPT_OK) report(&t, binder ? "softmax, then " : "");
     catch_signals(NULL);
 
     training_free(&t);

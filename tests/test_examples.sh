@@ -67,7 +67,14 @@ fi
 
 run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=3 width=8 heads=2 key=4 $tiny steps=3 dtype=f64 out=raw
 has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); 2 x softmax(heads=2,key=4); dense(outputs=3)'
-check "train_lsa on raw tokens: embedding, softmax layers with positions in the first, read-out"
+run 0 "$bin/train_lsa" tokens=raw kind=mesa layers=2 gates=sigmoid width=8 heads=2 key=4 $tiny steps=3 out=raw
+has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,gates=sigmoid); dense(outputs=3)'; has out 'softmax, then mesa attention, layers: 2;'
+run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=1 $tiny steps=1 out=raw; has out 'softmax attention, layers: 1;'
+for kind in mesa linear; do run 2 "$bin/train_lsa" tokens=raw kind=$kind $tiny out=typo; has err "layers: '1', expected at least 2 with tokens=raw"; done
+run 2 "$bin/train_lsa" tokens=raw $tiny out=typo; has err "layers: '1', expected at least 2"
+[ ! -e typo ] || echo "a folder was made" >> wrong
+run 0 "$bin/train_lsa" help tokens=raw kind=mesa; has out 'of raw tokens the first is softmax'
+check "train_lsa on raw tokens: embedding, a softmax layer with positions, then the kind asked for, read-out; too few layers for it are refused"
 
 run 2 "$bin/train_lsa" lerning_rate=3 out=typo; has err "unknown key 'lerning_rate'"; has err ' weight_decay '; has err ' layers '
 run 2 "$bin/train_lsa" inputs=3 out=typo
