@@ -3,7 +3,7 @@
  * Every head sees x_{t+1} = W x_t + noise of its own, with a new W every `change` tokens, and predicts x_{t+1} at every token (lsq.h: key x_{t-1}, value
  * x_t, query x_t). The first `prefill` tokens go through mesaopt_lsq_forward as one block; its last state becomes that of a mesaopt_rls, which takes the
  * rest one by one. Twice: with a forget gate gamma, and without (gamma = 1), which goes on averaging over every W there has been. In the end both are
- * compared with one long forward pass, which needs memory for all tokens. Source: the mesa layer of arXiv 2309.05858; with forgetting, arXiv 2506.05233. */
+ * compared with one long forward pass, which needs memory for all tokens. Ctrl-C ends with the table and the figure of the tokens until then. Source: the mesa layer of arXiv 2309.05858; with forgetting, arXiv 2506.05233. */
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ typedef struct decoder {
 } decoder;
 
 typedef struct run {
-    mesaopt_ctx *ctx;
+    mesaopt_ctx *ctx, *drawing;        /* drawing: of the task, one thread, so that every piece is drawn in the same memory */
     mesaopt_task *task;
     int64_t heads, d, context, prefill, change, every;
     int64_t shown;                     /* tokens between two rows on the terminal */
@@ -33,6 +33,8 @@ typedef struct run {
     double *piece;                     /* [1 + change][heads][d]: the token before, and those with one W */
     double power;                      /* of the tokens since the last row */
     int64_t since, resident, most;     /* tokens since then; bytes of memory after the prefill, and most since then */
+    double row[2 * DECODERS + 1];      /* the last one: errors, microseconds per token, megabytes */
+    int stopped;                       /* by Ctrl-C: what was going on then did not get done */
     decoder of[DECODERS];
     FILE *f;
     char path[MAX_PATH];
@@ -70,6 +72,15 @@ static double peak_megabytes(void)
     return (double)usage.ru_maxrss / 1024;
 }
 
+/* Is a call done? Not when Ctrl-C came first; every other failure ends the program. */
+#define DONE(r, call) done((r), (call), #call)
+static int done(run *r, mesaopt_status status, const char *call)
+{
+    if (status == MESAOPT_E_INTERRUPTED) r->stopped = 1;
+    else must(r->ctx, status, call);
+    return !r->stopped;
+}
+
 /* ---- tokens ---- */
 
 /* The next tokens with one W, behind `x`, which holds the token before: one sequence of the task for every head. */
@@ -79,7 +90,7 @@ static void draw_piece(run *r, int64_t number, double *x)
         const int64_t width = r->heads * r->d;
         const mesaopt_view v = {.data = x + width + h * r->d, .shape = {1, r->change, r->d}, .stride = {r->change * width, width, 1}, .ndim = 3,
                                 .dtype = MESAOPT_F64};
-        TRY(r->ctx, mesaopt_task_draw(r->task, MESAOPT_STREAM_TEST, number * r->heads + h, &v));
+        TRY(r->drawing, mesaopt_task_draw(r->task, MESAOPT_STREAM_TEST, number * r->heads + h, &v));
     }
 }
 
@@ -93,28 +104,33 @@ static mesaopt_view tokens(const run *r, double *x, int64_t T, int whole)
 }
 
 /* The tokens t = 1 .. T behind x and what each decoder says after them, in one call. */
-static void forward(run *r, decoder *o, double *x, int64_t T, double *out, int64_t count, const int32_t *which, const mesaopt_view *state)
+static int forward(run *r, decoder *o, double *x, int64_t T, double *out, int64_t count, const int32_t *which, const mesaopt_view *state)
 {
     const mesaopt_view k = tokens(r, x, T, 1), v = tokens(r, x + r->heads * r->d, T, 1), all = tokens(r, out, T, 1);
-    TRY(r->ctx, mesaopt_lsq_forward(o->lsq, &v, &k, &v, &all, count, which, state));
+    return DONE(r, mesaopt_lsq_forward(o->lsq, &v, &k, &v, &all, count, which, state));
 }
 
 /* ---- rows of the table ---- */
+
+static void print_row(const run *r)
+{
+    printf("%8lld", (long long)r->t);
+    for (int i = 0; i < DECODERS; i++) printf("%12.4g", r->row[i]);
+    for (int i = 0; i < DECODERS; i++) printf("%12.2f", r->row[DECODERS + i]);
+    printf("%12.1f\n", r->row[2 * DECODERS]);
+}
 
 static void end_row(run *r)
 {
     const int64_t now = resident(), width = r->heads * r->d;
     if (now > r->most) r->most = now;
+    for (int i = 0; i < DECODERS; i++) r->row[i] = r->of[i].squares / r->power, r->row[DECODERS + i] = 1e6 * r->of[i].seconds / (double)r->since;
+    r->row[2 * DECODERS] = (double)now / 1048576;
     fprintf(r->f, "%lld", (long long)r->t);
-    for (int i = 0; i < DECODERS; i++) fprintf(r->f, ",%.6g", r->of[i].squares / r->power);
-    for (int i = 0; i < DECODERS; i++) fprintf(r->f, ",%.4g", 1e6 * r->of[i].seconds / (double)r->since);
+    for (int i = 0; i < DECODERS; i++) fprintf(r->f, ",%.6g", r->row[i]);
+    for (int i = 0; i < DECODERS; i++) fprintf(r->f, ",%.4g", r->row[DECODERS + i]);
     fprintf(r->f, ",%lld\n", (long long)now / 1024);
-    if (r->t % r->shown == 0 || r->t == r->context) {
-        printf("%8lld", (long long)r->t);
-        for (int i = 0; i < DECODERS; i++) printf("%12.4g", r->of[i].squares / r->power);
-        for (int i = 0; i < DECODERS; i++) printf("%12.2f", 1e6 * r->of[i].seconds / (double)r->since);
-        printf("%12.1f\n", (double)now / 1048576);
-    }
+    if (r->t % r->shown == 0 || r->t == r->context) print_row(r);
     for (int i = 0; i < DECODERS; i++) {
         decoder *o = &r->of[i];
         memcpy(o->kept + r->rows * width, o->out, (size_t)width * sizeof(double));
@@ -138,23 +154,27 @@ static double squared_error(const run *r, const decoder *o, const double *x)
 /* Token x, the one before it just ahead of it in memory. */
 static void decode(run *r, double *x)
 {
-    const int64_t width = r->heads * r->d;
+    const int64_t width = r->heads * r->d, quarter = (r->context - r->prefill) / 4, t = r->t + 1;
     const mesaopt_view k = tokens(r, x - width, 1, 0), v = tokens(r, x, 1, 0);
-    r->t++;
-    r->since++;
-    for (int64_t j = 0; j < width; j++) r->power += x[j] * x[j];
+    double squares[DECODERS], cost[DECODERS];
+    for (int i = 0; i < DECODERS; i++) {
+        const mesaopt_view out = tokens(r, r->of[i].out, 1, 0);
+        squares[i] = squared_error(r, &r->of[i], x);
+        const double start = cpu_seconds();
+        if (!DONE(r, mesaopt_rls_step(r->of[i].rls, &v, &k, &v, NULL, NULL, &out))) return;
+        cost[i] = cpu_seconds() - start;
+    }
     for (int i = 0; i < DECODERS; i++) {
         decoder *o = &r->of[i];
-        const mesaopt_view out = tokens(r, o->out, 1, 0);
-        const double squares = squared_error(r, o, x), start = cpu_seconds();
-        TRY(r->ctx, mesaopt_rls_step(o->rls, &v, &k, &v, NULL, NULL, &out));
-        const double cost = cpu_seconds() - start;
-        o->squares += squares, o->seconds += cost;
-        if (r->t > r->change) o->error += squares;
-        if (r->t <= r->prefill + (r->context - r->prefill) / 4) o->first_cost += cost;
-        else if (r->t > r->context - (r->context - r->prefill) / 4) o->last_cost += cost;
+        o->squares += squares[i], o->seconds += cost[i];
+        if (t > r->change) o->error += squares[i];
+        if (t <= r->prefill + quarter) o->first_cost += cost[i];
+        else if (t > r->context - quarter) o->last_cost += cost[i];
     }
-    if (r->t % r->every == 0 || r->t == r->context) end_row(r);
+    for (int64_t j = 0; j < width; j++) r->power += x[j] * x[j];
+    r->t = t;
+    r->since++;
+    if (t % r->every == 0 || t == r->context) end_row(r);
 }
 
 /* The first tokens in one call; its last state goes into the decoders. */
@@ -163,19 +183,19 @@ static void prefill(run *r)
     const int64_t n = r->heads, d = r->d, width = n * d, shape_h[] = {1, n, d, d};
     double *out = numbers(r->prefill * width), *H = numbers(n * d * d), *S = numbers(n * d * d);
     const int32_t which[] = {MESAOPT_LSQ_H_LAST, MESAOPT_LSQ_S_LAST}, part[] = {MESAOPT_RLS_KEY_STATE, MESAOPT_RLS_VALUE_STATE};
-    for (int i = 0; i < DECODERS; i++) {
+    for (int i = 0; i < DECODERS && !r->stopped; i++) {
         decoder *o = &r->of[i];
         mesaopt_view last[2], state[2];
         for (int s = 0; s < 2; s++) {
             TRY(r->ctx, mesaopt_view_dense(s ? S : H, MESAOPT_F64, 4, shape_h, &last[s]));
             TRY(r->ctx, mesaopt_view_dense(s ? S : H, MESAOPT_F64, 3, shape_h + 1, &state[s]));
         }
-        forward(r, o, r->piece, r->prefill, out, 2, which, last);
+        if (!forward(r, o, r->piece, r->prefill, out, 2, which, last)) break;
         memcpy(o->out, out + (r->prefill - 1) * width, (size_t)width * sizeof(double));
         TRY(r->ctx, mesaopt_rls_create(o->lsq, n, NULL, &o->rls));
         TRY(r->ctx, mesaopt_rls_set(o->rls, 2, part, state));
     }
-    r->t = r->prefill;
+    if (!r->stopped) r->t = r->prefill;
     free(out), free(H), free(S);
 }
 
@@ -184,16 +204,21 @@ static void decode_all(run *r)
     const int64_t width = r->heads * r->d;
     draw_piece(r, r->pieces++, r->piece);
     prefill(r);
+    draw_piece(r, 0, r->piece);                            /* again, for the memory only: what drawing leaves with malloc is there from the start */
     printf("\n%8s%24s%24s%12s\n", "", "error / power", "us per token", "memory");
     printf("%8s%12s%12s%12s%12s%12s\n", "t", "forgets", "gamma=1", "forgets", "gamma=1", "MB");
     r->resident = r->most = resident();
-    while (r->t < r->context) {
+    while (r->t < r->context && !r->stopped) {
         const int64_t left = (r->pieces * r->change) - r->t, end = left < r->context - r->t ? left : r->context - r->t;
-        for (int64_t i = 1 + r->change - left, last = i + end; i < last; i++) decode(r, r->piece + i * width);
-        if (r->t == r->context) break;
+        for (int64_t i = 1 + r->change - left, last = i + end; i < last && !r->stopped; i++) decode(r, r->piece + i * width);
+        if (r->t == r->context || r->stopped) break;
         memcpy(r->piece, r->piece + r->change * width, (size_t)width * sizeof(double));
         draw_piece(r, r->pieces++, r->piece);
     }
+    if (!r->stopped) return;
+    r->context = r->t;                                     /* the last row is that of the last token */
+    if (r->since) end_row(r);
+    else if (r->rows && r->t % r->shown != 0) print_row(r);
 }
 
 /* ---- what it shows ---- */
@@ -203,7 +228,7 @@ static double difference(run *r, decoder *o, double *x, double *out)
 {
     const int64_t width = r->heads * r->d;
     double most = 0, size = 0;
-    forward(r, o, x, r->context, out, 0, NULL, NULL);
+    if (!forward(r, o, x, r->context, out, 0, NULL, NULL)) return NAN;
     for (int64_t row = 0, t = r->prefill + 1; t <= r->context; t++) {
         if (t % r->every != 0 && t != r->context) continue;
         for (int64_t j = 0; j < width; j++) {
@@ -215,18 +240,26 @@ static double difference(run *r, decoder *o, double *x, double *out)
     return most / size;
 }
 
-static void report(run *r)
+static void compare(run *r, double far[DECODERS])
 {
     const int64_t width = r->heads * r->d;
-    const double each = 1e6 / fmax(1, (double)((r->context - r->prefill) / 4));
-    double far[DECODERS], *x = numbers((1 + r->pieces * r->change) * width), *out = numbers(r->context * width);
+    double *x = numbers((1 + r->pieces * r->change) * width), *out = numbers(r->context * width);
     for (int64_t p = 0; p < r->pieces; p++) draw_piece(r, p, x + p * r->change * width);
-    for (int i = 0; i < DECODERS; i++) far[i] = difference(r, &r->of[i], x, out);
+    for (int i = 0; i < DECODERS && !r->stopped; i++) far[i] = difference(r, &r->of[i], x, out);
     free(x), free(out);
+}
 
-    decoder *o = r->of;
-    printf("\none long forward pass: up to %.1f MB of memory, decoding: %.1f MB\ntable: %s\n", peak_megabytes(), (double)r->most / 1048576, r->path);
-    figure("by_t", DECODERS, "A new linear map now and then: with and without a forget gate", "token", "squared error / power");
+static void report(run *r)
+{
+    const double each = 1e6 / fmax(1, (double)((r->context - r->prefill) / 4));
+    const decoder *o = r->of;
+    double far[DECODERS] = {NAN, NAN};
+    if (!r->stopped) compare(r, far);
+    if (r->stopped) fflush(stdout), fprintf(stderr, "stopped after token %lld\n", (long long)r->t);
+    else printf("\none long forward pass: up to %.1f MB of memory, decoding: %.1f MB\n", peak_megabytes(), (double)r->most / 1048576);
+    printf("table: %s\n", r->path);
+    if (r->rows) figure("by_t", DECODERS, "A new linear map now and then: with and without a forget gate", "token", "squared error / power");
+    if (r->stopped) return;
     claim("memory does not grow with the tokens", "less than 1 MB more than after the prefill", r->most - r->resident < 1 << 20, "%lld kB more",
           (long long)(r->most - r->resident) / 1024);
     claim("the time of a token does not depend on how many there were", "the last quarter at most 1.5 times the first",
@@ -243,9 +276,12 @@ static void report(run *r)
 
 static void begin(run *r, mesaopt_settings *task, mesaopt_settings *lsq)
 {
-    TRY(r->ctx, mesaopt_settings_set_int(task, MESAOPT_KEY_LENGTH, r->change - 1));
-    TRY(r->ctx, mesaopt_task_create(r->ctx, task, &r->task));
-    TRY(r->ctx, mesaopt_task_shape(r->task, &r->d, NULL, NULL, NULL));
+    mesaopt_settings *one = args_settings(MESAOPT_SCOPE_CTX, "");
+    TRY(NULL, mesaopt_settings_set_int(one, MESAOPT_KEY_THREADS, 1));
+    TRY(NULL, mesaopt_ctx_create(one, &r->drawing));
+    TRY(r->drawing, mesaopt_settings_set_int(task, MESAOPT_KEY_LENGTH, r->change - 1));
+    TRY(r->drawing, mesaopt_task_create(r->drawing, task, &r->task));
+    TRY(r->drawing, mesaopt_task_shape(r->task, &r->d, NULL, NULL, NULL));
     const int64_t width = r->heads * r->d;
     r->piece = numbers((1 + r->change) * width);
     for (int i = 0; i < DECODERS; i++) {
@@ -271,6 +307,7 @@ static void end(run *r)
         free(r->of[i].kept);
     }
     mesaopt_task_free(r->task);
+    mesaopt_ctx_free(r->drawing);
     free(r->piece);
 }
 
@@ -291,8 +328,8 @@ int main(int argc, char **argv)
     if (r.prefill >= r.context) args_refuse("prefill", "less than context");
     args_end();
 
-    catch_signals(r.ctx);
     begin(&r, task, lsq);
+    catch_signals(r.ctx);
     decode_all(&r);
     close_file(r.f, r.path);
     report(&r);
@@ -300,5 +337,5 @@ int main(int argc, char **argv)
     end(&r);
     mesaopt_ctx_free(r.ctx);
     args_free();
-    return 0;
+    return r.stopped ? 130 : 0;
 }
