@@ -22,6 +22,8 @@ static struct {
     int scopes;
     mesaopt_settings *settings[MAX_SCOPES];
     int32_t scope[MAX_SCOPES];
+    const char *of[MAX_SCOPES];        /* whose settings: NULL: nothing to tell apart */
+    char changed[TEXT];                /* args_changed */
 } args;
 
 /* ---- errors and Ctrl-C ---- */
@@ -248,11 +250,29 @@ static _Noreturn void refuse_setting(const mesaopt_settings *s)
     exit(2);
 }
 
-mesaopt_settings *args_settings(int32_t scope, const char *preset)
+/* Adds to args.changed what is in `now` and not in `recipe`, two dumps of settings of `of`. */
+static void add_changes(const char *of, char *recipe, char *now)
 {
-    char copy[TEXT], name[64];
+    char *r, *n, *word = strtok_r(recipe, " ", &r), *other = strtok_r(now, " ", &n);
+    int count = 0;
+    for (; word && other; word = strtok_r(NULL, " ", &r), other = strtok_r(NULL, " ", &n)) {
+        const size_t used = strlen(args.changed);
+        if (strcmp(word, other) == 0) continue;
+        if (count++) snprintf(args.changed + used, TEXT - used, " %s", other);
+        else snprintf(args.changed + used, TEXT - used, "%s%s %s", used ? "; " : "", of, other);
+    }
+}
+
+const char *args_changed(void) { return args.changed; }
+
+mesaopt_settings *args_settings(int32_t scope, const char *preset) { return args_settings_of(NULL, scope, preset); }
+
+mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *preset)
+{
+    char copy[TEXT], name[64], now[TEXT];
     mesaopt_settings *s = NULL;
     must(NULL, mesaopt_settings_create(scope, NULL, NULL, &s), "mesaopt_settings_create");
+    args.of[args.scopes] = of;
     args.scope[args.scopes] = scope;
     args.settings[args.scopes++] = s;
     snprintf(copy, sizeof copy, "%s", preset);
@@ -260,10 +280,13 @@ mesaopt_settings *args_settings(int32_t scope, const char *preset)
         const char *value = split(word, name, sizeof name);
         if (mesaopt_settings_set_text(s, name, value) != MESAOPT_OK) refuse_setting(s);
     }
+    mesaopt_settings_dump(s, copy, sizeof copy);
     for (int i = 0; i < args.argc; i++) {
         const char *value = split(args.argv[i], name, sizeof name);
         if (value && !own_key_of(name) && takes(scope, name) && mesaopt_settings_set_text(s, name, value) != MESAOPT_OK) refuse_setting(s);
     }
+    mesaopt_settings_dump(s, now, sizeof now);
+    if (of) add_changes(of, copy, now);
     return s;
 }
 
@@ -283,7 +306,7 @@ static void check_output(void)
     if (fflush(stdout) != 0 || ferror(stdout)) die("cannot write to standard output: %s", strerror(errno));
 }
 
-/* "  name=value name=value": what the command line may change in a scope. */
+/* "  name=value name=value", and in front whose they are: what the command line may change in a scope; "": nothing. */
 static void scope_line(int s, char *line, size_t cap)
 {
     char text[TEXT], name[64];
@@ -292,7 +315,9 @@ static void scope_line(int s, char *line, size_t cap)
     for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
         const char *value = split(word, name, sizeof name);
         const size_t used = strlen(line);
-        if (takes(args.scope[s], name) && !own_key_of(name)) snprintf(line + used, cap - used, "%s %s=%s", used ? "" : " ", name, value);
+        if (!takes(args.scope[s], name) || own_key_of(name)) continue;
+        if (!used && args.of[s]) snprintf(line, cap, "  %s: %s=%s", args.of[s], name, value);
+        else snprintf(line + used, cap - used, "%s %s=%s", used ? "" : " ", name, value);
     }
 }
 

@@ -31,6 +31,10 @@ int32_t args_block_scope(const char *name);                                 /* o
 /* Settings of a scope: the library's defaults, then `preset` ("name=value name=value"), then the command line. They live
  * until args_free. */
 mesaopt_settings *args_settings(int32_t scope, const char *preset);
+/* The same where several of a kind are to be told apart: `of` says in `help` whose they are. args_changed: "of name=value name=value; of name=value":
+ * what the command line has made of their recipes, the presets and defaults; "" when nothing. */
+mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *preset);
+const char *args_changed(void);
 mesaopt_ctx *args_ctx(void);                                                /* context; threads: as many as CPUs, at most 8, unless told */
 void args_end(void);                                                        /* refuses what no scope took; answers `help` */
 void args_free(void);

@@ -3,7 +3,8 @@
  * Every head sees x_{t+1} = W x_t + noise of its own, with a new W every `change` tokens, and predicts x_{t+1} at every token (lsq.h: key x_{t-1}, value
  * x_t, query x_t). The first `prefill` tokens go through mesaopt_lsq_forward as one block; its last state becomes that of a mesaopt_rls, which takes the
  * rest one by one. Twice: with a forget gate gamma, and without (gamma = 1), which goes on averaging over every W there has been. In the end both are
- * compared with one long forward pass, which needs memory for all tokens. Ctrl-C ends with the table and the figure of the tokens until then. Source: the mesa layer of arXiv 2309.05858; with forgetting, arXiv 2506.05233. */
+ * compared with one long forward pass, which needs memory for all tokens. Ctrl-C ends with the table and the figure of the tokens until then.
+ * Source: the mesa layer of arXiv 2309.05858; with forgetting, arXiv 2506.05233. */
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>

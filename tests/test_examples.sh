@@ -151,8 +151,15 @@ run 0 "$bin/one_step_gd" $tiny key=4 steps=5 out=one; has out 'eta   learned'; h
 has out 'claim: 1. one trained layer'
 check "one_step_gd"
 
-# Two trainings: stopped in the second one, as a checkpoint of its step 20 and a file of losses with a mark say.
 run 0 "$bin/mesa_layer" $tiny key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
+has out 'not as in the recipe: mesa layer key=4; linear layer key=4; training of the mesa layer batch=16; training of the linear layer batch=16'
+run 0 "$bin/mesa_layer" $tiny batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2
+grep -qx 'not as in the recipe: mesa layer gates=sigmoid; linear layer heads=4; training of the mesa layer lr=0.0001' out || grep recipe out >> wrong
+run 0 "$bin/mesa_layer" $tiny batch=256 steps=1 out=mesa2; ! grep recipe out >> wrong
+run 0 "$bin/mesa_layer" help; has out '  mesa layer: heads=4 key=20 '; has out '  linear layer: lanes=0 heads=2 '; has out 'training of the linear layer: batch=256 lr=0.0001 '
+check "mesa_layer: help says whose settings are whose, the output what is not as in the recipe"
+
+# Two trainings: stopped in the second one, as a checkpoint of its step 20 and a file of losses with a mark say.
 head -n 1 mesa/by_t.csv > head; echo t,mesa,linear,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
 run 0 "$bin/mesa_layer" $tiny key=4 steps=20 out="it's half"
 sed 's/^10,.*/10,0,0/' "it's half/linear-loss.csv" > mark && mv mark "it's half/linear-loss.csv"
