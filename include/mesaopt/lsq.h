@@ -44,7 +44,8 @@ typedef struct mesaopt_lsq mesaopt_lsq;
 #define MESAOPT_LSQ_D_H0 18            /* [N, H, d, d]: symmetric, so that a symmetric change of H0 changes the loss by its inner product with this */
 #define MESAOPT_LSQ_D_S0 19            /* [N, H, d, dv] */
 
-/** Plans a solver (scope MESAOPT_SCOPE_LSQ, NULL: defaults) for keys of d_key and values of d_val channels. The caller frees *out. Since 0.1. */
+/** Plans a solver (scope MESAOPT_SCOPE_LSQ, NULL: defaults) for keys of d_key and values of d_val channels. The setting
+ *  window matters only to a mesaopt_rls of the plan: mesaopt_lsq_forward and mesaopt_lsq_adjoint ignore it. The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t d_key, int64_t d_val, mesaopt_lsq **out);
 
 /** Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when `adjoint` is not 0. sequences: how many MESAOPT_LSQ_OFFSETS

@@ -74,16 +74,17 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_CLIP_VALUE 69      /* clip_value: element-wise gradient clip to +- this; 0: none */
 #define MESAOPT_KEY_CLIP_NORM 70       /* clip_norm: global-norm gradient clip; 0: none */
 /* Baseline: */
-#define MESAOPT_KEY_BASELINE 80        /* baseline: gd, lsq, kernel, neumann, newton, richardson, chebyshev */
-#define MESAOPT_KEY_ETA 81             /* eta: step size of gd */
-#define MESAOPT_KEY_RIDGE 82           /* ridge: of lsq and the preconditioners; of every key channel when there is no operand for it */
-#define MESAOPT_KEY_NEWEST_PAIR 83     /* newest_pair: 1 uses the pairs up to (x_{t-1}, x_t), 0 leaves the newest out, as the paper does */
+#define MESAOPT_KEY_BASELINE 80        /* baseline: gd (the default), lsq, kernel, neumann, newton, richardson, chebyshev */
+#define MESAOPT_KEY_ETA 81             /* eta: step size of gd; default 0.032 */
+#define MESAOPT_KEY_RIDGE 82           /* ridge: of the baseline lsq and the preconditioners, default 0.001;
+                                        * least squares: of every key channel when there is no operand for it, default 1 */
+#define MESAOPT_KEY_NEWEST_PAIR 83     /* newest_pair: 1, the default, uses the pairs up to (x_{t-1}, x_t), 0 leaves the newest out, as the paper does */
 /* Least squares: */
-#define MESAOPT_KEY_SOLVER 100         /* solver: auto, cholesky, sherman_morrison (refused with forgetting), cg, jacobi, pcg, neumann, segments */
-#define MESAOPT_KEY_TOLERANCE 101      /* tolerance: of iterative solvers, residual over right-hand side per row; 0: by element type */
-#define MESAOPT_KEY_FALLBACK 103       /* fallback: 1 solves rows that did not converge by Cholesky, 0 leaves them as they are */
-#define MESAOPT_KEY_WINDOW 102         /* window: of a mesaopt_rls, only the last so many rows count; 0: all */
-#define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no operand for it */
+#define MESAOPT_KEY_SOLVER 100         /* solver: auto (the default), cholesky, sherman_morrison (refused with forgetting), cg, jacobi, pcg, neumann, segments */
+#define MESAOPT_KEY_TOLERANCE 101      /* tolerance: of iterative solvers, residual over right-hand side per row; 0, the default: by element type */
+#define MESAOPT_KEY_FALLBACK 103       /* fallback: 1, the default, solves rows that did not converge by Cholesky, 0 leaves them as they are */
+#define MESAOPT_KEY_WINDOW 102         /* window: of a mesaopt_rls, only the last so many rows count; 0, the default: all */
+#define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no operand for it; default 1, nothing is forgotten */
 /* Probe: */
 #define MESAOPT_KEY_INTERCEPT 140      /* intercept: 1 fits a constant as well */
 #define MESAOPT_KEY_PENALTY 141        /* penalty: of the squared weights (not of the intercept); 0: least squares */
@@ -93,10 +94,10 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_LAGS 145           /* lags: observations that are targets, one after the other */
 #define MESAOPT_KEY_FILTER 146         /* filter: z-score of the target's norm from which mesaopt_probe_feed_model leaves a sequence out; 0: none */
 /* Baseline, continued: */
-#define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of kernel */
-#define MESAOPT_KEY_ITERATIONS 161     /* iterations: K, steps of gd or of a preconditioner; 0: 1 for gd, 6 for the others;
-                                        * least squares: at most so many per row; 0: by key dimension */
-#define MESAOPT_KEY_DIVISOR 162        /* divisor: c, which neumann, richardson and chebyshev divide A_t by; 0: its Frobenius norm */
+#define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of kernel; default 1 */
+#define MESAOPT_KEY_ITERATIONS 161     /* iterations: K, steps of gd or of a preconditioner; 0, the default: 1 for gd, 6 for the others;
+                                        * least squares: at most so many per row; 0, the default: by key dimension */
+#define MESAOPT_KEY_DIVISOR 162        /* divisor: c, which neumann, richardson and chebyshev divide A_t by; 0, the default: its Frobenius norm */
 
 /* Types of values. */
 #define MESAOPT_TYPE_INT 1
