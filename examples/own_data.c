@@ -73,7 +73,9 @@ static table read_table(const char *path, int id)
     fclose(f);
     free(text);
     end_sequence(&t, path, line);
-    if (t.sequences < 2) die("%s: %lld sequences, expected at least 2: some to train on, some held out", path, (long long)t.sequences);
+    if (t.sequences < 2)
+        die("%s: %lld sequence%s, expected at least 2: some to train on, some held out", path, (long long)t.sequences,
+            t.sequences == 1 ? "" : "s");
     return t;
 }
 

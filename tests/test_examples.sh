@@ -200,7 +200,7 @@ bad 12 '$0 = "0.1"' '12: 1 numbers, expected 2 as in the first row'
 bad 13 '$0 = "0.1,0.2,0.3"' '13: 3 numbers, expected 2'
 bad 14 'next' '15: a sequence of 6 rows ends here, expected 7 as in the first'
 bad 2 '$0 = ""' '2: a sequence of 1 row ends here, expected at least 2'
-head -n 5 s.csv > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 1 sequences, expected at least 2'
+head -n 5 s.csv > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 1 sequence, expected at least 2'
 : > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 0 sequences'
 run 1 "$bin/own_data" file=none.csv $own out=own3; has err 'none.csv: No such file'
 [ ! -e own3 ] || echo "a folder was made" >> wrong
