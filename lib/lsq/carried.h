@@ -35,4 +35,10 @@ static inline mat rows_from(const kern *k, mat m, int64_t row) { return m.p ? (m
 static inline mat transposed(mat m) { return (mat){m.p, m.cs, m.rs}; }
 static inline size_t bytes_of(const kern *k, int64_t rows, int64_t columns) { return (size_t)(rows * columns * k->lanes * k->size); }
 
+/* n numbers, lanes counted. */
+static inline void fill(const kern *k, int64_t n, double x, void *to)
+{
+    for (int64_t i = 0; i < n; i++) kern_set_real(k, to, i, x);
+}
+
 #endif

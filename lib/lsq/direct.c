@@ -80,13 +80,6 @@ int64_t direct_scratch(const kern *k, const systems *s)
     return a.used;
 }
 
-static void fill(const kern *k, int64_t n, double x, void *to)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (k->size == 4) ((float *)to)[i] = (float)x;
-        else ((double *)to)[i] = x;
-}
-
 static void *row(const kern *k, mat m, int64_t t) { return m.p ? kern_at(k, m.p, t * m.rs) : NULL; }
 
 /* H over the n tokens of a segment from t on; to: where its working copy goes, or NULL. */
@@ -163,10 +156,7 @@ static double least_gate(const kern *k, const problem *p)
     double least = 1;
     for (int l = 0; l < k->lanes; l++) {
         double a = 1;
-        for (int64_t t = 0; t < p->T; t++) {
-            const int64_t at = t * p->high.rs * k->lanes + l;
-            a *= k->size == 4 ? (double)((const float *)p->high.p)[at] : ((const double *)p->high.p)[at];
-        }
+        for (int64_t t = 0; t < p->T; t++) a *= kern_real(k, p->high.p, t * p->high.rs * k->lanes + l);
         if (a < least) least = a;
     }
     return least;

@@ -52,13 +52,6 @@ int64_t iterative_scratch(const kern *k, const systems *s)
     return a.used;
 }
 
-static void fill(const kern *k, int64_t n, double x, void *to)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (k->size == 4) ((float *)to)[i] = (float)x;
-        else ((double *)to)[i] = x;
-}
-
 /* ---- preconditioners ---- */
 
 /* w->inverse <- (H_t + Lambda)^-1 of the chunk's middle row. */

@@ -109,17 +109,12 @@ static void *take_state(arena *a, const job *j, const plan *p, const mesaopt_vie
 }
 
 /* Lanes that hold no sequence get the same: they compute something finite. */
-static void fill(const kern *k, int64_t n, double x, void *to)
-{
-    for (int64_t i = 0; i < n * k->lanes; i++) kern_set_real(k, to, i, x);
-}
-
 static void *take_ridge(arena *a, const job *j, const plan *p, int64_t panel)
 {
     const mesaopt_view *v = j->v->op[MESAOPT_LSQ_RIDGE];
     const mat to = space(a, p, 1, j->l->d);
     if (!a->base) return to.p;
-    fill(p->k, j->l->d, v ? 1 : j->l->ridge, to.p);
+    fill(p->k, j->l->d * p->k->lanes, v ? 1 : j->l->ridge, to.p);
     if (!v) return to.p;
     int64_t valid;
     const slab s = {v->data, 1, v->shape[1], {0, v->stride[0]}, 0, v->stride[1]};
@@ -136,7 +131,7 @@ static mat take_gate(arena *a, const job *j, const plan *p, int64_t sequence, in
     const mesaopt_view *v = j->v->op[MESAOPT_LSQ_LOG_GAMMA];
     if (v || j->l->gamma == 1) return take_tokens(a, j, p, v, sequence, panel, 1);
     const mat to = space(a, p, p->h.T, 1);
-    if (a->base) fill(p->k, p->h.T, log(j->l->gamma), to.p);
+    if (a->base) fill(p->k, p->h.T * p->k->lanes, log(j->l->gamma), to.p);
     return to;
 }
 
