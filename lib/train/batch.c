@@ -65,14 +65,14 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, int gr
     if (gradient && l.shards > room) l.shards = room;
     if (l.workers > l.shards) l.workers = l.shards;
     for (int64_t i = -1; i < m->n_blocks; i++) l.width = max64(l.width, model_width(m, i));
-    l.grads = arena_take(&a, gradient ? l.shards * m->n_params : 0, m->size);
-    l.by_t = arena_take(&a, l.shards * b->T, sizeof(double));
-    l.bad = arena_take(&a, l.shards, sizeof(int64_t));
     l.positions = arena_take(&a, m->n_blocks, sizeof(void *));
     for (int64_t i = 0; i < m->n_blocks; i++) {
         void *p = arena_take(&a, m->blocks[i].positions ? b->T * m->blocks[i].in : 0, l.k->lanes * l.k->size);
         if (l.positions) l.positions[i] = m->blocks[i].positions ? p : NULL;
     }
+    l.grads = arena_take(&a, gradient ? l.shards * m->n_params : 0, m->size);
+    l.by_t = arena_take(&a, l.shards * b->T, sizeof(double));
+    l.bad = arena_take(&a, l.shards, sizeof(int64_t));
     lay_out_worker(&one, m, b, &l, gradient);
     l.worker_bytes = one.used;
     l.worker = arena_take(&a, l.workers, max64(l.worker_bytes, 0));
@@ -85,21 +85,25 @@ int64_t batch_bytes(const mesaopt_model *m, const batch *b, int gradient) { retu
 mesaopt_status batch_plan(mesaopt_model *m, const batch *b, int gradient)
 {
     workspace *w = &m->work;
-    if (w->B == b->B && w->T == b->T && w->training == gradient && w->tokens_of == b->task && w->B > 0) return MESAOPT_OK;
-    layout l = lay_out(NULL, m, b, gradient);
-    if (l.bytes < 0 || l.bytes > w->bytes) {
-        void *memory = l.bytes < 0 ? NULL : alloc_new(&m->head.ctx->alloc, 1, l.bytes);
-        if (!memory)
-            return fail(m->head.ctx, MESAOPT_E_MEMORY, "workspace: no memory for %lld bytes (batch %lld, length %lld)", (long long)l.bytes, (long long)b->B, (long long)b->T);
-        alloc_free(&m->head.ctx->alloc, w->memory);
-        w->memory = memory;
-        w->bytes = l.bytes;
-    }
-    l = lay_out(w->memory, m, b, gradient);
-    for (int64_t i = 0; i < m->n_blocks; i++)
-        if (l.positions[i]) positions_fill(l.k, b->T, m->blocks[i].in, l.positions[i]);
-    w->B = b->B, w->T = b->T, w->training = gradient, w->tokens_of = b->task;
+    const allocator *alloc = &m->head.ctx->alloc;
+    const int64_t bytes = batch_bytes(m, b, gradient);
+    if (bytes >= 0 && bytes <= w->bytes) return MESAOPT_OK;
+    void *memory = bytes < 0 ? NULL : alloc_new(alloc, 1, bytes);
+    if (!memory)
+        return fail(m->head.ctx, MESAOPT_E_MEMORY, "workspace: no memory for %lld bytes (batch %lld, length %lld)", (long long)bytes, (long long)b->B, (long long)b->T);
+    alloc_free(alloc, w->memory);
+    *w = (workspace){.memory = memory, .bytes = bytes};
     return MESAOPT_OK;
+}
+
+/* Positions stand first in the workspace: passes of one length find those of the pass before, unless blocks came between. */
+static void fill_positions(mesaopt_model *m, int64_t T, const layout *l)
+{
+    workspace *w = &m->work;
+    if (w->T == T && w->lanes == l->k->lanes && w->blocks == m->n_blocks) return;
+    for (int64_t i = 0; i < m->n_blocks; i++)
+        if (l->positions[i]) positions_fill(l->k, T, m->blocks[i].in, l->positions[i]);
+    w->T = T, w->lanes = l->k->lanes, w->blocks = m->n_blocks;
 }
 
 static void load_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid, void *panel)
@@ -249,6 +253,7 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
     mesaopt_status status = batch_plan(m, b, w->gradient);
     if (status != MESAOPT_OK) return status;
     job j = {m, b, w, lay_out(m->work.memory, m, b, w->gradient)};
+    fill_positions(m, b->T, &j.l);
     parallel_run(ctx, j.l.shards, run_shard, &j);
     if (w->gradient) parallel_run(ctx, (m->n_params + SUM_CHUNK - 1) / SUM_CHUNK, sum_chunk, &j);
     if (ctx_interrupted(ctx)) {                        /* either loop may have left items out */

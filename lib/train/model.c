@@ -109,7 +109,6 @@ mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settin
     const int64_t old = m->n_table;
     m->blocks = blocks, m->n_blocks = n, m->table = table, m->n_table = n_table;
     m->params = params, m->grads = grads, m->n_params = n_params;
-    m->work.B = 0;                 /* planned for fewer blocks */
     for (int64_t i = old; i < n_table; i++) initialise_parameter(m, &table[i], option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_SEED));
     return MESAOPT_OK;
 memory:

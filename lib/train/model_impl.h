@@ -14,13 +14,11 @@ typedef struct model_parameter {
     int64_t rows, cols, offset;    /* offset in reals */
 } model_parameter;
 
-/* Memory of a pass of B sequences of length T, one piece per worker and shared ones. */
+/* Memory of passes, laid out anew by each; positions at its start stay while passes agree in what they depend on. */
 typedef struct workspace {
     void *memory;
     int64_t bytes;                 /* of memory */
-    int64_t B, T;
-    int training;
-    const mesaopt_task *tokens_of; /* NULL: tokens come from views */
+    int64_t T, lanes, blocks;      /* that the positions are of; T = 0: none yet */
 } workspace;
 
 struct mesaopt_model {
