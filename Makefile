@@ -174,6 +174,9 @@ check-structure: run-corpus
 endif
 run-tests: $O/bin/check
 	$O/bin/check
+# The suites tests/test_*_random.c with many more configurations; another seed: others.
+check-long: $O/bin/check
+	CHECK_LONG=1 $(if $(findstring command,$(origin seed)),CHECK_SEED='$(seed)') $O/bin/check $(patsubst tests/%.c,%,$(wildcard tests/test_*_random.c))
 check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
 run-examples: examples
@@ -293,6 +296,7 @@ help:
 	@echo 'make [all]         static and shared library into $O/lib, examples into $O/bin'
 	@echo 'make deps          installs what the build, the tests and the figures need (apt)'
 	@echo 'make check         builds and runs every test'
+	@echo 'make check-long    its random tests at length; seed=7: with other numbers'
 	@echo 'make demo          trains one linear attention layer and compares it with one step of gradient descent'
 	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
 	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=); uninstall removes it'
@@ -309,7 +313,7 @@ clean:
 	rm -rf $(addprefix $O/,obj gen lib bin docs asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check run-tests run-examples run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
+.PHONY: all lib examples check check-long run-tests run-examples run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
