@@ -41,9 +41,10 @@ static mesaopt_view view_of(void *data, int32_t dtype, int32_t ndim, const int64
 
 static void check_view(const mesaopt_view *v, view_want want, mesaopt_status status, const char *text)
 {
+    mesaopt_view own;
     want.name = "keys";
     fail(ctx, MESAOPT_OK, "%s", "");
-    ck_assert_int_eq(view_check(ctx, v, &want), status);
+    ck_assert_int_eq(view_check(ctx, v, &want, &own), status);
     ck_assert_str_eq(error_text(), text);
 }
 
@@ -93,6 +94,12 @@ START_TEST(views_that_are_refused)
 }
 END_TEST
 
+static mesaopt_status checked(const mesaopt_view *v, int output)
+{
+    mesaopt_view own;
+    return view_check(ctx, v, &(view_want){.name = "x", .ndim = ANY, .output = output}, &own);
+}
+
 START_TEST(views_that_overflow)
 {
     float block[4];
@@ -101,16 +108,37 @@ START_TEST(views_that_overflow)
         {{2, 1, 1}, {-(1ll << 61), 1, 1}}, {{1ll << 59, 1, 1}, {1, 1, 1}}, {{2, 2, 1}, {1ll << 60, 1ll << 60, 1}}, {{1ll << 50, 1, 1}, {-1, 1, 1}}, {{INT64_MAX, INT64_MAX, INT64_MAX}, {1, 1, 1}}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         mesaopt_view v = view_of(block, MESAOPT_F32, 3, bad[i].shape, bad[i].stride);
-        ck_assert_int_eq(view_check(ctx, &v, &(view_want){.name = "x", .ndim = ANY}), MESAOPT_E_SHAPE);
+        ck_assert_int_eq(checked(&v, 0), MESAOPT_E_SHAPE);
         ck_assert_ptr_nonnull(strstr(error_text(), "overflows"));
-        v.shape[2] = 0;                                /* without elements, nothing can overflow */
-        ck_assert_int_eq(view_check(ctx, &v, &(view_want){.name = "x", .ndim = ANY, .output = 1}), MESAOPT_OK);
+        v.shape[2] = 0;                                /* without elements no address can overflow, but the other extents can */
         ck_assert_int_eq(view_count(&v), 0);
+        const __int128 rest = (__int128)v.shape[0] * v.shape[1];
+        ck_assert_int_eq(checked(&v, 1), rest <= INT64_MAX / 4 ? MESAOPT_OK : MESAOPT_E_SHAPE);
     }
     mesaopt_view v = view_of(block, MESAOPT_F32, 1, (int64_t[]){1ll << 50}, (int64_t[]){0});
-    ck_assert_int_eq(view_check(ctx, &v, &(view_want){.name = "x", .ndim = ANY}), MESAOPT_OK);     /* one element, repeated */
+    ck_assert_int_eq(checked(&v, 0), MESAOPT_OK);      /* one element, repeated */
     v.data = (void *)(uintptr_t)0xfffffffffffffffcu;
-    ck_assert_int_eq(view_check(ctx, &v, &(view_want){.name = "x", .ndim = ANY}), MESAOPT_E_SHAPE);
+    ck_assert_int_eq(checked(&v, 0), MESAOPT_E_SHAPE);
+}
+END_TEST
+
+/* What inner code gets: the same elements, and no stride or address that it could trip over. */
+START_TEST(checked_views_can_be_walked)
+{
+    static const int64_t wild[] = {0, 1, -1, 7, INT64_MAX, INT64_MIN, 1ll << 60, -(1ll << 60)};
+    double block[24];
+    for (int round = 0; round < 4000; round++) {
+        const int64_t shape[] = {draw(0, 2), draw(0, 2), draw(0, 2)};
+        mesaopt_view v = view_of(block + 12, MESAOPT_F64, 3, shape, (int64_t[]){1, 3, -4}), own;
+        for (int k = 0; k < 3; k++)
+            if (shape[k] < 2 || view_count(&v) == 0) v.stride[k] = wild[draw(0, 7)];
+        if (view_count(&v) == 0) v.data = draw(0, 1) ? NULL : (void *)(uintptr_t)3;
+        ck_assert_int_eq(view_check(ctx, &v, &(view_want){.name = "x", .ndim = 3, .shape = {ANY, ANY, ANY}}, &own), MESAOPT_OK);
+        ck_assert(own.dtype == v.dtype && own.flags == v.flags && memcmp(own.shape, v.shape, sizeof v.shape) == 0);
+        ck_assert((uintptr_t)own.data % 8 == 0 && own.data != NULL);
+        if (view_count(&v) > 0) ck_assert_ptr_eq(own.data, v.data);
+        for (int k = 0; k < 3; k++) ck_assert_int_eq(own.stride[k], shape[k] > 1 && view_count(&v) > 0 ? v.stride[k] : 0);
+    }
 }
 END_TEST
 
@@ -188,7 +216,7 @@ END_TEST
 
 static mesaopt_status apart(const mesaopt_view *out, const mesaopt_view *in)
 {
-    return view_apart(ctx, 1, &out, &(const char *){"out"}, 1, &in, &(const char *){"in"});
+    return view_apart(ctx, out, "out", in, "in");
 }
 
 /* Slices of packed activations [B, T, 3, H, d], [B, T, H, 3 d], of sizes at which nobody counts elements. */
@@ -220,21 +248,29 @@ START_TEST(packed_slices_are_apart)
 }
 END_TEST
 
+/* Of outputs dq and dk, inputs q and k, each 8 of a block of 32. */
+static mesaopt_status apart_at(double *dq, double *dk, double *q, double *k)
+{
+    double *data[] = {q, dq, k, dk};
+    static const char *const name[] = {"q", "dq", "k", "dk"};
+    call_views w;
+    views_begin(&w, ctx);
+    for (int i = 0; i < 4; i++) {
+        const mesaopt_view v = view_of(data[i], MESAOPT_F64, 1, (int64_t[]){8}, (int64_t[]){1}), *p = &v;
+        ck_assert_int_eq(views_take(&w, &p, &(view_want){.name = name[i], .ndim = 1, .shape = {8}, .output = i % 2}), MESAOPT_OK);
+        ck_assert_ptr_eq(p, &w.own[i]);
+    }
+    return views_apart(&w);
+}
+
 START_TEST(overlap_names_the_pair)
 {
-    double block[32];
-    mesaopt_view v[4];
-    for (int i = 0; i < 4; i++) v[i] = view_of(block + 8 * i, MESAOPT_F64, 1, (int64_t[]){8}, (int64_t[]){1});
-    const mesaopt_view *outs[] = {&v[0], &v[1]}, *ins[] = {&v[2], &v[3]};
-    const char *out_names[] = {"dq", "dk"}, *in_names[] = {"q", "k"};
-    ck_assert_int_eq(view_apart(ctx, 2, outs, out_names, 2, ins, in_names), MESAOPT_OK);
-    ins[1] = ins[0];                                   /* inputs may share */
-    ck_assert_int_eq(view_apart(ctx, 2, outs, out_names, 2, ins, in_names), MESAOPT_OK);
-    v[2].data = block + 15;
-    ck_assert_int_eq(view_apart(ctx, 2, outs, out_names, 2, ins, in_names), MESAOPT_E_OVERLAP);
+    double x[32];
+    ck_assert_int_eq(apart_at(x, x + 8, x + 16, x + 24), MESAOPT_OK);
+    ck_assert_int_eq(apart_at(x, x + 8, x + 16, x + 16), MESAOPT_OK);      /* inputs may share */
+    ck_assert_int_eq(apart_at(x, x + 8, x + 15, x + 15), MESAOPT_E_OVERLAP);
     ck_assert_str_eq(error_text(), "dk: may share elements with q, expected an output of its own");
-    v[1].data = block + 7;
-    ck_assert_int_eq(view_apart(ctx, 2, outs, out_names, 2, ins, in_names), MESAOPT_E_OVERLAP);
+    ck_assert_int_eq(apart_at(x, x + 7, x + 16, x + 24), MESAOPT_E_OVERLAP);
     ck_assert_str_eq(error_text(), "dq: may share elements with dk, expected an output of its own");
 }
 END_TEST
@@ -465,6 +501,7 @@ Suite *test_tensor_suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, views_that_are_refused);
     tcase_add_test(t, views_that_overflow);
+    tcase_add_test(t, checked_views_can_be_walked);
     tcase_add_test(t, overlap_is_decided_as_marking_bytes_does);
     tcase_add_test(t, packed_slices_are_apart);
     tcase_add_test(t, overlap_names_the_pair);

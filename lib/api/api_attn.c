@@ -55,16 +55,17 @@ mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int6
 }
 
 /* q, k, v: equal types, q and k of one shape, v with a width of its own. */
-static mesaopt_status check_inputs(mesaopt_ctx *ctx, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, attend_shape *s)
+static mesaopt_status take_inputs(call_views *w, const mesaopt_view **q, const mesaopt_view **k, const mesaopt_view **v, attend_shape *s)
 {
-    mesaopt_status status = view_check(ctx, q, &(view_want){"q", 4, {ANY, ANY, ANY, ANY}, 0, 0});
+    mesaopt_status status = views_take(w, q, &(view_want){"q", 4, {ANY, ANY, ANY, ANY}, 0, 0});
     if (status != MESAOPT_OK) return status;
-    *s = (attend_shape){q->shape[0], q->shape[1], q->shape[2], q->shape[3], 0, q->dtype};
-    for (int i = 0; i < 4; i++) CHECK(check_extent(ctx, q->shape[i], "q: an extent"));
-    CHECK(view_check(ctx, k, &(view_want){"k", 4, {s->B, s->T, s->H, s->d}, s->dtype, 0}));
-    CHECK(view_check(ctx, v, &(view_want){"v", 4, {s->B, s->T, s->H, ANY}, s->dtype, 0}));
-    if (status == MESAOPT_OK) s->dv = v->shape[3];
-    CHECK(check_extent(ctx, s->dv, "v: its last extent"));
+    const int64_t *shape = (*q)->shape;
+    *s = (attend_shape){shape[0], shape[1], shape[2], shape[3], 0, (*q)->dtype};
+    for (int i = 0; i < 4; i++) CHECK(check_extent(w->ctx, shape[i], "q: an extent"));
+    CHECK(views_take(w, k, &(view_want){"k", 4, {s->B, s->T, s->H, s->d}, s->dtype, 0}));
+    CHECK(views_take(w, v, &(view_want){"v", 4, {s->B, s->T, s->H, ANY}, s->dtype, 0}));
+    if (status == MESAOPT_OK) s->dv = (*v)->shape[3];
+    CHECK(check_extent(w->ctx, s->dv, "v: its last extent"));
     return status;
 }
 
@@ -72,12 +73,13 @@ mesaopt_status mesaopt_attn_forward(mesaopt_attn *a, const mesaopt_view *q, cons
 {
     call c;
     attend_shape s;
+    call_views w;
     mesaopt_status status = call_begin(a, OBJECT_ATTN, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    mesaopt_ctx *ctx = a->head.ctx;
-    CHECK(check_inputs(ctx, q, k, v, &s));
-    CHECK(view_check(ctx, out, &(view_want){"out", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 1}));
-    CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 3, (const mesaopt_view *[]){q, k, v}, (const char *[]){"q", "k", "v"}));
+    views_begin(&w, a->head.ctx);
+    CHECK(take_inputs(&w, &q, &k, &v, &s));
+    CHECK(views_take(&w, &out, &(view_want){"out", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 1}));
+    CHECK(views_apart(&w));
     CHECK(attend(a, &s, &(attend_views){.q = q, .k = k, .v = v, .out = out}));
     return call_end(a, &c, status);
 }
@@ -87,16 +89,16 @@ mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, con
 {
     call c;
     attend_shape s;
+    call_views w;
     mesaopt_status status = call_begin(a, OBJECT_ATTN, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    mesaopt_ctx *ctx = a->head.ctx;
-    CHECK(check_inputs(ctx, q, k, v, &s));
-    CHECK(view_check(ctx, dout, &(view_want){"dout", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 0}));
-    CHECK(view_check(ctx, dq, &(view_want){"dq", 4, {s.B, s.T, s.H, s.d}, s.dtype, 1}));
-    CHECK(view_check(ctx, dk, &(view_want){"dk", 4, {s.B, s.T, s.H, s.d}, s.dtype, 1}));
-    CHECK(view_check(ctx, dv, &(view_want){"dv", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 1}));
-    CHECK(view_apart(ctx, 3, (const mesaopt_view *[]){dq, dk, dv}, (const char *[]){"dq", "dk", "dv"},
-                     4, (const mesaopt_view *[]){q, k, v, dout}, (const char *[]){"q", "k", "v", "dout"}));
+    views_begin(&w, a->head.ctx);
+    CHECK(take_inputs(&w, &q, &k, &v, &s));
+    CHECK(views_take(&w, &dout, &(view_want){"dout", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 0}));
+    CHECK(views_take(&w, &dq, &(view_want){"dq", 4, {s.B, s.T, s.H, s.d}, s.dtype, 1}));
+    CHECK(views_take(&w, &dk, &(view_want){"dk", 4, {s.B, s.T, s.H, s.d}, s.dtype, 1}));
+    CHECK(views_take(&w, &dv, &(view_want){"dv", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 1}));
+    CHECK(views_apart(&w));
     CHECK(attend(a, &s, &(attend_views){.q = q, .k = k, .v = v, .dout = dout, .dq = dq, .dk = dk, .dv = dv}));
     return call_end(a, &c, status);
 }

@@ -18,12 +18,11 @@ mesaopt_status mesaopt_baseline_create(mesaopt_ctx *ctx, const mesaopt_settings 
     return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, settings, out)) : status;
 }
 
-static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_view *sequences)
+static mesaopt_status take_sequences(call_views *w, const mesaopt_view **sequences, int64_t least)
 {
-    mesaopt_status status = view_check(ctx, sequences, &(view_want){.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}});
-    if (status == MESAOPT_OK && sequences->shape[1] < 1)
-        status = fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [B,T+1,n] with T >= 0", view_list(3, sequences->shape).text);
-    return status;
+    const mesaopt_status status = views_take(w, sequences, &(view_want){.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}});
+    if (status != MESAOPT_OK || (*sequences)->shape[1] >= least) return status;
+    return fail(w->ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [B,T+1,n] with T >= 0", view_list(3, (*sequences)->shape).text);
 }
 
 mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out)
@@ -31,11 +30,12 @@ mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaop
     call c;
     mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    mesaopt_ctx *ctx = baseline->head.ctx;
-    CHECK(check_sequences(ctx, sequences));
+    call_views w;
+    views_begin(&w, baseline->head.ctx);
+    CHECK(take_sequences(&w, &sequences, 1));
     const int64_t *in = sequences ? sequences->shape : NULL;
-    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {in[0], in[1] - 1, in[2]}, .output = 1}));
-    CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
+    CHECK(views_take(&w, &out, &(view_want){.name = "out", .ndim = 3, .shape = {in[0], in[1] - 1, in[2]}, .output = 1}));
+    CHECK(views_apart(&w));
     CHECK(baseline_predict(baseline, sequences, out));
     return call_end(baseline, &c, status);
 }
@@ -46,10 +46,12 @@ mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline, const m
     mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
+    call_views w;
+    views_begin(&w, ctx);
     if (!baseline->method->conditions) status = fail(ctx, MESAOPT_E_STATE, "baseline: kernel, expected one that has a preconditioner");
-    CHECK(view_check(ctx, sequences, &(view_want){.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}}));
-    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1], sequences->shape[2]}, .output = 1}));
-    CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
+    CHECK(take_sequences(&w, &sequences, 0));
+    CHECK(views_take(&w, &out, &(view_want){.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1], sequences->shape[2]}, .output = 1}));
+    CHECK(views_apart(&w));
     CHECK(baseline_precondition(baseline, sequences, out));
     return call_end(baseline, &c, status);
 }
@@ -104,12 +106,13 @@ mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_tas
     mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
+    mesaopt_view own;
     CHECK(check_task(ctx, task, stream, first, count));
-    if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {task->shape.length}, MESAOPT_F64, 1}));
+    if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {task->shape.length}, MESAOPT_F64, 1}, &own));
     CHECK(check_not_null(ctx, loss, "loss"));
     if (status == MESAOPT_OK) {
         atomic_fetch_add(&task->head.in_use, 1);
-        status = evaluate(baseline, &c, task, stream, first, count, by_t, loss);
+        status = evaluate(baseline, &c, task, stream, first, count, by_t ? &own : NULL, loss);
         atomic_fetch_sub(&task->head.in_use, 1);
     }
     return call_end(baseline, &c, status);

@@ -12,23 +12,25 @@
 #include <math.h>
 #include <string.h>
 
-static mesaopt_status check(mesaopt_ctx *ctx, mesaopt_loss_fn loss, const mesaopt_view *x, const mesaopt_view *gradient, double h, double *error)
+/* *x and *gradient move to the copies in w. */
+static mesaopt_status check(mesaopt_ctx *ctx, mesaopt_loss_fn loss, call_views *w, const mesaopt_view **x, const mesaopt_view **gradient, double h, double *error)
 {
     int64_t index[MESAOPT_MAX_RANK];
     if (!loss) return fail(ctx, MESAOPT_E_ARGUMENT, "loss: NULL, expected a function");
     if (!error) return check_not_null(ctx, error, "error");
-    mesaopt_status status = view_check(ctx, x, &(view_want){.name = "x", .ndim = ANY, .output = 1});
+    views_begin(w, ctx);
+    mesaopt_status status = views_take(w, x, &(view_want){.name = "x", .ndim = ANY, .output = 1});
     if (status != MESAOPT_OK) return status;
-    view_want want = {.name = "gradient", .ndim = x->ndim};
-    memcpy(want.shape, x->shape, sizeof want.shape);
-    CHECK(view_check(ctx, gradient, &want));
-    CHECK(view_apart(ctx, 1, &x, &(const char *){"x"}, 1, &gradient, &(const char *){"gradient"}));
+    view_want want = {.name = "gradient", .ndim = (*x)->ndim};
+    memcpy(want.shape, (*x)->shape, sizeof want.shape);
+    CHECK(views_take(w, gradient, &want));
+    CHECK(views_apart(w));
     if (status != MESAOPT_OK) return status;
     if (!(h > 0) || isinf(h)) return fail(ctx, MESAOPT_E_ARGUMENT, "h: %s, expected a finite number > 0", number_text(h).text);
-    if (view_first_nonfinite(x, index))
-        return fail(ctx, MESAOPT_E_NONFINITE, "x: not finite at %s, expected finite elements", view_list(x->ndim, index).text);
-    if (view_first_nonfinite(gradient, index))
-        return fail(ctx, MESAOPT_E_NONFINITE, "gradient: not finite at %s, expected finite elements", view_list(x->ndim, index).text);
+    if (view_first_nonfinite(*x, index))
+        return fail(ctx, MESAOPT_E_NONFINITE, "x: not finite at %s, expected finite elements", view_list((*x)->ndim, index).text);
+    if (view_first_nonfinite(*gradient, index))
+        return fail(ctx, MESAOPT_E_NONFINITE, "gradient: not finite at %s, expected finite elements", view_list((*x)->ndim, index).text);
     return MESAOPT_OK;
 }
 
@@ -109,7 +111,8 @@ mesaopt_status mesaopt_grad_check(mesaopt_ctx *ctx, mesaopt_loss_fn loss, void *
     call c;
     mesaopt_status status = call_on_ctx(ctx, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
-    status = check(ctx, loss, x, gradient, h, error);
+    call_views w;
+    status = check(ctx, loss, &w, &x, &gradient, h, error);
     if (status != MESAOPT_OK) return ctx_leave(&c, status);
     object_retain(&ctx->head);
     ctx_leave(&c, MESAOPT_OK);

@@ -3,6 +3,7 @@
 #include "api/api_checks.h"
 #include "base/options.h"
 #include "lsq/lsq_plan.h"
+#include <stddef.h>
 #include <string.h>
 
 enum { WIDEST = 65536 };
@@ -78,27 +79,27 @@ static const operand operands[LSQ_OPERANDS] = {
     [MESAOPT_LSQ_D_S0] = {"d_s0", ADJOINT_OUT, VALUE_STATE},
 };
 
-/* A call while it is being checked: every view with its name, outputs and inputs. */
+/* A call while it is being checked. */
 typedef struct checked {
     mesaopt_ctx *ctx;
     const mesaopt_lsq *l;
     int adjoint;
     lsq_shape s;
     lsq_views v;
-    int n_in, n_out;
-    const mesaopt_view *in[LSQ_OPERANDS], *out[LSQ_OPERANDS];
-    const char *in_name[LSQ_OPERANDS], *out_name[LSQ_OPERANDS];
+    call_views w;
 } checked;
 
-static void note(checked *c, const mesaopt_view *v, const char *name, int output)
+static void begin(checked *c, const mesaopt_lsq *l, int adjoint)
 {
-    if (output) c->out[c->n_out] = v, c->out_name[c->n_out++] = name;
-    else c->in[c->n_in] = v, c->in_name[c->n_in++] = name;
+    memset(c, 0, offsetof(checked, w));
+    c->ctx = l->head.ctx, c->l = l, c->adjoint = adjoint;
+    views_begin(&c->w, c->ctx);
 }
 
-static mesaopt_status check_offsets(checked *c, const mesaopt_view *v)
+static mesaopt_status take_offsets(checked *c, const mesaopt_view **given)
 {
-    mesaopt_status status = view_check(c->ctx, v, &(view_want){"offsets", 1, {ANY}, MESAOPT_I64, 0});
+    mesaopt_status status = views_take(&c->w, given, &(view_want){"offsets", 1, {ANY}, MESAOPT_I64, 0});
+    const mesaopt_view *v = *given;
     if (status != MESAOPT_OK) return status;
     if (c->s.B != 1) return fail(c->ctx, MESAOPT_E_SHAPE, "offsets: with a batch of %lld, expected a batch of 1", (long long)c->s.B);
     if (v->shape[0] < 1) return fail(c->ctx, MESAOPT_E_SHAPE, "offsets: no elements, expected 0 and the ends of the sequences");
@@ -142,13 +143,11 @@ static mesaopt_status check_operand(checked *c, int32_t which, const mesaopt_vie
     if (c->v.op[which]) return fail(c->ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %s a second time, expected each operand once", (long long)i, o->name);
     mesaopt_status status = MESAOPT_OK;
     if (o->form == STARTS) {
-        status = check_offsets(c, v);
-        if (status == MESAOPT_OK) note(c, v, o->name, 0);
+        status = take_offsets(c, &v);
     } else {
         const view_want want = want_of(c, o, (o->use & output) != 0);
-        status = view_check(c->ctx, v, &want);
+        status = views_take(&c->w, &v, &want);
         if (status == MESAOPT_OK && (o->use & input)) status = check_values(c, which, v, o->name);
-        if (status == MESAOPT_OK) note(c, v, o->name, (o->use & output) != 0);
     }
     c->v.op[which] = v;
     return status;
@@ -177,25 +176,22 @@ static mesaopt_status check_operands(checked *c, int64_t count, const int32_t *w
 /* q, k, v of one type. */
 static mesaopt_status check_inputs(checked *c, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v)
 {
-    mesaopt_status status = view_check(c->ctx, q, &(view_want){"q", 4, {ANY, ANY, ANY, c->l->d}, 0, 0});
+    mesaopt_status status = views_take(&c->w, &q, &(view_want){"q", 4, {ANY, ANY, ANY, c->l->d}, 0, 0});
     if (status != MESAOPT_OK) return status;
     c->s = (lsq_shape){q->shape[0], q->shape[1], q->shape[2], q->shape[0], q->dtype};
     for (int i = 0; i < 3; i++) CHECK(check_extent(c->ctx, q->shape[i], 0, INT32_MAX, "q: an extent"));
-    CHECK(view_check(c->ctx, k, &(view_want){"k", 4, {c->s.B, c->s.T, c->s.H, c->l->d}, c->s.dtype, 0}));
-    CHECK(view_check(c->ctx, v, &(view_want){"v", 4, {c->s.B, c->s.T, c->s.H, c->l->dv}, c->s.dtype, 0}));
+    CHECK(views_take(&c->w, &k, &(view_want){"k", 4, {c->s.B, c->s.T, c->s.H, c->l->d}, c->s.dtype, 0}));
+    CHECK(views_take(&c->w, &v, &(view_want){"v", 4, {c->s.B, c->s.T, c->s.H, c->l->dv}, c->s.dtype, 0}));
     CHECK(check_finite(c->ctx, q, "q"));
     CHECK(check_finite(c->ctx, k, "k"));
     CHECK(check_finite(c->ctx, v, "v"));
     c->v.q = q, c->v.k = k, c->v.v = v;
-    note(c, q, "q", 0), note(c, k, "k", 0), note(c, v, "v", 0);
     return status;
 }
 
-static mesaopt_status check_output(checked *c, const mesaopt_view *v, const char *name, int64_t cols)
+static mesaopt_status take_output(checked *c, const mesaopt_view **v, const char *name, int64_t cols)
 {
-    const mesaopt_status status = view_check(c->ctx, v, &(view_want){name, 4, {c->s.B, c->s.T, c->s.H, cols}, c->s.dtype, 1});
-    if (status == MESAOPT_OK) note(c, v, name, 1);
-    return status;
+    return views_take(&c->w, v, &(view_want){name, 4, {c->s.B, c->s.T, c->s.H, cols}, c->s.dtype, 1});
 }
 
 mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *out,
@@ -204,11 +200,12 @@ mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q, cons
     call held;
     mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &held);
     if (status != MESAOPT_OK) return status;
-    checked c = {.ctx = lsq->head.ctx, .l = lsq};
+    checked c;
+    begin(&c, lsq, 0);
     CHECK(check_inputs(&c, q, k, v));
-    CHECK(check_output(&c, out, "out", lsq->dv));
+    CHECK(take_output(&c, &out, "out", lsq->dv));
     CHECK(check_operands(&c, count, which, views));
-    CHECK(view_apart(c.ctx, c.n_out, c.out, c.out_name, c.n_in, c.in, c.in_name));
+    CHECK(views_apart(&c.w));
     c.v.out = out;
     CHECK(lsq_run(lsq, &c.s, &c.v));
     return call_end(lsq, &held, status);
@@ -221,16 +218,16 @@ mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, cons
     call held;
     mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &held);
     if (status != MESAOPT_OK) return status;
-    checked c = {.ctx = lsq->head.ctx, .l = lsq, .adjoint = 1};
+    checked c;
+    begin(&c, lsq, 1);
     CHECK(check_inputs(&c, q, k, v));
-    CHECK(view_check(c.ctx, dout, &(view_want){"dout", 4, {c.s.B, c.s.T, c.s.H, lsq->dv}, c.s.dtype, 0}));
+    CHECK(views_take(&c.w, &dout, &(view_want){"dout", 4, {c.s.B, c.s.T, c.s.H, lsq->dv}, c.s.dtype, 0}));
     CHECK(check_finite(c.ctx, dout, "dout"));
-    if (status == MESAOPT_OK) note(&c, dout, "dout", 0);
-    CHECK(check_output(&c, dq, "dq", lsq->d));
-    CHECK(check_output(&c, dk, "dk", lsq->d));
-    CHECK(check_output(&c, dv, "dv", lsq->dv));
+    CHECK(take_output(&c, &dq, "dq", lsq->d));
+    CHECK(take_output(&c, &dk, "dk", lsq->d));
+    CHECK(take_output(&c, &dv, "dv", lsq->dv));
     CHECK(check_operands(&c, count, which, views));
-    CHECK(view_apart(c.ctx, c.n_out, c.out, c.out_name, c.n_in, c.in, c.in_name));
+    CHECK(views_apart(&c.w));
     c.v.dout = dout, c.v.dq = dq, c.v.dk = dk, c.v.dv = dv;
     CHECK(lsq_run(lsq, &c.s, &c.v));
     return call_end(lsq, &held, status);
@@ -249,7 +246,9 @@ mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int6
     CHECK(check_extent(ctx, sequences, 0, batch == 1 ? INT32_MAX : 0, "sequences"));
     CHECK(check_not_null(ctx, bytes, "bytes"));
     if (status != MESAOPT_OK) return status;
-    checked c = {.ctx = ctx, .l = lsq, .adjoint = adjoint != 0, .s = {batch, length, heads, sequences ? sequences : batch, dtype}};
+    checked c;
+    begin(&c, lsq, adjoint != 0);
+    c.s = (lsq_shape){batch, length, heads, sequences ? sequences : batch, dtype};
     mesaopt_view views[LSQ_OPERANDS], q = {.shape = {batch, length, heads, lsq->d}, .stride = {1, 1, 1, 2}, .ndim = 4, .dtype = dtype}, v = q;
     v.shape[3] = lsq->dv;
     for (int32_t i = 1; i < LSQ_OPERANDS; i++) {

@@ -131,19 +131,25 @@ mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_
 }
 
 /* A view of a whole batch, [B, T, width]; B and T follow the tokens. */
-static mesaopt_status check_batch(const mesaopt_model *m, const mesaopt_view *v, const char *name, const batch *b, int64_t width, int output)
+static view_want batch_want(const mesaopt_model *m, const char *name, const batch *b, int64_t width, int output)
 {
-    const view_want want = {name, 3, {b->B, b->T, width}, m->dtype, output};
-    return view_check(m->head.ctx, v, &want);
+    return (view_want){name, 3, {b->B, b->T, width}, m->dtype, output};
 }
 
-static mesaopt_status check_tokens(const mesaopt_model *m, const mesaopt_view *tokens, batch *b)
+static mesaopt_status take_batch(call_views *w, const mesaopt_model *m, const mesaopt_view **v, const char *name, const batch *b, int64_t width, int output)
+{
+    const view_want want = batch_want(m, name, b, width, output);
+    return views_take(w, v, &want);
+}
+
+static mesaopt_status take_tokens(call_views *w, const mesaopt_model *m, const mesaopt_view **tokens, batch *b)
 {
     mesaopt_status status = model_check_whole(m);
+    views_begin(w, m->head.ctx);
     b->B = b->T = ANY;
-    CHECK(check_batch(m, tokens, "tokens", b, m->inputs, 0));
+    CHECK(take_batch(w, m, tokens, "tokens", b, m->inputs, 0));
     if (status != MESAOPT_OK) return status;
-    *b = (batch){.B = tokens->shape[0], .T = tokens->shape[1], .tokens = tokens};
+    *b = (batch){.B = (*tokens)->shape[0], .T = (*tokens)->shape[1], .tokens = *tokens};
     if (b->B > INT32_MAX || b->T > INT32_MAX) return fail(m->head.ctx, MESAOPT_E_SHAPE, "tokens: extents above 2147483647");
     return MESAOPT_OK;
 }
@@ -157,38 +163,49 @@ mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *token
 {
     call c;
     batch b = {0};
+    call_views w;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_tokens(m, tokens, &b));
-    CHECK(check_batch(m, out, "out", &b, m->outputs, 1));
-    CHECK(view_apart(m->head.ctx, 1, &out, (const char *[]){"out"}, 1, &tokens, (const char *[]){"tokens"}));
+    CHECK(take_tokens(&w, m, &tokens, &b));
+    CHECK(take_batch(&w, m, &out, "out", &b, m->outputs, 1));
+    CHECK(views_apart(&w));
     CHECK(run(m, &b, &(wanted){.out = out}, "forward"));
     return call_end(m, &c, status);
 }
 
 enum { MAX_ACTIVATIONS = 4097 };
 
+static mesaopt_status check_outs(const mesaopt_model *m, const batch *b, int64_t count, const int64_t *blocks, const mesaopt_view *outs, mesaopt_view *own)
+{
+    mesaopt_ctx *ctx = m->head.ctx;
+    mesaopt_status status = MESAOPT_OK;
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
+        CHECK(check_block(m, blocks[i], "blocks"));
+        const view_want want = batch_want(m, "outs", b, status == MESAOPT_OK ? model_width(m, blocks[i]) : 0, 1);
+        CHECK(view_check(ctx, &outs[i], &want, &own[i]));
+        CHECK(view_apart(ctx, &own[i], "outs", b->tokens, "tokens"));
+        for (int64_t j = 0; j < i && status == MESAOPT_OK; j++) status = view_apart(ctx, &own[i], "outs", &own[j], "another of outs");
+    }
+    return status;
+}
+
 mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *tokens, int64_t count, const int64_t *blocks, const mesaopt_view *outs)
 {
     call c;
     batch b = {0};
+    call_views w;
+    mesaopt_view *own = NULL;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
-    CHECK(check_tokens(m, tokens, &b));
+    CHECK(take_tokens(&w, m, &tokens, &b));
     if (status == MESAOPT_OK && (count < 1 || count > MAX_ACTIVATIONS)) status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 1 to %d", (long long)count, MAX_ACTIVATIONS);
     CHECK(check_not_null(ctx, blocks, "blocks"));
     CHECK(check_not_null(ctx, outs, "outs"));
-    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
-        CHECK(check_block(m, blocks[i], "blocks"));
-        CHECK(check_batch(m, &outs[i], "outs", &b, status == MESAOPT_OK ? model_width(m, blocks[i]) : 0, 1));
-        const mesaopt_view *in[2] = {tokens, NULL}, *out = &outs[i];
-        for (int64_t j = -1; j < i && status == MESAOPT_OK; j++) {
-            if (j >= 0) in[0] = &outs[j];
-            status = view_apart(ctx, 1, &out, (const char *[]){"outs"}, 1, in, (const char *[]){j < 0 ? "tokens" : "another of outs"});
-        }
-    }
-    CHECK(run(m, &b, &(wanted){.count = count, .blocks = blocks, .outs = outs}, "activations"));
+    if (status == MESAOPT_OK && !(own = alloc_new(&ctx->alloc, count, sizeof *own))) status = fail(ctx, MESAOPT_E_MEMORY, "activations: no memory");
+    CHECK(check_outs(m, &b, count, blocks, outs, own));
+    CHECK(run(m, &b, &(wanted){.count = count, .blocks = blocks, .outs = own}, "activations"));
+    alloc_free(&ctx->alloc, own);
     return call_end(m, &c, status);
 }
 
@@ -204,17 +221,16 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens, cons
 {
     call c;
     batch b = {0};
+    call_views w;
     double *by_t = NULL;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, gradient ? CALL_NORMAL : CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
-    CHECK(check_tokens(m, tokens, &b));
-    CHECK(check_batch(m, targets, "targets", &b, m->outputs, 0));
+    CHECK(take_tokens(&w, m, &tokens, &b));
+    CHECK(take_batch(&w, m, &targets, "targets", &b, m->outputs, 0));
     CHECK(check_not_null(ctx, loss, "loss"));
-    if (dtokens) {
-        CHECK(check_batch(m, dtokens, "dtokens", &b, m->inputs, 1));
-        CHECK(view_apart(ctx, 1, &dtokens, (const char *[]){"dtokens"}, 2, (const mesaopt_view *[]){tokens, targets}, (const char *[]){"tokens", "targets"}));
-    }
+    if (dtokens) CHECK(take_batch(&w, m, &dtokens, "dtokens", &b, m->inputs, 1));
+    CHECK(views_apart(&w));
     if (status == MESAOPT_OK && (b.B == 0 || b.T == 0)) status = fail(ctx, MESAOPT_E_SHAPE, "tokens: empty, expected at least one sequence and one step");
     if (status == MESAOPT_OK && !(by_t = alloc_new(&ctx->alloc, b.T, sizeof *by_t))) status = fail(ctx, MESAOPT_E_MEMORY, "loss: no memory");
     b.targets = targets;
@@ -238,14 +254,13 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
 {
     call c;
     batch b = {0};
+    call_views w;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_tokens(m, tokens, &b));
-    CHECK(check_batch(m, dout, "dout", &b, m->outputs, 0));
-    if (dtokens) {
-        CHECK(check_batch(m, dtokens, "dtokens", &b, m->inputs, 1));
-        CHECK(view_apart(m->head.ctx, 1, &dtokens, (const char *[]){"dtokens"}, 2, (const mesaopt_view *[]){tokens, dout}, (const char *[]){"tokens", "dout"}));
-    }
+    CHECK(take_tokens(&w, m, &tokens, &b));
+    CHECK(take_batch(&w, m, &dout, "dout", &b, m->outputs, 0));
+    if (dtokens) CHECK(take_batch(&w, m, &dtokens, "dtokens", &b, m->inputs, 1));
+    CHECK(views_apart(&w));
     CHECK(run(m, &b, &(wanted){.gradient = 1, .dout = dout, .dtokens = dtokens}, "backward"));
     return call_end(m, &c, status);
 }
@@ -256,6 +271,7 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
 {
     call c;
     double *sums = NULL;
+    mesaopt_view own;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
@@ -264,7 +280,7 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     CHECK(batch_check_task(m, task));
     const int64_t T = status == MESAOPT_OK ? task->shape.length : 0;
     CHECK(task_range_check(ctx, stream, first, count));
-    if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {T}, MESAOPT_F64, 1}));
+    if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {T}, MESAOPT_F64, 1}, &own));
     CHECK(check_not_null(ctx, loss, "loss"));
     if (status == MESAOPT_OK && !(sums = alloc_new(&ctx->alloc, T, sizeof *sums))) status = fail(ctx, MESAOPT_E_MEMORY, "evaluate: no memory");
     for (int64_t done = 0; done < count && status == MESAOPT_OK; done += EVALUATION_BATCH) {
@@ -277,7 +293,7 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     }
     if (status == MESAOPT_OK) {
         *loss = mean_loss(sums, T, (double)count);
-        for (int64_t t = 0; by_t && t < T; t++) ((double *)by_t->data)[t * by_t->stride[0]] = sums[t];
+        for (int64_t t = 0; by_t && t < T; t++) ((double *)own.data)[t * own.stride[0]] = sums[t];
     }
     if (sums) alloc_free(&ctx->alloc, sums);
     return call_end(m, &c, status);

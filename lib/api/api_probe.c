@@ -115,38 +115,39 @@ mesaopt_status mesaopt_probe_features(const mesaopt_probe *probe, int64_t layer,
 /* ---- feeding ---- */
 
 /* *weights <- a view [B, T] of what the user gave. */
-static mesaopt_status check_weights(const mesaopt_probe *p, const mesaopt_view *given, int64_t B, mesaopt_view *weights)
+static mesaopt_status take_weights(const mesaopt_probe *p, const mesaopt_view *given, int64_t B, mesaopt_view *weights)
 {
     mesaopt_ctx *ctx = p->head.ctx;
     int64_t at[MESAOPT_MAX_RANK];
     const int32_t ndim = given->ndim == 1 ? 1 : 2;
-    mesaopt_status status = view_check(ctx, given, &(view_want){.name = "weights", .ndim = ndim, .shape = {B, p->steps}});
+    mesaopt_status status = view_check(ctx, given, &(view_want){.name = "weights", .ndim = ndim, .shape = {B, p->steps}}, weights);
     if (status != MESAOPT_OK) return status;
     const double most = given->dtype == MESAOPT_F32 ? 1e30f : PROBE_MOST;
-    if (view_first_outside(given, 0, most, at))
-        return fail(ctx, MESAOPT_E_ARGUMENT, "weights: element %s is %s, expected 0 to %s", view_list(ndim, at).text, number_text(view_get(given, at)).text, number_text(most).text);
-    *weights = *given;
+    if (view_first_outside(weights, 0, most, at))
+        return fail(ctx, MESAOPT_E_ARGUMENT, "weights: element %s is %s, expected 0 to %s", view_list(ndim, at).text, number_text(view_get(weights, at)).text, number_text(most).text);
     if (ndim == 1) weights->ndim = 2, weights->shape[1] = p->steps, weights->stride[1] = 0;
     return MESAOPT_OK;
 }
 
-static mesaopt_status check_input(const mesaopt_probe *p, const mesaopt_view *activations, const mesaopt_view *targets, const mesaopt_view *given, probe_input *in, mesaopt_view *weights)
+/* Into p->given and `own`: targets, weights. */
+static mesaopt_status take_input(const mesaopt_probe *p, const mesaopt_view *activations, const mesaopt_view *targets, const mesaopt_view *given, probe_input *in,
+                                 mesaopt_view own[2])
 {
     mesaopt_ctx *ctx = p->head.ctx;
     mesaopt_status status = check_not_null(ctx, activations, "activations");
     for (int64_t l = 0; l < p->layers && status == MESAOPT_OK; l++) {
         char name[40];
         snprintf(name, sizeof name, "activations[%lld]", (long long)l);
-        status = view_check(ctx, &activations[l], &(view_want){.name = name, .ndim = 3, .shape = {l ? activations[0].shape[0] : ANY, p->steps, probe_features(p, l)}});
+        status = view_check(ctx, &activations[l], &(view_want){.name = name, .ndim = 3, .shape = {l ? activations[0].shape[0] : ANY, p->steps, probe_features(p, l)}}, &p->given[l]);
     }
     if (status != MESAOPT_OK) return status;
     const int64_t B = activations[0].shape[0];
     if (B > INT32_MAX) return fail(ctx, MESAOPT_E_SHAPE, "activations[0]: shape %s, expected at most 2147483647 sequences", view_list(3, activations[0].shape).text);
     const view_want shared = {.name = "targets", .ndim = 3, .shape = {B, p->steps, p->targets}};
     const view_want each = {.name = "targets", .ndim = 4, .shape = {p->layers, B, p->steps, p->targets}};
-    status = view_check(ctx, targets, targets && targets->ndim == 4 ? &each : &shared);
-    if (status == MESAOPT_OK && given) status = check_weights(p, given, B, weights);
-    *in = (probe_input){B, activations, targets, given ? weights : NULL};
+    status = view_check(ctx, targets, targets && targets->ndim == 4 ? &each : &shared, &own[0]);
+    if (status == MESAOPT_OK && given) status = take_weights(p, given, B, &own[1]);
+    *in = (probe_input){B, p->given, &own[0], given ? &own[1] : NULL};
     return status;
 }
 
@@ -154,11 +155,11 @@ mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set, const mesao
 {
     call c;
     probe_input in;
-    mesaopt_view w;
+    mesaopt_view own[2];
     mesaopt_status status = enter_alone(probe, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
-    CHECK(check_input(probe, activations, targets, weights, &in, &w));
+    CHECK(take_input(probe, activations, targets, weights, &in, own));
     CHECK(probe_feed(probe, set, &in));
     return leave(probe, &c, status);
 }
@@ -306,9 +307,10 @@ mesaopt_status mesaopt_probe_count(const mesaopt_probe *probe, int32_t set, cons
     mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
-    CHECK(view_check(probe->head.ctx, out, &(view_want){.name = "out", .ndim = 1, .shape = {probe->steps}, .dtype = MESAOPT_I64, .output = 1}));
+    mesaopt_view own;
+    CHECK(view_check(probe->head.ctx, out, &(view_want){.name = "out", .ndim = 1, .shape = {probe->steps}, .dtype = MESAOPT_I64, .output = 1}, &own));
     for (int64_t t = 0; status == MESAOPT_OK && t < probe->steps; t++)
-        ((int64_t *)out->data)[t * out->stride[0]] = probe->set[set].now ? probe_counts(probe->set[set].now)[t] : 0;
+        ((int64_t *)own.data)[t * own.stride[0]] = probe->set[set].now ? probe_counts(probe->set[set].now)[t] : 0;
     return leave(probe, &c, status);
 }
 
@@ -329,10 +331,10 @@ static mesaopt_status check_fitted(const mesaopt_probe *p)
     return p->fitted ? MESAOPT_OK : fail(p->head.ctx, MESAOPT_E_STATE, "probe: not fitted, expected mesaopt_probe_fit first");
 }
 
-static mesaopt_status check_scores(const mesaopt_probe *p, const mesaopt_view *out, const char *name)
+static mesaopt_status take_scores(const mesaopt_probe *p, call_views *w, const mesaopt_view **out, const char *name)
 {
-    if (!out) return MESAOPT_OK;
-    return view_check(p->head.ctx, out, &(view_want){.name = name, .ndim = out->ndim == 3 ? 3 : 2, .shape = {p->layers, p->steps, p->targets}, .output = 1});
+    if (!*out) return MESAOPT_OK;
+    return views_take(w, out, &(view_want){.name = name, .ndim = (*out)->ndim == 3 ? 3 : 2, .shape = {p->layers, p->steps, p->targets}, .output = 1});
 }
 
 mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesaopt_view *mse, const mesaopt_view *r2)
@@ -340,10 +342,12 @@ mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesa
     call c;
     mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
+    call_views w;
+    views_begin(&w, probe->head.ctx);
     CHECK(check_set(probe->head.ctx, set));
-    CHECK(check_scores(probe, mse, "mse"));
-    CHECK(check_scores(probe, r2, "r2"));
-    if (mse && r2) CHECK(view_apart(probe->head.ctx, 2, (const mesaopt_view *[]){mse, r2}, (const char *[]){"mse", "r2"}, 0, NULL, NULL));
+    CHECK(take_scores(probe, &w, &mse, "mse"));
+    CHECK(take_scores(probe, &w, &r2, "r2"));
+    CHECK(views_apart(&w));
     CHECK(check_fitted(probe));
     CHECK(probe_score(probe, set, mse, r2));
     return leave(probe, &c, status);
@@ -374,10 +378,11 @@ mesaopt_status mesaopt_probe_rank(mesaopt_probe *probe, const mesaopt_view *out)
     call c;
     mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(view_check(probe->head.ctx, out, &(view_want){.name = "out", .ndim = 2, .shape = {probe->layers, probe->steps}, .dtype = MESAOPT_I64, .output = 1}));
+    mesaopt_view own;
+    CHECK(view_check(probe->head.ctx, out, &(view_want){.name = "out", .ndim = 2, .shape = {probe->layers, probe->steps}, .dtype = MESAOPT_I64, .output = 1}, &own));
     CHECK(check_fitted(probe));
     for (int64_t i = 0; status == MESAOPT_OK && i < probe->layers * probe->steps; i++)
-        ((int64_t *)out->data)[i / probe->steps * out->stride[0] + i % probe->steps * out->stride[1]] = probe_counts(probe->fit.now)[i];
+        ((int64_t *)own.data)[i / probe->steps * own.stride[0] + i % probe->steps * own.stride[1]] = probe_counts(probe->fit.now)[i];
     return leave(probe, &c, status);
 }
 
@@ -385,14 +390,16 @@ mesaopt_status mesaopt_probe_rank(mesaopt_probe *probe, const mesaopt_view *out)
 
 static mesaopt_status targets_of(mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_view *sequences, const mesaopt_view *out)
 {
+    call_views w;
+    views_begin(&w, ctx);
     mesaopt_status status = options_check(ctx, settings, SCOPE, "settings");
-    CHECK(view_check(ctx, sequences, &(view_want){.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}}));
+    CHECK(views_take(&w, &sequences, &(view_want){.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}}));
     if (status != MESAOPT_OK) return status;
     const int64_t *shape = sequences->shape, wide = probe_observed(settings, shape[2]);
     if (shape[1] < 1) return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [B,T+1,n] with T >= 0", view_list(3, shape).text);
     if (wide < 0) return fail(ctx, MESAOPT_E_SETTING, "lags: too many for %lld features, expected fewer", (long long)shape[2]);
-    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 3, .shape = {shape[0], shape[1] - 1, wide}, .output = 1}));
-    CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"}));
+    CHECK(views_take(&w, &out, &(view_want){.name = "out", .ndim = 3, .shape = {shape[0], shape[1] - 1, wide}, .output = 1}));
+    CHECK(views_apart(&w));
     if (status == MESAOPT_OK) probe_observations(settings, sequences, out);
     return status;
 }
@@ -408,13 +415,15 @@ static mesaopt_status filter(mesaopt_ctx *ctx, double limit, const mesaopt_view 
 {
     int64_t at[MESAOPT_MAX_RANK];
     mesaopt_status status = MESAOPT_OK;
+    call_views w;
+    views_begin(&w, ctx);
     if (!(limit > 0)) status = fail(ctx, MESAOPT_E_ARGUMENT, "limit: %s, expected a number above 0", number_text(limit).text);
-    CHECK(view_check(ctx, targets, &(view_want){.name = "targets", .ndim = 3, .shape = {ANY, ANY, ANY}}));
-    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 2, .shape = {targets->shape[0], targets->shape[1]}, .output = 1}));
-    CHECK(view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &targets, (const char *[]){"targets"}));
+    CHECK(views_take(&w, &targets, &(view_want){.name = "targets", .ndim = 3, .shape = {ANY, ANY, ANY}}));
+    CHECK(views_take(&w, &out, &(view_want){.name = "out", .ndim = 2, .shape = {targets->shape[0], targets->shape[1]}, .output = 1}));
+    CHECK(views_apart(&w));
     if (status == MESAOPT_OK && view_first_nonfinite(targets, at))
         status = fail(ctx, MESAOPT_E_NONFINITE, "targets: element %s is %s, expected a finite number", view_list(3, at).text, number_text(view_get(targets, at)).text);
-    if (status != MESAOPT_OK || view_count(targets) == 0) return status;
+    if (status != MESAOPT_OK || view_count(out) == 0) return status;
     const int64_t T = targets->shape[1];
     double *sums = alloc_new(&ctx->alloc, 2 * T, sizeof *sums);
     if (!sums) return fail(ctx, MESAOPT_E_MEMORY, "filter: no memory for the norms of %lld steps", (long long)T);

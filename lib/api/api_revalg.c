@@ -66,11 +66,12 @@ mesaopt_status mesaopt_revalg_closed_form(mesaopt_revalg *revalg, const mesaopt_
 {
     call c;
     int64_t heads = 0;
+    mesaopt_view own;
     mesaopt_status status = call_begin(revalg, OBJECT_REVALG, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(revalg_one_layer(revalg, &heads));
-    CHECK(view_check(revalg->head.ctx, out, &(view_want){.name = "out", .ndim = 2, .shape = {heads, 6}, .dtype = MESAOPT_F64, .output = 1}));
-    if (status == MESAOPT_OK) revalg_closed_form(revalg, out);
+    CHECK(view_check(revalg->head.ctx, out, &(view_want){.name = "out", .ndim = 2, .shape = {heads, 6}, .dtype = MESAOPT_F64, .output = 1}, &own));
+    if (status == MESAOPT_OK) revalg_closed_form(revalg, &own);
     return call_end(revalg, &c, status);
 }
 
@@ -102,8 +103,9 @@ mesaopt_status mesaopt_revalg_product(mesaopt_model *model, int64_t block, int32
     if (status == MESAOPT_OK && b->positions) status = fail(ctx, MESAOPT_E_UNSUPPORTED, "model: block %lld has positions in its queries and keys, expected pe=none", (long long)block);
     const int64_t heads = status != MESAOPT_OK ? 0 : b->kind->scope == MESAOPT_SCOPE_DENSE ? 1 : heads_extents(b, 0).heads;
     if (status == MESAOPT_OK && (head < 0 || head >= heads)) status = fail(ctx, MESAOPT_E_ARGUMENT, "head: %lld, expected 0 to %lld", (long long)head, (long long)heads - 1);
-    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 2, .shape = {b->in, b->out}, .output = 1}));
-    CHECK(revalg_product(model, block, index, head, out));
+    mesaopt_view own;
+    CHECK(view_check(ctx, out, &(view_want){.name = "out", .ndim = 2, .shape = {b->in, b->out}, .output = 1}, &own));
+    CHECK(revalg_product(model, block, index, head, &own));
     return call_end(model, &c, status);
 }
 
@@ -157,12 +159,12 @@ static mesaopt_status check_model_settings(mesaopt_ctx *ctx, const mesaopt_setti
     return status;
 }
 
-static mesaopt_status check_phi0(mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_view *phi0)
+static mesaopt_status check_phi0(mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_view *phi0, mesaopt_view *own)
 {
     int64_t index[MESAOPT_MAX_RANK];
     const int64_t n = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_OUTPUTS);
-    mesaopt_status status = phi0 ? view_check(ctx, phi0, &(view_want){.name = "phi0", .ndim = 2, .shape = {n, n}}) : MESAOPT_OK;
-    if (status == MESAOPT_OK && phi0 && view_first_nonfinite(phi0, index))
+    mesaopt_status status = phi0 ? view_check(ctx, phi0, &(view_want){.name = "phi0", .ndim = 2, .shape = {n, n}}, own) : MESAOPT_OK;
+    if (status == MESAOPT_OK && phi0 && view_first_nonfinite(own, index))
         status = fail(ctx, MESAOPT_E_NONFINITE, "phi0: not finite at %s, expected finite elements", view_list(2, index).text);
     return status;
 }
@@ -174,8 +176,9 @@ mesaopt_status mesaopt_revalg_proposition1(mesaopt_ctx *ctx, const mesaopt_setti
     if (status != MESAOPT_OK) return status;
     CHECK(check_model_settings(ctx, settings, out));
     if (status == MESAOPT_OK && !(eta - eta == 0)) status = fail(ctx, MESAOPT_E_NONFINITE, "eta: %s, expected a finite number", number_text(eta).text);
-    CHECK(check_phi0(ctx, settings, phi0));
-    CHECK(proposition1(ctx, settings, eta, phi0, out));
+    mesaopt_view own;
+    CHECK(check_phi0(ctx, settings, phi0, &own));
+    CHECK(proposition1(ctx, settings, eta, phi0 ? &own : NULL, out));
     return ctx_leave(&c, status);
 }
 

@@ -11,23 +11,21 @@ static void destroy(object *o) { rls_drop((mesaopt_rls *)o); }
 /* ---- checks ---- */
 
 /* Rows [*T, streams, n], the first of them says how many. */
-static mesaopt_status check_rows(mesaopt_rls *r, const mesaopt_view *v, const char *name, int64_t *T, int64_t n, int output)
+static mesaopt_status take_rows(mesaopt_rls *r, call_views *w, const mesaopt_view **v, const char *name, int64_t *T, int64_t n, int output)
 {
-    mesaopt_ctx *ctx = r->head.ctx;
-    mesaopt_status status = view_check(ctx, v, &(view_want){name, 3, {*T, r->streams, n}, 0, output});
-    if (status == MESAOPT_OK && *T == ANY) *T = v->shape[0];
-    if (!output) CHECK(check_finite(ctx, v, name));
+    mesaopt_status status = views_take(w, v, &(view_want){name, 3, {*T, r->streams, n}, 0, output});
+    if (status == MESAOPT_OK && *T == ANY) *T = (*v)->shape[0];
+    if (!output) CHECK(check_finite(w->ctx, *v, name));
     return status;
 }
 
-static mesaopt_status check_gates(mesaopt_rls *r, int64_t T, const mesaopt_view *beta, const mesaopt_view *log_gamma)
+static mesaopt_status take_gates(mesaopt_rls *r, call_views *w, int64_t T, const mesaopt_view **beta, const mesaopt_view **log_gamma)
 {
-    mesaopt_ctx *ctx = r->head.ctx;
     mesaopt_status status = MESAOPT_OK;
-    if (beta) CHECK(view_check(ctx, beta, &(view_want){"beta", 2, {T, r->streams}, 0, 0}));
-    if (beta) CHECK(check_beta(ctx, beta));
-    if (log_gamma) CHECK(view_check(ctx, log_gamma, &(view_want){"log_gamma", 2, {T, r->streams}, 0, 0}));
-    if (log_gamma) CHECK(check_log_gamma(ctx, log_gamma));
+    if (*beta) CHECK(views_take(w, beta, &(view_want){"beta", 2, {T, r->streams}, 0, 0}));
+    if (*beta) CHECK(check_beta(w->ctx, *beta));
+    if (*log_gamma) CHECK(views_take(w, log_gamma, &(view_want){"log_gamma", 2, {T, r->streams}, 0, 0}));
+    if (*log_gamma) CHECK(check_log_gamma(w->ctx, *log_gamma));
     return status;
 }
 
@@ -42,10 +40,11 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     CHECK(check_not_null(ctx, out, "out"));
     if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
         status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d", (long long)streams, RLS_MOST_STREAMS);
-    if (ridge) CHECK(view_check(ctx, ridge, &(view_want){"ridge", 2, {streams, lsq->d}, 0, 0}));
-    if (ridge) CHECK(check_ridge(ctx, ridge));
+    mesaopt_view own;
+    if (ridge) CHECK(view_check(ctx, ridge, &(view_want){"ridge", 2, {streams, lsq->d}, 0, 0}, &own));
+    if (ridge) CHECK(check_ridge(ctx, &own));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
-    if (status == MESAOPT_OK) status = r ? rls_build(r, lsq, streams, ridge) : MESAOPT_E_MEMORY;
+    if (status == MESAOPT_OK) status = r ? rls_build(r, lsq, streams, ridge ? &own : NULL) : MESAOPT_E_MEMORY;
     if (status == MESAOPT_OK) *out = r;
     else if (r) object_release(&r->head);
     return call_end(lsq, &c, status);
@@ -58,11 +57,13 @@ mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const m
 {
     call c;
     int64_t T = ANY;
+    call_views w;
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_rows(r, k, "k", &T, r->p.d, 0));
-    CHECK(check_rows(r, v, "v", &T, r->p.dv, 0));
-    CHECK(check_gates(r, T, beta, log_gamma));
+    views_begin(&w, r->head.ctx);
+    CHECK(take_rows(r, &w, &k, "k", &T, r->p.d, 0));
+    CHECK(take_rows(r, &w, &v, "v", &T, r->p.dv, 0));
+    CHECK(take_gates(r, &w, T, &beta, &log_gamma));
     CHECK(rls_run(r, T, &(rls_rows){.k = k, .v = v, .beta = beta, .log_gamma = log_gamma}));
     return call_end(r, &c, status);
 }
@@ -71,13 +72,14 @@ mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const 
 {
     call c;
     int64_t T = ANY;
+    call_views w;
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_rows(r, q, "q", &T, r->p.d, 0));
-    CHECK(check_rows(r, out, "out", &T, r->p.dv, 1));
-    if (error) CHECK(check_rows(r, error, "error", &T, r->p.dv, 1));
-    CHECK(view_apart(r->head.ctx, error ? 2 : 1, (const mesaopt_view *[]){out, error}, (const char *[]){"out", "error"}, 1, &q,
-                     &(const char *){"q"}));
+    views_begin(&w, r->head.ctx);
+    CHECK(take_rows(r, &w, &q, "q", &T, r->p.d, 0));
+    CHECK(take_rows(r, &w, &out, "out", &T, r->p.dv, 1));
+    if (error) CHECK(take_rows(r, &w, &error, "error", &T, r->p.dv, 1));
+    CHECK(views_apart(&w));
     CHECK(rls_run(r, T, &(rls_rows){.q = q, .out = out, .error = error}));
     return call_end(r, &c, status);
 }
@@ -87,16 +89,16 @@ mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mes
 {
     call c;
     int64_t T = ANY;
+    call_views w;
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_rows(r, q, "q", &T, r->p.d, 0));
-    CHECK(check_rows(r, k, "k", &T, r->p.d, 0));
-    CHECK(check_rows(r, v, "v", &T, r->p.dv, 0));
-    CHECK(check_gates(r, T, beta, log_gamma));
-    CHECK(check_rows(r, out, "out", &T, r->p.dv, 1));
-    CHECK(view_apart(r->head.ctx, 1, &out, &(const char *){"out"}, 3 + (beta != NULL), (const mesaopt_view *[]){q, k, v, beta},
-                     (const char *[]){"q", "k", "v", "beta"}));
-    if (log_gamma) CHECK(view_apart(r->head.ctx, 1, &out, &(const char *){"out"}, 1, &log_gamma, &(const char *){"log_gamma"}));
+    views_begin(&w, r->head.ctx);
+    CHECK(take_rows(r, &w, &q, "q", &T, r->p.d, 0));
+    CHECK(take_rows(r, &w, &k, "k", &T, r->p.d, 0));
+    CHECK(take_rows(r, &w, &v, "v", &T, r->p.dv, 0));
+    CHECK(take_gates(r, &w, T, &beta, &log_gamma));
+    CHECK(take_rows(r, &w, &out, "out", &T, r->p.dv, 1));
+    CHECK(views_apart(&w));
     CHECK(rls_run(r, T, &(rls_rows){q, k, v, beta, log_gamma, out, NULL}));
     return call_end(r, &c, status);
 }
@@ -160,25 +162,25 @@ static mesaopt_status part_of(mesaopt_rls *r, int32_t which, int64_t i, int outp
     return output ? MESAOPT_OK : fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: rows, expected what can be set", (long long)i);
 }
 
-static mesaopt_status check_parts(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views, int output)
+/* w->own[i] <- views[i]. */
+static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, const int32_t *which, const mesaopt_view *views, int output)
 {
     mesaopt_ctx *ctx = r->head.ctx;
+    views_begin(w, ctx);
     mesaopt_status status = count >= 0 && count <= MESAOPT_RLS_ROWS ? MESAOPT_OK
                             : fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 0 to %d", (long long)count, MESAOPT_RLS_ROWS);
     if (count > 0) CHECK(check_not_null(ctx, which, "which"));
     if (count > 0) CHECK(check_not_null(ctx, views, "views"));
-    const mesaopt_view *list[MESAOPT_RLS_ROWS];
-    const char *name[MESAOPT_RLS_ROWS];
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         view_want want = {.name = ""};
         status = part_of(r, which[i], i, output, &want);
-        CHECK(view_check(ctx, &views[i], &want));
+        const mesaopt_view *part = &views[i];
+        CHECK(views_take(w, &part, &want));
         for (int64_t j = 0; j < i && status == MESAOPT_OK; j++)
             if (which[j] == which[i])
                 status = fail(ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %s a second time, expected each part once", (long long)i, want.name);
-        list[i] = &views[i], name[i] = want.name;
     }
-    if (output) CHECK(view_apart(ctx, (int)count, list, name, 0, NULL, NULL));
+    CHECK(views_apart(w));
     return status;
 }
 
@@ -196,9 +198,11 @@ static double *own(online *o, int32_t which)
 mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
 {
     call c;
+    call_views w;
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_parts(r, count, which, views, 1));
+    CHECK(take_parts(r, &w, count, which, views, 1));
+    views = w.own;
     if (status == MESAOPT_OK && count > 0) rls_flush(r);
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int64_t total = view_count(&views[i]), each = total / r->streams;
@@ -233,9 +237,11 @@ static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32
 mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
 {
     call c;
+    call_views w;
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_parts(r, count, which, views, 0));
+    CHECK(take_parts(r, &w, count, which, views, 0));
+    views = w.own;
     CHECK(check_new_state(r, count, which, views));
     if (status == MESAOPT_OK) rls_clear(r);
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {

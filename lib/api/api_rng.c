@@ -15,10 +15,10 @@ mesaopt_status mesaopt_rng_philox(const uint32_t *counter, const uint32_t *key, 
 
 static double largest(const mesaopt_view *view) { return view->dtype == MESAOPT_F32 ? FLT_MAX : DBL_MAX; }
 
-static mesaopt_status check_out(mesaopt_ctx *ctx, const mesaopt_view *out)
+static mesaopt_status check_out(mesaopt_ctx *ctx, const mesaopt_view *given, mesaopt_view *out)
 {
     view_want want = {.name = "out", .ndim = ANY, .output = 1};
-    mesaopt_status status = view_check(ctx, out, &want);
+    mesaopt_status status = view_check(ctx, given, &want, out);
     if (status != MESAOPT_OK) return status;
     if (out->ndim < 1) return fail(ctx, MESAOPT_E_SHAPE, "out: rank 0, expected at least 1");
     int64_t positions = 1;
@@ -40,7 +40,8 @@ static mesaopt_status finished(mesaopt_ctx *ctx)
 static mesaopt_status uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double low, double high,
                               const mesaopt_view *out)
 {
-    mesaopt_status status = check_out(ctx, out);
+    mesaopt_view own;
+    mesaopt_status status = check_out(ctx, out, &own);
     if (status != MESAOPT_OK) return status;
     const double most = largest(out);
     const char *type = dtype_name(out->dtype);
@@ -50,31 +51,33 @@ static mesaopt_status uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, 
     if (!(out->dtype == MESAOPT_F32 ? (float)low < (float)high : low < high))
         return fail(ctx, MESAOPT_E_ARGUMENT, "high: %s, expected above low (%s) in %s", number_text(high).text, number_text(low).text,
                     type);
-    draw_uniform(ctx, seed, stream, first, low, high, out);
+    draw_uniform(ctx, seed, stream, first, low, high, &own);
     return finished(ctx);
 }
 
 static mesaopt_status normal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double mean, double sd,
                              const mesaopt_view *out)
 {
-    mesaopt_status status = check_out(ctx, out);
+    mesaopt_view own;
+    mesaopt_status status = check_out(ctx, out, &own);
     if (status != MESAOPT_OK) return status;
     const double most = largest(out) / 16;             /* no draw is beyond 9 sd */
     if (!(fabs(mean) <= most))
         return fail(ctx, MESAOPT_E_ARGUMENT, "mean: %s, expected within +-%s", number_text(mean).text, number_text(most).text);
     if (!(sd >= 0 && sd <= most))
         return fail(ctx, MESAOPT_E_ARGUMENT, "sd: %s, expected in 0..%s", number_text(sd).text, number_text(most).text);
-    draw_normal(ctx, seed, stream, first, mean, sd, out);
+    draw_normal(ctx, seed, stream, first, mean, sd, &own);
     return finished(ctx);
 }
 
 static mesaopt_status orthogonal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, const mesaopt_view *out)
 {
-    mesaopt_status status = check_out(ctx, out);
+    mesaopt_view own;
+    mesaopt_status status = check_out(ctx, out, &own);
     if (status != MESAOPT_OK) return status;
     if (out->ndim != 3 || out->shape[1] != out->shape[2])
         return fail(ctx, MESAOPT_E_SHAPE, "out: shape %s, expected [N,n,n]", view_list(out->ndim, out->shape).text);
-    status = draw_orthogonal(ctx, seed, stream, first, out);
+    status = draw_orthogonal(ctx, seed, stream, first, &own);
     return status == MESAOPT_OK ? finished(ctx) : status;
 }
 

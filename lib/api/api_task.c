@@ -17,8 +17,9 @@ static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_tensor *se
     mesaopt_status status = check_handle(ctx, sequences, OBJECT_TENSOR, "sequences");
     if (status != MESAOPT_OK) return status;
     const mesaopt_view *v = &sequences->view;
+    mesaopt_view own;
     view_want want = {.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}};
-    status = view_check(ctx, v, &want);
+    status = view_check(ctx, v, &want, &own);
     if (status != MESAOPT_OK) return status;
     if (v->shape[0] < 1 || v->shape[1] < 2 || v->shape[2] < 1)
         return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [N,T+1,n] with N, T, n >= 1", view_list(3, v->shape).text);
@@ -87,28 +88,31 @@ mesaopt_status mesaopt_task_shape(const mesaopt_task *task, int64_t *dim, int64_
 static mesaopt_status checked_draw(mesaopt_task *task, call *c, int32_t stream, int64_t first, const mesaopt_view *out)
 {
     mesaopt_ctx *ctx = task->head.ctx;
+    mesaopt_view own;
     view_want want = {.name = "out", .ndim = 3, .shape = {ANY, task->shape.length + 1, task->shape.dim}, .output = 1};
-    mesaopt_status status = view_check(ctx, out, &want);
-    if (status == MESAOPT_OK) status = task_range_check(ctx, stream, first, out->shape[0]);
-    const mesaopt_view *own = task->own ? &task->own->view : NULL;
-    if (status == MESAOPT_OK && own)
-        status = view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &own, (const char *[]){"the task's sequences"});
-    return status == MESAOPT_OK ? task_draw(task, c, stream, first, out) : status;
+    mesaopt_status status = view_check(ctx, out, &want, &own);
+    CHECK(task_range_check(ctx, stream, first, out->shape[0]));
+    if (task->own) CHECK(view_apart(ctx, &own, "out", &task->own->view, "the task's sequences"));
+    CHECK(task_draw(task, c, stream, first, &own));
+    return status;
 }
 
 static mesaopt_status checked_tokens(mesaopt_task *task, const mesaopt_view *sequences, const mesaopt_view *out)
 {
     mesaopt_ctx *ctx = task->head.ctx;
+    call_views w;
+    views_begin(&w, ctx);
     view_want want = {.name = "sequences", .ndim = 3, .shape = {ANY, ANY, task->shape.dim}};
-    mesaopt_status status = view_check(ctx, sequences, &want);
+    mesaopt_status status = views_take(&w, &sequences, &want);
     if (status != MESAOPT_OK) return status;
     if (sequences->shape[1] < 1)
         return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [B,T+1,n] with T >= 0", view_list(3, sequences->shape).text);
     view_want result = {.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1] - 1, task->shape.width},
                         .dtype = sequences->dtype, .output = 1};
-    status = view_check(ctx, out, &result);
-    if (status == MESAOPT_OK) status = view_apart(ctx, 1, &out, (const char *[]){"out"}, 1, &sequences, (const char *[]){"sequences"});
-    return status == MESAOPT_OK ? task_tokens(task, sequences, out) : status;
+    status = views_take(&w, &out, &result);
+    CHECK(views_apart(&w));
+    CHECK(task_tokens(task, sequences, out));
+    return status;
 }
 
 mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream, int64_t first, const mesaopt_view *out)

@@ -62,7 +62,8 @@ mesaopt_status mesaopt_tensor_create(mesaopt_ctx *ctx, int32_t dtype, int32_t nd
 static mesaopt_status wrap(mesaopt_ctx *ctx, const mesaopt_view *view, void (*release)(void *), void *user, mesaopt_tensor **out)
 {
     if (!out) return check_not_null(ctx, out, "out");
-    mesaopt_status status = view_check(ctx, view, &(view_want){.name = "view", .ndim = ANY, .dtype = ANY});
+    mesaopt_view own;
+    mesaopt_status status = view_check(ctx, view, &(view_want){.name = "view", .ndim = ANY, .dtype = ANY}, &own);
     if (status != MESAOPT_OK) return status;
     mesaopt_tensor *t = object_new(ctx, OBJECT_TENSOR, sizeof *t, destroy);
     if (!t) return MESAOPT_E_MEMORY;
@@ -90,15 +91,17 @@ mesaopt_status mesaopt_tensor_view(const mesaopt_tensor *tensor, mesaopt_view *o
 
 static mesaopt_status copy(mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst)
 {
-    mesaopt_status status = view_check(ctx, src, &(view_want){.name = "src", .ndim = ANY, .dtype = ANY});
+    call_views w;
+    views_begin(&w, ctx);
+    mesaopt_status status = views_take(&w, &src, &(view_want){.name = "src", .ndim = ANY, .dtype = ANY});
     if (status != MESAOPT_OK) return status;
     view_want want = {.name = "dst", .ndim = src->ndim, .dtype = ANY, .output = 1};
     memcpy(want.shape, src->shape, sizeof want.shape);
-    status = view_check(ctx, dst, &want);
+    status = views_take(&w, &dst, &want);
     if (status == MESAOPT_OK && !view_copyable(src->dtype, dst->dtype))
         return fail(ctx, MESAOPT_E_DTYPE, "dst: dtype %s, expected one that %s converts to (f32, f64; integers to their own type)", dtype_name(dst->dtype),
                     dtype_name(src->dtype));
-    CHECK(view_apart(ctx, 1, &dst, &(const char *){"dst"}, 1, &src, &(const char *){"src"}));
+    CHECK(views_apart(&w));
     if (status == MESAOPT_OK) view_copy(src, dst);
     return status;
 }

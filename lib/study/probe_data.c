@@ -18,7 +18,7 @@ static void destroy(object *o)
     const allocator *a = &o->ctx->alloc;
     for (int i = 0; i < PROBE_SETS; i++) alloc_free(a, p->set[i].now), alloc_free(a, p->set[i].next);
     alloc_free(a, p->fit.now), alloc_free(a, p->fit.next);
-    alloc_free(a, p->scores), alloc_free(a, p->work), alloc_free(a, p->group);
+    alloc_free(a, p->scores), alloc_free(a, p->given), alloc_free(a, p->work), alloc_free(a, p->group);
     if (p->conditioner) object_release(&p->conditioner->head);
 }
 
@@ -74,6 +74,7 @@ static int64_t lay_out(mesaopt_probe *p, mesaopt_ctx *ctx, const int64_t *featur
     arena_take(&all, 1, sizes[0]);
     arena_take(&all, 1, sizes[1]);
     arena_take(&all, scores, sizeof(double));
+    arena_take(&all, p->layers, sizeof(mesaopt_view));
     arena_take(&all, p->workers, p->worker_bytes);
     arena_take(&all, 2 * p->layers, sizeof(probe_group));
     return all.used;
@@ -121,8 +122,9 @@ mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, in
         p->fit.now = alloc_new(a, 1, p->fit_bytes);
         p->fit.next = alloc_new(a, 1, p->fit_bytes);
         p->scores = alloc_new(a, layers * steps * (2 * targets + 1), sizeof(double));
+        p->given = alloc_new(a, layers, sizeof *p->given);
         p->work = alloc_new(a, p->workers, p->worker_bytes);
-        if (allocate_set(p, MESAOPT_PROBE_TRAIN) && p->fit.now && p->fit.next && p->scores && p->work) {
+        if (allocate_set(p, MESAOPT_PROBE_TRAIN) && p->fit.now && p->fit.next && p->scores && p->given && p->work) {
             *out = p;
             return MESAOPT_OK;
         }

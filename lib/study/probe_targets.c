@@ -30,12 +30,14 @@ void probe_observations(const mesaopt_settings *settings, const mesaopt_view *se
         mesaopt_view part = *out;
         part.data = (char *)part.data + i * n * part.stride[2] * dtype_size(part.dtype);
         part.shape[2] = n;
-        const mesaopt_view empty = steps(part, 0, before), rest = steps(part, before, T - before), from = steps(*sequences, before - age, T - before);
+        const mesaopt_view empty = steps(part, 0, before);
         mesaopt_view zeros = empty;
         zeros.data = (void *)&zero, zeros.dtype = MESAOPT_F64;
         for (int a = 0; a < 3; a++) zeros.stride[a] = 0;
         view_copy(&zeros, &empty);
-        if (T > before) view_copy(&from, &rest);
+        if (T == before) continue;
+        const mesaopt_view rest = steps(part, before, T - before), from = steps(*sequences, before - age, T - before);
+        view_copy(&from, &rest);
     }
 }
 

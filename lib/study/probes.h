@@ -34,6 +34,7 @@ struct mesaopt_probe {
     int64_t set_bytes, fit_bytes;
     int fitted;
     double *scores;                /* [L, T, m] errors, the same of spreads, [L, T] totals */
+    mesaopt_view *given;           /* [L] activations of the feed that runs */
     char *work;
     int64_t workers, worker_bytes;
     mesaopt_baseline *conditioner; /* counted, or NULL */

@@ -19,10 +19,11 @@ static mesaopt_status layers_of(mesaopt_ctx *ctx, const mesaopt_settings *settin
 static mesaopt_status check_weight(mesaopt_ctx *ctx, const mesaopt_view *v, const mesaopt_view *to, const char *name)
 {
     int64_t index[MESAOPT_MAX_RANK];
-    mesaopt_status status = view_check(ctx, v, &(view_want){.name = name, .ndim = 2, .shape = {to->shape[0], to->shape[1]}, .dtype = ANY});
+    mesaopt_view own;
+    mesaopt_status status = view_check(ctx, v, &(view_want){.name = name, .ndim = 2, .shape = {to->shape[0], to->shape[1]}, .dtype = ANY}, &own);
     if (status != MESAOPT_OK) return status;
     if (!view_copyable(v->dtype, to->dtype)) return fail(ctx, MESAOPT_E_DTYPE, "%s: dtype %s, expected f64, f32, f16 or bf16", name, dtype_name(v->dtype));
-    view_copy(v, to);                                  /* in the model's own type, in which it has to be finite */
+    view_copy(&own, to);                                  /* in the model's own type, in which it has to be finite */
     if (!view_first_nonfinite(to, index)) return MESAOPT_OK;
     return fail(ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements", name, view_list(2, index).text);
 }

@@ -79,11 +79,12 @@ int view_range(const mesaopt_view *view, int64_t *low, int64_t *high)
     return lowest >= 0 && highest <= ADDRESS_END;
 }
 
+/* Also what is left when an extent of 0 is put aside: inner code multiplies some extents only. */
 static int countable(const mesaopt_view *v)
 {
     int64_t n = dtype_size(v->dtype);
     for (int k = 0; k < v->ndim; k++)
-        if (!size_mul(n, v->shape[k], &n)) return 0;
+        if (!size_mul(n, v->shape[k] ? v->shape[k] : 1, &n)) return 0;
     return 1;
 }
 
@@ -122,38 +123,75 @@ static mesaopt_status check_output(mesaopt_ctx *ctx, const mesaopt_view *v, cons
                 view_list(v->ndim, v->stride).text, view_list(v->ndim, v->shape).text);
 }
 
-mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want)
+/* Where the elements of a checked view lie, in the form of view.h. */
+static mesaopt_view normal_form(const mesaopt_view *v)
+{
+    static const _Alignas(64) char nowhere[64];        /* never read or written */
+    mesaopt_view own = *v;
+    const int empty = !has_elements(v);
+    if (empty) own.data = (void *)nowhere;
+    for (int k = 0; k < MESAOPT_MAX_RANK; k++)
+        if (empty || k >= v->ndim || v->shape[k] == 1) own.stride[k] = 0;
+    return own;
+}
+
+static mesaopt_status check_memory(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name)
 {
     int64_t low, high;
+    const int empty = !has_elements(v);
+    if (empty && countable(v)) return MESAOPT_OK;
+    if (!empty && !v->data) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data NULL, expected elements of shape %s", name, view_list(v->ndim, v->shape).text);
+    if (!empty && (uintptr_t)v->data % (uintptr_t)dtype_size(v->dtype))
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data at %p, expected alignment to %d bytes", name, v->data, (int)dtype_size(v->dtype));
+    if (!empty && countable(v) && view_range(v, &low, &high)) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s with strides %s overflows, expected elements within the address space", name,
+                view_list(v->ndim, v->shape).text, view_list(v->ndim, v->stride).text);
+}
+
+mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want, mesaopt_view *own)
+{
     if (!v) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: NULL, expected a view", want->name);
     if ((v->flags & ~MESAOPT_VIEW_READONLY) || v->reserved)
         return fail(ctx, MESAOPT_E_ARGUMENT, "%s: flags 0x%x, reserved 0x%x, expected known flags and 0", want->name, (unsigned)v->flags, (unsigned)v->reserved);
     mesaopt_status status = check_shape(ctx, v, want);
     if (status == MESAOPT_OK) status = check_dtype(ctx, v, want);
-    if (status != MESAOPT_OK) return status;
-    if (has_elements(v)) {
-        if (!v->data) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data NULL, expected elements of shape %s", want->name, view_list(v->ndim, v->shape).text);
-        if ((uintptr_t)v->data % (uintptr_t)dtype_size(v->dtype))
-            return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data at %p, expected alignment to %d bytes", want->name, v->data, (int)dtype_size(v->dtype));
-        if (!countable(v) || !view_range(v, &low, &high))
-            return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s with strides %s overflows, expected elements within the address space", want->name,
-                        view_list(v->ndim, v->shape).text, view_list(v->ndim, v->stride).text);
-    }
-    return want->output ? check_output(ctx, v, want) : MESAOPT_OK;
+    if (status == MESAOPT_OK) status = check_memory(ctx, v, want->name);
+    if (status == MESAOPT_OK && want->output) status = check_output(ctx, v, want);
+    if (status == MESAOPT_OK) *own = normal_form(v);
+    return status;
 }
 
-mesaopt_status view_apart(mesaopt_ctx *ctx, int n_out, const mesaopt_view *const *outputs, const char *const *out_names,
-                          int n_in, const mesaopt_view *const *inputs, const char *const *in_names)
+void views_begin(call_views *w, mesaopt_ctx *ctx)
 {
-    for (int i = 0; i < n_out; i++)
-        for (int j = i + 1; j < n_out + n_in; j++) {
-            int other_out = j < n_out;
-            const mesaopt_view *other = other_out ? outputs[j] : inputs[j - n_out];
-            if (!view_may_meet(outputs[i], other)) continue;
-            return fail(ctx, MESAOPT_E_OVERLAP, "%s: may share elements with %s, expected an output of its own", out_names[i],
-                        other_out ? out_names[j] : in_names[j - n_out]);
-        }
+    w->ctx = ctx;
+    w->count = 0;
+}
+
+mesaopt_status views_take(call_views *w, const mesaopt_view **view, const view_want *want)
+{
+    const int i = w->count;
+    const mesaopt_status status = view_check(w->ctx, *view, want, &w->own[i]);
+    if (status != MESAOPT_OK) return status;
+    w->name[i] = want->name, w->output[i] = want->output;
+    w->count++;
+    *view = &w->own[i];
     return MESAOPT_OK;
+}
+
+mesaopt_status view_apart(mesaopt_ctx *ctx, const mesaopt_view *output, const char *name, const mesaopt_view *other, const char *other_name)
+{
+    if (!view_may_meet(output, other)) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_OVERLAP, "%s: may share elements with %s, expected an output of its own", name, other_name);
+}
+
+/* Each pair once: an output is compared with the outputs behind it and with all inputs. */
+mesaopt_status views_apart(const call_views *w)
+{
+    mesaopt_status status = MESAOPT_OK;
+    for (int i = 0; i < w->count; i++)
+        for (int j = 0; w->output[i] && j < w->count && status == MESAOPT_OK; j++)
+            if (!w->output[j] || j > i) status = view_apart(w->ctx, &w->own[i], w->name[i], &w->own[j], w->name[j]);
+    return status;
 }
 
 /* ---- elements ---- */

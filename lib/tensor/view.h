@@ -20,14 +20,30 @@ typedef struct view_want {
 } view_want;
 
 /* MESAOPT_OK, or a status with a text such as "keys: shape [256,50,20], expected [256,50,16]". Checks NULL, rank, extents, dtype,
- * data, alignment, overflow of the address range, flags (unknown bits and reserved must be 0). */
-mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *view, const view_want *want);
+ * data, alignment, overflow of the address range, flags (unknown bits and reserved must be 0).
+ * *own <- the same elements in the form that inner code walks, whatever strides the view came with: an extent of 1 has stride 0, and a view
+ * without elements has strides of 0 and an address, so that no sum of index times stride overflows or leaves the elements. */
+mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *view, const view_want *want, mesaopt_view *own);
 
-/* MESAOPT_OK, or MESAOPT_E_OVERLAP naming both, when an element of one of the `outputs` may be an element of another output or of an input.
- * The views are checked ones.
+/* The views of one call, checked. */
+enum { MOST_VIEWS = 32 };
+typedef struct call_views {
+    mesaopt_ctx *ctx;
+    int count;
+    mesaopt_view own[MOST_VIEWS];
+    const char *name[MOST_VIEWS];
+    int output[MOST_VIEWS];
+} call_views;
+
+void views_begin(call_views *w, mesaopt_ctx *ctx);
+/* Checks *view and moves it to the copy in w. */
+mesaopt_status views_take(call_views *w, const mesaopt_view **view, const view_want *want);
+
+/* MESAOPT_OK, or MESAOPT_E_OVERLAP naming both, when an element of an output may be an element of another output or of an input.
  * Apart: address ranges disjoint, or the strides prove the elements apart (packed q, k, v slices). */
-mesaopt_status view_apart(mesaopt_ctx *ctx, int n_out, const mesaopt_view *const *outputs, const char *const *out_names,
-                          int n_in, const mesaopt_view *const *inputs, const char *const *in_names);
+mesaopt_status views_apart(const call_views *w);
+/* The same of two checked views. */
+mesaopt_status view_apart(mesaopt_ctx *ctx, const mesaopt_view *output, const char *name, const mesaopt_view *other, const char *other_name);
 
 int64_t view_count(const mesaopt_view *view);          /* elements */
 
