@@ -110,10 +110,10 @@ void stop(void)
     exit(130);
 }
 
-void must(mesaopt_ctx *ctx, mesaopt_status status, const char *call)
+mesaopt_status must(mesaopt_ctx *ctx, mesaopt_status status, const char *call)
 {
     char text[TEXT] = "";
-    if (status >= 0) return;
+    if (status >= 0) return status;
     mesaopt_ctx_error(ctx, text, sizeof text);
     say_line("%.*s: %s: %s", (int)strcspn(call, "("), call, mesaopt_status_name(status), text);
     if (status == MESAOPT_E_INTERRUPTED) say_resume();

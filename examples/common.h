@@ -42,7 +42,7 @@ void args_free(void);
 /* ---- errors and Ctrl-C ---- */
 
 #define TRY(ctx, call) must((ctx), (call), #call)
-void must(mesaopt_ctx *ctx, mesaopt_status status, const char *call);        /* prints the text of a failure and ends the program */
+mesaopt_status must(mesaopt_ctx *ctx, mesaopt_status status, const char *call);      /* `status`; prints the text of a failure and ends the program */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *must_alloc(void *old, size_t bytes);
 void say_stopped(int64_t step);                                             /* by Ctrl-C, after `step` (-1: no step), and the command that goes on */
@@ -143,7 +143,7 @@ enum { MAX_CURVES = 8 };
 typedef struct curves {
     int64_t length;
     int count;
-    struct { const char *name, *number; double *by_t, mean, best; } of[MAX_CURVES];        /* best: what a line search found for `number` */
+    struct { const char *name, *number; double *by_t, mean, best; int at_bound; } of[MAX_CURVES];        /* best: what a line search found for `number` */
 } curves;
 
 void curves_model(curves *c, const char *name, const training *t);

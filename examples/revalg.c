@@ -213,7 +213,8 @@ static double loss_of_gd(study *s)
     for (int64_t seed = 0; seed < s->seeds; seed++) {
         mesaopt_settings_set_int(s->task_settings, MESAOPT_KEY_SEED, seed);
         TRY(s->ctx, mesaopt_task_create(s->ctx, s->task_settings, &s->task));
-        TRY(s->ctx, mesaopt_baseline_search(gd, s->task, s->tests, NULL));
+        if (TRY(s->ctx, mesaopt_baseline_search(gd, s->task, s->tests, NULL)) == MESAOPT_AT_BOUND)
+            note("seed %lld: the best step size of one gradient step lies at the end of its range", (long long)seed);
         TRY(s->ctx, mesaopt_baseline_evaluate(gd, s->task, MESAOPT_STREAM_TEST, 0, s->finals, NULL, &loss));
         sum += loss / (double)s->seeds;
         mesaopt_task_free(s->task);

@@ -162,7 +162,8 @@ static void add_baseline(curves *c, const char *name, const char *number, const 
     int64_t own = 0;
     TRY(t->ctx, mesaopt_task_shape(t->task, NULL, NULL, NULL, &own));
     TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings), &baseline));
-    TRY(t->ctx, mesaopt_baseline_search(baseline, t->task, own > 0 ? own : t->tests, &c->of[c->count - 1].best));
+    const mesaopt_status status = TRY(t->ctx, mesaopt_baseline_search(baseline, t->task, own > 0 ? own : t->tests, &c->of[c->count - 1].best));
+    c->of[c->count - 1].at_bound = status == MESAOPT_AT_BOUND;
     TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &c->of[c->count - 1].mean));
     mesaopt_baseline_free(baseline);
 }
@@ -209,7 +210,10 @@ void curves_report(curves *c, const char *title)
     print_row(stdout, c, 0, "  %14.5f");
     const char *before = "\nby line search: ";
     for (int i = 0; i < c->count; i++)
-        if (c->of[i].number) printf("%s%s %s %.4g", before, c->of[i].name, c->of[i].number, c->of[i].best), before = ", ";
+        if (c->of[i].number) {
+            printf("%s%s %s %.4g%s", before, c->of[i].name, c->of[i].number, c->of[i].best, c->of[i].at_bound ? " (the end of its range)" : "");
+            before = ", ";
+        }
     printf("\ntables: %s, and loss.csv beside it\n", path);
     figure("by_t", c->count, title, "t", "squared error at t, halved");
     figure("loss", 2, "loss while training", "step", "loss");

@@ -46,6 +46,33 @@ START_TEST(interrupts_stop_long_calls)
 }
 END_TEST
 
+static int32_t fill_then_fail(int32_t stream, int64_t first, const mesaopt_view *out, void *user)
+{
+    int64_t *left = user;
+    fill_and_interrupt(stream, first, out, NULL);
+    return (*left)-- > 0 ? 0 : 5;
+}
+
+/* A callback that has no data is no stop: every call that wants sequences says whose fault it is. */
+START_TEST(sources_that_fail)
+{
+    int64_t left = 2;
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_task *task;
+    mesaopt_baseline *b = baseline_of(ctx, "baseline=richardson batch=8");
+    double loss = -1;
+    OK(mesaopt_task_from_callback(ctx, NULL, fill_then_fail, &left, &task));
+    REFUSED(ctx, MESAOPT_E_SOURCE, "fill: returned 5 for sequences 16..23 of stream 0", mesaopt_baseline_train(b, task, 9, NULL, NULL));
+    ck_assert_int_eq(mesaopt_baseline_updates(b), 2);
+    REFUSED(ctx, MESAOPT_E_SOURCE, "fill: returned 5", mesaopt_baseline_evaluate(b, task, MESAOPT_STREAM_TEST, 0, 9, NULL, &loss));
+    REFUSED(ctx, MESAOPT_E_SOURCE, "fill: returned 5", mesaopt_baseline_search(b, task, 9, &loss));
+    ck_assert_double_eq(loss, -1);
+    OK(mesaopt_baseline_free(b));
+    OK(mesaopt_task_free(task));
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 /* What a sequence callback does with a baseline that is at work on its sequences. */
 typedef struct visit { mesaopt_baseline *b; mesaopt_task *task; int calls; } visit;
 
@@ -154,6 +181,7 @@ Suite *test_baseline_calls_suite(void)
     tcase_set_timeout(calls, 60);
     tcase_add_test(calls, interrupts_stop_long_calls);
     tcase_add_test(calls, callbacks_may_use_the_baseline_but_not_free_it);
+    tcase_add_test(calls, sources_that_fail);
     tcase_add_test(calls, out_of_memory);
     tcase_add_test(calls, losses_that_are_not_finite);
     suite_add_tcase(suite, calls);

@@ -141,7 +141,7 @@ START_TEST(callbacks_that_fail)
     double error = -1;
     for (t.fail_at = 1; t.fail_at <= 9; t.fail_at++) {
         t.calls = 0;
-        ck_assert_int_eq(check(&t, 1e-3, &error), MESAOPT_STOPPED);
+        ck_assert_int_eq(check(&t, 1e-3, &error), MESAOPT_E_SOURCE);
         ck_assert_int_eq(t.calls, t.fail_at);
     }
     t.fail_at = 0, t.calls = 0, t.bad_at = 6, t.bad = NAN;

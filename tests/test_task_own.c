@@ -230,7 +230,7 @@ START_TEST(callbacks_that_fail)
     mesaopt_task *task = task_calling(ctx, &h);
     float x[4 * (LENGTH + 1) * DIM] = {0};
     mesaopt_view v = DENSE(x, MESAOPT_F32, 4, LENGTH + 1, DIM);
-    REFUSED(ctx, MESAOPT_E_INTERRUPTED, "fill: returned 3 for sequences 5..8 of stream 2",
+    REFUSED(ctx, MESAOPT_E_SOURCE, "fill: returned 3 for sequences 5..8 of stream 2",
             mesaopt_task_draw(task, MESAOPT_STREAM_SEARCH, 5, &v));
     h = (host){.bad_row = 3};
     REFUSED(ctx, MESAOPT_E_NONFINITE, "fill: element [2,2,1] of sequences 5.. of stream 2 is inf",

@@ -124,9 +124,9 @@ START_TEST(bad_data)
     ck_assert_int_eq(mesaopt_trainer_steps(s.trainer), 2);
     state_read(&s, &after);
     ck_assert(state_equal(&before, &after));
-    ck_assert_int_eq(mesaopt_trainer_run(s.trainer, 100, NULL, NULL), MESAOPT_STOPPED);
+    ck_assert_int_eq(mesaopt_trainer_run(s.trainer, 100, NULL, NULL), MESAOPT_E_SOURCE);
     ck_assert_int_eq(mesaopt_trainer_steps(s.trainer), 4);
-    ck_assert_int_eq(mesaopt_trainer_step(s.trainer, NULL), MESAOPT_E_INTERRUPTED);
+    ck_assert_int_eq(mesaopt_trainer_step(s.trainer, NULL), MESAOPT_E_SOURCE);
     ck_assert_int_eq(mesaopt_trainer_steps(s.trainer), 4);
     setup_end(&s);
     mesaopt_ctx_free(ctx);

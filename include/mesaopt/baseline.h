@@ -49,8 +49,9 @@ MESAOPT_API int64_t mesaopt_baseline_updates(const mesaopt_baseline *baseline);
 MESAOPT_API mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss);
 
 /** Line search: sets eta (gd: 1e-5..0.1), beta (kernel: 0.01..100) or ridge (others: 1e-5..10) to the value of lowest loss on `count` sequences
- *  of the search stream, on a logarithmic grid refined around its best point to half a per cent. `best` (may be NULL) receives it.
- *  MESAOPT_E_NONFINITE: no value gives a finite loss. Since 0.1. */
+ *  of the search stream, on a logarithmic grid refined around its best point to half a per cent. The ranges hold for observations of mean square 1; with
+ *  mean square s that of ridge is multiplied, those of eta and beta are divided by s. `best` (may be NULL) receives the value. MESAOPT_AT_BOUND: it is set,
+ *  and is an end of the range, as when there is nothing to learn from the pairs or no noise in them; the text has the range. MESAOPT_E_NONFINITE: no value gives a finite loss. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task *task, int64_t count, double *best);
 
 /** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */

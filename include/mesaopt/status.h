@@ -35,6 +35,7 @@ typedef int32_t mesaopt_status;
 #define MESAOPT_STOPPED 1          /* a callback or an interrupt ended a run early; what was done so far is valid */
 #define MESAOPT_NOT_CONVERGED 2    /* a fallback gave the result; its certificate says how good it is */
 #define MESAOPT_OTHER_ISA 3        /* a checkpoint of another ISA level or lane count: resumed, but not bit for bit */
+#define MESAOPT_AT_BOUND 4         /* a search ended at the bound of its range: a better value may lie beyond */
 #define MESAOPT_E_ARGUMENT (-1)    /* NULL, or a value outside its range */
 #define MESAOPT_E_SHAPE (-2)       /* a view's rank, extents or strides are not what the call needs */
 #define MESAOPT_E_DTYPE (-3)       /* a view's element type is not what the call needs */
@@ -48,6 +49,7 @@ typedef int32_t mesaopt_status;
 #define MESAOPT_E_FORMAT (-11)     /* a file or a text is not well formed, or not what was expected */
 #define MESAOPT_E_INTERRUPTED (-12)/* mesaopt_ctx_interrupt ended the call; nothing was changed */
 #define MESAOPT_E_UNSUPPORTED (-13)/* this CPU, build or combination of settings cannot do it */
+#define MESAOPT_E_SOURCE (-14)     /* a callback that gives sequences, targets or a loss returned that it failed */
 
 /* Element types of views and tensors. */
 #define MESAOPT_F32 1

@@ -20,7 +20,7 @@ typedef struct mesaopt_task mesaopt_task;
 
 /** Fills `out` [B, T+1, n] (f32 or f64, as its dtype says; strided) with sequences first .. first + B - 1 of `stream`.
  *  Called on the thread of the call that needs them; everything must be written, and finite. A non-zero return ends that call
- *  with MESAOPT_E_INTERRUPTED. */
+ *  with MESAOPT_E_SOURCE. */
 typedef int32_t (*mesaopt_sequence_fn)(int32_t stream, int64_t first, const mesaopt_view *out, void *user);
 
 /** Creates a generator (scope MESAOPT_SCOPE_TASK; NULL: defaults, the fully observed linear task). `settings` is copied. The caller

@@ -129,7 +129,7 @@ mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task 
         status = baseline_search(baseline, &c, task, count);
         atomic_fetch_sub(&task->head.in_use, 1);
     }
-    if (status == MESAOPT_OK && best) *best = baseline->value;
+    if (status >= 0 && best) *best = baseline->value;
     return call_end(baseline, &c, status);
 }
 

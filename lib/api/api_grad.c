@@ -61,7 +61,7 @@ static mesaopt_status loss_at(probe *p, double x0, double step, double *at, doub
                     view_list(p->x->ndim, p->index).text, number_text(step).text, number_text(x0).text);
     double value = NAN;
     if (call_host(p, &value))
-        return fail(p->ctx, MESAOPT_STOPPED, "loss: the callback failed with x at %s moved by %s", view_list(p->x->ndim, p->index).text,
+        return fail(p->ctx, MESAOPT_E_SOURCE, "loss: the callback failed with x at %s moved by %s", view_list(p->x->ndim, p->index).text,
                     number_text(step).text);
     if (!isfinite(value))
         return fail(p->ctx, MESAOPT_E_NONFINITE, "loss: %s with x at %s moved by %s, expected a finite number", number_text(value).text,

@@ -34,6 +34,7 @@ const char *mesaopt_status_name(mesaopt_status status)
     NAME_OF(MESAOPT_STOPPED)
     NAME_OF(MESAOPT_NOT_CONVERGED)
     NAME_OF(MESAOPT_OTHER_ISA)
+    NAME_OF(MESAOPT_AT_BOUND)
     NAME_OF(MESAOPT_E_ARGUMENT)
     NAME_OF(MESAOPT_E_SHAPE)
     NAME_OF(MESAOPT_E_DTYPE)
@@ -47,6 +48,7 @@ const char *mesaopt_status_name(mesaopt_status status)
     NAME_OF(MESAOPT_E_FORMAT)
     NAME_OF(MESAOPT_E_INTERRUPTED)
     NAME_OF(MESAOPT_E_UNSUPPORTED)
+    NAME_OF(MESAOPT_E_SOURCE)
     default: return "MESAOPT_UNKNOWN";
     }
 }

@@ -66,10 +66,10 @@ const option_row option_rows[] = {
     FLOAT(CLIP_NORM, "clip_norm", IN(TRAINER) | IN(BASELINE), 0, INFINITY, 0),
 
     CHOICE(BASELINE, "baseline", IN(BASELINE), 0, "gd", "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"),
-    FLOAT(ETA, "eta", IN(BASELINE), 0, 1e6, 0.032),
-    FLOAT(RIDGE, "ridge", IN(BASELINE), 1e-9, 1e9, 0.001),
+    FLOAT(ETA, "eta", IN(BASELINE), 0, 1e30, 0.032),
+    FLOAT(RIDGE, "ridge", IN(BASELINE), 1e-30, 1e30, 0.001),
     INT(NEWEST_PAIR, "newest_pair", IN(BASELINE), 0, 1, 1),
-    FLOAT(BETA, "beta", IN(BASELINE), 0, 1e6, 1),
+    FLOAT(BETA, "beta", IN(BASELINE), 0, 1e30, 1),
     INT(ITERATIONS, "iterations", IN(BASELINE), 0, 65536, 0),
     FLOAT(DIVISOR, "divisor", IN(BASELINE), 0, 1e30, 0),
     FLOAT(LR, "lr", IN(BASELINE), 0, 1e3, 3e-4),

@@ -2,7 +2,8 @@
  *
  * Panels of a task come in blocks of SLOTS; panel i of every block adds its sums to slot i, block after block, and slots are added in order:
  * the sums are the same bits for any number of threads, and memory does not grow with the number of sequences.
- * The line search tries a whole grid of values on each panel it draws, then a finer grid around the best one. */
+ * The line search tries a whole grid of values on each panel it draws, then a finer grid around the best one. Where it looks follows the data: a ridge has
+ * the scale of the mean square of observations, eta and beta have its inverse. */
 #include "study/baseline_run.h"
 #include "base/number.h"
 #include "base/options.h"
@@ -204,10 +205,30 @@ mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_tas
 
 /* ---- line search ---- */
 
+/* out = 0 */
+static void predict_nothing(const baseline_problem *p)
+{
+    memset(p->out, 0, (size_t)(p->T * p->n * p->k->lanes * p->k->size));
+}
+
+/* Mean square of the observations that are predicted; 1 when there is none to go by: they are all 0, or it overflows. */
+static mesaopt_status mean_square(run *r, call *c, int64_t count, double *means, double *square)
+{
+    run nothing = *r;
+    nothing.values = 1, nothing.body = predict_nothing;
+    const mesaopt_status status = baseline_run_measure(&nothing, c, 0, count, &(double){0}, means);
+    if (status != MESAOPT_OK) return status;
+    *square = 2 * mean_of(means, r->T) / (double)r->n;
+    if (!(*square > 0) || isinf(*square)) *square = 1;
+    return MESAOPT_OK;
+}
+
+static double within(const option_row *o, double x) { return fmin(fmax(x, o->lowest), o->highest); }
+
 /* GRID values from low to high, evenly spaced in their logarithm; best: the first of lowest loss. */
 static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, double high, double *value, double *means, int64_t *best)
 {
-    for (int64_t i = 0; i < GRID; i++) value[i] = low * pow(high / low, (double)i / (GRID - 1));
+    for (int64_t i = 0; i < GRID; i++) value[i] = i == GRID - 1 ? high : low * pow(high / low, (double)i / (GRID - 1));
     mesaopt_status status = baseline_run_measure(r, c, 0, count, value, means);
     double lowest = INFINITY;
     *best = -1;
@@ -222,16 +243,25 @@ static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, doubl
 
 static mesaopt_status search(run *r, call *c, int64_t count, double *means, double *found)
 {
-    double value[GRID], low = r->b->method->lowest, high = r->b->method->highest;
+    const baseline_method *method = r->b->method;
+    const option_row *o = options_find(MESAOPT_SCOPE_BASELINE, method->key);
+    double value[GRID], square;
     int64_t best = 0;
+    mesaopt_status status = mean_square(r, c, count, means, &square);
+    if (status != MESAOPT_OK) return status;
+    const double unit = method->key == MESAOPT_KEY_RIDGE ? square : 1 / square;
+    const double lowest = within(o, method->lowest * unit), highest = within(o, method->highest * unit);
+    double low = lowest, high = highest;
     for (int pass = 0; pass < PASSES; pass++) {
-        const mesaopt_status status = try_grid(r, c, count, low, high, value, means, &best);
+        status = try_grid(r, c, count, low, high, value, means, &best);
         if (status != MESAOPT_OK) return status;
         low = value[best > 0 ? best - 1 : 0];
         high = value[best < GRID - 1 ? best + 1 : GRID - 1];
     }
     *found = value[best];
-    return MESAOPT_OK;
+    if (lowest < *found && *found < highest) return MESAOPT_OK;
+    return fail(r->b->head.ctx, MESAOPT_AT_BOUND, "search: the best %s is %s, the bound of the range %s..%s, expected one inside", o->name,
+                number_text(*found).text, number_text(lowest).text, number_text(highest).text);
 }
 
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count)

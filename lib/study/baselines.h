@@ -20,7 +20,7 @@ typedef struct baseline_problem {
 } baseline_problem;
 
 typedef struct baseline_method {
-    int32_t key;                   /* setting that a line search tunes, and where it looks */
+    int32_t key;                   /* setting that a line search tunes, and where it looks when observations have mean square 1 */
     double lowest, highest;
     int64_t (*work)(const baseline_problem *p);        /* -1 on overflow */
     void (*predict)(const baseline_problem *p);
@@ -63,7 +63,7 @@ mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_tas
 /* Moves the learned coefficients until `updates` updates in all have been taken (0: as many as the recipe wants). A failed update changes nothing. */
 mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t updates, mesaopt_step_fn after, void *user);
 
-/* Sets b->value; unchanged on failure. */
+/* Sets b->value; unchanged on failure. MESAOPT_AT_BOUND: to a bound of the range. */
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count);
 
 #endif

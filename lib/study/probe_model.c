@@ -73,7 +73,7 @@ static mesaopt_status ask_host(const running *r, const mesaopt_view *sequences, 
     const int32_t answer = r->p->fill(&in, &out, r->p->fill_user);
     ctx_callback_end(r->c);
     if (!answer) return MESAOPT_OK;
-    return fail(r->p->head.ctx, MESAOPT_E_INTERRUPTED, "fill: returned %d, expected 0", (int)answer);
+    return fail(r->p->head.ctx, MESAOPT_E_SOURCE, "fill: returned %d, expected 0", (int)answer);
 }
 
 /* Sequences done .. done + count - 1 of the feed, their targets, and the activations of a control. */

@@ -160,7 +160,7 @@ mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t
     ctx_callback_end(c);
     task->batch.filling = 0;
     if (answer)
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "fill: returned %d for sequences %lld..%lld of stream %d, expected 0", (int)answer,
+        return fail(ctx, MESAOPT_E_SOURCE, "fill: returned %d for sequences %lld..%lld of stream %d, expected 0", (int)answer,
                     (long long)first, (long long)(first + count - 1), (int)stream);
     int64_t at[MESAOPT_MAX_RANK];
     if (view_first_nonfinite(&mine, at))

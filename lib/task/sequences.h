@@ -47,7 +47,7 @@ mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype);
 
 /* Before panels of sequences first .. first + count - 1 are asked for: a callback task calls its host (on this thread) and keeps the
  * batch, checked to be finite; it allocates only when the batch is larger than any before. Does nothing for other tasks.
- * MESAOPT_E_INTERRUPTED: the callback returned non-zero. The next task_prepare overwrites the batch. */
+ * MESAOPT_E_SOURCE: the callback returned non-zero. The next task_prepare overwrites the batch. */
 mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t first, int64_t count, int32_t dtype);
 
 /* Bytes of private scratch, aligned to 64, that one task_panel call needs. */
