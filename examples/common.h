@@ -1,7 +1,8 @@
 /* common.h: what the example programs share: key=value arguments, the training loop with its progress line, Ctrl-C, CSV files and figures.
  *
  * An example has keys of its own (own_key), and passes every other key=value of its command line on to the library's settings. All
- * of this prints and ends the program on errors: status 2 for a wrong command line, 1 for the rest, 130 after Ctrl-C. */
+ * of this prints and ends the program on errors: status 2 for a wrong command line, 1 for the rest, 130 after Ctrl-C. A program that has made a
+ * claim that does not hold ends with status 3. */
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
 
@@ -91,11 +92,23 @@ void rows_close(row_reader *r);
 
 /* ---- what was found ---- */
 
-/* out/name.csv -> out/name.svg: `curves` columns against the first one; or a matrix without header (nan: nothing there),
- * colours from low to high, about 0 when low < 0. */
+/* out/name.csv -> out/name.svg: `curves` columns against the first one, each in its predictor's colour; on a logarithmic axis when one would look like 0
+ * beside another. figure_log: the same as name_log.svg, on a logarithmic axis; figure_right: the last curve on an axis of its own, from 0 to 1. */
 void figure(const char *name, int curves, const char *title, const char *x_label, const char *y_label);
-void heat_map(const char *name, int64_t rows, int64_t columns, const char *title, const char *x_label, const char *y_label, double low, double high);
-/* Prints claim, expected, seen (printf) and "holds" or "does not hold". */
+void figure_log(const char *name, int curves, const char *title, const char *x_label, const char *y_label);
+void figure_right(const char *name, int curves, const char *title, const char *x_label, const char *y_label, const char *right);
+
+/* A matrix without header, nan where there is nothing (gaps: is there such a place?); `first`: what the first column is called. Dark is good. */
+typedef struct heat { int64_t rows, columns, first; double light, dark; int gaps; } heat;
+void heat_map(const char *name, const heat *h, const char *title, const char *x_label, const char *y_label);
+
+/* Products of weights: a matrix of [2 layers] x [heads] squares of `features` numbers from -1 to 1 in each direction, blocks_gap of nan between them. */
+typedef struct blocks { int64_t layers, heads, features, slots; } blocks;
+int64_t blocks_gap(int64_t features);
+void draw_blocks(const char *name, const blocks *b, const char *title);
+
+/* Prints claim, expected, seen (printf) and "holds" or "does not hold". claims_status: what the program ends with, 3 when one does not hold. */
+int claims_status(void);
 void claim(const char *what, const char *expected, int holds, const char *seen, ...) __attribute__((format(printf, 4, 5)));
 #define CLAIM_1 "1. one trained layer is one step of gradient descent, slightly better thanks to Phi0", \
     "loss at most 2 % below one step with the best step size (the paper: about 0.894 and 0.900)"

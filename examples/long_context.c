@@ -338,5 +338,5 @@ int main(int argc, char **argv)
     end(&r);
     mesaopt_ctx_free(r.ctx);
     args_free();
-    return r.stopped ? 130 : 0;
+    return r.stopped ? 130 : claims_status();
 }

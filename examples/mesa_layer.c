@@ -66,5 +66,5 @@ int main(int argc, char **argv)
     training_free(&b);
     mesaopt_ctx_free(ctx);
     args_free();
-    return status == MESAOPT_OK ? 0 : 130;
+    return status == MESAOPT_OK ? claims_status() : 130;
 }

@@ -18,16 +18,18 @@ static void draw(const scores *s)
     char path[MAX_PATH];
     const int curve = s->layers == 1 || s->steps == 1;
     const int64_t pairs = s->layers * s->steps;
+    int gaps = 0;
     out_path("r2.csv", path);
     FILE *f = open_file(path, "w");
     if (curve) fprintf(f, "%s,R2\n", s->steps > 1 ? "step" : "layer");
     for (int64_t i = 0; i < pairs; i++) {
         if (curve) fprintf(f, "%lld,", (long long)i);
+        gaps |= isnan(s->of[TEST_R2][i]);
         fprintf(f, "%.6g%c", isnan(s->of[TEST_R2][i]) ? NAN : s->of[TEST_R2][i], !curve && (i + 1) % s->steps ? ',' : '\n');
     }
     close_file(f, path);
     if (curve) figure("r2", 1, "Linear probes: held-out R2", s->steps > 1 ? "step" : "layer", "R2");
-    else heat_map("r2", s->layers, s->steps, "Linear probes: held-out R2", "step", "layer", 0, 1);
+    else heat_map("r2", &(heat){s->layers, s->steps, 0, 0, 1, gaps}, "Linear probes: share of the variance explained (R2), held out", "step", "layer");
 }
 
 static void report(const scores *s)

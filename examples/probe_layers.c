@@ -20,7 +20,7 @@
 enum { MOST_LAYERS = 256 };
 typedef struct study {
     training t;
-    int64_t layers, T, n, count, back, blocks[MOST_LAYERS], features[MOST_LAYERS];
+    int64_t layers, T, n, count, back, updates, blocks[MOST_LAYERS], features[MOST_LAYERS];
     scores target, inverse, control;       /* the last has one layer */
 } study;
 
@@ -81,17 +81,22 @@ static void print_probe(const study *s, const scores *p, const char *name)
     printf("\ntable: %s\n", path);
 }
 
-/* name_map.csv, and a heat map of the share that is not explained. */
+/* name_map.csv, and a heat map of the share that is explained. */
 static void draw_probe(const scores *p, const char *name, const char *title)
 {
     char path[MAX_PATH], map[64], file[80];
     snprintf(map, sizeof map, "%s_map", name);
     snprintf(file, sizeof file, "%s.csv", map);
     out_path(file, path);
+    int gaps = 0;
     FILE *f = open_file(path, "w");
-    for (int64_t i = 0; i < p->layers * p->steps; i++) fprintf(f, "%.6g%c", isnan(p->of[TEST_R2][i]) ? NAN : 1 - p->of[TEST_R2][i], (i + 1) % p->steps ? ',' : '\n');
+    for (int64_t i = 0; i < p->layers * p->steps; i++) {
+        const double r2 = p->of[TEST_R2][i];
+        gaps |= isnan(r2);
+        fprintf(f, "%.6g%c", isnan(r2) ? NAN : r2, (i + 1) % p->steps ? ',' : '\n');      /* no -nan */
+    }
     close_file(f, path);
-    heat_map(map, p->layers, p->steps, title, "t - 1", "layer", 0, 1);
+    heat_map(map, &(heat){p->layers, p->steps, 1, 0, 1, gaps}, title, "t", "layer");
 }
 
 /* Mean squared error of x_{t-lag}, over its features and late steps. */
@@ -127,7 +132,7 @@ static void report_tokens(const study *s, const scores *p)
     close_file(f, path);
     close_file(g, map);
     printf("\ntable: %s\n", path);
-    if (s->back > 1) heat_map("token_map", s->layers, s->back, "Linear probes of earlier observations: mean squared error, held out", "lag", "layer", 0, fmax(most, 0.01));
+    if (s->back > 1) heat_map("token_map", &(heat){s->layers, s->back, 0, fmax(most, 0.01), 0, 0}, "Linear probes of x_{t-lag}: mean squared error, held out", "lag", "layer");
 }
 
 /* Means over late steps by layer, as text. */
@@ -196,9 +201,10 @@ static void check_sequences(const study *s, const mesaopt_settings *settings)
 }
 
 /* Its coefficients are learned, if it has any. */
-static mesaopt_baseline *get_conditioner(const training *t, const mesaopt_settings *settings)
+static mesaopt_baseline *get_conditioner(const study *s, const mesaopt_settings *settings)
 {
-    const int64_t updates = args_int("updates", 0, INT64_MAX / 4);
+    const training *t = &s->t;
+    const int64_t updates = s->updates;
     mesaopt_baseline *b = NULL;
     mesaopt_view coefficients;
     TRY(t->ctx, mesaopt_baseline_create(t->ctx, settings, &b));
@@ -215,17 +221,17 @@ static void study_run(study *s, const mesaopt_settings *target, const mesaopt_se
 {
     s->target = probe(s, target, s->n, 0, NULL);
     print_probe(s, &s->target, "target");
-    draw_probe(&s->target, "target", "Linear probes of the next observation: share not explained, held out");
+    draw_probe(&s->target, "target", "Linear probes of the next observation: share of the variance explained (R2), held out");
     if (s->back > 0) {
         scores tokens = probe(s, token, s->back * s->n, 1, NULL);
         report_tokens(s, &tokens);
         scores_free(&tokens);
     }
-    mesaopt_baseline *conditioner = get_conditioner(&s->t, conditioning);
+    mesaopt_baseline *conditioner = get_conditioner(s, conditioning);
     s->inverse = probe(s, inverse, s->n, 0, conditioner);
     s->control = probe_control(s, inverse, conditioner);
     print_probe(s, &s->inverse, "inverse");
-    draw_probe(&s->inverse, "inverse", "Linear probes of the preconditioned input: share not explained, held out");
+    draw_probe(&s->inverse, "inverse", "Linear probes of the preconditioned input: share of the variance explained (R2), held out");
     print_probe(s, &s->control, "control");
     judge(s);
     scores *all[] = {&s->target, &s->inverse, &s->control};
@@ -261,7 +267,7 @@ int main(int argc, char **argv)
     mesaopt_settings *target = args_settings(MESAOPT_SCOPE_PROBE, ""), *inverse = args_settings(MESAOPT_SCOPE_PROBE, "");
     mesaopt_settings *token = args_settings(MESAOPT_SCOPE_PROBE, "lag=0 error=mean");
     args_end();
-    s.count = args_int("sequences", 1, 1 << 24), s.back = args_int("back", 0, 1024);
+    s.count = args_int("sequences", 1, 1 << 24), s.back = args_int("back", 0, 1024), s.updates = args_int("updates", 0, INT64_MAX / 4);
     must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &conditioning), "mesaopt_settings_create");
     if (strcmp(args_text("conditioner"), "kernel") == 0) args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");
     set_from(conditioning, "baseline", "conditioner", "chebyshev, richardson, neumann, newton or lsq");
@@ -274,17 +280,17 @@ int main(int argc, char **argv)
     get_model(&s, model);
     choose_blocks(&s);
     check_sequences(&s, target);
-    make_folder(args_text("out"));
     catch_signals(s.t.ctx);
     if (!*args_text("model")) {
         training_create(&s.t, trainer);
         status = training_run(&s.t);
     }
+    make_folder(args_text("out"));
     if (status == MESAOPT_OK) study_run(&s, target, inverse, token, conditioning);
     catch_signals(NULL);
     mesaopt_settings_free(conditioning);
     training_free(&s.t);
     mesaopt_ctx_free(s.t.ctx);
     args_free();
-    return status == MESAOPT_OK ? 0 : 130;
+    return status == MESAOPT_OK ? claims_status() : 130;
 }

@@ -119,5 +119,5 @@ int main(int argc, char **argv)
     training_free(&t);
     mesaopt_ctx_free(t.ctx);
     args_free();
-    return status == MESAOPT_OK ? 0 : 130;
+    return status == MESAOPT_OK ? claims_status() : 130;
 }

@@ -112,32 +112,28 @@ static void print_scalars(const study *s, mesaopt_revalg *r)
     close_file(f, path);
 }
 
-/* All products as one picture: a row of pictures per layer, logits of its heads and then their values, each over its largest element. */
-static void draw_blocks(const study *s, int64_t heads)
+/* All products as one picture: a column of pictures per head, of its logits and then of its values layer by layer, each over its largest element. */
+static void picture_blocks(const study *s, int64_t heads)
 {
-    const int64_t D = SLOTS * s->n, width = 2 * heads * (D + 1);
-    char path[MAX_PATH], name[64], file[80], title[128];
-    double *picture = must_alloc(NULL, (size_t)(D * width) * sizeof *picture);
+    const int64_t D = SLOTS * s->n, step = D + blocks_gap(D), width = heads * step - blocks_gap(D), height = 2 * s->layers * step - blocks_gap(D);
+    char path[MAX_PATH], name[64], file[80];
+    double *picture = must_alloc(NULL, (size_t)(height * width) * sizeof *picture);
     snprintf(name, sizeof name, "blocks-%lld", (long long)s->layers);
     snprintf(file, sizeof file, "%s.csv", name);
     out_path(file, path);
-    FILE *f = open_file(path, "w");
-    for (int64_t i = 0; i < s->layers; i++) {
-        for (int64_t j = 0; j < D * width; j++) picture[j] = NAN;
-        for (int64_t j = 0; j < 2 * heads; j++) {
-            const mesaopt_view to = {picture + j * (D + 1), {D, D}, {width, 1}, 2, MESAOPT_F64, 0, 0};
-            double most = 0;
-            TRY(s->ctx, mesaopt_revalg_product(s->model, s->offset + i, j / heads ? MESAOPT_REVALG_VALUES : MESAOPT_REVALG_LOGITS, j % heads, &to));
-            for (int64_t e = 0; e < D * D; e++) most = fmax(most, fabs(picture[e / D * width + j * (D + 1) + e % D]));
-            for (int64_t e = 0; e < D * D; e++) picture[e / D * width + j * (D + 1) + e % D] /= most > 0 ? most : 1;
-        }
-        for (int64_t row = 0; row <= D; row++)
-            for (int64_t col = 0; col < width - 1; col++) fprintf(f, "%.3g%c", row < D ? picture[row * width + col] : NAN, col < width - 2 ? ',' : '\n');
+    for (int64_t j = 0; j < height * width; j++) picture[j] = NAN;
+    for (int64_t i = 0; i < 2 * s->layers * heads; i++) {
+        double most = 0, *corner = picture + i / heads * step * width + i % heads * step;
+        const mesaopt_view to = {corner, {D, D}, {width, 1}, 2, MESAOPT_F64, 0, 0};
+        TRY(s->ctx, mesaopt_revalg_product(s->model, s->offset + i / heads / 2, i / heads % 2 ? MESAOPT_REVALG_VALUES : MESAOPT_REVALG_LOGITS, i % heads, &to));
+        for (int64_t e = 0; e < D * D; e++) most = fmax(most, fabs(corner[e / D * width + e % D]));
+        for (int64_t e = 0; e < D * D; e++) corner[e / D * width + e % D] /= most > 0 ? most : 1;
     }
+    FILE *f = open_file(path, "w");
+    for (int64_t j = 0; j < height * width; j++) fprintf(f, "%.3g%c", picture[j], (j + 1) % width ? ',' : '\n');
     close_file(f, path);
     free(picture);
-    snprintf(title, sizeof title, "W_q W_k^T of %lld heads, then W_v P; a row per layer", (long long)heads);
-    heat_map(name, s->layers * (D + 1), width, title, "feature of key or output", "feature of query or value", -1, 1);
+    draw_blocks(name, &(blocks){s->layers, heads, D, SLOTS}, "Products of the weights, each over its largest element");
 }
 
 /* ---- a depth ---- */
@@ -159,7 +155,7 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
         mesaopt_settings_get_int(s->layer, MESAOPT_KEY_HEADS, &heads);
         TRY(s->ctx, mesaopt_revalg_summary(r, &out->weights, &out->explained));
         print_scalars(s, r);
-        draw_blocks(s, heads);
+        picture_blocks(s, heads);
     }
     mesaopt_model_free(s->model);
 
@@ -276,7 +272,7 @@ static void read_weights(study *s)
     TRY(s->ctx, mesaopt_revalg_summary(r, &weights, &explained));
     mesaopt_settings_get_int(s->layer, MESAOPT_KEY_HEADS, &heads);
     print_scalars(s, r);
-    draw_blocks(s, heads);
+    picture_blocks(s, heads);
     const double model = evaluate(s, s->model, s->finals), rebuilt = evaluate(s, s->rebuilt, s->finals);
     printf("\nscalars: %.2f %% of the weights, %.1f %% of the squared norm of the products\n", 100 * weights, 100 * explained);
     claim("4. the scalars describe the trained network", "loss of the rebuilt model within 5 % of the network's", fabs(rebuilt / model - 1) < 0.05,
@@ -289,8 +285,8 @@ static void read_weights(study *s)
 
 static void train_depths(study *s, int count, const int64_t *layers, mesaopt_settings *const layer[2], mesaopt_settings *const trainer[2])
 {
+    const int64_t first = s->first, steps = s->steps;      /* 0: the recipe's */
     result of[MAX_DEPTHS];
-    const int64_t first = args_int("first", 0, INT64_MAX / 4), steps = args_int("steps", 0, INT64_MAX / 4);
     out_path("seeds.csv", s->each_path);
     s->each = open_file(s->each_path, "w");
     fputs("layers,seed,model,rebuilt,average\n", s->each);
@@ -338,10 +334,11 @@ int main(int argc, char **argv)
     const int32_t kind = args_block_scope("kind");
     if (kind != MESAOPT_SCOPE_LINEAR && kind != MESAOPT_SCOPE_SOFTMAX) args_refuse("kind", "linear or softmax");
     for (int i = 0; i < 2; i++) {
-        layer[i] = args_settings(kind, layer_recipe[i]);
-        trainer[i] = args_settings(MESAOPT_SCOPE_TRAINER, trainer_recipe[i]);
+        layer[i] = args_settings_of(i ? "several layers" : "one layer", kind, layer_recipe[i]);
+        trainer[i] = args_settings_of(i ? "training of several layers" : "training of one layer", MESAOPT_SCOPE_TRAINER, trainer_recipe[i]);
     }
     s.seeds = args_int("seeds", 1, 1000), s.every = args_int("every", 1, INT64_MAX / 4);
+    s.first = args_int("first", 0, INT64_MAX / 4), s.steps = args_int("steps", 0, INT64_MAX / 4);
     s.tests = args_int("test", 1, 1 << 30), s.finals = args_int("final", 1, 1 << 30);
     const int count = read_layers(layers);
     args_end();
@@ -356,5 +353,5 @@ int main(int argc, char **argv)
     catch_signals(NULL);
     mesaopt_ctx_free(s.ctx);
     args_free();
-    return 0;
+    return claims_status();
 }

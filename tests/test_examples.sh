@@ -12,10 +12,11 @@ cd "$tmp" || exit 1
 passed=0 failed=0
 tiny='batch=16 length=12 dim=3 test=32 final=64 every=10'
 
-# run STATUS COMMAND...: runs it, keeps its output in out and err, and remembers a wrong exit status.
+# run STATUS COMMAND...: runs it, keeps its output in out and err, and remembers a wrong exit status. STATUS claims: 3 when one does not hold, otherwise 0.
 run() {
     expected=$1; shift
     timeout 120 "$@" > out 2> err; status=$?
+    if [ "$expected" = claims ]; then grep -q '^claim: ' out || echo "$*: no claim" >> wrong; expected=0; ! grep -qx 'does not hold' out || expected=3; fi
     if [ "$status" != "$expected" ]; then { echo "$*: exit status $status, expected $expected"; tail -n 5 out; tail -n 5 err; } >> wrong; fi
 }
 interrupt() {                                      # interrupt PID: Ctrl-C, and exit status 130 within half a minute
@@ -28,6 +29,9 @@ interrupt() {                                      # interrupt PID: Ctrl-C, and 
 has() { grep -qF -- "$2" "$1" || { echo "no \"$2\" in $1:"; tail -n 5 "$1"; } >> wrong; }           # has FILE TEXT
 lines() { [ ! -e "$1" ] && echo 0 || grep -c . "$1"; }
 same() { cmp "$1" "$2" >> wrong 2>&1; }
+colours() { # colours SVG: what its curves are called, and their colours
+    awk '/<title>/ { sub(/.*<title>/, ""); sub(/<\/title>.*/, ""); name = $0 } name && match($0, /stroke=.rgb\([^)]*\)/) { print name ": " substr($0, RSTART + 8, RLENGTH - 8); name = "" }' "$1" | sort
+}
 check() {
     if [ -s wrong ]; then failed=$((failed + 1)); echo "FAIL: $1"; sed 's/^/    /' wrong | head -40
     else passed=$((passed + 1)); echo "ok: $1"; fi
@@ -59,6 +63,7 @@ check "train_lsa makes its folder, writes loss.csv and by_t.csv, shows its progr
 if command -v gnuplot > /dev/null; then
     has a/b/loss.svg '</svg>'; has a/b/by_t.svg '</svg>'
     has a/b/by_t.svg lsq_newest_off
+    colours a/b/by_t.svg > colours
     run 0 "$bin/train_lsa" $tiny length=1 steps=0 out=point; has point/loss.svg '</svg>'; has point/by_t.svg '</svg>'
 check "figures, of a single point too"
 else
@@ -78,6 +83,8 @@ check "train_lsa on raw tokens: embedding, a softmax layer with positions, then 
 
 run 2 "$bin/train_lsa" lerning_rate=3 out=typo; has err "unknown key 'lerning_rate'"; has err ' weight_decay '; has err ' layers '
 run 2 "$bin/train_lsa" inputs=3 out=typo
+for typo in stpes=1:steps weight_decy=1:weight_decay kay=3:key Layers=2:layers step:steps; do run 2 "$bin/train_lsa" "${typo%:*}" out=typo; has err "did you mean '${typo#*:}'?"; done
+run 2 "$bin/train_lsa" zzzzzz=1 out=typo; ! grep -q 'did you mean' err || cat err >> wrong
 run 2 "$bin/one_step_gd" fast out=typo; has err "'fast'"
 run 2 "$bin/own_data" eta=1; run 2 "$bin/harness" lr=1; run 2 "$bin/own_data"; has err 'file:'
 [ ! -e typo ] || echo "a folder was made" >> wrong
@@ -89,8 +96,15 @@ done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "a bad value is refused, and its key is named"
 
-run 0 "$bin/train_lsa" help; has out weight_decay=0.1; has out 'usage:'
+run 0 "$bin/train_lsa" help; has out weight_decay=0.1; has out 'usage:'; mv out help; for word in -h --help; do run 0 "$bin/train_lsa" $word; same out help; done
 run 0 "$bin/probe_layers" help; [ "$(grep -c penalty=0 out)" = 1 ] && ! grep -q 'filter=0' out || echo 'a scope is there twice, or a key that stands above' >> wrong
+# Every setting stands behind whose it is, once; and no number of a program's own that is none leaves anything behind.
+for p in harness long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train_lsa; do
+    run 0 "$bin/$p" help; cp out help
+    sed -n '/^settings of/,$s/^  //p' help | awk -v p=$p '!/^[^=]*: / { print p ": no owner: " $0 } { split($0, a, ": "); n = split(a[2], w, " "); for (i = 1; i <= n; i++) { sub(/=.*/, "", w[i]); if (seen[a[1], w[i]]++) print p ": twice: " a[1] ": " w[i] } }' >> wrong
+    [ $p = own_data ] || for key in $(sed -n '/^keys of/,/^settings of/s/^  \([a-z_]*\) .*(-*[0-9][0-9.]*)$/\1/p' help); do run 2 "$bin/$p" $key=abc out=typo; has err "$key"; done
+done
+[ ! -e typo ] || echo "a folder was made" >> wrong
 "$bin/train_lsa" help > /dev/full 2> err && echo 'success with a full standard output' >> wrong
 check "help"
 
@@ -138,7 +152,7 @@ run 1 sh -c 'ulimit -f 8; "$@"' sh "$bin/train_lsa" $tiny steps=1 out=full4; has
 ls full4 > left; grep -v '^loss.csv$' left >> wrong
 check "a full disk is an error, whichever file it hits"
 if command -v gnuplot > /dev/null; then
-    run 0 sh -c 'ulimit -f 8; "$@"' sh "$bin/revalg" dim=1 key=1 length=4 batch=4 first=1 steps=1 test=4 final=4 out=full5; has err 'so there is no full5/blocks-1.svg'
+    run claims sh -c 'ulimit -f 8; "$@"' sh "$bin/revalg" dim=1 key=1 length=4 batch=4 first=1 steps=1 test=4 final=4 out=full5; has err 'so there is no full5/blocks-1.svg'
     ls full5 | grep svg >> wrong
     check "a figure that is cut off is no figure"
 fi
@@ -147,23 +161,23 @@ run 0 env PATH=/nonexistent "$bin/train_lsa" $tiny steps=1 out=plain; has err 'n
 [ -s plain/by_t.csv ] && [ ! -e plain/by_t.svg ] || ls plain >> wrong
 check "without gnuplot: a note, tables, no figures"
 
-run 0 "$bin/one_step_gd" $tiny key=4 steps=5 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
+run claims "$bin/one_step_gd" $tiny key=4 steps=5 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
 has out 'claim: 1. one trained layer'
 check "one_step_gd"
 
-run 0 "$bin/mesa_layer" $tiny key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
+run claims "$bin/mesa_layer" $tiny key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
 has out 'not as in the recipe: mesa layer key=4; linear layer key=4; training of the mesa layer batch=16; training of the linear layer batch=16'
-run 0 "$bin/mesa_layer" $tiny batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2
+run claims "$bin/mesa_layer" $tiny batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2
 grep -qx 'not as in the recipe: mesa layer gates=sigmoid; linear layer heads=4; training of the mesa layer lr=0.0001' out || grep recipe out >> wrong
-run 0 "$bin/mesa_layer" $tiny batch=256 steps=1 out=mesa2; ! grep recipe out >> wrong
+run claims "$bin/mesa_layer" $tiny batch=256 steps=1 out=mesa2; ! grep recipe out >> wrong
 run 0 "$bin/mesa_layer" help; has out '  mesa layer: heads=4 key=20 '; has out '  linear layer: lanes=0 heads=2 '; has out 'training of the linear layer: batch=256 lr=0.0001 '
 check "mesa_layer: help says whose settings are whose, the output what is not as in the recipe"
 
 # Two trainings: stopped in the second one, as a checkpoint of its step 20 and a file of losses with a mark say.
 head -n 1 mesa/by_t.csv > head; echo t,mesa,linear,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
-run 0 "$bin/mesa_layer" $tiny key=4 steps=20 out="it's half"
+run claims "$bin/mesa_layer" $tiny key=4 steps=20 out="it's half"
 sed 's/^10,.*/10,0,0/' "it's half/linear-loss.csv" > mark && mv mark "it's half/linear-loss.csv"
-run 0 "$bin/mesa_layer" $tiny key=4 steps=40 out="it's half" resume="it's half/checkpoint.safetensors"
+run claims "$bin/mesa_layer" $tiny key=4 steps=40 out="it's half" resume="it's half/checkpoint.safetensors"
 for f in by_t loss linear-loss; do sed 's/^10,0,0$/10,mark/' "it's half/$f.csv" > half; sed "$([ $f = linear-loss ] && echo 's/^10,.*/10,mark/')" mesa/$f.csv | cmp - half >> wrong; done
 cp mesa/linear-checkpoint.safetensors later.safetensors
 mkdir stale; cp later.safetensors stale/linear-checkpoint.safetensors; ln -s /dev/full stale/loss.csv
@@ -174,7 +188,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines "it's long/loss.csv")" -gt 4 ] && b
 interrupt $pid
 command=$(sed -n 's/^to go on: //p' err); at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err)
 eval "set -- $command"; [ "$*" = "$bin/mesa_layer $tiny steps=100000000 threads=1 out=it's long resume=it's long/checkpoint.safetensors" ] || echo "to go on: $*" >> wrong
-run 0 "$@" steps=$((${at:-0} + 1))
+run claims "$@" steps=$((${at:-0} + 1))
 check "mesa_layer: its second training goes on from its own checkpoint; the command to go on can be pasted"
 
 run 0 "$bin/harness" steps=6 stop=2; has out 'MESAOPT_STOPPED after step 2'; has out 'the same bits'; has out 'bytes left when all was freed: 0'
@@ -206,28 +220,31 @@ run 1 "$bin/own_data" file=none.csv $own out=own3; has err 'none.csv: No such fi
 [ ! -e own3 ] || echo "a folder was made" >> wrong
 check "own_data: text, gaps, ragged rows and short sequences are refused with file and line"
 
-run 0 "$bin/revalg" layers=1,2 first=20 steps=30 every=10 seeds=2 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev
+run claims "$bin/revalg" layers=1,2 first=20 steps=30 every=10 seeds=2 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev
 has out 'claim: 1. one trained layer'; has out 'claim: 3. depth helps'; has out 'claim: 4. the scalars describe'
 for d in 1 2; do
     cut -d, -f1 rev/interpolation-$d.csv | tr '\n' ' ' > steps; has steps 'step 10 20 30 '
     awk -F, 'NF != 4 || (NR > 1 && $4 !~ /^[0-9.]+$/) { print FILENAME ":" NR ": " $0 }' rev/interpolation-$d.csv >> wrong
 done
 awk -F, 'NF != 7 { print FILENAME ": " $0 } END { if (NR != 1 + 2 * 4 * 2 * 16) print FILENAME ": " NR " lines" }' rev/scalars-2.csv >> wrong
-awk -F, 'NF != 2 * 4 * 13 - 1 { print FILENAME ": " NF " columns" } END { if (NR != 2 * 13) print FILENAME ": " NR " lines" }' rev/blocks-2.csv >> wrong
+awk -F, 'NF != 4 * 15 - 3 { print FILENAME ": " NF " columns" } END { if (NR != 2 * 2 * 15 - 3) print FILENAME ": " NR " lines" }' rev/blocks-2.csv >> wrong
 awk -F, 'NF != 9 { print FILENAME ": " $0 } END { if (NR != 3) print FILENAME ": " NR " lines" }' rev/depth.csv >> wrong
 cut -d, -f1,2 rev/seeds.csv | tr '\n' ' ' > steps; has steps 'layers,seed 1,0 1,1 2,0 2,1 '
 awk -F, 'FNR == 1 { next } FILENAME == ARGV[1] { m[$1] += $3 / 2; q[$1] += $3 * $3; next }
          { sd = sqrt(q[$1] - 2 * m[$1] * m[$1]); if (($2 - m[$1]) ^ 2 > 1e-12 || ($3 - sd) ^ 2 > 1e-8) print "mean and sd of " $1 " layers: " $2 " " $3 ", expected " m[$1] " " sd }' rev/seeds.csv rev/depth.csv >> wrong
 [ "$(grep -c '  explained  ' out)" = 6 ] && ! grep -q -e '-0\.0000' out || echo 'products: each with its share, and no -0.0000' >> wrong
-if command -v gnuplot > /dev/null; then has rev/blocks-1.svg '</svg>'; has rev/interpolation-2.svg 'average of products'; fi
-run 0 "$bin/revalg" kind=softmax layers=1 first=3 steps=4 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev2
+if command -v gnuplot > /dev/null; then has rev/blocks-1.svg '</svg>'; has rev/blocks-2.svg 'layer 2, head 4: W'; has rev/interpolation-2.svg 'average of products'; fi
+run claims "$bin/revalg" kind=softmax layers=1 first=3 steps=4 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev2
 run 1 "$bin/revalg" weights=a/b/checkpoint.safetensors dim=3 key=4 heads=2 out=rev3; has err 'adamw'; has err 'not expected'
 run 1 "$bin/revalg" weights=none.safetensors out=rev3; has err 'none.safetensors: '
 for bad in layers=0 layers=1,x layers=1, kind=mesa seeds=0; do run 2 "$bin/revalg" $bad out=typo; has err "${bad%%=*}:"; done
 check "revalg: scalars, interpolation and block structure by depth; its claims"
 
-run 0 "$bin/proposition2" layers=3 steps=5 updates=5 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop
+run claims "$bin/proposition2" layers=3 steps=5 updates=5 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop
 has out 'claim: 6. k layers match'; has out 'proposition 2: a deep linear model carries out the iteration'; has out holds; has out 'b   '
+if command -v gnuplot > /dev/null; then # gd and least squares have the colours that they have elsewhere, and LSA-3 that of the model
+    colours prop/by_t.svg | sed 's/^LSA-3/model/' > p; grep -vx -f p colours >> wrong; [ "$(cut -d: -f2 p | sort -u | grep -c .)" = 5 ] || cat p >> wrong
+fi
 head -n 1 prop/by_t.csv > head; echo t,LSA-3,Chebyshev-2,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
 run 2 "$bin/proposition2" layers=1 out=typo; has err 'layers:'
 "$bin/proposition2" layers=3 steps=5 updates=100000000 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop2 > out 2> err & pid=$!
@@ -237,7 +254,7 @@ interrupt $pid; has err 'proposition2: stopped'; has err 'resume=prop2/checkpoin
 check "proposition2"
 
 probes='batch=16 length=12 dim=3 test=32 sequences=64 updates=3 every=10'
-run 0 "$bin/probe_layers" blocks='3 x linear(heads=2,key=4)' $probes steps=20 out=probe
+run claims "$bin/probe_layers" blocks='3 x linear(heads=2,key=4)' $probes steps=20 out=probe
 for c in 'target probes improve with depth' 'target probes improve with context' 'preconditioning probes improve' 'the control stays flat'; do has out "claim: 5. $c"; done
 for c in target inverse control; do
     head -n 1 probe/$c.csv > head; echo layer,block,t,rank,train_mse,train_r2,test_mse,test_r2 | cmp head - >> wrong
@@ -246,10 +263,10 @@ for c in target inverse control; do
 done
 has out 'in sample  held out'
 awk -F, 'NR > 1 && ($3 < 2 ? $5 > 1e-9 : $5 < 0.01) { print FILENAME ":" NR ": " $0 } END { if (NR != 1 + 4 * 8) print FILENAME ": " NR " lines" }' probe/token.csv >> wrong      # tokens hold x_t and x_{t-1}
-run 0 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes out=probe2
+run claims "$bin/probe_layers" model=probe/checkpoint.safetensors $probes out=probe2
 same probe/target.csv probe2/target.csv; same probe/inverse.csv probe2/inverse.csv
 if command -v gnuplot > /dev/null; then has probe/target_map.svg '</svg>'; has probe/inverse_map.svg '</svg>'; has probe/token_map.svg '</svg>'; fi
-run 0 "$bin/probe_layers" tokens=raw blocks='dense(outputs=8); 2 x softmax(heads=2,key=4); dense(outputs=3)' conditioner=lsq $probes steps=1 back=1 out=probe3
+run claims "$bin/probe_layers" tokens=raw blocks='dense(outputs=8); 2 x softmax(heads=2,key=4); dense(outputs=3)' conditioner=lsq $probes steps=1 back=1 out=probe3
 has out '     2     2'; ! grep -q '     3     3' out || echo 'the read-out is probed' >> wrong
 for bad in conditioner=best conditioner=kernel ridge=-1 filter=x sequences=0 sequences=12 back=-1; do run 2 "$bin/probe_layers" $probes steps=0 $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
@@ -511,14 +528,14 @@ check "stream_rls: a full disk is an error; a long file needs no memory"
 
 long='context=3000 change=500 every=50 heads=2 dim=4 gamma=0.97 ridge=1e-3 noise=0.001'
 rm -rf typo
-run 0 "$bin/long_context" $long prefill=1 out=lc1
+run claims "$bin/long_context" $long prefill=1 out=lc1
 for c in 'memory does not grow' 'the time of a token' 'prefill and decoding are one' 'a forget gate keeps up'; do has out "claim: $c"; done
 for c in 'memory does not grow' 'prefill and decoding are one' 'a forget gate keeps up'; do grep -A 3 "claim: $c" out | tail -n 1 | grep -qx holds || grep -A 3 "claim: $c" out >> wrong; done
 head -n 1 lc1/by_t.csv > head; echo 't,gamma=0.97,gamma=1,us_forgetting,us_without,resident_kb' | cmp head - >> wrong
 awk -F, 'NF != 6 || (NR > 1 && ($1 != 50 * (NR - 1) || $6 <= 0)) { print "by_t.csv:" NR ": " $0 } END { if (NR != 61) print "by_t.csv: " NR " lines" }' lc1/by_t.csv >> wrong
 # the map is new after every 500 tokens: both are wrong at once, and only the one that forgets is right soon after
 awk -F, '$1 > 500 && $1 % 500 == 50 && !($2 > 0.05 && $3 > 0.05) || $1 > 500 && $1 % 500 > 400 && !($2 < 1e-3 && $3 > 0.05) { print "by_t.csv:" NR ": " $0 }' lc1/by_t.csv >> wrong
-run 0 "$bin/long_context" $long prefill=500 threads=2 out=lc2; cut -d, -f1-3 lc2/by_t.csv | sed 1d > p; cut -d, -f1-3 lc1/by_t.csv | tail -n 50 > want; near p want 1e-4
+run claims "$bin/long_context" $long prefill=500 threads=2 out=lc2; cut -d, -f1-3 lc2/by_t.csv | sed 1d > p; cut -d, -f1-3 lc1/by_t.csv | tail -n 50 > want; near p want 1e-4
 if command -v gnuplot > /dev/null; then has lc1/by_t.svg 'gamma=0.97'; fi
 for option in prefill=501 prefill=0 context=5 heads=0 gamma=2 window=5; do run 2 "$bin/long_context" $long prefill=1 $option out=typo; has err "${option%%=*}"; done
 run 2 "$bin/long_context" context=100 prefill=100 out=typo; has err 'prefill'
@@ -532,7 +549,7 @@ grep -q "^ *$at  " out || { echo "no row of token $at:"; cat out; } >> wrong
 has out 'table: lc3/by_t.csv'; ! grep -q claim: out || echo "claims of half a run" >> wrong
 if command -v gnuplot > /dev/null; then has lc3/by_t.svg 'gamma=1'; fi
 for data in "context=8192 change=4096" "context=8192 change=4096 heads=1 dim=16 threads=4"; do
-    run 0 "$bin/long_context" $data out=lc4; grep -A 3 'claim: memory does not grow' out > grown; tail -n 1 grown | grep -qx holds || cat grown >> wrong
+    run claims "$bin/long_context" $data out=lc4; grep -A 3 'claim: memory does not grow' out > grown; tail -n 1 grown | grep -qx holds || cat grown >> wrong
 done
 check "long_context: constant memory, prefill and decoding as in one pass, the forget gate at work; Ctrl-C leaves table and figure"
 
