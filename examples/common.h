@@ -6,6 +6,7 @@
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
 
+#include "rows.h"
 #include <mesaopt/mesaopt.h>
 #include <stdio.h>
 
@@ -63,32 +64,11 @@ void flush_file(FILE *f, const char *path);
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* to standard error */
 double seconds(void);                                                       /* of a clock that is never set */
 
-/* ---- rows of numbers, from a text that may never end: rows.c, decimal.c ---- */
+/* ---- numbers as text: decimal.c; rows of them: rows.h ---- */
 
 /* Reads the decimal number at `text`, which something else than a digit ends: *out is what strtod makes of it in the C locale. Returns where the number
  * ends, or NULL when there is none (nan and inf are none). */
 const char *decimal_read(const char *text, double *out);
-
-/* A table as text: lines of as many cells in all, between commas, semicolons, tabs or spaces; the first line may name the columns. */
-typedef struct row_reader {
-    const char *path;                   /* as messages name it */
-    int file, ended, bad, named;        /* bad: the next line will not do; named: there is a line of names */
-    char *text, separator;
-    size_t from, to, room;              /* what has been read and not yet taken */
-    int64_t line, blank;                /* blank: number of the last line, when it was empty */
-    int64_t columns, used;
-    char **name;                        /* of every column; its number when there are no names */
-    int64_t *place;                     /* where its number goes in a row; -1: nowhere */
-} row_reader;
-
-/* Reads the first line of a file ("-": standard input), and leaves out columns that own key `ignore` lists by name or number: any text may stand there.
- * Catches Ctrl-C and SIGTERM, which end the rows early. */
-void rows_open(row_reader *r, const char *path, const char *ignore);
-int64_t rows_first(row_reader *r, const char *list);    /* the columns of own key `list` come first in a row; how many (empty: all) */
-int rows_next(row_reader *r, double *row);              /* one row of what has been read; 0: there is none left, whole and as it should be */
-int rows_fill(row_reader *r);                           /* waits for more; 0: the end. Ends the program when the next line will not do, and says why */
-int rows_stopped(void);                                 /* by a signal */
-void rows_close(row_reader *r);
 
 /* ---- what was found ---- */
 

@@ -1,8 +1,8 @@
 /* own_data: trains linear attention on sequences from a CSV file, and says how well it, one step of gradient descent and least squares
  * predict the next row on the held-out last part of the sequences.
  *
- * The file: one row per time step, numbers separated by commas, as many in every row; a blank line ends a sequence, and all sequences
- * have the same number of rows. With id=1 the first column names the sequence instead, which ends where the name changes.
+ * The file: one row per time step, read as rows.h says; a blank line ends a sequence. With id= a column names the sequence instead,
+ * which ends where the name changes. All sequences have the same number of rows, unless lengths=cut.
  * `own_data make=FILE` writes such a file, to look at and to try. Values should be about -1 to 1: a layer is cubic in them. */
 #include "common.h"
 #include <math.h>
@@ -11,71 +11,76 @@
 
 typedef struct table {
     double *value;                     /* [sequences][rows][columns] */
-    int64_t used, room, columns, rows, now, sequences;         /* rows: of a sequence; now: of the one that is being read */
-    char id[256];
+    int64_t used, room, columns, rows, sequences;          /* used, room: numbers; rows: of every sequence */
 } table;
 
-static void end_sequence(table *t, const char *path, long line)
+typedef struct extent { int64_t rows, line; } extent;      /* of a sequence; line: its last one */
+
+static int64_t shortest(const extent *e, int64_t sequences)
 {
-    if (t->now == 0) return;
-    if (t->now < 2) die("%s:%ld: a sequence of 1 row ends here, expected at least 2", path, line);
-    if (t->sequences == 0) t->rows = t->now;
-    if (t->now != t->rows)
-        die("%s:%ld: a sequence of %lld rows ends here, expected %lld as in the first", path, line, (long long)t->now, (long long)t->rows);
-    t->sequences++;
-    t->now = 0;
+    int64_t s = 0;
+    for (int64_t i = 1; i < sequences; i++)
+        if (e[i].rows < e[s].rows) s = i;
+    return s;
 }
 
-static void read_row(table *t, char *text, int id, const char *path, long line)
+/* Sequences have one length: that of the shortest, if they may be cut. */
+static void even_out(table *t, const extent *e, const char *path)
 {
-    int64_t columns = 0;
-    if (id) {
-        const size_t n = strcspn(text, ",");
-        if (text[n] != ',' || n >= sizeof t->id) die("%s:%ld: expected the name of the sequence, a comma and numbers", path, line);
-        if (strlen(t->id) != n || memcmp(t->id, text, n) != 0) end_sequence(t, path, line - 1);
-        snprintf(t->id, sizeof t->id, "%.*s", (int)n, text);
-        text += n + 1;
+    const int64_t s = shortest(e, t->sequences), rows = e[s].rows, n = t->columns;
+    const int cut = strcmp(args_text("lengths"), "cut") == 0;
+    int64_t from = 0, longer = 0;
+    if (!cut && strcmp(args_text("lengths"), "refuse") != 0) args_refuse("lengths", "refuse or cut");
+    t->rows = e[0].rows;
+    for (int64_t i = 0; i < t->sequences; i++) {
+        if (e[i].rows < 2) die("%s:%lld: a sequence of 1 row ends here, expected at least 2", path, (long long)e[i].line);
+        if (!cut && e[i].rows != t->rows)
+            die("%s:%lld: a sequence of %lld rows ends here, expected %lld as in the first; lengths=cut takes the first %lld of each", path,
+                (long long)e[i].line, (long long)e[i].rows, (long long)t->rows, (long long)rows);
+        memmove(t->value + i * rows * n, t->value + from * n, (size_t)(rows * n) * sizeof(double));
+        from += e[i].rows;
+        longer += e[i].rows > rows;
     }
-    for (char *end;; text = end + 1) {
-        const double value = strtod(text, &end);
-        const size_t length = strcspn(text, ",");
-        if (end != text) end += strspn(end, " \t");
-        if (end == text || (*end && *end != ',') || !isfinite(value))
-            die("%s:%ld: '%.*s' in column %lld, expected a finite number", path, line, length > 40 ? 40 : (int)length, text,
-                (long long)columns + id + 1);
-        if (t->used == t->room) t->value = must_alloc(t->value, (size_t)(t->room = 2 * t->room + 1024) * sizeof(double));
-        t->value[t->used++] = value;
-        columns++;
-        if (!*end) break;
-    }
-    if (t->columns == 0) t->columns = columns;
-    if (columns != t->columns)
-        die("%s:%ld: %lld numbers, expected %lld as in the first row", path, line, (long long)columns, (long long)t->columns);
-    t->now++;
+    t->rows = rows;
+    if (longer > 0)
+        note("%s: %lld of %lld sequences cut to %lld rows, as many as the one that ends at line %lld has", path, (long long)longer,
+             (long long)t->sequences, (long long)rows, (long long)e[s].line);
 }
 
-static table read_table(const char *path, int id)
+static void take_row(table *t, const row_reader *r, const double *row, extent **e, int64_t *room)
+{
+    if (r->starts) {
+        if (t->sequences == *room) *e = must_alloc(*e, (size_t)(*room = 2 * *room + 64) * sizeof **e);
+        (*e)[t->sequences++] = (extent){0};
+    }
+    if (t->used + r->used > t->room) t->value = must_alloc(t->value, (size_t)(t->room = 2 * t->room + r->used) * sizeof(double));
+    memcpy(t->value + t->used, row, (size_t)r->used * sizeof(double));
+    t->used += r->used;
+    (*e)[t->sequences - 1].rows++;
+    (*e)[t->sequences - 1].line = r->line;
+}
+
+static table read_table(const char *path)
 {
     table t = {0};
+    row_reader r;
+    extent *e = NULL;
+    int64_t room = 0;
     if (!*path) args_refuse("file", "a CSV file of sequences (own_data make=FILE writes one to try)");
-    char *text = NULL;
-    size_t cap = 0;
-    long line = 0;
-    FILE *f = open_file(path, "r");
-    for (ssize_t n; (n = getline(&text, &cap, f)) > 0;) {
-        line++;
-        if (memchr(text, 0, (size_t)n)) die("%s:%ld: a zero byte, expected text", path, line);
-        text[strcspn(text, "\r\n")] = 0;
-        if (text[strspn(text, " \t")]) read_row(&t, text, id, path, line);
-        else if (!id) end_sequence(&t, path, line);
-    }
-    if (ferror(f)) die("cannot read %s", path);
-    fclose(f);
-    free(text);
-    end_sequence(&t, path, line);
+    rows_open(&r, path, "id");
+    double *const row = must_alloc(NULL, (size_t)r.used * sizeof(double));
+    do
+        while (rows_next(&r, row)) take_row(&t, &r, row, &e, &room);
+    while (rows_fill(&r));
+    if (rows_stopped()) stop();
+    t.columns = r.used;
     if (t.sequences < 2)
         die("%s: %lld sequence%s, expected at least 2: some to train on, some held out", path, (long long)t.sequences,
             t.sequences == 1 ? "" : "s");
+    even_out(&t, e, path);
+    rows_close(&r);
+    free(row);
+    free(e);
     return t;
 }
 
@@ -135,7 +140,7 @@ static mesaopt_status train(mesaopt_ctx *ctx)
     mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "lr=3e-4");
     const int64_t layers = args_int("layers", 1, 1000), percent = args_int("holdout", 1, 99);
     args_end();
-    table data = read_table(args_text("file"), (int)args_int("id", 0, 1));
+    table data = read_table(args_text("file"));
     const int64_t held_out = data.sequences * percent / 100 > 0 ? data.sequences * percent / 100 : 1, kept = data.sequences - held_out;
 
     t.task = part(ctx, task, &data, 0, kept);
@@ -161,7 +166,8 @@ static mesaopt_status train(mesaopt_ctx *ctx)
 int main(int argc, char **argv)
 {
     own_key own[] = {{"file", "", "CSV file of sequences"},
-                     {"id", "0", "1: the first column names the sequence; 0: a blank line ends it"},
+                     {"id", "", "column that names the sequence, by name or number; empty: a blank line ends a sequence"}, ROWS_KEYS,
+                     {"lengths", "refuse", "sequences of unequal lengths: refuse, or cut to the shortest"},
                      {"holdout", "20", "per cent of the sequences that are held out, the last ones"},
                      {"layers", "1", "layers of linear attention"},
                      {"make", "", "writes an example of such a file there, and does nothing else"},

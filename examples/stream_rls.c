@@ -9,7 +9,7 @@
  * units: above it, the sum of squares of a column decides. What is scored is the prediction that was made before a row was there, beside persistence, which
  * says x_{t+1} = x_t. Memory does not grow with the rows.
  *
- * Input: numbers between commas, semicolons, tabs or spaces, with or without a line of names. With save=FILE the state goes to FILE and FILE.stream at the
+ * Input: rows of numbers as rows.h reads them, with or without a line of names. With save=FILE the state goes to FILE and FILE.stream at the
  * end, after Ctrl-C and before a line that will not do; the same command with load=FILE goes on from there, and adds to the predictions. Settings gamma
  * (forgetting), window (only the last rows count) and ridge: mesaopt/rls.h. */
 #include "common.h"
@@ -133,8 +133,13 @@ static void open_predictions(stream *s)
     }
     if (more && !(strcmp(path, "-") != 0 && fstat(fileno(s->predictions), &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0)) return;
     fputs("row", s->predictions);
-    for (int64_t j = 0; j < s->m; j++) fprintf(s->predictions, ",%s", target_name(s, j));
-    for (int64_t j = 0; j < s->m && s->errors; j++) fprintf(s->predictions, ",%s_se", target_name(s, j));
+    for (int se = 0; se <= s->errors; se++)
+        for (int64_t j = 0; j < s->m; j++) {
+            char name[256];
+            snprintf(name, sizeof name, se ? "%.250s_se" : "%.250s", target_name(s, j));
+            fputc(',', s->predictions);
+            rows_write_name(s->predictions, name);
+        }
     fputc('\n', s->predictions);
 }
 
@@ -419,7 +424,7 @@ static void begin(stream *s, const mesaopt_settings *settings)
 {
     const char *out = args_text("out"), *from = args_text("load");
     char path[MAX_PATH];
-    rows_open(&s->in, args_text("file"), "ignore");
+    rows_open(&s->in, args_text("file"), NULL);
     FILE *saved = *from ? load_names(s, from, path) : NULL;
     s->n = s->in.used;
     s->m = rows_first(&s->in, "targets");
@@ -465,7 +470,7 @@ int main(int argc, char **argv)
 {
     own_key own[] = {{"file", "-", "time series, oldest row first; -: standard input"},
                      {"targets", "", "columns to predict, names or numbers: a,b or 1,3; empty: all"},
-                     {"ignore", "", "columns to leave out, such as a date"}, {"lags", "1", "rows that a prediction is made from"},
+                     ROWS_KEYS, {"lags", "1", "rows that a prediction is made from"},
                      {"intercept", "1", "1: and from a constant (columns count from the first row)"},
                      {"toward", "last", "what the ridge pulls a prediction to: last (the row before) or zero (of columns that count from the first row)"},
                      {"predictions", "", "file for a prediction of every row before it comes (with load=, added to it); -: standard output"},

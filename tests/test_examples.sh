@@ -1,44 +1,13 @@
 #!/bin/sh
 # Runs every example with a few steps, and with what goes wrong at a user's: typos, bad files, Ctrl-C, a full disk, no gnuplot.
 # Started by `make check` with O set, after the examples are built. Prints one line per check; the last line counts them.
-set -u
-export LC_ALL=C
-bin=$(cd "$O/bin" && pwd) || exit 1
-here=$(pwd)
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$tmp" || exit 1
-passed=0 failed=0
+. tests/example_checks.sh
 tiny='batch=16 length=12 dim=3 test=32 final=64 every=10'
 
-# run STATUS COMMAND...: runs it, keeps its output in out and err, and remembers a wrong exit status. STATUS claims: 3 when one does not hold, otherwise 0.
-run() {
-    expected=$1; shift
-    timeout 120 "$@" > out 2> err; status=$?
-    if [ "$expected" = claims ]; then grep -q '^claim: ' out || echo "$*: no claim" >> wrong; expected=0; ! grep -qx 'does not hold' out || expected=3; fi
-    if [ "$status" != "$expected" ]; then { echo "$*: exit status $status, expected $expected"; tail -n 5 out; tail -n 5 err; } >> wrong; fi
-}
-interrupt() {                                      # interrupt PID: Ctrl-C, and exit status 130 within half a minute
-    kill -INT "$1"
-    for i in $(seq 100); do kill -0 "$1" 2> /dev/null || break; sleep 0.3; done
-    kill -KILL "$1" 2> /dev/null && echo "still running half a minute after Ctrl-C" >> wrong
-    wait "$1"; status=$?
-    [ $status = 130 ] || echo "exit status $status, expected 130" >> wrong
-}
-has() { grep -qF -- "$2" "$1" || { echo "no \"$2\" in $1:"; tail -n 5 "$1"; } >> wrong; }           # has FILE TEXT
-lines() { [ ! -e "$1" ] && echo 0 || grep -c . "$1"; }
-same() { cmp "$1" "$2" >> wrong 2>&1; }
 colours() { # colours SVG: what its curves are called, and their colours
     awk '/<title>/ { sub(/.*<title>/, ""); sub(/<\/title>.*/, ""); name = $0 } name && match($0, /stroke=.rgb\([^)]*\)/) { print name ": " substr($0, RSTART + 8, RLENGTH - 8); name = "" }' "$1" | sort
 }
-check() {
-    if [ -s wrong ]; then failed=$((failed + 1)); echo "FAIL: $1"; sed 's/^/    /' wrong | head -40
-    else passed=$((passed + 1)); echo "ok: $1"; fi
-    : > wrong
-}
-
-grep -n '^ *# *include *"' "$here"/examples/*.[ch] | grep -v '"common.h"$' > wrong
+grep -n '^ *# *include *"' "$here"/examples/*.[ch] | grep -v '"\(common\|rows\|cells\)\.h"$' > wrong
 check "examples include public headers only"
 
 for f in README ownership errors threads-and-fork quickstart reverse-engineering; do
@@ -209,13 +178,13 @@ bad() { # bad LINE AWK-ACTION TEXT: the file with line LINE changed is refused w
 bad 9 '$0 = "0.1,south"' "9: 'south' in column 2, expected a finite number"
 bad 10 '$0 = "nan,0.1"' "10: 'nan' in column 1"
 bad 10 '$0 = "1e999,0.1"' "10: '1e999' in column 1"
-bad 11 '$0 = "0.1,"' "11: '' in column 2"
-bad 12 '$0 = "0.1"' '12: 1 numbers, expected 2 as in the first row'
-bad 13 '$0 = "0.1,0.2,0.3"' '13: 3 numbers, expected 2'
-bad 14 'next' '15: a sequence of 6 rows ends here, expected 7 as in the first'
-bad 2 '$0 = ""' '2: a sequence of 1 row ends here, expected at least 2'
+bad 11 '$0 = "0.1,"' "11: column 2 is empty"
+bad 12 '$0 = "0.1"' '12: 1 columns, expected 2 as in the first line'
+bad 13 '$0 = "0.1,0.2,0.3"' '13: 3 columns, expected 2'
+bad 14 'next' '14: a sequence of 6 rows ends here, expected 7 as in the first'
+bad 2 '$0 = ""' '1: a sequence of 1 row ends here, expected at least 2'
 head -n 5 s.csv > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 1 sequence, expected at least 2'
-: > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 0 sequences'
+: > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: empty'
 run 1 "$bin/own_data" file=none.csv $own out=own3; has err 'none.csv: No such file'
 [ ! -e own3 ] || echo "a folder was made" >> wrong
 check "own_data: text, gaps, ragged rows and short sequences are refused with file and line"
@@ -306,12 +275,6 @@ awk -F, -v ridge=0.5 -v gamma=0.98 '
     }
     { p = $1; q = $2 }
     END { k = NR - 1; printf "1 %.9g %.9g\n2 %.9g %.9g\nall %.9g %.9g\n", sqrt(e / k), sqrt(m / k), sqrt(f / k), sqrt(n / k), sqrt((e + f) / 2 / k), sqrt((m + n) / 2 / k) }' two.csv > oracle
-# near FILE FILE TOLERANCE: as many numbers, the same up to this
-near() {
-    tr ', ' '\n\n' < "$1" > near1; tr ', ' '\n\n' < "$2" > near2
-    paste near1 near2 | awk -v tolerance="$3" '{ n++; d = $1 - $2; if (d > tolerance || -d > tolerance || ($1 + 0 == 0 && $1 != $2 && $1 $2 ~ /[a-z]/)) { print "number " n ": " $1 ", expected " $2; exit } } END { if (n < 2) print "nothing there" }' >> wrong
-}
-summary() { awk 'NF == 4 && $2 + 0 > 0 { print $1, $2, $3 }' "$1"; }                             # the table's names and errors
 run 0 "$bin/stream_rls" file=two.csv toward=zero intercept=0 ridge=0.5 gamma=0.98 predictions=p.csv out=s1
 summary out > summary; near summary oracle 1e-8
 sed -n '2,600p' p.csv > p; near p ahead.csv 1e-9
@@ -332,7 +295,6 @@ awk -F, 'NF != 5 || (NR > 3 && !($4 > 0 && $5 > 0)) { print "p3.csv:" NR ": " $0
 sed 's/,/;/' two.csv > form1; sed 's/,/	/; s/$/\r/' two.csv > form2; sed 's/,/   /; s/^/ /' two.csv > form3; printf '%s\n\n\n' "$(cat two.csv)" > form4; printf %s "$(cat two.csv)" > form5
 { printf '\357\273\277"left","right"\r\n'; cat two.csv; } > form6; { echo '# left, right'; cat two.csv; } > form7; sed 's/^/2024-01-01 10:00,/; s/$/,"a, b"/' two.csv > form8
 for i in 1 2 3 4 5; do run 0 "$bin/stream_rls" file=form$i out=; same out whole; done
-numbers() { awk 'NF == 4 && $2 + 0 > 0 { print $2, $3 }' "$1"; }
 numbers whole > want
 for i in 6 7; do run 0 "$bin/stream_rls" file=form$i out=; numbers out > o; same o want; has out 'left   '; has out 'right   '; done
 run 0 "$bin/stream_rls" file=form8 ignore=1,4 out=; numbers out > o; same o want
@@ -429,8 +391,6 @@ bad ':3: 3 columns, expected 2' '1 2\n3 4\n5 6 7\n6 7\n'
 bad ':3: an empty line' '1,2\n3,4\n\n6,7\n'
 bad ':2: a zero byte' '1,2\n3,\0004\n6,7\n'
 bad ':1: '"'x' in column 2" '1,x\n3,4\n'
-bad ':2: '"'1,5' in column 1" '1;2\n1,5;3\n'
-bad ':2: quoted numbers' '1,2\n"1",3\n'
 bad ':1: an empty line' '\n1,2\n'
 bad ':2: '"'2020-01-01' in column 1 (date), expected a finite number; ignore=date leaves" 'date,a\n2020-01-01,1\n2020-01-02,2\n'
 bad ':1: column 1 is empty, expected a number; ignore=1 leaves' ',a,b\n0,1,2\n1,2,3\n'
