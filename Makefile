@@ -184,8 +184,9 @@ run-examples: examples
 	@O='$O' tests/test_rows.sh
 
 # The same tests under the sanitizers. ThreadSanitizer cannot follow threads across fork: it leaves out test cases tagged "fork".
-SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=undefined
-SANITIZE_ubsan = -fsanitize=undefined -fno-sanitize-recover=undefined
+UNDEFINED = undefined,float-cast-overflow
+SANITIZE_asan = -fsanitize=address,$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINED)
+SANITIZE_ubsan = -fsanitize=$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINED)
 SANITIZE_tsan = -fsanitize=thread
 EXCLUDE_tsan = CK_EXCLUDE_TAGS=fork
 asan ubsan tsan:
@@ -220,7 +221,7 @@ run-corpus: $(FUZZERS:%=$O/bin/replay_%)
 	@set -e; for f in $(FUZZERS); do $O/bin/replay_$$f tests/fuzz/corpus/$$f/*; done
 fuzz:
 	@command -v clang >/dev/null || { echo "make fuzz: clang is missing (Debian: clang)" >&2; exit 1; }
-	+$(MAKE) O=$O/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' $(FUZZERS:%=$O/fuzz/bin/fuzz_%)
+	+$(MAKE) O=$O/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINED)' $(FUZZERS:%=$O/fuzz/bin/fuzz_%)
 	@set -e; for f in $(FUZZERS); do \
 	    mkdir -p $O/fuzz/corpus/$$f; \
 	    echo "make fuzz: $$f for $(seconds) s"; \

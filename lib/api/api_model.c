@@ -4,6 +4,7 @@
 #include "task/sequences.h"
 #include "train/batch.h"
 #include "train/checkpoint.h"
+#include <string.h>
 
 mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)
 {
@@ -154,9 +155,12 @@ static mesaopt_status take_tokens(call_views *w, const mesaopt_model *m, const m
     return MESAOPT_OK;
 }
 
+/* Gradients of no steps are sums of nothing. */
 static mesaopt_status run(mesaopt_model *m, const batch *b, const wanted *w, const char *what)
 {
-    return b->B == 0 || b->T == 0 ? MESAOPT_OK : batch_pass(m, b, w, what);
+    if (b->B > 0 && b->T > 0) return batch_pass(m, b, w, what);
+    if (w->gradient) memset(m->grads, 0, (size_t)(m->n_params * m->size));
+    return MESAOPT_OK;
 }
 
 mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *out)

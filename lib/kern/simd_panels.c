@@ -1,4 +1,5 @@
 /* Panels in and out. The strided side is the user's, in any order; one sequence per lane, lanes past `valid` are zeroed.
+ * Addresses are those of elements: a pointer that went on by a stride could leave the address space behind the last one.
  *
  * Where a sequence's columns are adjacent, LANES of them of every lane are a square that is transposed in registers: in log2(LANES) stages, stage s exchanges
  * the upper right and lower left s x s corners of every 2s x 2s square (Eklundh, IEEE Transactions on Computers 21, 1972). The last columns go with those
@@ -78,9 +79,9 @@ void NAME(load)(int64_t T, int64_t cols, int64_t valid, const void *from, int64_
             load_row(cols, valid, x, seq, row);
             continue;
         }
-        for (int64_t j = 0; j < cols; j++, x += col, row += LANES)
-            if (valid == LANES && seq == 1) memcpy(row, x, sizeof(vec));
-            else for (int64_t l = 0; l < LANES; l++) row[l] = l < valid ? x[l * seq] : 0;
+        for (int64_t j = 0; j < cols; j++, row += LANES)
+            if (valid == LANES && seq == 1) memcpy(row, x + j * col, sizeof(vec));
+            else for (int64_t l = 0; l < LANES; l++) row[l] = l < valid ? x[j * col + l * seq] : 0;
     }
 }
 
@@ -93,8 +94,8 @@ void NAME(store)(int64_t T, int64_t cols, int64_t valid, const void *panel, int6
             store_row(cols, valid, row, x, seq);
             continue;
         }
-        for (int64_t j = 0; j < cols; j++, x += col, row += LANES)
-            for (int64_t l = 0; l < valid; l++) x[l * seq] = row[l];
+        for (int64_t j = 0; j < cols; j++, row += LANES)
+            for (int64_t l = 0; l < valid; l++) x[j * col + l * seq] = row[l];
     }
 }
 

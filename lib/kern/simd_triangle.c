@@ -291,7 +291,7 @@ INLINE void transpose(vec *v)
             _Pragma("GCC unroll 16") for (int l = 0; l < LANES; l++) { \
                 type part[LANES]; \
                 memcpy(part, from + l * stride[2] + c, sizeof part); \
-                __builtin_prefetch(from + stride[0] + l * stride[2] + c); \
+                __builtin_prefetch(from + (i + 1 < length) * stride[0] + l * stride[2] + c); \
                 _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) v[l][j] = (real)part[j]; \
             } \
             transpose(v); \

@@ -27,8 +27,10 @@ mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
     m->inputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_INPUTS);
     m->outputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_OUTPUTS);
     m->most_params = INT64_MAX;
-    *out = m;
-    return MESAOPT_OK;
+    const mesaopt_status status = model_add(m, NULL, 0);         /* arrays of no blocks and parameters, which are not NULL */
+    if (status == MESAOPT_OK) *out = m;
+    else object_release(&m->head);
+    return status;
 }
 
 /* Element e of a parameter is draw 0 of sequence e of the parameter's own stream, made in f64 whatever the type. */

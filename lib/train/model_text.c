@@ -132,11 +132,11 @@ static void put_block(writer *w, const block *b)
     put(w, options_scope_name(scope));
     for (int32_t i = 0; i < mesaopt_settings_count(scope); i++) {
         const int32_t key = mesaopt_settings_key_at(scope, i);
-        const double x = option_float(&b->settings, scope, key);
-        const char *word = mesaopt_settings_word(key, (int32_t)x);
-        if (x == option_float(NULL, scope, key)) continue;
-        put(w, before), put(w, mesaopt_settings_name(key)), put(w, "=");
-        put(w, word ? word : number_text(x).text);
+        const option_row *row = options_find(scope, key);
+        char value[64];
+        if (option_float(&b->settings, scope, key) == row->standard) continue;
+        settings_value_text(&b->settings, row, value, sizeof value);
+        put(w, before), put(w, row->name), put(w, "="), put(w, value);
         before = ",";
     }
     if (*before == ',') put(w, ")");
