@@ -18,8 +18,10 @@ typedef struct own_key { const char *name, *value, *meaning; } own_key;      /* 
 #define TRAINING_KEYS(steps, out) \
     {"steps", steps, "training steps in all"}, {"every", "100", "steps between two rows of loss.csv"}, \
     {"out", out, "folder for tables, figures and checkpoint; made when missing"}, {"resume", "", "checkpoint to go on from"}
+#define ERROR_KEY {"error", "half_sum", "squared error of table and figure: half_sum over dimensions, which is the loss, or mean over dimensions"}
 #define TEST_KEYS \
-    {"test", "2560", "test sequences behind a row of loss.csv"}, {"final", "32768", "test sequences behind the table and by_t.csv"}
+    {"test", "2560", "test sequences behind a row of loss.csv"}, {"final", "32768", "test sequences behind the table and by_t.csv"}, \
+    ERROR_KEY
 
 void args_begin(int argc, char **argv, const char *about, own_key *own);     /* first call; `own` ends with a NULL name */
 void args_hide(const char *names);                                          /* " name name ": settings that the program makes itself */
@@ -55,6 +57,7 @@ void catch_signals(mesaopt_ctx *ctx);                                        /* 
 /* ---- files ---- */
 
 enum { MAX_PATH = 4096 };
+#define LOSS_LABEL "loss: half the sum of squared errors, mean over t"
 #define CHECKPOINT "checkpoint.safetensors"
 void make_folder(const char *path);                                         /* with its parents */
 void out_path(const char *file, char *path);                                /* of the out folder; path has room for MAX_PATH */
@@ -95,13 +98,13 @@ void claim(const char *what, const char *expected, int holds, const char *seen, 
 
 /* ---- scores of probes ---- */
 
-enum { TRAIN_MSE, TRAIN_R2, TEST_MSE, TEST_R2, SCORES };      /* in sample, held out */
+enum { TRAIN_ERROR, TRAIN_R2, TEST_ERROR, TEST_R2, SCORES };      /* in sample, held out */
 typedef struct scores { int64_t layers, steps, each; double *of[SCORES]; int64_t *rank; } scores;      /* [layers, steps, each]; ranks [layers, steps] */
 
 /* Fits and scores on both sets: all targets together (each = 1), or one by one. */
 scores scores_of(mesaopt_ctx *ctx, mesaopt_probe *probe, int one_by_one);
-void scores_print(FILE *f, const scores *s, int64_t i);                       /* "rank,train_mse,train_r2,test_mse,test_r2" of pair i, each = 1, and the end of the line */
-#define SCORES_HEADER "rank,train_mse,train_r2,test_mse,test_r2\n"
+void scores_print(FILE *f, const scores *s, int64_t i);                       /* "rank,train_error,train_r2,test_error,test_r2" of pair i, each = 1, and the end of the line */
+#define SCORES_HEADER "rank,train_error,train_r2,test_error,test_r2\n"
 double score_mean(const scores *s, int column, int64_t layer, int64_t first, int64_t last);      /* over steps first .. last - 1 that have one; each = 1 */
 void scores_free(scores *s);
 
@@ -132,9 +135,13 @@ mesaopt_status training_run(training *t);
 
 /* ---- error by t of several predictors ---- */
 
+/* What own key `error` says: its text, and a factor for half sums over n dimensions. Ends the program when it is no such word. */
+const char *error_text(void);
+double error_factor(int64_t n);
+
 enum { MAX_CURVES = 8 };
 typedef struct curves {
-    int64_t length;
+    int64_t length, dim;
     int count;
     struct { const char *name, *number; double *by_t, mean, best; int at_bound; } of[MAX_CURVES];        /* best: what a line search found for `number` */
 } curves;
@@ -142,6 +149,6 @@ typedef struct curves {
 void curves_model(curves *c, const char *name, const training *t);
 void curves_baseline(curves *c, const char *name, mesaopt_baseline *baseline, const training *t);
 void curves_baselines(curves *c, const training *t);                         /* gd, lsq_newest_off, lsq_newest_on, on the same sequences */
-void curves_report(curves *c, const char *title);                            /* table, by_t.csv, figures; frees by_t */
+void curves_report(curves *c, const char *title);                            /* table, by_t.csv, figures, in the measure of `error`; frees by_t */
 
 #endif

@@ -28,7 +28,7 @@ static void report(const curves *c)
     const double mesa = c->of[0].mean, linear = c->of[1].mean, lsq = c->of[3].mean;
     if (*args_changed()) printf("\nnot as in the recipe: %s\n", args_changed());
     claim("2. one mesa layer is far better than one linear layer, and near least squares", "mesa below half of linear, and at most 10 % above lsq_newest_off",
-          mesa < 0.5 * linear && mesa < 1.1 * lsq, "mesa %.4f, linear %.4f, lsq_newest_off %.4f, lsq_newest_on %.4f", mesa, linear, lsq, c->of[4].mean);
+          mesa < 0.5 * linear && mesa < 1.1 * lsq, "losses: mesa %.4f, linear %.4f, lsq_newest_off %.4f, lsq_newest_on %.4f", mesa, linear, lsq, c->of[4].mean);
 }
 
 int main(int argc, char **argv)
@@ -57,8 +57,8 @@ int main(int argc, char **argv)
         curves_model(&c, "mesa", &a);
         curves_model(&c, "linear", &b);
         curves_baselines(&c, &a);
-        curves_report(&c, "One mesa layer, one linear layer, gradient descent, least squares: next-token MSE by t");
-        figure("linear-loss", 2, "loss of the linear layer while training", "step", "loss");
+        curves_report(&c, "One mesa layer, one linear layer, gradient descent, least squares: error of the next observation by t");
+        figure("linear-loss", 2, "Loss of the linear layer while training", "step", LOSS_LABEL);
         report(&c);
     }
     catch_signals(NULL);

@@ -70,7 +70,7 @@ static void report(const training *t, int64_t heads, int64_t n)
     curves c = {0};
     curves_model(&c, "model", t);
     curves_baselines(&c, t);
-    curves_report(&c, "One linear attention layer and one step of gradient descent: next-token MSE by t");
+    curves_report(&c, "One linear attention layer and one step of gradient descent: error of the next observation by t");
 
     printf("\nread off the weights: the prediction is the sum over t' <= t of\n\n%20s  %12s  %12s\n", "", "x_t'", "x_{t'-1}");
     for (int i = 0; i < 4; i++) {
@@ -84,7 +84,7 @@ static void report(const training *t, int64_t heads, int64_t n)
            -slot / eta, -(slot + alike) / eta);
     const double model = c.of[0].mean, gd = c.of[1].mean;
     printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta %.5f\n", model, gd, loss_of_gd(t, eta));
-    claim(CLAIM_1, model <= gd && model > 0.98 * gd, "model %.4f, gradient step %.4f", model, gd);
+    claim(CLAIM_1, model <= gd && model > 0.98 * gd, "losses: model %.4f, gradient step %.4f", model, gd);
 }
 
 int main(int argc, char **argv)

@@ -129,7 +129,7 @@ static void report(const training *t)
     curves c = {0};
     curves_model(&c, "model", t);
     curves_baselines(&c, t);
-    curves_report(&c, "squared error of the next row by t, on the sequences held out");
+    curves_report(&c, "Error of the next row by t, on the sequences held out");
 }
 
 static mesaopt_status train(mesaopt_ctx *ctx)
@@ -172,7 +172,7 @@ int main(int argc, char **argv)
                      {"layers", "1", "layers of linear attention"},
                      {"make", "", "writes an example of such a file there, and does nothing else"},
                      {"count", "500", "sequences that make=FILE writes"},
-                     TRAINING_KEYS("2000", "own_data.out"),
+                     TRAINING_KEYS("2000", "own_data.out"), ERROR_KEY,
                      {NULL, NULL, NULL}};
     args_begin(argc, argv, "Trains linear attention on your own sequences; compares it with gradient descent and least squares.", own);
     mesaopt_ctx *ctx = args_ctx();

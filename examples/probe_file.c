@@ -11,6 +11,7 @@
  * intercept=1 or penalty=0.1, are taken from the command line. */
 #include "common.h"
 #include <math.h>
+#include <string.h>
 
 /* Held-out R2 by layer and step, for a figure; a curve when there is one layer or one step. */
 static void draw(const scores *s)
@@ -32,14 +33,14 @@ static void draw(const scores *s)
     else heat_map("r2", &(heat){s->layers, s->steps, 0, 0, 1, gaps}, "Linear probes: share of the variance explained (R2), held out", "step", "layer");
 }
 
-static void report(const scores *s)
+static void report(const scores *s, const char *error)
 {
     char path[MAX_PATH];
     make_folder(args_text("out"));
     out_path("probes.csv", path);
     FILE *f = open_file(path, "w");
     fputs("layer,step," SCORES_HEADER, f);
-    printf("\n%-7s%30s%30s\n%7s%15s%15s%15s%15s%12s%6s\n", "", "in sample, mean over steps", "held out, mean over steps", "layer", "mse", "R2", "mse", "R2", "best R2", "step");
+    printf("\nerror: %s\n\n%-7s%30s%30s\n%7s%15s%15s%15s%15s%12s%6s\n", strcmp(error, "mean") == 0 ? "mean of squared errors over targets" : "half the sum of squared errors over targets", "", "in sample, mean over steps", "held out, mean over steps", "layer", "error", "R2", "error", "R2", "best R2", "step");
     for (int64_t l = 0; l < s->layers; l++) {
         const double *r2 = s->of[TEST_R2];
         int64_t best = l * s->steps;
@@ -82,7 +83,9 @@ int main(int argc, char **argv)
     TRY(ctx, mesaopt_probe_feed_file(probe, MESAOPT_PROBE_TRAIN, file, activations, targets, weights, 0, fitted));
     TRY(ctx, mesaopt_probe_feed_file(probe, MESAOPT_PROBE_TEST, file, activations, targets, weights, fitted, -1));
     scores s = scores_of(ctx, probe, 0);
-    report(&s);
+    char error[32];
+    mesaopt_settings_get_text(settings, "error", error, sizeof error);
+    report(&s, error);
 
     scores_free(&s);
     mesaopt_probe_free(probe);

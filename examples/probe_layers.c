@@ -64,14 +64,14 @@ static void print_probe(const study *s, const scores *p, const char *name)
     out_path(file, path);
     FILE *f = open_file(path, "w");
     fputs("layer,block,t," SCORES_HEADER, f);
-    printf("\n%s: error (half the sum of squares), means of t > %lld, and held out at t\n\n%6s%6s%11s%10s", name, (long long)s->T / 2, "layer", "block", "in sample", "held out");
+    printf("\n%s: %s; means of t > %lld, and held out at t\n\n%6s%6s%11s%10s", name, error_text(), (long long)s->T / 2, "layer", "block", "in sample", "held out");
     for (int64_t t = 5; t <= s->T; t *= 2) printf("%10lld", (long long)t);
     for (int64_t l = 0; l < p->layers; l++) {
-        const double *mse = p->of[TEST_MSE] + l * s->T;
+        const double *error = p->of[TEST_ERROR] + l * s->T;
         char block[24] = "-";              /* the control's layer is none of the model's */
         if (p->layers == s->layers) snprintf(block, sizeof block, "%lld", (long long)s->blocks[l]);
-        printf("\n%6lld%6s%11.5f%10.5f", (long long)l, block, late(p, TRAIN_MSE, l), late(p, TEST_MSE, l));
-        for (int64_t t = 5; t <= s->T; t *= 2) printf("%10.5f", mse[t - 1]);
+        printf("\n%6lld%6s%11.5f%10.5f", (long long)l, block, late(p, TRAIN_ERROR, l), late(p, TEST_ERROR, l));
+        for (int64_t t = 5; t <= s->T; t *= 2) printf("%10.5f", error[t - 1]);
         for (int64_t t = 0; t < s->T; t++) {
             fprintf(f, "%lld,%s,%lld,", (long long)l, block, (long long)t + 1);
             scores_print(f, p, l * s->T + t);
@@ -122,10 +122,10 @@ static void report_tokens(const study *s, const scores *p)
     for (int64_t l = 0; l < s->layers; l++) {
         printf("\n%6lld%6lld", (long long)l, (long long)s->blocks[l]);
         for (int64_t lag = 0; lag < s->back; lag++) {
-            const double test = token_error(s, p, TEST_MSE, l, lag);
+            const double test = token_error(s, p, TEST_ERROR, l, lag);
             most = fmax(most, test);
             printf("%10.5f", test);
-            fprintf(f, "%lld,%lld,%lld,%.9g,%.9g\n", (long long)l, (long long)s->blocks[l], (long long)lag, token_error(s, p, TRAIN_MSE, l, lag), test);
+            fprintf(f, "%lld,%lld,%lld,%.9g,%.9g\n", (long long)l, (long long)s->blocks[l], (long long)lag, token_error(s, p, TRAIN_ERROR, l, lag), test);
             fprintf(g, "%.6g%c", test, lag < s->back - 1 ? ',' : '\n');
         }
     }
@@ -139,24 +139,24 @@ static void report_tokens(const study *s, const scores *p)
 static void by_layer(const scores *p, char text[1024])
 {
     size_t used = 0;
-    for (int64_t i = 0; i < p->layers && used < 1000; i++) used += (size_t)snprintf(text + used, 1024 - used, "%s%.4g", i ? ", " : "by layer ", late(p, TEST_MSE, i));
+    for (int64_t i = 0; i < p->layers && used < 1000; i++) used += (size_t)snprintf(text + used, 1024 - used, "%s%.4g", i ? ", " : "by layer ", late(p, TEST_ERROR, i));
 }
 
 static void judge(const study *s)
 {
     const int64_t T = s->T, last = s->layers - 1, deep = (2 * last + 2) / 3;
     char text[1024], expected[160];
-    const double first = late(&s->target, TEST_MSE, 0), early = score_mean(&s->target, TEST_MSE, last, T / 10, T / 5 + 1), end = late(&s->target, TEST_MSE, last);
+    const double first = late(&s->target, TEST_ERROR, 0), early = score_mean(&s->target, TEST_ERROR, last, T / 10, T / 5 + 1), end = late(&s->target, TEST_ERROR, last);
     by_layer(&s->target, text);
     claim("5. target probes improve with depth", "the last layer's error at most 0.9 of the first's", end < 0.9 * first, "%s", text);
     claim("5. target probes improve with context length", "at the last layer, late steps at most 0.9 of early ones", end < 0.9 * early,
           "t from %lld to %lld: %.4f, t > %lld: %.4f", (long long)T / 10 + 1, (long long)T / 5 + 1, early, (long long)T / 2, end);
-    const double start = late(&s->inverse, TEST_MSE, 0), middle = late(&s->inverse, TEST_MSE, deep), top = late(&s->inverse, TEST_MSE, last);
+    const double start = late(&s->inverse, TEST_ERROR, 0), middle = late(&s->inverse, TEST_ERROR, deep), top = late(&s->inverse, TEST_ERROR, last);
     by_layer(&s->inverse, text);
     snprintf(expected, sizeof expected, "layer %lld at most 0.9 of layer 0; from there on at most a quarter of that improvement more", (long long)deep);
     claim("5. preconditioning probes improve up to about two thirds of the depth, and are then flat", expected,
           middle < 0.9 * start && middle - top < 0.25 * (start - middle), "%s", text);
-    const double second = score_mean(&s->control, TEST_MSE, 0, T / 4, T / 2), fourth = score_mean(&s->control, TEST_MSE, 0, 3 * T / 4, T);
+    const double second = score_mean(&s->control, TEST_ERROR, 0, T / 4, T / 2), fourth = score_mean(&s->control, TEST_ERROR, 0, 3 * T / 4, T);
     claim("5. the control stays flat", "less than 15 % between the second and the last quarter of the steps", fabs(fourth / second - 1) < 0.15, "%.4f and %.4f", second, fourth);
 }
 
@@ -255,7 +255,7 @@ int main(int argc, char **argv)
                      {"updates", "0", "of the conditioner's coefficients; 0: the recipe's 20000"},
                      {"ridge", "0.001", "of the conditioner; the contracting task has 1.33"},
                      {"filter", "2", "z-score of the norm from which a preconditioned input is left out; 0: none"},
-                     TRAINING_KEYS("15000", "probe_layers.out"), {"test", "2560", "test sequences behind a row of loss.csv"}, {NULL, NULL, NULL}};
+                     TRAINING_KEYS("15000", "probe_layers.out"), {"test", "2560", "test sequences behind a row of loss.csv"}, ERROR_KEY, {NULL, NULL, NULL}};
     study s = {0};
     mesaopt_settings *conditioning = NULL;
     mesaopt_status status = MESAOPT_OK;
@@ -272,6 +272,8 @@ int main(int argc, char **argv)
     if (strcmp(args_text("conditioner"), "kernel") == 0) args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");
     set_from(conditioning, "baseline", "conditioner", "chebyshev, richardson, neumann, newton or lsq");
     set_from(conditioning, "ridge", "ridge", "a number above 0");
+    error_text();
+    set_from(target, "error", "error", "half_sum or mean"), set_from(inverse, "error", "error", "half_sum or mean");
     set_from(inverse, "filter", "filter", "a number of at least 0");
     if (s.back > 0) set_from(token, "lags", "back", "fewer observations");
 

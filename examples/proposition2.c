@@ -72,7 +72,7 @@ static void report(const training *t, int64_t layers, int64_t updates, int64_t n
     mesaopt_baseline *learned = chebyshev(t, layers - 1, 0, 0, updates), *fixed = chebyshev(t, layers - 1, 1, 70, updates);
     snprintf(name[0], sizeof name[0], "LSA-%lld", (long long)layers);
     snprintf(name[1], sizeof name[1], "Chebyshev-%lld", (long long)layers - 1);
-    snprintf(title, sizeof title, "%lld layers and %lld steps of preconditioning: next-token MSE by t", (long long)layers, (long long)layers - 1);
+    snprintf(title, sizeof title, "%lld layers and %lld steps of preconditioning: error of the next observation by t", (long long)layers, (long long)layers - 1);
     curves_model(&c, name[0], t);
     curves_baseline(&c, name[1], learned, t);
     curves_baselines(&c, t);
@@ -80,7 +80,7 @@ static void report(const training *t, int64_t layers, int64_t updates, int64_t n
     print_coefficients(t, learned);
     const double model = c.of[0].mean, steps = c.of[1].mean, gd = c.of[2].mean, lsq = c.of[3].mean;
     claim("6. k layers match k - 1 steps of preconditioning and one step of gradient descent", "at most 5 % above the learned steps, and nearer to them than to one gradient step",
-          model < 1.05 * steps && fabs(model - steps) < fabs(model - gd), "model %.4f, learned steps %.4f, one gradient step %.4f, least squares %.4f (newest pair left out)",
+          model < 1.05 * steps && fabs(model - steps) < fabs(model - gd), "losses: model %.4f, learned steps %.4f, one gradient step %.4f, least squares %.4f (newest pair left out)",
           model, steps, gd, lsq);
     check_construction(t, fixed, n, width);
     mesaopt_baseline_free(learned);

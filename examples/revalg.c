@@ -177,7 +177,7 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
         close_file(s->rows, s->path);
         *strrchr(file, '.') = 0;
         snprintf(title, sizeof title, "RevAlg-%lld: test loss while training again", (long long)s->layers);
-        figure(file, LOSSES, title, "step", "loss");
+        figure(file, LOSSES, title, "step", LOSS_LABEL);
     }
     for (int i = 0; i < LOSSES; i++) mesaopt_model_free(models[i]);
     mesaopt_revalg_free(r);
@@ -230,7 +230,7 @@ static void report(study *s, int count, const int64_t *layers, const result *of)
     FILE *f = open_file(path, "w");
     fputs("layers,model,model_sd,rebuilt,rebuilt_sd,average,average_sd,share_of_weights,explained\n", f);
     const int wide = s->seeds > 1 ? 18 : 16;
-    printf("\n%8s  %*s  %*s  %*s  %10s  %10s\n", "layers", wide, "model", wide, "rebuilt", wide, "average", "weights", "explained");
+    printf("\nlosses of the test sequences (half the sum of squared errors over dimensions, mean over t)\n\n%8s  %*s  %*s  %*s  %10s  %10s\n", "layers", wide, "model", wide, "rebuilt", wide, "average", "weights", "explained");
     for (int i = 0; i < count; i++) {
         const result *r = &of[i];
         printf("%8lld", (long long)layers[i]);
@@ -250,12 +250,12 @@ static void report(study *s, int count, const int64_t *layers, const result *of)
     printf("tables: %s, and seeds, scalars, blocks, interpolation beside it\n", path);
     if (layers[0] == 1 && strcmp(args_text("kind"), "linear") == 0) {
         const double gd = loss_of_gd(s), model = of[0].mean[MODEL];
-        claim(CLAIM_1, model <= gd && model > 0.98 * gd, "model %.4f, gradient step %.4f", model, gd);
+        claim(CLAIM_1, model <= gd && model > 0.98 * gd, "losses: model %.4f, gradient step %.4f", model, gd);
     }
     if (count > 1) claim("3. depth helps", "loss falls with the number of layers (LSA-6: about 0.216)", falling, "%s", seen);
     else printf("\nclaim 3, that depth helps, needs several depths: layers=1,2,4,6\n");
     claim("4. the scalars describe the trained network", "rebuilt model and average of products within 5 % of the network, at every depth", described,
-          "model %.4f, rebuilt %.4f, average %.4f (LSA-%lld)", of[count - 1].mean[MODEL], of[count - 1].mean[REBUILT], of[count - 1].mean[AVERAGE], (long long)layers[count - 1]);
+          "losses: model %.4f, rebuilt %.4f, average %.4f (LSA-%lld)", of[count - 1].mean[MODEL], of[count - 1].mean[REBUILT], of[count - 1].mean[AVERAGE], (long long)layers[count - 1]);
 }
 
 /* Somebody else's weights: their scalars, and the losses of the model and of its scalars on this task. */
@@ -276,7 +276,7 @@ static void read_weights(study *s)
     const double model = evaluate(s, s->model, s->finals), rebuilt = evaluate(s, s->rebuilt, s->finals);
     printf("\nscalars: %.2f %% of the weights, %.1f %% of the squared norm of the products\n", 100 * weights, 100 * explained);
     claim("4. the scalars describe the trained network", "loss of the rebuilt model within 5 % of the network's", fabs(rebuilt / model - 1) < 0.05,
-          "model %.4f, rebuilt %.4f", model, rebuilt);
+          "losses: model %.4f, rebuilt %.4f", model, rebuilt);
     mesaopt_revalg_free(r);
     mesaopt_model_free(s->model);
     mesaopt_model_free(s->rebuilt);

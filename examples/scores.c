@@ -15,8 +15,8 @@ scores scores_of(mesaopt_ctx *ctx, mesaopt_probe *probe, int one_by_one)
     for (int i = 0; i < SCORES; i++) TRY(ctx, mesaopt_view_dense(s.of[i] = must_alloc(NULL, cells * sizeof(double)), MESAOPT_F64, one_by_one ? 3 : 2, shape, &v[i]));
     TRY(ctx, mesaopt_view_dense(s.rank = must_alloc(NULL, pairs * sizeof(int64_t)), MESAOPT_I64, 2, shape, &rank));
     TRY(ctx, mesaopt_probe_fit(probe, NULL));
-    TRY(ctx, mesaopt_probe_score(probe, MESAOPT_PROBE_TRAIN, &v[TRAIN_MSE], &v[TRAIN_R2]));
-    TRY(ctx, mesaopt_probe_score(probe, MESAOPT_PROBE_TEST, &v[TEST_MSE], &v[TEST_R2]));
+    TRY(ctx, mesaopt_probe_score(probe, MESAOPT_PROBE_TRAIN, &v[TRAIN_ERROR], &v[TRAIN_R2]));
+    TRY(ctx, mesaopt_probe_score(probe, MESAOPT_PROBE_TEST, &v[TEST_ERROR], &v[TEST_R2]));
     TRY(ctx, mesaopt_probe_rank(probe, &rank));
     return s;
 }

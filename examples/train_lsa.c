@@ -30,7 +30,7 @@ static void report(const training *t, const char *before)
     char text[4096], title[256];
     curves_model(&c, "model", t);
     curves_baselines(&c, t);
-    snprintf(title, sizeof title, "%s%s attention, layers: %s; next-token MSE by t", before, args_text("kind"), args_text("layers"));
+    snprintf(title, sizeof title, "%s%s attention, layers: %s; error of the next observation by t", before, args_text("kind"), args_text("layers"));
     curves_report(&c, title);
     mesaopt_model_text(t->model, text, sizeof text);
     printf("model: %s\n", text);

@@ -57,6 +57,7 @@ void training_create(training *t, mesaopt_settings *settings)
     must(t->ctx, mesaopt_settings_get_int(settings, MESAOPT_KEY_BATCH, &t->batch), "mesaopt_settings_get_int");
     TRY(t->ctx, mesaopt_task_shape(t->test, NULL, NULL, NULL, &own));
     t->tests = own > 0 ? own : args_int("test", 1, 1 << 30);
+    error_text();                                  /* a word that is none is found now, not after the training */
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
     if (!t->prefix || *args_text("resume")) return;
     training_path(t, CHECKPOINT, old);             /* of an earlier run: the first training of this one must not bring it back */
@@ -130,11 +131,22 @@ mesaopt_status training_run(training *t)
 
 /* ---- error by t ---- */
 
+static int error_is_mean(void)
+{
+    const int mean = strcmp(args_text("error"), "mean") == 0;
+    if (!mean && strcmp(args_text("error"), "half_sum") != 0) args_refuse("error", "half_sum or mean");
+    return mean;
+}
+
+const char *error_text(void) { return error_is_mean() ? "mean of squared errors over dimensions" : "half the sum of squared errors over dimensions"; }
+
+double error_factor(int64_t n) { return error_is_mean() ? 2 / (double)n : 1; }
+
 /* Room for one more curve: a view [T] of it. */
 static mesaopt_view next_curve(curves *c, const char *name, const char *number, const training *t)
 {
     mesaopt_view by_t;
-    TRY(t->ctx, mesaopt_task_shape(t->test, NULL, &c->length, NULL, NULL));
+    TRY(t->ctx, mesaopt_task_shape(t->test, &c->dim, &c->length, NULL, NULL));
     c->of[c->count].name = name;
     c->of[c->count].number = number;
     c->of[c->count].by_t = must_alloc(NULL, (size_t)c->length * sizeof(double));
@@ -178,14 +190,23 @@ void curves_baselines(curves *c, const training *t)
 /* What all curves are at t, or their means (t = 0), and the end of the line. */
 static void print_row(FILE *f, const curves *c, int64_t t, const char *format)
 {
-    for (int i = 0; i < c->count; i++) fprintf(f, format, t > 0 ? c->of[i].by_t[t - 1] : c->of[i].mean);
+    const double factor = error_factor(c->dim);
+    for (int i = 0; i < c->count; i++) fprintf(f, format, factor * (t > 0 ? c->of[i].by_t[t - 1] : c->of[i].mean));
     fputc('\n', f);
 }
 
-void curves_report(curves *c, const char *title)
+/* Why the error of one gradient step grows again, where it does. */
+static void explain_rise(const curves *c, const double *by_t)
 {
-    char path[MAX_PATH];
-    out_path("by_t.csv", path);
+    int64_t least = 0;
+    for (int64_t t = 0; t < c->length; t++)
+        if (by_t[t] < by_t[least]) least = t;
+    if (by_t[c->length - 1] > 1.05 * by_t[least])
+        printf("gd is best at t = %lld: its eta is the same at every t, while the X^T X that eta multiplies grows with t and makes the step too long\n", (long long)least + 1);
+}
+
+static void write_curves(const curves *c, const char *path)
+{
     FILE *f = open_file(path, "w");
     fputc('t', f);
     for (int i = 0; i < c->count; i++) fprintf(f, ",%s", c->of[i].name);
@@ -195,8 +216,12 @@ void curves_report(curves *c, const char *title)
         print_row(f, c, t, ",%.9g");
     }
     close_file(f, path);
+}
 
-    printf("\n%s\n\n%6s", title, "t");
+/* Rows t = 1, 2, 5, 10, 20, 50, .., the last one, and means. */
+static void print_curves(const curves *c, const char *title)
+{
+    printf("\n%s\n(%s)\n\n%6s", title, error_text(), "t");
     for (int i = 0; i < c->count; i++) printf("  %14s", c->of[i].name);
     putchar('\n');
     for (int64_t t = 1; t <= c->length; t++) {
@@ -210,12 +235,22 @@ void curves_report(curves *c, const char *title)
     print_row(stdout, c, 0, "  %14.5f");
     const char *before = "\nby line search: ";
     for (int i = 0; i < c->count; i++)
-        if (c->of[i].number) {
-            printf("%s%s %s %.4g%s", before, c->of[i].name, c->of[i].number, c->of[i].best, c->of[i].at_bound ? " (the end of its range)" : "");
-            before = ", ";
-        }
-    printf("\ntables: %s, and loss.csv beside it\n", path);
-    figure("by_t", c->count, title, "t", "squared error at t, halved");
-    figure("loss", 2, "loss while training", "step", "loss");
+        if (c->of[i].number)
+            printf("%s%s %s %.4g%s", before, c->of[i].name, c->of[i].number, c->of[i].best, c->of[i].at_bound ? " (the end of its range)" : ""), before = ", ";
+    putchar('\n');
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->of[i].name, "gd") == 0) explain_rise(c, c->of[i].by_t);
+}
+
+void curves_report(curves *c, const char *title)
+{
+    char path[MAX_PATH];
+    out_path("by_t.csv", path);
+    write_curves(c, path);
+    print_curves(c, title);
+    printf("tables: %s, and loss.csv beside it\n", path);
+    figure("by_t", c->count, title, "t", error_text());
+    figure_log("by_t", c->count, title, "t", error_text());
+    figure("loss", 2, "Loss while training", "step", LOSS_LABEL);
     for (int i = 0; i < c->count; i++) free(c->of[i].by_t);
 }

@@ -29,7 +29,16 @@ head -n 1 a/b/by_t.csv > head; echo t,model,gd,lsq_newest_off,lsq_newest_on | cm
 awk -F, 'NF != 5 || (NR > 1 && ($1 != NR - 1 || $2 !~ /^[0-9.e-]+$/)) { print "by_t.csv:" NR ": " $0 } END { if (NR != 13) print "by_t.csv: " NR " lines" }' a/b/by_t.csv >> wrong
 check "train_lsa makes its folder, writes loss.csv and by_t.csv, shows its progress"
 
+run 0 "$bin/train_lsa" layers=2 heads=2 key=4 residual_clip=1.5 lr=3e-4 warmup=10 cosine_steps=20 weight_decay=0.05 $tiny steps=25 seed=42 out=mean error=mean
+has out '(mean of squared errors over dimensions)'; same a/b/loss.csv mean/loss.csv
+tail -n +2 mean/by_t.csv | cut -d, -f2 > p; tail -n +2 a/b/by_t.csv | awk -F, '{ printf "%.9g\n", $2 * 2 / 3 }' > want; near p want 1e-8
+run 2 "$bin/train_lsa" error=sum out=typo; has err error:
+# One step of gradient descent in dimension 1: after t pairs it errs by 1 - eta t, best where eta t = 1, so with eta for t <= 40 it rises in the end.
+run 0 "$bin/train_lsa" length=40 dim=1 noise=0 batch=16 test=512 final=512 steps=0 out=rise; has out 'gd is best at t = '; has out 'grows with t'
+check "error=mean is 2/n of half the sum; the table names its measure, and says why one gradient step gets worse"
+
 if command -v gnuplot > /dev/null; then
+    has a/b/by_t_log.svg '</svg>'; has a/b/by_t.svg 'half the sum of squared errors'; has mean/by_t.svg 'mean of squared errors'
     has a/b/loss.svg '</svg>'; has a/b/by_t.svg '</svg>'
     has a/b/by_t.svg lsq_newest_off
     colours a/b/by_t.svg > colours
@@ -226,7 +235,7 @@ probes='batch=16 length=12 dim=3 test=32 sequences=64 updates=3 every=10'
 run claims "$bin/probe_layers" blocks='3 x linear(heads=2,key=4)' $probes steps=20 out=probe
 for c in 'target probes improve with depth' 'target probes improve with context' 'preconditioning probes improve' 'the control stays flat'; do has out "claim: 5. $c"; done
 for c in target inverse control; do
-    head -n 1 probe/$c.csv > head; echo layer,block,t,rank,train_mse,train_r2,test_mse,test_r2 | cmp head - >> wrong
+    head -n 1 probe/$c.csv > head; echo layer,block,t,rank,train_error,train_r2,test_error,test_r2 | cmp head - >> wrong
     awk -F, -v layers=$([ $c = control ] && echo 1 || echo 4) 'NF != 8 || (NR > 1 && ($5 !~ /^[0-9.e-]+$/ || $7 !~ /^[0-9.e-]+$/)) { print FILENAME ":" NR ": " $0 }
         END { if (NR != 1 + layers * 12) print FILENAME ": " NR " lines" }' probe/$c.csv >> wrong
 done
@@ -244,7 +253,7 @@ run 1 "$bin/probe_layers" model=nothing.safetensors $probes out=probe4; has err 
 check "probe_layers: tables, maps and claims; a model from a checkpoint gives the same"
 
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key out=probe5
-has out '12 sequences, 9 to fit, 3 held out'; head -n 1 probe5/probes.csv > head; echo layer,step,rank,train_mse,train_r2,test_mse,test_r2 | cmp head - >> wrong
+has out '12 sequences, 9 to fit, 3 held out'; head -n 1 probe5/probes.csv > head; echo layer,step,rank,train_error,train_r2,test_error,test_r2 | cmp head - >> wrong
 awk 'END { if (NR != 4) print FILENAME ": " NR " lines" }' probe5/probes.csv >> wrong
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations=blocks.1.query,blocks.2.value targets=blocks.0.key penalty=0.1 intercept=1 holdout=50 out=probe6
 run 2 "$bin/probe_file" out=typo; has err 'file:'
