@@ -82,8 +82,8 @@ MESAOPT_API mesaopt_status mesaopt_model_backward(mesaopt_model *model, const me
  *  with count. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_evaluate(mesaopt_model *model, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss);
 
-/** Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then renamed. MESAOPT_E_IO says what
- *  the system said. Since 0.1. */
+/** Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then renamed to what `path`
+ *  names, links followed and its mode kept. MESAOPT_E_IO says what the system said. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_save(mesaopt_model *model, const char *path);
 
 /** Reads parameters by name from a safetensors file (f64, f32, f16 or bf16; other tensors are ignored). All or nothing. MESAOPT_E_FORMAT

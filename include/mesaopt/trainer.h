@@ -48,8 +48,8 @@ MESAOPT_API mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *trainer, in
 /** Steps taken so far, or a negative status. Since 0.1. */
 MESAOPT_API int64_t mesaopt_trainer_steps(const mesaopt_trainer *trainer);
 
-/** Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, ISA level and lanes; to a temporary file
- *  in the same folder, fsynced, then renamed. Since 0.1. */
+/** Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, ISA level and lanes, as
+ *  mesaopt_model_save writes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_save(mesaopt_trainer *trainer, const char *path);
 
 /** Restores a checkpoint of a trainer with the same model blocks: all or nothing. MESAOPT_OTHER_ISA: restored, but the run will

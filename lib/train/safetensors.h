@@ -23,8 +23,8 @@ typedef struct saved_tensor {
     const void *data;
 } saved_tensor;
 
-/* Writes a temporary file in the folder of `path`, fsyncs it, renames it to `path` and fsyncs the folder. On failure MESAOPT_E_IO with the
- * system's words (or MESAOPT_E_MEMORY); the temporary file is gone and a file that was at `path` is as it was. */
+/* Replaces what `path` names (replace_file.h). On failure MESAOPT_E_IO with the system's words (or MESAOPT_E_MEMORY, or MESAOPT_E_ARGUMENT for
+ * more names and texts than can be read); a file that was there is as it was. */
 mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts, const tensor_file_text *text, int64_t tensors,
                                  const saved_tensor *tensor);
 

@@ -1,14 +1,12 @@
-/* Writing a safetensors file so that at every moment either the old or the new one is there, whole. */
+/* Writing a safetensors file in the place of an old one. */
 #include "tensor/view.h"
+#include "train/replace_file.h"
 #include "train/safetensors.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Text that is first measured (p NULL), then written. */
@@ -98,80 +96,23 @@ static int write_all(int fd, const void *data, int64_t bytes)
     return 0;
 }
 
-static int retry_fsync(int fd)
-{
-    int r;
-    do r = fsync(fd); while (r != 0 && errno == EINTR);
-    return r == 0 ? 0 : errno;
-}
-
-/* A new file in the folder of `path`, its name in `temporary`; permissions are what the umask leaves. Returns the descriptor or -1. */
-static int open_temporary(const char *path, char *temporary, size_t room)
-{
-    const char *slash = strrchr(path, '/');
-    int folder = slash ? (int)(slash + 1 - path) : 0;
-    for (int attempt = 0; attempt < 100; attempt++) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        snprintf(temporary, room, "%.*s.mesaopt-%ld-%ld-%d.tmp", folder, path, (long)getpid(), (long)now.tv_nsec, attempt);
-        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0) return fd;
-        if (errno != EEXIST && errno != EINTR) return -1;
-    }
-    return -1;
-}
-
-/* Makes the rename last. Folders that cannot be opened or synced (some file systems) are no failure. */
-static int sync_folder(char *temporary)
-{
-    char *slash = strrchr(temporary, '/');
-    if (slash) slash[1] = 0;
-    int fd = open(slash ? temporary : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    int error = retry_fsync(fd);
-    close(fd);
-    return error == EIO || error == ENOSPC || error == EDQUOT ? error : 0;
-}
-
-/* The steps after which the old file is replaced; `what` names the one that failed. Returns 0 or errno. */
-static int write_file(int fd, const char *header, int64_t bytes, int64_t tensors, const saved_tensor *tensor, const char **what)
+/* 0, or errno. */
+static int write_file(int fd, const char *header, int64_t bytes, int64_t tensors, const saved_tensor *tensor)
 {
     uint64_t length = (uint64_t)bytes;
-    *what = "writing";
     int error = write_all(fd, &length, 8);
     if (!error) error = write_all(fd, header, bytes);
     for (int64_t i = 0; i < tensors && !error; i++) error = write_all(fd, tensor[i].data, tensor_bytes(&tensor[i]));
-    if (!error) {
-        *what = "fsync";
-        error = retry_fsync(fd);
-    }
-    if (close(fd) != 0 && errno != EINTR && !error) error = errno;
     return error;
 }
 
 static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *header, int64_t bytes, int64_t tensors,
                               const saved_tensor *tensor)
 {
-    struct stat st;
-    char temporary[4096 + 96];
-    const char *what;
-    if (strlen(path) >= 4096) return tensor_file_io(ctx, path, "creating a file in its folder", ENAMETOOLONG);
-    /* rename() would put a file in the place of a device */
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return tensor_file_io(ctx, path, "not a regular file", S_ISDIR(st.st_mode) ? EISDIR : EEXIST);
-    int fd = open_temporary(path, temporary, sizeof temporary);
-    if (fd < 0) return tensor_file_io(ctx, path, "creating a file in its folder", errno);
-    int error = write_file(fd, header, bytes, tensors, tensor, &what);
-    if (!error && rename(temporary, path) != 0) {
-        what = "renaming";
-        error = errno;
-    }
-    if (error) {
-        unlink(temporary);
-        return tensor_file_io(ctx, path, what, error);
-    }
-    error = sync_folder(temporary);
-    return error ? tensor_file_io(ctx, path, "written, but fsync of its folder", error) : MESAOPT_OK;
+    new_file f;
+    int error = new_file_begin(&f, path);
+    if (!error) error = new_file_end(&f, write_file(f.fd, header, bytes, tensors, tensor));
+    return error ? tensor_file_io(ctx, path, f.what, error) : MESAOPT_OK;
 }
 
 mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts, const tensor_file_text *text, int64_t tensors,
@@ -180,6 +121,8 @@ mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t tex
     json_out o = {0};
     put_header(&o, texts, text, tensors, tensor);
     int64_t bytes = o.used;
+    if (bytes > TENSOR_FILE_MAX_HEADER)                /* what is written can be read */
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%.200s: names and texts of %" PRId64 " bytes, expected at most %d", path, bytes, TENSOR_FILE_MAX_HEADER);
     o = (json_out){alloc_new(&ctx->alloc, bytes, 1), 0};
     if (!o.p) return fail(ctx, MESAOPT_E_MEMORY, "no memory for a file header of %" PRId64 " bytes", bytes);
     put_header(&o, texts, text, tensors, tensor);
