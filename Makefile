@@ -43,8 +43,8 @@ ISA_3 = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=5
 
 WARNINGS = -Wall -Wextra
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) -pthread -MMD -MP $(CPPFLAGS) $(CFLAGS)
-LIB_CFLAGS = -fPIC -fvisibility=hidden -fno-math-errno -ffp-contract=fast -Iinclude -Ilib -I$O/gen -isystem $(BLIS_INC)
-SIMD_CFLAGS = -O3
+LIB_CFLAGS = -fPIC -fvisibility=hidden -fno-math-errno -ffp-contract=off -Iinclude -Ilib -I$O/gen -isystem $(BLIS_INC)
+SIMD_CFLAGS = -O3 -ffp-contract=fast
 LIBS = -lm -lpthread
 
 HEADERS := $(sort $(wildcard include/mesaopt/*.h))

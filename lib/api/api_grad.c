@@ -6,9 +6,9 @@
 #include "api/api_call.h"
 #include "base/number.h"
 #include "base/pool.h"
+#include "base/real.h"
 #include "mesaopt/grad.h"
 #include "tensor/view.h"
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -96,12 +96,10 @@ static mesaopt_status compare(probe *p, const mesaopt_view *gradient, double h, 
         mesaopt_status status = difference(p, h, &d);
         if (status != MESAOPT_OK) return status;
         double g = view_get(gradient, index);
-        int keep = errno;
-        off = hypot(off, d - g), norm_d = hypot(norm_d, d), norm_g = hypot(norm_g, g);
-        errno = keep;
+        off = real_hypot(off, d - g), norm_d = real_hypot(norm_d, d), norm_g = real_hypot(norm_g, g);
         view_next(p->x, index);
     }
-    double norm = fmax(norm_d, norm_g);
+    double norm = larger(norm_d, norm_g);
     *error = norm > 0 ? off / norm : 0;
     return MESAOPT_OK;
 }

@@ -2,6 +2,7 @@
  * whichever is longer; few, or long ones, go one by one, in place where their channels are adjacent. With offsets every sequence is a batch of its own. */
 #include "lsq/lsq_plan.h"
 #include "base/pool.h"
+#include "base/real.h"
 #include "lsq/carried.h"
 #include <math.h>
 #include <string.h>
@@ -131,7 +132,7 @@ static mat take_gate(arena *a, const job *j, const plan *p, int64_t sequence, in
     const mesaopt_view *v = j->v->op[MESAOPT_LSQ_LOG_GAMMA];
     if (v || j->l->gamma == 1) return take_tokens(a, j, p, v, sequence, panel, 1);
     const mat to = space(a, p, p->h.T, 1);
-    if (a->base) fill(p->k, p->h.T * p->k->lanes, log(j->l->gamma), to.p);
+    if (a->base) fill(p->k, p->h.T * p->k->lanes, real_log(j->l->gamma), to.p);
     return to;
 }
 

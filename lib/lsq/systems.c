@@ -3,6 +3,7 @@
  * MESA_AUTO picks for each of them. (tr H_t + max l) / min l bounds the condition number there, so sqrt of it half the steps of conjugate gradients
  * a factor of e needs; where those are cheap they solve, elsewhere a direct solver does. Costs are in multiply-adds per row, with what the
  * kernels reach of the peak taken into account. */
+#include "base/real.h"
 #include "lsq/operator.h"
 #include "lsq/systems.h"
 #include <math.h>
@@ -112,7 +113,7 @@ static enum mesa_solver pick(const kern *k, const systems *s, const workspace *w
                                                w->H.now, s->d, s->ridge, w->norm);
     const int lost = condition * (k->size == 4 ? 0x1p-23 : 0x1p-52) > FEW_DIGITS;
     if (s->solver != MESA_AUTO) return lost ? MESA_CHOLESKY : s->solver;
-    const double steps = 1 + 0.5 * sqrt(condition) * log(2 / s->tolerance);
+    const double steps = 1 + 0.5 * sqrt(condition) * real_log(2 / s->tolerance);
     const enum mesa_solver direct = k->size == 4 && !lost && s->d >= SEGMENTS_PAY && s->d <= SYSTEMS_LANES ? MESA_SEGMENTS : MESA_CHOLESKY;
     double cost = d * d * d / 6 + 3 * d * d;
     if (direct == MESA_SEGMENTS) cost = d * d * d / 32 + 9 * d * d;

@@ -8,6 +8,7 @@
  * qk_norm=1       queries and keys are scaled to length 1 (0 stays 0)
  *
  * Own parameters: lambda [1, H] or theta [H, d]; beta, gamma [D, H] and beta_bias, gamma_bias [1, H]. Source: SCIENCE section 3. */
+#include "base/real.h"
 #include "lsq/mesa.h"
 #include "nn/heads.h"
 #include <math.h>
@@ -30,7 +31,7 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
     if (gated(b) && choice(b, MESAOPT_KEY_SOLVER) == MESA_SHERMAN_MORRISON)
         return fail(ctx, MESAOPT_E_UNSUPPORTED, "solver: sherman_morrison with gates=sigmoid, expected gates=none: with forgetting its ridge decays as well");
     const extents e = heads_extents(b, 0);
-    b->param[RIDGE] = by_channel(b) ? (parameter){"theta", e.heads, e.d, 0, log(expm1(1 - ridge_min(b))), 0, 0} : (parameter){"lambda", 1, e.heads, 0, 1, 0, 1};
+    b->param[RIDGE] = by_channel(b) ? (parameter){"theta", e.heads, e.d, 0, real_log(real_expm1(1 - ridge_min(b))), 0, 0} : (parameter){"lambda", 1, e.heads, 0, 1, 0, 1};
     b->n_params = GATES;
     if (!gated(b)) return MESAOPT_OK;
     const double sd = option_float(&b->settings, MESAOPT_SCOPE_MESA, MESAOPT_KEY_INIT_SD);
@@ -142,7 +143,7 @@ static void fill_ridge(const block *b, const pass *p, const extents *e, const wo
     const void *theta = param_mat(k, p->params, &b->param[RIDGE]).p;
     for (int64_t i = 0; i < e->qk; i++) {
         const double z = by_channel(b) ? kern_real(k, theta, i) : 0;
-        const double l = by_channel(b) ? ridge_min(b) + fmax(z, 0) + log1p(exp(-fabs(z))) : 1 / lambda_of(b, p, i / e->d);
+        const double l = by_channel(b) ? ridge_min(b) + larger(z, 0) + real_log1p(real_exp(-fabs(z))) : 1 / lambda_of(b, p, i / e->d);
         for (int64_t lane = 0; lane < k->lanes; lane++) kern_set_real(k, w->ridge, i * k->lanes + lane, l);
     }
     for (int64_t lane = 0; lane < k->lanes; lane++) kern_set_real(k, w->one, lane, 1);
@@ -157,7 +158,8 @@ static void ridge_back(const block *b, const pass *p, const extents *e, const wo
         double dl = 0;
         for (int64_t lane = 0; lane < k->lanes; lane++) dl += kern_real(k, w->dridge, i * k->lanes + lane);
         const int64_t at = by_channel(b) ? i : i / e->d;
-        const double slope = by_channel(b) ? 1 / (1 + exp(-kern_real(k, theta, i))) : -1 / pow(lambda_of(b, p, at), 2);
+        const double lambda = by_channel(b) ? 0 : lambda_of(b, p, at);
+        const double slope = by_channel(b) ? 1 / (1 + real_exp(-kern_real(k, theta, i))) : -1 / (lambda * lambda);
         kern_set_real(k, grad, at, kern_real(k, grad, at) + dl * slope);
     }
 }

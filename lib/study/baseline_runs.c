@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "base/options.h"
 #include "base/pool.h"
+#include "base/real.h"
 #include <math.h>
 #include <string.h>
 
@@ -223,12 +224,12 @@ static mesaopt_status mean_square(run *r, call *c, int64_t count, double *means,
     return MESAOPT_OK;
 }
 
-static double within(const option_row *o, double x) { return fmin(fmax(x, o->lowest), o->highest); }
+static double within(const option_row *o, double x) { return smaller(larger(x, o->lowest), o->highest); }
 
 /* GRID values from low to high, evenly spaced in their logarithm; best: the first of lowest loss. */
 static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, double high, double *value, double *means, int64_t *best)
 {
-    for (int64_t i = 0; i < GRID; i++) value[i] = i == GRID - 1 ? high : low * pow(high / low, (double)i / (GRID - 1));
+    for (int64_t i = 0; i < GRID; i++) value[i] = i == GRID - 1 ? high : low * real_pow(high / low, (double)i / (GRID - 1));
     mesaopt_status status = baseline_run_measure(r, c, 0, count, value, means);
     double lowest = INFINITY;
     *best = -1;
