@@ -50,18 +50,32 @@ static double expected(const mesh *a, const mesh *b, const mesh *before, enum tr
     return sum;
 }
 
-typedef struct trial { gemm g; kern k; void *scratch; } trial;
+typedef struct trial { gemm g; kern k; char *scratch; int64_t bytes; } trial;
 
 static trial trial_new(int32_t isa, int32_t dtype, int portable)
 {
     trial t = {.k = {.isa = isa, .dtype = dtype, .lanes = 1}};
     ck_assert(portable ? gemm_portable(&t.g, isa, dtype) : gemm_init(&t.g, isa, dtype));
-    int64_t bytes = gemm_scratch(&t.g);
-    ck_assert_int_le(bytes, 4 << 20);
-    t.scratch = aligned_alloc(64, (size_t)bytes);
+    t.bytes = gemm_scratch(&t.g);
+    ck_assert_int_le(t.bytes, 4 << 20);
+    t.scratch = aligned_alloc(64, (size_t)t.bytes);
     ck_assert_ptr_nonnull(t.scratch);
-    memset(t.scratch, 0xff, (size_t)bytes);            /* NaN */
+    memset(t.scratch, 0xff, (size_t)t.bytes);          /* NaN */
     return t;
+}
+
+/* Small products stay within small scratch. */
+static void run_product(trial *t, enum product_kind kind, enum triangle tri, int accumulate, int64_t M, int64_t N, int64_t K, mat A, mat B, mat C)
+{
+    enum { MARK = 0xff, MARKS = 1 << 14 };             /* NaN */
+    const int64_t within = gemm_scratch_up_to(&t->g, M > N ? M : N, K), beyond = t->bytes - within;
+    const int64_t marks = beyond < MARKS ? beyond : MARKS;
+    int64_t written = 0;
+    ck_assert_int_ge(beyond, 0);
+    memset(t->scratch + within, MARK, (size_t)marks);
+    gemm_product(&t->k, t->scratch, kind, tri, accumulate, M, N, K, A, B, C);
+    for (int64_t i = 0; i < marks; i++) written += (unsigned char)t->scratch[within + i] != MARK;
+    ck_assert_int_eq(written, 0);
 }
 
 /* One product; A's excluded triangle holds NaN, and C does too unless it is added to. */
@@ -77,7 +91,7 @@ static void check_product(trial *t, enum product_kind kind, enum triangle tri, i
             if ((tri == TRI_A_LOWER && k > i) || (tri == TRI_A_UPPER && k < i)) mesh_poke(&a, i, k, NAN);
     for (int64_t i = 0; i < M && !accumulate; i++)
         for (int64_t j = 0; j < N; j++) mesh_poke(&c, i, j, NAN);
-    gemm_product(&t->k, t->scratch, kind, tri, accumulate, M, N, K, a.view, b.view, c.view);
+    run_product(t, kind, tri, accumulate, M, N, K, a.view, b.view, c.view);
     for (int64_t i = 0; i < M; i++)
         for (int64_t j = 0; j < N; j++) {
             double want = expected(&a, &b, &before, tri, accumulate, i, j, K), got = get(&c, i, j);

@@ -82,10 +82,27 @@ int gemm_init(gemm *g, int32_t isa, int32_t dtype)
     return 1;
 }
 
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Panels of so many columns, as they are packed: whole ones, no more than a cache block has. Of a
+ * thin product a panel may be wider than that of the micro-kernel: up to WIDEST. */
+static int64_t packed(int64_t extent, int64_t block, int64_t unit)
+{
+    enum { WIDEST = 64 };
+    const int64_t whole = least(block, (least(extent, block) + unit - 1) / unit * unit);
+    return whole > WIDEST ? whole : WIDEST;
+}
+
+int64_t gemm_scratch_up_to(const gemm *g, int64_t side, int64_t depth)
+{
+    const int64_t columns = packed(side, g->mc, g->mr) + packed(side, g->nc, g->nr);
+    const int64_t bytes = GEMM_TILE_BYTES + columns * least(depth, g->kc) * g->size + GEMM_SLACK_BYTES;
+    return (bytes + 127) / 64 * 64;                    /* whole lines, and one where the two operands meet */
+}
+
 int64_t gemm_scratch(const gemm *g)
 {
-    int64_t bytes = GEMM_TILE_BYTES + (g->mc + g->nc) * g->kc * g->size + GEMM_SLACK_BYTES;
-    return (bytes + 63) / 64 * 64;
+    return gemm_scratch_up_to(g, INT64_MAX, INT64_MAX);
 }
 
 void gemm_product(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,

@@ -37,6 +37,7 @@ struct gemm {
 int gemm_init(gemm *g, int32_t isa, int32_t dtype);
 
 int64_t gemm_scratch(const gemm *g);                   /* bytes of scratch, whatever the shapes; scratch is aligned to 64 */
+int64_t gemm_scratch_up_to(const gemm *g, int64_t side, int64_t depth);        /* of products with M, N <= side and K <= depth */
 
 /* The `product` member of a kern with one lane; all kinds mean the same there. Any strides, 0 too for A and B. C must not overlap A or B.
  * TRI_C_LOWER writes zeros above the diagonal. The excluded triangle of A counts as zeros whatever it holds; a row of A may still

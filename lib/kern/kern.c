@@ -68,3 +68,8 @@ const kern *kern_get(const mesaopt_ctx *ctx, int32_t dtype, int one_lane)
 }
 
 int64_t kern_product_scratch(const kern *k) { return k->lanes == 1 ? gemm_scratch(k->gemm) : 64; }
+
+int64_t kern_product_scratch_up_to(const kern *k, int64_t side, int64_t depth)
+{
+    return k->lanes == 1 ? gemm_scratch_up_to(k->gemm, side, depth) : 64;
+}

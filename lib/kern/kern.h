@@ -159,6 +159,7 @@ struct kern {
 /* Table of a context: one_lane 0 for panels of native width, 1 for lanes = 1. */
 const kern *kern_get(const mesaopt_ctx *ctx, int32_t dtype, int one_lane);
 int64_t kern_product_scratch(const kern *k);           /* bytes */
+int64_t kern_product_scratch_up_to(const kern *k, int64_t side, int64_t depth);        /* of products with M, N <= side and K <= depth */
 
 int32_t kern_isa_best(void);                           /* by CPUID and what the OS saves */
 int kern_isa_built(int32_t isa);                       /* compiled into this build? */

@@ -202,11 +202,13 @@ static void block(const work *w, int64_t ic, int64_t rows, int64_t jc, int64_t c
     }
 }
 
-static void loops(const work *w)
+static void loops(work *w)
 {
+    enum { LINE = 64 / sizeof(real) };
     const gemm *g = w->g;
     int64_t M = w->a.count, N = w->b.count, K = w->K;
     int64_t mc = even_block(M, g->mc, g->mr), nc = even_block(N, g->nc, g->nr), kc = even_block(K, g->kc, 1);
+    w->pack_b = w->pack_a + (mc * kc + LINE - 1) / LINE * LINE;           /* micro-kernels load aligned */
     for (int64_t jc = 0; jc < N; jc += nc)
         for (int64_t pc = 0; pc < K; pc += kc) {
             int64_t columns = least(nc, N - jc), end = least(K, pc + kc);
@@ -300,7 +302,6 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
     w.a.width = g->mr, w.b.width = g->nr;
     w.tile = scratch;
     w.pack_a = w.tile + GEMM_TILE_BYTES / sizeof(real);
-    w.pack_b = w.pack_a + g->mc * g->kc;
     loops(&w);
 }
 

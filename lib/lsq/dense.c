@@ -3,7 +3,7 @@
 #include "lsq/dense.h"
 #include <string.h>
 
-enum { BLOCK = 32 };
+enum { BLOCK = DENSE_BLOCK };
 
 int64_t dense_scratch(const kern *k, int64_t d, int64_t columns)
 {

@@ -27,6 +27,12 @@ int64_t online_scratch(const online_plan *p)
     return a.used;
 }
 
+int64_t online_product_scratch(const online_plan *p)
+{
+    const int64_t side = p->d > p->dv ? p->d : p->dv, depth = p->d > p->rows ? p->d : p->rows;
+    return kern_product_scratch_up_to(p->k, side, depth > DENSE_BLOCK ? depth : DENSE_BLOCK);
+}
+
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window)
 {
     const int64_t rows = d < 48 ? 16 : d < 96 ? 32 : 64;

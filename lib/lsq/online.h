@@ -56,6 +56,7 @@ typedef struct online {
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window);
 void online_take(const online_plan *p, arena *a, online *o);
 int64_t online_scratch(const online_plan *p);          /* bytes */
+int64_t online_product_scratch(const online_plan *p);
 
 void online_clear(const online_plan *p, online *o);    /* no rows; the ridge stays */
 
@@ -64,10 +65,6 @@ void online_push(const online_plan *p, void *ps, void *scratch, online *o, const
 
 /* out = S_t^T x, x = (H_t + Lambda)^-1 q. error (NULL: not wanted): sqrt(q.x spread / total), NaN while there are no weights. */
 void online_predict(const online_plan *p, void *ps, void *scratch, online *o, const double *q, double *out, double *error);
-
-/* A row and then a prediction, in fewer passes over R. */
-void online_step(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate,
-                 const double *q, double *out);
 
 /* Brings all rows into the base: H (both triangles then) and S are the state. */
 void online_flush(const online_plan *p, void *ps, void *scratch, online *o);

@@ -34,19 +34,21 @@ static void refresh(const online_plan *p, void *ps, const workspace *w, online *
     o->updates = 0;
 }
 
-void inverse_subtract_rows(const online_plan *p, int64_t n, const online *o, double *c, double *y)
+/* y -= sum_{j < n} s_j p_j c_j */
+static void subtract_rows(const online_plan *p, int64_t n, const online *o, double *c, double *y)
 {
     if (n == 0) return;
     p->k->multiply(n, c, o->sign, c);
     p->k->combine(n, p->d, 1, c, 0, o->P, p->d, 1, y, 0);
 }
 
-void inverse_apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y)
+/* y = M^-1 x */
+static void apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y)
 {
     p->k->combine(p->d, p->d, 1, x, 0, o->R, p->d, 0, y, 0);
     if (o->ready == 0) return;
     buffer_dots(p, o->ready, 1, o->Pt, x, w->dots);
-    inverse_subtract_rows(p, o->ready, o, w->dots, y);
+    subtract_rows(p, o->ready, o, w->dots, y);
 }
 
 /* The size of the terms of k . R k, which may cancel. */
@@ -57,11 +59,12 @@ static double terms_of(const online_plan *p, const online *o, const double *key)
     return sum;
 }
 
-int inverse_prepare_row(const online_plan *p, online *o, double *c, double *r)
+/* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be lost, and R is not fresh then. */
+static int prepare_row(const online_plan *p, online *o, double *c, double *r)
 {
     const int64_t j = o->ready;
     const double *key = o->K + j * p->d, weight = o->weight[j];
-    inverse_subtract_rows(p, j, o, c, r);
+    subtract_rows(p, j, o, c, r);
     const double pivot = 1 + weight * vector_dot(p, key, r);
     if (!(weight < 0 ? -weight * terms_of(p, o, key) < MOST_CANCELLED * pivot : pivot < most_pivot(p))) return o->fresh = 0;
     o->length[j] = sqrt(fabs(weight) / pivot);
@@ -78,7 +81,7 @@ static void prepare_rows(const online_plan *p, const workspace *w, online *o)
         const double *key = o->K + o->ready * p->d;
         p->k->combine(p->d, p->d, 1, key, 0, o->R, p->d, 0, w->turned, 0);
         if (o->ready > 0) buffer_dots(p, o->ready, 1, o->Pt, key, w->dots);
-        if (!inverse_prepare_row(p, o, w->dots, w->turned)) return;
+        if (!prepare_row(p, o, w->dots, w->turned)) return;
     }
 }
 
@@ -101,11 +104,15 @@ void inverse_update(const online_plan *p, void *ps, const workspace *w, online *
     o->updates += n;
 }
 
+/* R is of the base, and has its digits: rows may have brought those of a singular one back. */
+static int current(const online *o) { return o->fresh && !o->lost && !(o->singular && o->filled > 0); }
+
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o)
 {
-    const int outdated = o->lost || (o->singular && o->filled > 0);       /* rows may have brought the digits back */
-    if (o->fresh && !outdated) prepare_rows(p, w, o);
-    if (o->fresh && !outdated) return;
+    if (current(o)) {
+        prepare_rows(p, w, o);
+        if (o->fresh) return;
+    }
     base_flush(p, ps, w, o);
     refresh(p, ps, w, o);
 }
@@ -121,7 +128,7 @@ static void refine(const online_plan *p, const workspace *w, const online *o, co
     p->k->scale(d, -e, r);                                                /* q - (M + e Lambda) M^-1 q */
     for (int i = 0; i < MOST_STEPS && vector_dot(p, r, r) > enough; i++) {
         const double before = rz;
-        inverse_apply(p, w, o, r, z);
+        apply(p, w, o, r, z);
         rz = vector_dot(p, r, z);
         const double turn = i ? rz / before : 0;
         if (i) p->k->scale(d, turn, s), p->k->scale(d, turn, Ms), add(p, 1, z, s), add(p, 1, r, Ms);
@@ -145,11 +152,27 @@ static double size_of(const online_plan *p, const double *x)
     return ldexp(1, power > 1000 ? 1000 : power < -1000 ? -1000 : power);
 }
 
-double inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q)
+/* One row is not ready, which is how it is row by row: R is read once for its key and for w->given, M^-1 of which goes to w->turned. 0 as prepare_row. */
+static int solve_with_row(const online_plan *p, const workspace *w, online *o)
+{
+    const int64_t d = p->d, n = o->ready;
+    double *c = w->dots + p->rows;
+    memcpy(w->given + d, o->K + n * d, (size_t)d * sizeof(double));
+    p->k->combine(d, d, 2, w->given, d, o->R, d, 0, w->turned, d);
+    if (n > 0) buffer_dots(p, n, 2, o->Pt, w->given, w->dots);
+    if (!prepare_row(p, o, c, w->turned + d)) return 0;
+    w->dots[n] = vector_dot(p, o->P + n * d, w->given);
+    subtract_rows(p, n + 1, o, w->dots, w->turned);
+    return 1;
+}
+
+double inverse_solve(const online_plan *p, void *ps, const workspace *w, online *o, const double *q)
 {
     const double size = size_of(p, q), inverse = 1 / size;
     p->k->row_scale(1, p->d, &inverse, 0, q, 0, w->given, 0);
-    inverse_apply(p, w, o, w->given, w->turned);
+    if (current(o) && o->a == 1 && o->ready + 1 == o->filled && solve_with_row(p, w, o)) return size;
+    inverse_prepare(p, ps, w, o);
+    apply(p, w, o, w->given, w->turned);
     if (o->a != 1) refine(p, w, o, w->given, w->turned);
     return size;
 }

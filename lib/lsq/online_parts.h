@@ -11,7 +11,7 @@ typedef struct workspace {
     double *weighted;              /* rows x d: of the buffer, times weights or signs */
     double *St;                    /* d x dv: S_t / a */
     double *dots;                  /* 2 x rows: rows of the buffer times one vector or two */
-    double *given, *turned;        /* 2 x d each: one vector or two, and M^-1 times them */
+    double *given, *turned;        /* 2 x d each: one vector or two, and M^-1 times them; what is to be solved comes first */
     double *residual, *solved, *direction, *M_direction, *A_direction;    /* d each: of conjugate gradients */
     void *dense;
 } workspace;
@@ -33,13 +33,8 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o); 
 
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o);           /* M^-1 is at hand: R is fresh, all rows are ready */
 void inverse_update(const online_plan *p, void *ps, const workspace *w, online *o);            /* R takes in the buffer, or is no longer fresh */
-void inverse_apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y);      /* y = M^-1 x */
-/* Returns s; w->given = q / s, of size 1, w->turned = (M + e Lambda)^-1 of it. */
-double inverse_solve(const online_plan *p, const workspace *w, const online *o, const double *q);
-
-/* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be lost, and R is not fresh then. */
-int inverse_prepare_row(const online_plan *p, online *o, double *c, double *r);
-void inverse_subtract_rows(const online_plan *p, int64_t n, const online *o, double *c, double *y);   /* y -= sum_{j < n} s_j p_j c_j */
+/* Returns s; w->given = q / s, of size 1, w->turned = (M + e Lambda)^-1 of it; all rows are ready then. */
+double inverse_solve(const online_plan *p, void *ps, const workspace *w, online *o, const double *q);
 
 /* c = X x for `sets` vectors x, X the first n rows of a buffer that is stored by columns (and a few numbers more). */
 static inline void buffer_dots(const online_plan *p, int64_t n, int sets, const double *Xt, const double *x, double *c)

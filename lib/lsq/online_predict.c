@@ -36,17 +36,18 @@ static void sum_of_values(const online_plan *p, void *ps, const workspace *w, co
     p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d}, dense_mat(o->V, dv), dense_mat(w->St, dv));
 }
 
-/* spread_j = squares_j - s_j^T (H_t + Lambda)^-1 s_j >= 0. M^-1 is at hand. */
+/* spread_j = squares_j - s_j^T (H_t + Lambda)^-1 s_j >= 0 */
 static void fill_spread(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d, dv = p->dv;
+    inverse_prepare(p, ps, w, o);
     if (o->followed >= 0 && o->a == 1) while (o->followed < o->filled) follow_row(p, w, o);
     if (o->followed == o->filled) return;
     sum_of_values(p, ps, w, o);
     double *s = w->given + d;
     for (int64_t j = 0; j < dv; j++) {
         for (int64_t i = 0; i < d; i++) s[i] = w->St[i * dv + j];
-        const double size = inverse_solve(p, w, o, s);
+        const double size = inverse_solve(p, ps, w, o, s);
         o->spread[j] = fmax(0, o->squares[j] - o->a * size * vector_dot(p, w->given, w->turned) * size);
     }
     o->followed = o->filled;
@@ -58,37 +59,10 @@ void online_predict(const online_plan *p, void *ps, void *scratch, online *o, co
 {
     arena a = {scratch, 0};
     const workspace w = online_lay_out(p, &a);
-    inverse_prepare(p, ps, &w, o);
     if (error) fill_spread(p, ps, &w, o);
-    const double size = inverse_solve(p, &w, o, q);
+    const double size = inverse_solve(p, ps, &w, o, q);
     output(p, &w, o, o->filled, w.turned, out);
     p->k->scale(p->dv, size, out);
     const double leverage = error ? vector_dot(p, w.given, w.turned) / o->a : 0;
     for (int64_t j = 0; error && j < p->dv; j++) error[j] = o->total > 0 ? size * sqrt(leverage * (o->spread[j] / o->total)) : NAN;
-}
-
-void online_step(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate,
-                 const double *q, double *out)
-{
-    online_push(p, ps, scratch, o, key, value, weight, log_gate);
-    if (!o->fresh || o->singular || o->a != 1 || o->ready + 1 != o->filled) {
-        online_predict(p, ps, scratch, o, q, out, NULL);
-        return;
-    }
-    arena a = {scratch, 0};
-    const workspace w = online_lay_out(p, &a);
-    const int64_t d = p->d, n = o->ready;
-    double *r = w.turned, *x = w.turned + d;
-    memcpy(w.given, o->K + n * d, (size_t)d * sizeof(double));
-    memcpy(w.given + d, q, (size_t)d * sizeof(double));
-    p->k->combine(d, d, 2, w.given, d, o->R, d, 0, w.turned, d);          /* R k and R q */
-    if (n > 0) buffer_dots(p, n, 2, o->Pt, w.given, w.dots);
-    if (!inverse_prepare_row(p, o, w.dots, r)) {
-        online_predict(p, ps, scratch, o, q, out, NULL);
-        return;
-    }
-    double *c = w.dots + p->rows;
-    c[n] = vector_dot(p, o->P + n * d, q);
-    inverse_subtract_rows(p, n + 1, o, c, x);
-    output(p, &w, o, o->filled, x, out);
 }

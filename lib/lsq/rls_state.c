@@ -10,7 +10,7 @@ static work lay_out(arena *a, const online_plan *p)
 {
     const int64_t size = sizeof(double);
     work w;
-    w.product = arena_take(a, kern_product_scratch(p->k), 1);
+    w.product = arena_take(a, online_product_scratch(p), 1);
     w.online = arena_take(a, online_scratch(p), 1);
     w.key = arena_take(a, p->d, size), w.query = arena_take(a, p->d, size);
     w.value = arena_take(a, p->dv, size), w.out = arena_take(a, p->dv, size), w.error = arena_take(a, p->dv, size);
@@ -112,9 +112,8 @@ static void run_stream(void *data, int64_t worker, int64_t s)
         const double weight = scalar(rows->beta, t, s, 1), log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
         if (rows->k) read_row(rows->k, t, s, d, w.key), read_row(rows->v, t, s, dv, w.value);
         if (rows->q) read_row(rows->q, t, s, d, w.query);
-        if (!rows->q) online_push(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma);
-        else if (rows->k) online_step(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma, w.query, w.out);
-        else online_predict(&r->p, w.product, w.online, o, w.query, w.out, rows->error ? w.error : NULL);
+        if (rows->k) online_push(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma);
+        if (rows->q) online_predict(&r->p, w.product, w.online, o, w.query, w.out, rows->error ? w.error : NULL);
         if (rows->q) write_row(rows->out, t, s, dv, w.out);
         if (rows->q && (o->singular || !isfinite(sum_of(w.out, dv)))) r->done[s] = DOUBTFUL;
         if (rows->error) write_row(rows->error, t, s, dv, w.error);
