@@ -72,7 +72,7 @@ static const change changes[] = {
     {AT(value_state, 0), NAN, "value_state"}, {AT(squares, 0), -1, "squares"}, {AT(counters, 0), -1, "counters"}, {AT(counters, 1), 1, "counters"},
     {AT(counters, 2), 2.5, "whole number"}, {AT(counters, 2), 1e300, "whole number"}, {AT(counters, 2), 1, "counters"},
     {AT(counters, 3), 1.5, "whole number"},
-    {AT(counters, 3), -1, "whole number"}, {AT(counters, 3), 4, "whole number"}, {AT(kept, 0), NAN, "row 0"}, {AT(kept, 2), 1.5, "row 0: weight 1.5"},
+    {AT(counters, 3), -1, "whole number"}, {AT(counters, 3), 4, "whole number"}, {AT(kept, 0), NAN, "row 0"}, {AT(kept, 2), -1.5, "row 0: weight -1.5"},
     {AT(kept, 3), 0.5, "row 0: log gate 0.5"}, {AT(kept, 8), -INFINITY, "row 1: log gate -inf"}, {AT(kept, 8), -1000, "row 1: log gate -1000"},
     {AT(kept, 4), -1, "row 0: -1 forgotten"}, {AT(kept, 4), -1e308, "row 0: -1e308 forgotten"}, {AT(kept, 4), INFINITY, "row 0: inf forgotten"},
     {AT(kept, 4), NAN, "row 0: nan forgotten"}, {AT(kept, 9), 0.125, "row 1: 0.125 forgotten"}, {AT(kept, 9), -1e308, "row 1: -1e308 forgotten"},

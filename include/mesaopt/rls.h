@@ -34,8 +34,12 @@ typedef struct mesaopt_rls mesaopt_rls;
  *  The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge, mesaopt_rls **out);
 
-/** Takes in rows: k [T, streams, d_key], v [T, streams, d_val], weights beta [T, streams] in [0, 1] (NULL: 1), log of the gates log_gamma
- *  [T, streams] <= 0 (NULL: the plan's setting gamma). Since 0.1. */
+/** Takes in rows: k [T, streams, d_key], v [T, streams, d_val], weights beta [T, streams] >= 0 (NULL: 1),
+ *  log of the gates log_gamma [T, streams] <= 0 (NULL: the plan's setting gamma).
+ *  A row of weight 0 adds nothing, and its key and value may hold anything, NaN too; it counts as a row
+ *  (in a window it has its place), and its gate forgets. In the others |k|, |v|, sqrt(beta) |k| and
+ *  sqrt(beta) |v| are at most 2^480 (3.1e144), so that sums of squares are finite: rows that are not so
+ *  are refused before any is taken in. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_update(mesaopt_rls *rls, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
                                               const mesaopt_view *log_gamma);
 
@@ -48,7 +52,7 @@ MESAOPT_API mesaopt_status mesaopt_rls_predict(mesaopt_rls *rls, const mesaopt_v
 MESAOPT_API mesaopt_status mesaopt_rls_step(mesaopt_rls *rls, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v,
                                             const mesaopt_view *beta, const mesaopt_view *log_gamma, const mesaopt_view *out);
 
-/** The rows of `from` after those of `rls`: as if one had seen both. Plans of equal dimensions, window and gamma, and equal ridges; `from` stays as
+/** The rows of `from` after those of `rls`: as if one had seen both. Refused when sums might not be finite. Plans of equal dimensions, window and gamma, and equal ridges; `from` stays as
  *  it is, to the bit. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_merge(mesaopt_rls *rls, mesaopt_rls *from);
 

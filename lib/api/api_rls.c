@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+static double least(double a, double b) { return a < b ? a : b; }
+
 static void destroy(object *o) { rls_drop((mesaopt_rls *)o); }
 
 /* ---- checks ---- */
@@ -15,7 +17,6 @@ static mesaopt_status take_rows(mesaopt_rls *r, call_views *w, const mesaopt_vie
 {
     mesaopt_status status = views_take(w, v, &(view_want){name, 3, {*T, r->streams, n}, 0, output});
     if (status == MESAOPT_OK && *T == ANY) *T = (*v)->shape[0];
-    if (!output) CHECK(check_finite(w->ctx, *v, name));
     return status;
 }
 
@@ -23,10 +24,38 @@ static mesaopt_status take_gates(mesaopt_rls *r, call_views *w, int64_t T, const
 {
     mesaopt_status status = MESAOPT_OK;
     if (*beta) CHECK(views_take(w, beta, &(view_want){"beta", 2, {T, r->streams}, 0, 0}));
-    if (*beta) CHECK(check_beta(w->ctx, *beta));
+    if (*beta) CHECK(check_range(w->ctx, *beta, "beta", 0, least(check_most(*beta), ONLINE_SQUARE), "a weight, which is finite and >= 0"));
     if (*log_gamma) CHECK(views_take(w, log_gamma, &(view_want){"log_gamma", 2, {T, r->streams}, 0, 0}));
     if (*log_gamma) CHECK(check_log_gamma(w->ctx, *log_gamma));
     return status;
+}
+
+static mesaopt_status refuse_element(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name, int64_t t, int64_t s, int64_t i, double most)
+{
+    const int64_t at[] = {t, s, i};
+    const double x = view_get(v, at);
+    if (!isfinite(x)) return fail(ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements", name, view_list(3, at).text);
+    return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s, expected at most %s, so that squares times weights can be summed", name,
+                number_text(x).text, view_list(3, at).text, number_text(most).text);
+}
+
+/* Rows that the sums can hold; whatever is in those of weight 0 is not looked at. */
+static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta)
+{
+    mesaopt_ctx *ctx = r->head.ctx;
+    for (int64_t t = 0; t < T; t++)
+        for (int64_t s = 0; s < r->streams; s++) {
+            const double weight = rls_weight(beta, t, s), most = weight > 0 ? rls_most(weight) : 0;
+            int64_t i;
+            if (weight == 0) continue;
+            if ((i = rls_outside(k, t, s, most)) >= 0) return refuse_element(ctx, k, "k", t, s, i, most);
+            if ((i = rls_outside(v, t, s, most)) >= 0) return refuse_element(ctx, v, "v", t, s, i, most);
+        }
+    for (int64_t s = 0; s < r->streams; s++)
+        if (!(r->o[s].most + (double)T * ONLINE_SQUARE <= ONLINE_SUM))
+            return fail(ctx, MESAOPT_E_ARGUMENT, "k: sums of stream %lld might not be finite with %lld rows more, expected a smaller state", (long long)s,
+                        (long long)T);
+    return MESAOPT_OK;
 }
 
 /* ---- creation ---- */
@@ -64,6 +93,7 @@ mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const m
     CHECK(take_rows(r, &w, &k, "k", &T, r->p.d, 0));
     CHECK(take_rows(r, &w, &v, "v", &T, r->p.dv, 0));
     CHECK(take_gates(r, &w, T, &beta, &log_gamma));
+    CHECK(check_rows(r, T, k, v, beta));
     CHECK(rls_run(r, T, &(rls_rows){.k = k, .v = v, .beta = beta, .log_gamma = log_gamma}));
     return call_end(r, &c, status);
 }
@@ -77,6 +107,7 @@ mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const 
     if (status != MESAOPT_OK) return status;
     views_begin(&w, r->head.ctx);
     CHECK(take_rows(r, &w, &q, "q", &T, r->p.d, 0));
+    CHECK(check_finite(r->head.ctx, q, "q"));
     CHECK(take_rows(r, &w, &out, "out", &T, r->p.dv, 1));
     if (error) CHECK(take_rows(r, &w, &error, "error", &T, r->p.dv, 1));
     CHECK(views_apart(&w));
@@ -94,11 +125,13 @@ mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mes
     if (status != MESAOPT_OK) return status;
     views_begin(&w, r->head.ctx);
     CHECK(take_rows(r, &w, &q, "q", &T, r->p.d, 0));
+    CHECK(check_finite(r->head.ctx, q, "q"));
     CHECK(take_rows(r, &w, &k, "k", &T, r->p.d, 0));
     CHECK(take_rows(r, &w, &v, "v", &T, r->p.dv, 0));
     CHECK(take_gates(r, &w, T, &beta, &log_gamma));
     CHECK(take_rows(r, &w, &out, "out", &T, r->p.dv, 1));
     CHECK(views_apart(&w));
+    CHECK(check_rows(r, T, k, v, beta));
     CHECK(rls_run(r, T, &(rls_rows){q, k, v, beta, log_gamma, out, NULL}));
     return call_end(r, &c, status);
 }
@@ -115,6 +148,9 @@ static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
                     "from: %lld streams of d_key %lld, d_val %lld, window %lld, gamma %s, expected %lld of %lld, %lld, %lld, %s",
                     (long long)from->streams, (long long)b->d, (long long)b->dv, (long long)b->window, number_text(b->gamma).text,
                     (long long)r->streams, (long long)a->d, (long long)a->dv, (long long)a->window, number_text(a->gamma).text);
+    for (int64_t s = 0; s < r->streams; s++)
+        if (!(r->o[s].most + from->o[s].most <= ONLINE_SUM))
+            return fail(ctx, MESAOPT_E_ARGUMENT, "from: sums of stream %lld might not be finite together, expected smaller states", (long long)s);
     for (int64_t s = 0; s < r->streams; s++)
         for (int64_t i = 0; i < a->d; i++)
             if (r->o[s].ridge[i] != from->o[s].ridge[i])
@@ -147,22 +183,29 @@ mesaopt_status mesaopt_rls_clear(mesaopt_rls *r)
     return call_end(r, &c, status);
 }
 
+static const char *part_name(int32_t which)
+{
+    static const char *const names[] = {"", "key_state", "value_state", "weight", "squares", "rows"};
+    return names[which];
+}
+
 /* Shape of a part of the state. */
 static mesaopt_status part_of(mesaopt_rls *r, int32_t which, int64_t i, int output, view_want *want)
 {
     const int64_t n = r->streams, d = r->p.d, dv = r->p.dv;
+    if (which < MESAOPT_RLS_KEY_STATE || which > MESAOPT_RLS_ROWS)
+        return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %d, expected a MESAOPT_RLS_*", (long long)i, (int)which);
+    *want = (view_want){part_name(which), 1, {n}, 0, output};
     switch (which) {
-    case MESAOPT_RLS_KEY_STATE: *want = (view_want){"key_state", 3, {n, d, d}, 0, output}; return MESAOPT_OK;
-    case MESAOPT_RLS_VALUE_STATE: *want = (view_want){"value_state", 3, {n, d, dv}, 0, output}; return MESAOPT_OK;
-    case MESAOPT_RLS_WEIGHT: *want = (view_want){"weight", 1, {n}, 0, output}; return MESAOPT_OK;
-    case MESAOPT_RLS_SQUARES: *want = (view_want){"squares", 2, {n, dv}, 0, output}; return MESAOPT_OK;
-    case MESAOPT_RLS_ROWS: *want = (view_want){"rows", 1, {n}, 0, output}; break;
-    default: return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %d, expected a MESAOPT_RLS_*", (long long)i, (int)which);
+    case MESAOPT_RLS_KEY_STATE: want->ndim = 3, want->shape[1] = d, want->shape[2] = d; break;
+    case MESAOPT_RLS_VALUE_STATE: want->ndim = 3, want->shape[1] = d, want->shape[2] = dv; break;
+    case MESAOPT_RLS_SQUARES: want->ndim = 2, want->shape[1] = dv; break;
+    default: break;
     }
-    return output ? MESAOPT_OK : fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: rows, expected what can be set", (long long)i);
+    if (output || which != MESAOPT_RLS_ROWS) return MESAOPT_OK;
+    return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: rows, expected what can be set", (long long)i);
 }
 
-/* w->own[i] <- views[i]. */
 static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, const int32_t *which, const mesaopt_view *views, int output)
 {
     mesaopt_ctx *ctx = r->head.ctx;
@@ -215,6 +258,13 @@ mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *whi
     return call_end(r, &c, status);
 }
 
+/* Rows can still be added to them. */
+static mesaopt_status check_sums(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name)
+{
+    const double most = least(check_most(v), ONLINE_SUM / 2);
+    return check_range(ctx, v, name, -most, most, "a sum that leaves room for rows, at most 2^1020");
+}
+
 static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
 {
     mesaopt_ctx *ctx = r->head.ctx;
@@ -224,10 +274,11 @@ static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32
         return fail(ctx, MESAOPT_E_UNSUPPORTED, "set: on a state with a window of %lld rows, expected one without", (long long)r->p.window);
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int sum = which[i] == MESAOPT_RLS_WEIGHT || which[i] == MESAOPT_RLS_SQUARES;
-        const char *name = which[i] == MESAOPT_RLS_WEIGHT ? "weight" : "squares";
+        const char *name = part_name(which[i]);
         if (sum) status = check_range(ctx, &views[i], name, 0, check_most(&views[i]), "a finite number >= 0");
-        else if (which[i] == MESAOPT_RLS_KEY_STATE) status = check_symmetric(ctx, &views[i], "key_state");
-        else status = check_finite(ctx, &views[i], "value_state");
+        else if (which[i] == MESAOPT_RLS_KEY_STATE) status = check_symmetric(ctx, &views[i], name);
+        else status = check_finite(ctx, &views[i], name);
+        CHECK(check_sums(ctx, &views[i], name));
         if (!sum) found++;
     }
     if (status == MESAOPT_OK && found < 2) status = fail(ctx, MESAOPT_E_ARGUMENT, "which: without key_state or value_state, expected both");
@@ -250,7 +301,7 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
         for (int64_t n = 0; n < total; n++, view_next(&views[i], index))
             own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
     }
-    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) online_changed(&r->p, &r->o[s]);
+    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) online_given(&r->p, &r->o[s]);
     return call_end(r, &c, status);
 }
 

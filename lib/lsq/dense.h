@@ -5,7 +5,7 @@
 
 #include "kern/kern.h"
 
-enum { DENSE_BLOCK = 32 };         /* products are at most so deep, and have no side longer than d or `columns` */
+enum { DENSE_BLOCK = 32 };         /* products are at most so deep, and have no side longer than d or `columns`; there are none up to d = DENSE_BLOCK */
 
 int64_t dense_scratch(const kern *k, int64_t d, int64_t columns);       /* bytes, for solves of up to so many right-hand sides at once */
 void dense_cholesky(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *ridge, void *A, int64_t rs);     /* scratch: columns >= d */

@@ -30,7 +30,7 @@ int64_t online_scratch(const online_plan *p)
 int64_t online_product_scratch(const online_plan *p)
 {
     const int64_t side = p->d > p->dv ? p->d : p->dv, depth = p->d > p->rows ? p->d : p->rows;
-    return kern_product_scratch_up_to(p->k, side, depth > DENSE_BLOCK ? depth : DENSE_BLOCK);
+    return kern_product_scratch_up_to(p->k, side, depth);      /* those of dense.h are no deeper than d */
 }
 
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window)
@@ -60,6 +60,22 @@ online_row online_row_at(const online_plan *p, const online *o, int64_t i)
     return (online_row){row, row + p->d, row + p->d + p->dv, row + p->d + p->dv + 1, row + p->d + p->dv + 2};
 }
 
+/* The largest of sums that were given. */
+static double largest(const online_plan *p, const online *o)
+{
+    double most = o->total;
+    for (int64_t i = 0; i < p->d * p->d; i++) most = fmax(most, fabs(o->H[i]));
+    for (int64_t i = 0; i < p->d * p->dv; i++) most = fmax(most, fabs(o->S[i]));
+    for (int64_t i = 0; i < p->dv; i++) most = fmax(most, o->squares[i]);
+    return most;
+}
+
+void online_given(const online_plan *p, online *o)
+{
+    o->most = largest(p, o) + (double)o->kept * ONLINE_SQUARE;
+    online_changed(p, o);
+}
+
 void online_changed(const online_plan *p, online *o)
 {
     base_set_peaks(p, o);
@@ -72,6 +88,7 @@ void online_clear(const online_plan *p, online *o)
     base_empty(p, o);
     o->decay = 0;
     o->count = 0;
+    o->most = 0;
 }
 
 /* ---- rows ---- */
@@ -100,8 +117,8 @@ static void leave(const online_plan *p, online *o)
 static void keep(const online_plan *p, online *o, const double *key, const double *value, double weight, double log_gate)
 {
     const online_row r = online_row_at(p, o, o->kept++);
-    memcpy(r.key, key, (size_t)p->d * sizeof(double));
-    memcpy(r.value, value, (size_t)p->dv * sizeof(double));
+    if (weight == 0) memset(r.key, 0, (size_t)(p->d + p->dv) * sizeof(double));      /* the value is behind the key */
+    else memcpy(r.key, key, (size_t)p->d * sizeof(double)), memcpy(r.value, value, (size_t)p->dv * sizeof(double));
     *r.weight = weight, *r.log_gate = log_gate, *r.clock = o->clock;
 }
 
@@ -134,13 +151,15 @@ void online_push(const online_plan *p, void *ps, void *scratch, online *o, const
     const workspace w = online_lay_out(p, &a);
     if (log_gate != 0) forget(p, ps, &w, o, log_gate);
     const int full = p->window > 0 && o->kept == p->window;
-    if (o->filled + 1 + full > p->rows) base_flush(p, ps, &w, o);
+    const int leaves = full && *online_row_at(p, o, 0).weight > 0;
+    if (o->filled + (weight > 0) + leaves > p->rows) base_flush(p, ps, &w, o);
     if (full || log_gate != 0) o->followed = -1;
     if (full) leave(p, o);
     append(p, o, key, value, weight);
-    base_count_row(p, o, value, weight);
+    if (weight > 0) base_count_row(p, o, value, weight);
     if (p->window > 0) keep(p, o, key, value, weight, log_gate), base_judge(p, o), o->since++;
     o->count++;
+    o->most += ONLINE_SQUARE;
 }
 
 /* ---- whole states ---- */
@@ -171,6 +190,7 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
             online_push(p, ps, scratch, into, r.key, r.value, *r.weight, *r.log_gate);
         }
         into->count += from->count - from->kept;
+        into->most += from->most;
         return;
     }
     arena a = {scratch, 0};
@@ -186,5 +206,6 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
     into->total = gate * into->total + from->total;
     into->decay += from->decay;
     into->count += from->count;
+    into->most += from->most;
     online_changed(p, into);
 }

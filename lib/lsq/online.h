@@ -44,6 +44,7 @@ typedef struct online {
     double total, *squares;        /* sum of weights, of weighted squares of values (dv) */
     double decay, clock;           /* sum of log gates: since the start, and since the last gate of 0 */
     int64_t count;                 /* rows so far */
+    double most;                   /* no sum of squares is larger, whatever rows came */
     double *ring;                  /* window x (d + dv + 3) */
     int64_t first, kept;
     double *peak;                  /* 1 + dv + d: the largest `total`, `squares` and diagonal of H since they were formed from rows */
@@ -60,7 +61,13 @@ int64_t online_product_scratch(const online_plan *p);
 
 void online_clear(const online_plan *p, online *o);    /* no rows; the ridge stays */
 
-/* A row: key, value, weight, log of the gate. */
+/* What a row may hold: sqrt(weight) |key_i|, sqrt(weight) |value_j|, |key_i| and |value_j| up to
+ * ONLINE_MOST, so that its squares are at most ONLINE_SQUARE, and those of 2^53 rows are finite. */
+#define ONLINE_MOST 0x1p480
+#define ONLINE_SQUARE 0x1p960
+#define ONLINE_SUM 0x1p1021        /* of `most` */
+
+/* A row: key, value, weight, log of the gate. Key and value of a row of weight 0 may be anything. */
 void online_push(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate);
 
 /* out = S_t^T x, x = (H_t + Lambda)^-1 q. error (NULL: not wanted): sqrt(q.x spread / total), NaN while there are no weights. */
@@ -70,7 +77,7 @@ void online_predict(const online_plan *p, void *ps, void *scratch, online *o, co
 void online_flush(const online_plan *p, void *ps, void *scratch, online *o);
 /* The same, and forms windowed sums anew, and forgets R and the spread: a state that goes on as one read from what it holds now. */
 void online_settle(const online_plan *p, void *ps, void *scratch, online *o);
-void online_changed(const online_plan *p, online *o);          /* a caller has written to H, S, ... */
+void online_given(const online_plan *p, online *o);            /* a caller has written to H, S, ... */
 
 /* into <- its rows, then those of `from`. */
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from);

@@ -17,6 +17,7 @@ typedef struct workspace {
 } workspace;
 
 workspace online_lay_out(const online_plan *p, arena *a);
+void online_changed(const online_plan *p, online *o);          /* H, S, ... are others: what was derived from them is not known */
 
 /* ---- online_base.c ---- */
 

@@ -88,6 +88,23 @@ static double scalar(const mesaopt_view *v, int64_t t, int64_t s, double otherwi
     return v->dtype == MESAOPT_F32 ? (double)((const float *)v->data)[at] : ((const double *)v->data)[at];
 }
 
+double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s) { return scalar(beta, t, s, 1); }
+
+double rls_most(double weight) { return weight > 1 ? ONLINE_MOST / sqrt(weight) : ONLINE_MOST; }
+
+int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most)
+{
+    const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2], n = v->shape[2];
+    const float *narrow = v->data;
+    const double *wide = v->data;
+    if (v->dtype == MESAOPT_F32) {
+        for (int64_t i = 0; i < n; i++) if (!(fabs((double)narrow[first + i * step]) <= most)) return i;
+    } else {
+        for (int64_t i = 0; i < n; i++) if (!(fabs(wide[first + i * step]) <= most)) return i;
+    }
+    return -1;
+}
+
 typedef struct job { mesaopt_rls *r; const rls_rows *rows; int64_t T; double log_gamma; } job;
 
 enum { DONE = 1, DOUBTFUL = 2 };
@@ -109,7 +126,7 @@ static void run_stream(void *data, int64_t worker, int64_t s)
     const int64_t d = r->p.d, dv = r->p.dv;
     online *o = &r->o[s];
     for (int64_t t = 0; t < j->T; t++) {
-        const double weight = scalar(rows->beta, t, s, 1), log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
+        const double weight = rls_weight(rows->beta, t, s), log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
         if (rows->k) read_row(rows->k, t, s, d, w.key), read_row(rows->v, t, s, dv, w.value);
         if (rows->q) read_row(rows->q, t, s, d, w.query);
         if (rows->k) online_push(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma);

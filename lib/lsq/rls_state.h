@@ -26,6 +26,11 @@ void rls_drop(mesaopt_rls *r);
 /* Rows of one call, checked: k [T, streams, d], ...; NULL where absent. With k they are taken in, with q predictions go to out. */
 typedef struct rls_rows { const mesaopt_view *q, *k, *v, *beta, *log_gamma, *out, *error; } rls_rows;
 
+/* Is element i of the row with |x_i| > most, or NaN, there? The first one's number; -1: all are within. */
+int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most);
+double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s);      /* 1 without */
+double rls_most(double weight);                                /* of |x_i| in a row of this weight > 0 */
+
 /* Taking in is all or nothing: an interrupt that arrives in time is MESAOPT_E_INTERRUPTED and changes nothing, a later one waits. */
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
 

@@ -114,8 +114,9 @@ static mesaopt_status check_kept(const tensor_file *f, const online_plan *p, con
         const double next = i + 1 < o->kept ? *online_row_at(p, o, i + 1).clock : 0;
         for (int64_t j = 0; j < p->d + p->dv; j++)
             if (!isfinite(r.key[j])) return tensor_file_fail(f, names[KEPT], "row %lld is not finite, expected finite numbers", (long long)i);
-        if (!(*r.weight >= 0 && *r.weight <= 1))
-            return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to 1", (long long)i, number_text(*r.weight).text);
+        if (!(*r.weight >= 0 && *r.weight <= ONLINE_SQUARE))
+            return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to %s", (long long)i, number_text(*r.weight).text,
+                                    number_text(ONLINE_SQUARE).text);
         if (!(*r.log_gate <= 0) || (i > 0 && exp(*r.log_gate) == 0))
             return tensor_file_fail(f, names[KEPT], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i,
                                     number_text(*r.log_gate).text);
@@ -138,7 +139,7 @@ static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const fi
                 status = tensor_file_fail(f, names[i], "%s, expected a whole number in range", number_text(buffer[c]).text);
         if (status == MESAOPT_OK) move(&r->p, &r->o[n], i, buffer, each(&s), 0);
     }
-    online_changed(&r->p, &r->o[n]);
+    online_given(&r->p, &r->o[n]);
     if (status == MESAOPT_OK) status = check_numbers(f, &r->p, &r->o[n]);
     return status == MESAOPT_OK && r->p.window > 0 ? check_kept(f, &r->p, &r->o[n]) : status;
 }

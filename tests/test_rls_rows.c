@@ -1,0 +1,199 @@
+/* Rows that mesaopt_rls takes and those that it refuses: weights of any size, numbers at the ends of double. */
+#include "rls_bench.h"
+#include <stdio.h>
+#include <unistd.h>
+
+/* A window that holds rows of weight 0: of an outlier that has left nothing remains, by whatever calls the rows came. */
+START_TEST(window_with_weightless_rows)
+{
+    static const int window[] = {2, 3, 7};
+    for (int i = 0; i < 3; i++)
+        for (int way = 0; way < 3; way++) {
+            char text[32];
+            snprintf(text, sizeof text, "window=%d", window[i]);
+            bench b = open_bench(text, 110);
+            set_gates(&b.r, ALL_ONE);
+            for (int t = 0; t < ROWS; t++) {
+                if (t % 3 == 1) b.r.beta[t] = 0;
+                for (int j = 0; t % 17 == 3 && j < DV; j++) b.r.v[t][j] *= 1e15;
+            }
+            for (int t = 0; t < ROWS; t++) {
+                const int from = t + 1 > window[i] ? t + 1 - window[i] : 0, age = (t + 17 - 3) % 17;
+                check_row(&b, t, from, way == 0 || (way == 1 && t % 2), way == 2, age < window[i] ? INFINITY : 1e-9);
+            }
+            close_bench(&b);
+        }
+}
+END_TEST
+
+/* The smallest such case: 1 and a row without weight in a window of two, after 10^n. */
+START_TEST(window_of_one_row_with_weight)
+{
+    for (int exponent = 0; exponent <= 18; exponent += 3) {
+        mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+        mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, "window=2 ridge=1");
+        mesaopt_lsq *plan;
+        mesaopt_rls *rls;
+        double k[] = {1, 1, 1}, v[] = {pow(10, exponent), 1, 0}, beta[] = {1, 1, 0}, out[3];
+        const mesaopt_view ks = DENSE(k, MESAOPT_F64, 3, 1, 1), vs = DENSE(v, MESAOPT_F64, 3, 1, 1);
+        const mesaopt_view bs = DENSE(beta, MESAOPT_F64, 3, 1), os = DENSE(out, MESAOPT_F64, 3, 1, 1);
+        ck_assert_int_eq(mesaopt_lsq_plan(ctx, s, 1, 1, &plan), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &rls), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_rls_step(rls, &ks, &ks, &vs, &bs, NULL, &os), MESAOPT_OK);
+        ck_assert_double_eq_tol(out[2], 0.5, 1e-15);
+        mesaopt_rls_free(rls), mesaopt_lsq_free(plan), mesaopt_settings_free(s), mesaopt_ctx_free(ctx);
+    }
+}
+END_TEST
+
+/* A weight of n is n rows, as users weigh by counts; with forgetting and a window of all of them too. */
+START_TEST(weights_are_counts)
+{
+    static const char *const settings[] = {"", "gamma=0.99", "window=200"};
+    for (int i = 0; i < 3; i++) {
+        bench b = open_bench(settings[i], 111);
+        set_gates(&b.r, i == 1 ? SLOW : ALL_ONE);
+        for (int t = 0; t < ROWS; t++) b.r.beta[t] = t % 5 == 4 ? 0 : t % 7 == 0 ? 1e6 : t % 7;
+        for (int t = 0; t < ROWS; t++) check_row(&b, t, 0, t % 2, 0, 1e-9);
+        close_bench(&b);
+    }
+}
+END_TEST
+
+/* Rows of weight 0 may hold anything: the others' predictions are the same bits without them. */
+START_TEST(weightless_rows)
+{
+    for (int window = 0; window < 2; window++) {
+        bench with = open_bench(window ? "window=1000" : "", 112), without = open_bench(window ? "window=1000" : "", 112);
+        set_gates(&with.r, ALL_ONE), set_gates(&without.r, ALL_ONE);
+        for (int t = 0; t < ROWS; t++) {
+            double nothing[D] = {NAN, INFINITY, -INFINITY, NAN, 1e308}, out[2][DV], zero = 0;
+            const mesaopt_view n = DENSE(nothing, MESAOPT_F64, 1, 1, D), m = DENSE(nothing, MESAOPT_F64, 1, 1, DV);
+            const mesaopt_view q = DENSE(with.r.q[t], MESAOPT_F64, 1, 1, D), z = DENSE(&zero, MESAOPT_F64, 1, 1);
+            const mesaopt_view o[] = {DENSE(out[0], MESAOPT_F64, 1, 1, DV), DENSE(out[1], MESAOPT_F64, 1, 1, DV)};
+            update(with.rls, &with.r, t, t + 1), update(without.rls, &without.r, t, t + 1);
+            ck_assert_int_eq(mesaopt_rls_step(with.rls, &q, &n, &m, &z, NULL, &o[0]), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_rls_update(with.rls, &n, &m, &z, NULL), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_rls_predict(without.rls, &q, &o[1], NULL), MESAOPT_OK);
+            ck_assert_int_eq(memcmp(out[0], out[1], sizeof out[0]), 0);
+        }
+        close_bench(&with), close_bench(&without);
+    }
+}
+END_TEST
+
+typedef struct scalars { mesaopt_ctx *ctx; mesaopt_lsq *plan; mesaopt_rls *rls; } scalars;
+
+static scalars open_scalars(const char *settings)
+{
+    scalars x = {.ctx = context_at(MESAOPT_ISA_AUTO, 1)};
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, settings);
+    ck_assert_int_eq(mesaopt_lsq_plan(x.ctx, s, 1, 1, &x.plan), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_create(x.plan, 1, NULL, &x.rls), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return x;
+}
+
+static void close_scalars(scalars *x) { mesaopt_rls_free(x->rls), mesaopt_lsq_free(x->plan), mesaopt_ctx_free(x->ctx); }
+
+static mesaopt_status update_scalars(mesaopt_rls *rls, double k, double v, double beta)
+{
+    const mesaopt_view ks = DENSE(&k, MESAOPT_F64, 1, 1, 1), vs = DENSE(&v, MESAOPT_F64, 1, 1, 1), bs = DENSE(&beta, MESAOPT_F64, 1, 1);
+    return mesaopt_rls_update(rls, &ks, &vs, &bs, NULL);
+}
+
+static void sums_of(mesaopt_rls *rls, double x[5])
+{
+    mesaopt_view view[5];
+    int32_t which[5];
+    for (int32_t i = 0; i < 5; i++) {
+        const mesaopt_view part[] = {DENSE(x + i, MESAOPT_F64, 1), DENSE(x + i, MESAOPT_F64, 1, 1), DENSE(x + i, MESAOPT_F64, 1, 1, 1)};
+        which[i] = MESAOPT_RLS_KEY_STATE + i;
+        view[i] = part[i < 2 ? 2 : i == 3];
+    }
+    ck_assert_int_eq(mesaopt_rls_get(rls, 5, which, view), MESAOPT_OK);
+}
+
+/* What the sums cannot hold is refused before anything changes; what they can is saved, and opens. */
+START_TEST(what_sums_can_hold)
+{
+    static const struct { double k, v, beta; const char *word; } rows[] = {
+        {1e160, 1, 1, "k: 1e160 at [0,0,0], expected at most"}, {1, -1e160, 1, "v: -1e160 at [0,0,0], expected at most"},
+        {1e100, 1, 1e100, "k: 1e100 at [0,0,0], expected at most"}, {1, 1e100, 1e100, "v: 1e100 at [0,0,0], expected at most"},
+        {1, 1, 1e300, "beta: 1e300 at [0,0], expected a weight"},
+        {3e144, 1, 1, NULL}, {1, 3e144, 1, NULL}, {3e144, 3e144, 1, NULL}, {1, 1, 9e288, NULL}, {1e144, 1e-144, 9, NULL},
+        {1e-300, 1e-300, 1, NULL}, {1e100, 1e100, 1e-300, NULL},
+    };
+    for (int windowed = 0; windowed < 2; windowed++)
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            scalars x = open_scalars(windowed ? "window=9" : "");
+            double before[5], after[5];
+            char path[64];
+            mesaopt_rls *again;
+            snprintf(path, sizeof path, "/tmp/mesaopt-rls-rows-%ld.safetensors", (long)getpid());
+            for (int n = 0; n < 3; n++) ck_assert_int_eq(update_scalars(x.rls, n + 1, 2 - n, 1), MESAOPT_OK);
+            sums_of(x.rls, before);
+            if (rows[i].word) REFUSED(x.ctx, MESAOPT_E_ARGUMENT, rows[i].word, update_scalars(x.rls, rows[i].k, rows[i].v, rows[i].beta));
+            else for (int n = 0; n < 20; n++) ck_assert_int_eq(update_scalars(x.rls, rows[i].k, rows[i].v, rows[i].beta), MESAOPT_OK);
+            sums_of(x.rls, after);
+            if (rows[i].word) ck_assert_int_eq(memcmp(before, after, sizeof before), 0);
+            ck_assert_int_eq(mesaopt_rls_save(x.rls, path), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_rls_open(x.plan, path, &again), MESAOPT_OK);
+            for (int j = 0; j < 5; j++) ck_assert(isfinite(after[j]));
+            unlink(path);
+            mesaopt_rls_free(again);
+            close_scalars(&x);
+        }
+}
+END_TEST
+
+/* Merged and merged again, sums would overflow: that is refused while both states are still good. */
+START_TEST(merged_sums)
+{
+    scalars x = open_scalars(""), y = {x.ctx, x.plan, NULL};
+    double state[] = {0x1p1019}, last[5];
+    const mesaopt_view H = DENSE(state, MESAOPT_F64, 1, 1, 1);
+    int merges = 0;
+    ck_assert_int_eq(mesaopt_rls_create(x.plan, 1, NULL, &y.rls), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_set(x.rls, 2, (int32_t[]){MESAOPT_RLS_KEY_STATE, MESAOPT_RLS_VALUE_STATE}, (mesaopt_view[]){H, H}), MESAOPT_OK);
+    for (mesaopt_status status = MESAOPT_OK; status == MESAOPT_OK && merges < 100; merges++) status = mesaopt_rls_merge(y.rls, x.rls);
+    ck_assert_int_le(merges, 5);
+    SAID(x.ctx, "from: sums of stream 0 might not be finite together, expected");
+    sums_of(y.rls, last);
+    ck_assert_double_eq(last[0], 0x1p1019 * (merges - 1));
+    REFUSED(x.ctx, MESAOPT_E_ARGUMENT, "key_state: ", (state[0] = 1e308, mesaopt_rls_set(x.rls, 2, (int32_t[]){1, 2}, (mesaopt_view[]){H, H})));
+    mesaopt_rls_free(y.rls);
+    close_scalars(&x);
+}
+END_TEST
+
+/* A regression of one number needs kilobytes. */
+START_TEST(memory_follows_dimensions)
+{
+    hook_alloc hook = {0};
+    mesaopt_ctx *ctx = context_with(1, NULL, &hook);
+    mesaopt_lsq *plan;
+    mesaopt_rls *rls;
+    ck_assert_int_eq(mesaopt_lsq_plan(ctx, NULL, 1, 1, &plan), MESAOPT_OK);
+    const long before = hook.bytes;
+    ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &rls), MESAOPT_OK);
+    ck_assert_int_le(hook.bytes - before, 40000);
+    mesaopt_rls_free(rls), mesaopt_lsq_free(plan), mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+Suite *test_rls_rows_suite(void)
+{
+    Suite *s = suite_create("rls_rows");
+    TCase *t = tcase_create("rls_rows");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, window_with_weightless_rows);
+    tcase_add_test(t, window_of_one_row_with_weight);
+    tcase_add_test(t, weights_are_counts);
+    tcase_add_test(t, weightless_rows);
+    tcase_add_test(t, what_sums_can_hold);
+    tcase_add_test(t, merged_sums);
+    tcase_add_test(t, memory_follows_dimensions);
+    suite_add_tcase(s, t);
+    return s;
+}
