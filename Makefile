@@ -182,6 +182,7 @@ check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols
 run-examples: examples
 	@O='$O' CC='$(CC)' tests/test_examples.sh
 	@O='$O' tests/test_rows.sh
+	@O='$O' CC='$(CC)' tests/test_files.sh
 
 # The same tests under the sanitizers. ThreadSanitizer cannot follow threads across fork: it leaves out test cases tagged "fork".
 UNDEFINED = undefined,float-cast-overflow

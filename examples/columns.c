@@ -101,6 +101,22 @@ static char separator_of(const char *c, const char *end)
     return ',';
 }
 
+/* Could these bytes be UTF-8? (Lead bytes and as many that follow.) */
+static int is_utf8(const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        int n = *c < 0x80                 ? 0
+                : *c >= 0xc2 && *c < 0xe0 ? 1
+                : (*c & 0xf0) == 0xe0     ? 2
+                : *c >= 0xf0 && *c < 0xf5 ? 3
+                                          : -1;
+        if (n < 0) return 0;
+        for (; n > 0; n--)
+            if ((*++c & 0xc0) != 0x80) return 0;
+    }
+    return 1;
+}
+
 static char *copy_name(const cell *c)
 {
     char *const copy = must_alloc(NULL, (size_t)c->length + 1), *to = copy;
@@ -185,6 +201,9 @@ void columns_open(row_reader *r, const char *id)
     if (r->named) r->from = next, r->line++;
     for (int64_t i = 0; i < r->columns; i++) {
         char number[32];
+        if (r->named && !is_utf8(r->name[i]))
+            die("%s:1: the name of column %lld is not UTF-8, expected UTF-8 (iconv -f LATIN1 -t UTF-8, perhaps)",
+                r->path, (long long)i + 1);
         if (r->named && *r->name[i]) continue;
         free(r->name[i]);
         r->name[i] =

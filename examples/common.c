@@ -440,6 +440,20 @@ void out_path(const char *file, char *path)
     if (snprintf(path, MAX_PATH, "%s/%s", args_text("out"), file) >= MAX_PATH) die("out: the name is too long");
 }
 
+void follow_links(const char *path, char *out)
+{
+    char link[MAX_PATH];
+    snprintf(out, MAX_PATH, "%s", path);
+    for (int i = 0; i < 40; i++) {
+        const ssize_t n = readlink(out, link, sizeof link);
+        const char *const slash = strrchr(out, '/');
+        const size_t folder = n > 0 && link[0] != '/' && slash ? (size_t)(slash + 1 - out) : 0;
+        if (n < 0 || folder + (size_t)n >= MAX_PATH) return;           /* no link; opening it will say what is wrong */
+        memcpy(out + folder, link, (size_t)n);
+        out[folder + (size_t)n] = 0;
+    }
+}
+
 FILE *open_file(const char *path, const char *mode)
 {
     FILE *f = fopen(path, mode);

@@ -61,6 +61,7 @@ enum { MAX_PATH = 4096 };
 #define CHECKPOINT "checkpoint.safetensors"
 void make_folder(const char *path);                                         /* with its parents */
 void out_path(const char *file, char *path);                                /* of the out folder; path has room for MAX_PATH */
+void follow_links(const char *path, char *out);                             /* the file that symbolic links lead to, there or not; out: MAX_PATH */
 FILE *open_file(const char *path, const char *mode);
 void close_file(FILE *f, const char *path);                                 /* a full disk is found here at the latest */
 void flush_file(FILE *f, const char *path);

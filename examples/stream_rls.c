@@ -9,9 +9,9 @@
  * units: above it, the sum of squares of a column decides. What is scored is the prediction that was made before a row was there, beside persistence, which
  * says x_{t+1} = x_t. Memory does not grow with the rows.
  *
- * Input: rows of numbers as rows.h reads them, with or without a line of names. With save=FILE the state goes to FILE and FILE.stream at the
- * end, after Ctrl-C and before a line that will not do; the same command with load=FILE goes on from there, and adds to the predictions. Settings gamma
- * (forgetting), window (only the last rows count) and ridge: mesaopt/rls.h. */
+ * Input: rows of numbers as rows.h reads them, with or without a line of names. With save=FILE the state goes to FILE at the end, after
+ * Ctrl-C and before a line that will not do; the same command with load=FILE goes on from there, and adds to the predictions. Settings
+ * gamma (forgetting), window (only the last rows count) and ridge: mesaopt/rls.h. */
 #include "common.h"
 #include <errno.h>
 #include <math.h>
@@ -19,6 +19,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define NOTE "stream_rls"               /* in a state: all that the state itself does not hold */
+#define FORMAT "stream_rls 3"
 
 enum { BLOCK = 256, RLS = 0, PERSISTENCE = 1, KINDS = 2 };
 static const double ABSURD = 1e100;            /* no prediction of numbers up to 1e50; the sum of its squares would soon be infinite */
@@ -249,12 +252,7 @@ static void absorb(stream *s, int64_t count)
 /* ---- files: what is written is nothing that is read, and no two are one ---- */
 
 typedef struct named_file { const char *key; char path[MAX_PATH]; int standard, found; struct stat stat; } named_file;
-enum { INPUT, LOAD, LOAD_STREAM, SAVE, SAVE_STREAM, SAVE_NEW, PREDICTIONS, CURVE, FILES };     /* from SAVE on: written */
-
-static void companion(const char *file, const char *suffix, char *path)
-{
-    if (snprintf(path, MAX_PATH, "%s%s", file, suffix) >= MAX_PATH) die("%s: the name is too long", file);
-}
+enum { INPUT, LOAD, SAVE, PREDICTIONS, CURVE, FILES };       /* from SAVE on: written */
 
 static void folder_of(const char *path, char *folder)
 {
@@ -292,18 +290,19 @@ static void check_save(const named_file *state)
 /* Before anything is opened. */
 static void check_files(void)
 {
-    static const struct { const char *key, *suffix; } of[FILES] = {{"file", ""}, {"load", ""}, {"load", ".stream"}, {"save", ""}, {"save", ".stream"},
-                                                                   {"save", ".stream.new"}, {"predictions", ""}, {"out", "/error.csv"}};
+    static const struct { const char *key, *suffix; } of[FILES] = {{"file", ""}, {"load", ""}, {"save", ""}, {"predictions", ""}, {"out", "/error.csv"}};
     named_file *const file = must_alloc(NULL, FILES * sizeof *file);
     for (int i = 0; i < FILES; i++) {
         named_file *const f = &file[i];
         const char *const name = args_text(f->key = of[i].key);
-        companion(name, *name ? of[i].suffix : "", f->path);
+        char path[MAX_PATH];
+        if (snprintf(path, sizeof path, "%s%s", name, *name ? of[i].suffix : "") >= MAX_PATH) die("%s: the name is too long", name);
+        follow_links(path, f->path);
         f->standard = (i == INPUT || i == PREDICTIONS) && strcmp(name, "-") == 0;
         f->found = (f->standard ? fstat(i == INPUT ? STDIN_FILENO : STDOUT_FILENO, &f->stat) : stat(f->path, &f->stat)) == 0;
         for (int j = 0; j < i && i >= SAVE && *name; j++) {
             char expected[MAX_PATH + 80];
-            if ((i <= SAVE_STREAM && i - SAVE + LOAD == j) || !*file[j].path || !same_file(f, &file[j])) continue;       /* save= may be load= */
+            if ((i == SAVE && j == LOAD) || !*file[j].path || !same_file(f, &file[j])) continue;       /* save= may be load= */
             snprintf(expected, sizeof expected, "a file of its own: %s is that of %s= as well", f->path, file[j].key);
             args_refuse(f->key, expected);
         }
@@ -312,7 +311,7 @@ static void check_files(void)
     free(file);
 }
 
-/* ---- saved states: FILE of mesaopt_rls_save, and FILE.stream with everything else, as text ---- */
+/* ---- saved states: files of mesaopt_rls_save, with everything else in a note ---- */
 
 static void write_numbers(FILE *f, const double *x, int64_t n)
 {
@@ -321,12 +320,11 @@ static void write_numbers(FILE *f, const double *x, int64_t n)
 
 static void save(stream *s, const char *file)
 {
-    char path[MAX_PATH], new[MAX_PATH];
-    companion(file, ".stream", path);
-    companion(file, ".stream.new", new);
-    TRY(s->ctx, mesaopt_rls_save(s->rls, file));
-    FILE *f = open_file(new, "w");
-    fputs("stream_rls 2\n", f);
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (!f) die("no memory for a state");
+    fputs(FORMAT "\n", f);
     for (int i = 0; i < SAME; i++) fprintf(f, "%s=%s\n", same_as_saved[i], args_text(same_as_saved[i]));
     fprintf(f, "ridge=%.15g\n%lld columns\n", s->ridge, (long long)s->in.columns);
     for (int64_t i = 0; i < s->in.columns; i++) fprintf(f, "%s\n", s->in.name[i]);
@@ -334,72 +332,82 @@ static void save(stream *s, const char *file)
     write_numbers(f, s->first, s->n);
     write_numbers(f, s->key, s->d);
     for (int k = 0; k < KINDS; k++) write_numbers(f, s->squares[k], s->m);
-    close_file(f, new);
-    if (rename(new, path) != 0) die("cannot write %s: %s", path, strerror(errno));
+    if (fclose(f) != 0) die("no memory for a state");
+    TRY(s->ctx, mesaopt_rls_set_note(s->rls, NOTE, text));
+    TRY(s->ctx, mesaopt_rls_save(s->rls, file));
+    free(text);
     fprintf(stderr, "state after row %lld: %s\n", (long long)s->rows, file);
 }
 
-static void read_numbers(FILE *f, const char *path, double *x, int64_t n)
+/* A state that is being read: what is left of its note. */
+typedef struct saved { const char *file; char *text, *rest; } saved;
+
+static void read_numbers(saved *in, double *x, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (fscanf(f, "%lf", &x[i]) != 1 || !isfinite(x[i])) die("%s: damaged: expected a finite number", path);
+    for (int64_t i = 0; i < n; i++) {
+        char *end;
+        x[i] = strtod(in->rest, &end);
+        if (end == in->rest || !isfinite(x[i])) die("%s: damaged: expected a finite number", in->file);
+        in->rest = end;
+    }
 }
 
-/* The next line without its end, for the caller to free; it has to be `text` unless that is NULL. */
-static char *saved_line(FILE *f, const char *path, const char *text)
+/* The next line; it has to be `text` unless that is NULL. */
+static const char *saved_line(saved *in, const char *text)
 {
-    char *line = NULL;
-    size_t room = 0;
-    const ssize_t n = getline(&line, &room, f);
-    if (n > 0 && line[n - 1] == '\n') line[n - 1] = 0;
-    if (n < 0 || (text && strcmp(line, text) != 0))
-        die("%s: '%.80s', expected '%s' as in this command and its input", path, n < 0 ? "the end" : line, text ? text : "a name");
+    char *const line = in->rest, *const end = strchr(line, '\n');
+    if (end) *end = 0;
+    if (!end || (text && strcmp(line, text) != 0))
+        die("%s: '%.80s', expected '%s' as in this command and its input", in->file, end ? line : "the end", text ? text : "a name");
+    in->rest = end + 1;
     return line;
 }
 
-/* FILE.stream up to the names of columns, which an input without names takes over. */
-static FILE *load_names(stream *s, const char *file, char *path)
+/* The note up to the names of columns, which an input without names takes over. */
+static saved load_names(stream *s, const char *file)
 {
     char text[MAX_PATH];
-    companion(file, ".stream", path);
-    FILE *f = open_file(path, "r");
-    free(saved_line(f, path, "stream_rls 2"));
+    const int64_t bytes = mesaopt_file_note(s->ctx, file, NOTE, NULL, 0);
+    saved in = {.file = file};
+    must(s->ctx, bytes < 0 ? (mesaopt_status)bytes : MESAOPT_OK, "mesaopt_file_note");
+    if (bytes == 0) die("%s: without the note " NOTE ", expected a state of this program", file);
+    in.text = in.rest = must_alloc(NULL, (size_t)bytes);
+    if (mesaopt_file_note(s->ctx, file, NOTE, in.text, bytes) != bytes) die("%s: has changed meanwhile", file);
+    saved_line(&in, FORMAT);
     for (int i = 0; i < SAME; i++) {
         snprintf(text, sizeof text, "%s=%s", same_as_saved[i], args_text(same_as_saved[i]));
-        free(saved_line(f, path, text));
+        saved_line(&in, text);
     }
     snprintf(text, sizeof text, "ridge=%.15g", s->ridge);
-    char *const ridge = saved_line(f, path, s->ridge_told ? text : NULL);
-    if (sscanf(ridge, "ridge=%lf", &s->ridge) != 1) die("%s: damaged: expected ridge=", path);
-    free(ridge);
+    if (sscanf(saved_line(&in, s->ridge_told ? text : NULL), "ridge=%lf", &s->ridge) != 1) die("%s: damaged: expected ridge=", file);
     snprintf(text, sizeof text, "%lld columns", (long long)s->in.columns);
-    free(saved_line(f, path, text));
+    saved_line(&in, text);
     for (int64_t i = 0; i < s->in.columns; i++) {
-        char *const name = saved_line(f, path, s->in.named ? s->in.name[i] : NULL);
-        free(s->in.name[i]);
-        s->in.name[i] = name;
+        const char *const name = saved_line(&in, s->in.named ? s->in.name[i] : NULL);
+        s->in.name[i] = must_alloc(s->in.name[i], strlen(name) + 1);
+        strcpy(s->in.name[i], name);
     }
-    return f;
+    return in;
 }
 
-static void load(stream *s, FILE *f, const char *file, const char *path)
+static void load(stream *s, saved *in)
 {
     long long rows = 0, scored = 0;
     double count = 0;
-    if (fscanf(f, "%lld rows, %lld scored", &rows, &scored) != 2 || rows < 1 || scored < 0 || scored != (rows > s->lags ? rows - s->lags : 0))
-        die("%s: damaged: expected the numbers of rows", path);
-    read_numbers(f, path, s->first, s->n);
-    read_numbers(f, path, s->key, s->d);
+    if (sscanf(saved_line(in, NULL), "%lld rows, %lld scored", &rows, &scored) != 2 || rows < 1 || scored != (rows > s->lags ? rows - s->lags : 0))
+        die("%s: damaged: expected the numbers of rows", in->file);
+    read_numbers(in, s->first, s->n);
+    read_numbers(in, s->key, s->d);
     for (int k = 0; k < KINDS; k++) {
-        read_numbers(f, path, s->squares[k], s->m);
+        read_numbers(in, s->squares[k], s->m);
         for (int64_t j = 0; j < s->m; j++) s->sum[k] += s->squares[k][j];
         s->reported[k] = s->sum[k];
     }
-    fclose(f);
-    TRY(s->ctx, mesaopt_rls_open(s->lsq, file, &s->rls));
+    free(in->text);
+    TRY(s->ctx, mesaopt_rls_open(s->lsq, in->file, &s->rls));
     const mesaopt_view seen = {.data = &count, .shape = {1}, .stride = {1}, .ndim = 1, .dtype = MESAOPT_F64};
     TRY(s->ctx, mesaopt_rls_get(s->rls, 1, (const int32_t[]){MESAOPT_RLS_ROWS}, &seen));
-    if (count != (double)scored) die("%s: of %lld rows, and %s of %.0f, expected two files that were saved together", path, scored, file, count);
+    if (count != (double)scored) die("%s: damaged: a note of %lld predicted rows with a state of %.0f", in->file, scored, count);
     s->rows = rows, s->scored = s->last = scored;
 }
 
@@ -423,9 +431,9 @@ static void run(stream *s)
 static void begin(stream *s, const mesaopt_settings *settings)
 {
     const char *out = args_text("out"), *from = args_text("load");
-    char path[MAX_PATH];
+    saved in = {0};
     rows_open(&s->in, args_text("file"), NULL);
-    FILE *saved = *from ? load_names(s, from, path) : NULL;
+    if (*from) in = load_names(s, from);
     s->n = s->in.used;
     s->m = rows_first(&s->in, "targets");
     s->d = s->lags * s->n + s->intercept;
@@ -434,7 +442,7 @@ static void begin(stream *s, const mesaopt_settings *settings)
     for (int k = 0; k < KINDS; k++) s->squares[k] = numbers(s->m);
     for (int64_t i = 1; i <= BLOCK + 1 && s->intercept; i++) s->key[i * s->d - 1] = 1;
     TRY(s->ctx, mesaopt_lsq_plan(s->ctx, settings, s->d, s->m, &s->lsq));
-    if (saved) load(s, saved, from, path);
+    if (*from) load(s, &in);
     else TRY(s->ctx, mesaopt_rls_create(s->lsq, 1, NULL, &s->rls));
     s->next = s->scored + (s->every > 0 ? s->every : 1);
     s->shown = seconds();

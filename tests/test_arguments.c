@@ -446,6 +446,18 @@ static void file_rows(const trained *t)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_save((mesaopt_model *)r, nowhere));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_save(m, NULL));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: ", mesaopt_model_save(m, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_set_note(NULL, "a", "b"));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_set_note((mesaopt_model *)r, "a", "b"));
+    BAD(MESAOPT_E_ARGUMENT, "key: NULL", mesaopt_model_set_note(m, NULL, "b"));
+    BAD(MESAOPT_E_ARGUMENT, "key: ''", mesaopt_model_set_note(m, "", "b"));
+    BAD(MESAOPT_E_ARGUMENT, "key: 'mesaopt.step'", mesaopt_model_set_note(m, "mesaopt.step", "b"));
+    BAD(MESAOPT_E_ARGUMENT, "text: of note 'a' is not UTF-8", mesaopt_model_set_note(m, "a", "\xff"));
+    BAD(MESAOPT_E_MEMORY, "no memory for a note", (refuse(1), mesaopt_model_set_note(m, "a", "b")));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", (mesaopt_status)mesaopt_file_note(f->ctx, NULL, "a", NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "key: NULL", (mesaopt_status)mesaopt_file_note(f->ctx, nowhere, NULL, NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "buf: 3 bytes", (mesaopt_status)mesaopt_file_note(f->ctx, nowhere, "a", NULL, 3));
+    BAD(MESAOPT_E_ARGUMENT, NULL, (mesaopt_status)mesaopt_file_note(NULL, nowhere, "a", NULL, 0));
+    BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", (mesaopt_status)mesaopt_file_note(f->ctx, nowhere, "a", NULL, 0));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_load(NULL, nowhere));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_load((mesaopt_model *)r, nowhere));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_load(m, NULL));

@@ -251,6 +251,9 @@ START_TEST(rls_rows)
     ck_assert_int_eq(mesaopt_rls_create(l, 1, NULL, &r), MESAOPT_OK);
     rls_row_rows(r);
     rls_state_rows(r, l);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_set_note(NULL, "a", "b"));
+    BAD(MESAOPT_E_ARGUMENT, "key: NULL", mesaopt_rls_set_note(r, NULL, "b"));
+    BAD(MESAOPT_E_ARGUMENT, "key: ''", mesaopt_rls_set_note(r, "", "b"));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_save(NULL, "/tmp/x"));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_rls_save(r, NULL));
     BAD(MESAOPT_E_IO, "/nowhere/at/all", mesaopt_rls_save(r, "/nowhere/at/all"));

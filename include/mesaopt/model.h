@@ -90,7 +90,16 @@ MESAOPT_API mesaopt_status mesaopt_model_save(mesaopt_model *model, const char *
  *  names the tensor that is missing, of another shape or out of bounds. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_load(mesaopt_model *model, const char *path);
 
-/** Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings, blocks and parameters. Since 0.1. */
+/** Keeps a text of the caller's with a model, such as units, scales or the command that made it: it goes as metadata `key` into files of
+ *  mesaopt_model_save and mesaopt_trainer_save; mesaopt_model_open takes it over, and mesaopt_file_note reads it. NULL takes the note
+ *  away. Both are UTF-8; key: 1 to 100 bytes that do not begin with "mesaopt."; at most 256 notes of 8 MiB together. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_set_note(mesaopt_model *model, const char *key, const char *text);
+
+/** Copies a text out of the metadata of a safetensors file: a note, or one of the library's own ("mesaopt.blocks"). Writes at most
+ *  `cap` bytes with the final 0, and returns the bytes that all of it needs; 0: there is no such text; or a negative status. Since 0.1. */
+MESAOPT_API int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key, char *buf, int64_t cap);
+
+/** Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings, blocks, parameters, notes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out);
 
 /** Gives up the caller's reference; NULL is fine; safe from any thread. MESAOPT_E_BUSY inside a call that uses the model. Since 0.1. */

@@ -70,8 +70,11 @@ MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, cons
  *  predicts may differ by roundings from what it would have predicted without saving, also when that fails. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_save(mesaopt_rls *rls, const char *path);
 
-/** Creates a handle from a file of mesaopt_rls_save; `lsq` has to have the dimensions, window and gamma of its plan. Since 0.1. */
+/** Creates a handle from a file of mesaopt_rls_save, notes included; `lsq` has to have the dimensions, window and gamma of its plan. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out);
+
+/** Keeps a text of the caller's with the state, as mesaopt_model_set_note does with a model. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_set_note(mesaopt_rls *rls, const char *key, const char *text);
 
 /** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_free(mesaopt_rls *rls);

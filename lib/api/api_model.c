@@ -4,6 +4,7 @@
 #include "task/sequences.h"
 #include "train/batch.h"
 #include "train/checkpoint.h"
+#include "train/safetensors.h"
 #include <string.h>
 
 mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)
@@ -332,6 +333,36 @@ mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_mo
     CHECK(check_not_null(ctx, out, "out"));
     CHECK(checkpoint_open_model(ctx, path, out));
     return ctx_leave(&c, status);
+}
+
+mesaopt_status mesaopt_model_set_note(mesaopt_model *m, const char *key, const char *text)
+{
+    call c;
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(notes_set(m->head.ctx, &m->notes, key, text));
+    return call_end(m, &c, status);
+}
+
+int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key, char *buf, int64_t cap)
+{
+    call c;
+    tensor_file f;
+    int64_t bytes = 0;
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(check_not_null(ctx, key, "key"));
+    if (status == MESAOPT_OK && (cap < 0 || (!buf && cap > 0)))
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "buf: %lld bytes, expected a buffer or 0 bytes", (long long)cap);
+    CHECK(tensor_file_open(ctx, path, &f));
+    if (status == MESAOPT_OK) {
+        const char *text = tensor_file_metadata(&f, key);
+        bytes = text ? text_out(text, buf, cap) : 0;
+        tensor_file_close(&f);
+    }
+    status = ctx_leave(&c, status);
+    return status == MESAOPT_OK ? bytes : status;
 }
 
 mesaopt_status mesaopt_model_free(mesaopt_model *model)

@@ -332,6 +332,15 @@ mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls 
     return call_end(lsq, &c, status);
 }
 
+mesaopt_status mesaopt_rls_set_note(mesaopt_rls *r, const char *key, const char *text)
+{
+    call c;
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(notes_set(r->head.ctx, &r->notes, key, text));
+    return call_end(r, &c, status);
+}
+
 mesaopt_status mesaopt_rls_free(mesaopt_rls *rls)
 {
     if (rls && !handle_ok(rls, OBJECT_RLS)) return MESAOPT_E_ARGUMENT;

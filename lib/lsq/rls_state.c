@@ -57,6 +57,7 @@ void rls_drop(mesaopt_rls *r)
     alloc_free(a, r->work);
     alloc_free(a, r->o);
     alloc_free(a, r->done);
+    notes_drop(a, &r->notes);
     if (r->plan) object_release(&r->plan->head);
 }
 

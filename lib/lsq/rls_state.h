@@ -2,6 +2,7 @@
 #ifndef LSQ_RLS_STATE_H
 #define LSQ_RLS_STATE_H
 
+#include "base/notes.h"
 #include "lsq/lsq_plan.h"
 #include "lsq/online.h"
 #include "mesaopt/rls.h"
@@ -17,6 +18,7 @@ struct mesaopt_rls {
     char *done;                    /* one per stream, of a call */
     char *memory, *work;           /* arrays of all streams; scratch of all workers */
     int64_t work_bytes;            /* of one worker */
+    notes notes;                   /* of the user's, for files */
 };
 
 /* Memory for `streams` regressions, all empty; ridge [streams, d] or NULL. MESAOPT_OK or MESAOPT_E_MEMORY. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FORMAT = 1, MAX_TEXTS = 10 };
+enum { FORMAT = 1, OWN_TEXTS = 10 };
 
 /* Parameters, and the moments of AdamW beside them. */
 static const char *const prefixes[] = {"", "adamw.m.", "adamw.v."};
@@ -33,7 +33,7 @@ static name integer(int64_t x)
 typedef struct record {
     const mesaopt_model *m;
     const mesaopt_trainer *t;      /* NULL: the model alone */
-    tensor_file_text text[MAX_TEXTS];
+    tensor_file_text text[OWN_TEXTS + NOTES_MOST];
     int64_t texts, tensors;
     saved_tensor *tensor;
     name *names, step, seed, lanes;
@@ -81,6 +81,7 @@ static mesaopt_status record_fill(record *r)
     add_text(r, "mesaopt.version", mesaopt_version_text());
     add_text(r, "mesaopt.blocks", r->dumps);
     add_text(r, "mesaopt.model", r->dumps + blocks);
+    for (int64_t i = 0; i < m->notes.count; i++) add_text(r, m->notes.item[i].key, m->notes.item[i].text);
     add_tensors(r, prefixes[0], m->params);
     if (!t) return MESAOPT_OK;
     const kern *k = kern_of_steps(t);
@@ -222,6 +223,7 @@ static mesaopt_status open_model(const tensor_file *f, mesaopt_model **out)
     if (*blocks) status = model_add_text(m, blocks);
     m->most_params = INT64_MAX;
     if (status == MESAOPT_OK) status = load_parameters(f, m);
+    if (status == MESAOPT_OK) status = tensor_file_notes(f, &m->notes);
     if (status == MESAOPT_OK) *out = m;
     else object_release(&m->head);
     return status;

@@ -14,6 +14,7 @@ static void destroy(object *o)
     alloc_free(a, m->params);
     alloc_free(a, m->grads);
     alloc_free(a, m->work.memory);
+    notes_drop(a, &m->notes);
 }
 
 mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)

@@ -2,6 +2,7 @@
 #ifndef TRAIN_MODEL_IMPL_H
 #define TRAIN_MODEL_IMPL_H
 
+#include "base/notes.h"
 #include "mesaopt/model.h"
 #include "nn/block.h"
 #include "tensor/view.h"
@@ -35,6 +36,7 @@ struct mesaopt_model {
     int64_t n_params;
     int64_t most_params;           /* model_add refuses to go beyond: what a file can hold while a model is opened from it */
     workspace work;
+    notes notes;                   /* of the user's, for files */
     atomic_int trainers;           /* holding the model: no block may be added */
 };
 

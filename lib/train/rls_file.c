@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, KEPT, TENSORS, COUNTER = 4 };
+enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, KEPT, TENSORS, COUNTER = 4, OWN_TEXTS = 3 };
 static const char *const names[TENSORS] = {"ridge", "key_state", "value_state", "squares", "counters", "kept"};
 
 typedef struct shape { int32_t ndim; int64_t extent[3]; } shape;
@@ -69,8 +69,9 @@ mesaopt_status rls_save(mesaopt_rls *r, const char *path)
         for (int64_t n = 0; n < r->streams; n++) move(p, &r->o[n], i, (double *)tensor[i].data + n * each(&s), each(&s), 1);
     }
     const number gamma = number_text(r->plan->gamma);
-    const tensor_file_text text[] = {{"mesaopt.format", "1"}, {"mesaopt.gamma", gamma.text}, {"mesaopt.kind", "rls"}};
-    const mesaopt_status status = tensor_file_write(r->head.ctx, path, sizeof text / sizeof *text, text, tensors, tensor);
+    tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {{"mesaopt.format", "1"}, {"mesaopt.gamma", gamma.text}, {"mesaopt.kind", "rls"}};
+    for (int64_t i = 0; i < r->notes.count; i++) text[OWN_TEXTS + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
+    const mesaopt_status status = tensor_file_write(r->head.ctx, path, OWN_TEXTS + r->notes.count, text, tensors, tensor);
     alloc_free(alloc, a.base);
     return status;
 }
@@ -181,6 +182,7 @@ mesaopt_status rls_read(mesaopt_rls *r, mesaopt_lsq *plan, const char *path)
     mesaopt_status status = tensor_file_open(r->head.ctx, path, &f);
     if (status != MESAOPT_OK) return status;
     status = read_all(&f, r, plan);
+    if (status == MESAOPT_OK) status = tensor_file_notes(&f, &r->notes);
     tensor_file_close(&f);
     return status;
 }

@@ -8,7 +8,7 @@
 #ifndef TRAIN_SAFETENSORS_H
 #define TRAIN_SAFETENSORS_H
 
-#include "base/object.h"
+#include "base/notes.h"
 #include "mesaopt/tensor.h"
 
 enum { TENSOR_FILE_MAX_HEADER = 64 << 20, TENSOR_FILE_MAX_TOKENS = 1 << 22, TENSOR_FILE_MAX_DEPTH = 16 };
@@ -56,6 +56,9 @@ void tensor_file_close(tensor_file *f);
 
 const file_tensor *tensor_file_find(const tensor_file *f, const char *name);          /* NULL: there is none */
 const char *tensor_file_metadata(const tensor_file *f, const char *key);              /* NULL: there is none */
+
+/* All texts that are not the library's own become notes. */
+mesaopt_status tensor_file_notes(const tensor_file *f, notes *out);
 
 /* The tensor of this name if it has this shape and a type that can be read as f32 and f64; otherwise MESAOPT_E_FORMAT. */
 mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_t ndim, const int64_t *shape, const file_tensor **out);

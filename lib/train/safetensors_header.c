@@ -3,6 +3,7 @@
  * A first pass over the bytes checks what the tokeniser does not: UTF-8, control characters, and the depth of nesting (which bounds the
  * tokeniser's work, as it walks up the open brackets at every closing one). Tokens are then read by position, without recursion. Strings are
  * decoded in place: an escape is never shorter than what it stands for, and the closing quote makes room for the final NUL. */
+#include "base/utf8.h"
 #include "train/safetensors.h"
 
 #define JSMN_STATIC
@@ -17,18 +18,6 @@ typedef struct header {
     jsmntok_t *tok;
     int n;
 } header;
-
-/* Bytes of the UTF-8 character at p (left bytes remain); 0 when it is malformed, overlong, a surrogate or beyond U+10FFFF. */
-static int utf8_length(const unsigned char *p, int64_t left)
-{
-    int n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-    if (n > left) return 0;
-    for (int i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
 
 static mesaopt_status check_bytes(const tensor_file *f)
 {

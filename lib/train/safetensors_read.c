@@ -118,6 +118,18 @@ const char *tensor_file_metadata(const tensor_file *f, const char *key)
     return text ? text->value : NULL;
 }
 
+mesaopt_status tensor_file_notes(const tensor_file *f, notes *out)
+{
+    for (int64_t i = 0; i < f->texts; i++) {
+        if (notes_reserved(f->text[i].key)) continue;
+        const mesaopt_status status = notes_set(f->ctx, out, f->text[i].key, f->text[i].value);
+        if (status == MESAOPT_E_ARGUMENT)
+            return tensor_file_fail(f, NULL, "metadata \"%.40s\" cannot be kept as a note", f->text[i].key);
+        if (status != MESAOPT_OK) return status;
+    }
+    return MESAOPT_OK;
+}
+
 mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_t ndim, const int64_t *shape, const file_tensor **out)
 {
     const file_tensor *t = tensor_file_find(f, name);
