@@ -128,12 +128,16 @@ void *must_alloc(void *old, size_t bytes)
 }
 
 static mesaopt_ctx *interruptible;     /* what a signal handler can reach */
+static volatile sig_atomic_t came;     /* a signal, between two calls of the library perhaps, where no interrupt would stop anything */
 
 static void on_signal(int number)
 {
     (void)number;
+    came = 1;
     mesaopt_ctx_interrupt(interruptible);
 }
+
+int signalled(void) { return came; }
 
 void catch_signals(mesaopt_ctx *ctx)
 {

@@ -53,6 +53,7 @@ void say_stopped(int64_t step);                                             /* b
 _Noreturn void stop(void);                                                   /* says so and ends the program */
 extern int unfinished_line;                                                  /* progress on the terminal: what is said next begins a new line */
 void catch_signals(mesaopt_ctx *ctx);                                        /* Ctrl-C and SIGTERM interrupt ctx; NULL: no more */
+int signalled(void);                                                         /* has one of them come? */
 
 /* ---- files ---- */
 

@@ -74,6 +74,14 @@ static int differ(const columns *c, int curves)
 
 /* ---- gnuplot ---- */
 
+/* "set what 'text' options", in gnuplot's quotes. */
+static void set_text(FILE *f, const char *what, const char *text, const char *options)
+{
+    fprintf(f, "set %s '", what);
+    for (; *text; text++) fprintf(f, *text == '\'' ? "''" : "%c", *text);
+    fprintf(f, "' %s\n", options);
+}
+
 /* 0: there is no gnuplot. */
 static int drawing_begin(drawing *d, const char *name, int width, int height, const char *title, const char *x_label, const char *y_label)
 {
@@ -85,9 +93,12 @@ static int drawing_begin(drawing *d, const char *name, int width, int height, co
     d->here = open(".", O_RDONLY);
     d->on_pipe = signal(SIGPIPE, SIG_IGN);         /* nobody reads when there is no gnuplot */
     d->f = chdir(args_text("out")) == 0 ? popen("exec gnuplot 2>/dev/null", "w") : NULL;
-    if (d->f) fprintf(d->f, "set terminal svg size %d,%d dynamic font 'Helvetica,14' background 'white'\nset output '%s'\nset title '%s' noenhanced\n"
-                            "set xlabel '%s' offset 0,0.4\nset ylabel '%s'\nset datafile separator ','\nset tics nomirror\nset border 31\n",
-                       width, height, svg, title, x_label, y_label);
+    if (!d->f) return 1;
+    fprintf(d->f, "set terminal svg size %d,%d dynamic font 'Helvetica,14' background 'white'\nset datafile separator ','\nset tics nomirror\nset border 31\n", width, height);
+    set_text(d->f, "output", svg, "");
+    set_text(d->f, "title", title, "noenhanced");
+    set_text(d->f, "xlabel", x_label, "offset 0,0.4");
+    set_text(d->f, "ylabel", y_label, "");
     return 1;
 }
 

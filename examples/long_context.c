@@ -77,7 +77,7 @@ static double peak_megabytes(void)
 #define DONE(r, call) done((r), (call), #call)
 static int done(run *r, mesaopt_status status, const char *call)
 {
-    if (status == MESAOPT_E_INTERRUPTED) r->stopped = 1;
+    if (status == MESAOPT_E_INTERRUPTED || (status >= 0 && signalled())) r->stopped = 1;
     else must(r->ctx, status, call);
     return !r->stopped;
 }
@@ -329,8 +329,8 @@ int main(int argc, char **argv)
     if (r.prefill >= r.context) args_refuse("prefill", "less than context");
     args_end();
 
-    begin(&r, task, lsq);
     catch_signals(r.ctx);
+    begin(&r, task, lsq);
     decode_all(&r);
     close_file(r.f, r.path);
     report(&r);

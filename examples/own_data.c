@@ -1,88 +1,18 @@
-/* own_data: trains linear attention on sequences from a CSV file, and says how well it, one step of gradient descent and least squares
- * predict the next row on the held-out last part of the sequences.
+/* own_data: trains attention on sequences from a CSV file, and says how well it predicts the next row on the held-out last part of the sequences, beside
+ * persistence (the next row is like this one), one step of gradient descent, and least squares without and with an intercept.
  *
- * The file: one row per time step, read as rows.h says; a blank line ends a sequence. With id= a column names the sequence instead,
- * which ends where the name changes. All sequences have the same number of rows, unless lengths=cut.
- * `own_data make=FILE` writes such a file, to look at and to try. Values should be about -1 to 1: a layer is cubic in them. */
+ * The file: one row per time step, read as rows.h says; a blank line ends a sequence. With id= a column names the sequence instead, which ends where the
+ * name changes; window= cuts long sequences into several. All sequences have the same number of rows, unless lengths=cut.
+ * `own_data make=FILE` writes such a file, to look at and to try.
+ *
+ * Any units will do: every column is standardised by its mean and standard deviation in the part that is trained on, all predictors work on that, and
+ * errors are in the file's units again. Means and deviations are in scale.csv, beside the checkpoint that they belong to.
+ * The model sees [x_t, x_{t-1}, ..] and ends with a dense read-out that starts as persistence, so training goes on from there. */
+#include "sequences.h"
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct table {
-    double *value;                     /* [sequences][rows][columns] */
-    int64_t used, room, columns, rows, sequences;          /* used, room: numbers; rows: of every sequence */
-} table;
-
-typedef struct extent { int64_t rows, line; } extent;      /* of a sequence; line: its last one */
-
-static int64_t shortest(const extent *e, int64_t sequences)
-{
-    int64_t s = 0;
-    for (int64_t i = 1; i < sequences; i++)
-        if (e[i].rows < e[s].rows) s = i;
-    return s;
-}
-
-/* Sequences have one length: that of the shortest, if they may be cut. */
-static void even_out(table *t, const extent *e, const char *path)
-{
-    const int64_t s = shortest(e, t->sequences), rows = e[s].rows, n = t->columns;
-    const int cut = strcmp(args_text("lengths"), "cut") == 0;
-    int64_t from = 0, longer = 0;
-    if (!cut && strcmp(args_text("lengths"), "refuse") != 0) args_refuse("lengths", "refuse or cut");
-    t->rows = e[0].rows;
-    for (int64_t i = 0; i < t->sequences; i++) {
-        if (e[i].rows < 2) die("%s:%lld: a sequence of 1 row ends here, expected at least 2", path, (long long)e[i].line);
-        if (!cut && e[i].rows != t->rows)
-            die("%s:%lld: a sequence of %lld rows ends here, expected %lld as in the first; lengths=cut takes the first %lld of each", path,
-                (long long)e[i].line, (long long)e[i].rows, (long long)t->rows, (long long)rows);
-        memmove(t->value + i * rows * n, t->value + from * n, (size_t)(rows * n) * sizeof(double));
-        from += e[i].rows;
-        longer += e[i].rows > rows;
-    }
-    t->rows = rows;
-    if (longer > 0)
-        note("%s: %lld of %lld sequences cut to %lld rows, as many as the one that ends at line %lld has", path, (long long)longer,
-             (long long)t->sequences, (long long)rows, (long long)e[s].line);
-}
-
-static void take_row(table *t, const row_reader *r, const double *row, extent **e, int64_t *room)
-{
-    if (r->starts) {
-        if (t->sequences == *room) *e = must_alloc(*e, (size_t)(*room = 2 * *room + 64) * sizeof **e);
-        (*e)[t->sequences++] = (extent){0};
-    }
-    if (t->used + r->used > t->room) t->value = must_alloc(t->value, (size_t)(t->room = 2 * t->room + r->used) * sizeof(double));
-    memcpy(t->value + t->used, row, (size_t)r->used * sizeof(double));
-    t->used += r->used;
-    (*e)[t->sequences - 1].rows++;
-    (*e)[t->sequences - 1].line = r->line;
-}
-
-static table read_table(const char *path)
-{
-    table t = {0};
-    row_reader r;
-    extent *e = NULL;
-    int64_t room = 0;
-    if (!*path) args_refuse("file", "a CSV file of sequences (own_data make=FILE writes one to try)");
-    rows_open(&r, path, "id");
-    double *const row = must_alloc(NULL, (size_t)r.used * sizeof(double));
-    do
-        while (rows_next(&r, row)) take_row(&t, &r, row, &e, &room);
-    while (rows_fill(&r));
-    if (rows_stopped()) stop();
-    t.columns = r.used;
-    if (t.sequences < 2)
-        die("%s: %lld sequence%s, expected at least 2: some to train on, some held out", path, (long long)t.sequences,
-            t.sequences == 1 ? "" : "s");
-    even_out(&t, e, path);
-    rows_close(&r);
-    free(row);
-    free(e);
-    return t;
-}
 
 /* Sequences of a task as such a file: rotations in 3 dimensions unless told otherwise. */
 static int make_file(mesaopt_ctx *ctx, const char *path)
@@ -110,74 +40,307 @@ static int make_file(mesaopt_ctx *ctx, const char *path)
     return 0;
 }
 
-/* A task over sequences first .. first + count - 1 of the table, which keeps the memory. */
-static mesaopt_task *part(mesaopt_ctx *ctx, const mesaopt_settings *settings, const table *t, int64_t first, int64_t count)
+/* ---- scale ---- */
+
+/* Mean and standard deviation of every column over the first `sequences`; a constant column keeps its units. */
+static void find_scale(table *t, int64_t sequences)
+{
+    const int64_t n = t->columns, rows = sequences * t->rows;
+    for (int64_t j = 0; j < n; j++) {
+        double mean = 0, squares = 0;
+        for (int64_t i = 0; i < rows; i++) mean += (t->value[i * n + j] - mean) / (double)(i + 1);
+        for (int64_t i = 0; i < rows; i++) squares += (t->value[i * n + j] - mean) * (t->value[i * n + j] - mean) / (double)rows;
+        t->mean[j] = mean;
+        t->sd[j] = squares > 0 ? sqrt(squares) : 1;
+    }
+}
+
+/* That of an earlier run, beside its checkpoint. */
+static void read_scale(table *t, const char *checkpoint)
+{
+    char path[MAX_PATH], name[512];
+    const char *slash = strrchr(checkpoint, '/');
+    int64_t j = 0;
+    if (snprintf(path, sizeof path, "%.*sscale.csv", slash ? (int)(slash + 1 - checkpoint) : 0, checkpoint) >= MAX_PATH) args_refuse("resume", "a shorter name");
+    FILE *f = open_file(path, "r");
+    if (fscanf(f, "%511[^\n]", name) != 1 || strcmp(name, "mean,sd") != 0) die("%s: expected the columns mean,sd", path);
+    while (j < t->columns && fscanf(f, "%lf,%lf", &t->mean[j], &t->sd[j]) == 2 && isfinite(t->mean[j]) && t->sd[j] > 0 && isfinite(t->sd[j])) j++;
+    if (j < t->columns || fscanf(f, " %1s", name) != EOF) die("%s: expected means and deviations of %lld columns", path, (long long)t->columns);
+    fclose(f);
+}
+
+/* By renaming, so that there is always one whole file. */
+static void write_scale(const table *t)
+{
+    char path[MAX_PATH], made[MAX_PATH];
+    out_path("scale.csv", path);
+    out_path("scale.csv.new", made);
+    FILE *f = open_file(made, "w");
+    fputs("mean,sd\n", f);
+    for (int64_t j = 0; j < t->columns; j++) fprintf(f, "%.17g,%.17g\n", t->mean[j], t->sd[j]);
+    close_file(f, made);
+    if (rename(made, path) != 0) die("cannot write %s", path);
+}
+
+static void standardise(table *t, int64_t kept)
+{
+    const int64_t n = t->columns;
+    t->mean = must_alloc(NULL, (size_t)n * sizeof(double)), t->sd = must_alloc(NULL, (size_t)n * sizeof(double));
+    if (*args_text("resume")) read_scale(t, args_text("resume"));
+    else find_scale(t, kept);
+    for (int64_t i = 0; i < t->sequences * t->rows * n; i++) t->value[i] = (t->value[i] - t->mean[i % n]) / t->sd[i % n];
+}
+
+/* ---- predictors ---- */
+
+enum { CHUNK = 64 };
+
+typedef struct part { mesaopt_ctx *ctx; const table *of; const double *value; int64_t count, T, n; } part;     /* `count` sequences [T + 1, n] */
+
+static part part_of(mesaopt_ctx *ctx, const table *t, int64_t first, int64_t count)
+{
+    return (part){ctx, t, t->value + first * t->rows * t->columns, count, t->rows - 1, t->columns};
+}
+
+static mesaopt_view view_of(const part *p, double *x, int64_t B, int64_t T, int64_t n)
+{
+    mesaopt_view v;
+    TRY(p->ctx, mesaopt_view_dense(x, MESAOPT_F64, 3, (const int64_t[]){B, T, n}, &v));
+    return v;
+}
+
+static mesaopt_task *task_of(const part *p, const mesaopt_settings *settings)
 {
     mesaopt_tensor *tensor = NULL;
     mesaopt_task *task = NULL;
-    mesaopt_view view;
-    const int64_t shape[] = {count, t->rows, t->columns};
-    TRY(ctx, mesaopt_view_dense(t->value + first * t->rows * t->columns, MESAOPT_F64, 3, shape, &view));
-    TRY(ctx, mesaopt_tensor_wrap(ctx, &view, NULL, NULL, &tensor));
-    TRY(ctx, mesaopt_task_from_tensor(ctx, settings, tensor, &task));
+    const mesaopt_view view = view_of(p, (double *)p->value, p->count, p->T + 1, p->n);
+    TRY(p->ctx, mesaopt_tensor_wrap(p->ctx, &view, NULL, NULL, &tensor));
+    TRY(p->ctx, mesaopt_task_from_tensor(p->ctx, settings, tensor, &task));
     mesaopt_tensor_free(tensor);                   /* the task holds it */
     return task;
 }
 
-static void report(const training *t)
+/* A tensor of the model's dtype. */
+static mesaopt_tensor *scratch(const training *t, int64_t B, int64_t T, int64_t n, mesaopt_view *view)
 {
-    curves c = {0};
-    curves_model(&c, "model", t);
-    curves_baselines(&c, t);
-    curves_report(&c, "Error of the next row by t, on the sequences held out");
+    mesaopt_tensor *tensor = NULL;
+    mesaopt_view weight;
+    TRY(t->ctx, mesaopt_model_parameter(t->model, mesaopt_model_parameter_name(t->model, 0), &weight));
+    TRY(t->ctx, mesaopt_tensor_create(t->ctx, weight.dtype, 3, (const int64_t[]){B, T, n}, &tensor));
+    TRY(t->ctx, mesaopt_tensor_view(tensor, view));
+    return tensor;
+}
+
+static void predict_model(const training *t, const part *p, double *out)
+{
+    int64_t width;
+    TRY(p->ctx, mesaopt_task_shape(t->test, NULL, NULL, &width, NULL));
+    for (int64_t i = 0; i < p->count; i += CHUNK) {
+        const int64_t B = p->count - i < CHUNK ? p->count - i : CHUNK;
+        const mesaopt_view from = view_of(p, (double *)p->value + i * (p->T + 1) * p->n, B, p->T + 1, p->n), to = view_of(p, out + i * p->T * p->n, B, p->T, p->n);
+        mesaopt_view x, tokens, y;
+        mesaopt_tensor *all[] = {scratch(t, B, p->T + 1, p->n, &x), scratch(t, B, p->T, width, &tokens), scratch(t, B, p->T, p->n, &y)};
+        TRY(p->ctx, mesaopt_tensor_copy(p->ctx, &from, &x));
+        TRY(p->ctx, mesaopt_task_tokens(t->test, &x, &tokens));
+        TRY(p->ctx, mesaopt_model_forward(t->model, &tokens, &y));
+        TRY(p->ctx, mesaopt_tensor_copy(p->ctx, &y, &to));
+        for (int k = 0; k < 3; k++) mesaopt_tensor_free(all[k]);
+    }
+}
+
+static void predict_persistence(const part *p, double *out)
+{
+    const int64_t one = p->T * p->n;
+    for (int64_t i = 0; i < p->count; i++) memcpy(out + i * one, p->value + i * (one + p->n), (size_t)one * sizeof(double));
+}
+
+static mesaopt_status predict_baseline(const part *p, mesaopt_task *training_task, int64_t kept, const char *settings, double *best, double *out)
+{
+    mesaopt_baseline *baseline = NULL;
+    const mesaopt_view from = view_of(p, (double *)p->value, p->count, p->T + 1, p->n), to = view_of(p, out, p->count, p->T, p->n);
+    TRY(p->ctx, mesaopt_baseline_create(p->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings), &baseline));
+    const mesaopt_status status = TRY(p->ctx, mesaopt_baseline_search(baseline, training_task, kept, best));
+    TRY(p->ctx, mesaopt_baseline_predict(baseline, &from, &to));
+    mesaopt_baseline_free(baseline);
+    return status;
+}
+
+/* Least squares from (x_{t-1}, 1) to x_t, as the mesa layer has it: keys, values and queries [B, T, 1, n + 1 or n]. */
+static void predict_intercept(const part *p, double ridge, double *out)
+{
+    const int64_t rows = p->count * p->T, n = p->n, keys[] = {p->count, p->T, 1, n + 1}, values[] = {p->count, p->T, 1, n};
+    double *k = must_alloc(NULL, (size_t)(rows * (n + 1)) * sizeof(double)), *q = must_alloc(NULL, (size_t)(rows * (n + 1)) * sizeof(double));
+    const mesaopt_view v = {.data = (double *)p->value, .shape = {p->count, p->T, 1, n}, .stride = {(p->T + 1) * n, n, n, 1}, .ndim = 4, .dtype = MESAOPT_F64};
+    mesaopt_view kv, qv, to;
+    mesaopt_settings *settings = args_settings(MESAOPT_SCOPE_LSQ, "");
+    mesaopt_lsq *lsq = NULL;
+    for (int64_t i = 0; i < rows; i++) {
+        const double *x = p->value + (i / p->T * (p->T + 1) + i % p->T) * n;
+        const int first = i % p->T == 0;           /* before x_1 there is nothing: no pair */
+        for (int64_t j = 0; j <= n; j++) q[i * (n + 1) + j] = j < n ? x[j] : 1, k[i * (n + 1) + j] = first ? 0 : j < n ? x[j - n] : 1;
+    }
+    TRY(p->ctx, mesaopt_settings_set_float(settings, MESAOPT_KEY_RIDGE, ridge));
+    TRY(p->ctx, mesaopt_lsq_plan(p->ctx, settings, n + 1, n, &lsq));
+    TRY(p->ctx, mesaopt_view_dense(k, MESAOPT_F64, 4, keys, &kv));
+    TRY(p->ctx, mesaopt_view_dense(q, MESAOPT_F64, 4, keys, &qv));
+    TRY(p->ctx, mesaopt_view_dense(out, MESAOPT_F64, 4, values, &to));
+    TRY(p->ctx, mesaopt_lsq_forward(lsq, &qv, &kv, &v, &to, 0, NULL, NULL));
+    mesaopt_lsq_free(lsq);
+    free(k), free(q);
+}
+
+/* ---- errors, in the file's units ---- */
+
+/* Half the sum of squared errors by t, mean over sequences: into by_t unless NULL; root mean square error of every column likewise. Returns the mean over t. */
+static double score(const part *p, const double *out, double *by_t, double *by_column)
+{
+    const int64_t n = p->n;
+    double sum = 0;
+    for (int64_t t = 0; by_t && t < p->T; t++) by_t[t] = 0;
+    for (int64_t j = 0; by_column && j < n; j++) by_column[j] = 0;
+    for (int64_t i = 0; i < p->count * p->T; i++)
+        for (int64_t j = 0; j < n; j++) {
+            const double d = (out[i * n + j] - p->value[(i / p->T * (p->T + 1) + i % p->T + 1) * n + j]) * p->of->sd[j], square = d * d / (double)p->count;
+            sum += square / 2 / (double)p->T;
+            if (by_t) by_t[i % p->T] += square / 2;
+            if (by_column) by_column[j] += square / (double)p->T;
+        }
+    for (int64_t j = 0; by_column && j < n; j++) by_column[j] = sqrt(by_column[j]);
+    return sum;
+}
+
+/* The ridge that predicts the training part best, in half powers of ten. */
+static double search_intercept(const part *p, double *out)
+{
+    double best = 0, least = INFINITY;
+    for (int i = -8; i <= 8; i++) {
+        const double ridge = pow(10, i / 2.0);
+        predict_intercept(p, ridge, out);
+        const double error = score(p, out, NULL, NULL);
+        if (error < least) least = error, best = ridge;
+    }
+    return best;
+}
+
+enum { MODEL, PERSISTENCE, GD, LSQ, INTERCEPT, PREDICTORS };
+
+static void report_columns(const part *p, double *const rmse[PREDICTORS], const curves *c)
+{
+    char path[MAX_PATH];
+    out_path("columns.csv", path);
+    FILE *f = open_file(path, "w");
+    fputs("column,mean,sd", f);
+    for (int i = 0; i < PREDICTORS; i++) fprintf(f, ",%s", c->of[i].name);
+    printf("\nroot mean square error of every column\n\n%-20s%14s%14s%14s%14s%14s\n", "column", "mean", "sd", "model", "persistence", "lsq_intercept");
+    for (int64_t j = 0; j < p->n; j++) {
+        fputc('\n', f);
+        rows_write_name(f, p->of->name[j]);
+        fprintf(f, ",%.9g,%.9g", p->of->mean[j], p->of->sd[j]);
+        for (int i = 0; i < PREDICTORS; i++) fprintf(f, ",%.9g", rmse[i][j]);
+        printf("%-20.20s%14.6g%14.6g%14.6g%14.6g%14.6g\n", p->of->name[j], p->of->mean[j], p->of->sd[j], rmse[MODEL][j], rmse[PERSISTENCE][j], rmse[INTERCEPT][j]);
+    }
+    fputc('\n', f);
+    close_file(f, path);
+    printf("table: %s\n", path);
+}
+
+static void report(const training *t, const part *train, const part *test)
+{
+    static const char *const names[] = {"model", "persistence", "gd", "lsq", "lsq_intercept"}, *const numbers[] = {NULL, NULL, "eta", "ridge", "ridge"};
+    const int64_t most = train->count > test->count ? train->count : test->count;
+    double *out = must_alloc(NULL, (size_t)(most * test->T * test->n) * sizeof(double)), *rmse[PREDICTORS];
+    curves c = {.length = test->T, .dim = test->n, .count = PREDICTORS};
+    for (int i = 0; i < PREDICTORS; i++) {
+        double best = 0;
+        int at_bound = 0;
+        if (i == MODEL) predict_model(t, test, out);
+        if (i == PERSISTENCE) predict_persistence(test, out);
+        if (i == GD) at_bound = predict_baseline(test, t->task, train->count, "baseline=gd", &best, out) == MESAOPT_AT_BOUND;
+        if (i == LSQ) at_bound = predict_baseline(test, t->task, train->count, "baseline=lsq newest_pair=1", &best, out) == MESAOPT_AT_BOUND;
+        if (i == INTERCEPT) best = search_intercept(train, out), predict_intercept(test, best, out);
+        c.of[i].name = names[i], c.of[i].number = numbers[i], c.of[i].best = best, c.of[i].at_bound = at_bound;
+        c.of[i].by_t = must_alloc(NULL, (size_t)c.length * sizeof(double)), rmse[i] = must_alloc(NULL, (size_t)test->n * sizeof(double));
+        c.of[i].mean = score(test, out, c.of[i].by_t, rmse[i]);
+    }
+    curves_report(&c, "Error of the next row by t, on the sequences held out, in the file's units");
+    report_columns(test, rmse, &c);
+    printf("\nthe model's error is %.3g of persistence's, and %.3g of that of least squares with an intercept\n", c.of[MODEL].mean / c.of[PERSISTENCE].mean,
+           c.of[MODEL].mean / c.of[INTERCEPT].mean);
+    for (int i = 0; i < PREDICTORS; i++) free(rmse[i]);
+    free(out);
+}
+
+/* ---- training ---- */
+
+/* The read-out as persistence: the token's first slot, x_t. */
+static void start_from_persistence(const training *t, int64_t layers)
+{
+    char name[64];
+    mesaopt_view w;
+    snprintf(name, sizeof name, "blocks.%lld.weight", (long long)layers);
+    TRY(t->ctx, mesaopt_model_parameter(t->model, name, &w));
+    double *start = must_alloc(NULL, (size_t)(w.shape[0] * w.shape[1]) * sizeof(double));
+    for (int64_t i = 0; i < w.shape[0] * w.shape[1]; i++) start[i] = i / w.shape[1] == i % w.shape[1];
+    mesaopt_view from;
+    TRY(t->ctx, mesaopt_view_dense(start, MESAOPT_F64, 2, w.shape, &from));
+    TRY(t->ctx, mesaopt_tensor_copy(t->ctx, &from, &w));
+    free(start);
 }
 
 static mesaopt_status train(mesaopt_ctx *ctx)
 {
     training t = {.ctx = ctx};
-    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=2 key=20 residual_clip=4");
-    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "lr=3e-4");
+    int64_t width;
+    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=slots slots=4"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
+    mesaopt_settings *layer = args_settings(args_block_scope("kind"), "heads=2 key=20"), *dense = args_settings(MESAOPT_SCOPE_DENSE, "");
+    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "lr=1e-3 warmup=100 batch=64");
     const int64_t layers = args_int("layers", 1, 1000), percent = args_int("holdout", 1, 99);
+    args_int("count", 2, 1 << 24), args_int("steps", 0, INT64_MAX / 4), args_int("every", 1, INT64_MAX / 4), args_int("window", 0, 1 << 30), error_text();
     args_end();
     table data = read_table(args_text("file"));
     const int64_t held_out = data.sequences * percent / 100 > 0 ? data.sequences * percent / 100 : 1, kept = data.sequences - held_out;
+    standardise(&data, kept);
 
-    t.task = part(ctx, task, &data, 0, kept);
-    t.test = part(ctx, task, &data, kept, held_out);
-    must(ctx, mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, 4 * data.columns), "inputs");
+    const part first = part_of(ctx, &data, 0, kept), last = part_of(ctx, &data, kept, held_out);
+    t.task = task_of(&first, task);
+    t.test = task_of(&last, task);
+    TRY(ctx, mesaopt_task_shape(t.task, NULL, NULL, &width, NULL));
+    must(ctx, mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, width), "inputs");
     must(ctx, mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, data.columns), "outputs");
+    must(ctx, mesaopt_settings_set_int(dense, MESAOPT_KEY_OUTPUTS, data.columns), "outputs");
     TRY(ctx, mesaopt_model_create(ctx, model, &t.model));
-    if (layers == 1) training_add_mask(&t, 2 * data.columns);
     for (int64_t i = 0; i < layers; i++) TRY(ctx, mesaopt_model_add(t.model, layer));
+    TRY(ctx, mesaopt_model_add(t.model, dense));
+    start_from_persistence(&t, layers);
     training_create(&t, trainer);
     printf("%lld sequences of %lld rows and %lld columns to train on, %lld held out\n", (long long)kept, (long long)data.rows,
            (long long)data.columns, (long long)held_out);
+    make_folder(args_text("out"));
+    write_scale(&data);
 
     catch_signals(ctx);
     const mesaopt_status status = training_run(&t);
-    if (status == MESAOPT_OK) report(&t);
+    if (status == MESAOPT_OK) report(&t, &first, &last);
     catch_signals(NULL);
     training_free(&t);
-    free(data.value);
+    table_free(&data);
     return status;
 }
 
 int main(int argc, char **argv)
 {
     own_key own[] = {{"file", "", "CSV file of sequences"},
-                     {"id", "", "column that names the sequence, by name or number; empty: a blank line ends a sequence"}, ROWS_KEYS,
-                     {"lengths", "refuse", "sequences of unequal lengths: refuse, or cut to the shortest"},
+                     SEQUENCES_KEYS,
                      {"holdout", "20", "per cent of the sequences that are held out, the last ones"},
-                     {"layers", "1", "layers of linear attention"},
+                     {"kind", "mesa", "attention of the layers: linear, softmax or mesa"}, {"layers", "1", "layers of attention"},
                      {"make", "", "writes an example of such a file there, and does nothing else"},
                      {"count", "500", "sequences that make=FILE writes"},
                      TRAINING_KEYS("2000", "own_data.out"), ERROR_KEY,
                      {NULL, NULL, NULL}};
-    args_begin(argc, argv, "Trains linear attention on your own sequences; compares it with gradient descent and least squares.", own);
+    args_begin(argc, argv, "Trains attention on your own sequences; compares it with persistence, gradient descent and least squares.", own);
     mesaopt_ctx *ctx = args_ctx();
     const char *make = args_text("make");
-    args_hide(*make ? " tokens slots " : " task dim length noise data_clip tokens slots inputs outputs first pe ");
+    args_hide(*make ? " tokens slots " : " task dim length noise data_clip tokens inputs outputs first pe ");
     const int result = *make ? make_file(ctx, make) : train(ctx) != MESAOPT_OK ? 130 : 0;
     mesaopt_ctx_free(ctx);
     args_free();

@@ -34,6 +34,7 @@ typedef struct result { double mean[LOSSES], sd[LOSSES], weights, explained; } r
 static double evaluate(const study *s, mesaopt_model *m, int64_t count)
 {
     double loss = 0;
+    if (signalled()) stop();
     TRY(s->ctx, mesaopt_model_evaluate(m, s->task, MESAOPT_STREAM_TEST, 0, count, NULL, &loss));
     return loss;
 }

@@ -14,14 +14,14 @@ int32_t show_progress(const mesaopt_step *step, void *user)
 {
     progress *p = user;
     const double now = seconds(), rate = (double)(step->step - p->first) / fmax(now - p->start, 1e-9);
-    if (step->step < p->steps && now - p->shown < (p->terminal ? 0.2 : 5)) return 0;
+    if (step->step < p->steps && now - p->shown < (p->terminal ? 0.2 : 5)) return signalled();
     p->shown = now;
     const double left = fmin(round((double)(p->steps - step->step) / rate), 3.6e9);
     fprintf(stderr, "%sstep %lld/%lld  loss %.4f  %.1f steps/s  %.0f:%02.0f left%s", p->terminal ? "\r" : "",
             (long long)step->step, (long long)p->steps, step->loss, rate, floor(left / 60), fmod(left, 60), p->terminal ? "   " : "\n");
     unfinished_line = p->terminal && step->step < p->steps;
     if (p->terminal && !unfinished_line) fputc('\n', stderr);
-    return 0;
+    return signalled();
 }
 
 /* ---- training ---- */
@@ -115,7 +115,8 @@ mesaopt_status training_run(training *t)
     progress p = progress_begin(step, steps);
     mesaopt_status status = MESAOPT_OK;
     while (status == MESAOPT_OK) {
-        if (step % every == 0 || step == steps) status = write_row(t, step, f, losses);
+        if (signalled()) status = MESAOPT_STOPPED;
+        if (status == MESAOPT_OK && (step % every == 0 || step == steps)) status = write_row(t, step, f, losses);
         if (step == steps || status != MESAOPT_OK) break;
         const int64_t next = step - step % every + every;
         status = mesaopt_trainer_run(t->trainer, next < steps ? next : steps, show_progress, &p);
@@ -146,6 +147,7 @@ double error_factor(int64_t n) { return error_is_mean() ? 2 / (double)n : 1; }
 static mesaopt_view next_curve(curves *c, const char *name, const char *number, const training *t)
 {
     mesaopt_view by_t;
+    if (signalled()) stop();
     TRY(t->ctx, mesaopt_task_shape(t->test, &c->dim, &c->length, NULL, NULL));
     c->of[c->count].name = name;
     c->of[c->count].number = number;

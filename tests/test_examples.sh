@@ -7,7 +7,7 @@ tiny='batch=16 length=12 dim=3 test=32 final=64 every=10'
 colours() { # colours SVG: what its curves are called, and their colours
     awk '/<title>/ { sub(/.*<title>/, ""); sub(/<\/title>.*/, ""); name = $0 } name && match($0, /stroke=.rgb\([^)]*\)/) { print name ": " substr($0, RSTART + 8, RLENGTH - 8); name = "" }' "$1" | sort
 }
-grep -n '^ *# *include *"' "$here"/examples/*.[ch] | grep -v '"\(common\|rows\|cells\)\.h"$' > wrong
+grep -n '^ *# *include *"' "$here"/examples/*.[ch] | grep -v '"\(common\|rows\|cells\|sequences\)\.h"$' > wrong
 check "examples include public headers only"
 
 for f in README ownership errors threads-and-fork quickstart reverse-engineering; do
@@ -80,7 +80,7 @@ run 0 "$bin/probe_layers" help; [ "$(grep -c penalty=0 out)" = 1 ] && ! grep -q 
 for p in harness long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train_lsa; do
     run 0 "$bin/$p" help; cp out help
     sed -n '/^settings of/,$s/^  //p' help | awk -v p=$p '!/^[^=]*: / { print p ": no owner: " $0 } { split($0, a, ": "); n = split(a[2], w, " "); for (i = 1; i <= n; i++) { sub(/=.*/, "", w[i]); if (seen[a[1], w[i]]++) print p ": twice: " a[1] ": " w[i] } }' >> wrong
-    [ $p = own_data ] || for key in $(sed -n '/^keys of/,/^settings of/s/^  \([a-z_]*\) .*(-*[0-9][0-9.]*)$/\1/p' help); do run 2 "$bin/$p" $key=abc out=typo; has err "$key"; done
+    for key in $(sed -n '/^keys of/,/^settings of/s/^  \([a-z_]*\) .*(-*[0-9][0-9.]*)$/\1/p' help); do run 2 "$bin/$p" $key=abc out=typo; has err "$key"; done
 done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 "$bin/train_lsa" help > /dev/full 2> err && echo 'success with a full standard output' >> wrong
@@ -171,32 +171,6 @@ check "mesa_layer: its second training goes on from its own checkpoint; the comm
 
 run 0 "$bin/harness" steps=6 stop=2; has out 'MESAOPT_STOPPED after step 2'; has out 'the same bits'; has out 'bytes left when all was freed: 0'
 check "harness"
-
-own='batch=16 key=4 steps=20 every=10'
-run 0 "$bin/own_data" make=s.csv count=20 dim=2 length=6
-run 0 "$bin/own_data" file=s.csv $own out=own1; has out '16 sequences of 7 rows and 2 columns to train on, 4 held out'; has out lsq_newest_on
-awk 'NF { print "s" n + 0 "," $0 "\r" } !NF { n++ }' s.csv > ids.csv
-run 0 "$bin/own_data" file=ids.csv id=1 $own out=own2
-same own1/by_t.csv own2/by_t.csv; same own1/loss.csv own2/loss.csv
-check "own_data: blank lines or names between the sequences"
-
-bad() { # bad LINE AWK-ACTION TEXT: the file with line LINE changed is refused with file:line and this text
-    awk "NR == $1 { $2 } 1" s.csv > bad.csv
-    run 1 "$bin/own_data" file=bad.csv $own out=own3; has err "bad.csv:$3"
-}
-bad 9 '$0 = "0.1,south"' "9: 'south' in column 2, expected a finite number"
-bad 10 '$0 = "nan,0.1"' "10: 'nan' in column 1"
-bad 10 '$0 = "1e999,0.1"' "10: '1e999' in column 1"
-bad 11 '$0 = "0.1,"' "11: column 2 is empty"
-bad 12 '$0 = "0.1"' '12: 1 columns, expected 2 as in the first line'
-bad 13 '$0 = "0.1,0.2,0.3"' '13: 3 columns, expected 2'
-bad 14 'next' '14: a sequence of 6 rows ends here, expected 7 as in the first'
-bad 2 '$0 = ""' '1: a sequence of 1 row ends here, expected at least 2'
-head -n 5 s.csv > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 1 sequence, expected at least 2'
-: > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: empty'
-run 1 "$bin/own_data" file=none.csv $own out=own3; has err 'none.csv: No such file'
-[ ! -e own3 ] || echo "a folder was made" >> wrong
-check "own_data: text, gaps, ragged rows and short sequences are refused with file and line"
 
 run claims "$bin/revalg" layers=1,2 first=20 steps=30 every=10 seeds=2 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev
 has out 'claim: 1. one trained layer'; has out 'claim: 3. depth helps'; has out 'claim: 4. the scalars describe'

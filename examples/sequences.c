@@ -1,0 +1,115 @@
+/* sequences.c: sequences of equal lengths from a file of rows; see sequences.h. */
+#include "sequences.h"
+#include "common.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct extent { int64_t rows, line; } extent;      /* of a sequence; line: its last one */
+
+static int64_t shortest(const extent *e, int64_t sequences)
+{
+    int64_t s = 0;
+    for (int64_t i = 1; i < sequences; i++)
+        if (e[i].rows < e[s].rows) s = i;
+    return s;
+}
+
+/* Sequences have one length: that of the shortest, if they may be cut. */
+static void even_out(table *t, const extent *e, const char *path)
+{
+    const int64_t s = shortest(e, t->sequences), rows = e[s].rows, n = t->columns;
+    const int cut = strcmp(args_text("lengths"), "cut") == 0;
+    int64_t from = 0, longer = 0;
+    if (!cut && strcmp(args_text("lengths"), "refuse") != 0) args_refuse("lengths", "refuse or cut");
+    t->rows = e[0].rows;
+    for (int64_t i = 0; i < t->sequences; i++) {
+        if (e[i].rows < 2) die("%s:%lld: a sequence of 1 row ends here, expected at least 2", path, (long long)e[i].line);
+        if (!cut && e[i].rows != t->rows)
+            die("%s:%lld: a sequence of %lld rows ends here, expected %lld as in the first; lengths=cut takes the first %lld of each", path,
+                (long long)e[i].line, (long long)e[i].rows, (long long)t->rows, (long long)rows);
+        memmove(t->value + i * rows * n, t->value + from * n, (size_t)(rows * n) * sizeof(double));
+        from += e[i].rows;
+        longer += e[i].rows > rows;
+    }
+    t->rows = rows;
+    if (longer > 0)
+        note("%s: %lld of %lld sequences cut to %lld rows, as many as the one that ends at line %lld has", path, (long long)longer,
+             (long long)t->sequences, (long long)rows, (long long)e[s].line);
+}
+
+/* Of a sequence that was cut into windows there may be a rest. */
+static void drop_rests(table *t, extent *e)
+{
+    extent *const kept = e;            /* not after the one that is read */
+    const int64_t window = args_int("window", 0, 1 << 30), n = t->columns, sequences = t->sequences;
+    int64_t from = 0, to = 0, rows = 0;
+    if (!window) return;
+    t->sequences = 0;
+    for (int64_t i = 0; i < sequences; from += e[i++].rows) {
+        if (e[i].rows < window) {
+            rows += e[i].rows;
+            continue;
+        }
+        memmove(t->value + to * n, t->value + from * n, (size_t)(window * n) * sizeof(double));
+        to += window;
+        kept[t->sequences++] = e[i];
+    }
+    if (rows > 0) note("%lld rows are no whole window and left out", (long long)rows);
+}
+
+static void take_row(table *t, const row_reader *r, const double *row, extent **e, int64_t *room)
+{
+    const int64_t window = args_int("window", 0, 1 << 30);
+    if (r->starts || (window && (*e)[t->sequences - 1].rows == window)) {
+        if (t->sequences == *room) *e = must_alloc(*e, (size_t)(*room = 2 * *room + 64) * sizeof **e);
+        (*e)[t->sequences++] = (extent){0};
+    }
+    if (t->used + r->used > t->room) t->value = must_alloc(t->value, (size_t)(t->room = 2 * t->room + r->used) * sizeof(double));
+    memcpy(t->value + t->used, row, (size_t)r->used * sizeof(double));
+    t->used += r->used;
+    (*e)[t->sequences - 1].rows++;
+    (*e)[t->sequences - 1].line = r->line;
+}
+
+static void take_names(table *t, const row_reader *r)
+{
+    t->name = must_alloc(NULL, (size_t)t->columns * sizeof *t->name);
+    for (int64_t i = 0; i < r->columns; i++) {
+        if (r->place[i] < 0) continue;
+        const size_t size = strlen(r->name[i]) + 1;
+        t->name[r->place[i]] = memcpy(must_alloc(NULL, size), r->name[i], size);
+    }
+}
+
+table read_table(const char *path)
+{
+    table t = {0};
+    row_reader r;
+    extent *e = NULL;
+    int64_t room = 0;
+    args_int("window", 0, 1 << 30);
+    if (!*path) args_refuse("file", "a CSV file of sequences (own_data make=FILE writes one to try)");
+    rows_open(&r, path, "id");
+    double *const row = must_alloc(NULL, (size_t)r.used * sizeof(double));
+    do
+        while (rows_next(&r, row)) take_row(&t, &r, row, &e, &room);
+    while (rows_fill(&r));
+    if (rows_stopped()) stop();
+    t.columns = r.used;
+    drop_rests(&t, e);
+    if (t.sequences < 2)
+        die("%s: %lld sequence%s, expected at least 2: some to train on, some held out (window= cuts a long sequence into several)", path,
+            (long long)t.sequences, t.sequences == 1 ? "" : "s");
+    even_out(&t, e, path);
+    take_names(&t, &r);
+    rows_close(&r);
+    free(row);
+    free(e);
+    return t;
+}
+
+void table_free(table *t)
+{
+    for (int64_t j = 0; j < t->columns; j++) free(t->name[j]);
+    free(t->value), free(t->name), free(t->mean), free(t->sd);
+}

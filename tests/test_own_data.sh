@@ -1,0 +1,79 @@
+#!/bin/sh
+# own_data: what it reads, the scale of its columns, its predictors against awk, and a series in degrees that it predicts better than persistence does.
+# Started by `make check` with O set, after the examples are built. Prints one line per check; the last line counts them.
+. tests/example_checks.sh
+
+own='batch=16 key=4 steps=20 every=10'
+run 0 "$bin/own_data" make=s.csv count=20 dim=2 length=6
+run 0 "$bin/own_data" file=s.csv $own out=own1; has out '16 sequences of 7 rows and 2 columns to train on, 4 held out'; has out persistence; has out lsq_intercept; has out "the model's error is"
+awk 'NF { print "s" n + 0 "," $0 "\r" } !NF { n++ }' s.csv > ids.csv
+run 0 "$bin/own_data" file=ids.csv id=1 $own out=own2
+same own1/by_t.csv own2/by_t.csv; same own1/loss.csv own2/loss.csv
+check "own_data: blank lines or names between the sequences"
+
+bad() { # bad LINE AWK-ACTION TEXT: the file with line LINE changed is refused with file:line and this text
+    awk "NR == $1 { $2 } 1" s.csv > bad.csv
+    run 1 "$bin/own_data" file=bad.csv $own out=own3; has err "bad.csv:$3"
+}
+bad 9 '$0 = "0.1,south"' "9: 'south' in column 2, expected a finite number"
+bad 10 '$0 = "nan,0.1"' "10: 'nan' in column 1"
+bad 10 '$0 = "1e999,0.1"' "10: '1e999' in column 1"
+bad 11 '$0 = "0.1,"' "11: column 2 is empty"
+bad 12 '$0 = "0.1"' '12: 1 columns, expected 2 as in the first line'
+bad 13 '$0 = "0.1,0.2,0.3"' '13: 3 columns, expected 2'
+bad 14 'next' '14: a sequence of 6 rows ends here, expected 7 as in the first'
+bad 2 '$0 = ""' '1: a sequence of 1 row ends here, expected at least 2'
+head -n 5 s.csv > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: 1 sequence, expected at least 2'
+: > bad.csv; run 1 "$bin/own_data" file=bad.csv $own out=own3; has err 'bad.csv: empty'
+run 1 "$bin/own_data" file=none.csv $own out=own3; has err 'none.csv: No such file'
+[ ! -e own3 ] || echo "a folder was made" >> wrong
+check "own_data: text, gaps, ragged rows and short sequences are refused with file and line"
+
+# Two stations, monthly, in degrees: a cycle of 12 months, a slow trend, noise; 60 windows of 24 months.
+awk 'BEGIN { srand(11); print "month;coast;hill"; for (t = 0; t < 1440; t++) { for (s = 0; s < 2; s++) { e[s] = 0.3 * e[s] + rand() + rand() + rand() + rand() - 2
+    x[s] = 10 - 2 * s + 0.002 * t - (5 + 4 * s) * cos(6.283185307 * t / 12 + 0.3 * s) + e[s] } printf "%d;%.1f;%.1f\n", t, x[0], x[1] } }' | sed 's/\./,/g' > degrees.csv
+run 0 "$bin/own_data" file=degrees.csv ignore=month window=24 threads=1 out=degrees
+has out '48 sequences of 24 rows and 2 columns to train on, 12 held out'; has out 'coast '; has degrees/columns.csv 'hill,'
+sed -n "s/^the model's error is \([0-9.e-]*\) of persistence's.*/\1/p" out > share
+awk '!($1 > 0 && $1 < 0.5) { print "share of persistence: " $1 }' share >> wrong; [ -s share ] || echo 'no share' >> wrong
+# persistence by t, means and deviations of the part that is trained on, from the file itself
+tr ',;' '.,' < degrees.csv | awk -F, 'NR > 1 { i = NR - 2; t = i % 24; if (i < 1152) { for (s = 2; s < 4; s++) { m[s] += $s / 1152; q[s] += $s * $s / 1152 } }
+    if (i >= 1152 && t > 0) e[t] += (($2 - a) ^ 2 + ($3 - b) ^ 2) / 2 / 12; a = $2; b = $3 }
+    END { for (t = 1; t < 24; t++) printf "%.9g\n", e[t] > "want"; for (s = 2; s < 4; s++) printf "%.9g,%.9g\n", m[s], sqrt(q[s] - m[s] ^ 2) > "scale" }'
+head -n 1 degrees/by_t.csv > head; echo t,model,persistence,gd,lsq,lsq_intercept | cmp head - >> wrong
+tail -n +2 degrees/by_t.csv | cut -d, -f3 > p; near p want 1e-6; tail -n +2 degrees/scale.csv > p; near p scale 1e-6
+check "own_data: monthly temperatures in degrees are predicted better than by persistence, without any setting"
+
+# In other units errors are in those: x -> 8 x + 4096 and the rest the same. Least squares with an intercept by normal equations, from what is known at t.
+tr ',;' '.,' < degrees.csv | awk -F, 'NR > 1 { print 8 * $3 + 4096 }' > units.csv; tr ',;' '.,' < degrees.csv | cut -d, -f3 > one.csv
+few='window=24 batch=16 key=4 heads=1 steps=20 every=10 dtype=f64'
+run 0 "$bin/own_data" file=one.csv $few out=one; ridge=$(sed -n 's/.*lsq_intercept ridge \([0-9.e+-]*\).*/\1/p' out)
+run 0 "$bin/own_data" file=units.csv $few out=units
+tail -n +2 one/by_t.csv | awk -F, '{ for (i = 2; i <= 6; i++) printf "%.6g\n", 1 }' > ones
+paste -d, one/by_t.csv units/by_t.csv | tail -n +2 | awk -F, '{ for (i = 2; i <= 6; i++) printf "%.9g\n", $(i + 6) / $i / 64 }' > p; near p ones 1e-5
+tail -n +2 one.csv | awk -v ridge="$ridge" '
+    BEGIN { ridge = exp(log(10) * (int(2 * log(ridge) / log(10) + 100.5) - 100) / 2) }           # half powers of ten: what was printed is rounded
+    NR <= 1152 { m += $1 / 1152; q += $1 * $1 / 1152 } { x[NR - 1] = $1 }
+    END { sd = sqrt(q - m * m)
+        for (w = 48; w < 60; w++) { kk = k1 = n = kv = v1 = 0
+            for (t = 1; t < 24; t++) { now = (x[24 * w + t - 1] - m) / sd
+                if (t > 1) { old = (x[24 * w + t - 2] - m) / sd; kk += old * old; k1 += old; n++; kv += old * now; v1 += now }
+                det = (kk + ridge) * (n + ridge) - k1 * k1; a = ((n + ridge) * kv - k1 * v1) / det; b = ((kk + ridge) * v1 - k1 * kv) / det
+                e[t] += (x[24 * w + t] - m - sd * (a * now + b)) ^ 2 / 2 / 12 } }
+        for (t = 1; t < 24; t++) printf "%.9g\n", e[t] }' > want
+tail -n +2 one/by_t.csv | cut -d, -f6 > p; near p want 1e-6
+run 0 "$bin/own_data" file=one.csv $few error=mean out=mean; tail -n +2 mean/by_t.csv | cut -d, -f2 > p; tail -n +2 one/by_t.csv | awk -F, '{ printf "%.9g\n", 2 * $2 }' > want; near p want 1e-7
+check "own_data: errors in the units of the file; least squares with an intercept are normal equations"
+
+# A resumed run has the scale of its checkpoint, whatever is held out now.
+run 0 "$bin/own_data" file=one.csv $few steps=10 out=half; cp -r half other
+run 0 "$bin/own_data" file=one.csv $few out=half resume=half/checkpoint.safetensors; same half/by_t.csv one/by_t.csv; same half/loss.csv one/loss.csv; same half/scale.csv one/scale.csv
+for text in 'mean,sd' 'mean,sd\n1,0' 'mean,sd\n1,2\n3,4' 'mean,sd\nnan,1' 'a,b\n1,2'; do
+    printf "$text\n" > other/scale.csv; run 1 "$bin/own_data" file=one.csv $few out=typo resume=other/checkpoint.safetensors; has err other/scale.csv
+done
+rm other/scale.csv; run 1 "$bin/own_data" file=one.csv $few out=typo resume=other/checkpoint.safetensors; has err 'other/scale.csv: No such file'
+[ ! -e typo ] || echo "a folder was made" >> wrong
+check "own_data: the scale of the columns stays with the checkpoint"
+
+echo "Own data: $passed passed, $failed failed"
+[ "$failed" = 0 ]
