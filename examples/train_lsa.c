@@ -1,9 +1,10 @@
 /* train_lsa: trains a transformer of attention layers only, of any depth and kind, on any task, and compares it by t with one step of
  * gradient descent and with least squares. The recipes of arXiv 2309.05858 are settings of its command line, for example
  *
- *   train_lsa layers=2 residual_clip=1.5 lr=3e-4 cosine_steps=20000 weight_decay=0.05 steps=2500 seed=42 out=DIR
- *   train_lsa tokens=raw kind=softmax layers=7 lr=8e-4 cosine_steps=30000 weight_decay=0.05 steps=10000 out=DIR
+ *   train_lsa layers=2 residual_clip=1.5 lr=3e-4 cosine_steps=20000 weight_decay=0.05 steps=2500 seed=42 out=DIR     (the notebook's)
+ *   train_lsa tokens=raw kind=softmax layers=7 out=DIR
  *
+ * Everything that is not said is as in the paper's recipe for such a model (SCIENCE section 4; `help` with the same keys shows it).
  * tokens=constructed (the default): layers of `kind` read and write the token's slots directly, and the prediction is the first slot; in
  * front of a single layer the first two slots are masked.
  * tokens=raw: dense embedding, one softmax layer with positions in its queries and keys, which binds neighbours, layers - 1 of `kind`, dense read-out. */
@@ -12,6 +13,26 @@
 #include <string.h>
 
 typedef struct shape { int64_t dim, token, layers, width; } shape;
+
+/* What SCIENCE section 4 has for a kind of layers, up to `most` of them. For constructed softmax layers it has nothing: rates and scale of the raw ones. */
+typedef struct recipe { int raw; const char *kind; int64_t most; const char *layer, *trainer, *steps; } recipe;
+
+static const recipe recipes[] = {
+    {0, "linear", 1, "heads=2 key=20 init_sd=2e-4 residual_clip=4", "batch=256 lr=1e-4 weight_decay=0.1", "5000"},
+    {0, "linear", 2, "heads=4 key=20 init_sd=2e-4 residual_clip=4", "batch=256 lr=1e-4 weight_decay=0.1", "5000"},
+    {0, "linear", 4, "heads=4 key=20 init_sd=2e-4 residual_clip=4", "batch=256 lr=1e-4 weight_decay=0.1", "10000"},
+    {0, "linear", 1000, "heads=4 key=20 init_sd=2e-4 residual_clip=4", "batch=256 lr=1e-4 weight_decay=0.1", "15000"},
+    {0, "mesa", 1000, "heads=4 key=20 init_sd=2e-4", "batch=256 lr=4e-4 weight_decay=0.1", "5000"},
+    {0, "softmax", 1000, "heads=4 key=20 init_sd=0.05 residual_clip=4", "batch=256 lr=8e-4 cosine_steps=30000 weight_decay=0.05", "5000"},
+    {1, "softmax", 1000, "heads=4 key=20 init_sd=0.05", "batch=256 lr=8e-4 cosine_steps=30000 weight_decay=0.05", "10000"},
+    {1, NULL, 1000, "heads=4 key=20 init_sd=0.05 residual_clip=1", "batch=256 lr=3e-4 cosine_steps=30000 weight_decay=0.05", "20000"}};
+
+static const recipe *recipe_of(int raw, const char *kind, int64_t layers)
+{
+    const recipe *r = recipes;
+    while (r->raw != raw || (r->kind && strcmp(r->kind, kind) != 0) || layers > r->most) r++;
+    return r;
+}
 
 static void add(mesaopt_ctx *ctx, mesaopt_model *model, const mesaopt_settings *block, int64_t count)
 {
@@ -40,8 +61,8 @@ int main(int argc, char **argv)
 {
     own_key own[] = {{"kind", "linear", "attention of the layers: linear, softmax or mesa"},
                      {"layers", "1", "attention layers; of raw tokens the first is softmax with positions"},
-                     {"width", "40", "tokens=raw: width of the embedding, a dense layer in front; another reads out"},
-                     TRAINING_KEYS("5000", "train_lsa.out"), TEST_KEYS,
+                     {"width", "", "tokens=raw: width of the embedding, a dense layer in front; another reads out; empty: 40"},
+                     TRAINING_KEYS("", "train_lsa.out"), TEST_KEYS,
                      {NULL, NULL, NULL}};
     training t = {0};
     shape s;
@@ -50,15 +71,19 @@ int main(int argc, char **argv)
     args_hide(" inputs outputs first ");
     t.ctx = args_ctx();
     mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, ""), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "");
     char tokens[32];
     mesaopt_settings_get_text(task, "tokens", tokens, sizeof tokens);
     const int raw = strcmp(tokens, "raw") == 0, constructed = strcmp(tokens, "constructed") == 0;
     const int32_t kind = args_block_scope("kind");
-    mesaopt_settings *block = args_settings(kind, "");
-    mesaopt_settings *first = raw ? args_settings(MESAOPT_SCOPE_SOFTMAX, "pe=qk") : NULL;
-    mesaopt_settings *dense = raw ? args_settings(MESAOPT_SCOPE_DENSE, "") : NULL;
     s.layers = args_int("layers", 1, 1000);
+    const recipe *r = recipe_of(raw, args_text("kind"), s.layers);
+    if (!*args_text("steps")) args_default("steps", r->steps);
+    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, r->trainer);
+    mesaopt_settings *block = args_settings(kind, r->layer);
+    mesaopt_settings *first = raw ? args_settings_of("first layer", MESAOPT_SCOPE_SOFTMAX, "heads=4 key=20 init_sd=0.05 pe=qk") : NULL;
+    mesaopt_settings *dense = raw ? args_settings(MESAOPT_SCOPE_DENSE, "init_sd=0.05") : NULL;
+    if (!raw && *args_text("width")) args_refuse("width", "none: only tokens=raw have an embedding, others are as wide as their slots");
+    if (!*args_text("width")) args_default("width", "40");
     s.width = args_int("width", 1, 1 << 20);
     args_end();
     const int binder = raw && kind != MESAOPT_SCOPE_SOFTMAX;           /* a softmax layer in front of the kind that was asked for */

@@ -51,11 +51,23 @@ fi
 run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=3 width=8 heads=2 key=4 $tiny steps=3 dtype=f64 out=raw
 has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); 2 x softmax(heads=2,key=4); dense(outputs=3)'
 run 0 "$bin/train_lsa" tokens=raw kind=mesa layers=2 gates=sigmoid width=8 heads=2 key=4 $tiny steps=3 out=raw
-has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,gates=sigmoid); dense(outputs=3)'; has out 'softmax, then mesa attention, layers: 2;'
+has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,init_sd=0.05,residual_clip=1,gates=sigmoid); dense(outputs=3)'; has out 'softmax, then mesa attention, layers: 2;'
 run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=1 $tiny steps=1 out=raw; has out 'softmax attention, layers: 1;'
 for kind in mesa linear; do run 2 "$bin/train_lsa" tokens=raw kind=$kind $tiny out=typo; has err "layers: '1', expected at least 2 with tokens=raw"; done
 run 2 "$bin/train_lsa" tokens=raw $tiny out=typo; has err "layers: '1', expected at least 2"
 [ ! -e typo ] || echo "a folder was made" >> wrong
+# The recipes of SCIENCE section 4, as help shows them.
+recipe() { # recipe KEYS SETTING...: with these keys each of the settings stands in help
+    run 0 "$bin/train_lsa" help $1; shift; for setting in "$@"; do grep -qE -- "[ (]$setting([ )]|\$)" out || echo "no $setting in help $setting" >> wrong; done
+}
+recipe '' heads=2 key=20 init_sd=0.0002 residual_clip=4 lr=0.0001 batch=256 weight_decay=0.1 cosine_steps=0 clip_value=1 5000
+recipe 'layers=4' heads=4 key=20 init_sd=0.0002 residual_clip=4 lr=0.0001 weight_decay=0.1 cosine_steps=0 10000
+recipe 'layers=6' heads=4 lr=0.0001 15000
+recipe 'kind=mesa' heads=4 init_sd=0.0002 residual_clip=0 lr=0.0004 weight_decay=0.1 cosine_steps=0 5000
+recipe 'tokens=raw kind=softmax layers=7' heads=4 key=20 init_sd=0.05 residual_clip=0 lr=0.0008 warmup=1000 cosine_steps=30000 weight_decay=0.05 10000
+recipe 'tokens=raw kind=mesa layers=2' heads=4 init_sd=0.05 residual_clip=1 lr=0.0003 cosine_steps=30000 weight_decay=0.05 20000
+! grep -q init_sd=0.0002 out || cat out >> wrong
+run 2 "$bin/train_lsa" width=40 out=typo; has err 'only tokens=raw have an embedding'; run 2 "$bin/train_lsa" tokens=slots width=8 out=typo; has err width:
 run 0 "$bin/train_lsa" help tokens=raw kind=mesa; has out 'of raw tokens the first is softmax'
 check "train_lsa on raw tokens: embedding, a softmax layer with positions, then the kind asked for, read-out; too few layers for it are refused"
 
