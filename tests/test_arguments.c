@@ -131,7 +131,7 @@ START_TEST(tensor_rows)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_view_dense(NULL, MESAOPT_F64, 2, shape, &f->out.view));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_create(NULL, MESAOPT_F32, 2, shape, &f->out.tensor));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_create((mesaopt_ctx *)f->tensor, MESAOPT_F32, 2, shape, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: a tensor, expected a live ctx", mesaopt_tensor_create((mesaopt_ctx *)f->tensor, MESAOPT_F32, 2, shape, &f->out.tensor));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, shape, NULL));
     BAD(MESAOPT_E_DTYPE, "dtype: 0, expected", mesaopt_tensor_create(f->ctx, 0, 2, shape, &f->out.tensor));
     BAD(MESAOPT_E_DTYPE, "dtype: 7, expected", mesaopt_tensor_create(f->ctx, 7, 2, shape, &f->out.tensor));
@@ -159,7 +159,7 @@ START_TEST(tensor_rows)
     BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_tensor_wrap(f->ctx, &f->x, release, user, &f->out.tensor)));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_view(NULL, &f->out.view));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_view((mesaopt_tensor *)f->ctx, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, "tensor: a ctx, expected a live tensor", mesaopt_tensor_view((mesaopt_tensor *)f->ctx, &f->out.view));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_tensor_view(f->tensor, NULL));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_copy(NULL, &f->x, &f->to));
@@ -225,7 +225,7 @@ static void predict_rows(mesaopt_baseline *b)
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 3, 3}, &to);
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 2, 3}, &brief);
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_predict(NULL, &x, &to));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_predict((mesaopt_baseline *)f->tensor, &x, &to));
+    BAD(MESAOPT_E_ARGUMENT, "baseline: a tensor, expected a live baseline", mesaopt_baseline_predict((mesaopt_baseline *)f->tensor, &x, &to));
     BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_baseline_predict(b, NULL, &to));
     BAD(MESAOPT_E_SHAPE, "sequences: shape [8,3], expected [*,*,*]", mesaopt_baseline_predict(b, &flat, &to));
     BAD(MESAOPT_E_SHAPE, "sequences: shape [2,0,3], expected [B,T+1,n] with T >= 0", mesaopt_baseline_predict(b, &none, &to));
@@ -248,10 +248,10 @@ static void evaluate_rows(mesaopt_baseline *b, mesaopt_task *task, mesaopt_task 
     double *loss = &f->out.number;
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){50}, &by_t);
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){49}, &brief);
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_evaluate(NULL, task, 1, 0, 1, &by_t, loss));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_evaluate((mesaopt_baseline *)task, task, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "baseline: NULL, expected a live baseline", mesaopt_baseline_evaluate(NULL, task, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "baseline: a task, expected a live baseline", mesaopt_baseline_evaluate((mesaopt_baseline *)task, task, 1, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_evaluate(b, NULL, 1, 0, 1, &by_t, loss));
-    BAD(MESAOPT_E_ARGUMENT, "task: another object, expected a live task", mesaopt_baseline_evaluate(b, (mesaopt_task *)b, 1, 0, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: a baseline, expected a live task", mesaopt_baseline_evaluate(b, (mesaopt_task *)b, 1, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context, expected", mesaopt_baseline_evaluate(b, foreign, 1, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "stream: 3, expected", mesaopt_baseline_evaluate(b, task, 3, 0, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "stream: -1, expected", mesaopt_baseline_evaluate(b, task, -1, 0, 1, &by_t, loss));
@@ -265,7 +265,7 @@ static void evaluate_rows(mesaopt_baseline *b, mesaopt_task *task, mesaopt_task 
     BAD(MESAOPT_E_ARGUMENT, "loss: NULL", mesaopt_baseline_evaluate(b, task, 1, 0, 1, &by_t, NULL));
     for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "evaluate: no memory", (refuse(n), mesaopt_baseline_evaluate(b, task, 1, 0, 1, &by_t, loss)));
 
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_search(NULL, task, 1, loss));
+    BAD(MESAOPT_E_ARGUMENT, "baseline: NULL, expected a live baseline", mesaopt_baseline_search(NULL, task, 1, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_search(b, NULL, 1, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context, expected", mesaopt_baseline_search(b, foreign, 1, loss));
     BAD(MESAOPT_E_ARGUMENT, "count: 0, expected", mesaopt_baseline_search(b, task, 0, loss));
@@ -303,12 +303,12 @@ static void precondition_rows(mesaopt_task *task, mesaopt_task *foreign)
     BAD(MESAOPT_E_STATE, "baseline: gd, expected richardson or chebyshev", mesaopt_baseline_coefficients(gd, &f->out.view));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_baseline_coefficients(chebyshev, NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_updates(NULL));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_updates((mesaopt_baseline *)task));
+    BAD(MESAOPT_E_ARGUMENT, "baseline: a task, expected a live baseline", mesaopt_baseline_updates((mesaopt_baseline *)task));
 
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_train(NULL, task, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "baseline: NULL, expected a live baseline", mesaopt_baseline_train(NULL, task, 1, NULL, NULL));
     BAD(MESAOPT_E_STATE, "baseline: kernel, expected richardson or chebyshev", mesaopt_baseline_train(kernel, task, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_baseline_train(chebyshev, NULL, 1, NULL, NULL));
-    BAD(MESAOPT_E_ARGUMENT, "task: another object, expected a live task", mesaopt_baseline_train(chebyshev, (mesaopt_task *)gd, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "task: a baseline, expected a live task", mesaopt_baseline_train(chebyshev, (mesaopt_task *)gd, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context, expected", mesaopt_baseline_train(chebyshev, foreign, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "updates: -1, expected 0 to", mesaopt_baseline_train(chebyshev, task, -1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "updates: 9223372036854775807, expected 0 to", mesaopt_baseline_train(chebyshev, task, INT64_MAX, NULL, NULL));
@@ -328,7 +328,7 @@ START_TEST(baseline_rows)
     ck_assert_int_eq(mesaopt_task_create(elsewhere, NULL, &foreign), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_create(f->ctx, NULL, &b), MESAOPT_OK);
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_create(NULL, NULL, &f->out.baseline));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_create((mesaopt_ctx *)f->tensor, NULL, &f->out.baseline));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: a tensor, expected a live ctx", mesaopt_baseline_create((mesaopt_ctx *)f->tensor, NULL, &f->out.baseline));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_baseline_create(f->ctx, NULL, NULL));
     BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_baseline_create(f->ctx, f->trainer_settings, &f->out.baseline));
     BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
@@ -381,14 +381,14 @@ static void trainer_create_rows(const trained *t, const trained *foreign)
     const trained empty = trained_of(f->ctx, ""), narrow = trained_of(f->ctx, "dense(outputs=9)");
     mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_TRAINER);
     mesaopt_trainer **out = &f->out.trainer;
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_create(NULL, NULL, t->model, t->task, out));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_create((mesaopt_ctx *)t->model, NULL, t->model, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: NULL, expected a live ctx", mesaopt_trainer_create(NULL, NULL, t->model, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: a model, expected a live ctx", mesaopt_trainer_create((mesaopt_ctx *)t->model, NULL, t->model, t->task, out));
     BAD(MESAOPT_E_SETTING, "settings: settings of scope ctx, expected scope trainer", mesaopt_trainer_create(f->ctx, f->ctx_settings, t->model, t->task, out));
     BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected a live model", mesaopt_trainer_create(f->ctx, NULL, NULL, t->task, out));
-    BAD(MESAOPT_E_ARGUMENT, "model: another object", mesaopt_trainer_create(f->ctx, NULL, (mesaopt_model *)t->task, t->task, out));
+    BAD(MESAOPT_E_ARGUMENT, "model: a task, expected a live model", mesaopt_trainer_create(f->ctx, NULL, (mesaopt_model *)t->task, t->task, out));
     BAD(MESAOPT_E_ARGUMENT, "model: of another context", mesaopt_trainer_create(f->ctx, NULL, foreign->model, t->task, out));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL, expected a live task", mesaopt_trainer_create(f->ctx, NULL, t->model, NULL, out));
-    BAD(MESAOPT_E_ARGUMENT, "task: another object", mesaopt_trainer_create(f->ctx, NULL, t->model, (mesaopt_task *)t->model, out));
+    BAD(MESAOPT_E_ARGUMENT, "task: a model, expected a live task", mesaopt_trainer_create(f->ctx, NULL, t->model, (mesaopt_task *)t->model, out));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_trainer_create(f->ctx, NULL, t->model, foreign->task, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_trainer_create(f->ctx, NULL, t->model, t->task, NULL));
     BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_trainer_create(f->ctx, NULL, empty.model, t->task, out));
@@ -410,19 +410,19 @@ static void trainer_use_rows(const trained *t)
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){50}, &by_t);
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){49}, &brief);
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_step(NULL, loss));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_step(wrong, loss));
+    BAD(MESAOPT_E_ARGUMENT, "trainer: a model, expected a live trainer", mesaopt_trainer_step(wrong, loss));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_run(NULL, 1, NULL, NULL));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_run(wrong, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "trainer: a model, expected a live trainer", mesaopt_trainer_run(wrong, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "steps: -1, expected 0 to", mesaopt_trainer_run(r, -1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "steps: 9223372036854775807, expected 0 to", mesaopt_trainer_run(r, INT64_MAX, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_evaluate(NULL, 1, &by_t, loss));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_evaluate(wrong, 1, &by_t, loss));
+    BAD(MESAOPT_E_ARGUMENT, "trainer: a model, expected a live trainer", mesaopt_trainer_evaluate(wrong, 1, &by_t, loss));
     BAD(MESAOPT_E_ARGUMENT, "count: -1, expected", mesaopt_trainer_evaluate(r, -1, &by_t, loss));
     BAD(MESAOPT_E_SHAPE, "by_t: shape [49], expected [50]", mesaopt_trainer_evaluate(r, 1, &brief, loss));
     BAD(MESAOPT_E_DTYPE, "by_t: dtype", mesaopt_trainer_evaluate(r, 1, VIEW(with_dtype(by_t, MESAOPT_F32)), loss));
     BAD(MESAOPT_E_ARGUMENT, "loss: NULL", mesaopt_trainer_evaluate(r, 1, &by_t, NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_steps(NULL));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_steps(wrong));
+    BAD(MESAOPT_E_ARGUMENT, "trainer: a model, expected a live trainer", mesaopt_trainer_steps(wrong));
     BAD(MESAOPT_OK, NULL, mesaopt_trainer_free(NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_free(wrong));
 }
@@ -443,7 +443,7 @@ static void file_rows(const trained *t)
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_trainer_load(r, nowhere));
     BAD(MESAOPT_E_IO, "/tmp: not a regular file", mesaopt_trainer_load(r, folder));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_save(NULL, nowhere));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_save((mesaopt_model *)r, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, "model: a trainer, expected a live model", mesaopt_model_save((mesaopt_model *)r, nowhere));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_save(m, NULL));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: ", mesaopt_model_save(m, nowhere));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_set_note(NULL, "a", "b"));
@@ -459,12 +459,12 @@ static void file_rows(const trained *t)
     BAD(MESAOPT_E_ARGUMENT, NULL, (mesaopt_status)mesaopt_file_note(NULL, nowhere, "a", NULL, 0));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", (mesaopt_status)mesaopt_file_note(f->ctx, nowhere, "a", NULL, 0));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_load(NULL, nowhere));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_load((mesaopt_model *)r, nowhere));
+    BAD(MESAOPT_E_ARGUMENT, "model: a trainer, expected a live model", mesaopt_model_load((mesaopt_model *)r, nowhere));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_load(m, NULL));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_model_load(m, nowhere));
     BAD(MESAOPT_E_IO, "/dev/null: not a regular file", mesaopt_model_load(m, device));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_open(NULL, nowhere, &f->out.model));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_open((mesaopt_ctx *)m, nowhere, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: a model, expected a live ctx", mesaopt_model_open((mesaopt_ctx *)m, nowhere, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_open(f->ctx, NULL, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_open(f->ctx, nowhere, NULL));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_model_open(f->ctx, nowhere, &f->out.model));

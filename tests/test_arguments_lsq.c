@@ -28,7 +28,7 @@ static void lsq_plan_rows(void)
     mesaopt_lsq **out = &f->out.lsq;
     mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_LSQ);
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_lsq_plan(NULL, NULL, 2, 2, out));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_lsq_plan((mesaopt_ctx *)f->tensor, NULL, 2, 2, out));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: a tensor, expected a live ctx", mesaopt_lsq_plan((mesaopt_ctx *)f->tensor, NULL, 2, 2, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_lsq_plan(f->ctx, NULL, 2, 2, NULL));
     BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_lsq_plan(f->ctx, f->trainer_settings, 2, 2, out));
     BAD(MESAOPT_E_ARGUMENT, "d_key: 0, expected 1 to 65536", mesaopt_lsq_plan(f->ctx, NULL, 0, 2, out));
@@ -173,7 +173,7 @@ static void rls_row_rows(mesaopt_rls *r)
     const mesaopt_view k = at(f->in, 3, 3, 1, 2, 0), v = at(f->in + 8, 3, 3, 1, 2, 0), q = at(f->in + 16, 3, 3, 1, 2, 0), out = at(f->out.block, 3, 3, 1, 2, 0);
     const mesaopt_view bad = at(bad_number, 3, 3, 1, 2, 0), half = at(halves, 2, 3, 1, 0, 0), two = at(halves, 2, 2, 1, 0, 0);
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_update(NULL, &k, &v, NULL, NULL));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_update((mesaopt_rls *)f->tensor, &k, &v, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "rls: a tensor, expected a live rls", mesaopt_rls_update((mesaopt_rls *)f->tensor, &k, &v, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "k: NULL", mesaopt_rls_update(r, NULL, &v, NULL, NULL));
     BAD(MESAOPT_E_SHAPE, "v: shape [2,1,2], expected [3,1,2]", mesaopt_rls_update(r, &k, VIEW(with_extent(v, 0, 2)), NULL, NULL));
     BAD(MESAOPT_E_NONFINITE, "k: not finite at [0,0,1], expected finite", mesaopt_rls_update(r, &bad, &v, NULL, NULL));
@@ -206,7 +206,7 @@ static void rls_state_rows(mesaopt_rls *r, mesaopt_lsq *l)
     const int32_t both[] = {MESAOPT_RLS_KEY_STATE, MESAOPT_RLS_VALUE_STATE}, rows = MESAOPT_RLS_ROWS, none = 9;
     ck_assert_int_eq(mesaopt_rls_create(windowed, 1, NULL, &other), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_rls_create(l, 1, &ridge, &two), MESAOPT_OK);
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_merge(NULL, r));
+    BAD(MESAOPT_E_ARGUMENT, "rls: NULL, expected a live rls", mesaopt_rls_merge(NULL, r));
     BAD(MESAOPT_E_ARGUMENT, "from: NULL", mesaopt_rls_merge(r, NULL));
     BAD(MESAOPT_E_ARGUMENT, "from: the same handle", mesaopt_rls_merge(r, r));
     BAD(MESAOPT_E_ARGUMENT, "from: 1 streams of d_key 2, d_val 2, window 5, gamma 1, expected 1 of 2, 2, 0, 1", mesaopt_rls_merge(r, other));

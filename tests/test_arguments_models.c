@@ -46,11 +46,11 @@ static void task_create_rows(mesaopt_tensor *foreign)
     mesaopt_tensor_view(spoilt, &v);
     ((double *)v.data)[17] = NAN;
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_create(NULL, NULL, out));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_create((mesaopt_ctx *)f->tensor, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: a tensor, expected a live ctx", mesaopt_task_create((mesaopt_ctx *)f->tensor, NULL, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_create(f->ctx, NULL, NULL));
     BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_task_create(f->ctx, f->trainer_settings, out));
     BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_task_create(f->ctx, NULL, out)));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_from_tensor(NULL, NULL, spoilt, out));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: NULL, expected a live ctx", mesaopt_task_from_tensor(NULL, NULL, spoilt, out));
     BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_task_from_tensor(f->ctx, NULL, NULL, out));
     BAD(MESAOPT_E_ARGUMENT, "sequences: of another context", mesaopt_task_from_tensor(f->ctx, NULL, foreign, out));
     BAD(MESAOPT_E_SHAPE, "sequences: ", mesaopt_task_from_tensor(f->ctx, NULL, f->tensor, out));
@@ -185,7 +185,7 @@ static void model_build_rows(mesaopt_model *m)
     BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_model_create(f->ctx, f->trainer_settings, &f->out.model));
     BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_model_create(f->ctx, NULL, &f->out.model)));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_add(NULL, s));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_add((mesaopt_model *)f->tensor, s));
+    BAD(MESAOPT_E_ARGUMENT, "model: a tensor, expected a live model", mesaopt_model_add((mesaopt_model *)f->tensor, s));
     BAD(MESAOPT_E_ARGUMENT, "settings: NULL", mesaopt_model_add(m, NULL));
     BAD(MESAOPT_E_SETTING, "settings: for trainer, expected a block's", mesaopt_model_add(m, f->trainer_settings));
     for (int n = 1; n < 5; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_model_add(m, s)));
@@ -277,9 +277,9 @@ static void model_evaluate_rows(mesaopt_model *m)
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 4, 2}, &out);
     BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_model_forward(none, &x, &out));
     BAD(MESAOPT_E_STATE, "model: the last block has 1", mesaopt_model_forward(narrow, &x, &out));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_evaluate(NULL, wide, 1, 0, 1, NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected a live model", mesaopt_model_evaluate(NULL, wide, 1, 0, 1, NULL, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_model_evaluate(m, NULL, 1, 0, 1, NULL, loss));
-    BAD(MESAOPT_E_ARGUMENT, "task: another object", mesaopt_model_evaluate(m, (mesaopt_task *)m, 1, 0, 1, NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, "task: a model, expected a live task", mesaopt_model_evaluate(m, (mesaopt_task *)m, 1, 0, 1, NULL, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_model_evaluate(m, foreign, 1, 0, 1, NULL, loss));
     BAD(MESAOPT_E_SHAPE, "task: tokens of width 40", mesaopt_model_evaluate(m, wide, 1, 0, 1, NULL, loss));
     BAD(MESAOPT_E_SHAPE, "task: tokens of width 2", mesaopt_model_evaluate(m, task, 1, 0, 1, &by_t, loss));

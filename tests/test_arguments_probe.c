@@ -97,7 +97,7 @@ START_TEST(plan_rows)
     mesaopt_probe **out = &f->out.probe;
     static const int64_t none[] = {3, 0}, wide[] = {65537, 1};
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_plan(NULL, NULL, 2, features, 2, 2, out));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_plan((mesaopt_ctx *)g.p, NULL, 2, features, 2, 2, out));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: a probe, expected a live ctx", mesaopt_probe_plan((mesaopt_ctx *)g.p, NULL, 2, features, 2, 2, out));
     BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer, expected scope probe", mesaopt_probe_plan(c, f->trainer_settings, 2, features, 2, 2, out));
     BAD(MESAOPT_E_ARGUMENT, "layers: 0, expected 1 to", mesaopt_probe_plan(c, NULL, 0, features, 2, 2, out));
     BAD(MESAOPT_E_ARGUMENT, "layers: -3, expected 1 to", mesaopt_probe_plan(c, NULL, -3, features, 2, 2, out));
@@ -125,7 +125,7 @@ START_TEST(plan_rows)
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_probe_plan_file(c, NULL, nowhere, "h*", "y", out, &f->out.whole));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_shape(NULL, &f->out.whole, NULL, NULL));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_shape((mesaopt_probe *)g.task, &f->out.whole, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "probe: a task, expected a live probe", mesaopt_probe_shape((mesaopt_probe *)g.task, &f->out.whole, NULL, NULL));
     BAD(MESAOPT_OK, NULL, mesaopt_probe_shape(g.p, NULL, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_features(NULL, 0, &f->out.whole));
     BAD(MESAOPT_E_ARGUMENT, "layer: 2, expected 0 to 1", mesaopt_probe_features(g.p, 2, &f->out.whole));
@@ -142,7 +142,7 @@ START_TEST(feed_rows)
     mesaopt_probe *p = g.p;
     const mesaopt_view *h = g.h, *y = &g.y, *w = &g.w;
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_feed(NULL, 0, h, y, w));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_feed((mesaopt_probe *)g.task, 0, h, y, w));
+    BAD(MESAOPT_E_ARGUMENT, "probe: a task, expected a live probe", mesaopt_probe_feed((mesaopt_probe *)g.task, 0, h, y, w));
     BAD(MESAOPT_E_ARGUMENT, "set: 2, expected 0 (train) or 1 (test)", mesaopt_probe_feed(p, 2, h, y, w));
     BAD(MESAOPT_E_ARGUMENT, "set: -1, expected", mesaopt_probe_feed(p, -1, h, y, w));
     BAD(MESAOPT_E_ARGUMENT, "activations: NULL", mesaopt_probe_feed(p, 0, NULL, y, w));
@@ -185,14 +185,14 @@ START_TEST(source_rows)
     mesaopt_model *m = g.model, *narrow = model_of(f->ctx, "dense(outputs=4)");
     mesaopt_task *t = g.task, *longer = task_of(f->ctx, 3, 5), *wider = task_of(f->ctx, 4, 2);
     static const int64_t beyond[] = {-1, 1}, whole[] = {-1, 0};
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_feed_model(NULL, 0, m, NULL, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "probe: NULL, expected a live probe", mesaopt_probe_feed_model(NULL, 0, m, NULL, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "set: 5, expected", mesaopt_probe_feed_model(p, 5, m, NULL, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected", mesaopt_probe_feed_model(p, 0, NULL, NULL, t, 1, 0, 4));
-    BAD(MESAOPT_E_ARGUMENT, "model: another object, expected", mesaopt_probe_feed_model(p, 0, (mesaopt_model *)t, NULL, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "model: a task, expected", mesaopt_probe_feed_model(p, 0, (mesaopt_model *)t, NULL, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "model: of another context", mesaopt_probe_feed_model(p, 0, g.foreign_model, NULL, t, 1, 0, 4));
     BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_probe_feed_model(p, 0, g.empty, NULL, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_probe_feed_model(p, 0, m, NULL, NULL, 1, 0, 4));
-    BAD(MESAOPT_E_ARGUMENT, "task: another object", mesaopt_probe_feed_model(p, 0, m, NULL, (mesaopt_task *)m, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "task: a model, expected a live task", mesaopt_probe_feed_model(p, 0, m, NULL, (mesaopt_task *)m, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_probe_feed_model(p, 0, m, NULL, g.foreign_task, 1, 0, 4));
     BAD(MESAOPT_E_SHAPE, "task: tokens of width 4 and targets of 4, expected 3 and 3", mesaopt_probe_feed_model(p, 0, m, NULL, wider, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "blocks: 1, expected -1 to 0", mesaopt_probe_feed_model(p, 0, m, beyond, t, 1, 0, 4));
@@ -211,10 +211,10 @@ START_TEST(source_rows)
     BAD(MESAOPT_E_ARGUMENT, "blocks: NULL, expected a list", mesaopt_probe_feed_model(three, 0, m, NULL, t, 1, 0, 4));
     ck_assert_int_eq(mesaopt_probe_free(three), MESAOPT_OK);
 
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_feed_control(NULL, 0, g.gd, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "probe: NULL, expected a live probe", mesaopt_probe_feed_control(NULL, 0, g.gd, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "set: -1, expected", mesaopt_probe_feed_control(p, -1, g.gd, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "conditioner: NULL, expected", mesaopt_probe_feed_control(p, 0, NULL, t, 1, 0, 4));
-    BAD(MESAOPT_E_ARGUMENT, "conditioner: another object", mesaopt_probe_feed_control(p, 0, (mesaopt_baseline *)t, t, 1, 0, 4));
+    BAD(MESAOPT_E_ARGUMENT, "conditioner: a task, expected a live baseline", mesaopt_probe_feed_control(p, 0, (mesaopt_baseline *)t, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "conditioner: of another context", mesaopt_probe_feed_control(p, 0, g.foreign, t, 1, 0, 4));
     BAD(MESAOPT_E_STATE, "conditioner: kernel, expected", mesaopt_probe_feed_control(p, 0, g.kernel, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_probe_feed_control(p, 0, g.gd, NULL, 1, 0, 4));
@@ -226,9 +226,9 @@ START_TEST(source_rows)
     BAD(MESAOPT_E_MEMORY, "feed: no memory", (refuse(1), mesaopt_probe_feed_control(three, 0, g.gd, t, 1, 0, 4)));
     ck_assert_int_eq(mesaopt_probe_free(three), MESAOPT_OK);
 
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_set_targets(NULL, g.gd, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "probe: NULL, expected a live probe", mesaopt_probe_set_targets(NULL, g.gd, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "conditioner, fill: both", mesaopt_probe_set_targets(p, g.gd, fill, NULL));
-    BAD(MESAOPT_E_ARGUMENT, "conditioner: another object", mesaopt_probe_set_targets(p, (mesaopt_baseline *)t, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "conditioner: a task, expected a live baseline", mesaopt_probe_set_targets(p, (mesaopt_baseline *)t, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "conditioner: of another context", mesaopt_probe_set_targets(p, g.foreign, NULL, NULL));
     BAD(MESAOPT_E_STATE, "conditioner: kernel, expected", mesaopt_probe_set_targets(p, g.kernel, NULL, NULL));
 

@@ -21,13 +21,13 @@ static void extraction_rows(mesaopt_model *m)
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 2, (int64_t[]){4, 6}, &brief);
     ck_assert_int_eq(mesaopt_revalg_extract(m, &r), MESAOPT_OK);
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_extract(NULL, &f->out.revalg));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_extract((mesaopt_model *)r, &f->out.revalg));
+    BAD(MESAOPT_E_ARGUMENT, "model: a revalg, expected a live model", mesaopt_revalg_extract((mesaopt_model *)r, &f->out.revalg));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_revalg_extract(m, NULL));
     BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_revalg_extract(empty, &f->out.revalg));
     for (int n = 1; n <= 4; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_revalg_extract(m, &f->out.revalg)));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_scalars(NULL, 0, 0, v));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_scalars((mesaopt_revalg *)m, 0, 0, v));
+    BAD(MESAOPT_E_ARGUMENT, "revalg: a model, expected a live revalg", mesaopt_revalg_scalars((mesaopt_revalg *)m, 0, 0, v));
     BAD(MESAOPT_E_ARGUMENT, "block: -1, expected 0 to 2", mesaopt_revalg_scalars(r, -1, 0, v));
     BAD(MESAOPT_E_ARGUMENT, "block: 3, expected 0 to 2", mesaopt_revalg_scalars(r, 3, 0, v));
     BAD(MESAOPT_E_ARGUMENT, "product: 2, expected 0 or 1 for a linear block", mesaopt_revalg_scalars(r, 0, MESAOPT_REVALG_WEIGHT, v));
@@ -68,19 +68,19 @@ static void average_rows(mesaopt_model *m, mesaopt_model *foreign)
     mesaopt_task *task;
     mesaopt_trainer *trainer;
     ck_assert_int_eq(mesaopt_revalg_average(m, m, &average), MESAOPT_OK);
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_average(NULL, m, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected a live model", mesaopt_revalg_average(NULL, m, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "b: NULL", mesaopt_revalg_average(m, NULL, &f->out.model));
-    BAD(MESAOPT_E_ARGUMENT, "model: another object", mesaopt_revalg_average(m, (mesaopt_model *)f->tensor, &f->out.model));
-    BAD(MESAOPT_E_ARGUMENT, "model: of another context", mesaopt_revalg_average(m, foreign, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "b: a tensor, expected a live model", mesaopt_revalg_average(m, (mesaopt_model *)f->tensor, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "b: of another context", mesaopt_revalg_average(m, foreign, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_revalg_average(m, m, NULL));
     BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_revalg_average(empty, empty, &f->out.model));
     BAD(MESAOPT_E_UNSUPPORTED, "b: 0 blocks", mesaopt_revalg_average(m, empty, &f->out.model));
     for (int n = 1; n <= 4; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_revalg_average(m, m, &f->out.model)));
 
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_average_update(NULL, m, m));
+    BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected a live model", mesaopt_revalg_average_update(NULL, m, m));
     BAD(MESAOPT_E_ARGUMENT, "a: NULL", mesaopt_revalg_average_update(average, NULL, m));
     BAD(MESAOPT_E_ARGUMENT, "b: NULL", mesaopt_revalg_average_update(average, m, NULL));
-    BAD(MESAOPT_E_ARGUMENT, "model: of another context", mesaopt_revalg_average_update(average, m, foreign));
+    BAD(MESAOPT_E_ARGUMENT, "b: of another context", mesaopt_revalg_average_update(average, m, foreign));
     BAD(MESAOPT_E_STATE, "average: a or b itself", mesaopt_revalg_average_update(m, m, average));
     BAD(MESAOPT_E_STATE, "average: no average of models like a and b", mesaopt_revalg_average_update(m, average, average));
     ck_assert_int_eq(mesaopt_task_create(f->ctx, NULL, &task), MESAOPT_OK);
@@ -118,10 +118,10 @@ static void proposition_rows(mesaopt_ctx *elsewhere)
     ck_assert_int_eq(mesaopt_baseline_create(elsewhere, b, &foreign), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(b, "newest_pair", "0"), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_create(f->ctx, b, &newest_off), MESAOPT_OK);
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_proposition2(NULL, NULL, neumann, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "ctx: NULL, expected a live ctx", mesaopt_revalg_proposition2(NULL, NULL, neumann, &f->out.model));
     BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer", mesaopt_revalg_proposition2(f->ctx, f->trainer_settings, neumann, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "baseline: NULL", mesaopt_revalg_proposition2(f->ctx, NULL, NULL, &f->out.model));
-    BAD(MESAOPT_E_ARGUMENT, "baseline: another object", mesaopt_revalg_proposition2(f->ctx, NULL, (mesaopt_baseline *)f->tensor, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "baseline: a tensor, expected a live baseline", mesaopt_revalg_proposition2(f->ctx, NULL, (mesaopt_baseline *)f->tensor, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "baseline: of another context", mesaopt_revalg_proposition2(f->ctx, NULL, foreign, &f->out.model));
     BAD(MESAOPT_E_UNSUPPORTED, "baseline: newest_pair 0, expected 1", mesaopt_revalg_proposition2(f->ctx, NULL, newest_off, &f->out.model));
     BAD(MESAOPT_E_SHAPE, "settings: inputs 9, expected 12 or 18, 4 or 6 times the 3 outputs", mesaopt_revalg_proposition2(f->ctx, s, neumann, &f->out.model));

@@ -60,7 +60,7 @@ typedef struct watch { mesaopt_rls *rls; atomic_int seen, stop; } watch;
 static void *watch_use(void *data)
 {
     watch *w = data;
-    while (!atomic_load(&w->seen) && !atomic_load(&w->stop)) atomic_store(&w->seen, atomic_load(&w->rls->head.in_use) > 0);
+    while (!atomic_load(&w->seen) && !atomic_load(&w->stop)) atomic_store(&w->seen, atomic_load(&w->rls->head.refs) > 1);
     return NULL;
 }
 

@@ -126,11 +126,12 @@ START_TEST(blocks_added_between_passes)
 {
     mesaopt_ctx *ctx = context_from("");
     mesaopt_model *whole = model_from(ctx, sizes, "softmax(heads=1,key=3,pe=qk); softmax(heads=1,key=5,pe=qk)"), *grown = model_from(ctx, sizes, "softmax(heads=1,key=3,pe=qk)");
-    mesaopt_task *task = task_from(ctx, tokens);
+    mesaopt_task *task = task_from(ctx, tokens), *longer = task_from(ctx, "tokens=constructed length=200");
+    evaluated(grown, longer);                          /* so that there is memory enough for two */
     evaluated(grown, task);
     ck_assert_int_eq(mesaopt_model_add_text(grown, "softmax(heads=1,key=5,pe=qk)"), MESAOPT_OK);
     ck_assert(evaluated(grown, task) == evaluated(whole, task));
-    mesaopt_task_free(task), mesaopt_model_free(whole), mesaopt_model_free(grown), mesaopt_ctx_free(ctx);
+    mesaopt_task_free(task), mesaopt_task_free(longer), mesaopt_model_free(whole), mesaopt_model_free(grown), mesaopt_ctx_free(ctx);
 }
 END_TEST
 

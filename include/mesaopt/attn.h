@@ -31,7 +31,8 @@ MESAOPT_API mesaopt_status mesaopt_attn_forward(mesaopt_attn *attn, const mesaop
 MESAOPT_API mesaopt_status mesaopt_attn_backward(mesaopt_attn *attn, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *dout,
                                                  const mesaopt_view *dq, const mesaopt_view *dk, const mesaopt_view *dv);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_attn_free(mesaopt_attn *attn);
 
 #ifdef __cplusplus

@@ -54,7 +54,8 @@ MESAOPT_API mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline,
  *  and is an end of the range, as when there is nothing to learn from the pairs or no noise in them; the text has the range. MESAOPT_E_NONFINITE: no value gives a finite loss. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task *task, int64_t count, double *best);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_free(mesaopt_baseline *baseline);
 
 #ifdef __cplusplus

@@ -16,8 +16,8 @@ extern "C" {
  *  MESAOPT_E_UNSUPPORTED: the CPU lacks the ISA level asked for. Starts no thread. The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_ctx_create(mesaopt_settings *settings, mesaopt_ctx **out);
 
-/** Gives up the caller's reference; NULL is fine. The context goes when its last handle goes. MESAOPT_E_BUSY inside one of
- *  its calls. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when its last handle has gone
+ *  and its running call has returned. MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_ctx_free(mesaopt_ctx *ctx);
 
 /** Text of the last failure of a call on this context or one of its handles, at most cap bytes with the final NUL; returns

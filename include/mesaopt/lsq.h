@@ -64,7 +64,8 @@ MESAOPT_API mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_v
                                                const mesaopt_view *dq, const mesaopt_view *dk, const mesaopt_view *dv,
                                                int64_t count, const int32_t *which, const mesaopt_view *views);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_lsq_free(mesaopt_lsq *lsq);
 
 #ifdef __cplusplus

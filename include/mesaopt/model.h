@@ -102,7 +102,8 @@ MESAOPT_API int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const 
 /** Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings, blocks, parameters, notes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. MESAOPT_E_BUSY inside a call that uses the model. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_free(mesaopt_model *model);
 
 #ifdef __cplusplus

@@ -104,7 +104,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_targets(mesaopt_ctx *ctx, const mesaopt
  *  the B norms) above their mean, and 1 elsewhere. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_filter(mesaopt_ctx *ctx, double limit, const mesaopt_view *targets, const mesaopt_view *out);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_free(mesaopt_probe *probe);
 
 #ifdef __cplusplus

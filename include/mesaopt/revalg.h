@@ -49,7 +49,8 @@ MESAOPT_API mesaopt_status mesaopt_revalg_closed_form(mesaopt_revalg *revalg, co
  *  with the scale of the original. MESAOPT_E_NONFINITE: scalars that were written. The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_rebuild(mesaopt_revalg *revalg, mesaopt_model **out);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_free(mesaopt_revalg *revalg);
 
 /** A product itself: W_q W_k^T or W_v P of a head, or a dense block's weights: out [D, D'], f32 or f64. Since 0.1. */

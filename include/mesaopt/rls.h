@@ -76,7 +76,8 @@ MESAOPT_API mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, 
 /** Keeps a text of the caller's with the state, as mesaopt_model_set_note does with a model. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_set_note(mesaopt_rls *rls, const char *key, const char *text);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_free(mesaopt_rls *rls);
 
 #ifdef __cplusplus

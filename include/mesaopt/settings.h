@@ -121,7 +121,7 @@ typedef void (*mesaopt_log_fn)(const char *line, void *user);
  *  NULL out; MESAOPT_E_MEMORY. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc, void *alloc_user, mesaopt_settings **out);
 
-/** Frees settings; NULL is fine. Since 0.1. */
+/** Frees settings; NULL is fine, and so is any handle, which it leaves alone. Since 0.1. */
 MESAOPT_API void mesaopt_settings_free(mesaopt_settings *settings);
 
 /** Sets an integer (or choice, by index) key. MESAOPT_E_SETTING: unknown key, not of this scope, not of this type, out of

@@ -36,13 +36,13 @@ typedef int32_t mesaopt_status;
 #define MESAOPT_NOT_CONVERGED 2    /* a fallback gave the result; its certificate says how good it is */
 #define MESAOPT_OTHER_ISA 3        /* a checkpoint of another ISA level or lane count: resumed, but not bit for bit */
 #define MESAOPT_AT_BOUND 4         /* a search ended at the bound of its range: a better value may lie beyond */
-#define MESAOPT_E_ARGUMENT (-1)    /* NULL, or a value outside its range */
+#define MESAOPT_E_ARGUMENT (-1)    /* NULL, another kind of handle or one that was freed, or a value outside its range */
 #define MESAOPT_E_SHAPE (-2)       /* a view's rank, extents or strides are not what the call needs */
 #define MESAOPT_E_DTYPE (-3)       /* a view's element type is not what the call needs */
 #define MESAOPT_E_OVERLAP (-4)     /* an output may share elements with an input, another output or itself */
 #define MESAOPT_E_SETTING (-5)     /* unknown key, key that does not apply, value out of range or unreadable */
 #define MESAOPT_E_MEMORY (-6)      /* the allocator returned NULL, or a size overflows */
-#define MESAOPT_E_BUSY (-7)        /* the context (or handle) is inside another call */
+#define MESAOPT_E_BUSY (-7)        /* the context is inside another call, or the handle inside a call that excludes this one */
 #define MESAOPT_E_STATE (-8)       /* the handle is not in the state that the call needs */
 #define MESAOPT_E_NONFINITE (-9)   /* NaN or infinity where a finite number is needed */
 #define MESAOPT_E_IO (-10)         /* the operating system refused to read or write */

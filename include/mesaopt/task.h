@@ -45,7 +45,8 @@ MESAOPT_API mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream,
  *  slots: [x_t, x_{t-1}, ..., x_{t-k+1}]; observations before the first are 0. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *sequences, const mesaopt_view *out);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_free(mesaopt_task *task);
 
 #ifdef __cplusplus

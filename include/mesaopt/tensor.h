@@ -44,7 +44,8 @@ MESAOPT_API mesaopt_status mesaopt_tensor_view(const mesaopt_tensor *tensor, mes
  *  their own type only. MESAOPT_E_OVERLAP when dst may share elements with src or with itself. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_tensor_copy(mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst);
 
-/** Gives up the caller's reference; NULL is fine; safe from any thread. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_tensor_free(mesaopt_tensor *tensor);
 
 #ifdef __cplusplus

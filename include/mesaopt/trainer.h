@@ -26,8 +26,8 @@ typedef struct mesaopt_step {
     double grad_norm;              /* global norm of the gradient before clipping */
 } mesaopt_step;
 
-/** Called after every step on the caller's thread; non-zero stops the run. Inside, reading parameters, evaluating and saving are
- *  allowed; stepping and freeing return MESAOPT_E_BUSY. */
+/** Called after every step on the caller's thread; non-zero stops the run. Inside, reading parameters, evaluating, saving and
+ *  freeing are allowed; stepping returns MESAOPT_E_BUSY. */
 typedef int32_t (*mesaopt_step_fn)(const mesaopt_step *step, void *user);
 
 /** Creates a trainer over a model and a task (counted references on both; scope MESAOPT_SCOPE_TRAINER, NULL: defaults). Allocates all that
@@ -56,7 +56,8 @@ MESAOPT_API mesaopt_status mesaopt_trainer_save(mesaopt_trainer *trainer, const 
  *  not repeat the other machine's bits. MESAOPT_E_FORMAT: not such a file; the text names what differs. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_load(mesaopt_trainer *trainer, const char *path);
 
-/** Gives up the caller's reference; NULL is fine; MESAOPT_E_BUSY inside one of its calls. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
+ *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_free(mesaopt_trainer *trainer);
 
 #ifdef __cplusplus

@@ -8,9 +8,9 @@ static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_attn *)o)-
 mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_attn **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(ctx, settings, "settings"));
+    CHECK(options_given(ctx, settings, "settings"));
     CHECK(check_not_null(ctx, out, "out"));
     const int32_t scope = status == MESAOPT_OK ? settings->scope : 0;
     if (status == MESAOPT_OK && scope != MESAOPT_SCOPE_LINEAR && scope != MESAOPT_SCOPE_SOFTMAX) {
@@ -37,10 +37,10 @@ static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name
 
 mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int64_t key, int64_t value, int64_t *bytes)
 {
-    if (!handle_ok(a, OBJECT_ATTN)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = check_kind(OBJECT_ATTN, a);
+    if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = a->head.ctx;
-    mesaopt_status status = dtype == MESAOPT_F32 || dtype == MESAOPT_F64 ? MESAOPT_OK
-                            : fail(ctx, MESAOPT_E_DTYPE, "dtype: %s, expected f32 or f64", dtype_name(dtype));
+    if (dtype != MESAOPT_F32 && dtype != MESAOPT_F64) status = fail(ctx, MESAOPT_E_DTYPE, "dtype: %s, expected f32 or f64", dtype_name(dtype));
     CHECK(check_extent(ctx, batch, "batch"));
     CHECK(check_extent(ctx, length, "length"));
     CHECK(check_extent(ctx, heads, "heads"));
@@ -105,5 +105,5 @@ mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, con
 
 mesaopt_status mesaopt_attn_free(mesaopt_attn *attn)
 {
-    return attn && !handle_ok(attn, OBJECT_ATTN) ? MESAOPT_E_ARGUMENT : object_free(attn);
+    return object_free(attn, OBJECT_ATTN);
 }

@@ -14,7 +14,7 @@ static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
 mesaopt_status mesaopt_baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, settings, out)) : status;
 }
 
@@ -103,32 +103,24 @@ mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_tas
                                          const mesaopt_view *by_t, double *loss)
 {
     call c;
-    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c, task);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
     mesaopt_view own;
     CHECK(check_task(ctx, task, stream, first, count));
     if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {task->shape.length}, MESAOPT_F64, 1}, &own));
     CHECK(check_not_null(ctx, loss, "loss"));
-    if (status == MESAOPT_OK) {
-        atomic_fetch_add(&task->head.in_use, 1);
-        status = evaluate(baseline, &c, task, stream, first, count, by_t ? &own : NULL, loss);
-        atomic_fetch_sub(&task->head.in_use, 1);
-    }
+    CHECK(evaluate(baseline, &c, task, stream, first, count, by_t ? &own : NULL, loss));
     return call_end(baseline, &c, status);
 }
 
 mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task *task, int64_t count, double *best)
 {
     call c;
-    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c, task);
     if (status != MESAOPT_OK) return status;
     CHECK(check_task(baseline->head.ctx, task, MESAOPT_STREAM_SEARCH, 0, count));
-    if (status == MESAOPT_OK) {
-        atomic_fetch_add(&task->head.in_use, 1);
-        status = baseline_search(baseline, &c, task, count);
-        atomic_fetch_sub(&task->head.in_use, 1);
-    }
+    CHECK(baseline_search(baseline, &c, task, count));
     if (status >= 0 && best) *best = baseline->value;
     return call_end(baseline, &c, status);
 }
@@ -136,24 +128,23 @@ mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task 
 mesaopt_status mesaopt_baseline_train(mesaopt_baseline *baseline, mesaopt_task *task, int64_t updates, mesaopt_step_fn after, void *user)
 {
     call c;
-    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_NORMAL, &c, task);
     if (status != MESAOPT_OK) return status;
     CHECK(check_learns(baseline));
     CHECK(check_task(baseline->head.ctx, task, MESAOPT_STREAM_TRAIN, 0, baseline->batch));
     if (status == MESAOPT_OK && (updates < 0 || updates > INT64_MAX / baseline->batch))
         status = fail(baseline->head.ctx, MESAOPT_E_ARGUMENT, "updates: %lld, expected 0 to %lld", (long long)updates, (long long)(INT64_MAX / baseline->batch));
-    if (status == MESAOPT_OK) {
-        atomic_fetch_add(&task->head.in_use, 1);
-        status = baseline_train(baseline, &c, task, updates, after, user);
-        atomic_fetch_sub(&task->head.in_use, 1);
-    }
+    CHECK(baseline_train(baseline, &c, task, updates, after, user));
     return call_end(baseline, &c, status);
 }
 
-int64_t mesaopt_baseline_updates(const mesaopt_baseline *baseline) { return handle_ok(baseline, OBJECT_BASELINE) ? atomic_load(&baseline->updates) : MESAOPT_E_ARGUMENT; }
+int64_t mesaopt_baseline_updates(const mesaopt_baseline *baseline)
+{
+    const mesaopt_status status = check_kind(OBJECT_BASELINE, baseline);
+    return status == MESAOPT_OK ? atomic_load(&baseline->updates) : status;
+}
 
 mesaopt_status mesaopt_baseline_free(mesaopt_baseline *baseline)
 {
-    if (baseline && !handle_ok(baseline, OBJECT_BASELINE)) return MESAOPT_E_ARGUMENT;
-    return object_free(baseline);
+    return object_free(baseline, OBJECT_BASELINE);
 }

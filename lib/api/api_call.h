@@ -7,32 +7,42 @@
 /* In a function with a `status`: skipped once something failed. */
 #define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
 
-/* Begins a call on a context. */
-static inline mesaopt_status call_on_ctx(mesaopt_ctx *ctx, enum call_kind how, call *c)
-{
-    return handle_ok(ctx, OBJECT_CTX) ? ctx_enter(ctx, how, c) : MESAOPT_E_ARGUMENT;
-}
+/* The handles and settings among the arguments of a call, the one it is about first. */
+#define GIVEN(...) (const void *const[]){__VA_ARGS__}, (int)(sizeof((const void *const[]){__VA_ARGS__}) / sizeof(void *))
 
-/* Begins and ends a call on a handle, which cannot be freed meanwhile. */
-static inline mesaopt_status call_begin(void *handle, enum object_kind kind, enum call_kind how, call *c)
+/* MESAOPT_OK when the first of GIVEN(...) is a live handle of this kind; else MESAOPT_E_ARGUMENT, with a text on the first of them that can hold one. */
+#define check_kind(kind, ...) given_check(kind, GIVEN(__VA_ARGS__))
+
+/* Begins a call on a handle, which lives until call_end, whoever frees it; `...`: other handles and settings among the arguments. */
+#define call_begin(handle, kind, how, c, ...) given_begin(kind, how, c, GIVEN(handle, ##__VA_ARGS__))
+
+/* Begins a call on a context. */
+#define call_on_ctx(ctx, how, c, ...) call_begin(ctx, OBJECT_CTX, how, c, ##__VA_ARGS__)
+
+static inline mesaopt_status given_begin(enum object_kind kind, enum call_kind how, call *c, const void *const *given, int count)
 {
-    if (!handle_ok(handle, kind)) return MESAOPT_E_ARGUMENT;
-    const mesaopt_status status = ctx_enter(((object *)handle)->ctx, how, c);
-    if (status == MESAOPT_OK) atomic_fetch_add(&((object *)handle)->in_use, 1);
+    object *o = (object *)given[0];
+    mesaopt_status status = given_check(kind, given, count);
+    if (status != MESAOPT_OK) return status;
+    object_retain(o);              /* before anything else: a finalizer may be at work */
+    status = ctx_enter(kind == OBJECT_CTX ? (mesaopt_ctx *)o : o->ctx, how, c);
+    if (status == MESAOPT_OK && kind != OBJECT_CTX) call_hold(c, o);
+    object_release(o);
     return status;
 }
 
 static inline mesaopt_status call_end(void *handle, call *c, mesaopt_status status)
 {
-    atomic_fetch_sub(&((object *)handle)->in_use, 1);
+    (void)handle;
     return ctx_leave(c, status);
 }
 
-/* A handle that is an argument of a call on `ctx`: `what` is "model", "task", ... */
+/* A handle that is an argument of the running call on `ctx`; it lives until the call returns. */
 static inline mesaopt_status check_handle(mesaopt_ctx *ctx, const void *handle, enum object_kind kind, const char *what)
 {
-    if (!handle_ok(handle, kind)) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected a live %s", what, handle ? "another object" : "NULL", what);
+    if (!handle_ok(handle, kind)) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected a live %s", what, handle_word(handle), kind_word(kind));
     if (((const object *)handle)->ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: of another context, expected one of this", what);
+    call_hold(ctx->running, (void *)handle);
     return MESAOPT_OK;
 }
 

@@ -1,4 +1,5 @@
 /* mesaopt/ctx.h. */
+#include "api/api_call.h"
 #include "base/options.h"
 #include "base/pool.h"
 #include "kern/kern.h"
@@ -33,6 +34,7 @@ static mesaopt_status create(mesaopt_settings *settings, mesaopt_ctx **out)
     ctx->head.kind = OBJECT_CTX;
     ctx->head.destroy = ctx_destroy;
     atomic_init(&ctx->head.refs, 1);
+    atomic_init(&ctx->head.held, 1);
     ctx->alloc = alloc;
     ctx->isa = isa;
     ctx->threads = (int32_t)option_int(settings, MESAOPT_SCOPE_CTX, MESAOPT_KEY_THREADS);
@@ -53,12 +55,14 @@ static mesaopt_status create(mesaopt_settings *settings, mesaopt_ctx **out)
 
 mesaopt_status mesaopt_ctx_create(mesaopt_settings *settings, mesaopt_ctx **out)
 {
+    mesaopt_status status = settings ? check_kind(OBJECT_SETTINGS, settings) : MESAOPT_OK;
+    if (status != MESAOPT_OK) return status;
     if (!out) return settings_fail(settings, MESAOPT_E_ARGUMENT, "out: NULL, expected a pointer");
     if (settings && settings->scope != MESAOPT_SCOPE_CTX)
         return settings_fail(settings, MESAOPT_E_SETTING, "settings: scope %s, expected scope ctx", options_scope_name(settings->scope));
     int keep = errno;
     uint64_t fp = fp_default();
-    mesaopt_status status = create(settings, out);
+    status = create(settings, out);
     fp_restore(fp);
     errno = keep;
     return status;
@@ -66,10 +70,10 @@ mesaopt_status mesaopt_ctx_create(mesaopt_settings *settings, mesaopt_ctx **out)
 
 mesaopt_status mesaopt_ctx_free(mesaopt_ctx *ctx)
 {
-    if (ctx && !handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    return object_free(ctx);
+    return object_free(ctx, OBJECT_CTX);
 }
 
+/* Asking for the text never changes it. */
 int64_t mesaopt_ctx_error(const mesaopt_ctx *ctx, char *buf, int64_t cap)
 {
     if (!handle_ok(ctx, OBJECT_CTX) || cap < 0 || (cap > 0 && !buf)) return MESAOPT_E_ARGUMENT;
@@ -80,12 +84,13 @@ int64_t mesaopt_ctx_error(const mesaopt_ctx *ctx, char *buf, int64_t cap)
 
 void mesaopt_ctx_interrupt(mesaopt_ctx *ctx)
 {
-    if (ctx) atomic_store(&ctx->interrupted, 1);
+    if (ctx && ctx->head.kind == OBJECT_CTX) atomic_store(&ctx->interrupted, 1);      /* also while a call runs whose caller let go */
 }
 
 mesaopt_status mesaopt_ctx_isa(const mesaopt_ctx *ctx, int32_t *out)
 {
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
+    const mesaopt_status status = check_kind(OBJECT_CTX, ctx);
+    if (status != MESAOPT_OK) return status;
     if (!out) return check_not_null((mesaopt_ctx *)ctx, out, "out");
     *out = ctx->isa;
     return MESAOPT_OK;

@@ -24,7 +24,7 @@ static mesaopt_status refuse_forgetting(mesaopt_ctx *ctx, const char *what)
 mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t d_key, int64_t d_val, mesaopt_lsq **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(ctx, out, "out"));
     CHECK(options_check(ctx, settings, MESAOPT_SCOPE_LSQ, "settings"));
@@ -236,10 +236,10 @@ mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, cons
 mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int64_t sequences,
                                      int32_t adjoint, int64_t *bytes)
 {
-    if (!handle_ok(lsq, OBJECT_LSQ)) return MESAOPT_E_ARGUMENT;
+    mesaopt_status status = check_kind(OBJECT_LSQ, lsq);
+    if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = lsq->head.ctx;
-    mesaopt_status status = dtype == MESAOPT_F32 || dtype == MESAOPT_F64 ? MESAOPT_OK
-                            : fail(ctx, MESAOPT_E_DTYPE, "dtype: %s, expected f32 or f64", dtype_name(dtype));
+    if (dtype != MESAOPT_F32 && dtype != MESAOPT_F64) status = fail(ctx, MESAOPT_E_DTYPE, "dtype: %s, expected f32 or f64", dtype_name(dtype));
     CHECK(check_extent(ctx, batch, 0, INT32_MAX, "batch"));
     CHECK(check_extent(ctx, length, 0, INT32_MAX, "length"));
     CHECK(check_extent(ctx, heads, 0, INT32_MAX, "heads"));
@@ -271,6 +271,5 @@ mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int6
 
 mesaopt_status mesaopt_lsq_free(mesaopt_lsq *lsq)
 {
-    if (lsq && !handle_ok(lsq, OBJECT_LSQ)) return MESAOPT_E_ARGUMENT;
-    return object_free(lsq);
+    return object_free(lsq, OBJECT_LSQ);
 }

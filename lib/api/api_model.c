@@ -1,5 +1,5 @@
 /* mesaopt/model.h: validates, then delegates to train/. */
-#include "api/api_call.h"
+#include "api/api_model.h"
 #include "mesaopt/model.h"
 #include "task/sequences.h"
 #include "train/batch.h"
@@ -10,7 +10,7 @@
 mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
     CHECK(options_check(ctx, settings, MESAOPT_SCOPE_MODEL, "settings"));
     CHECK(check_not_null(ctx, out, "out"));
@@ -27,9 +27,9 @@ static mesaopt_status check_free_to_grow(const mesaopt_model *m)
 mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *settings)
 {
     call c;
-    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c, settings);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(m->head.ctx, settings, "settings"));
+    CHECK(options_given(m->head.ctx, settings, "settings"));
     if (status == MESAOPT_OK && !block_kind_of(settings->scope)) {
         const char *name = options_scope_name(settings->scope);
         status = fail(m->head.ctx, MESAOPT_E_SETTING, "settings: for %s, expected a block's: linear, softmax, mesa, dense or mask", name ? name : "an unknown scope");
@@ -52,18 +52,27 @@ mesaopt_status mesaopt_model_add_text(mesaopt_model *m, const char *blocks)
 
 int64_t mesaopt_model_text(const mesaopt_model *m, char *buf, int64_t cap)
 {
-    if (!handle_ok(m, OBJECT_MODEL)) return MESAOPT_E_ARGUMENT;
+    const mesaopt_status status = check_kind(OBJECT_MODEL, m);
+    if (status != MESAOPT_OK) return status;
     if (cap < 0 || (!buf && cap > 0)) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "buf, cap: %s, %lld bytes, expected room for cap >= 0 bytes", buf ? "set" : "NULL", (long long)cap);
     return model_text(m, buf, cap);
 }
 
-int64_t mesaopt_model_blocks(const mesaopt_model *m) { return handle_ok(m, OBJECT_MODEL) ? m->n_blocks : MESAOPT_E_ARGUMENT; }
+int64_t mesaopt_model_blocks(const mesaopt_model *m)
+{
+    const mesaopt_status status = check_kind(OBJECT_MODEL, m);
+    return status == MESAOPT_OK ? m->n_blocks : status;
+}
 
-int64_t mesaopt_model_parameters(const mesaopt_model *m) { return handle_ok(m, OBJECT_MODEL) ? m->n_table : MESAOPT_E_ARGUMENT; }
+int64_t mesaopt_model_parameters(const mesaopt_model *m)
+{
+    const mesaopt_status status = check_kind(OBJECT_MODEL, m);
+    return status == MESAOPT_OK ? m->n_table : status;
+}
 
 const char *mesaopt_model_parameter_name(const mesaopt_model *m, int64_t i)
 {
-    return handle_ok(m, OBJECT_MODEL) && i >= 0 && i < m->n_table ? m->table[i].name : NULL;
+    return check_kind(OBJECT_MODEL, m) == MESAOPT_OK && i >= 0 && i < m->n_table ? m->table[i].name : NULL;
 }
 
 static mesaopt_status check_block(const mesaopt_model *m, int64_t block, const char *name)
@@ -74,7 +83,7 @@ static mesaopt_status check_block(const mesaopt_model *m, int64_t block, const c
 
 mesaopt_status mesaopt_model_width(const mesaopt_model *m, int64_t block, int64_t *width)
 {
-    mesaopt_status status = handle_ok(m, OBJECT_MODEL) ? MESAOPT_OK : MESAOPT_E_ARGUMENT;
+    mesaopt_status status = check_kind(OBJECT_MODEL, m);
     CHECK(check_block(m, block, "block"));
     CHECK(check_not_null(m->head.ctx, width, "width"));
     if (status == MESAOPT_OK) *width = model_width(m, block);
@@ -119,7 +128,7 @@ static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name
 
 mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_t T, int32_t training, int64_t *bytes)
 {
-    mesaopt_status status = handle_ok(m, OBJECT_MODEL) ? MESAOPT_OK : MESAOPT_E_ARGUMENT;
+    mesaopt_status status = check_kind(OBJECT_MODEL, m);
     CHECK(check_extent(m->head.ctx, B, "batch"));
     CHECK(check_extent(m->head.ctx, T, "length"));
     CHECK(check_not_null(m->head.ctx, bytes, "bytes"));
@@ -272,16 +281,12 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
 
 enum { EVALUATION_BATCH = 4096 };
 
-mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
 {
-    call c;
     double *sums = NULL;
     mesaopt_view own;
-    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
-    if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
-    CHECK(model_check_whole(m));
-    CHECK(check_handle(ctx, task, OBJECT_TASK, "task"));
+    mesaopt_status status = model_check_whole(m);
     CHECK(batch_check_task(m, task));
     const int64_t T = status == MESAOPT_OK ? task->shape.length : 0;
     CHECK(task_range_check(ctx, stream, first, count));
@@ -291,16 +296,24 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     for (int64_t done = 0; done < count && status == MESAOPT_OK; done += EVALUATION_BATCH) {
         const int64_t left = count - done;
         const batch b = {.B = left < EVALUATION_BATCH ? left : EVALUATION_BATCH, .T = T, .task = task, .stream = stream, .first = first + done};
-        atomic_fetch_add(&task->head.in_use, 1);
-        CHECK(task_prepare(task, &c, stream, b.first, b.B, m->dtype));
+        CHECK(task_prepare(task, c, stream, b.first, b.B, m->dtype));
         CHECK(batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate"));
-        atomic_fetch_sub(&task->head.in_use, 1);
     }
     if (status == MESAOPT_OK) {
         *loss = mean_loss(sums, T, (double)count);
         for (int64_t t = 0; by_t && t < T; t++) ((double *)own.data)[t * own.stride[0]] = sums[t];
     }
     if (sums) alloc_free(&ctx->alloc, sums);
+    return status;
+}
+
+mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+{
+    call c;
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c, task);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_handle(m->head.ctx, task, OBJECT_TASK, "task"));
+    CHECK(model_evaluate(&c, m, task, stream, first, count, by_t, loss));
     return call_end(m, &c, status);
 }
 
@@ -367,5 +380,5 @@ int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key, c
 
 mesaopt_status mesaopt_model_free(mesaopt_model *model)
 {
-    return model && !handle_ok(model, OBJECT_MODEL) ? MESAOPT_E_ARGUMENT : object_free(model);
+    return object_free(model, OBJECT_MODEL);
 }

@@ -8,15 +8,23 @@
 
 enum { WIDEST = 65536, LONGEST = 16777216, MOST_LAYERS = 65536, SCOPE = MESAOPT_SCOPE_PROBE };
 
-static mesaopt_status enter(const mesaopt_probe *probe, enum call_kind kind, call *c) { return call_begin((void *)probe, OBJECT_PROBE, kind, c); }
+static mesaopt_status enter(const mesaopt_probe *probe, enum call_kind kind, call *c) { return call_begin(probe, OBJECT_PROBE, kind, c); }
 static mesaopt_status leave(const mesaopt_probe *probe, call *c, mesaopt_status status) { return call_end((void *)probe, c, status); }
 
 /* For calls that change a set: a callback of one of them must not begin another. */
-static mesaopt_status enter_alone(mesaopt_probe *probe, call *c)
+static mesaopt_status enter_alone(mesaopt_probe *probe, call *c, const void *first, const void *second)
 {
-    const mesaopt_status status = enter(probe, CALL_IN_CALLBACK, c);
-    if (status != MESAOPT_OK || atomic_load(&probe->head.in_use) == 1) return status;
-    return leave(probe, c, fail(probe->head.ctx, MESAOPT_E_BUSY, "probe: inside a call that feeds it, expected another probe"));
+    const mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, c, first, second);
+    if (status != MESAOPT_OK) return status;
+    if (probe->feeding) return leave(probe, c, fail(probe->head.ctx, MESAOPT_E_BUSY, "probe: inside a call that feeds it, expected another probe"));
+    probe->feeding = 1;
+    return MESAOPT_OK;
+}
+
+static mesaopt_status leave_alone(mesaopt_probe *probe, call *c, mesaopt_status status)
+{
+    probe->feeding = 0;
+    return leave(probe, c, status);
 }
 
 static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high, const char *name)
@@ -51,7 +59,7 @@ mesaopt_status mesaopt_probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *sett
                                   mesaopt_probe **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
     CHECK(check_plan(ctx, settings, layers, features, steps, targets));
     CHECK(check_not_null(ctx, out, "out"));
@@ -63,7 +71,7 @@ mesaopt_status mesaopt_probe_workspace(mesaopt_ctx *ctx, const mesaopt_settings 
                                        int64_t *bytes)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
     CHECK(check_plan(ctx, settings, layers, features, steps, targets));
     CHECK(check_not_null(ctx, bytes, "bytes"));
@@ -85,7 +93,7 @@ mesaopt_status mesaopt_probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings 
                                        mesaopt_probe **out, int64_t *rows)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
     CHECK(options_check(ctx, settings, SCOPE, "settings"));
     CHECK(check_names(ctx, path, activations, targets));
@@ -96,7 +104,8 @@ mesaopt_status mesaopt_probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings 
 
 mesaopt_status mesaopt_probe_shape(const mesaopt_probe *probe, int64_t *layers, int64_t *steps, int64_t *targets)
 {
-    if (!handle_ok(probe, OBJECT_PROBE)) return MESAOPT_E_ARGUMENT;
+    const mesaopt_status status = check_kind(OBJECT_PROBE, probe);
+    if (status != MESAOPT_OK) return status;
     if (layers) *layers = probe->layers;
     if (steps) *steps = probe->steps;
     if (targets) *targets = probe->targets;
@@ -105,7 +114,7 @@ mesaopt_status mesaopt_probe_shape(const mesaopt_probe *probe, int64_t *layers, 
 
 mesaopt_status mesaopt_probe_features(const mesaopt_probe *probe, int64_t layer, int64_t *features)
 {
-    mesaopt_status status = handle_ok(probe, OBJECT_PROBE) ? MESAOPT_OK : MESAOPT_E_ARGUMENT;
+    mesaopt_status status = check_kind(OBJECT_PROBE, probe);
     CHECK(check_extent(probe->head.ctx, layer, 0, probe->layers - 1, "layer"));
     CHECK(check_not_null(probe->head.ctx, features, "features"));
     if (status == MESAOPT_OK) *features = probe_features(probe, layer);
@@ -156,12 +165,12 @@ mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set, const mesao
     call c;
     probe_input in;
     mesaopt_view own[2];
-    mesaopt_status status = enter_alone(probe, &c);
+    mesaopt_status status = enter_alone(probe, &c, NULL, NULL);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     CHECK(take_input(probe, activations, targets, weights, &in, own));
     CHECK(probe_feed(probe, set, &in));
-    return leave(probe, &c, status);
+    return leave_alone(probe, &c, status);
 }
 
 static mesaopt_status check_blocks(const mesaopt_probe *p, const mesaopt_model *model, const int64_t *blocks)
@@ -196,11 +205,7 @@ static mesaopt_status feed_model(mesaopt_probe *p, call *c, int32_t set, mesaopt
     int64_t *own = blocks ? NULL : alloc_new(a, p->layers, sizeof *own);
     if (!blocks && !own) return fail(p->head.ctx, MESAOPT_E_MEMORY, "feed_model: no memory for a list of %lld blocks", (long long)p->layers);
     for (int64_t l = 0; own && l < p->layers; l++) own[l] = l - 1;
-    atomic_fetch_add(&model->head.in_use, 1);
-    atomic_fetch_add(&task->head.in_use, 1);
     const mesaopt_status status = probe_feed_model(p, c, set, model, own ? own : blocks, task, stream, first, count);
-    atomic_fetch_sub(&task->head.in_use, 1);
-    atomic_fetch_sub(&model->head.in_use, 1);
     alloc_free(a, own);
     return status;
 }
@@ -209,7 +214,7 @@ mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_t set, mesao
                                         int64_t first, int64_t count)
 {
     call c;
-    mesaopt_status status = enter_alone(probe, &c);
+    mesaopt_status status = enter_alone(probe, &c, model, task);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     CHECK(check_handle(probe->head.ctx, model, OBJECT_MODEL, "model"));
@@ -220,14 +225,14 @@ mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_t set, mesao
     CHECK(check_task(probe, task));
     CHECK(task_range_check(probe->head.ctx, stream, first, count));
     CHECK(feed_model(probe, &c, set, model, blocks, task, stream, first, count));
-    return leave(probe, &c, status);
+    return leave_alone(probe, &c, status);
 }
 
 static mesaopt_status check_conditioner(const mesaopt_probe *p, const mesaopt_baseline *b)
 {
     mesaopt_ctx *ctx = p->head.ctx;
-    if (!handle_ok(b, OBJECT_BASELINE)) return fail(ctx, MESAOPT_E_ARGUMENT, "conditioner: %s, expected a live baseline", b ? "another object" : "NULL");
-    if (b->head.ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "conditioner: of another context, expected one of this");
+    const mesaopt_status status = check_handle(ctx, b, OBJECT_BASELINE, "conditioner");
+    if (status != MESAOPT_OK) return status;
     return b->method->conditions ? MESAOPT_OK : fail(ctx, MESAOPT_E_STATE, "conditioner: kernel, expected a baseline that has a preconditioner");
 }
 
@@ -242,7 +247,7 @@ mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set, mes
                                           int64_t count)
 {
     call c;
-    mesaopt_status status = enter_alone(probe, &c);
+    mesaopt_status status = enter_alone(probe, &c, conditioner, task);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     CHECK(check_conditioner(probe, conditioner));
@@ -250,34 +255,28 @@ mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set, mes
     CHECK(check_control(probe, task));
     CHECK(check_task(probe, task));
     CHECK(task_range_check(probe->head.ctx, stream, first, count));
-    if (status == MESAOPT_OK) {
-        atomic_fetch_add(&conditioner->head.in_use, 1);
-        atomic_fetch_add(&task->head.in_use, 1);
-        status = probe_feed_control(probe, &c, set, conditioner, task, stream, first, count);
-        atomic_fetch_sub(&task->head.in_use, 1);
-        atomic_fetch_sub(&conditioner->head.in_use, 1);
-    }
-    return leave(probe, &c, status);
+    CHECK(probe_feed_control(probe, &c, set, conditioner, task, stream, first, count));
+    return leave_alone(probe, &c, status);
 }
 
 mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t set, const char *path, const char *activations, const char *targets, const char *weights,
                                        int64_t first, int64_t count)
 {
     call c;
-    mesaopt_status status = enter_alone(probe, &c);
+    mesaopt_status status = enter_alone(probe, &c, NULL, NULL);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     CHECK(check_names(probe->head.ctx, path, activations, targets));
     CHECK(check_extent(probe->head.ctx, first, 0, INT64_MAX, "first"));
     CHECK(check_extent(probe->head.ctx, count, -1, INT64_MAX, "count"));
     CHECK(probe_feed_file(probe, set, path, activations, targets, weights, first, count));
-    return leave(probe, &c, status);
+    return leave_alone(probe, &c, status);
 }
 
 mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe, mesaopt_baseline *conditioner, mesaopt_target_fn fill, void *user)
 {
     call c;
-    mesaopt_status status = enter(probe, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_NORMAL, &c, conditioner);
     if (status != MESAOPT_OK) return status;
     if (conditioner && fill) status = fail(probe->head.ctx, MESAOPT_E_ARGUMENT, "conditioner, fill: both are set, expected one of them");
     if (conditioner) CHECK(check_conditioner(probe, conditioner));
@@ -294,11 +293,11 @@ mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe, mesaopt_baseline 
 mesaopt_status mesaopt_probe_reset(mesaopt_probe *probe, int32_t set)
 {
     call c;
-    mesaopt_status status = enter_alone(probe, &c);
+    mesaopt_status status = enter_alone(probe, &c, NULL, NULL);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     if (status == MESAOPT_OK) probe_reset(probe, set);
-    return leave(probe, &c, status);
+    return leave_alone(probe, &c, status);
 }
 
 mesaopt_status mesaopt_probe_count(const mesaopt_probe *probe, int32_t set, const mesaopt_view *out)
@@ -319,7 +318,7 @@ mesaopt_status mesaopt_probe_count(const mesaopt_probe *probe, int32_t set, cons
 mesaopt_status mesaopt_probe_fit(mesaopt_probe *probe, const mesaopt_settings *settings)
 {
     call c;
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
     CHECK(options_check(probe->head.ctx, settings, SCOPE, "settings"));
     CHECK(probe_fit(probe, settings));
@@ -407,7 +406,7 @@ static mesaopt_status targets_of(mesaopt_ctx *ctx, const mesaopt_settings *setti
 mesaopt_status mesaopt_probe_targets(mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_view *sequences, const mesaopt_view *out)
 {
     call c;
-    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     return status == MESAOPT_OK ? ctx_leave(&c, targets_of(ctx, settings, sequences, out)) : status;
 }
 
@@ -443,5 +442,5 @@ mesaopt_status mesaopt_probe_filter(mesaopt_ctx *ctx, double limit, const mesaop
 
 mesaopt_status mesaopt_probe_free(mesaopt_probe *probe)
 {
-    return probe && !handle_ok(probe, OBJECT_PROBE) ? MESAOPT_E_ARGUMENT : object_free(probe);
+    return object_free(probe, OBJECT_PROBE);
 }

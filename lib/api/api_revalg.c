@@ -2,8 +2,6 @@
 #include "api/api_call.h"
 #include "study/revalg_impl.h"
 
-static void hold(void *handle, int by) { atomic_fetch_add(&((object *)handle)->in_use, by); }
-
 mesaopt_status mesaopt_revalg_extract(mesaopt_model *model, mesaopt_revalg **out)
 {
     call c;
@@ -87,7 +85,7 @@ mesaopt_status mesaopt_revalg_rebuild(mesaopt_revalg *revalg, mesaopt_model **ou
 
 mesaopt_status mesaopt_revalg_free(mesaopt_revalg *revalg)
 {
-    return revalg && !handle_ok(revalg, OBJECT_REVALG) ? MESAOPT_E_ARGUMENT : object_free(revalg);
+    return object_free(revalg, OBJECT_REVALG);
 }
 
 mesaopt_status mesaopt_revalg_product(mesaopt_model *model, int64_t block, int32_t product, int64_t head, const mesaopt_view *out)
@@ -109,44 +107,29 @@ mesaopt_status mesaopt_revalg_product(mesaopt_model *model, int64_t block, int32
     return call_end(model, &c, status);
 }
 
-static mesaopt_status check_other(mesaopt_ctx *ctx, const mesaopt_model *m, const char *name)
-{
-    mesaopt_status status = check_not_null(ctx, m, name);
-    CHECK(check_handle(ctx, m, OBJECT_MODEL, "model"));
-    return status;
-}
-
 mesaopt_status mesaopt_revalg_average(mesaopt_model *a, mesaopt_model *b, mesaopt_model **out)
 {
     call c;
-    mesaopt_status status = call_begin(a, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(a, OBJECT_MODEL, CALL_IN_CALLBACK, &c, b);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_other(a->head.ctx, b, "b"));
+    CHECK(check_handle(a->head.ctx, b, OBJECT_MODEL, "b"));
     CHECK(check_not_null(a->head.ctx, out, "out"));
     CHECK(model_check_whole(a));
-    if (status == MESAOPT_OK) {
-        hold(b, 1);
-        status = revalg_average(a, b, out);
-        hold(b, -1);
-    }
+    CHECK(revalg_average(a, b, out));
     return call_end(a, &c, status);
 }
 
 mesaopt_status mesaopt_revalg_average_update(mesaopt_model *average, mesaopt_model *a, mesaopt_model *b)
 {
     call c;
-    mesaopt_status status = call_begin(average, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(average, OBJECT_MODEL, CALL_IN_CALLBACK, &c, a, b);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = average->head.ctx;
-    CHECK(check_other(ctx, a, "a"));
-    CHECK(check_other(ctx, b, "b"));
+    CHECK(check_handle(ctx, a, OBJECT_MODEL, "a"));
+    CHECK(check_handle(ctx, b, OBJECT_MODEL, "b"));
     if (status == MESAOPT_OK && atomic_load(&average->trainers) > 0) status = fail(ctx, MESAOPT_E_STATE, "average: held by a trainer, expected a model that nobody trains");
     if (status == MESAOPT_OK && (average == a || average == b)) status = fail(ctx, MESAOPT_E_STATE, "average: a or b itself, expected what mesaopt_revalg_average made of them");
-    if (status == MESAOPT_OK) {
-        hold(a, 1), hold(b, 1);
-        status = revalg_average_update(average, a, b);
-        hold(a, -1), hold(b, -1);
-    }
+    CHECK(revalg_average_update(average, a, b));
     return call_end(average, &c, status);
 }
 
@@ -172,7 +155,7 @@ static mesaopt_status check_phi0(mesaopt_ctx *ctx, const mesaopt_settings *setti
 mesaopt_status mesaopt_revalg_proposition1(mesaopt_ctx *ctx, const mesaopt_settings *settings, double eta, const mesaopt_view *phi0, mesaopt_model **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
     CHECK(check_model_settings(ctx, settings, out));
     if (status == MESAOPT_OK && !(eta - eta == 0)) status = fail(ctx, MESAOPT_E_NONFINITE, "eta: %s, expected a finite number", number_text(eta).text);
@@ -197,23 +180,21 @@ static mesaopt_status check_constructible(mesaopt_ctx *ctx, const mesaopt_baseli
 mesaopt_status mesaopt_revalg_proposition2(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline *baseline, mesaopt_model **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, baseline, settings);
     if (status != MESAOPT_OK) return status;
     CHECK(check_model_settings(ctx, settings, out));
     CHECK(check_handle(ctx, baseline, OBJECT_BASELINE, "baseline"));
     CHECK(check_constructible(ctx, baseline));
     if (status == MESAOPT_OK) {
         const preconditioner p = baseline_preconditioner(baseline, baseline->value);
-        hold(baseline, 1);
         status = proposition2(ctx, settings, &p, out);
-        hold(baseline, -1);
     }
     return ctx_leave(&c, status);
 }
 
 static mesaopt_status check_block_settings(mesaopt_ctx *ctx, const mesaopt_settings *block)
 {
-    const mesaopt_status status = check_not_null(ctx, block, "block");
+    const mesaopt_status status = options_given(ctx, block, "block");
     if (status != MESAOPT_OK || block->scope == MESAOPT_SCOPE_LINEAR || block->scope == MESAOPT_SCOPE_SOFTMAX) return status;
     const char *name = options_scope_name(block->scope);
     return fail(ctx, MESAOPT_E_SETTING, "block: settings of scope %s, expected linear or softmax", name ? name : "?");
@@ -223,7 +204,7 @@ mesaopt_status mesaopt_revalg_import(mesaopt_ctx *ctx, const mesaopt_settings *s
                                      const mesaopt_view *weights, mesaopt_model **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings, block);
     if (status != MESAOPT_OK) return status;
     CHECK(check_model_settings(ctx, settings, out));
     CHECK(check_block_settings(ctx, block));
@@ -235,7 +216,7 @@ mesaopt_status mesaopt_revalg_import(mesaopt_ctx *ctx, const mesaopt_settings *s
 mesaopt_status mesaopt_revalg_import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_settings *block, const char *path, mesaopt_model **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings, block);
     if (status != MESAOPT_OK) return status;
     CHECK(check_model_settings(ctx, settings, out));
     CHECK(check_block_settings(ctx, block));

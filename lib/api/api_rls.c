@@ -162,15 +162,11 @@ static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
 mesaopt_status mesaopt_rls_merge(mesaopt_rls *r, mesaopt_rls *from)
 {
     call c;
-    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c, from);
     if (status != MESAOPT_OK) return status;
     CHECK(check_handle(r->head.ctx, from, OBJECT_RLS, "from"));
     CHECK(check_alike(r, from));
-    if (status == MESAOPT_OK) {
-        atomic_fetch_add(&from->head.in_use, 1);
-        rls_merge(r, from);
-        atomic_fetch_sub(&from->head.in_use, 1);
-    }
+    if (status == MESAOPT_OK) rls_merge(r, from);
     return call_end(r, &c, status);
 }
 
@@ -343,6 +339,5 @@ mesaopt_status mesaopt_rls_set_note(mesaopt_rls *r, const char *key, const char 
 
 mesaopt_status mesaopt_rls_free(mesaopt_rls *rls)
 {
-    if (rls && !handle_ok(rls, OBJECT_RLS)) return MESAOPT_E_ARGUMENT;
-    return object_free(rls);
+    return object_free(rls, OBJECT_RLS);
 }

@@ -1,4 +1,5 @@
 /* mesaopt/rng.h: checks arguments, then delegates to kern/draws.c. */
+#include "api/api_call.h"
 #include "base/number.h"
 #include "base/philox.h"
 #include "kern/draws.h"
@@ -85,8 +86,7 @@ mesaopt_status mesaopt_rng_uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t str
                                    const mesaopt_view *out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, uniform(ctx, seed, stream, first, low, high, out)) : status;
 }
 
@@ -94,15 +94,13 @@ mesaopt_status mesaopt_rng_normal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stre
                                   const mesaopt_view *out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, normal(ctx, seed, stream, first, mean, sd, out)) : status;
 }
 
 mesaopt_status mesaopt_rng_orthogonal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, const mesaopt_view *out)
 {
     call c;
-    if (!handle_ok(ctx, OBJECT_CTX)) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = ctx_enter(ctx, CALL_IN_CALLBACK, &c);
+    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     return status == MESAOPT_OK ? ctx_leave(&c, orthogonal(ctx, seed, stream, first, out)) : status;
 }

@@ -1,5 +1,6 @@
 /* mesaopt/settings.h. Values are checked when they are set, so whoever reads a settings object finds legal ones.
  * The text of a failed read is kept, too: of a settings object, only its values are constant. */
+#include "api/api_call.h"
 #include "base/options.h"
 #include "base/pool.h"
 #include <stdio.h>
@@ -24,8 +25,9 @@ mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc, vo
 
 void mesaopt_settings_free(mesaopt_settings *settings)
 {
-    if (!settings) return;
-    allocator a = settings->alloc;
+    if (!handle_ok(settings, OBJECT_SETTINGS)) return;
+    const allocator a = settings->alloc;
+    settings->kind = 0;
     alloc_free(&a, settings);
 }
 
@@ -50,16 +52,16 @@ static mesaopt_status find_name(mesaopt_settings *settings, const char *name, co
 
 mesaopt_status mesaopt_settings_set_int(mesaopt_settings *settings, int32_t key, int64_t value)
 {
-    if (!settings) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = MESAOPT_OK;
+    mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    if (status != MESAOPT_OK) return status;
     const option_row *row = find(settings, key, &status);
     return row ? settings_put_int(settings, row, value) : status;
 }
 
 mesaopt_status mesaopt_settings_set_float(mesaopt_settings *settings, int32_t key, double value)
 {
-    if (!settings) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = MESAOPT_OK;
+    mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    if (status != MESAOPT_OK) return status;
     const option_row *row = find(settings, key, &status);
     if (!row) return status;
     if (row->type != MESAOPT_TYPE_FLOAT) return settings_refuse(settings, row, "set as a floating-point number");
@@ -69,7 +71,8 @@ mesaopt_status mesaopt_settings_set_float(mesaopt_settings *settings, int32_t ke
 mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char *name, const char *value)
 {
     const option_row *row = NULL;
-    const mesaopt_status status = settings ? find_name(settings, name, &row) : MESAOPT_E_ARGUMENT;
+    mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    CHECK(find_name(settings, name, &row));
     if (status != MESAOPT_OK) return status;
     if (!value) return settings_fail(settings, MESAOPT_E_ARGUMENT, "value: NULL, expected text for the key %.60s", name);
     return settings_read(settings, row, value);
@@ -77,8 +80,8 @@ mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char 
 
 mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_t key, int64_t *out)
 {
-    if (!settings) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = MESAOPT_OK;
+    mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    if (status != MESAOPT_OK) return status;
     if (!out) return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "out: NULL, expected a pointer");
     const option_row *row = find(text_of(settings), key, &status);
     if (!row) return status;
@@ -90,8 +93,8 @@ mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_
 
 mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int32_t key, double *out)
 {
-    if (!settings) return MESAOPT_E_ARGUMENT;
-    mesaopt_status status = MESAOPT_OK;
+    mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    if (status != MESAOPT_OK) return status;
     if (!out) return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "out: NULL, expected a pointer");
     const option_row *row = find(text_of(settings), key, &status);
     if (!row) return status;
@@ -110,7 +113,8 @@ static mesaopt_status check_buffer(const mesaopt_settings *settings, const char 
 int64_t mesaopt_settings_get_text(const mesaopt_settings *settings, const char *name, char *buf, int64_t cap)
 {
     const option_row *row = NULL;
-    const mesaopt_status status = settings ? find_name(text_of(settings), name, &row) : MESAOPT_E_ARGUMENT;
+    mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    CHECK(find_name(text_of(settings), name, &row));
     if (status != MESAOPT_OK) return status;
     return check_buffer(settings, buf, cap) == MESAOPT_OK ? settings_value_text(settings, row, buf, cap) : MESAOPT_E_ARGUMENT;
 }
@@ -159,20 +163,21 @@ const char *mesaopt_settings_word(int32_t key, int32_t i)
 
 int64_t mesaopt_settings_dump(const mesaopt_settings *settings, char *buf, int64_t cap)
 {
-    if (!settings) return MESAOPT_E_ARGUMENT;
-    return check_buffer(settings, buf, cap) == MESAOPT_OK ? settings_text(settings, buf, cap) : MESAOPT_E_ARGUMENT;
+    mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    CHECK(check_buffer(settings, buf, cap));
+    return status == MESAOPT_OK ? settings_text(settings, buf, cap) : status;
 }
 
 int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf, int64_t cap)
 {
-    if (!settings || cap < 0 || (cap > 0 && !buf)) return MESAOPT_E_ARGUMENT;
+    if (!handle_ok(settings, OBJECT_SETTINGS) || cap < 0 || (cap > 0 && !buf)) return MESAOPT_E_ARGUMENT;
     return text_out(settings->text, buf, cap);
 }
 
 static mesaopt_status hook_scope(mesaopt_settings *settings, const char *hook)
 {
-    if (!settings) return MESAOPT_E_ARGUMENT;
-    if (settings->scope == MESAOPT_SCOPE_CTX) return MESAOPT_OK;
+    const mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    if (status != MESAOPT_OK || settings->scope == MESAOPT_SCOPE_CTX) return status;
     return settings_fail(settings, MESAOPT_E_SETTING, "%s: a hook on settings of scope %s, expected scope ctx", hook, options_scope_name(settings->scope));
 }
 

@@ -54,14 +54,14 @@ static mesaopt_status from_callback(mesaopt_ctx *ctx, const mesaopt_settings *se
 mesaopt_status mesaopt_task_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, settings, out)) : status;
 }
 
 mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_tensor *sequences, mesaopt_task **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, sequences, settings);
     return status == MESAOPT_OK ? ctx_leave(&c, from_tensor(ctx, settings, sequences, out)) : status;
 }
 
@@ -69,7 +69,7 @@ mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settin
                                           mesaopt_task **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
     return status == MESAOPT_OK ? ctx_leave(&c, from_callback(ctx, settings, fill, user, out)) : status;
 }
 
@@ -77,7 +77,8 @@ mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settin
 
 mesaopt_status mesaopt_task_shape(const mesaopt_task *task, int64_t *dim, int64_t *length, int64_t *width, int64_t *count)
 {
-    if (!handle_ok(task, OBJECT_TASK)) return MESAOPT_E_ARGUMENT;
+    const mesaopt_status status = check_kind(OBJECT_TASK, task);
+    if (status != MESAOPT_OK) return status;
     if (dim) *dim = task->shape.dim;
     if (length) *length = task->shape.length;
     if (width) *width = task->shape.width;
@@ -131,6 +132,5 @@ mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *seque
 
 mesaopt_status mesaopt_task_free(mesaopt_task *task)
 {
-    if (task && !handle_ok(task, OBJECT_TASK)) return MESAOPT_E_ARGUMENT;
-    return object_free(task);
+    return object_free(task, OBJECT_TASK);
 }

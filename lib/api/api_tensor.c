@@ -83,7 +83,8 @@ mesaopt_status mesaopt_tensor_wrap(mesaopt_ctx *ctx, const mesaopt_view *view, v
 
 mesaopt_status mesaopt_tensor_view(const mesaopt_tensor *tensor, mesaopt_view *out)
 {
-    if (!handle_ok(tensor, OBJECT_TENSOR)) return MESAOPT_E_ARGUMENT;
+    const mesaopt_status status = check_kind(OBJECT_TENSOR, tensor);
+    if (status != MESAOPT_OK) return status;
     if (!out) return check_not_null(tensor->head.ctx, out, "out");
     *out = tensor->view;
     return MESAOPT_OK;
@@ -115,6 +116,5 @@ mesaopt_status mesaopt_tensor_copy(mesaopt_ctx *ctx, const mesaopt_view *src, co
 
 mesaopt_status mesaopt_tensor_free(mesaopt_tensor *tensor)
 {
-    if (tensor && !handle_ok(tensor, OBJECT_TENSOR)) return MESAOPT_E_ARGUMENT;
-    return object_free(tensor);
+    return object_free(tensor, OBJECT_TENSOR);
 }

@@ -1,34 +1,14 @@
-/* mesaopt/trainer.h: validates, then delegates to train/. A call on a trainer also holds its model and its task, so that none of the
- * three can be freed inside a callback. */
-#include "api/api_call.h"
+/* mesaopt/trainer.h: validates, then delegates to train/. */
+#include "api/api_model.h"
 #include "train/checkpoint.h"
 #include "train/trainer_impl.h"
 #include <inttypes.h>
-
-static void hold(const mesaopt_trainer *t, int by)
-{
-    atomic_fetch_add(&t->model->head.in_use, by);
-    atomic_fetch_add(&t->task->head.in_use, by);
-}
-
-static mesaopt_status enter(mesaopt_trainer *t, enum call_kind kind, call *c)
-{
-    const mesaopt_status status = call_begin(t, OBJECT_TRAINER, kind, c);
-    if (status == MESAOPT_OK) hold(t, 1);
-    return status;
-}
-
-static mesaopt_status leave(mesaopt_trainer *t, call *c, mesaopt_status status)
-{
-    hold(t, -1);
-    return call_end(t, c, status);
-}
 
 mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
                                       mesaopt_trainer **out)
 {
     call c;
-    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, model, task, settings);
     if (status != MESAOPT_OK) return status;
     status = options_check(ctx, settings, MESAOPT_SCOPE_TRAINER, "settings");
     CHECK(check_handle(ctx, model, OBJECT_MODEL, "model"));
@@ -42,54 +22,59 @@ mesaopt_status mesaopt_trainer_step(mesaopt_trainer *t, double *loss)
 {
     call c;
     mesaopt_step report;
-    mesaopt_status status = enter(t, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     status = trainer_step(t, &c, &report);
     if (status == MESAOPT_OK && loss) *loss = report.loss;
-    return leave(t, &c, status);
+    return call_end(t, &c, status);
 }
 
 mesaopt_status mesaopt_trainer_run(mesaopt_trainer *t, int64_t steps, mesaopt_step_fn after, void *user)
 {
     call c;
-    mesaopt_status status = enter(t, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     if (!trainer_steps_fit(t, steps))
         status = fail(t->head.ctx, MESAOPT_E_ARGUMENT, "steps: %" PRId64 ", expected 0 to %" PRId64, steps, INT64_MAX / t->batch);
     else status = trainer_run(t, &c, steps, after, user);
-    return leave(t, &c, status);
+    return call_end(t, &c, status);
 }
 
-/* The model's own function enters the context and checks the rest. */
 mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *t, int64_t count, const mesaopt_view *by_t, double *loss)
 {
-    if (!handle_ok(t, OBJECT_TRAINER)) return MESAOPT_E_ARGUMENT;
-    return mesaopt_model_evaluate(t->model, t->task, MESAOPT_STREAM_TEST, 0, count, by_t, loss);
+    call c;
+    mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    return call_end(t, &c, model_evaluate(&c, t->model, t->task, MESAOPT_STREAM_TEST, 0, count, by_t, loss));
 }
 
-int64_t mesaopt_trainer_steps(const mesaopt_trainer *t) { return handle_ok(t, OBJECT_TRAINER) ? atomic_load(&t->step) : MESAOPT_E_ARGUMENT; }
+int64_t mesaopt_trainer_steps(const mesaopt_trainer *t)
+{
+    const mesaopt_status status = check_kind(OBJECT_TRAINER, t);
+    return status == MESAOPT_OK ? atomic_load(&t->step) : status;
+}
 
 mesaopt_status mesaopt_trainer_save(mesaopt_trainer *t, const char *path)
 {
     call c;
-    mesaopt_status status = enter(t, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     status = check_not_null(t->head.ctx, path, "path");
     CHECK(checkpoint_save_trainer(t, path));
-    return leave(t, &c, status);
+    return call_end(t, &c, status);
 }
 
 mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path)
 {
     call c;
-    mesaopt_status status = enter(t, CALL_NORMAL, &c);
+    mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     status = check_not_null(t->head.ctx, path, "path");
     CHECK(checkpoint_load_trainer(t, path));
-    return leave(t, &c, status);
+    return call_end(t, &c, status);
 }
 
 mesaopt_status mesaopt_trainer_free(mesaopt_trainer *t)
 {
-    return t && !handle_ok(t, OBJECT_TRAINER) ? MESAOPT_E_ARGUMENT : object_free(t);
+    return object_free(t, OBJECT_TRAINER);
 }

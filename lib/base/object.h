@@ -15,13 +15,15 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 
-enum object_kind { OBJECT_CTX = 0x6d6f4331, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_LSQ, OBJECT_PROBE, OBJECT_RLS, OBJECT_REVALG };
+/* What the first 32 bits of every object of the public API say, and its name in texts: object.c. */
+enum object_kind { OBJECT_CTX = 0x6d6f4331, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_LSQ,
+                   OBJECT_PROBE, OBJECT_RLS, OBJECT_REVALG, OBJECT_SETTINGS };
 
 /* First member of every handle. */
 typedef struct object {
     uint32_t kind;                 /* enum object_kind; 0 after destruction */
-    atomic_int refs;
-    atomic_int in_use;             /* > 0 while a call works on it: freeing then returns MESAOPT_E_BUSY */
+    atomic_int refs;               /* the caller's, one of every handle that needs it and of every call that works on it */
+    atomic_int held;               /* 1 until the caller has let go: then it is no argument of anything any more */
     mesaopt_ctx *ctx;              /* counted */
     void (*destroy)(struct object *);   /* frees what the handle owns, but not the handle's own block */
 } object;
@@ -29,11 +31,23 @@ typedef struct object {
 /* Allocates a zeroed handle of `size` bytes holding one reference for the caller and one on ctx; NULL when memory is short (text set). */
 void *object_new(mesaopt_ctx *ctx, enum object_kind kind, int64_t size, void (*destroy)(object *));
 void object_retain(object *o);
-void object_release(object *o);    /* last one: destroy, free the block, drop ctx; safe from any thread */
+void object_release(object *o);    /* last one: destroy, free the block, drop ctx; from any thread; keeps errno */
 
-/* Body of every mesaopt_*_free: NULL is ok; MESAOPT_E_BUSY while in_use. */
-mesaopt_status object_free(void *handle);
+/* Body of every mesaopt_*_free: gives up the caller's reference. NULL is ok; MESAOPT_E_ARGUMENT (no text) for another kind, or the second time. */
+mesaopt_status object_free(void *handle, enum object_kind kind);
 
+/* Is it a live handle of that kind that its caller has not let go of, or settings? */
+int handle_ok(const void *handle, enum object_kind kind);
+
+/* MESAOPT_OK when given[0], of the handles and settings among a call's arguments, is of this kind; else MESAOPT_E_ARGUMENT, with a text on the
+ * first of them that has a context, or is settings. */
+mesaopt_status given_check(enum object_kind kind, const void *const *given, int count);
+
+/* For texts: "task"; and what was given: "NULL", "a task", "a handle that was freed", "no handle". */
+const char *kind_word(enum object_kind kind);
+const char *handle_word(const void *given);
+
+struct call;
 struct mesaopt_ctx {
     object head;                   /* head.ctx is NULL; head.destroy, of lib/api, drops pool and kern */
     allocator alloc;
@@ -44,6 +58,7 @@ struct mesaopt_ctx {
     void *log_user;
     void *pool;                    /* made by the first parallel call that has use for it */
     void *kern;                    /* kern/: tables of this ISA level, set by mesaopt_ctx_create */
+    struct call *running;          /* the innermost call; for its thread */
     atomic_int busy;               /* 1 inside a call */
     atomic_int in_callback;        /* 1 while the host's callback runs inside that call */
     _Atomic pthread_t owner;       /* of the running call */
@@ -53,12 +68,20 @@ struct mesaopt_ctx {
 };
 
 enum call_kind { CALL_NORMAL, CALL_IN_CALLBACK };   /* the second kind is also allowed inside a callback, on its thread */
+enum { CALL_HANDLES = 6 };
 
 /* What ctx_enter keeps for ctx_leave. */
-typedef struct call { mesaopt_ctx *ctx; uint64_t fp; int saved_errno, nested; } call;
+typedef struct call {
+    mesaopt_ctx *ctx;
+    struct call *outer;            /* the call in whose callback this one is, or NULL */
+    uint64_t fp;
+    int saved_errno, handles;
+    object *handle[CALL_HANDLES];  /* that it works on: whoever frees them, they live until it returns */
+} call;
 
 mesaopt_status ctx_enter(mesaopt_ctx *ctx, enum call_kind kind, call *c);   /* MESAOPT_OK or MESAOPT_E_BUSY */
-mesaopt_status ctx_leave(call *c, mesaopt_status status);                    /* returns status */
+mesaopt_status ctx_leave(call *c, mesaopt_status status);                    /* returns status; what others let go of meanwhile goes now */
+void call_hold(call *c, void *handle);
 
 /* Around a host callback: restores the host's floating-point environment, allows CALL_IN_CALLBACK. */
 void ctx_callback_begin(call *c);
@@ -72,9 +95,8 @@ void text_format(char *out, int64_t cap, const char *format, va_list args);
 void ctx_text(const mesaopt_ctx *ctx, char text[512]);
 int64_t text_out(const char *text, char *buf, int64_t cap);
 
-/* "name: NULL, expected ..." or a handle of another kind. Returns MESAOPT_OK or the status with the text set on ctx. */
+/* MESAOPT_OK, or MESAOPT_E_ARGUMENT with the text "name: NULL, expected ..." on ctx. */
 mesaopt_status check_not_null(mesaopt_ctx *ctx, const void *p, const char *name);
-int handle_ok(const void *handle, enum object_kind kind);   /* not NULL and alive, of that kind */
 
 void ctx_log(mesaopt_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -62,7 +62,7 @@ const option_row *options_at(int32_t scope, int32_t i)
 
 void options_init(mesaopt_settings *s, int32_t scope)
 {
-    *s = (mesaopt_settings){.alloc = alloc_default(), .scope = scope};
+    *s = (mesaopt_settings){.kind = OBJECT_SETTINGS, .alloc = alloc_default(), .scope = scope};
     for (const option_row *row = option_rows; row->key; row++)
         if (applies(row, scope)) s->value[row->key] = row->standard;
 }
@@ -87,9 +87,16 @@ mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, 
     return status;
 }
 
+mesaopt_status options_given(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *argument)
+{
+    if (handle_ok(settings, OBJECT_SETTINGS)) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected settings", argument, handle_word(settings));
+}
+
 mesaopt_status options_check(mesaopt_ctx *ctx, const mesaopt_settings *settings, int32_t scope, const char *argument)
 {
-    if (!settings || settings->scope == scope) return MESAOPT_OK;
+    const mesaopt_status status = settings ? options_given(ctx, settings, argument) : MESAOPT_OK;
+    if (!settings || status != MESAOPT_OK || settings->scope == scope) return status;
     const char *is = options_scope_name(settings->scope);
     return fail(ctx, MESAOPT_E_SETTING, "%s: settings of scope %s, expected scope %s", argument, is ? is : "?", options_scope_name(scope));
 }

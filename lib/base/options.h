@@ -9,6 +9,7 @@
 enum { SETTINGS_MAX_KEY = 256 };
 
 struct mesaopt_settings {
+    uint32_t kind;                         /* OBJECT_SETTINGS */
     allocator alloc;
     int32_t scope;
     mesaopt_parallel_fn parallel;
@@ -51,7 +52,8 @@ int64_t settings_text(const mesaopt_settings *settings, char *buf, int64_t cap);
 double option_float(const mesaopt_settings *settings, int32_t scope, int32_t key);
 int64_t option_int(const mesaopt_settings *settings, int32_t scope, int32_t key);
 
-/* MESAOPT_OK, or MESAOPT_E_SETTING with a text when settings is not NULL and of another scope. */
+/* MESAOPT_OK, or a status with its text on ctx: settings is NULL or no settings; is not NULL and no settings, or of another scope. */
+mesaopt_status options_given(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *argument);
 mesaopt_status options_check(mesaopt_ctx *ctx, const mesaopt_settings *settings, int32_t scope, const char *argument);
 
 const char *options_scope_name(int32_t scope);         /* "task", "linear", ...; NULL when unknown */

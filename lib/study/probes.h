@@ -32,7 +32,7 @@ struct mesaopt_probe {
     probe_group *group;            /* [2 L] */
     struct { char *now, *next; } set[PROBE_SETS], fit;     /* stores, NULL before the first feed: counts int64 [T], triangles; ranks int64 [L, T], weights */
     int64_t set_bytes, fit_bytes;
-    int fitted;
+    int fitted, feeding;           /* feeding: inside a call that changes a set */
     double *scores;                /* [L, T, m] errors, the same of spreads, [L, T] totals */
     mesaopt_view *given;           /* [L] activations of the feed that runs */
     char *work;
