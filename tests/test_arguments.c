@@ -447,7 +447,7 @@ static void file_rows(const trained *t)
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_save(m, NULL));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: ", mesaopt_model_save(m, nowhere));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_set_note(NULL, "a", "b"));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_set_note((mesaopt_model *)r, "a", "b"));
+    BAD(MESAOPT_E_ARGUMENT, "model: a trainer, expected a live model", mesaopt_model_set_note((mesaopt_model *)r, "a", "b"));
     BAD(MESAOPT_E_ARGUMENT, "key: NULL", mesaopt_model_set_note(m, NULL, "b"));
     BAD(MESAOPT_E_ARGUMENT, "key: ''", mesaopt_model_set_note(m, "", "b"));
     BAD(MESAOPT_E_ARGUMENT, "key: 'mesaopt.step'", mesaopt_model_set_note(m, "mesaopt.step", "b"));
