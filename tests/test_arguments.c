@@ -440,6 +440,9 @@ static void file_rows(const trained *t)
     BAD(MESAOPT_E_MEMORY, "save: no memory", (refuse(1), mesaopt_trainer_save(r, nowhere)));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_load(NULL, nowhere));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_trainer_load(r, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_load_changed(NULL, nowhere, "seed"));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_trainer_load_changed(r, NULL, "seed"));
+    BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_trainer_load_changed(r, nowhere, "seed"));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_trainer_load(r, nowhere));
     BAD(MESAOPT_E_IO, "/tmp: not a regular file", mesaopt_trainer_load(r, folder));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_save(NULL, nowhere));

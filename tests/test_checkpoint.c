@@ -187,20 +187,131 @@ START_TEST(other_machine)
 }
 END_TEST
 
-/* Another recipe or seed is taken, and said. */
+/* Another recipe is taken, and every setting that differs is said. */
 START_TEST(other_settings)
 {
     recipe r = small_linear;
-    r.trainer = "batch=37 lr=1e-4";
-    r.task = "dim=3 length=9 tokens=constructed seed=12";
+    r.trainer = "batch=37 lr=1e-4 warmup=10 cosine_steps=150 weight_decay=0.05";
     setup o = setup_start(ctx, &r);
     logged[0] = 0;
     ck_assert_int_eq(mesaopt_trainer_load(s.trainer, path), MESAOPT_OK);
     ck_assert_str_eq(logged, "");
     ck_assert_int_eq(mesaopt_trainer_load(o.trainer, path), MESAOPT_OK);
-    ck_assert_ptr_nonnull(strstr(logged, "mesaopt.trainer was \"batch=37 lr=0.003"));
-    ck_assert_ptr_nonnull(strstr(logged, "mesaopt.task_seed was \"11\", now \"12\""));
+    ck_assert_ptr_nonnull(strstr(logged, ": lr was 0.003, now 0.0001\n"));
+    ck_assert_ptr_nonnull(strstr(logged, ": clip_norm was 0.5, now "));
+    ck_assert_ptr_null(strstr(logged, "batch"));
     setup_end(&o);
+}
+END_TEST
+
+/* Other data are refused by the name of the setting, and nothing changes; told so, they are taken and said. */
+static const struct { const char *task, *says, *change; } other_tasks[] = {
+    {"dim=3 length=9 tokens=constructed seed=12", "task setting seed: 11, expected 12 as", "seed"},
+    {"dim=3 length=9 tokens=constructed seed=11 noise=0.1", "task setting noise: 0.01, expected 0.1 as", "noise"},
+    {"dim=3 length=8 tokens=constructed seed=11", "task setting length: 9, expected 8 as", "length"},
+    {"dim=3 length=9 tokens=constructed seed=11 data_clip=3", "task setting data_clip: 10, expected 3 as", "data_clip"},
+    {"dim=3 length=9 tokens=constructed seed=11 task=fixed_teacher", "task setting task: linear, expected fixed_teacher as", "task"},
+    {"dim=3 length=9 tokens=constructed seed=11 task=contracting", "task: linear, expected contracting; data_clip: 10, expected 2 as",
+     "data_clip,task"},
+    {"dim=3 length=9 tokens=slots slots=4 seed=11", "tokens: constructed, expected slots; slots: (none), expected 4 as", "slots,tokens"},
+    {"dim=3 length=9 tokens=constructed seed=2 noise=1", "noise: 0.01, expected 1; seed: 11, expected 2 as", "all"},
+};
+enum { OTHER_TASKS = sizeof other_tasks / sizeof *other_tasks };
+
+START_TEST(refused_tasks)
+{
+    recipe r = small_linear;
+    static unsigned char before[1 << 16], after[1 << 16];
+    r.task = other_tasks[_i].task;
+    setup o = setup_start(ctx, &r);
+    ck_assert_int_eq(mesaopt_trainer_save(o.trainer, changed), MESAOPT_OK);
+    const int64_t n = file_read(changed, before, sizeof before);
+    logged[0] = 0;
+    REFUSED(ctx, MESAOPT_E_SETTING, other_tasks[_i].says, mesaopt_trainer_load(o.trainer, path));
+    REFUSED(ctx, MESAOPT_E_SETTING, other_tasks[_i].says, mesaopt_trainer_load_changed(o.trainer, path, ""));
+    REFUSED(ctx, MESAOPT_E_SETTING, other_tasks[_i].says, mesaopt_trainer_load_changed(o.trainer, path, "dim"));
+    ck_assert_str_eq(logged, "");
+    ck_assert_int_eq(mesaopt_trainer_save(o.trainer, changed), MESAOPT_OK);
+    ck_assert_int_eq(file_read(changed, after, sizeof after), n);
+    ck_assert(memcmp(before, after, (size_t)n) == 0);
+    ck_assert_msg(mesaopt_trainer_load_changed(o.trainer, path, other_tasks[_i].change) == MESAOPT_OK, "%s", error_of(ctx));
+    ck_assert_int_eq(mesaopt_trainer_steps(o.trainer), 15);
+    ck_assert_ptr_nonnull(strstr(logged, " was "));
+    REFUSED(ctx, MESAOPT_E_SETTING, "change: 'noize', expected all or names out of task=", mesaopt_trainer_load_changed(s.trainer, path, "seed,noize"));
+    setup_end(&o);
+}
+END_TEST
+
+/* A trainer on sequences of the caller's. */
+static setup on_own(mesaopt_tensor *sequences)
+{
+    mesaopt_settings *task = settings_from(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = settings_from(MESAOPT_SCOPE_MODEL, "inputs=4 outputs=1");
+    mesaopt_settings *trainer = settings_from(MESAOPT_SCOPE_TRAINER, "batch=2");
+    setup o = {.ctx = ctx};
+    ck_assert_int_eq(mesaopt_model_create(ctx, model, &o.model), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_add_text(o.model, "linear(heads=1,key=2)"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_from_tensor(ctx, task, sequences, &o.task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_trainer_create(ctx, trainer, o.model, o.task, &o.trainer), MESAOPT_OK);
+    mesaopt_settings_free(task);
+    mesaopt_settings_free(model);
+    mesaopt_settings_free(trainer);
+    return o;
+}
+
+static setup on_numbers(const double *x, int64_t count, int32_t dtype)
+{
+    mesaopt_tensor *t = NULL;
+    mesaopt_view view;
+    ck_assert_int_eq(mesaopt_tensor_create(ctx, dtype, 3, (int64_t[]){count, 12 / count, 1}, &t), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_view(t, &view), MESAOPT_OK);
+    for (int i = 0; i < 12; i++)
+        if (dtype == MESAOPT_F32) ((float *)view.data)[i] = (float)x[i];
+        else ((double *)view.data)[i] = x[i];
+    setup o = on_own(t);
+    mesaopt_tensor_free(t);
+    return o;
+}
+
+/* Own sequences are the same when their numbers are, whatever holds them. */
+START_TEST(own_data)
+{
+    double x[12] = {1, -2, 0.5, 3, 0.25, -1, 2, 4, -0.125, 1, 0, 7}, swapped[12], nudged[12];
+    memcpy(swapped, x, sizeof x), memcpy(nudged, x, sizeof x);
+    swapped[3] = x[4], swapped[4] = x[3];
+    nudged[11] = nextafter(x[11], 8);
+    setup first = on_numbers(x, 3, MESAOPT_F64), same = on_numbers(x, 3, MESAOPT_F32), other[3];
+    other[0] = on_numbers(swapped, 3, MESAOPT_F64), other[1] = on_numbers(nudged, 3, MESAOPT_F64), other[2] = on_numbers(x, 4, MESAOPT_F64);
+    ck_assert_int_eq(mesaopt_trainer_save(first.trainer, changed), MESAOPT_OK);
+    ck_assert_msg(mesaopt_trainer_load(same.trainer, changed) == MESAOPT_OK, "%s", error_of(ctx));
+    for (int i = 0; i < 3; i++) {
+        REFUSED(ctx, MESAOPT_E_SETTING, i < 2 ? "task setting data: " : "length: 3, expected 2; sequences: 3, expected 4",
+                mesaopt_trainer_load(other[i].trainer, changed));
+        ck_assert_int_eq(mesaopt_trainer_load_changed(other[i].trainer, changed, "length,data,sequences"), MESAOPT_OK);
+        setup_end(&other[i]);
+    }
+    setup_end(&same);
+    setup_end(&first);
+}
+END_TEST
+
+/* Metadata that no trainer wrote; without any, the log says that the data are not known. */
+START_TEST(hostile_tasks)
+{
+    static const char *const texts[] = {"", " ", "=", "seed", "seed=", "= = =", "seed=11", "task=linear dim=3 length=9 tokens=constructed noise=0.01 data_clip=10 seed=11 seed=12",
+                                        "task=linear  dim=3 length=9 tokens=constructed noise=0.01 data_clip=10 seed=11 more"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        make_changed(&(change){.key = "mesaopt.task", .value = texts[i]});
+        REFUSED(ctx, MESAOPT_E_SETTING, "task setting ", mesaopt_trainer_load(s.trainer, changed));
+    }
+    static char large[1 << 16];
+    memset(large, 'x', sizeof large - 1);
+    large[100] = '=', large[30000] = ' ';
+    make_changed(&(change){.key = "mesaopt.task", .value = large});
+    REFUSED(ctx, MESAOPT_E_SETTING, "task setting ", mesaopt_trainer_load(s.trainer, changed));
+    logged[0] = 0;
+    make_changed(&(change){.key = "mesaopt.task"});
+    ck_assert_int_eq(mesaopt_trainer_load(s.trainer, changed), MESAOPT_OK);
+    ck_assert_ptr_nonnull(strstr(logged, "does not say which task it is of"));
 }
 END_TEST
 
@@ -300,6 +411,9 @@ Suite *test_checkpoint_suite(void)
     tcase_add_test(c, truncated);
     tcase_add_test(c, other_machine);
     tcase_add_test(c, other_settings);
+    tcase_add_loop_test(c, refused_tasks, 0, OTHER_TASKS);
+    tcase_add_test(c, own_data);
+    tcase_add_test(c, hostile_tasks);
     tcase_add_test(c, opened_model);
     tcase_add_loop_test(c, refused_models, 0, BAD_MODELS);
     tcase_add_test(c, imported_parameters);

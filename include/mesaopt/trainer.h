@@ -52,9 +52,15 @@ MESAOPT_API int64_t mesaopt_trainer_steps(const mesaopt_trainer *trainer);
  *  mesaopt_model_save writes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_save(mesaopt_trainer *trainer, const char *path);
 
-/** Restores a checkpoint of a trainer with the same model blocks: all or nothing. MESAOPT_OTHER_ISA: restored, but the run will
- *  not repeat the other machine's bits. MESAOPT_E_FORMAT: not such a file; the text names what differs. Since 0.1. */
+/** Restores a checkpoint of a trainer with the same model blocks on the same task: all or nothing. MESAOPT_OTHER_ISA: restored, but the
+ *  run will not repeat the other machine's bits. MESAOPT_E_FORMAT: not such a file; the text names what differs. MESAOPT_E_SETTING: its
+ *  sequences or tokens were made otherwise; the text names the settings of the task that differ (of own sequences `data` stands for their
+ *  numbers). Other settings of the trainer are taken, and written to the log of the context. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_load(mesaopt_trainer *trainer, const char *path);
+
+/** mesaopt_trainer_load for a run that goes on with other data: settings of the task named in `change`, "noise,seed" or "all", may differ;
+ *  the log says which do. NULL or "": none. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_trainer_load_changed(mesaopt_trainer *trainer, const char *path, const char *change);
 
 /** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
  *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */

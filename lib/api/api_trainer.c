@@ -64,13 +64,15 @@ mesaopt_status mesaopt_trainer_save(mesaopt_trainer *t, const char *path)
     return call_end(t, &c, status);
 }
 
-mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path)
+mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path) { return mesaopt_trainer_load_changed(t, path, NULL); }
+
+mesaopt_status mesaopt_trainer_load_changed(mesaopt_trainer *t, const char *path, const char *change)
 {
     call c;
     mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     status = check_not_null(t->head.ctx, path, "path");
-    CHECK(checkpoint_load_trainer(t, path));
+    CHECK(checkpoint_load_trainer(t, path, change));
     return call_end(t, &c, status);
 }
 

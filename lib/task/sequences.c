@@ -68,6 +68,8 @@ static const struct generator generators[] = {         /* in the order of the wo
     {10, 1, teacher_shared},
 };
 
+int64_t task_kind(const mesaopt_task *task) { return task->generator - generators; }
+
 static int64_t lay_out(const mesaopt_task *task, const kern *k, void *scratch, pieces *p)
 {
     arena a = {.base = scratch};
@@ -277,6 +279,7 @@ mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesa
     if (status) return status;
     (*out)->shape.count = v->shape[0];
     (*out)->own = sequences;
+    (*out)->fingerprint = task_fingerprint(v);
     object_retain(&sequences->head);
     return MESAOPT_OK;
 }

@@ -20,6 +20,7 @@ struct mesaopt_task {
     /* Where sequences come from, one of: */
     const struct generator *generator;
     mesaopt_tensor *own;           /* counted */
+    uint64_t fingerprint;          /* of its numbers */
     mesaopt_sequence_fn fill;
     void *fill_user;
 
@@ -36,6 +37,13 @@ struct mesaopt_task {
 mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out);
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_tensor *sequences, mesaopt_task **out);
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user, mesaopt_task **out);
+
+/* ---- text: task_text.c ---- */
+
+typedef struct task_facts { char text[512]; } task_facts;
+task_facts task_text(const mesaopt_task *task);        /* "name=value name=value": all that its sequences and tokens depend on */
+uint64_t task_fingerprint(const mesaopt_view *v);      /* of numbers in row-major order, equal for f32 and f64 */
+int64_t task_kind(const mesaopt_task *task);           /* of a generator: index of the word of the setting */
 
 /* ---- sequences ---- */
 

@@ -1,5 +1,6 @@
 /* Saving and loading checkpoints; see checkpoint.h. */
 #include "train/checkpoint.h"
+#include "train/changes.h"
 #include "train/safetensors.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +37,8 @@ typedef struct record {
     tensor_file_text text[OWN_TEXTS + NOTES_MOST];
     int64_t texts, tensors;
     saved_tensor *tensor;
-    name *names, step, seed, lanes;
+    name *names, step, lanes;
+    task_facts task;
     char *dumps;                   /* blocks, settings of the model, settings of the trainer */
 } record;
 
@@ -88,9 +90,9 @@ static mesaopt_status record_fill(record *r)
     settings_text(&t->settings, r->dumps + blocks + model, trainer);
     r->step = integer(atomic_load(&t->step));
     r->lanes = integer(k->lanes);
-    r->seed = integer((int64_t)t->task->seed);
+    r->task = task_text(t->task);
     add_text(r, "mesaopt.trainer", r->dumps + blocks + model);
-    if (!t->task->fill) add_text(r, "mesaopt.task_seed", r->seed.text);
+    add_text(r, "mesaopt.task", r->task.text);
     add_text(r, "mesaopt.step", r->step.text);
     add_text(r, "mesaopt.isa", mesaopt_settings_word(MESAOPT_KEY_ISA, k->isa));
     add_text(r, "mesaopt.lanes", r->lanes.text);
@@ -265,13 +267,6 @@ static mesaopt_status check_same_model(const tensor_file *f, const mesaopt_model
     return status;
 }
 
-/* Other settings and another seed are the user's right; what differs goes to the log. */
-static void log_difference(const tensor_file *f, const char *key, const char *now)
-{
-    const char *was = tensor_file_metadata(f, key);
-    if (was && strcmp(was, now) != 0) ctx_log(f->ctx, "%.100s: %s was \"%.180s\", now \"%.180s\"", f->path, key, was, now);
-}
-
 /* MESAOPT_OK or MESAOPT_OTHER_ISA; a failure when the file does not say. */
 static mesaopt_status compare_machine(const tensor_file *f, const mesaopt_trainer *t)
 {
@@ -284,7 +279,7 @@ static mesaopt_status compare_machine(const tensor_file *f, const mesaopt_traine
     return strcmp(isa, mesaopt_settings_word(MESAOPT_KEY_ISA, k->isa)) == 0 && lanes == k->lanes ? MESAOPT_OK : MESAOPT_OTHER_ISA;
 }
 
-static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, void *spare[SETS], int64_t *step)
+static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, const char *change, void *spare[SETS], int64_t *step)
 {
     const char *kind;
     mesaopt_status status = check_format(f);
@@ -292,6 +287,7 @@ static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, voi
     if (status == MESAOPT_OK && strcmp(kind, "trainer") != 0)
         status = tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
     if (status == MESAOPT_OK) status = check_same_model(f, t->model);
+    if (status == MESAOPT_OK) status = changes_check(f, task_text(t->task).text, change);
     if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.step", 0, step);
     if (status == MESAOPT_OK && !trainer_steps_fit(t, *step))
         status = tensor_file_fail(f, NULL, "metadata mesaopt.step: %" PRId64 ", beyond the end of the stream of sequences", *step);
@@ -303,29 +299,29 @@ static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, voi
     return status == MESAOPT_OK ? compare_machine(f, t) : status;
 }
 
-static mesaopt_status load_trainer(const tensor_file *f, mesaopt_trainer *t)
+static mesaopt_status load_trainer(const tensor_file *f, mesaopt_trainer *t, const char *change)
 {
     void *spare[SETS] = {NULL}, *to[SETS] = {t->model->params, t->m, t->v};
     char dump[1024];
     int64_t step;
-    const mesaopt_status status = read_trainer(f, t, spare, &step);
+    const mesaopt_status status = read_trainer(f, t, change, spare, &step);
     if (status >= 0) {
         for (int i = 0; i < SETS; i++) memcpy(to[i], spare[i], (size_t)(t->model->n_params * t->model->size));
         atomic_store(&t->step, step);
         settings_text(&t->settings, dump, sizeof dump);
-        log_difference(f, "mesaopt.trainer", dump);
-        log_difference(f, "mesaopt.task_seed", integer((int64_t)t->task->seed).text);
+        changes_log(f, "mesaopt.trainer", dump);
+        changes_log(f, "mesaopt.task", task_text(t->task).text);
     }
     for (int i = 0; i < SETS; i++) alloc_free(&f->ctx->alloc, spare[i]);
     return status;
 }
 
-mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const char *path)
+mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const char *path, const char *change)
 {
     tensor_file f;
     mesaopt_status status = tensor_file_open(t->head.ctx, path, &f);
     if (status != MESAOPT_OK) return status;
-    status = load_trainer(&f, t);
+    status = load_trainer(&f, t, change);
     tensor_file_close(&f);
     return status;
 }

@@ -8,8 +8,8 @@
  *     mesaopt.model      its settings, as mesaopt_settings_dump
  *   and of a trainer
  *     mesaopt.trainer    its settings
- *     mesaopt.task_seed  unless sequences come from a callback
- *     mesaopt.step       steps taken; with the seed it says which sequences come next, so that no other random state is needed
+ *     mesaopt.task       what its sequences and tokens depend on, as task_text
+ *     mesaopt.step       steps taken; with the task it says which sequences come next, so that no other random state is needed
  *     mesaopt.isa, mesaopt.lanes   on which the bits of further steps depend
  * Loading reads and checks everything before it changes anything. */
 #ifndef TRAIN_CHECKPOINT_H
@@ -22,6 +22,7 @@ mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path);       
 mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const char *path, mesaopt_model **out);
 
 mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const char *path);
-mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const char *path);         /* MESAOPT_OTHER_ISA: loaded, see trainer.h */
+/* MESAOPT_OTHER_ISA: loaded, see trainer.h. change: task settings that may differ, "name,name" or "all"; NULL: none. */
+mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const char *path, const char *change);
 
 #endif
