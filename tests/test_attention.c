@@ -232,6 +232,29 @@ START_TEST(empty)
 }
 END_TEST
 
+/* Scores that overflow, and such as have in their sum, are refused: their distances are lost. */
+START_TEST(scores_that_overflow)
+{
+    static const float keys[3][4] = {{1e25f, 0, 0, 1}, {1e25f, -1e25f, 1e25f, 1}, {-1e25f, 1e25f, -1e25f, 1}};
+    for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++)
+        for (int i = 0; i < 12; i++) {
+            mesaopt_ctx *ctx = context_at(isa, 1);
+            if (!ctx) continue;
+            float q[2][4], k[2][4] = {{0}}, v[2][4] = {{1, 2, 3, 4}, {5, 6, 7, 8}}, out[2][4], d[3][2][4];
+            for (int j = 0; j < 8; j++) q[j / 4][j % 4] = j % 4 < 3 ? 1e15f : 1;
+            memcpy(k[1], keys[i % 3], sizeof k[1]);
+            mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_SOFTMAX, 1 + i / 3 % 2, 0, i < 6 ? 1 : -1);
+            const mesaopt_view Q = DENSE(q, MESAOPT_F32, 1, 2, 1, 4), K = DENSE(k, MESAOPT_F32, 1, 2, 1, 4), V = DENSE(v, MESAOPT_F32, 1, 2, 1, 4);
+            const mesaopt_view O = DENSE(out, MESAOPT_F32, 1, 2, 1, 4), dQ = DENSE(d[0], MESAOPT_F32, 1, 2, 1, 4), dK = DENSE(d[1], MESAOPT_F32, 1, 2, 1, 4);
+            const mesaopt_view dV = DENSE(d[2], MESAOPT_F32, 1, 2, 1, 4);
+            REFUSED(ctx, MESAOPT_E_NONFINITE, "out: element [0,1,0,0] is nan", mesaopt_attn_forward(a, &Q, &K, &V, &O));
+            REFUSED(ctx, MESAOPT_E_NONFINITE, "dq: element [0,1,0,0] is nan", mesaopt_attn_backward(a, &Q, &K, &V, &V, &dQ, &dK, &dV));
+            mesaopt_attn_free(a);
+            mesaopt_ctx_free(ctx);
+        }
+}
+END_TEST
+
 Suite *test_attention_suite(void)
 {
     Suite *s = suite_create("attention");
@@ -241,6 +264,7 @@ Suite *test_attention_suite(void)
     tcase_add_test(t, agreement);
     tcase_add_test(t, causality);
     tcase_add_test(t, strides);
+    tcase_add_test(t, scores_that_overflow);
     tcase_add_test(t, empty);
     suite_add_tcase(s, t);
     return s;

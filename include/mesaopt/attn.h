@@ -3,6 +3,8 @@
  *   o_t = sum_{t' <= t} alpha(scale * q_t . k_t') v_t'      linear: alpha = identity; softmax: alpha = softmax over t'
  *
  * Shapes: q, k [B, T, H, d], v and out [B, T, H, dv], all f32 or all f64, any strides (packed q, k, v slices are fine).
+ * What comes out is finite, or the call returns MESAOPT_E_NONFINITE, which names the first element that is not. Softmax takes scores q_t . k_t' of any size
+ * that their type holds, and weighs as their differences say; a score (or a part of its sum) that overflows is refused that way.
  * The first call of a shape allocates the workspace; calls of the same or a smaller shape allocate nothing.
  * Memory is linear in T. Source: arXiv 2309.05858 equation 2; SCIENCE section 3. */
 #ifndef MESAOPT_ATTN_H
@@ -23,11 +25,11 @@ MESAOPT_API mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_s
 /** Bytes of workspace that calls of this shape need. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *attn, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int64_t key, int64_t value, int64_t *bytes);
 
-/** out = attention(q, k, v). Outputs must not overlap inputs. Since 0.1. */
+/** out = attention(q, k, v). Outputs must not overlap inputs. MESAOPT_E_NONFINITE: `out` is not finite. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_attn_forward(mesaopt_attn *attn, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *out);
 
 /** Gradients dq, dk, dv (shapes of q, k, v; overwritten) of a scalar whose gradient with respect to out is dout. The
- *  forward pass is recomputed inside: nothing needs to be kept from an earlier call. Since 0.1. */
+ *  forward pass is recomputed inside: nothing needs to be kept from an earlier call. MESAOPT_E_NONFINITE: a gradient is not finite. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_attn_backward(mesaopt_attn *attn, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *dout,
                                                  const mesaopt_view *dq, const mesaopt_view *dk, const mesaopt_view *dv);
 

@@ -1,5 +1,6 @@
 /* See finite.h. */
 #include "kern/finite.h"
+#include "base/number.h"
 #include "kern/kern.h"
 
 int finite_check(const mesaopt_ctx *ctx, const mesaopt_view *view, int64_t *index)
@@ -17,4 +18,12 @@ int finite_check(const mesaopt_ctx *ctx, const mesaopt_view *view, int64_t *inde
         if (k->first_nonfinite(run, (const char *)view->data + first * k->size) >= 0) return view_first_nonfinite(view, index);
     }
     return 0;
+}
+
+mesaopt_status finite_require(mesaopt_ctx *ctx, const mesaopt_view *view, const char *name)
+{
+    int64_t at[MESAOPT_MAX_RANK];
+    if (!finite_check(ctx, view, at)) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_NONFINITE, "%s: element %s is %s, expected a finite number", name,
+                view_list(view->ndim, at).text, number_text(view_get(view, at)).text);
 }

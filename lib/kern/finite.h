@@ -7,4 +7,7 @@
 /* As view_first_nonfinite. */
 int finite_check(const mesaopt_ctx *ctx, const mesaopt_view *view, int64_t *index);
 
+/* MESAOPT_OK, or MESAOPT_E_NONFINITE that names the first element of `name` that is not finite. */
+mesaopt_status finite_require(mesaopt_ctx *ctx, const mesaopt_view *view, const char *name);
+
 #endif

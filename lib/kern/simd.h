@@ -52,6 +52,33 @@ static inline __attribute__((always_inline)) void store_u(real *p, vec v) { *(uv
 static inline __attribute__((always_inline)) vec splat(real x) { return x - (vec){0}; }
 static inline __attribute__((always_inline)) vec pick(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 
+/* The larger and the smaller one; b when either is NaN. */
+static inline __attribute__((always_inline)) vec max_vec(vec a, vec b)
+{
+#if SIMD_ISA == 3
+    return REAL_BITS == 32 ? (vec)_mm512_max_ps((__m512)a, (__m512)b) : (vec)_mm512_max_pd((__m512d)a, (__m512d)b);
+#elif SIMD_ISA == 2
+    return REAL_BITS == 32 ? (vec)_mm256_max_ps((__m256)a, (__m256)b) : (vec)_mm256_max_pd((__m256d)a, (__m256d)b);
+#elif defined(__x86_64__)
+    return REAL_BITS == 32 ? (vec)_mm_max_ps((__m128)a, (__m128)b) : (vec)_mm_max_pd((__m128d)a, (__m128d)b);
+#else
+    return pick(a > b, a, b);
+#endif
+}
+
+static inline __attribute__((always_inline)) vec min_vec(vec a, vec b)
+{
+#if SIMD_ISA == 3
+    return REAL_BITS == 32 ? (vec)_mm512_min_ps((__m512)a, (__m512)b) : (vec)_mm512_min_pd((__m512d)a, (__m512d)b);
+#elif SIMD_ISA == 2
+    return REAL_BITS == 32 ? (vec)_mm256_min_ps((__m256)a, (__m256)b) : (vec)_mm256_min_pd((__m256d)a, (__m256d)b);
+#elif defined(__x86_64__)
+    return REAL_BITS == 32 ? (vec)_mm_min_ps((__m128)a, (__m128)b) : (vec)_mm_min_pd((__m128d)a, (__m128d)b);
+#else
+    return pick(a < b, a, b);
+#endif
+}
+
 static inline __attribute__((always_inline)) vec square_root(vec x)
 {
 #if SIMD_ISA == 3

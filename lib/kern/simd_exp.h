@@ -1,5 +1,5 @@
 /* exp of a vector, without libm: 2^k e^r with |r| <= ln2/2 and the Taylor series of e^r to the last bit of the type. Below the smallest normal
- * number the result is 0 to rounding, above the largest it is wrong: arguments are <= 0 here. NaN passes. */
+ * number the result is 0, above the largest it is wrong: arguments are <= 0 here. NaN passes. */
 #ifndef KERN_SIMD_EXP_H
 #define KERN_SIMD_EXP_H
 
@@ -17,13 +17,13 @@ static const real INVERSE_FACTORIAL[] = {1, 1, 1 / 2.0, 1 / 6.0, 1 / 24.0, 1 / 1
 
 static inline __attribute__((always_inline)) vec exp_vec(vec x)
 {
-    x = pick(x < splat(LOWEST), splat(LOWEST), x);
+    const ivec none = x < splat(LOWEST);
     const vec shifted = x * splat(LOG2E) + splat(ROUND), k = shifted - splat(ROUND);    /* k = round(x / ln 2) sits in the low bits */
     const vec r = (x - k * splat(LN2_HIGH)) - k * splat(LN2_LOW);
     vec p = splat(INVERSE_FACTORIAL[DEGREE]);
 #pragma GCC unroll 16
     for (int i = DEGREE - 1; i >= 0; i--) p = p * r + splat(INVERSE_FACTORIAL[i]);
-    return (vec)((ivec)p + ((ivec)shifted << MANTISSA));
+    return (vec)(~none & ((ivec)p + ((ivec)shifted << MANTISSA)));
 }
 
 #endif

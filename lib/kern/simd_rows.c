@@ -73,8 +73,7 @@ void NAME(gates)(int64_t n, const void *log_gate, void *high, void *low)
     for (int64_t i = 0; i < n; i += LANES) {
         const vec x = get((const real *)log_gate + i, n - i), e = expm1_vec(x), near = 1 + e;
         const ivec small = x > splat((real)-0.4);
-        const vec far = pick(x < splat(LOWEST), (vec){0}, exp_vec(x));
-        put((real *)high + i, pick(small, near, far), n - i);
+        put((real *)high + i, pick(small, near, exp_vec(x)), n - i);
         put((real *)low + i, pick(small, e - (near - 1), (vec){0}), n - i);
     }
 }

@@ -1,14 +1,18 @@
 /* Causal softmax over rows of scores, and its backward pass.
  *
- *   P[m,n] = exp(s S[m,n] - max) / sum_{n' < first + m + 1} exp(s S[m,n'] - max)
+ *   P[m,n] = exp(s (S[m,n] - e)) / sum_{n' < first + m + 1} exp(s (S[m,n'] - e)),   e = max S, with s < 0 min S
  *   dS[m,n] = s P[m,n] (dP[m,n] - sum_n' P[m,n'] dP[m,n'])
+ *
+ * The difference comes before the product: the largest exponent is 0 whatever the size of the scores and however a compiler fuses. A row with a score,
+ * or a distance of two, that is not finite becomes NaN, since such a score may be the wreck of a finite one.
  *
  * Panels reduce along a row register by register, every lane for itself; a single sequence (`_one`) packs columns into
  * the register, and sums its lanes at the end. */
 #include "kern/simd_exp.h"
 #include "kern/simd_kernels.h"
 
-static inline __attribute__((always_inline)) vec max_vec(vec a, vec b) { return pick(a > b, a, b); }
+/* e of scores between low and high. */
+#define EDGE(down, low, high) ((down) ? (low) + 0 * ((high) - (low)) : (high) + 0 * ((high) - (low)))
 
 void NAME(softmax)(int64_t M, int64_t first, double scale, void *S, int64_t rs)
 {
@@ -16,9 +20,10 @@ void NAME(softmax)(int64_t M, int64_t first, double scale, void *S, int64_t rs)
     for (int64_t m = 0; m < M; m++) {
         vec *row = (vec *)S + m * rs;
         const int64_t n = first + m + 1;
-        vec top = s * row[0], sum = {0};
-        for (int64_t j = 1; j < n; j++) top = max_vec(s * row[j], top);
-        for (int64_t j = 0; j < n; j++) sum += row[j] = exp_vec(s * row[j] - top);
+        vec low = row[0], high = row[0], sum = {0};
+        for (int64_t j = 1; j < n; j++) low = min_vec(row[j], low), high = max_vec(row[j], high);
+        const vec edge = EDGE(scale < 0, low, high);
+        for (int64_t j = 0; j < n; j++) sum += row[j] = exp_vec(s * (row[j] - edge));
         const vec inverse = 1 / sum;
         for (int64_t j = 0; j < n; j++) row[j] *= inverse;
     }
@@ -57,12 +62,16 @@ void NAME(softmax_one)(int64_t M, int64_t first, double scale, void *S, int64_t 
     for (int64_t m = 0; m < M; m++) {
         real *row = (real *)S + m * rs;
         const int64_t n = first + m + 1;
-        vec tops = splat(row[0]) * s, sum = {0};
-        for (int64_t j = 0; j < n; j += LANES) tops = max_vec(s * get(row + j, n - j, row[0]), tops);
-        real top = tops[0];
-        for (int l = 1; l < LANES; l++) if (tops[l] > top) top = tops[l];
+        vec lows = splat(row[0]), highs = lows, sum = {0};
         for (int64_t j = 0; j < n; j += LANES) {
-            const vec e = exp_vec(s * get(row + j, n - j, row[0]) - splat(top));
+            const vec x = get(row + j, n - j, row[0]);
+            lows = min_vec(x, lows), highs = max_vec(x, highs);
+        }
+        real low = lows[0], high = highs[0];
+        for (int l = 1; l < LANES; l++) low = lows[l] < low ? lows[l] : low, high = highs[l] > high ? highs[l] : high;
+        const vec edge = splat(EDGE(scale < 0, low, high));
+        for (int64_t j = 0; j < n; j += LANES) {
+            const vec e = exp_vec(s * (get(row + j, n - j, row[0]) - edge));
             put(row + j, e, n - j);
             sum += get(row + j, n - j, 0);
         }

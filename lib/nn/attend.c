@@ -2,6 +2,7 @@
  * are lanes, along the batch or along the heads, whichever is longer; few long ones go one by one. */
 #include "nn/attend.h"
 #include "base/pool.h"
+#include "kern/finite.h"
 #include <math.h>
 
 typedef struct plan {
@@ -13,7 +14,13 @@ typedef struct plan {
 } plan;
 
 typedef struct work { mat q, k, v, o, dq, dk, dv; void *core, *product; } work;   /* o: the output, or its gradient */
-typedef struct job { const mesaopt_attn *a; const attend_views *v; plan p; char *memory; } job;
+typedef struct job {
+    const mesaopt_attn *a;
+    const attend_views *v;
+    plan p;
+    char *memory;
+    _Atomic int bad;               /* something that was stored is not finite */
+} job;
 
 static mat take(arena *a, const plan *p, int64_t cols)
 {
@@ -68,16 +75,18 @@ static void load(const plan *p, const mesaopt_view *v, int64_t panel, mat to)
     p->k->load(p->h.T, v->shape[3], valid, x, v->stride[p->along], v->stride[1], v->stride[3], to.p, to.rs);
 }
 
-static void store(const plan *p, const mesaopt_view *v, int64_t panel, mat from)
+static void store(job *j, const mesaopt_view *v, int64_t panel, mat from)
 {
+    const plan *p = &j->p;
     int64_t valid;
+    if (p->k->first_nonfinite(p->h.T * v->shape[3] * p->k->lanes, from.p) >= 0) atomic_store(&j->bad, 1);
     char *x = slice(p, v, panel, &valid);
     p->k->store(p->h.T, v->shape[3], valid, from.p, from.rs, x, v->stride[p->along], v->stride[1], v->stride[3]);
 }
 
 static void run_panel(void *data, int64_t worker, int64_t panel)
 {
-    const job *j = data;
+    job *j = data;
     const plan *p = &j->p;
     const int backward = j->v->dout != NULL;
     arena a = {j->memory + worker * p->worker_bytes, 0};
@@ -87,14 +96,24 @@ static void run_panel(void *data, int64_t worker, int64_t panel)
     load(p, j->v->v, panel, w.v);
     if (!backward) {
         j->a->kind->forward(p->k, &p->h, w.product, w.core, w.q, w.k, w.v, w.o);
-        store(p, j->v->out, panel, w.o);
+        store(j, j->v->out, panel, w.o);
         return;
     }
     load(p, j->v->dout, panel, w.o);
     j->a->kind->backward(p->k, &p->h, w.product, w.core, w.q, w.k, w.v, w.o, w.dq, w.dk, w.dv);
-    store(p, j->v->dq, panel, w.dq);
-    store(p, j->v->dk, panel, w.dk);
-    store(p, j->v->dv, panel, w.dv);
+    store(j, j->v->dq, panel, w.dq);
+    store(j, j->v->dk, panel, w.dk);
+    store(j, j->v->dv, panel, w.dv);
+}
+
+static mesaopt_status refuse(mesaopt_ctx *ctx, const attend_views *v)
+{
+    const mesaopt_view *views[] = {v->out, v->dq, v->dk, v->dv};
+    static const char *const names[] = {"out", "dq", "dk", "dv"};
+    mesaopt_status status = MESAOPT_OK;
+    for (int i = 0; i < 4 && status == MESAOPT_OK; i++)
+        if (views[i]) status = finite_require(ctx, views[i], names[i]);
+    return status;
 }
 
 mesaopt_status attend(mesaopt_attn *a, const attend_shape *s, const attend_views *v)
@@ -110,9 +129,11 @@ mesaopt_status attend(mesaopt_attn *a, const attend_shape *s, const attend_views
         a->memory = memory;
         a->bytes = bytes;
     }
-    job j = {a, v, plan_of(a, s, backward), a->memory};
+    job j = {a, v, plan_of(a, s, backward), a->memory, 0};
     parallel_run(ctx, j.p.panels, run_panel, &j);
-    if (!ctx_interrupted(ctx)) return MESAOPT_OK;
-    ctx_interrupt_taken(ctx);
-    return fail(ctx, MESAOPT_E_INTERRUPTED, "attention: interrupted");
+    if (ctx_interrupted(ctx)) {
+        ctx_interrupt_taken(ctx);
+        return fail(ctx, MESAOPT_E_INTERRUPTED, "attention: interrupted");
+    }
+    return atomic_load(&j.bad) ? refuse(ctx, v) : MESAOPT_OK;
 }
