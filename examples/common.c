@@ -257,6 +257,14 @@ int args_has(const char *name) { return own_key_of(name) != NULL; }
 
 const char *args_text(const char *name) { return own_key_of(name)->value; }
 
+int args_given(const char *name)
+{
+    char given[64];
+    for (int i = 0; i < args.argc; i++)
+        if (split(args.argv[i], given, sizeof given) && strcmp(given, name) == 0) return 1;
+    return 0;
+}
+
 void args_default(const char *name, const char *value) { own_key_of(name)->value = value; }
 
 void args_refuse(const char *name, const char *expected)

@@ -28,6 +28,7 @@ void args_hide(const char *names);                                          /* "
 _Noreturn void args_refuse(const char *name, const char *expected);         /* an own key has a value that will not do */
 int args_has(const char *name);                                             /* is there such an own key? */
 const char *args_text(const char *name);                                    /* value of an own key */
+int args_given(const char *name);                                           /* is the key on the command line? */
 void args_default(const char *name, const char *value);                     /* a default that depends on other keys */
 int64_t args_int(const char *name, int64_t lowest, int64_t highest);
 int32_t args_block_scope(const char *name);                                 /* own key that names a kind of attention block: its scope */

@@ -297,7 +297,8 @@ static mesaopt_status train(mesaopt_ctx *ctx)
     const int64_t layers = args_int("layers", 1, 1000), percent = args_int("holdout", 1, 99);
     args_int("count", 2, 1 << 24), args_int("steps", 0, INT64_MAX / 4), args_int("every", 1, INT64_MAX / 4), args_int("window", 0, 1 << 30), error_text();
     args_end();
-    table data = read_table(args_text("file"));
+    if (!*args_text("file")) args_refuse("file", "a CSV file of sequences (own_data make=FILE writes one to try)");
+    table data = read_table(args_text("file"), 2);         /* some to train on, some held out */
     const int64_t held_out = data.sequences * percent / 100 > 0 ? data.sequences * percent / 100 : 1, kept = data.sequences - held_out;
     standardise(&data, kept);
 

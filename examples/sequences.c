@@ -81,14 +81,13 @@ static void take_names(table *t, const row_reader *r)
     }
 }
 
-table read_table(const char *path)
+table read_table(const char *path, int64_t least)
 {
     table t = {0};
     row_reader r;
     extent *e = NULL;
     int64_t room = 0;
     args_int("window", 0, 1 << 30);
-    if (!*path) args_refuse("file", "a CSV file of sequences (own_data make=FILE writes one to try)");
     rows_open(&r, path, "id");
     double *const row = must_alloc(NULL, (size_t)r.used * sizeof(double));
     do
@@ -97,9 +96,9 @@ table read_table(const char *path)
     if (rows_stopped()) stop();
     t.columns = r.used;
     drop_rests(&t, e);
-    if (t.sequences < 2)
-        die("%s: %lld sequence%s, expected at least 2: some to train on, some held out (window= cuts a long sequence into several)", path,
-            (long long)t.sequences, t.sequences == 1 ? "" : "s");
+    if (t.sequences < least)
+        die("%s: %lld sequence%s, expected at least %lld (window= cuts a long sequence into several)", path, (long long)t.sequences, t.sequences == 1 ? "" : "s",
+            (long long)least);
     even_out(&t, e, path);
     take_names(&t, &r);
     rows_close(&r);

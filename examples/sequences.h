@@ -17,7 +17,7 @@ typedef struct table {
     double *mean, *sd;                 /* of every column: value is (what was read - mean) / sd */
 } table;
 
-table read_table(const char *path);        /* as the keys say; ends the program when the file will not do, or holds fewer than 2 sequences */
+table read_table(const char *path, int64_t least);     /* as the keys say; ends the program when the file will not do, or holds too few sequences */
 void table_free(table *t);
 
 #endif
