@@ -230,6 +230,8 @@ static void rls_state_rows(mesaopt_rls *r, mesaopt_lsq *l)
     BAD(MESAOPT_E_ARGUMENT, "which[0]: rows, expected what can be set", mesaopt_rls_set(r, 1, &rows, &H));
     BAD(MESAOPT_E_ARGUMENT, "weight: -1 at [0], expected a finite number >= 0",
         mesaopt_rls_set(r, 3, (int32_t[]){1, 2, 3}, (mesaopt_view[]){H, S, at(minus, 1, 1, 0, 0, 0)}));
+    BAD(MESAOPT_E_ARGUMENT, "residual: -1 at [0,0], expected a finite number >= 0",
+        mesaopt_rls_set(r, 3, (int32_t[]){1, 2, 6}, (mesaopt_view[]){H, S, at(minus, 2, 1, 2, 0, 0)}));
     BAD(MESAOPT_E_UNSUPPORTED, "set: on a state with a window of 5 rows", mesaopt_rls_set(other, 2, both, (mesaopt_view[]){H, S}));
     ck_assert_int_eq(mesaopt_rls_free(other), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_rls_free(two), MESAOPT_OK);

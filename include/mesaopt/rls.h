@@ -29,6 +29,7 @@ typedef struct mesaopt_rls mesaopt_rls;
 #define MESAOPT_RLS_WEIGHT 3           /* [streams]: sum of the weights b, forgotten and windowed as H */
 #define MESAOPT_RLS_SQUARES 4          /* [streams, d_val]: sum of b v^2, likewise */
 #define MESAOPT_RLS_ROWS 5             /* [streams]: rows so far; can only be read */
+#define MESAOPT_RLS_RESIDUAL 6         /* [streams, d_val]: what is left of SQUARES: sum of b (v - prediction)^2 + |sqrt(l) Phi|^2, the least that the regression minimises */
 
 /** Creates `streams` regressions without rows of a plan, which they keep alive. ridge [streams, d_key]: l > 0 (NULL: the plan's setting).
  *  The caller frees *out. Since 0.1. */
@@ -59,10 +60,13 @@ MESAOPT_API mesaopt_status mesaopt_rls_merge(mesaopt_rls *rls, mesaopt_rls *from
 /** Forgets all rows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_clear(mesaopt_rls *rls);
 
-/** Reads parts of the state: views[i] (f32 or f64) receives which[i], a MESAOPT_RLS_*. Since 0.1. */
+/** Reads parts of the state: views[i] (f32 or f64) receives which[i], a MESAOPT_RLS_*. RESIDUAL is NaN where rounding has
+ *  left less than six digits of it, after a mesaopt_rls_set without it. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_get(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
 
-/** Replaces the state: KEY_STATE (symmetric, positive semidefinite) and VALUE_STATE have to be given, WEIGHT and SQUARES (otherwise 0) may be. The number of rows is 0 then.
+/** Replaces the state: KEY_STATE (symmetric, positive semidefinite) and VALUE_STATE have to be given, WEIGHT and SQUARES
+ *  (otherwise 0) may be, and RESIDUAL: without it standard errors are computed from SQUARES, and where rounding has left
+ *  less than six digits of them, predictions with errors come with MESAOPT_NOT_CONVERGED. The number of rows is 0 then.
  *  MESAOPT_E_UNSUPPORTED with a window: such a state consists of its rows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, const int32_t *which, const mesaopt_view *views);
 

@@ -181,7 +181,7 @@ mesaopt_status mesaopt_rls_clear(mesaopt_rls *r)
 
 static const char *part_name(int32_t which)
 {
-    static const char *const names[] = {"", "key_state", "value_state", "weight", "squares", "rows"};
+    static const char *const names[] = {"", "key_state", "value_state", "weight", "squares", "rows", "residual"};
     return names[which];
 }
 
@@ -189,12 +189,13 @@ static const char *part_name(int32_t which)
 static mesaopt_status part_of(mesaopt_rls *r, int32_t which, int64_t i, int output, view_want *want)
 {
     const int64_t n = r->streams, d = r->p.d, dv = r->p.dv;
-    if (which < MESAOPT_RLS_KEY_STATE || which > MESAOPT_RLS_ROWS)
+    if (which < MESAOPT_RLS_KEY_STATE || which > MESAOPT_RLS_RESIDUAL)
         return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %d, expected a MESAOPT_RLS_*", (long long)i, (int)which);
     *want = (view_want){part_name(which), 1, {n}, 0, output};
     switch (which) {
     case MESAOPT_RLS_KEY_STATE: want->ndim = 3, want->shape[1] = d, want->shape[2] = d; break;
     case MESAOPT_RLS_VALUE_STATE: want->ndim = 3, want->shape[1] = d, want->shape[2] = dv; break;
+    case MESAOPT_RLS_RESIDUAL:
     case MESAOPT_RLS_SQUARES: want->ndim = 2, want->shape[1] = dv; break;
     default: break;
     }
@@ -206,8 +207,8 @@ static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, c
 {
     mesaopt_ctx *ctx = r->head.ctx;
     views_begin(w, ctx);
-    mesaopt_status status = count >= 0 && count <= MESAOPT_RLS_ROWS ? MESAOPT_OK
-                            : fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 0 to %d", (long long)count, MESAOPT_RLS_ROWS);
+    mesaopt_status status = count >= 0 && count <= MESAOPT_RLS_RESIDUAL ? MESAOPT_OK
+                            : fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 0 to %d", (long long)count, MESAOPT_RLS_RESIDUAL);
     if (count > 0) CHECK(check_not_null(ctx, which, "which"));
     if (count > 0) CHECK(check_not_null(ctx, views, "views"));
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
@@ -230,8 +231,30 @@ static double *own(online *o, int32_t which)
     case MESAOPT_RLS_KEY_STATE: return o->H;
     case MESAOPT_RLS_VALUE_STATE: return o->S;
     case MESAOPT_RLS_WEIGHT: return &o->total;
+    case MESAOPT_RLS_RESIDUAL: return o->spread;
     default: return o->squares;
     }
+}
+
+/* NaN: there is none. */
+static double element(online *o, int32_t which, int64_t i)
+{
+    if (which == MESAOPT_RLS_ROWS) return (double)o->count;
+    return which == MESAOPT_RLS_RESIDUAL && o->blurred ? NAN : own(o, which)[i];
+}
+
+static mesaopt_status get_part(mesaopt_rls *r, int32_t which, const mesaopt_view *v)
+{
+    const int64_t total = view_count(v), each = total / r->streams;
+    int64_t index[MESAOPT_MAX_RANK] = {0};
+    for (int64_t n = 0; n < total; n++, view_next(v, index)) {
+        const double x = element(&r->o[n / each], which, n % each);
+        view_set(v, index, x);
+        if (fabs(x) > check_most(v))
+            return fail(r->head.ctx, MESAOPT_E_NONFINITE, "%s: %s at %s, expected a number that f32 has: ask for f64", part_name(which), number_text(x).text,
+                        view_list(v->ndim, index).text);
+    }
+    return MESAOPT_OK;
 }
 
 mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
@@ -241,16 +264,10 @@ mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *whi
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(take_parts(r, &w, count, which, views, 1));
-    views = w.own;
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++)
+        if (which[i] == MESAOPT_RLS_RESIDUAL) rls_spread(r);
     if (status == MESAOPT_OK && count > 0) rls_flush(r);
-    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
-        const int64_t total = view_count(&views[i]), each = total / r->streams;
-        int64_t index[MESAOPT_MAX_RANK] = {0};
-        for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) {
-            online *o = &r->o[n / each];
-            view_set(&views[i], index, which[i] == MESAOPT_RLS_ROWS ? (double)o->count : own(o, which[i])[n % each]);
-        }
-    }
+    for (int64_t i = 0; i < count; i++) CHECK(get_part(r, which[i], &w.own[i]));
     return call_end(r, &c, status);
 }
 
@@ -269,7 +286,7 @@ static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32
     if (r->p.window > 0)
         return fail(ctx, MESAOPT_E_UNSUPPORTED, "set: on a state with a window of %lld rows, expected one without", (long long)r->p.window);
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
-        const int sum = which[i] == MESAOPT_RLS_WEIGHT || which[i] == MESAOPT_RLS_SQUARES;
+        const int sum = which[i] != MESAOPT_RLS_KEY_STATE && which[i] != MESAOPT_RLS_VALUE_STATE;
         const char *name = part_name(which[i]);
         if (sum) status = check_range(ctx, &views[i], name, 0, check_most(&views[i]), "a finite number >= 0");
         else if (which[i] == MESAOPT_RLS_KEY_STATE) status = check_symmetric(ctx, &views[i], name);
@@ -291,13 +308,14 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
     views = w.own;
     CHECK(check_new_state(r, count, which, views));
     if (status == MESAOPT_OK) rls_clear(r);
+    for (int64_t i = 0; i < r->streams * r->p.dv && status == MESAOPT_OK; i++) r->o[i / r->p.dv].spread[i % r->p.dv] = NAN;
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int64_t total = view_count(&views[i]), each = total / r->streams;
         int64_t index[MESAOPT_MAX_RANK] = {0};
         for (int64_t n = 0; n < total; n++, view_next(&views[i], index))
             own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
     }
-    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) online_given(&r->p, &r->o[s]);
+    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) rls_given(r, s, r->o[s].spread);
     return call_end(r, &c, status);
 }
 

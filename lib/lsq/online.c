@@ -1,4 +1,5 @@
 /* Rows that arrive, and whole states: see online.h. */
+#include "base/real.h"
 #include "lsq/dense.h"
 #include "lsq/online_parts.h"
 #include <math.h>
@@ -16,7 +17,9 @@ workspace online_lay_out(const online_plan *p, arena *a)
     w.residual = arena_take(a, p->d, size), w.solved = arena_take(a, p->d, size);
     w.direction = arena_take(a, p->d, size), w.M_direction = arena_take(a, p->d, size), w.A_direction = arena_take(a, p->d, size);
     w.dots = arena_take(a, 2 * p->rows, size);
-    w.dense = arena_take(a, dense_scratch(p->k, p->d, p->d), 1);
+    w.dense = arena_take(a, dense_scratch(p->k, p->d, p->d > p->dv ? p->d : p->dv), 1);
+    w.HD = arena_take(a, p->d * p->dv, size), w.rest = arena_take(a, p->rows * p->dv, size);
+    w.total = arena_take(a, p->dv, size), w.left = arena_take(a, p->dv, size), w.now = arena_take(a, p->dv, size);
     return w;
 }
 
@@ -48,7 +51,10 @@ void online_take(const online_plan *p, arena *a, online *o)
     o->P = arena_take(a, n * d, size), o->sign = arena_take(a, n, size), o->length = arena_take(a, n, size);
     o->Kt = arena_take(a, d * n, size), o->Pt = arena_take(a, d * n, size);
     o->squares = arena_take(a, dv, size), o->spread = arena_take(a, dv, size);
-    o->peak = arena_take(a, 1 + dv + d, size);
+    o->W = arena_take(a, d * dv, size), o->G = arena_take(a, d * dv, size), o->U = arena_take(a, n * dv, size);
+    o->left = arena_take(a, dv, size), o->held = arena_take(a, dv, size), o->floor = arena_take(a, dv, size);
+    o->noise = arena_take(a, dv, size), o->blur = arena_take(a, dv, size);
+    o->peak = arena_take(a, 1 + dv + d + dv, size);
     int64_t width = d + dv + 3, ring = 0;
     if (!size_mul(p->window, width, &ring)) ring = -1;
     o->ring = arena_take(a, ring, size);
@@ -70,13 +76,8 @@ static double largest(const online_plan *p, const online *o)
     return most;
 }
 
-void online_given(const online_plan *p, online *o)
-{
-    o->most = largest(p, o) + (double)o->kept * ONLINE_SQUARE;
-    online_changed(p, o);
-}
-
-void online_changed(const online_plan *p, online *o)
+/* H, S, .. are others: what was derived from them is not known. */
+static void changed(const online_plan *p, online *o)
 {
     base_set_peaks(p, o);
     o->fresh = 0;
@@ -101,13 +102,14 @@ static void append(const online_plan *p, online *o, const double *key, const dou
     buffer_column(p, o->Kt, j, key);
     memcpy(o->V + j * p->dv, value, (size_t)p->dv * sizeof(double));
     o->weight[j] = weight / o->a;
+    residual_row(p, o, j);
 }
 
 /* The oldest row leaves, with what its weight has become. */
 static void leave(const online_plan *p, online *o)
 {
     const online_row r = online_row_at(p, o, 0);
-    const double weight = -*r.weight * exp(o->clock - *r.clock);
+    const double weight = -*r.weight * real_exp(o->clock - *r.clock);
     append(p, o, r.key, r.value, weight);
     base_count_row(p, o, r.value, weight);
     o->first = (o->first + 1) % p->window;
@@ -124,7 +126,7 @@ static void keep(const online_plan *p, online *o, const double *key, const doubl
 
 static void forget(const online_plan *p, void *ps, const workspace *w, online *o, double log_gate)
 {
-    const double gate = exp(log_gate);
+    const double gate = real_exp(log_gate);
     o->decay += log_gate;
     if (gate == 0) {
         base_empty(p, o);
@@ -134,14 +136,15 @@ static void forget(const online_plan *p, void *ps, const workspace *w, online *o
         base_flush(p, ps, w, o);
         p->k->scale(p->d * p->d, gate, o->H);
         p->k->scale(p->d * p->dv, gate, o->S);
-        p->k->scale(p->d, gate, o->peak + 1 + p->dv);
+        residual_scale(p, o, gate);
+        p->k->scale(p->d + p->dv, gate, o->peak + 1 + p->dv);
         o->fresh = 0;
     } else {
         o->a *= gate;
     }
     o->clock += log_gate;
     o->total *= gate;
-    for (int64_t c = 0; c < p->dv; c++) o->squares[c] *= gate;
+    for (int64_t c = 0; c < p->dv; c++) o->squares[c] *= gate, o->floor[c] *= gate, o->noise[c] *= gate;
     p->k->scale(1 + p->dv, gate, o->peak);
 }
 
@@ -176,10 +179,34 @@ void online_settle(const online_plan *p, void *ps, void *scratch, online *o)
 {
     arena a = {scratch, 0};
     const workspace w = online_lay_out(p, &a);
+    if (p->window == 0) residual_spread(p, ps, &w, o);
     base_flush(p, ps, &w, o);
-    if (p->window > 0) base_form_anew(p, ps, &w, o);
+    if (p->window > 0) residual_empty(p, o), base_form_anew(p, ps, &w, o);
     dense_mirror(p->d, sizeof(double), o->H);
-    online_changed(p, o);
+    changed(p, o);
+    if (p->window > 0) return;
+    memcpy(w.now, o->spread, (size_t)p->dv * sizeof(double));
+    for (int64_t j = 0; j < p->dv && o->blurred; j++) w.now[j] = NAN;
+    residual_restore(p, ps, &w, o, w.now);
+}
+
+void online_spread(const online_plan *p, void *ps, void *scratch, online *o)
+{
+    arena a = {scratch, 0};
+    const workspace w = online_lay_out(p, &a);
+    residual_spread(p, ps, &w, o);
+}
+
+void online_given(const online_plan *p, void *ps, void *scratch, online *o, const double *spread)
+{
+    arena a = {scratch, 0};
+    const workspace w = online_lay_out(p, &a);
+    memcpy(w.now, spread, (size_t)p->dv * sizeof(double));      /* it may be that of o */
+    o->most = largest(p, o) + (double)o->kept * ONLINE_SQUARE;
+    residual_empty(p, o);
+    memcpy(o->left, o->squares, (size_t)p->dv * sizeof(double));
+    changed(p, o);
+    if (p->window == 0) residual_restore(p, ps, &w, o, w.now);
 }
 
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from)
@@ -195,8 +222,9 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
     }
     arena a = {scratch, 0};
     const workspace w = online_lay_out(p, &a);
-    const double gate = exp(from->decay);
+    const double gate = real_exp(from->decay);
     base_flush(p, ps, &w, into);
+    residual_merge(p, ps, &w, into, from, gate);
     p->k->scale(p->d * p->d, gate, into->H);
     p->k->scale(p->d * p->dv, gate, into->S);
     p->k->row_add(1, p->d * p->d, &from->a, 0, from->H, 0, into->H, 0);
@@ -207,5 +235,5 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
     into->decay += from->decay;
     into->count += from->count;
     into->most += from->most;
-    online_changed(p, into);
+    changed(p, into);
 }

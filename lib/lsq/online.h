@@ -11,7 +11,8 @@
  * base, and when a row would cost it digits.
  *
  * The weighted squared error of the fit, ridge included, is sum_j w_j v_j^2 - S_t^T (H_t + Lambda)^-1 S_t; without forgetting a row adds to it, with
- * W of the rows before, w_j (v_j - W^T k_j)^2 / (1 + w_j k_j . M^-1 k_j) = (length_j v_j - S^T p_j)^2.
+ * W of the rows before, w_j (v_j - W^T k_j)^2 / (1 + w_j k_j . M^-1 k_j) = (length_j v_j - S^T p_j)^2. Where these would cancel, values count from
+ * a map that fits about: online_residual.c.
  *
  * A window takes the row that leaves it out again as a row of negative weight; when sums have lost digits that way (after a row far larger than what
  * is left), or after some windows, they are formed anew from the rows, which are kept. Source: SCIENCE section 3; Golub and Van Loan, Matrix
@@ -47,11 +48,18 @@ typedef struct online {
     double most;                   /* no sum of squares is larger, whatever rows came */
     double *ring;                  /* window x (d + dv + 3) */
     int64_t first, kept;
-    double *peak;                  /* 1 + dv + d: the largest `total`, `squares` and diagonal of H since they were formed from rows */
+    double *peak;                  /* 1 + dv + d + dv: the largest `total`, `squares`, diagonal of H and `left` since they were formed from rows */
     int lost;                      /* one of the first two is far below its peak: the next flush forms all sums anew */
     int64_t since;                 /* rows since then */
+    /* For standard errors, online_residual.c: */
     double *spread;                /* dv: weighted squared error of the fit over the base and the first `followed` rows of the buffer */
     int64_t followed;              /* -1: not known */
+    int referred;                  /* W, G and U are in use; W is 0 otherwise, so G is S and U is V */
+    double *W, *G, *U;             /* d x dv, d x dv, rows x dv */
+    double *left, *held;           /* dv each: of the base; of the ridge */
+    double *floor;                 /* dv: what the spread cannot have fallen below */
+    double *noise, *blur;          /* dv: what rounding may have done to `left` so far; to `spread` */
+    int blurred;                   /* that is more than it may be */
 } online;
 
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window);
@@ -77,7 +85,9 @@ void online_predict(const online_plan *p, void *ps, void *scratch, online *o, co
 void online_flush(const online_plan *p, void *ps, void *scratch, online *o);
 /* The same, and forms windowed sums anew, and forgets R and the spread: a state that goes on as one read from what it holds now. */
 void online_settle(const online_plan *p, void *ps, void *scratch, online *o);
-void online_given(const online_plan *p, online *o);            /* a caller has written to H, S, ... */
+/* A caller has written to H, S, total and squares (or read kept rows). spread: dv, NaN where it is not known. */
+void online_given(const online_plan *p, void *ps, void *scratch, online *o, const double *spread);
+void online_spread(const online_plan *p, void *ps, void *scratch, online *o);          /* o->spread of all rows */
 
 /* into <- its rows, then those of `from`. */
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from);

@@ -1,5 +1,5 @@
-/* Inside online.h: what its files share. online_base.c: sums over rows; online_inverse.c: R, P and M^-1; online_predict.c: predictions;
- * online.c: rows and whole states. */
+/* Inside online.h: what its files share. online_base.c: sums over rows; online_inverse.c: R, P and M^-1; online_residual.c: what the fit leaves;
+ * online_predict.c: predictions; online.c: rows and whole states. */
 #ifndef LSQ_ONLINE_PARTS_H
 #define LSQ_ONLINE_PARTS_H
 
@@ -14,21 +14,38 @@ typedef struct workspace {
     double *given, *turned;        /* 2 x d each: one vector or two, and M^-1 times them; what is to be solved comes first */
     double *residual, *solved, *direction, *M_direction, *A_direction;    /* d each: of conjugate gradients */
     void *dense;
+    double *HD, *rest;             /* d x dv, rows x dv: of a map that moves */
+    double *total, *left, *now;    /* dv each */
 } workspace;
 
 workspace online_lay_out(const online_plan *p, arena *a);
-void online_changed(const online_plan *p, online *o);          /* H, S, ... are others: what was derived from them is not known */
 
 /* ---- online_base.c ---- */
 
 void base_empty(const online_plan *p, online *o);              /* no rows: R = Lambda^-1 */
-/* H += c K^T diag(weight) K (lower triangle) and S += c K^T diag(weight) V over the first n rows of the buffer of `from`. */
-void base_add_rows(const online_plan *p, void *ps, const workspace *w, online *o, const online *from, int64_t n, double c);
+/* H += c K^T diag(weight) K (lower triangle) and S += c K^T diag(weight) V over the first n rows of the buffer of `from`;
+ * returns c K^T diag(weight). */
+mat base_add_rows(const online_plan *p, void *ps, const workspace *w, online *o, const online *from, int64_t n, double c);
+/* out = (S + sum_{i < n} w_i k_i v_i^T)^T x, over rows of the buffer; S, V: those of `o` or others in their place */
+void base_output(const online_plan *p, const workspace *w, const online *o, int64_t n, const double *S, const double *V, const double *x, double *out);
 void base_set_peaks(const online_plan *p, online *o);          /* from the sums as they are */
 void base_judge(const online_plan *p, online *o);              /* have `total` and `squares` of a window lost digits? */
 void base_count_row(const online_plan *p, online *o, const double *value, double weight);     /* into `total` and `squares` */
 void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *o);            /* a window's sums from its rows; the buffer is empty */
 void base_flush(const online_plan *p, void *ps, const workspace *w, online *o);                /* the buffer into the base */
+
+/* ---- online_residual.c ---- */
+
+void residual_empty(const online_plan *p, online *o);
+void residual_row(const online_plan *p, online *o, int64_t i);         /* u of a row of the buffer */
+void residual_add_rows(const online_plan *p, void *ps, online *o, int64_t n, mat wKt);         /* the first n rows of the buffer enter the base */
+void residual_scale(const online_plan *p, online *o, double c);        /* the base */
+void residual_flush(const online_plan *p, void *ps, const workspace *w, online *o);            /* before the buffer enters the base; not of a window */
+void residual_spread(const online_plan *p, void *ps, const workspace *w, online *o);           /* o->spread of all rows; M^-1 is at hand then */
+/* Before H and S of `from` are added to gate times those of `into`, whose buffer is empty. */
+void residual_merge(const online_plan *p, void *ps, const workspace *w, online *into, const online *from, double gate);
+/* Of sums that were given, H whole, with their spread (NaN: not known). */
+void residual_restore(const online_plan *p, void *ps, const workspace *w, online *o, const double *spread);
 
 /* ---- online_inverse.c ---- */
 

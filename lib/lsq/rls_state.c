@@ -1,6 +1,7 @@
 /* See rls_state.h. */
 #include "lsq/rls_state.h"
 #include "base/pool.h"
+#include "base/real.h"
 #include <math.h>
 #include <string.h>
 
@@ -108,7 +109,7 @@ int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most)
 
 typedef struct job { mesaopt_rls *r; const rls_rows *rows; int64_t T; double log_gamma; } job;
 
-enum { DONE = 1, DOUBTFUL = 2 };
+enum { DONE = 1, BLURRED = 2, DOUBTFUL = 3 };
 
 static double sum_of(const double *x, int64_t n)
 {
@@ -135,6 +136,7 @@ static void run_stream(void *data, int64_t worker, int64_t s)
         if (rows->q) write_row(rows->out, t, s, dv, w.out);
         if (rows->q && (o->singular || !isfinite(sum_of(w.out, dv)))) r->done[s] = DOUBTFUL;
         if (rows->error) write_row(rows->error, t, s, dv, w.error);
+        if (rows->error && o->blurred && !r->done[s]) r->done[s] = BLURRED;
     }
     if (!r->done[s]) r->done[s] = DONE;
 }
@@ -143,7 +145,7 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
 {
     enum { WORTH_THREADS = 1 << 20 };
     mesaopt_ctx *ctx = r->head.ctx;
-    job j = {r, rows, T, log(r->plan->gamma)};
+    job j = {r, rows, T, real_log(r->plan->gamma)};
     if (ctx_interrupted(ctx)) {
         ctx_interrupt_taken(ctx);
         return fail(ctx, MESAOPT_E_INTERRUPTED, "rls: interrupted");
@@ -156,6 +158,10 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
         if (r->done[s] == DOUBTFUL)
             return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: the ridge is lost in the rounding of the keys' sums of squares, expected keys that are centred and of like "
                         "size, or a larger ridge", (long long)s);
+    for (int64_t s = 0; s < r->streams; s++)
+        if (r->done[s] == BLURRED)
+            return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: standard errors are lost in the rounding of sums of squares that were set, expected MESAOPT_RLS_RESIDUAL "
+                        "beside them", (long long)s);
     return MESAOPT_OK;
 }
 
@@ -170,6 +176,14 @@ static void for_all(mesaopt_rls *r, void (*f)(const online_plan *, void *, void 
 
 void rls_flush(mesaopt_rls *r) { for_all(r, online_flush); }
 void rls_settle(mesaopt_rls *r) { for_all(r, online_settle); }
+void rls_spread(mesaopt_rls *r) { for_all(r, online_spread); }
+
+void rls_given(mesaopt_rls *r, int64_t s, const double *spread)
+{
+    arena a = {r->work, 0};
+    const work w = lay_out(&a, &r->p);
+    online_given(&r->p, w.product, w.online, &r->o[s], spread);
+}
 
 void rls_merge(mesaopt_rls *r, const mesaopt_rls *from)
 {

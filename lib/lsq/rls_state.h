@@ -39,6 +39,8 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
 void rls_clear(mesaopt_rls *r);
 void rls_flush(mesaopt_rls *r);    /* H and S of every stream are its state: online.h */
 void rls_settle(mesaopt_rls *r);
+void rls_spread(mesaopt_rls *r);   /* of every stream: online.h; NaN where rounding has left none */
+void rls_given(mesaopt_rls *r, int64_t s, const double *spread);       /* a caller has written to the sums of stream s */
 void rls_merge(mesaopt_rls *r, const mesaopt_rls *from);
 
 #endif

@@ -1,14 +1,19 @@
 /* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d], value_state [n, d, dv], squares [n, dv],
- * counters [n, 4] = weight, decay, rows, kept and, with a window, kept [n, window, d + dv + 3]: the kept rows, oldest first, each key, value, weight,
- * log gate, minus the log gates since then. */
+ * counters [n, 4] = weight, decay, rows, kept; without a window residual [n, dv], NaN where it is not known; with one kept [n, window, d + dv + 3]:
+ * the kept rows, oldest first, each key, value, weight, log gate, minus the log gates since then. */
 #include "train/rls_file.h"
 #include "base/number.h"
+#include "base/real.h"
 #include "train/safetensors.h"
 #include <math.h>
 #include <string.h>
 
-enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, KEPT, TENSORS, COUNTER = 4, OWN_TEXTS = 3 };
-static const char *const names[TENSORS] = {"ridge", "key_state", "value_state", "squares", "counters", "kept"};
+enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, LAST, TENSORS, COUNTER = 4, OWN_TEXTS = 3 };
+static const char *const names[LAST] = {"ridge", "key_state", "value_state", "squares", "counters"};
+static const char *const last_names[] = {"residual", "kept"};
+
+static int windowed(const online_plan *p) { return p->window > 0; }
+static const char *name_of(const online_plan *p, int which) { return which == LAST ? last_names[windowed(p)] : names[which]; }
 
 typedef struct shape { int32_t ndim; int64_t extent[3]; } shape;
 
@@ -20,7 +25,7 @@ static shape shape_of(const online_plan *p, int64_t n, int which)
     case VALUE_STATE: return (shape){3, {n, p->d, p->dv}};
     case SQUARES: return (shape){2, {n, p->dv, 0}};
     case COUNTERS: return (shape){2, {n, COUNTER, 0}};
-    default: return (shape){3, {n, p->window, p->d + p->dv + 3}};
+    default: return windowed(p) ? (shape){3, {n, p->window, p->d + p->dv + 3}} : (shape){2, {n, p->dv, 0}};
     }
 }
 
@@ -37,6 +42,8 @@ static void move(const online_plan *p, online *o, int which, double *x, int64_t 
         for (int i = 0; i < 2; i++) *(out ? &x[i] : counter[i]) = out ? *counter[i] : x[i];
         if (out) x[2] = (double)o->count, x[3] = (double)o->kept;
         else o->count = (int64_t)x[2], o->kept = (int64_t)x[3];
+    } else if (!windowed(p)) {
+        memcpy(out ? x : o->spread, out ? o->spread : x, (size_t)n * sizeof(double));
     } else {
         const int64_t width = n / p->window;
         for (int64_t i = 0; i < o->kept; i++) {
@@ -51,27 +58,26 @@ mesaopt_status rls_save(mesaopt_rls *r, const char *path)
 {
     const allocator *alloc = &r->head.ctx->alloc;
     const online_plan *p = &r->p;
-    const int tensors = p->window > 0 ? TENSORS : KEPT;
     saved_tensor tensor[TENSORS];
     arena a = {0};
     for (int pass = 0; pass < 2; pass++) {
         if (pass == 1 && a.used >= 0) a = (arena){alloc_new(alloc, 1, a.used), 0};
         if (pass == 1 && !a.base) return fail(r->head.ctx, MESAOPT_E_MEMORY, "save: no memory for a copy of %lld states", (long long)r->streams);
-        for (int i = 0; i < tensors; i++) {
+        for (int i = 0; i < TENSORS; i++) {
             const shape s = shape_of(p, r->streams, i);
-            tensor[i] = (saved_tensor){names[i], MESAOPT_F64, s.ndim, {s.extent[0], s.extent[1], s.extent[2]},
+            tensor[i] = (saved_tensor){name_of(p, i), MESAOPT_F64, s.ndim, {s.extent[0], s.extent[1], s.extent[2]},
                                        arena_take(&a, s.extent[0], each(&s) * (int64_t)sizeof(double))};
         }
     }
     rls_settle(r);
-    for (int i = 0; i < tensors; i++) {
+    for (int i = 0; i < TENSORS; i++) {
         const shape s = shape_of(p, r->streams, i);
         for (int64_t n = 0; n < r->streams; n++) move(p, &r->o[n], i, (double *)tensor[i].data + n * each(&s), each(&s), 1);
     }
     const number gamma = number_text(r->plan->gamma);
     tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {{"mesaopt.format", "1"}, {"mesaopt.gamma", gamma.text}, {"mesaopt.kind", "rls"}};
     for (int64_t i = 0; i < r->notes.count; i++) text[OWN_TEXTS + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
-    const mesaopt_status status = tensor_file_write(r->head.ctx, path, OWN_TEXTS + r->notes.count, text, tensors, tensor);
+    const mesaopt_status status = tensor_file_write(r->head.ctx, path, OWN_TEXTS + r->notes.count, text, TENSORS, tensor);
     alloc_free(alloc, a.base);
     return status;
 }
@@ -101,6 +107,9 @@ static mesaopt_status check_numbers(const tensor_file *f, const online_plan *p, 
     for (int64_t i = 0; i < p->dv; i++)
         if (!(o->squares[i] >= 0 && isfinite(o->squares[i])))
             return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0", number_text(o->squares[i]).text);
+    for (int64_t i = 0; i < p->dv && !windowed(p); i++)
+        if (o->spread[i] < 0 || isinf(o->spread[i]))
+            return tensor_file_fail(f, last_names[0], "%s, expected a finite number >= 0, or NaN", number_text(o->spread[i]).text);
     if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || (p->window > 0 && o->kept > o->count))
         return tensor_file_fail(f, names[COUNTERS], "%s, %s, %lld, %lld, expected a weight >= 0, a log gate <= 0, rows and no more of them kept",
                                 number_text(o->total).text, number_text(o->decay).text, (long long)o->count, (long long)o->kept);
@@ -114,42 +123,42 @@ static mesaopt_status check_kept(const tensor_file *f, const online_plan *p, con
         const online_row r = online_row_at(p, o, i);
         const double next = i + 1 < o->kept ? *online_row_at(p, o, i + 1).clock : 0;
         for (int64_t j = 0; j < p->d + p->dv; j++)
-            if (!isfinite(r.key[j])) return tensor_file_fail(f, names[KEPT], "row %lld is not finite, expected finite numbers", (long long)i);
+            if (!isfinite(r.key[j])) return tensor_file_fail(f, last_names[1], "row %lld is not finite, expected finite numbers", (long long)i);
         if (!(*r.weight >= 0 && *r.weight <= ONLINE_SQUARE))
-            return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to %s", (long long)i, number_text(*r.weight).text,
+            return tensor_file_fail(f, last_names[1], "row %lld: weight %s, expected 0 to %s", (long long)i, number_text(*r.weight).text,
                                     number_text(ONLINE_SQUARE).text);
-        if (!(*r.log_gate <= 0) || (i > 0 && exp(*r.log_gate) == 0))
-            return tensor_file_fail(f, names[KEPT], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i,
+        if (!(*r.log_gate <= 0) || (i > 0 && real_exp(*r.log_gate) == 0))
+            return tensor_file_fail(f, last_names[1], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i,
                                     number_text(*r.log_gate).text);
         if (!(*r.clock >= next && isfinite(*r.clock)) || (i + 1 == o->kept && *r.clock != 0))
-            return tensor_file_fail(f, names[KEPT], "row %lld: %s forgotten since, expected numbers that fall to 0", (long long)i,
+            return tensor_file_fail(f, last_names[1], "row %lld: %s forgotten since, expected numbers that fall to 0", (long long)i,
                                     number_text(*r.clock).text);
     }
     return MESAOPT_OK;
 }
 
 /* Counters become integers only when they are small enough. */
-static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const file_tensor *const *tensor, int tensors, int64_t n, double *buffer)
+static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const file_tensor *const *tensor, int64_t n, double *buffer)
 {
     mesaopt_status status = MESAOPT_OK;
-    for (int i = 0; i < tensors && status == MESAOPT_OK; i++) {
+    for (int i = 0; i < TENSORS && status == MESAOPT_OK; i++) {
         const shape s = shape_of(&r->p, r->streams, i);
         status = tensor_file_read(f, tensor[i], n * each(&s), each(&s), MESAOPT_F64, buffer);
         for (int c = 2; i == COUNTERS && c < 4 && status == MESAOPT_OK; c++)
             if (!(buffer[c] >= 0 && buffer[c] <= (c == 3 ? (double)r->p.window : 0x1p53) && buffer[c] == floor(buffer[c])))
-                status = tensor_file_fail(f, names[i], "%s, expected a whole number in range", number_text(buffer[c]).text);
+                status = tensor_file_fail(f, name_of(&r->p, i), "%s, expected a whole number in range", number_text(buffer[c]).text);
         if (status == MESAOPT_OK) move(&r->p, &r->o[n], i, buffer, each(&s), 0);
     }
-    online_given(&r->p, &r->o[n]);
     if (status == MESAOPT_OK) status = check_numbers(f, &r->p, &r->o[n]);
-    return status == MESAOPT_OK && r->p.window > 0 ? check_kept(f, &r->p, &r->o[n]) : status;
+    if (status == MESAOPT_OK && r->p.window > 0) status = check_kept(f, &r->p, &r->o[n]);
+    if (status == MESAOPT_OK) rls_given(r, n, r->o[n].spread);
+    return status;
 }
 
 static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq *plan)
 {
     const file_tensor *tensor[TENSORS] = {NULL};
     const online_plan p = {NULL, plan->d, plan->dv, plan->window, 0};
-    const int tensors = plan->window > 0 ? TENSORS : KEPT;
     const file_tensor *first = tensor_file_find(f, names[RIDGE]);
     mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "1");
@@ -160,18 +169,18 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq
     if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
         status = tensor_file_fail(f, names[RIDGE], "%lld streams, expected 1 to %d", (long long)streams, RLS_MOST_STREAMS);
     int64_t most = 0;
-    for (int i = 0; i < tensors && status == MESAOPT_OK; i++) {
+    for (int i = 0; i < TENSORS && status == MESAOPT_OK; i++) {
         const shape s = shape_of(&p, streams, i);
-        status = tensor_file_expect(f, names[i], s.ndim, s.extent, &tensor[i]);
+        status = tensor_file_expect(f, name_of(&p, i), s.ndim, s.extent, &tensor[i]);
         if (status == MESAOPT_OK && each(&s) > most) most = each(&s);      /* the file has so many */
     }
-    if (status == MESAOPT_OK && plan->window == 0 && tensor_file_find(f, names[KEPT]))
-        status = tensor_file_fail(f, names[KEPT], "expected a plan with its window");
+    if (status == MESAOPT_OK && plan->window == 0 && tensor_file_find(f, last_names[1]))
+        status = tensor_file_fail(f, last_names[1], "expected a plan with its window");
     if (status == MESAOPT_OK) status = rls_build(r, plan, streams, NULL);
     if (status != MESAOPT_OK) return status;
     double *buffer = alloc_new(&r->head.ctx->alloc, most, sizeof(double));
     if (!buffer) return fail(r->head.ctx, MESAOPT_E_MEMORY, "open: no memory for a tensor of %lld elements", (long long)most);
-    for (int64_t n = 0; n < streams && status == MESAOPT_OK; n++) status = read_stream(f, r, tensor, tensors, n, buffer);
+    for (int64_t n = 0; n < streams && status == MESAOPT_OK; n++) status = read_stream(f, r, tensor, n, buffer);
     alloc_free(&r->head.ctx->alloc, buffer);
     return status;
 }
