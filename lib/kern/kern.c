@@ -51,6 +51,7 @@ mesaopt_status kern_init(mesaopt_ctx *ctx)
         t->k[i][1].product = gemm_product;
         t->k[i][1].gemm = &t->gemm[i];
         t->k[i][0].wide = t->k[i][1].wide = &t->k[i][0];
+        t->k[i][0].f64 = &t->k[1][0], t->k[i][1].f64 = &t->k[1][1];
     }
     ctx->kern = t;
     return MESAOPT_OK;

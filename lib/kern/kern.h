@@ -29,6 +29,7 @@ struct kern {
     int64_t size;                  /* bytes of a real */
     const struct gemm *gemm;       /* micro-kernels for lanes = 1 */
     const kern *wide;              /* the table for panels of native width, of the same type and level */
+    const kern *f64;               /* the table of f64, likewise for panels of native width or of one lane */
 
     /* scratch: product_scratch(k) bytes, private to the caller; alpha-free; accumulate adds to C. */
     void (*product)(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,
@@ -126,7 +127,7 @@ struct kern {
     void (*row_diagonal)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
                          const void *H, int64_t h_rs, const void *ridge, void *out);
     void (*residuals)(int64_t T, int64_t n, const void *B, int64_t b_rs, const void *Y, int64_t y_rs, void *out);                    /* out_t = |B_t - Y_t| / |B_t|, 0 where B_t is 0 */
-    /* norm_t = tr H_t + max ridge >= |H_t + diag(ridge)|, H_t as above; lowest: one element, min ridge. */
+    /* norm_t = tr H_t + max ridge >= |H_t + diag(ridge)|, H_t as above (H NULL: 0); lowest: one element, min ridge. */
     void (*norms)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
                   const void *H, int64_t h_rs, const void *ridge, void *norm, void *lowest);
     void (*column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out);                   /* out_j += sum_t X_tj Y_tj */

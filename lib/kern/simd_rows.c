@@ -368,7 +368,7 @@ INLINE void norms(int lanes, int64_t C, int64_t n, const real *K, int64_t k_rs, 
     for (int64_t j = 0; j < n; j++)
         for (int l = 0; l < lanes; l++) {
             const double r = (double)ridge[j * lanes + l];
-            trace[l] += (double)H[j * (h_rs + 1) * lanes + l];
+            trace[l] += H ? (double)H[j * (h_rs + 1) * lanes + l] : 0;
             top[l] = r > top[l] ? r : top[l];
             bottom[l] = r < bottom[l] ? r : bottom[l];
         }

@@ -18,14 +18,14 @@ static const double REFINE_U = 32, REFINE_X = 256;
 
 typedef struct workspace {
     void *H, *L, *work;            /* panels of native width: d x rs, d x rs, WORK d */
-    void *kept, *norms;            /* d x rs: H beside its inverse, to refine with; longest problem + 1 */
+    void *kept;                    /* d x rs: H beside its inverse, to refine with */
     void *rows;                    /* the same: right-hand sides of a segment, segment x SYSTEMS_RIGHT x d */
     mat D;                         /* of a segment */
     void *weighted, *coefficient;  /* a segment's keys times b w; b w */
     carried state;                 /* H between segments */
     void *M, *U, *columns, *dense; /* one lane, wide matrices: H, its factor, d x SYSTEMS_RIGHT, scratch */
     void *stage;                                       /* one lane: H before each segment, (width + 1) x stage */
-    void *K, *beta, *high, *low, *ridge;               /* the same: segments as panels of native width */
+    void *K, *beta, *high, *low, *condition, *ridge;   /* the same: segments as panels of native width */
 } workspace;
 
 static int64_t stride_of(int64_t d) { return d | 1; }          /* odd: rows do not all fall into the same cache sets */
@@ -56,10 +56,7 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
     w.H = arena_take(a, d * stride_of(d), real);
     w.L = arena_take(a, d * stride_of(d), real);
     w.work = arena_take(a, WORK * d, real);
-    if (s->solver != MESA_CHOLESKY) {
-        w.kept = arena_take(a, d * stride_of(d), real);
-        w.norms = arena_take(a, longest(k, s) + 1, real);
-    }
+    if (s->solver != MESA_CHOLESKY) w.kept = arena_take(a, d * stride_of(d), real);
     w.rows = arena_take(a, SEGMENT * SYSTEMS_RIGHT * d, real);
     w.D = chunk_space(a, k, s->s.high.p != NULL, SEGMENT);
     w.weighted = arena_take(a, longest(k, s) * d, k->lanes * k->size);
@@ -69,6 +66,7 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
     w.stage = arena_take(a, (k->width + 1) * stage_of(d), k->size);
     w.K = arena_take(a, SEGMENT * d, real);
     w.beta = arena_take(a, SEGMENT, real), w.high = arena_take(a, SEGMENT, real), w.low = arena_take(a, SEGMENT, real);
+    w.condition = arena_take(a, SEGMENT, real);
     w.ridge = arena_take(a, d, real);
     return w;
 }
@@ -108,7 +106,7 @@ static void copy_lower(const kern *k, int64_t d, const void *from, void *to, int
 typedef struct problem {
     int64_t T, d;
     enum mesa_solver solver;
-    mat K, beta, high, low;
+    mat K, beta, high, low, condition;
     const void *ridge;
     int n, adjoint;
     void *rows;
@@ -143,7 +141,7 @@ static void invert(const kern *k, int64_t d, const void *ridge, const workspace 
 static void inverse_rows(const kern *k, const problem *p, const workspace *w, const mat *B, const mat *X)
 {
     const int64_t d = p->d, rs = stride_of(d);
-    const double condition = systems_condition(k, p->T, d, p->K, p->beta, p->high, p->low, w->H, rs, p->ridge, w->norms);
+    const double condition = systems_most(k, p->condition, p->T);
     const int refined = condition > REFINE_X ? p->n : condition > REFINE_U && p->adjoint ? 1 : 0;
     if (refined) memcpy(w->kept, w->H, bytes_of(k, d, rs));
     invert(k, d, p->ridge, w);
@@ -242,10 +240,11 @@ static void solve_segments(const kern *k, const systems *s, void *ps, workspace 
     for (int64_t i = 0; i < d; i++)
         wide->load(1, i + 1, lanes, kern_at(k, w->stage, i * d), stage_of(d), 0, 1, kern_at(wide, w->H, i * stride_of(d)), 0);
     const mat K = gather(k, s->s.K, d, t, n, c, w->K, d), beta = gather(k, s->s.beta, 1, t, n, c, w->beta, 1);
+    const mat condition = gather(k, s->condition, 1, t, n, c, w->condition, 1);
     mat high = gather(k, s->s.high, 1, t, n, c, w->high, 1), low = gather(k, s->s.low, 1, t, n, c, w->low, 1);
     if (high.p) open_gates(wide, n, c, &high);
     for (int i = 0; i < right; i++) gather(k, B[i], d, 0, n, c, kern_at(wide, w->rows, i * d), right * d);
-    solve_problem(wide, &(problem){c, d, s->solver, K, beta, high, low, w->ridge, right, s->adjoint, w->rows}, w);
+    solve_problem(wide, &(problem){c, d, s->solver, K, beta, high, low, condition, w->ridge, right, s->adjoint, w->rows}, w);
     for (int i = 0; i < right; i++) scatter(k, (mat){kern_at(wide, w->rows, i * d), right * d, 1}, d, 0, n, c, X[i]);
     memcpy(w->stage, w->state.now, bytes_of(k, d, d));
 }
@@ -260,6 +259,7 @@ static void solve_wide(const kern *k, const systems *s, void *ps, workspace *w, 
         p.T = least(longest(k, s), n - t);
         p.K = rows_from(k, s->s.K, t0 + t), p.beta = rows_from(k, s->s.beta, t0 + t);
         p.high = rows_from(k, s->s.high, t0 + t), p.low = rows_from(k, s->s.low, t0 + t);
+        p.condition = rows_from(k, s->condition, t0 + t);
         copy_lower(k, d, w->state.now, w->H, rs);
         for (int i = 0; i < right; i++) b[i] = rows_from(k, B[i], t), x[i] = rows_from(k, X[i], t);
         if (straight) {

@@ -217,7 +217,7 @@ static plan plan_of(const job *j)
     p.extent = p.along ? s->H : s->B, p.others = p.along ? s->B : s->H;
     const int one = l->lanes == 1 || (l->lanes == 0 && (2 * p.extent <= wide->width || s->T > 1024 || l->d > 256 || l->dv > 256));
     p.k = kern_get(ctx, s->dtype, one);
-    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver, l->tolerance, l->iterations, l->fallback, ctx};
+    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver, l->tolerance, l->iterations, l->fallback, ctx, 0};
     p.panels = (p.extent + p.k->lanes - 1) / p.k->lanes * p.others;
     arena a = {0};
     const mesa_operands m = lay_out(&a, j, &p, 0, 0);

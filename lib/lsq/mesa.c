@@ -7,17 +7,27 @@
  * r_t = y_t - (H_t + Lambda) u_t is what an iterative solver leaves: with it c_t is do_t . o_t - u_t^T H_t x_t - b_t db_t, whatever the tolerance.
  *
  * Backward runs forward in time once more for y, x and u, then back in time once for the rest: no state per token or per chunk is kept, memory
- * is a few T x d. The systems of x and u have the same matrices: one factorisation serves both. Source: SCIENCE section 3. */
+ * is a few T x d. The systems of x and u have the same matrices: one factorisation serves both.
+ *
+ * f32 does what leaves it three digits: forward all tokens in front of the first region that does not, backward all or none, since later tokens weigh on the
+ * gradients of earlier ones. Source: SCIENCE section 3. */
 #include "lsq/gated.h"
 #include "lsq/systems.h"
+#include "lsq/widened.h"
+#include <float.h>
 #include <string.h>
+
+/* Bounds of the condition number up to which f32 solves, and of numbers in H and ridge. */
+static const double MOST_CONDITION = 0x1p14, MOST_NORM = 0x1p66, LEAST_RIDGE = 0x1p-66;
+static const double STRICT_SHARE = 0x1p19;             /* a tolerance that is asked for can be met and seen in f32 while it is this many times the condition's reciprocal */
 
 void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has)
 {
     if (h->chunk == 0) h->chunk = h->T <= 96 ? 96 : 64;
     if (h->chunk > h->T) h->chunk = h->T > 0 ? h->T : 1;
     if (h->solver == MESA_AUTO && !has->log_gamma.p) h->solver = MESA_SHERMAN_MORRISON;
-    if (h->tolerance == 0) h->tolerance = k->size == 4 ? 0x1p-22 : 0x1p-46;
+    h->strict = h->tolerance > 0;
+    if (!h->strict) h->tolerance = k->size == 4 ? MESA_TOLERANCE_F32 : MESA_TOLERANCE_F64;
     if (h->iterations == 0) h->iterations = 4 * h->d + 16;
 }
 
@@ -25,37 +35,51 @@ void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has)
 typedef struct layer {
     gated attention;
     systems system;
+    mesa_operands m;               /* with what is not asked for but needed */
     void *high, *low;              /* T */
+    void *lowest;                  /* 1: the least ridge */
     mat X, Y;                      /* T x d */
     void *HT, *ST, *dots;          /* for the gradient of the last gate; 2 elements */
     mat defect;                    /* T x 1 */
     void *c;                       /* T */
     mat dbeta;
-    void *core;                    /* scratch of systems and of gated attention, one after the other */
+    void *core;                    /* scratch of systems, of gated attention, of what f64 does, one after the other */
 } layer;
+
+static mat take_rows(arena *a, const kern *k, int64_t rows, int64_t cols) { return (mat){arena_take(a, rows * cols, k->lanes * k->size), cols, 1}; }
+
+static int64_t larger(int64_t a, int64_t b) { return a < 0 || b < 0 ? -1 : a > b ? a : b; }
 
 static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_operands *m, int backward)
 {
+    static const char present;     /* stands for what is not laid out yet */
     const int64_t real = k->lanes * k->size, T = h->T, d = h->d, dv = h->dv;
-    layer l = {.X = m->X};
+    layer l = {.X = m->X, .m = *m};
     if (m->log_gamma.p) l.high = arena_take(a, T, real), l.low = arena_take(a, T, real);
     const mat high = {m->log_gamma.p ? (a->base ? l.high : m->log_gamma.p) : NULL, 1, 1}, low = {l.low, 1, 1};
     const int last = backward && m->dlog_gamma.p && (m->dHT || m->dST);
-    if (!m->X.p) l.X = (mat){arena_take(a, T * d, real), d, 1};
+    const mat norm = take_rows(a, k, T, 1), condition = take_rows(a, k, T, 1);
+    l.lowest = arena_take(a, 1, real);
+    if (!m->missed.p) l.m.missed = take_rows(a, k, T, 1);
+    if (!m->X.p) l.X = take_rows(a, k, T, d);
     if (last) l.HT = arena_take(a, d * d, real), l.ST = arena_take(a, d * dv, real), l.dots = arena_take(a, 2, real);
     void *dscores = backward ? arena_take(a, h->chunk * h->chunk, real) : NULL;
-    if (backward) l.Y = (mat){arena_take(a, T * d, real), d, 1};
+    if (backward) l.Y = take_rows(a, k, T, d);
     l.dbeta = m->dbeta;
     if (backward && m->dlog_gamma.p) {
         l.c = arena_take(a, T, real);
-        l.defect = (mat){arena_take(a, T, real), 1, 1};
-        if (!m->dbeta.p) l.dbeta = (mat){arena_take(a, T, real), 1, 1};
+        l.defect = take_rows(a, k, T, 1);
+        if (!m->dbeta.p) l.dbeta = take_rows(a, k, T, 1);
     }
     const stream s = {T, m->K, m->beta, high, low, h->ctx};
     l.attention = (gated){s, d, dv, h->chunk, m->V, m->S0, backward ? l.ST : m->ST, dscores};
-    l.system = (systems){s, d, h->chunk, h->solver, h->tolerance, h->iterations, h->fallback, m->ridge, m->H0, backward ? l.HT : m->HT, m->certificate, backward};
-    const int64_t solve = systems_scratch(k, &l.system), attend = gated_scratch(k, &l.attention, backward);
-    l.core = arena_take(a, solve > attend ? solve : attend, solve < 0 || attend < 0 ? -1 : 1);
+    l.system = (systems){.s = s, .d = d, .chunk = h->chunk, .solver = h->solver, .tolerance = h->tolerance, .strict = h->strict, .iterations = h->iterations,
+                         .fallback = h->fallback, .ridge = m->ridge, .H0 = m->H0, .HT = backward ? l.HT : m->HT, .norm = norm, .condition = condition,
+                         .certificate = m->certificate, .missed = l.m.missed, .adjoint = backward};
+    int64_t core = larger(systems_scratch(k, &l.system), gated_scratch(k, &l.attention, backward));
+    if (!a->base && !l.m.missed.p) l.m.missed.p = (void *)&present;
+    if (k->size == 4) core = larger(core, widened_scratch(k, h, &l.m, backward));
+    l.core = arena_take(a, core, core < 0 ? -1 : 1);
     return l;
 }
 
@@ -74,6 +98,52 @@ static void split_gates(const kern *k, const mesa_head *h, const mesa_operands *
     k->gates(h->T * k->lanes, l->high, l->high, l->low);
 }
 
+/* The largest number there is in place of what is none. */
+static void finite_bounds(const kern *k, void *x)
+{
+    const double most = k->size == 4 ? (double)FLT_MAX : DBL_MAX;
+    for (int i = 0; i < k->lanes; i++)
+        if (!(kern_real(k, x, i) <= most)) kern_set_real(k, x, i, most);
+}
+
+/* tr H_t + max l, and the bound of the condition number. */
+static void measure(const kern *k, const mesa_head *h, const mesa_operands *m, const layer *l)
+{
+    const systems *s = &l->system;
+    const stream *t = &s->s;
+    k->norms(h->T, h->d, t->K.p, t->K.rs, t->beta.p, t->beta.rs, t->high.p, t->low.p, t->high.rs, m->H0, h->d, m->ridge, s->norm.p, l->lowest);
+    for (int64_t i = 0; i < h->T; i++) k->ratio(k->lanes, kern_at(k, s->norm.p, i), l->lowest, kern_at(k, s->condition.p, i));
+    if (m->certificate.condition.p) {
+        rows_copy(k, h->T, 1, s->condition, m->certificate.condition);
+        for (int64_t i = 0; i < h->T; i++) finite_bounds(k, kern_at(k, m->certificate.condition.p, i * m->certificate.condition.rs));
+    }
+    for (int64_t i = 0; i < h->T; i++) memset(kern_at(k, l->m.missed.p, i * l->m.missed.rs), 0, bytes_of(k, 1, 1));
+}
+
+/* Tokens in front of the first region that takes f64. */
+static int64_t tokens_of_f32(const kern *k, const mesa_head *h, const layer *l)
+{
+    const int64_t region = systems_region(h->chunk);
+    const int direct = h->solver == MESA_CHOLESKY || h->solver == MESA_SHERMAN_MORRISON || h->solver == MESA_SEGMENTS;
+    const double bound = h->strict && !direct && h->tolerance * STRICT_SHARE < MOST_CONDITION ? h->tolerance * STRICT_SHARE : MOST_CONDITION;
+    if (k->size == 8) return h->T;
+    for (int i = 0; i < k->lanes; i++)
+        if (!(kern_real(k, l->lowest, i) >= LEAST_RIDGE)) return 0;
+    for (int64_t t = 0; t < h->T; t += region) {
+        const int64_t n = h->T - t < region ? h->T - t : region;
+        if (!(systems_most(k, rows_from(k, l->system.condition, t), n) <= bound && systems_most(k, rows_from(k, l->system.norm, t), n) <= MOST_NORM)) return t;
+    }
+    return h->T;
+}
+
+static int64_t rows_missed(const kern *k, const mesa_head *h, const layer *l)
+{
+    int64_t missed = 0;
+    for (int64_t t = 0; t < h->T; t++)
+        for (int64_t i = 0; i < k->lanes; i++) missed += kern_real(k, l->m.missed.p, t * l->m.missed.rs * k->lanes + i) != 0;
+    return missed;
+}
+
 /* Without tokens states pass, and so do their gradients. */
 static void copy_state(const kern *k, int64_t rows, int64_t cols, const void *from, void *to)
 {
@@ -82,19 +152,36 @@ static void copy_state(const kern *k, int64_t rows, int64_t cols, const void *fr
     else memset(to, 0, bytes_of(k, rows, cols));
 }
 
+static void certify(const kern *k, const mesa_head *h, void *ps, const layer *l, mat B, mat X, int64_t T)
+{
+    if (!l->m.certificate.residual.p || T == 0) return;
+    systems without = l->system;
+    without.HT = NULL;
+    if (k->size == 4) widened_certify(k, h, l->core, &l->m, B, X, T);
+    else systems_certify(k, &without, ps, l->core, B, X);
+}
+
 int64_t mesa_forward(const kern *k, const mesa_head *h, void *ps, void *scratch, const mesa_operands *m)
 {
     arena a = {scratch, 0};
-    const layer l = lay_out(&a, k, h, m, 0);
+    layer l = lay_out(&a, k, h, m, 0);
     if (h->T == 0) {
         copy_state(k, h->d, h->d, m->H0, m->HT);
         copy_state(k, h->d, h->dv, m->S0, m->ST);
         return 0;
     }
     split_gates(k, h, m, &l);
-    const int64_t failed = systems_solve(k, &l.system, ps, l.core, 1, &m->Q, &l.X, (mat){NULL, 0, 0}, (mat){NULL, 0, 0});
-    gated_forward(k, &l.attention, ps, l.core, l.X, m->O);
-    return failed;
+    measure(k, h, m, &l);
+    const int64_t T = tokens_of_f32(k, h, &l);
+    l.attention.s.T = l.system.s.T = T;
+    if (T < h->T) l.attention.ST = l.system.HT = NULL;
+    if (T > 0) {
+        systems_solve(k, &l.system, ps, l.core, 1, &m->Q, &l.X, (mat){NULL, 0, 0}, (mat){NULL, 0, 0});
+        gated_forward(k, &l.attention, ps, l.core, l.X, m->O);
+        certify(k, h, ps, &l, m->Q, l.X, T);
+    }
+    if (T < h->T) widened_forward(k, h, l.core, &l.m, T);
+    return rows_missed(k, h, &l);
 }
 
 /* d(log g)_s = sum_{t >= s} c_t */
@@ -125,23 +212,32 @@ static void ridge_gradient(const kern *k, const mesa_head *h, const mesa_operand
     k->scale(h->d * k->lanes, -1, m->dridge);
 }
 
+/* All tokens in the type of the operands. */
+static void backward(const kern *k, const mesa_head *h, void *ps, const mesa_operands *m, const layer *l)
+{
+    const mat B[] = {l->Y, m->Q}, X[] = {m->dQ, l->X};
+    gated_query_gradient(k, &l->attention, ps, l->core, m->dO, l->Y);                          /* o_t = S_t^T x_t */
+    systems_solve(k, &l->system, ps, l->core, m->X.p ? 1 : 2, B, X, l->X, l->defect);          /* (H_t + Lambda) x_t = q_t */
+    certify(k, h, ps, l, l->Y, m->dQ, h->T);
+    gated_backward(k, &l->attention, ps, l->core, &(gated_adjoint){l->X, m->dQ, m->dO, m->dST, m->dHT, m->dK, m->dV, l->dbeta, m->dS0, m->dH0});
+    if (m->dlog_gamma.p) forget_gate(k, h, m, l);
+    if (m->dridge) ridge_gradient(k, h, m, l);
+}
+
 int64_t mesa_backward(const kern *k, const mesa_head *h, void *ps, void *scratch, const mesa_operands *m)
 {
     arena a = {scratch, 0};
     const layer l = lay_out(&a, k, h, m, 1);
-    int64_t failed = 0;
-    if (h->T > 0) {
-        const mat B[] = {l.Y, m->Q}, X[] = {m->dQ, l.X};
-        split_gates(k, h, m, &l);
-        gated_query_gradient(k, &l.attention, ps, l.core, m->dO, l.Y);                         /* o_t = S_t^T x_t */
-        failed = systems_solve(k, &l.system, ps, l.core, m->X.p ? 1 : 2, B, X, l.X, l.defect);                         /* (H_t + Lambda) x_t = q_t */
-        gated_backward(k, &l.attention, ps, l.core, &(gated_adjoint){l.X, m->dQ, m->dO, m->dST, m->dHT, m->dK, m->dV, l.dbeta, m->dS0, m->dH0});
-        if (m->dlog_gamma.p) forget_gate(k, h, m, &l);
-    } else {
+    if (h->T == 0) {
         copy_state(k, h->d, h->dv, m->dST, m->dS0);
         if (m->dH0) memset(m->dH0, 0, bytes_of(k, h->d, h->d));
         if (m->dH0 && m->dHT) k->add_transposed(h->d, m->dHT, m->dH0), k->scale(h->d * h->d * k->lanes, 0.5, m->dH0);
+        if (m->dridge) memset(m->dridge, 0, bytes_of(k, 1, h->d));
+        return 0;
     }
-    if (m->dridge) ridge_gradient(k, h, m, &l);
-    return failed;
+    split_gates(k, h, m, &l);
+    measure(k, h, m, &l);
+    if (tokens_of_f32(k, h, &l) < h->T) widened_backward(k, h, l.core, &l.m);
+    else backward(k, h, ps, m, &l);
+    return rows_missed(k, h, &l);
 }

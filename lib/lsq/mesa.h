@@ -11,6 +11,8 @@
  *     mesa_forward(k, &h, product_scratch, scratch, &m)     writes m.O and, unless m.X.p is NULL, m.X: keep it, and backward solves half as much
  *     mesa_backward(k, &h, product_scratch, scratch, &m)    reads Q, K, V, gates, ridge, dO (and X); writes every d* that is not NULL
  *
+ * Where (tr H_t + max l) / min l leaves f32 no three digits, or numbers of H are out of its range, a region of tokens is solved in f64 (widened.h).
+ *
  * Source: SCIENCE section 3; docs/mesa-layer.md derives the adjoint. */
 #ifndef LSQ_MESA_H
 #define LSQ_MESA_H
@@ -29,11 +31,14 @@ typedef struct mesa_head {
     int64_t iterations;            /* at most */
     int fallback;                  /* rows that do not get there are solved by Cholesky */
     const mesaopt_ctx *ctx;        /* interrupted, both passes return between chunks, results unfinished; NULL: they do not ask */
+    int strict;                    /* from mesa_plan: the tolerance was asked for, and is to be met; otherwise as far as rounding lets it */
 } mesa_head;
+
+static const double MESA_TOLERANCE_F32 = 0x1p-22, MESA_TOLERANCE_F64 = 0x1p-46;       /* when none is asked for */
 
 /* What is known about each solved row; T x 1, p NULL where not wanted. */
 typedef struct mesa_certificate {
-    mat residual;                  /* |b - A x| / |b|, of the result; 0 where b is 0 */
+    mat residual;                  /* |b - A x| / |b|, of the result, in double; 0 where b is 0 */
     mat iterations;                /* 0 for direct solvers */
     mat condition;                 /* (tr H_t + max l) / min l, which bounds the condition number of H_t + diag l */
 } mesa_certificate;
@@ -47,6 +52,8 @@ typedef struct mesa_operands {
     void *HT, *ST;                 /* likewise, after the last token */
     mat O, X;                      /* T x dv; T x d */
     mesa_certificate certificate;  /* of x in forward, of u in backward */
+    mat missed;                    /* T x 1: 0, or the residual of rows that did not converge: above the tolerance, or above 2^-10 after all that f64 can do. X is finite
+                                    * there as elsewhere: the best there is, or zeros where that is not finite */
     mat dO;
     const void *dHT, *dST;         /* gradients of final states; absent: zeros */
     mat dQ, dK, dV;                /* distinct from every input */
@@ -55,7 +62,8 @@ typedef struct mesa_operands {
     void *dH0, *dS0;               /* dH0 symmetric: half of what H_ij = H_ji together change */
 } mesa_operands;
 
-/* Replaces chunk 0, tolerance 0 and iterations 0 by what suits the shape, and MESA_AUTO where nothing is forgotten; otherwise systems.c picks as it goes. */
+/* Replaces chunk 0, tolerance 0 and iterations 0 by what suits the shape, and MESA_AUTO where nothing is forgotten; otherwise systems.c picks as it goes. The
+ * tolerance of a region that is solved in f64 suits f64. */
 void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has);
 
 int64_t mesa_scratch(const kern *k, const mesa_head *h, const mesa_operands *has, int backward);     /* bytes */

@@ -1,11 +1,16 @@
-/* Which solver works on which tokens, and certificates of what it found. Tokens come in regions of a few hundred.
+/* Which solver works on which tokens, what its solutions are worth, and their certificates. Tokens come in regions of a few hundred.
  *
  * MESA_AUTO picks for each of them. (tr H_t + max l) / min l bounds the condition number there, so sqrt of it half the steps of conjugate gradients
  * a factor of e needs; where those are cheap they solve, elsewhere a direct solver does. Costs are in multiply-adds per row, with what the
- * kernels reach of the peak taken into account. */
+ * kernels reach of the peak taken into account.
+ *
+ * A solver leaves a residual of a few roundings of |A| |x| (Higham, Accuracy and Stability of Numerical Algorithms, theorem 10.4), and the sums in A are as
+ * exact as that. So |A| |x| / |b|, which is at most the condition number, says how much of b is lost: a row of which less than three digits are left has
+ * not converged. The condition number alone would say so of every row that follows a large key. */
 #include "base/real.h"
 #include "lsq/operator.h"
 #include "lsq/systems.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,19 +18,23 @@ typedef struct workspace {
     carried H;
     mat D;                         /* of a chunk, for certificates */
     operation_space operation;
-    void *AX;                      /* C x d */
-    void *rr, *norm, *one;         /* C, region + 1, 1 */
+    void *AX, *rr;                 /* C x d, C */
+    void *xx, *bb;                 /* region */
     void *core;
 } workspace;
 
 enum { REGION = 256 };
+static const double THREE_DIGITS = 0x1p-10;
 
 static int is_direct(enum mesa_solver solver) { return solver == MESA_CHOLESKY || solver == MESA_SHERMAN_MORRISON || solver == MESA_SEGMENTS; }
 static int iterates(enum mesa_solver solver) { return !is_direct(solver); }       /* MESA_AUTO may */
 
+int64_t systems_region(int64_t chunk) { return (REGION + chunk - 1) / chunk * chunk; }
+
 static systems with_solver(const systems *s, enum mesa_solver solver)
 {
     systems other = *s;
+    other.silent = s->silent || s->solver == MESA_AUTO;
     other.solver = solver;
     return other;
 }
@@ -35,13 +44,13 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
     workspace w = {0};
     const int64_t real = k->lanes * k->size, C = s->chunk, d = s->d;
     w.H = carried_take(a, k, d, d);
-    if (s->certificate.residual.p || s->certificate.condition.p) {
+    if (s->certificate.residual.p) {
         w.D = chunk_space(a, k, s->s.high.p != NULL, C);
         w.operation = operation_take(a, k, C, d);
         w.AX = arena_take(a, C * d, real);
         w.rr = arena_take(a, C, real);
     }
-    w.norm = arena_take(a, C + REGION + 1, real), w.one = arena_take(a, 1, real);
+    w.xx = arena_take(a, systems_region(C), real), w.bb = arena_take(a, systems_region(C), real);
     const systems trial = with_solver(s, MESA_JACOBI);
     const int64_t direct = s->solver == MESA_AUTO || is_direct(s->solver) ? direct_scratch(k, s) : 0;
     const int64_t iterative = iterates(s->solver) ? iterative_scratch(k, s->solver == MESA_AUTO ? &trial : s) : 0;
@@ -56,62 +65,96 @@ int64_t systems_scratch(const kern *k, const systems *s)
     return a.used;
 }
 
-/* Residual and condition bound of one chunk's rows. */
-static void certify(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, mat B, mat X)
+double systems_most(const kern *k, mat column, int64_t n)
 {
-    const chunk *c = o->c;
-    const int64_t C = c->C, d = s->d;
-    const mat high = rows_from(k, s->s.high, c->t), low = rows_from(k, s->s.low, c->t), AX = {w->AX, d, 1};
-    const mesa_certificate *out = &s->certificate;
-    if (out->condition.p) {
-        k->norms(C, d, c->K.p, c->K.rs, c->beta.p, c->beta.rs, high.p, low.p, high.rs, o->H->now, d, s->ridge, w->norm, w->one);
-        for (int64_t i = 0; i < C; i++) k->ratio(k->lanes, kern_at(k, w->norm, i), w->one, kern_at(k, w->norm, i));
-        rows_copy(k, C, 1, (mat){w->norm, 1, 1}, rows_from(k, out->condition, c->t));
-    }
-    if (out->residual.p) {
-        operation_apply(k, ps, o, X, AX);
-        k->residuals(C, d, B.p, B.rs, AX.p, d, w->rr);
-        rows_copy(k, C, 1, (mat){w->rr, 1, 1}, rows_from(k, out->residual, c->t));
-    }
-}
-
-static void certify_all(const kern *k, const systems *s, void *ps, workspace *w, mat B, mat X)
-{
-    carried_set(k, &w->H, s->H0);
-    for (int64_t t = 0, C; t < s->s.T && !stream_stopped(&s->s); t += C) {
-        C = s->s.T - t < s->chunk ? s->s.T - t : s->chunk;
-        const chunk c = chunk_at(k, &s->s, w->D, t, C);
-        const operation o = operation_of(k, &w->operation, s->d, &c, &w->H, s->ridge);
-        certify(k, s, ps, w, &o, rows_from(k, B, t), rows_from(k, X, t));
-        operation_advance(k, ps, &o, &w->H);
-    }
-}
-
-double systems_condition(const kern *k, int64_t n, int64_t d, mat K, mat beta, mat high, mat low, const void *H, int64_t rs, const void *ridge, void *space)
-{
-    void *norm = space, *one = kern_at(k, space, n);
-    double most = 1;
-    k->norms(n, d, K.p, K.rs, beta.p, beta.rs, high.p, low.p, high.rs, H, rs, ridge, norm, one);
-    for (int64_t i = 0; i < n; i++) {
-        k->ratio(k->lanes, kern_at(k, norm, i), one, kern_at(k, norm, i));
-        for (int l = 0; l < k->lanes; l++) {
-            const double c = kern_real(k, norm, i * k->lanes + l);
-            if (c > most) most = c;
+    double most = 0;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t l = 0; l < k->lanes; l++) {
+            const double x = kern_real(k, column.p, i * column.rs * k->lanes + l);
+            if (!(x <= most)) most = x;
+            if (x != x) return x;
         }
-    }
     return most;
 }
 
+/* ---- certificates ---- */
+
+/* Residuals of one chunk's rows: that of rows that did not converge is no less than what rounding hides. */
+static void certify(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, mat B, mat X)
+{
+    const int64_t C = o->c->C, d = s->d, t = o->c->t;
+    const mat AX = {w->AX, d, 1};
+    operation_apply(k, ps, o, X, AX);
+    k->residuals(C, d, B.p, B.rs, AX.p, d, w->rr);
+    for (int64_t i = 0; i < C * k->lanes; i++) {
+        const double seen = kern_real(k, w->rr, i), least = kern_real(k, s->missed.p, t * k->lanes + i);
+        if (!(seen >= least)) kern_set_real(k, w->rr, i, least);
+    }
+    rows_copy(k, C, 1, (mat){w->rr, 1, 1}, rows_from(k, s->certificate.residual, t));
+}
+
+void systems_certify(const kern *k, const systems *s, void *ps, void *scratch, mat B, mat X)
+{
+    arena a = {scratch, 0};
+    workspace w = lay_out(&a, k, s);
+    carried_set(k, &w.H, s->H0);
+    for (int64_t t = 0, C; t < s->s.T && !stream_stopped(&s->s); t += C) {
+        C = s->s.T - t < s->chunk ? s->s.T - t : s->chunk;
+        const chunk c = chunk_at(k, &s->s, w.D, t, C);
+        const operation o = operation_of(k, &w.operation, s->d, &c, &w.H, s->ridge);
+        certify(k, s, ps, &w, &o, rows_from(k, B, t), rows_from(k, X, t));
+        operation_advance(k, ps, &o, &w.H);
+    }
+    if (s->HT) carried_get(k, &w.H, s->HT);
+}
+
+/* ---- what solutions are worth ---- */
+
+void systems_missed(const kern *k, const systems *s, int64_t t, int64_t i, double residual)
+{
+    const int64_t at = t * k->lanes + i;
+    const double most = k->size == 4 ? (double)FLT_MAX : DBL_MAX, before = kern_real(k, s->missed.p, at);
+    kern_set_real(k, s->missed.p, at, residual < before ? before : residual < most ? residual : most);
+}
+
+/* Row i (lanes counted) of m. */
+static void *lane_of(const kern *k, mat m, int64_t i) { return (char *)kern_at(k, m.p, i / k->lanes * m.rs) + i % k->lanes * k->size; }
+
+/* Whether its elements are finite; their squares are not. */
+static int finite_row(const kern *k, mat m, int64_t d, int64_t i)
+{
+    for (int64_t j = 0; j < d; j++)
+        if (!isfinite(kern_real(k, lane_of(k, m, i), j * k->lanes))) return 0;
+    return 1;
+}
+
+/* One set of solutions of a region. */
+static void judge(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n, int doubtful, mat B, mat X)
+{
+    k->row_dot(n, s->d, NULL, X.p, X.rs, X.p, X.rs, w->xx, 1);
+    if (doubtful) k->row_dot(n, s->d, NULL, B.p, B.rs, B.p, B.rs, w->bb, 1);
+    for (int64_t i = 0; i < n * k->lanes; i++) {
+        const double xx = kern_real(k, w->xx, i), bb = doubtful ? kern_real(k, w->bb, i) : 1, norm = kern_real(k, s->norm.p, t * k->lanes + i);
+        if ((!isfinite(xx) && !finite_row(k, X, s->d, i)) || (doubtful && bb != 0 && !isfinite(norm))) {
+            for (int64_t j = 0; j < s->d; j++) kern_set_real(k, lane_of(k, X, i), j * k->lanes, 0);
+            systems_missed(k, s, t, i, 1);
+        } else if (doubtful && xx != 0) {
+            const double lost = systems_rounding(k) * norm * (sqrt(xx) / sqrt(bb));
+            if (!(lost <= THREE_DIGITS)) systems_missed(k, s, t, i, lost);
+        }
+    }
+}
+
+/* ---- solvers ---- */
+
 /* The solver of a region: where the bound leaves an inverse no digits to refine, a factor takes its place. */
-static enum mesa_solver pick(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n)
+static enum mesa_solver pick(const kern *k, const systems *s, double condition, int64_t n)
 {
     enum { SEGMENTS_PAY = 96 };
     static const double FEW_DIGITS = 0x1p-6;
     if (s->solver != MESA_AUTO && s->solver != MESA_SEGMENTS && s->solver != MESA_SHERMAN_MORRISON) return s->solver;
     const double d = (double)s->d, C = (double)(s->chunk < n ? s->chunk : n);
-    const double condition = systems_condition(k, n, s->d, rows_from(k, s->s.K, t), rows_from(k, s->s.beta, t), rows_from(k, s->s.high, t), rows_from(k, s->s.low, t),
-                                               w->H.now, s->d, s->ridge, w->norm);
-    const int lost = condition * (k->size == 4 ? 0x1p-23 : 0x1p-52) > FEW_DIGITS;
+    const int lost = !(condition * (k->size == 4 ? 0x1p-23 : 0x1p-52) <= FEW_DIGITS);
     if (s->solver != MESA_AUTO) return lost ? MESA_CHOLESKY : s->solver;
     const double steps = 1 + 0.5 * sqrt(condition) * real_log(2 / s->tolerance);
     const enum mesa_solver direct = k->size == 4 && !lost && s->d >= SEGMENTS_PAY && s->d <= SYSTEMS_LANES ? MESA_SEGMENTS : MESA_CHOLESKY;
@@ -130,42 +173,33 @@ static void no_steps(const kern *k, const systems *s, int64_t t, int64_t n, mat 
     }
 }
 
-/* Rows that are no numbers: a direct solver breaks down where the ridge is lost in the rounding of H. */
-static int64_t broken_rows(const kern *k, const systems *s, const workspace *w, int64_t n, int right, const mat *X)
-{
-    int64_t broken = 0;
-    for (int r = 0; r < right; r++) {
-        k->row_dot(n, s->d, NULL, X[r].p, X[r].rs, X[r].p, X[r].rs, w->norm, 1);
-        for (int64_t i = 0; i < n * k->lanes; i++) broken += !isfinite(kern_real(k, w->norm, i));
-    }
-    return broken;
-}
-
 /* Tokens t .. t + n - 1 by one solver. */
-static int64_t solve_region(const kern *k, const systems *all, void *ps, workspace *w, enum mesa_solver solver, int64_t t, int64_t n, int right,
-                            const mat *B, const mat *X, mat other, mat defect)
+static void solve_region(const kern *k, const systems *all, void *ps, workspace *w, int64_t t, int64_t n, int right,
+                         const mat *B, const mat *X, mat other, mat defect)
 {
-    const systems s = with_solver(all, solver);
+    const double condition = systems_most(k, rows_from(k, all->condition, t), n);
+    const systems s = with_solver(all, pick(k, all, condition, n));
     mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
     for (int i = 0; i < right; i++) b[i] = rows_from(k, B[i], t), x[i] = rows_from(k, X[i], t);
-    if (iterates(solver)) return iterative_solve(k, &s, ps, w->core, t, n, &w->H, right, b, x, rows_from(k, other, t), rows_from(k, defect, t));
-    direct_solve(k, &s, ps, w->core, t, n, &w->H, &w->H, right, b, x);
-    no_steps(k, &s, t, n, defect);
-    return broken_rows(k, &s, w, n, right, x);
+    if (iterates(s.solver)) {
+        iterative_solve(k, &s, ps, w->core, t, n, &w->H, right, b, x, rows_from(k, other, t), rows_from(k, defect, t));
+    } else {
+        direct_solve(k, &s, ps, w->core, t, n, &w->H, &w->H, right, b, x);
+        no_steps(k, &s, t, n, defect);
+    }
+    const int doubtful = k->size == 8 && !(systems_rounding(k) * condition <= THREE_DIGITS);      /* f32 solves no such region, see mesa.c */
+    for (int i = 0; i < right; i++) judge(k, &s, w, t, n, doubtful, b[i], x[i]);
 }
 
-int64_t systems_solve(const kern *k, const systems *s, void *ps, void *scratch, int n, const mat *B, const mat *X, mat other, mat defect)
+void systems_solve(const kern *k, const systems *s, void *ps, void *scratch, int n, const mat *B, const mat *X, mat other, mat defect)
 {
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, s);
-    const int64_t T = s->s.T, region = (REGION + s->chunk - 1) / s->chunk * s->chunk;
-    int64_t failed = 0;
+    const int64_t T = s->s.T, region = systems_region(s->chunk);
     carried_set(k, &w.H, s->H0);
     for (int64_t t = 0, m; t < T && !stream_stopped(&s->s); t += m) {
         m = T - t < region ? T - t : region;
-        failed += solve_region(k, s, ps, &w, pick(k, s, &w, t, m), t, m, n, B, X, other, defect);
+        solve_region(k, s, ps, &w, t, m, n, B, X, other, defect);
     }
     if (s->HT) carried_get(k, &w.H, s->HT);
-    if (s->certificate.residual.p || s->certificate.condition.p) certify_all(k, s, ps, &w, B[0], X[0]);
-    return failed;
 }

@@ -9,12 +9,16 @@ typedef struct systems {
     stream s;
     int64_t d, chunk;
     enum mesa_solver solver;
-    double tolerance;              /* of iterative solvers: |b - A x| <= tolerance |b| per row */
+    double tolerance;              /* of iterative solvers: |b - A x| <= tolerance |b| per row, see mesa_head */
+    int strict;
     int64_t iterations;            /* at most */
     int fallback;                  /* rows that did not converge are solved by Cholesky */
+    int silent;                    /* and are then like any other */
     const void *ridge, *H0;
     void *HT;
+    mat norm, condition;           /* T x 1: tr H_t + max l, and that over min l */
     mesa_certificate certificate;  /* of the first set */
+    mat missed;                    /* T x 1, zeros: gets the residual of rows that did not converge */
     int adjoint;                   /* the first set is u of the adjoint, not x */
 } systems;
 
@@ -23,12 +27,23 @@ enum { SYSTEMS_LANES = 160 };      /* in panels of one lane, systems of up to so
 
 int64_t systems_scratch(const kern *k, const systems *s);
 
-/* X[i] = rows solved for B[i], i < n <= SYSTEMS_RIGHT. `defect` (T x 1, p NULL: not wanted): x_t . r_t, x a row of `other`, r the residual of the first
- * set; X[1] may be `other`. Returns the rows that did not converge. */
-int64_t systems_solve(const kern *k, const systems *s, void *product_scratch, void *scratch, int n, const mat *B, const mat *X, mat other, mat defect);
+int64_t systems_region(int64_t chunk);             /* tokens that one solver is picked for */
 
-/* Bound of the condition numbers of n systems: the largest (tr H_t + max l) / min l over tokens and lanes, H before the first; space: n + 1 elements. */
-double systems_condition(const kern *k, int64_t n, int64_t d, mat K, mat beta, mat high, mat low, const void *H, int64_t rs, const void *ridge, void *space);
+/* X[i] = rows solved for B[i], i < n <= SYSTEMS_RIGHT; finite, 0 where there is no finite solution. `defect` (T x 1, p NULL: not wanted): x_t . r_t, x a row
+ * of `other`, r the residual of the first set; X[1] may be `other`. */
+void systems_solve(const kern *k, const systems *s, void *product_scratch, void *scratch, int n, const mat *B, const mat *X, mat other, mat defect);
+
+/* The residual's certificate, and H behind the last token. */
+void systems_certify(const kern *k, const systems *s, void *product_scratch, void *scratch, mat B, mat X);
+
+/* Row t, lane i (more than one row: lanes counted) did not converge, and has this residual. */
+void systems_missed(const kern *k, const systems *s, int64_t t, int64_t i, double residual);
+
+/* The largest of n rows and all lanes; not a number when one is none. */
+double systems_most(const kern *k, mat column, int64_t n);
+
+/* Share of |A| |x| that the rounding of A and of its solution may leave as a residual. */
+static inline double systems_rounding(const kern *k) { return k->size == 4 ? 0x1p-20 : 0x1p-48; }
 
 /* ---- direct.c: token by token ---- */
 
@@ -42,7 +57,7 @@ void direct_solve(const kern *k, const systems *s, void *ps, void *scratch, int6
 
 int64_t iterative_scratch(const kern *k, const systems *s);
 /* Moves H on. */
-int64_t iterative_solve(const kern *k, const systems *s, void *ps, void *scratch, int64_t t, int64_t n, carried *H, int right, const mat *B, const mat *X,
-                        mat other, mat defect);
+void iterative_solve(const kern *k, const systems *s, void *ps, void *scratch, int64_t t, int64_t n, carried *H, int right, const mat *B, const mat *X,
+                     mat other, mat defect);
 
 #endif

@@ -1,0 +1,126 @@
+/* mesaopt_lsq where the ridge is lost in the rounding of the keys' squares. Of n equal keys k with values v the regression is known: out = n v k.q / (l + n k.k),
+ * in f32 to the last digits, since double does what f32 cannot, and with a status where double cannot either. */
+#include "contexts.h"
+#include <math.h>
+#include <stdio.h>
+
+static const char *const solvers[] = {"auto", "cholesky", "sherman_morrison", "segments", "cg", "jacobi", "pcg", "neumann"};
+enum { SOLVERS = 8, ROWS = 40, MOST = 48 };
+
+static mesaopt_lsq *plan_from(mesaopt_ctx *ctx, const char *text, int64_t d, int64_t dv)
+{
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, text);
+    mesaopt_lsq *l;
+    ck_assert_int_eq(mesaopt_lsq_plan(ctx, s, d, dv, &l), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return l;
+}
+
+static void set(void *x, int32_t dtype, int64_t i, double to)
+{
+    if (dtype == MESAOPT_F32) ((float *)x)[i] = (float)to;
+    else ((double *)x)[i] = to;
+}
+static double get(const void *x, int32_t dtype, int64_t i) { return dtype == MESAOPT_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i]; }
+
+/* A call with `rows` times the key k and value v, queries q; out and residuals. The larger status. */
+typedef struct equal_keys { int32_t dtype; int64_t d, rows; const double *k, *q; double v, ridge, out[ROWS], residual[ROWS], dv[ROWS]; } equal_keys;
+
+static mesaopt_status run(mesaopt_ctx *ctx, const char *text, equal_keys *e)
+{
+    double memory[8][ROWS * MOST];
+    mesaopt_view w[8];
+    for (int i = 0; i < 8; i++) {                      /* q, k, v, out, residual, dq, dk, dv */
+        const int64_t width = i == 0 || i == 1 || i == 5 || i == 6 ? e->d : 1;
+        w[i] = i == 4 ? DENSE(memory[i], e->dtype, 1, e->rows, 1) : DENSE(memory[i], e->dtype, 1, e->rows, 1, width);
+        for (int64_t j = 0; j < e->rows * width; j++) set(memory[i], e->dtype, j, i == 0 ? e->q[j % width] : i == 1 ? e->k[j % width] : i == 2 ? e->v : 1);
+    }
+    mesaopt_lsq *l = plan_from(ctx, text, e->d, 1);
+    const int32_t which = MESAOPT_LSQ_RESIDUAL;
+    const mesaopt_status forward = mesaopt_lsq_forward(l, &w[0], &w[1], &w[2], &w[3], 1, &which, &w[4]);
+    for (int64_t t = 0; t < e->rows; t++) e->out[t] = get(memory[3], e->dtype, t), e->residual[t] = get(memory[4], e->dtype, t), set(memory[3], e->dtype, t, 1);
+    const mesaopt_status adjoint = mesaopt_lsq_adjoint(l, &w[0], &w[1], &w[2], &w[3], &w[5], &w[6], &w[7], 0, NULL, NULL);
+    for (int64_t t = 0; t < e->rows; t++) e->dv[t] = get(memory[7], e->dtype, t);
+    ck_assert_int_eq(mesaopt_lsq_free(l), MESAOPT_OK);
+    return forward > adjoint || forward < 0 ? forward : adjoint;
+}
+
+/* k.q and k.k in long double. */
+static long double dot(int64_t d, const double *a, const double *b)
+{
+    long double sum = 0;
+    for (int64_t i = 0; i < d; i++) sum += (long double)a[i] * (long double)b[i];
+    return sum;
+}
+
+/* Outputs, and the gradient of their sum by the values, which is sum over t >= s of k.q / (l + (t + 1) k.k). */
+static void compare(const equal_keys *e, const char *text, double bound)
+{
+    const long double kq = dot(e->d, e->k, e->q), kk = dot(e->d, e->k, e->k);
+    long double dv = 0;
+    for (int64_t t = e->rows - 1; t >= 0; t--) {
+        const long double share = kq / ((long double)e->ridge + (long double)(t + 1) * kk), out = share * (long double)(t + 1) * (long double)e->v;
+        dv += share;
+        if (!(fabsl(e->out[t] - out) <= bound * fabsl(out))) ck_abort_msg("%s: out %.9g at %lld, expected %.9Lg", text, e->out[t], (long long)t, out);
+        if (!(fabsl(e->dv[t] - dv) <= bound * fabsl(dv))) ck_abort_msg("%s: dv %.9g at %lld, expected %.9Lg", text, e->dv[t], (long long)t, dv);
+    }
+}
+
+/* Every level and solver that is exact up to rounding, f32, one lane and many. */
+START_TEST(f32_has_the_digits_of_double)
+{
+    static const double keys[][3] = {{5905, 7415, 8414}, {1803, 9877, 7723}, {3e6, -1e6, 2e6}, {1e-4, 2e-4, -3e-4}}, queries[3] = {1, 0, 0};
+    static const double ridges[] = {1, 0.25, 1e4, 1e-15};
+    for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++) {
+        mesaopt_ctx *ctx = context_at(isa, 1);
+        for (int s = 0; ctx && s < SOLVERS - 1; s++)
+            for (int lanes = 1; lanes <= 2; lanes++) {
+                char text[96];
+                equal_keys e = {.dtype = MESAOPT_F32, .d = 3, .rows = 1 + _i % 4 * 9, .k = keys[_i / 4], .q = queries, .v = 1000, .ridge = (double)(float)ridges[_i / 4]};
+                double k[3];
+                for (int i = 0; i < 3; i++) k[i] = (double)(float)e.k[i];
+                e.k = k;
+                snprintf(text, sizeof text, "solver=%s ridge=%.17g lanes=%d", solvers[s], e.ridge, lanes);
+                const mesaopt_status status = run(ctx, text, &e);
+                if (status != MESAOPT_OK && s < 4) ck_abort_msg("%s: status %d", text, (int)status);
+                compare(&e, text, 1e-5);
+            }
+        if (ctx) ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
+    }
+}
+END_TEST
+
+/* In double the same at 1e-18: too large an error or a status. */
+START_TEST(what_double_cannot_do_has_a_status)
+{
+    static const double ridges[] = {1e-18, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-9};
+    const double k[2] = {1, 1}, q[2] = {1, 0};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    for (int s = 0; s < SOLVERS; s++)
+        for (int r = 0; r < 7; r++)
+            for (int single = 0; single < 2; single++) {
+                char text[96];
+                equal_keys e = {.dtype = single ? MESAOPT_F32 : MESAOPT_F64, .d = 2, .rows = 3, .k = k, .q = q, .v = 1, .ridge = ridges[r]};
+                snprintf(text, sizeof text, "solver=%s ridge=%g tolerance=%g", solvers[s], ridges[r], s < 4 ? 0 : 1e-4);
+                const mesaopt_status status = run(ctx, text, &e);
+                if (r < 2) ck_assert_int_eq(status, MESAOPT_NOT_CONVERGED);
+                if (r > 5 && s < 4) ck_assert_int_eq(status, MESAOPT_OK);
+                for (int t = 0; t < 3; t++) ck_assert(isfinite(e.out[t]) && isfinite(e.residual[t]) && isfinite(e.dv[t]));
+                if (status != MESAOPT_OK) continue;
+                compare(&e, text, 1e-2);
+                for (int t = 0; s >= 4 && t < 3; t++) ck_assert_double_le(e.residual[t], 1e-4);
+            }
+    ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
+}
+END_TEST
+
+Suite *test_lsq_precision_suite(void)
+{
+    Suite *s = suite_create("lsq_precision");
+    TCase *t = tcase_create("lsq_precision");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, f32_has_the_digits_of_double, 0, 16);
+    tcase_add_test(t, what_double_cannot_do_has_a_status);
+    suite_add_tcase(s, t);
+    return s;
+}
