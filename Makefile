@@ -236,7 +236,7 @@ fuzz:
 # Settings given to make are passed on to the programs: make demo steps=200 threads=1
 passed_on = $(foreach name,$1,$(if $(findstring command,$(origin $(name))),$(name)=$($(name))))
 demo: $O/bin/one_step_gd
-	$O/bin/one_step_gd $(if $(findstring command,$(origin out)),,out=$O/demo) $(call passed_on,out steps batch threads seed isa)
+	$O/bin/one_step_gd seeds=1 $(if $(findstring command,$(origin out)),,out=$O/demo) $(call passed_on,out steps batch threads seed isa)
 
 # Table on the terminal, JSON in $O/bench.json.
 bench: $O/bin/bench

@@ -119,7 +119,7 @@ typedef struct training {
     mesaopt_task *task, *test;          /* the train stream of one, the test stream of the other; may be the same */
     mesaopt_trainer *trainer;
     int64_t batch, tests, finals;       /* sequences: of a step, behind a row of loss.csv, behind by_t.csv */
-    const char *prefix;                 /* of loss.csv and the checkpoint of a second training, set before training_create; NULL: none */
+    char prefix[32];                    /* of loss.csv and the checkpoint of a second training, set before training_create; "": none */
 } training;
 
 /* Progress of a run: `p` (progress_begin) as a trainer's callback shows step, loss, steps per second, time left: on a terminal one line that
@@ -128,6 +128,10 @@ typedef struct progress { double start, shown; int64_t first, steps; int termina
 progress progress_begin(int64_t first, int64_t steps);
 int32_t show_progress(const mesaopt_step *step, void *p);
 
+/* Models of a program whose claim is about their mean, from as many seeds. */
+#define SEEDS_KEY {"seeds", "3", "runs that the means are of: of the seed that is told, the one behind it, .."}
+/* Tasks and an empty model of run 0, 1, ..: its seeds are those of the settings plus `run`, the test sequences are the same for all; `name`: see prefix. */
+training training_begin(mesaopt_ctx *ctx, mesaopt_settings *task, mesaopt_settings *model, int64_t run, const char *name);
 /* Trainer of t->model on t->task; a test task of one's own sequences is used whole. */
 void training_create(training *t, mesaopt_settings *settings);
 void training_add_mask(training *t, int64_t features);                       /* a block that zeroes the first features of every token */
@@ -145,10 +149,12 @@ double error_factor(int64_t n);
 enum { MAX_CURVES = 8 };
 typedef struct curves {
     int64_t length, dim;
+    int at;                             /* the curve that comes next */
     int count;
-    struct { const char *name, *number; double *by_t, mean, best; int at_bound; } of[MAX_CURVES];        /* best: what a line search found for `number` */
+    struct { const char *name, *number; double *by_t, mean, sd, best; int64_t runs; int at_bound; } of[MAX_CURVES];        /* until curves_report by_t and mean are sums over runs, sd one of squares; best: what a line search found for `number` */
 } curves;
 
+void curves_again(curves *c);                                                /* what comes now is another run of the same curves, from the first on */
 void curves_model(curves *c, const char *name, const training *t);
 void curves_baseline(curves *c, const char *name, mesaopt_baseline *baseline, const training *t);
 void curves_baselines(curves *c, const training *t);                         /* gd, lsq_newest_off, lsq_newest_on, on the same sequences */

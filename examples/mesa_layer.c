@@ -5,18 +5,14 @@
  * step. Recipe: constructed tokens, 4 heads, key 20, learning rate 4e-4 (mesa) and 1e-4 (linear). Claim 2 of SCIENCE section 7; source: arXiv
  * 2309.05858, section 4. A key that both layers have, such as heads or lr, sets both; what is then no more as in the recipe stands above the claim. */
 #include "common.h"
+#include <stdlib.h>
 
-static training make(mesaopt_ctx *ctx, const char *prefix, mesaopt_settings *model, const mesaopt_settings *task, const mesaopt_settings *layer,
+static training make(mesaopt_ctx *ctx, int64_t run, const char *name, mesaopt_settings *model, mesaopt_settings *task, const mesaopt_settings *layer,
                      mesaopt_settings *trainer)
 {
-    training t = {.ctx = ctx, .prefix = prefix};
-    int64_t n, width;
-    TRY(ctx, mesaopt_task_create(ctx, task, &t.task));
-    t.test = t.task;
-    TRY(ctx, mesaopt_task_shape(t.task, &n, NULL, &width, NULL));
-    mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, width);
-    mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, n);
-    TRY(ctx, mesaopt_model_create(ctx, model, &t.model));
+    training t = training_begin(ctx, task, model, run, name);
+    int64_t n;
+    TRY(ctx, mesaopt_task_shape(t.task, &n, NULL, NULL, NULL));
     training_add_mask(&t, 2 * n);                  /* [0, x_t, x_t, x_{t-1}] -> [0, 0, x_t, x_{t-1}] */
     TRY(ctx, mesaopt_model_add(t.model, layer));
     training_create(&t, trainer);
@@ -33,8 +29,8 @@ static void report(const curves *c)
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {TRAINING_KEYS("5000", "mesa_layer.out"), TEST_KEYS, {NULL, NULL, NULL}};
-    mesaopt_status status;
+    own_key own[] = {SEEDS_KEY, TRAINING_KEYS("5000", "mesa_layer.out"), TEST_KEYS, {NULL, NULL, NULL}};
+    mesaopt_status status = MESAOPT_OK;
     curves c = {0};
 
     args_begin(argc, argv, "Trains one mesa layer and one linear layer; compares them with gradient descent and least squares.\n"
@@ -48,22 +44,31 @@ int main(int argc, char **argv)
     mesaopt_settings *slow = args_settings_of("training of the linear layer", MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
     args_end();
 
-    training a = make(ctx, NULL, model, task, mesa, fast), b = make(ctx, "linear-", model, task, linear, slow);
+    const int64_t seeds = args_int("seeds", 1, 1000);
+    training *all = must_alloc(NULL, (size_t)(2 * seeds) * sizeof *all);
+    for (int64_t i = 0; i < seeds; i++) {
+        all[2 * i] = make(ctx, i, "", model, task, mesa, fast);
+        all[2 * i + 1] = make(ctx, i, "linear-", model, task, linear, slow);
+    }
     catch_signals(ctx);
-    fprintf(stderr, "mesa layer\n");
-    status = training_run(&a);
-    if (status == MESAOPT_OK) fprintf(stderr, "linear layer\n"), status = training_run(&b);
+    for (int64_t i = 0; i < 2 * seeds && status == MESAOPT_OK; i++) {
+        fprintf(stderr, i % 2 ? "linear layer" : "mesa layer");
+        fprintf(stderr, seeds > 1 ? ", seed %lld\n" : "\n", (long long)i / 2);
+        status = training_run(&all[i]);
+    }
     if (status == MESAOPT_OK) {
-        curves_model(&c, "mesa", &a);
-        curves_model(&c, "linear", &b);
-        curves_baselines(&c, &a);
+        for (int64_t i = 0; i < seeds; i++, curves_again(&c)) {
+            curves_model(&c, "mesa", &all[2 * i]);
+            curves_model(&c, "linear", &all[2 * i + 1]);
+            if (i == 0) curves_baselines(&c, &all[0]);
+        }
         curves_report(&c, "One mesa layer, one linear layer, gradient descent, least squares: error of the next observation by t");
         figure("linear-loss", 2, "Loss of the linear layer while training", "step", LOSS_LABEL);
         report(&c);
     }
     catch_signals(NULL);
-    training_free(&a);
-    training_free(&b);
+    for (int64_t i = 0; i < 2 * seeds; i++) training_free(&all[i]);
+    free(all);
     mesaopt_ctx_free(ctx);
     args_free();
     return status == MESAOPT_OK ? claims_status() : 130;

@@ -64,12 +64,15 @@ static double loss_of_gd(const training *t, double eta)
     return loss;
 }
 
-static void report(const training *t, int64_t heads, int64_t n)
+/* The weights are those of the first seed, losses are means. */
+static void report(const training *t, int64_t seeds, int64_t heads, int64_t n)
 {
     static const char *const pair[] = {"x_t . x_t'", "x_t . x_{t'-1}", "x_{t-1} . x_t'", "x_{t-1} . x_{t'-1}"};
     curves c = {0};
-    curves_model(&c, "model", t);
-    curves_baselines(&c, t);
+    for (int64_t i = 0; i < seeds; i++, curves_again(&c)) {
+        curves_model(&c, "model", &t[i]);
+        if (i == 0) curves_baselines(&c, t);
+    }
     curves_report(&c, "One linear attention layer and one step of gradient descent: error of the next observation by t");
 
     printf("\nread off the weights: the prediction is the sum over t' <= t of\n\n%20s  %12s  %12s\n", "", "x_t'", "x_{t'-1}");
@@ -89,36 +92,38 @@ static void report(const training *t, int64_t heads, int64_t n)
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {TRAINING_KEYS("5000", "one_step_gd.out"), TEST_KEYS, {NULL, NULL, NULL}};
-    training t = {0};
-    int64_t n, token, heads;
+    own_key own[] = {SEEDS_KEY, TRAINING_KEYS("5000", "one_step_gd.out"), TEST_KEYS, {NULL, NULL, NULL}};
+    int64_t n, heads;
 
     args_begin(argc, argv, "Trains one linear attention layer and shows that it has become one step of gradient descent.", own);
     args_hide(" inputs outputs first tokens slots pe ");
-    t.ctx = args_ctx();
+    mesaopt_ctx *ctx = args_ctx();
     mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
     mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=2 key=20 init_sd=2e-4 residual_clip=4");
     mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1 clip_value=1");
     args_end();
-
-    TRY(t.ctx, mesaopt_task_create(t.ctx, task, &t.task));
-    t.test = t.task;                               /* training and test sequences are streams of one task */
-    TRY(t.ctx, mesaopt_task_shape(t.task, &n, NULL, &token, NULL));
-    mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, token);
-    mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, n);
-    TRY(t.ctx, mesaopt_model_create(t.ctx, model, &t.model));
-    training_add_mask(&t, 2 * n);                  /* [0, x_t, x_t, x_{t-1}] -> [0, 0, x_t, x_{t-1}] */
-    TRY(t.ctx, mesaopt_model_add(t.model, layer));
+    const int64_t seeds = args_int("seeds", 1, 1000);
+    training *all = must_alloc(NULL, (size_t)seeds * sizeof *all);
+    for (int64_t i = 0; i < seeds; i++) {
+        all[i] = training_begin(ctx, task, model, i, "");
+        TRY(ctx, mesaopt_task_shape(all[i].task, &n, NULL, NULL, NULL));
+        training_add_mask(&all[i], 2 * n);         /* [0, x_t, x_t, x_{t-1}] -> [0, 0, x_t, x_{t-1}] */
+        TRY(ctx, mesaopt_model_add(all[i].model, layer));
+        training_create(&all[i], trainer);
+    }
     mesaopt_settings_get_int(layer, MESAOPT_KEY_HEADS, &heads);
-    training_create(&t, trainer);
-
-    catch_signals(t.ctx);
-    const mesaopt_status status = training_run(&t);
-    if (status == MESAOPT_OK) report(&t, heads, n);
+    catch_signals(ctx);
+    mesaopt_status status = MESAOPT_OK;
+    for (int64_t i = 0; i < seeds && status == MESAOPT_OK; i++) {
+        if (seeds > 1) fprintf(stderr, "seed %lld\n", (long long)i);
+        status = training_run(&all[i]);
+    }
+    if (status == MESAOPT_OK) report(all, seeds, heads, n);
     catch_signals(NULL);
 
-    training_free(&t);
-    mesaopt_ctx_free(t.ctx);
+    for (int64_t i = 0; i < seeds; i++) training_free(&all[i]);
+    free(all);
+    mesaopt_ctx_free(ctx);
     args_free();
     return status == MESAOPT_OK ? claims_status() : 130;
 }

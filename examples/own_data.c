@@ -258,7 +258,7 @@ static void report(const training *t, const part *train, const part *test)
         if (i == GD) at_bound = predict_baseline(test, t->task, train->count, "baseline=gd", &best, out) == MESAOPT_AT_BOUND;
         if (i == LSQ) at_bound = predict_baseline(test, t->task, train->count, "baseline=lsq newest_pair=1", &best, out) == MESAOPT_AT_BOUND;
         if (i == INTERCEPT) best = search_intercept(train, out), predict_intercept(test, best, out);
-        c.of[i].name = names[i], c.of[i].number = numbers[i], c.of[i].best = best, c.of[i].at_bound = at_bound;
+        c.of[i].name = names[i], c.of[i].number = numbers[i], c.of[i].best = best, c.of[i].at_bound = at_bound, c.of[i].runs = 1;
         c.of[i].by_t = must_alloc(NULL, (size_t)c.length * sizeof(double)), rmse[i] = must_alloc(NULL, (size_t)test->n * sizeof(double));
         c.of[i].mean = score(test, out, c.of[i].by_t, rmse[i]);
     }

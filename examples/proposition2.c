@@ -65,7 +65,7 @@ static void check_construction(const training *t, mesaopt_baseline *b, int64_t n
     mesaopt_settings_free(s);
 }
 
-static void report(const training *t, int64_t layers, int64_t updates, int64_t n, int64_t width)
+static void report(const training *t, int64_t seeds, int64_t layers, int64_t updates, int64_t n, int64_t width)
 {
     curves c = {0};
     char name[2][32], title[128];
@@ -73,9 +73,12 @@ static void report(const training *t, int64_t layers, int64_t updates, int64_t n
     snprintf(name[0], sizeof name[0], "LSA-%lld", (long long)layers);
     snprintf(name[1], sizeof name[1], "Chebyshev-%lld", (long long)layers - 1);
     snprintf(title, sizeof title, "%lld layers and %lld steps of preconditioning: error of the next observation by t", (long long)layers, (long long)layers - 1);
-    curves_model(&c, name[0], t);
-    curves_baseline(&c, name[1], learned, t);
-    curves_baselines(&c, t);
+    for (int64_t i = 0; i < seeds; i++, curves_again(&c)) {
+        curves_model(&c, name[0], &t[i]);
+        if (i > 0) continue;
+        curves_baseline(&c, name[1], learned, t);
+        curves_baselines(&c, t);
+    }
     curves_report(&c, title);
     print_coefficients(t, learned);
     const double model = c.of[0].mean, steps = c.of[1].mean, gd = c.of[2].mean, lsq = c.of[3].mean;
@@ -90,34 +93,38 @@ static void report(const training *t, int64_t layers, int64_t updates, int64_t n
 int main(int argc, char **argv)
 {
     own_key own[] = {{"layers", "2", "layers of the model, one more than steps of preconditioning"}, {"updates", "0", "updates of the coefficients; 0: the recipe's"},
-                     TRAINING_KEYS("", "proposition2.out"), TEST_KEYS, {NULL, NULL, NULL}};
-    training t = {0};
+                     SEEDS_KEY, TRAINING_KEYS("", "proposition2.out"), TEST_KEYS, {NULL, NULL, NULL}};
     int64_t n, width;
     args_begin(argc, argv, "Compares a trained deep linear model with learned preconditioning and one step of gradient descent.", own);
     args_hide(" inputs outputs first tokens slots pe baseline iterations divisor newest_pair ");
     const int64_t layers = args_int("layers", 2, 1000), updates = args_int("updates", 0, INT64_MAX / 4);
     if (!*args_text("steps")) args_default("steps", layers == 2 ? "5000" : layers <= 4 ? "10000" : "15000");
-    t.ctx = args_ctx();
+    mesaopt_ctx *ctx = args_ctx();
     mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
     mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=4 key=20 init_sd=2e-4 residual_clip=4");
     mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
     args_end();
+    const int64_t seeds = args_int("seeds", 1, 1000);
+    training *all = must_alloc(NULL, (size_t)seeds * sizeof *all);
+    for (int64_t i = 0; i < seeds; i++) {
+        all[i] = training_begin(ctx, task, model, i, "");
+        TRY(ctx, mesaopt_task_shape(all[i].task, &n, NULL, &width, NULL));
+        for (int64_t k = 0; k < layers; k++) TRY(ctx, mesaopt_model_add(all[i].model, layer));
+        training_create(&all[i], trainer);
+    }
 
-    TRY(t.ctx, mesaopt_task_create(t.ctx, task, &t.task));
-    t.test = t.task;
-    TRY(t.ctx, mesaopt_task_shape(t.task, &n, NULL, &width, NULL));
-    mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, width);
-    mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, n);
-    TRY(t.ctx, mesaopt_model_create(t.ctx, model, &t.model));
-    for (int64_t i = 0; i < layers; i++) TRY(t.ctx, mesaopt_model_add(t.model, layer));
-    training_create(&t, trainer);
-
-    catch_signals(t.ctx);
-    const mesaopt_status status = training_run(&t);
-    if (status == MESAOPT_OK) report(&t, layers, updates, n, width);
+    catch_signals(ctx);
+    mesaopt_status status = MESAOPT_OK;
+    for (int64_t i = 0; i < seeds && status == MESAOPT_OK; i++) {
+        if (seeds > 1) fprintf(stderr, "seed %lld\n", (long long)i);
+        status = training_run(&all[i]);
+    }
+    if (status == MESAOPT_OK) report(all, seeds, layers, updates, n, width);
     catch_signals(NULL);
-    training_free(&t);
-    mesaopt_ctx_free(t.ctx);
+
+    for (int64_t i = 0; i < seeds; i++) training_free(&all[i]);
+    free(all);
+    mesaopt_ctx_free(ctx);
     args_free();
     return status == MESAOPT_OK ? claims_status() : 130;
 }

@@ -30,7 +30,7 @@ int32_t show_progress(const mesaopt_step *step, void *user)
 static void training_path(const training *t, const char *file, char *path)
 {
     char name[256];
-    snprintf(name, sizeof name, "%s%s", t->prefix ? t->prefix : "", file);
+    snprintf(name, sizeof name, "%s%s", t->prefix, file);
     out_path(name, path);
 }
 
@@ -49,6 +49,28 @@ static FILE *open_losses(const training *t, int64_t step, char *path)
     return f;
 }
 
+training training_begin(mesaopt_ctx *ctx, mesaopt_settings *task, mesaopt_settings *model, int64_t run, const char *name)
+{
+    training t = {.ctx = ctx};
+    int64_t n, width, task_seed, model_seed;
+    if (run > 0) snprintf(t.prefix, sizeof t.prefix, "seed%lld-%s", (long long)run, name);
+    else snprintf(t.prefix, sizeof t.prefix, "%s", name);
+    mesaopt_settings_get_int(task, MESAOPT_KEY_SEED, &task_seed);
+    mesaopt_settings_get_int(model, MESAOPT_KEY_SEED, &model_seed);
+    TRY(ctx, mesaopt_task_create(ctx, task, &t.test));
+    t.task = t.test;                               /* training and test sequences are streams of one task, of run 0 */
+    TRY(ctx, mesaopt_task_shape(t.test, &n, NULL, &width, NULL));
+    mesaopt_settings_set_int(task, MESAOPT_KEY_SEED, task_seed + run);
+    if (run > 0) TRY(ctx, mesaopt_task_create(ctx, task, &t.task));
+    mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, width);
+    mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, n);
+    mesaopt_settings_set_int(model, MESAOPT_KEY_SEED, model_seed + run);
+    TRY(ctx, mesaopt_model_create(ctx, model, &t.model));
+    mesaopt_settings_set_int(task, MESAOPT_KEY_SEED, task_seed);
+    mesaopt_settings_set_int(model, MESAOPT_KEY_SEED, model_seed);
+    return t;
+}
+
 void training_create(training *t, mesaopt_settings *settings)
 {
     char old[MAX_PATH];
@@ -59,7 +81,7 @@ void training_create(training *t, mesaopt_settings *settings)
     t->tests = own > 0 ? own : args_int("test", 1, 1 << 30);
     error_text();                                  /* a word that is none is found now, not after the training */
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
-    if (!t->prefix || *args_text("resume")) return;
+    if (!*t->prefix || *args_text("resume")) return;
     training_path(t, CHECKPOINT, old);             /* of an earlier run: the first training of this one must not bring it back */
     remove(old);
 }
@@ -97,9 +119,9 @@ static int find_resume(const training *t, char *path)
 {
     const char *given = args_text("resume"), *slash = strrchr(given, '/');
     const int folder = slash ? (int)(slash + 1 - given) : 0;
-    const int length = t->prefix ? snprintf(path, MAX_PATH, "%.*s%s%s", folder, given, t->prefix, CHECKPOINT) : snprintf(path, MAX_PATH, "%s", given);
+    const int length = *t->prefix ? snprintf(path, MAX_PATH, "%.*s%s%s", folder, given, t->prefix, CHECKPOINT) : snprintf(path, MAX_PATH, "%s", given);
     if (length >= MAX_PATH) args_refuse("resume", "a shorter name");
-    return *given && (!t->prefix || access(path, F_OK) == 0);
+    return *given && (!*t->prefix || access(path, F_OK) == 0);
 }
 
 mesaopt_status training_run(training *t)
@@ -143,42 +165,64 @@ const char *error_text(void) { return error_is_mean() ? "mean of squared errors 
 
 double error_factor(int64_t n) { return error_is_mean() ? 2 / (double)n : 1; }
 
-/* Room for one more curve: a view [T] of it. */
-static mesaopt_view next_curve(curves *c, const char *name, const char *number, const training *t)
+/* Room for one more curve, or one more run of it: a view [T], that curve_end adds to what is there. */
+static mesaopt_view curve_begin(curves *c, const char *name, const char *number, const training *t)
 {
     mesaopt_view by_t;
     if (signalled()) stop();
     TRY(t->ctx, mesaopt_task_shape(t->test, &c->dim, &c->length, NULL, NULL));
-    c->of[c->count].name = name;
-    c->of[c->count].number = number;
-    c->of[c->count].by_t = must_alloc(NULL, (size_t)c->length * sizeof(double));
-    TRY(t->ctx, mesaopt_view_dense(c->of[c->count++].by_t, MESAOPT_F64, 1, &c->length, &by_t));
+    if (c->at == c->count) {
+        c->of[c->count].name = name;
+        c->of[c->count].number = number;
+        c->of[c->count].by_t = must_alloc(NULL, (size_t)c->length * sizeof(double));
+        for (int64_t i = 0; i < c->length; i++) c->of[c->count].by_t[i] = 0;
+        c->count++;
+    }
+    TRY(t->ctx, mesaopt_view_dense(must_alloc(NULL, (size_t)c->length * sizeof(double)), MESAOPT_F64, 1, &c->length, &by_t));
     return by_t;
 }
 
+static void curve_end(curves *c, const mesaopt_view *by_t, double mean)
+{
+    const double *run = by_t->data;
+    for (int64_t i = 0; i < c->length; i++) c->of[c->at].by_t[i] += run[i];
+    c->of[c->at].mean += mean;
+    c->of[c->at].sd += mean * mean;
+    c->of[c->at++].runs++;
+    free(by_t->data);
+}
+
+void curves_again(curves *c) { c->at = 0; }
+
 void curves_model(curves *c, const char *name, const training *t)
 {
-    const mesaopt_view by_t = next_curve(c, name, NULL, t);
-    TRY(t->ctx, mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &c->of[c->count - 1].mean));
+    const mesaopt_view by_t = curve_begin(c, name, NULL, t);
+    double mean = 0;
+    TRY(t->ctx, mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &mean));
+    curve_end(c, &by_t, mean);
 }
 
 void curves_baseline(curves *c, const char *name, mesaopt_baseline *baseline, const training *t)
 {
-    const mesaopt_view by_t = next_curve(c, name, NULL, t);
-    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &c->of[c->count - 1].mean));
+    const mesaopt_view by_t = curve_begin(c, name, NULL, t);
+    double mean = 0;
+    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &mean));
+    curve_end(c, &by_t, mean);
 }
 
 /* eta or ridge by line search on t->task, then the error on the sequences that the model is evaluated on. */
 static void add_baseline(curves *c, const char *name, const char *number, const training *t, const char *settings)
 {
-    const mesaopt_view by_t = next_curve(c, name, number, t);
+    const mesaopt_view by_t = curve_begin(c, name, number, t);
     mesaopt_baseline *baseline = NULL;
     int64_t own = 0;
+    double mean = 0;
     TRY(t->ctx, mesaopt_task_shape(t->task, NULL, NULL, NULL, &own));
     TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings), &baseline));
-    const mesaopt_status status = TRY(t->ctx, mesaopt_baseline_search(baseline, t->task, own > 0 ? own : t->tests, &c->of[c->count - 1].best));
-    c->of[c->count - 1].at_bound = status == MESAOPT_AT_BOUND;
-    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &c->of[c->count - 1].mean));
+    const mesaopt_status status = TRY(t->ctx, mesaopt_baseline_search(baseline, t->task, own > 0 ? own : t->tests, &c->of[c->at].best));
+    c->of[c->at].at_bound = status == MESAOPT_AT_BOUND;
+    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &mean));
+    curve_end(c, &by_t, mean);
     mesaopt_baseline_free(baseline);
 }
 
@@ -187,6 +231,17 @@ void curves_baselines(curves *c, const training *t)
     add_baseline(c, "gd", "eta", t, "baseline=gd");
     add_baseline(c, "lsq_newest_off", "ridge", t, "baseline=lsq newest_pair=0");   /* without the newest pair, as in the paper */
     add_baseline(c, "lsq_newest_on", "ridge", t, "baseline=lsq newest_pair=1");
+}
+
+/* Means and standard deviations of the sums. */
+static void take_means(curves *c)
+{
+    for (int i = 0; i < c->count; i++) {
+        const double runs = (double)c->of[i].runs, mean = c->of[i].mean / runs;
+        for (int64_t t = 0; t < c->length; t++) c->of[i].by_t[t] /= runs;
+        c->of[i].sd = runs > 1 ? sqrt(fmax(0, c->of[i].sd - runs * mean * mean) / (runs - 1)) : 0;
+        c->of[i].mean = mean;
+    }
 }
 
 /* What all curves are at t, or their means (t = 0), and the end of the line. */
@@ -220,6 +275,16 @@ static void write_curves(const curves *c, const char *path)
     close_file(f, path);
 }
 
+/* Of the means of several runs. */
+static void print_deviations(const curves *c)
+{
+    printf("%6s", "sd");
+    for (int i = 0; i < c->count; i++)
+        if (c->of[i].runs > 1) printf("  %14.5f", error_factor(c->dim) * c->of[i].sd);
+        else printf("  %14s", "");
+    printf("\n(means and standard deviations over %lld seeds)\n", (long long)c->of[0].runs);
+}
+
 /* Rows t = 1, 2, 5, 10, 20, 50, .., the last one, and means. */
 static void print_curves(const curves *c, const char *title)
 {
@@ -235,6 +300,7 @@ static void print_curves(const curves *c, const char *title)
     }
     printf("%6s", "mean");
     print_row(stdout, c, 0, "  %14.5f");
+    if (c->of[0].runs > 1) print_deviations(c);
     const char *before = "\nby line search: ";
     for (int i = 0; i < c->count; i++)
         if (c->of[i].number)
@@ -248,6 +314,7 @@ void curves_report(curves *c, const char *title)
 {
     char path[MAX_PATH];
     out_path("by_t.csv", path);
+    take_means(c);
     write_curves(c, path);
     print_curves(c, title);
     printf("tables: %s, and loss.csv beside it\n", path);

@@ -151,33 +151,39 @@ run 0 env PATH=/nonexistent "$bin/train_lsa" $tiny steps=1 out=plain; has err 'n
 [ -s plain/by_t.csv ] && [ ! -e plain/by_t.svg ] || ls plain >> wrong
 check "without gnuplot: a note, tables, no figures"
 
-run claims "$bin/one_step_gd" $tiny key=4 steps=5 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
+run claims "$bin/one_step_gd" $tiny key=4 steps=5 seeds=1 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
 has out 'claim: 1. one trained layer'
-check "one_step_gd"
+# Means over seeds, all on the same test sequences: revalg reads the losses of either checkpoint.
+run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=20 seeds=2 out=seeds; has out 'over 2 seeds'; awk '$1 == "mean" || $1 == "sd" { print $2 }' out > p
+for c in '' seed1-; do run claims "$bin/revalg" weights=seeds/${c}checkpoint.safetensors length=12 final=64 out=rev; sed -n 's/^seen: losses: model \([0-9.]*\),.*/\1/p' out; done > l
+awk '{ m += $1 / 2; d = $1 - d } END { printf "%.5f\n%.5f\n", m, (d < 0 ? -d : d) / sqrt(2) }' l > want; near p want 1.5e-4; [ -s seeds/seed1-loss.csv ] && [ "$(sort -u l | grep -c .)" = 2 ] || cat l >> wrong
+run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=10 seeds=2 out=half2; run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=20 seeds=2 out=half2 resume=half2/checkpoint.safetensors; same half2/by_t.csv seeds/by_t.csv
+for p in mesa_layer one_step_gd proposition2 revalg; do run 0 "$bin/$p" help; grep -q '^  seeds .*(3)$' out || cat out >> wrong; done
+check "one_step_gd; means over seeds"
 
-run claims "$bin/mesa_layer" $tiny key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
+run claims "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
 has out 'not as in the recipe: mesa layer key=4; linear layer key=4; training of the mesa layer batch=16; training of the linear layer batch=16'
-run claims "$bin/mesa_layer" $tiny batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2
+run claims "$bin/mesa_layer" $tiny seeds=1 batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2
 grep -qx 'not as in the recipe: mesa layer gates=sigmoid; linear layer heads=4; training of the mesa layer lr=0.0001' out || grep recipe out >> wrong
-run claims "$bin/mesa_layer" $tiny batch=256 steps=1 out=mesa2; ! grep recipe out >> wrong
+run claims "$bin/mesa_layer" $tiny seeds=1 batch=256 steps=1 out=mesa2; ! grep recipe out >> wrong
 run 0 "$bin/mesa_layer" help; has out '  mesa layer: heads=4 key=20 '; has out '  linear layer: lanes=0 heads=2 '; has out 'training of the linear layer: batch=256 lr=0.0001 '
 check "mesa_layer: help says whose settings are whose, the output what is not as in the recipe"
 
 # Two trainings: stopped in the second one, as a checkpoint of its step 20 and a file of losses with a mark say.
 head -n 1 mesa/by_t.csv > head; echo t,mesa,linear,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
-run claims "$bin/mesa_layer" $tiny key=4 steps=20 out="it's half"
+run claims "$bin/mesa_layer" $tiny seeds=1 key=4 steps=20 out="it's half"
 sed 's/^10,.*/10,0,0/' "it's half/linear-loss.csv" > mark && mv mark "it's half/linear-loss.csv"
-run claims "$bin/mesa_layer" $tiny key=4 steps=40 out="it's half" resume="it's half/checkpoint.safetensors"
+run claims "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out="it's half" resume="it's half/checkpoint.safetensors"
 for f in by_t loss linear-loss; do sed 's/^10,0,0$/10,mark/' "it's half/$f.csv" > half; sed "$([ $f = linear-loss ] && echo 's/^10,.*/10,mark/')" mesa/$f.csv | cmp - half >> wrong; done
 cp mesa/linear-checkpoint.safetensors later.safetensors
 mkdir stale; cp later.safetensors stale/linear-checkpoint.safetensors; ln -s /dev/full stale/loss.csv
-run 1 "$bin/mesa_layer" $tiny key=4 steps=40 out=stale; has err 'stale/loss.csv: No space left'
+run 1 "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out=stale; has err 'stale/loss.csv: No space left'
 [ ! -e stale/linear-checkpoint.safetensors ] || echo 'a later training would go on from an earlier run' >> wrong
-"$bin/mesa_layer" $tiny steps=100000000 threads=1 out="it's long" > out 2> err & pid=$!
+"$bin/mesa_layer" $tiny seeds=1 steps=100000000 threads=1 out="it's long" > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines "it's long/loss.csv")" -gt 4 ] && break; sleep 0.3; done
 interrupt $pid
 command=$(sed -n 's/^to go on: //p' err); at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err)
-eval "set -- $command"; [ "$*" = "$bin/mesa_layer $tiny steps=100000000 threads=1 out=it's long resume=it's long/checkpoint.safetensors" ] || echo "to go on: $*" >> wrong
+eval "set -- $command"; [ "$*" = "$bin/mesa_layer $tiny seeds=1 steps=100000000 threads=1 out=it's long resume=it's long/checkpoint.safetensors" ] || echo "to go on: $*" >> wrong
 run claims "$@" steps=$((${at:-0} + 1))
 check "mesa_layer: its second training goes on from its own checkpoint; the command to go on can be pasted"
 
@@ -232,14 +238,14 @@ cut -d, -f1-6 eight.csv > six.csv; run 1 "$bin/revalg" weights=zero.safetensors 
 run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=8 outputs=2 out=rev5; has err 'blocks.0.query'
 check "revalg: checkpoints of this library and weights from elsewhere, with any number of slots, on sequences of one's own"
 
-run claims "$bin/proposition2" layers=3 steps=5 updates=5 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop
+run claims "$bin/proposition2" seeds=1 layers=3 steps=5 updates=5 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop
 has out 'claim: 6. k layers match'; has out 'proposition 2: a deep linear model carries out the iteration'; has out holds; has out 'b   '
 if command -v gnuplot > /dev/null; then # gd and least squares have the colours that they have elsewhere, and LSA-3 that of the model
     colours prop/by_t.svg | sed 's/^LSA-3/model/' > p; grep -vx -f p colours >> wrong; [ "$(cut -d: -f2 p | sort -u | grep -c .)" = 5 ] || cat p >> wrong
 fi
 head -n 1 prop/by_t.csv > head; echo t,LSA-3,Chebyshev-2,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
 run 2 "$bin/proposition2" layers=1 out=typo; has err 'layers:'
-"$bin/proposition2" layers=3 steps=5 updates=100000000 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop2 > out 2> err & pid=$!
+"$bin/proposition2" seeds=1 layers=3 steps=5 updates=100000000 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop2 > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do grep -q learning err && break; sleep 0.3; done
 interrupt $pid; has err 'proposition2: stopped'; has err 'resume=prop2/checkpoint.safetensors'
 [ ! -e typo ] || echo "a folder was made" >> wrong
