@@ -101,12 +101,25 @@ void training_free(training *t)
     mesaopt_task_free(t->task);
 }
 
+/* Systems of a mesa layer that missed its tolerance are said once; the numbers can be used. */
+static mesaopt_status noted(const training *t, mesaopt_status status)
+{
+    static int said;
+    char text[512] = "";
+    if (status != MESAOPT_NOT_CONVERGED) return status;
+    if (!said++) {
+        mesaopt_ctx_error(t->ctx, text, sizeof text);
+        note("%s", text);
+    }
+    return MESAOPT_OK;
+}
+
 /* One row of loss.csv: both losses of the present parameters; the training loss on the sequences of the next step. */
 static mesaopt_status write_row(const training *t, int64_t step, FILE *f, const char *path)
 {
     double train = 0, test = 0;
-    mesaopt_status status = mesaopt_model_evaluate(t->model, t->task, MESAOPT_STREAM_TRAIN, step * t->batch, t->batch, NULL, &train);
-    if (status == MESAOPT_OK) status = mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, t->tests, NULL, &test);
+    mesaopt_status status = noted(t, mesaopt_model_evaluate(t->model, t->task, MESAOPT_STREAM_TRAIN, step * t->batch, t->batch, NULL, &train));
+    if (status == MESAOPT_OK) status = noted(t, mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, t->tests, NULL, &test));
     if (status == MESAOPT_OK) {
         fprintf(f, "%lld,%.9g,%.9g\n", (long long)step, train, test);
         flush_file(f, path);
@@ -141,7 +154,7 @@ mesaopt_status training_run(training *t)
         if (status == MESAOPT_OK && (step % every == 0 || step == steps)) status = write_row(t, step, f, losses);
         if (step == steps || status != MESAOPT_OK) break;
         const int64_t next = step - step % every + every;
-        status = mesaopt_trainer_run(t->trainer, next < steps ? next : steps, show_progress, &p);
+        status = noted(t, mesaopt_trainer_run(t->trainer, next < steps ? next : steps, show_progress, &p));
         step = mesaopt_trainer_steps(t->trainer);
     }
     if (status != MESAOPT_STOPPED && status != MESAOPT_E_INTERRUPTED) must(t->ctx, status, "training");

@@ -247,7 +247,6 @@ static void model_pass_rows(mesaopt_model *m)
     BAD(MESAOPT_E_SHAPE, "targets: ", mesaopt_model_loss(m, &x, &x, loss));
     BAD(MESAOPT_E_SHAPE, "tokens: empty", mesaopt_model_loss(m, VIEW(with_extent(x, 0, 0)), VIEW(with_extent(y, 0, 0)), loss));
     BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_model_loss(m, &x, &y, loss)));
-    BAD(MESAOPT_E_MEMORY, "memory", (refuse(2), mesaopt_model_loss(m, &x, &y, loss)));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_gradient(NULL, &x, &y, loss, NULL));
     BAD(MESAOPT_E_ARGUMENT, "tokens: NULL", mesaopt_model_gradient(m, NULL, &y, loss, NULL));
     BAD(MESAOPT_E_SHAPE, "dtokens: ", mesaopt_model_gradient(m, &x, &y, loss, &out));

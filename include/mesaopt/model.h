@@ -3,6 +3,11 @@
  * Tokens [B, T, inputs] enter the first block; attention blocks add to the stream, dense blocks replace it; the
  * prediction is the first `outputs` features of the last block's output. Loss: sum of squared errors / (2 B T).
  *
+ * Calls that run a model give finite numbers or MESAOPT_E_NONFINITE, whose text names the block that went wrong first (or the
+ * tokens, targets, a gradient). MESAOPT_NOT_CONVERGED: all is finite, but some least-squares systems of a mesa block missed its
+ * tolerance; the text names the first such block and how many rows. After a failure gradients and parameters of the model are as
+ * before; what the call was to fill holds anything. A model has at most 4096 blocks.
+ *
  * One-line text form:  blocks := block { ";" block },  block := [ count "x" ] kind [ "(" name "=" value { "," name "=" value } ")" ]
  * for example  "mask(first=20); linear(heads=2,key=20,residual_clip=4)"  or  "dense(outputs=40); softmax(heads=4,key=20,pe=qk);
  * 6 x softmax(heads=4,key=20); dense(outputs=10)". Kinds: linear, softmax, dense, mask; their settings are the keys of
@@ -79,7 +84,7 @@ MESAOPT_API mesaopt_status mesaopt_model_backward(mesaopt_model *model, const me
 
 /** Mean loss on sequences first .. first + count - 1 of a stream of `task`; by_t (f64 [T], NULL: not wanted) receives the
  *  mean squared error at t summed over dimensions, halved, so that its mean over t is the loss. Memory does not grow
- *  with count. Since 0.1. */
+ *  with count, which is at least 1. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_evaluate(mesaopt_model *model, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss);
 
 /** Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then renamed to what `path`

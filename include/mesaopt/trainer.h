@@ -35,11 +35,11 @@ typedef int32_t (*mesaopt_step_fn)(const mesaopt_step *step, void *user);
 MESAOPT_API mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task, mesaopt_trainer **out);
 
 /** One step. `loss` may be NULL. MESAOPT_E_NONFINITE says at which step and in which tensor; nothing is changed by a step that
- *  fails. Allocates nothing. Since 0.1. */
+ *  fails. MESAOPT_NOT_CONVERGED: the step was taken, see model.h. Allocates nothing. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_step(mesaopt_trainer *trainer, double *loss);
 
 /** Steps until `steps` steps in all have been taken, calling `after` (may be NULL) after each. MESAOPT_STOPPED: the callback or an
- *  interrupt ended it early. Since 0.1. */
+ *  interrupt ended it early; MESAOPT_NOT_CONVERGED: some step was such a one, the text has the last of them. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_run(mesaopt_trainer *trainer, int64_t steps, mesaopt_step_fn after, void *user);
 
 /** mesaopt_model_evaluate on the first `count` sequences of the task's test stream. Since 0.1. */

@@ -5,6 +5,7 @@
 #include "train/batch.h"
 #include "train/checkpoint.h"
 #include "train/safetensors.h"
+#include <math.h>
 #include <string.h>
 
 mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)
@@ -187,7 +188,7 @@ mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *token
     return call_end(m, &c, status);
 }
 
-enum { MAX_ACTIVATIONS = 4097 };
+enum { MAX_ACTIVATIONS = MODEL_MOST_BLOCKS + 1 };
 
 static mesaopt_status check_outs(const mesaopt_model *m, const batch *b, int64_t count, const int64_t *blocks, const mesaopt_view *outs, mesaopt_view *own)
 {
@@ -223,20 +224,12 @@ mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *t
     return call_end(m, &c, status);
 }
 
-/* Loss from the sums by t of a pass over B sequences; by_t becomes means. */
-static double mean_loss(double *by_t, int64_t T, double B)
-{
-    double sum = 0;
-    for (int64_t t = 0; t < T; t++) sum += by_t[t] /= B;
-    return sum / (double)T;
-}
-
 static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *targets, int gradient, double *loss, const mesaopt_view *dtokens)
 {
     call c;
     batch b = {0};
     call_views w;
-    double *by_t = NULL;
+    double value;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, gradient ? CALL_NORMAL : CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
@@ -246,11 +239,9 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens, cons
     if (dtokens) CHECK(take_batch(&w, m, &dtokens, "dtokens", &b, m->inputs, 1));
     CHECK(views_apart(&w));
     if (status == MESAOPT_OK && (b.B == 0 || b.T == 0)) status = fail(ctx, MESAOPT_E_SHAPE, "tokens: empty, expected at least one sequence and one step");
-    if (status == MESAOPT_OK && !(by_t = alloc_new(&ctx->alloc, b.T, sizeof *by_t))) status = fail(ctx, MESAOPT_E_MEMORY, "loss: no memory");
     b.targets = targets;
-    CHECK(batch_pass(m, &b, &(wanted){.by_t = by_t, .gradient = gradient, .dtokens = dtokens}, gradient ? "gradient" : "loss"));
-    if (status == MESAOPT_OK) *loss = mean_loss(by_t, b.T, (double)b.B);
-    if (by_t) alloc_free(&ctx->alloc, by_t);
+    CHECK(batch_pass(m, &b, &(wanted){.loss = &value, .gradient = gradient, .dtokens = dtokens}, gradient ? "gradient" : "loss"));
+    if (status >= 0) *loss = value;
     return call_end(m, &c, status);
 }
 
@@ -281,6 +272,21 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
 
 enum { EVALUATION_BATCH = 4096 };
 
+/* Sums of errors by t. */
+static mesaopt_status evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, double *sums)
+{
+    mesaopt_status worth_knowing = MESAOPT_OK;
+    for (int64_t done = 0; done < count; done += EVALUATION_BATCH) {
+        const int64_t left = count - done;
+        const batch b = {.B = left < EVALUATION_BATCH ? left : EVALUATION_BATCH, .T = task->shape.length, .task = task, .stream = stream, .first = first + done};
+        mesaopt_status status = task_prepare(task, c, stream, b.first, b.B, m->dtype);
+        CHECK(batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate"));
+        if (status < 0) return status;
+        if (status > 0) worth_knowing = status;
+    }
+    return worth_knowing;
+}
+
 mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
 {
     double *sums = NULL;
@@ -290,19 +296,16 @@ mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int
     CHECK(batch_check_task(m, task));
     const int64_t T = status == MESAOPT_OK ? task->shape.length : 0;
     CHECK(task_range_check(ctx, stream, first, count));
+    if (status == MESAOPT_OK && count < 1) status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 1", (long long)count);
     if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {T}, MESAOPT_F64, 1}, &own));
     CHECK(check_not_null(ctx, loss, "loss"));
     if (status == MESAOPT_OK && !(sums = alloc_new(&ctx->alloc, T, sizeof *sums))) status = fail(ctx, MESAOPT_E_MEMORY, "evaluate: no memory");
-    for (int64_t done = 0; done < count && status == MESAOPT_OK; done += EVALUATION_BATCH) {
-        const int64_t left = count - done;
-        const batch b = {.B = left < EVALUATION_BATCH ? left : EVALUATION_BATCH, .T = T, .task = task, .stream = stream, .first = first + done};
-        CHECK(task_prepare(task, c, stream, b.first, b.B, m->dtype));
-        CHECK(batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate"));
-    }
-    if (status == MESAOPT_OK) {
-        *loss = mean_loss(sums, T, (double)count);
-        for (int64_t t = 0; by_t && t < T; t++) ((double *)own.data)[t * own.stride[0]] = sums[t];
-    }
+    CHECK(evaluate(c, m, task, stream, first, count, sums));
+    double sum = 0;
+    for (int64_t t = 0; t < T && status >= 0; t++) sum += sums[t] /= (double)count;
+    if (!isfinite(sum)) status = fail(ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is not finite");
+    if (status >= 0) *loss = sum / (double)T;
+    for (int64_t t = 0; by_t && t < T && status >= 0; t++) ((double *)own.data)[t * own.stride[0]] = sums[t];
     if (sums) alloc_free(&ctx->alloc, sums);
     return status;
 }

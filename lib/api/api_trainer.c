@@ -25,7 +25,7 @@ mesaopt_status mesaopt_trainer_step(mesaopt_trainer *t, double *loss)
     mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     status = trainer_step(t, &c, &report);
-    if (status == MESAOPT_OK && loss) *loss = report.loss;
+    if (status >= 0 && loss) *loss = report.loss;
     return call_end(t, &c, status);
 }
 

@@ -24,6 +24,7 @@ typedef struct pass {
     void *grads;                   /* summed into; NULL in a forward pass */
     const void *positions;         /* T x in panel of sinusoidal positions, the same in all lanes; NULL if no block wants it */
     void *scratch, *product_scratch;
+    int64_t *failed;               /* += rows whose systems missed their tolerance */
 } pass;
 
 typedef struct block block;

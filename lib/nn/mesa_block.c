@@ -229,7 +229,7 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
     for (int i = 0; gated(b) && i < GATE_KINDS; i++) fill_gate(b, p, &e, X, &w, i, &r.g[i]);
     for (int64_t i = 0; i < e.heads; i++) {
         const mesa_operands m = operands(b, k, &e, &r, &w, i);
-        mesa_forward(k, &w.head, p->product_scratch, w.core, &m);
+        *p->failed += mesa_forward(k, &w.head, p->product_scratch, w.core, &m);
     }
     heads_output(b, p, &e, r.h.o, x, y);
 }
@@ -248,7 +248,7 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     for (int64_t i = 0; i < e.heads; i++) {                                             /* O_h = mesa(Q_h, K_h, V_h) */
         mesa_operands m = operands(b, k, &e, &r, &w, i);
         add_gradients(b, k, &e, &w, i, &m);
-        mesa_backward(k, &w.head, p->product_scratch, w.core, &m);
+        *p->failed += mesa_backward(k, &w.head, p->product_scratch, w.core, &m);
         if (!r.q_scale.p) continue;
         normalise_back(k, &e, &w, m.Q, columns(k, r.q_scale, i), m.dQ);
         normalise_back(k, &e, &w, m.K, columns(k, r.k_scale, i), m.dK);

@@ -108,12 +108,12 @@ static mesaopt_status feed(running *r, int32_t set, int64_t done, double limit)
 {
     mesaopt_probe *p = r->p;
     probe_culprit bad;
-    mesaopt_status status = r->model ? run_model(r) : MESAOPT_OK;
-    if (status != MESAOPT_OK) return status;
+    const mesaopt_status ran = r->model ? run_model(r) : MESAOPT_OK;
+    if (ran < 0 && ran != MESAOPT_E_NONFINITE) return ran;        /* what is not finite is found below, with its place */
     if (limit > 0) probe_norms_filter(&r->norms, limit, filtered(r), &r->weights);
     const probe_input in = {r->targets.shape[0], r->activations, &r->targets, limit > 0 ? &r->weights : NULL};
-    status = probe_take(p, set, &in, done == 0, &bad);
-    if (status != MESAOPT_E_NONFINITE) return status;
+    const mesaopt_status status = probe_take(p, set, &in, done == 0, &bad);
+    if (status != MESAOPT_E_NONFINITE) return status == MESAOPT_OK ? ran : status;
     char name[96];
     const long long from = r->first + done;
     if (bad.which == 0 && r->control) snprintf(name, sizeof name, "preconditioned observations, sequences from %lld on", from);
@@ -125,15 +125,16 @@ static mesaopt_status feed(running *r, int32_t set, int64_t done, double limit)
 static mesaopt_status feed_all(running *r, int32_t set)
 {
     const double limit = option_float(&r->p->settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_FILTER);
-    mesaopt_status status = MESAOPT_OK;
+    mesaopt_status status = MESAOPT_OK, worth_knowing = MESAOPT_OK;
     for (int pass = limit > 0 ? 0 : 1; pass < 2; pass++)
-        for (int64_t done = 0, size; done < r->count && status == MESAOPT_OK; done += size) {
+        for (int64_t done = 0, size; done < r->count && status >= 0; done += size) {
             size = r->count - done < r->batch ? r->count - done : r->batch;
             status = draw(r, done, size);
             if (status == MESAOPT_OK && pass == 0) probe_norms_add(&r->norms, filtered(r));
             if (status == MESAOPT_OK && pass == 1) status = feed(r, set, done, limit);
+            if (status > 0) worth_knowing = status;
         }
-    return status;
+    return status < 0 ? status : worth_knowing;
 }
 
 static mesaopt_status run(running *r, int32_t set)
@@ -142,7 +143,7 @@ static mesaopt_status run(running *r, int32_t set)
     mesaopt_status status = probe_begin(r->p, set);
     if (status == MESAOPT_OK) status = allocate(r);
     if (status == MESAOPT_OK) status = feed_all(r, set);
-    if (status == MESAOPT_OK) probe_commit(r->p, set);
+    if (status >= 0) probe_commit(r->p, set);
     alloc_free(&r->p->head.ctx->alloc, r->memory);
     return status;
 }

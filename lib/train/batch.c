@@ -12,7 +12,8 @@ typedef struct layout {
     int64_t panels, shards, workers, width;    /* width: widest stream */
     void *grads;                               /* shards x n_params */
     double *by_t;                              /* shards x T */
-    int64_t *bad;                              /* shards: first stage that is not finite, or -1 */
+    int64_t *bad;                              /* shards: the first of enum stage that is not finite */
+    int64_t *failed;                           /* shards x blocks: rows whose systems missed their tolerance */
     void **positions;                          /* per block, or NULL */
     char *worker;                              /* workers x worker_bytes */
     int64_t worker_bytes, bytes;
@@ -22,6 +23,9 @@ typedef struct worker {
     void **stream, **stash;                    /* n_blocks + 1, n_blocks */
     void *target, *d[2], *scratch, *product_scratch, *task_scratch;
 } worker;
+
+/* What may be not finite; BLOCKS + i: what block i gives out. */
+enum stage { NONE, TOKENS, TARGETS, LOSS, DOUT, TOKEN_GRADIENT, BLOCKS };
 
 typedef struct job { mesaopt_model *m; const batch *b; const wanted *w; layout l; } job;
 
@@ -73,6 +77,7 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, int gr
     l.grads = arena_take(&a, gradient ? l.shards * m->n_params : 0, m->size);
     l.by_t = arena_take(&a, l.shards * b->T, sizeof(double));
     l.bad = arena_take(&a, l.shards, sizeof(int64_t));
+    l.failed = arena_take(&a, l.shards * m->n_blocks, sizeof(int64_t));
     lay_out_worker(&one, m, b, &l, gradient);
     l.worker_bytes = one.used;
     l.worker = arena_take(&a, l.workers, max64(l.worker_bytes, 0));
@@ -134,16 +139,16 @@ static const void *fill(const job *j, const worker *w, int64_t first, int64_t va
     return w->target;
 }
 
-/* First stage of a panel that is not finite: 0 tokens, 1 targets, 2 + i stream after block i; -1: all are finite. */
+/* Of a panel in which something is not finite. */
 static int64_t find_bad(const job *j, const worker *w, const void *target)
 {
     const kern *k = j->l.k;
     const int64_t lanes = k->lanes, T = j->b->T;
-    if (k->first_nonfinite(T * j->m->inputs * lanes, w->stream[0]) >= 0) return 0;
-    if (target && k->first_nonfinite(T * j->m->outputs * lanes, target) >= 0) return 1;
+    if (k->first_nonfinite(T * j->m->inputs * lanes, w->stream[0]) >= 0) return TOKENS;
+    if (target && k->first_nonfinite(T * j->m->outputs * lanes, target) >= 0) return TARGETS;
     for (int64_t i = 0; i < j->m->n_blocks; i++)
-        if (k->first_nonfinite(T * j->m->blocks[i].out * lanes, w->stream[i + 1]) >= 0) return 2 + i;
-    return -1;
+        if (k->first_nonfinite(T * j->m->blocks[i].out * lanes, w->stream[i + 1]) >= 0) return BLOCKS + i;
+    return LOSS;
 }
 
 /* Gradient of the predictions, in the first `outputs` columns of d. */
@@ -163,7 +168,32 @@ static void start_backward(const job *j, const worker *w, int64_t first, int64_t
 static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
 {
     void *grads = j->w->gradient ? (char *)j->l.grads + shard * j->m->n_params * j->m->size : NULL;
-    return (pass){j->l.k, j->b->T, j->m->params, grads, j->l.positions[i], w->scratch, w->product_scratch};
+    return (pass){j->l.k, j->b->T, j->m->params, grads, j->l.positions[i], w->scratch, w->product_scratch, j->l.failed + shard * j->m->n_blocks + i};
+}
+
+/* n columns of a panel with rows of rs. */
+static int columns_finite(const kern *k, int64_t T, int64_t n, const void *panel, int64_t rs)
+{
+    if (n == rs) return k->first_nonfinite(T * n * k->lanes, panel) < 0;
+    for (int64_t t = 0; t < T; t++)
+        if (k->first_nonfinite(n * k->lanes, kern_at(k, panel, t * rs)) >= 0) return 0;
+    return 1;
+}
+
+/* Is all that the caller gets of a panel's forward pass finite? */
+static int forward_is_finite(const job *j, const worker *w, const double *by_t)
+{
+    const mesaopt_model *m = j->m;
+    const int64_t T = j->b->T, last = m->n_blocks - 1;
+    double sum = 0;
+    int finite = 1;
+    for (int64_t t = 0; t < T; t++) sum += by_t[t];
+    if (j->w->out || j->w->dout) finite = columns_finite(j->l.k, T, m->outputs, w->stream[last + 1], model_width(m, last));
+    for (int64_t i = 0; i < j->w->count; i++) {
+        const int64_t b = j->w->blocks[i], width = model_width(m, b);
+        finite = finite && columns_finite(j->l.k, T, width, w->stream[b + 1], width);
+    }
+    return finite && isfinite(sum);
 }
 
 static void run_panel(const job *j, const worker *w, int64_t shard, int64_t panel)
@@ -181,20 +211,21 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
     for (int64_t i = 0; i < j->w->count; i++)
         store_view(k, &j->w->outs[i], first, valid, w->stream[j->w->blocks[i] + 1], model_width(m, j->w->blocks[i]));
     start_backward(j, w, first, valid, target, by_t);
-    double sum = 0;
-    for (int64_t t = 0; t < T; t++) sum += by_t[t];
-    if (!isfinite(sum)) {
-        if (j->l.bad[shard] < 0) j->l.bad[shard] = find_bad(j, w, target);
+    if (!forward_is_finite(j, w, by_t)) {
+        if (j->l.bad[shard] == NONE) j->l.bad[shard] = find_bad(j, w, target);
         return;
     }
     if (!j->w->gradient) return;
+    if (j->w->dout && !columns_finite(k, T, m->outputs, w->d[0], model_width(m, m->n_blocks - 1))) j->l.bad[shard] = DOUT;
     void *dy = w->d[0], *spare = w->d[1];
     for (int64_t i = m->n_blocks - 1; i >= 0; i--) {
         const pass p = pass_of(j, w, shard, i);
         void *dx = m->blocks[i].kind->backward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i], dy, spare, i > 0 || j->w->dtokens != NULL);
         if (dx == spare) spare = dy, dy = dx;
     }
-    if (j->w->dtokens) store_view(k, j->w->dtokens, first, valid, dy, m->inputs);
+    if (!j->w->dtokens) return;
+    store_view(k, j->w->dtokens, first, valid, dy, m->inputs);
+    if (j->l.bad[shard] == NONE && !columns_finite(k, T, m->inputs, dy, m->inputs)) j->l.bad[shard] = TOKEN_GRADIENT;
 }
 
 static void run_shard(void *data, int64_t worker_id, int64_t shard)
@@ -205,37 +236,82 @@ static void run_shard(void *data, int64_t worker_id, int64_t shard)
     const worker w = lay_out_worker(&a, j->m, j->b, l, j->w->gradient);
     if (j->w->gradient) memset((char *)l->grads + shard * j->m->n_params * j->m->size, 0, (size_t)(j->m->n_params * j->m->size));
     memset(l->by_t + shard * j->b->T, 0, (size_t)j->b->T * sizeof(double));
-    l->bad[shard] = -1;
+    l->bad[shard] = NONE;
+    memset(l->failed + shard * j->m->n_blocks, 0, (size_t)j->m->n_blocks * sizeof(int64_t));
     for (int64_t p = l->panels * shard / l->shards; p < l->panels * (shard + 1) / l->shards && !ctx_interrupted(j->m->head.ctx); p++)
         run_panel(j, &w, shard, p);
 }
 
+/* The gradients of all shards, into those of the first. */
 static void sum_chunk(void *data, int64_t worker_id, int64_t i)
 {
     (void)worker_id;
     const job *j = data;
     const int64_t first = i * SUM_CHUNK, left = j->m->n_params - first, n = left < SUM_CHUNK ? left : SUM_CHUNK;
-    j->l.k->sum_parts(n, j->l.shards, j->m->n_params, (char *)j->l.grads + first * j->m->size, (char *)j->m->grads + first * j->m->size);
+    char *parts = (char *)j->l.grads + first * j->m->size;
+    j->l.k->sum_parts(n, j->l.shards, j->m->n_params, parts, parts);
 }
 
-static mesaopt_status check_finite(const job *j, const char *what)
+static mesaopt_status refuse_stage(const job *j, int64_t stage, const char *what)
+{
+    static const char *const words[] = {"", "the tokens are", "the targets are", "the loss is", "dout is", "the gradient of the tokens is"};
+    if (stage < BLOCKS) return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: %s not finite", what, words[stage]);
+    return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: the output of block %lld is not finite", what, (long long)(stage - BLOCKS));
+}
+
+static mesaopt_status check_gradient(const job *j, const char *what, double *norm)
 {
     const mesaopt_model *m = j->m;
-    mesaopt_ctx *ctx = m->head.ctx;
-    for (int64_t s = 0; s < j->l.shards; s++) {
-        double sum = 0;
-        for (int64_t t = 0; t < j->b->T; t++) sum += j->l.by_t[s * j->b->T + t];
-        if (isfinite(sum)) continue;
-        const int64_t bad = j->l.bad[s];
-        if (bad >= 2) return fail(ctx, MESAOPT_E_NONFINITE, "%s: the output of block %lld is not finite", what, (long long)(bad - 2));
-        return fail(ctx, MESAOPT_E_NONFINITE, "%s: %s not finite", what, bad == 0 ? "the tokens are" : bad == 1 ? "the targets are" : "the loss is");
+    const int64_t at = j->l.k->first_nonfinite(m->n_params, j->l.grads);
+    if (at >= 0) {
+        int64_t i = 0;
+        while (i + 1 < m->n_table && m->table[i + 1].offset <= at) i++;
+        return fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: the gradient of %s is not finite", what, m->table[i].name);
     }
-    if (!j->w->gradient) return MESAOPT_OK;
-    const int64_t at = j->l.k->first_nonfinite(m->n_params, m->grads);
-    if (at < 0) return MESAOPT_OK;
-    int64_t i = 0;
-    while (i + 1 < m->n_table && m->table[i + 1].offset <= at) i++;
-    return fail(ctx, MESAOPT_E_NONFINITE, "%s: the gradient of %s is not finite", what, m->table[i].name);
+    if (!norm) return MESAOPT_OK;
+    *norm = sqrt(kern_get(m->head.ctx, m->dtype, 0)->sum_squares(m->n_params, j->l.grads));
+    if (isfinite(*norm)) return MESAOPT_OK;
+    return fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: the norm of the gradient is not finite", what);
+}
+
+/* by_t: of all shards, into those of the first. */
+static double sum_errors(const job *j)
+{
+    const int64_t T = j->b->T;
+    double *by_t = j->l.by_t, sum = 0;
+    for (int64_t s = 1; s < j->l.shards; s++)
+        for (int64_t t = 0; t < T; t++) by_t[t] += by_t[s * T + t];
+    for (int64_t t = 0; t < T; t++) sum += by_t[t];
+    return sum;
+}
+
+/* Nothing that outlives a failure is written before everything is known to be finite. */
+static mesaopt_status finish(const job *j, const char *what)
+{
+    mesaopt_model *m = j->m;
+    const wanted *w = j->w;
+    for (int64_t s = 0; s < j->l.shards; s++)
+        if (j->l.bad[s] != NONE) return refuse_stage(j, j->l.bad[s], what);
+    const double sum = sum_errors(j);
+    if (!isfinite(sum)) return refuse_stage(j, LOSS, what);
+    const mesaopt_status status = w->gradient ? check_gradient(j, what, w->norm) : MESAOPT_OK;
+    if (status != MESAOPT_OK) return status;
+    if (w->gradient) memcpy(m->grads, j->l.grads, (size_t)(m->n_params * m->size));
+    if (w->loss) *w->loss = sum / ((double)j->b->B * (double)j->b->T);
+    for (int64_t t = 0; w->by_t && t < j->b->T; t++) w->by_t[t] += j->l.by_t[t];
+    return MESAOPT_OK;
+}
+
+static mesaopt_status tell_failed(const job *j, const char *what)
+{
+    for (int64_t i = 0; i < j->m->n_blocks; i++) {
+        long long rows = 0;
+        for (int64_t s = 0; s < j->l.shards; s++) rows += j->l.failed[s * j->m->n_blocks + i];
+        if (rows == 0) continue;
+        return fail(j->m->head.ctx, MESAOPT_NOT_CONVERGED, "%s: block %lld: %lld rows missed the tolerance of their least-squares systems, expected none", what,
+                    (long long)i, rows);
+    }
+    return MESAOPT_OK;
 }
 
 mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task)
@@ -260,9 +336,6 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
         ctx_interrupt_taken(ctx);
         return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what);
     }
-    if (w->by_t || w->gradient) status = check_finite(&j, what);
-    if (w->by_t && status == MESAOPT_OK)
-        for (int64_t s = 0; s < j.l.shards; s++)
-            for (int64_t t = 0; t < b->T; t++) w->by_t[t] += j.l.by_t[s * b->T + t];
-    return status;
+    status = finish(&j, what);
+    return status == MESAOPT_OK ? tell_failed(&j, what) : status;
 }

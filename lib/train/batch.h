@@ -25,14 +25,17 @@ typedef struct wanted {
     const mesaopt_view *outs;
     int gradient;                              /* into m->grads: of the loss, or of sum(dout * predictions) */
     const mesaopt_view *dout, *dtokens;
-    double *by_t;                              /* [T], += sum over sequences of the half squared error at t */
+    double *norm;                              /* of the gradient */
+    double *loss;                              /* mean over sequences and t of the half squared error */
+    double *by_t;                              /* [T], += its sum over sequences at t */
 } wanted;
 
 /* Do tokens and observations of a task fit the model? Of the same context, too. */
 mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task);
 
-/* MESAOPT_OK, MESAOPT_E_MEMORY, MESAOPT_E_INTERRUPTED, or MESAOPT_E_NONFINITE (loss or gradients wanted) with a text that begins with `what`
- * and names the tensor; m->grads is defined on success only. Allocates when the shape needs more than any before. */
+/* MESAOPT_OK, MESAOPT_NOT_CONVERGED with a text that names the block and the number of rows, or else m->grads is as before: MESAOPT_E_MEMORY,
+ * MESAOPT_E_INTERRUPTED, MESAOPT_E_NONFINITE with a text that names what is not finite. Texts begin with `what`. Allocates when the shape needs more
+ * than any before. */
 mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, const char *what);
 
 /* Allocates for such passes beforehand; bytes they need. */

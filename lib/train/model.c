@@ -93,6 +93,10 @@ mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settin
     void *params = NULL, *grads = NULL;
     mesaopt_status status = MESAOPT_OK;
     int64_t n_params = 0, n_table = 0;
+    if (n > MODEL_MOST_BLOCKS) {
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "blocks: %lld in all, expected at most %d", (long long)n, MODEL_MOST_BLOCKS);
+        goto failed;
+    }
     if (!blocks) goto memory;
     if (m->n_blocks) memcpy(blocks, m->blocks, (size_t)m->n_blocks * sizeof *blocks);
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) status = plan_block(m, blocks, m->n_blocks + i, settings[i]);

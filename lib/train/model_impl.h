@@ -7,6 +7,8 @@
 #include "nn/block.h"
 #include "tensor/view.h"
 
+enum { MODEL_MOST_BLOCKS = 4096 };                     /* what a file may ask for, and a model have */
+
 /* One parameter of the model: block and index there; all of them lie in one array, in this order. */
 typedef struct model_parameter {
     char name[48];                 /* "blocks.0.query" */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_WORD = 32, MAX_BLOCKS = 4096 };
+enum { MAX_WORD = 32, MAX_BLOCKS = MODEL_MOST_BLOCKS };
 
 typedef struct reader {
     mesaopt_ctx *ctx;

@@ -66,18 +66,15 @@ mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report)
         return fail(ctx, MESAOPT_E_STATE, "step: %" PRId64 " of batch %" PRId64 ", the stream of sequences ends here", step, t->batch);
     const batch b = {.B = t->batch, .T = T, .task = t->task, .stream = MESAOPT_STREAM_TRAIN, .first = step * t->batch};
     char what[32];
+    double loss, norm;
     snprintf(what, sizeof what, "step %" PRId64, step);
-    memset(t->by_t, 0, (size_t)T * sizeof *t->by_t);
     mesaopt_status status = task_prepare(t->task, c, b.stream, b.first, b.B, m->dtype);
-    if (status == MESAOPT_OK) status = batch_pass(m, &b, &(wanted){.gradient = 1, .by_t = t->by_t}, what);
-    if (status != MESAOPT_OK) return status;
-    double sum = 0, norm = sqrt(kern_of(t)->sum_squares(m->n_params, m->grads));
-    for (int64_t i = 0; i < T; i++) sum += t->by_t[i];
-    if (!isfinite(norm)) return fail(ctx, MESAOPT_E_NONFINITE, "%s: the norm of the gradient is not finite", what);
-    *report = (mesaopt_step){sizeof *report, step + 1, sum / ((double)t->batch * (double)T), schedule_rate(&t->recipe.rate, step), norm};
+    if (status == MESAOPT_OK) status = batch_pass(m, &b, &(wanted){.gradient = 1, .loss = &loss, .norm = &norm}, what);
+    if (status < 0) return status;
+    *report = (mesaopt_step){sizeof *report, step + 1, loss, schedule_rate(&t->recipe.rate, step), norm};
     update(t, step);
     atomic_store(&t->step, step + 1);
-    return MESAOPT_OK;
+    return status;
 }
 
 int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void *user)
@@ -97,14 +94,16 @@ int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void 
 
 mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after, void *user)
 {
+    mesaopt_status worth_knowing = MESAOPT_OK;
     while (atomic_load(&t->step) < steps) {
         mesaopt_step report;
-        mesaopt_status status = trainer_step(t, c, &report);
+        const mesaopt_status status = trainer_step(t, c, &report);
         if (status == MESAOPT_E_INTERRUPTED) return MESAOPT_STOPPED;
-        if (status != MESAOPT_OK) return status;
+        if (status < 0) return status;
+        if (status > 0) worth_knowing = status;
         if (step_stops(c, &report, after, user)) return MESAOPT_STOPPED;
     }
-    return MESAOPT_OK;
+    return worth_knowing;
 }
 
 static void destroy(object *o)
@@ -114,7 +113,6 @@ static void destroy(object *o)
     alloc_free(a, t->m);
     alloc_free(a, t->v);
     alloc_free(a, t->piece);
-    alloc_free(a, t->by_t);
     atomic_fetch_sub(&t->model->trainers, 1);
     object_release(&t->model->head);
     object_release(&t->task->head);
@@ -129,8 +127,7 @@ static mesaopt_status reserve(mesaopt_trainer *t)
     t->m = alloc_new(a, m->n_params, m->size);
     t->v = alloc_new(a, m->n_params, m->size);
     t->piece = alloc_new(a, PIECE, m->size);
-    t->by_t = alloc_new(a, b.T, sizeof *t->by_t);
-    if (!t->m || !t->v || !t->piece || !t->by_t)
+    if (!t->m || !t->v || !t->piece)
         return fail(t->head.ctx, MESAOPT_E_MEMORY, "trainer: no memory for the moments of %" PRId64 " parameters", m->n_params);
     mesaopt_status status = task_reserve(t->task, t->batch, m->dtype);
     return status == MESAOPT_OK ? batch_plan(m, &b, 1) : status;

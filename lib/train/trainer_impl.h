@@ -17,14 +17,13 @@ struct mesaopt_trainer {
     _Atomic int64_t step;          /* steps taken */
     void *m, *v;                   /* moments, one real per parameter */
     void *piece;                   /* of the gradient, while it is clipped */
-    double *by_t;                  /* [T] */
 };
 
 /* Arguments are valid except that widths and schedule may not fit: a status with its text then. */
 mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
                               mesaopt_trainer **out);
 
-/* One step, or a status: then parameters, moments and the count of steps are as they were. */
+/* One step, or a status < 0: then parameters, gradients, moments and the count of steps are as they were. */
 mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report);
 mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after, void *user);
 
