@@ -54,7 +54,7 @@ TESTS := $(sort $(wildcard tests/test_*.c))
 TEST_SRC := $(sort $(wildcard tests/*.c))
 BENCH_SRC := $(sort $(filter-out tests/bench/simd_%,$(wildcard tests/bench/*.c)))
 BENCH_SIMD := $(sort $(wildcard tests/bench/simd_*.c))
-EXAMPLE_SHARED := $(addprefix examples/,algorithm.c cells.c columns.c common.c decimal.c figures.c lines.c pairs.c rows.c scores.c sequences.c training.c)
+EXAMPLE_SHARED := $(addprefix examples/,algorithm.c cells.c columns.c common.c decimal.c figures.c files.c lines.c pairs.c rows.c scores.c sequences.c training.c)
 EXAMPLES := $(patsubst examples/%.c,$O/bin/%,$(sort $(filter-out $(EXAMPLE_SHARED),$(wildcard examples/*.c))))
 EXAMPLE_COMMON := $(patsubst %.c,$O/obj/%.o,$(wildcard $(EXAMPLE_SHARED)))
 
@@ -236,7 +236,7 @@ fuzz:
 # Settings given to make are passed on to the programs: make demo steps=200 threads=1
 passed_on = $(foreach name,$1,$(if $(findstring command,$(origin $(name))),$(name)=$($(name))))
 demo: $O/bin/one_step_gd
-	$O/bin/one_step_gd seeds=1 $(if $(findstring command,$(origin out)),,out=$O/demo) $(call passed_on,out steps batch threads seed isa)
+	$O/bin/one_step_gd seeds=1 $(if $(findstring command,$(origin out)),,out=$O/demo overwrite=1) $(call passed_on,out overwrite steps batch threads seed isa)
 
 # Table on the terminal, JSON in $O/bench.json.
 bench: $O/bin/bench

@@ -15,8 +15,8 @@ enum { MAX_SCOPES = 16, TEXT = 1024 };
 int unfinished_line;
 
 static struct {
-    const char *name, *about, *hidden;
-    int argc;
+    const char *name, *command, *about, *hidden;
+    int argc, told;                    /* arguments: those of settings=, then those of the command line from `told` on */
     char **argv;
     own_key *own;
     int scopes;
@@ -71,16 +71,18 @@ static own_key *own_key_of(const char *name)
 }
 
 /* A word of a command as a shell reads it. */
-static void print_word(const char *word)
+static void print_word_to(FILE *f, const char *word)
 {
     if (*word && !strpbrk(word, " \t\n'\"\\$`&;|<>()*?[]#~!{}")) {
-        fprintf(stderr, " %s", word);
+        fprintf(f, " %s", word);
         return;
     }
-    fputs(" '", stderr);
-    for (const char *c = word; *c; c++) fputs(*c == '\'' ? "'\\''" : (const char[]){*c, 0}, stderr);
-    fputc('\'', stderr);
+    fputs(" '", f);
+    for (const char *c = word; *c; c++) fputs(*c == '\'' ? "'\\''" : (const char[]){*c, 0}, f);
+    fputc('\'', f);
 }
+
+static void print_word(const char *word) { print_word_to(stderr, word); }
 
 /* The command that goes on from the checkpoint: this one, with resume=. */
 static void say_resume(void)
@@ -90,9 +92,15 @@ static void say_resume(void)
     out_path(CHECKPOINT, resume + 7);
     if (access(resume + 7, R_OK) != 0) return;
     fputs("to go on:", stderr);
-    for (int i = -1; i <= args.argc; i++) {
+    print_word(args.command);
+    for (int i = args.told; i <= args.argc; i++) {
         const char *word = i < args.argc ? args.argv[i] : resume;
-        if (i < 0 || i == args.argc || strncmp(word, resume, 7) != 0) print_word(word);
+        if (i == args.argc && !args_given("out")) {
+            char out[MAX_PATH + 4];
+            snprintf(out, sizeof out, "out=%s", args_text("out"));
+            print_word(out);
+        }
+        if (i == args.argc || strncmp(word, resume, 7) != 0) print_word(word);
     }
     fputc('\n', stderr);
 }
@@ -234,9 +242,30 @@ static _Noreturn void refuse(const char *what, const char *argument)
     exit(2);
 }
 
+/* Adds the lines of a file in front of the arguments, but for empty ones and those that begin with #. */
+static void read_arguments(const char *path, int argc, char **argv)
+{
+    size_t room = 0;
+    int64_t most = argc;
+    FILE *f = open_file(path, "r");
+    args.argv = must_alloc(NULL, (size_t)most * sizeof *args.argv);
+    args.argc = 0;
+    for (char *line = NULL; getline(&line, &room, f) > 0; line = NULL, room = 0) {
+        line[strcspn(line, "\r\n")] = 0;
+        if (!*line || *line == '#') continue;
+        if (args.argc + argc > most) args.argv = must_alloc(args.argv, (size_t)(most *= 2) * sizeof *args.argv);
+        args.argv[args.argc++] = line;
+    }
+    if (ferror(f)) die("cannot read %s", path);
+    fclose(f);
+    args.told = args.argc;
+    for (int i = 1; i < argc; i++) args.argv[args.argc++] = argv[i];
+}
+
 void args_begin(int argc, char **argv, const char *about, own_key *own)
 {
     char name[64];
+    args.command = argv[0];
     args.name = argc > 0 && strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     args.about = about;
     args.own = own;
@@ -244,6 +273,9 @@ void args_begin(int argc, char **argv, const char *about, own_key *own)
     args.argc = argc - 1;
     args.argv = argv + 1;
     signal(SIGXFSZ, SIG_IGN);          /* a file that grows too large is an error of the call that writes */
+    for (int i = 0; i < args.argc && own_key_of("settings"); i++)
+        if (strncmp(args.argv[i], "settings=", 9) == 0) own_key_of("settings")->value = args.argv[i] + 9;
+    if (args_has("settings") && *args_text("settings")) read_arguments(args_text("settings"), argc, argv);
     for (int i = 0; i < args.argc; i++) {
         const char *value = split(args.argv[i], name, sizeof name);
         own_key *k = value ? own_key_of(name) : NULL;
@@ -355,6 +387,7 @@ mesaopt_ctx *args_ctx(void)
     const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     snprintf(preset, sizeof preset, "threads=%ld", cpus < 1 ? 1 : cpus > 8 ? 8 : cpus);
     mesaopt_settings *s = args_settings(MESAOPT_SCOPE_CTX, preset);
+    if (mesaopt_settings_set_log(s, take_log, NULL) != MESAOPT_OK) refuse_setting(s);
     if (mesaopt_ctx_create(s, &ctx) != MESAOPT_OK) refuse_setting(s);
     return ctx;
 }
@@ -422,6 +455,45 @@ void args_end(void)
         if (!split(args.argv[i], name, sizeof name)) refuse("expected key=value, not ", args.argv[i]);
         if (!own_key_of(name) && !taken(args.scopes, name)) refuse("unknown key ", name);
     }
+    if (args_has("overwrite")) out_check();
+}
+
+/* ---- a run as text ---- */
+
+void args_command(FILE *f)
+{
+    print_word_to(f, args.command);
+    for (int i = args.told; i < args.argc; i++) print_word_to(f, args.argv[i]);
+}
+
+/* The value that the arguments give a setting last; NULL: none. */
+static const char *told_value(const char *key)
+{
+    char name[64];
+    const char *found = NULL;
+    for (int i = 0; i < args.argc; i++) {
+        const char *value = split(args.argv[i], name, sizeof name);
+        if (value && strcmp(name, key) == 0) found = value;
+    }
+    return found;
+}
+
+void args_write(FILE *f)
+{
+    static const char *const passing[] = {"settings", "overwrite", "resume", "change", NULL};       /* how a run came about, not what it is */
+    char text[TEXT];
+    const char *name;
+    for (const own_key *k = args.own; k->name; k++) {
+        int i = 0;
+        while (passing[i] && strcmp(passing[i], k->name) != 0) i++;
+        fprintf(f, passing[i] || !args_given(k->name) ? "# %s=%s\n" : "%s=%s\n", k->name, k->value);
+    }
+    for (int i = 0; (name = known_key(i)) != NULL; i++)
+        if (!own_key_of(name) && strcmp(name, "isa") != 0 && told_value(name)) fprintf(f, "%s=%s\n", name, told_value(name));
+    for (int s = 0; s < args.scopes; s++) {
+        mesaopt_settings_dump(args.settings[s], text, sizeof text);
+        fprintf(f, "# %s: %s\n", owner_of(s), text);
+    }
 }
 
 void args_free(void)
@@ -429,59 +501,6 @@ void args_free(void)
     check_output();
     for (int s = 0; s < args.scopes; s++) mesaopt_settings_free(args.settings[s]);
     args.scopes = 0;
-}
-
-/* ---- files ---- */
-
-void make_folder(const char *path)
-{
-    char part[MAX_PATH];
-    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part || !*path) die("out: '%s', expected the name of a folder", path);
-    for (char *c = part + 1;; c++) {
-        const char kept = *c;
-        if (kept && kept != '/') continue;
-        *c = 0;
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) die("out: cannot make %s: %s", part, strerror(errno));
-        if (!kept) break;
-        *c = kept;
-    }
-}
-
-void out_path(const char *file, char *path)
-{
-    if (snprintf(path, MAX_PATH, "%s/%s", args_text("out"), file) >= MAX_PATH) die("out: the name is too long");
-}
-
-void follow_links(const char *path, char *out)
-{
-    char link[MAX_PATH];
-    snprintf(out, MAX_PATH, "%s", path);
-    for (int i = 0; i < 40; i++) {
-        const ssize_t n = readlink(out, link, sizeof link);
-        const char *const slash = strrchr(out, '/');
-        const size_t folder = n > 0 && link[0] != '/' && slash ? (size_t)(slash + 1 - out) : 0;
-        if (n < 0 || folder + (size_t)n >= MAX_PATH) return;           /* no link; opening it will say what is wrong */
-        memcpy(out + folder, link, (size_t)n);
-        out[folder + (size_t)n] = 0;
-    }
-}
-
-FILE *open_file(const char *path, const char *mode)
-{
-    FILE *f = fopen(path, mode);
-    if (!f) die("cannot open %s: %s", path, strerror(errno));
-    return f;
-}
-
-void flush_file(FILE *f, const char *path)
-{
-    if (fflush(f) != 0 || ferror(f)) die("cannot write %s: %s", path, strerror(errno));
-}
-
-void close_file(FILE *f, const char *path)
-{
-    flush_file(f, path);
-    if (fclose(f) != 0) die("cannot write %s: %s", path, strerror(errno));
 }
 
 double seconds(void)

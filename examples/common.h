@@ -17,7 +17,12 @@ typedef struct own_key { const char *name, *value, *meaning; } own_key;      /* 
 /* The keys of every program that trains; out: default folder. */
 #define TRAINING_KEYS(steps, out) \
     {"steps", steps, "training steps in all"}, {"every", "100", "steps between two rows of loss.csv"}, \
-    {"out", out, "folder for tables, figures and checkpoint; made when missing"}, {"resume", "", "checkpoint to go on from"}
+    OUT_KEYS(out, "folder for tables, figures and checkpoint; made when missing"), {"resume", "", "checkpoint to go on from"}, \
+    {"change", "", "settings of the task that may differ from those of resume=: seed,noise or all"}
+/* The keys of every program that writes into a folder. */
+#define OUT_KEYS(out, meaning) \
+    {"out", out, meaning}, {"overwrite", "0", "1: the folder may hold a run already, which is lost"}, \
+    {"settings", "", "file of arguments, one a line, in front of those given here: run.txt of a run repeats it"}
 #define ERROR_KEY {"error", "half_sum", "squared error of table and figure: half_sum over dimensions, which is the loss, or mean over dimensions"}
 #define TEST_KEYS \
     {"test", "2560", "test sequences behind a row of loss.csv"}, {"final", "32768", "test sequences behind the table and by_t.csv"}, \
@@ -27,6 +32,8 @@ void args_begin(int argc, char **argv, const char *about, own_key *own);     /* 
 void args_hide(const char *names);                                          /* " name name ": settings that the program makes itself */
 _Noreturn void args_refuse(const char *name, const char *expected);         /* an own key has a value that will not do */
 int args_has(const char *name);                                             /* is there such an own key? */
+void args_command(FILE *f);                                                 /* the command line as a shell reads it */
+void args_write(FILE *f);                                                   /* lines of arguments that say the same; # all settings as they stand */
 const char *args_text(const char *name);                                    /* value of an own key */
 int args_given(const char *name);                                           /* is the key on the command line? */
 void args_default(const char *name, const char *value);                     /* a default that depends on other keys */
@@ -41,7 +48,7 @@ mesaopt_settings *args_settings(int32_t scope, const char *preset);
 mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *preset);
 const char *args_changed(void);
 mesaopt_ctx *args_ctx(void);                                                /* context; threads: as many as CPUs, at most 8, unless told */
-void args_end(void);                                                        /* refuses what no scope took; answers `help` */
+void args_end(void);                                                        /* refuses what no scope took, and an out folder with a run; answers `help` */
 void args_free(void);
 
 /* ---- errors and Ctrl-C ---- */
@@ -61,12 +68,17 @@ int signalled(void);                                                         /* 
 enum { MAX_PATH = 4096 };
 #define LOSS_LABEL "loss: half the sum of squared errors, mean over t"
 #define CHECKPOINT "checkpoint.safetensors"
-void make_folder(const char *path);                                         /* with its parents */
+/* Unless resume= or overwrite=1: refuses an out= that holds a run, and takes default.2, default.3, .. instead of a default that does. */
+void out_check(void);
+/* Before the first file goes to the out folder: makes it, and writes run.txt: the arguments that repeat the run. Later calls do nothing. */
+void out_begin(mesaopt_ctx *ctx);
+void take_log(const char *line, void *user);                                /* of a context: says what a resumed run does otherwise, in run.txt too */
 void out_path(const char *file, char *path);                                /* of the out folder; path has room for MAX_PATH */
 void follow_links(const char *path, char *out);                             /* the file that symbolic links lead to, there or not; out: MAX_PATH */
 FILE *open_file(const char *path, const char *mode);
 void close_file(FILE *f, const char *path);                                 /* a full disk is found here at the latest */
 void flush_file(FILE *f, const char *path);
+void discard_file(const char *path);                                        /* what the path names: a link stays */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* to standard error */
 double seconds(void);                                                       /* of a clock that is never set */
 

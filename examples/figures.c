@@ -89,7 +89,7 @@ static int drawing_begin(drawing *d, const char *name, int width, int height, co
     if (missing) return 0;
     snprintf(svg, sizeof svg, "%s.svg", name);
     out_path(svg, d->path);
-    remove(d->path);                   /* an old figure beside new numbers would mislead */
+    if (truncate(d->path, 0) != 0 && errno != ENOENT) note("cannot write %s: %s", d->path, strerror(errno));      /* an old figure would mislead */
     d->here = open(".", O_RDONLY);
     d->on_pipe = signal(SIGPIPE, SIG_IGN);         /* nobody reads when there is no gnuplot */
     d->f = chdir(args_text("out")) == 0 ? popen("exec gnuplot 2>/dev/null", "w") : NULL;
@@ -119,11 +119,16 @@ static void drawing_end(drawing *d)
     signal(SIGPIPE, d->on_pipe);
     if (d->here < 0 || fchdir(d->here) != 0 || close(d->here) != 0) die("cannot go back to the folder it was started in: %s", strerror(errno));
     missing = WIFEXITED(status) && WEXITSTATUS(status) == 127;
-    if (missing) note("no gnuplot here, so no figures (Debian: apt-get install gnuplot-nox)");
-    else if (status != 0 || !ends_well(d->path)) {
-        remove(d->path);
+    if (missing) {
+        discard_file(d->path);
+        note("no gnuplot here, so no figures (Debian: apt-get install gnuplot-nox)");
+    } else if (status != 0 || !ends_well(d->path)) {
+        discard_file(d->path);
         note("gnuplot failed, or the disk is full, so there is no %s", d->path);
-    } else printf("figure: %s\n", d->path);
+    } else {
+        close_file(open_file(d->path, "r+"), d->path);             /* to the disk */
+        printf("figure: %s\n", d->path);
+    }
 }
 
 /* ---- figures ---- */

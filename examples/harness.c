@@ -76,7 +76,7 @@ static int same_bits(const life *a, const life *b)
 int main(int argc, char **argv)
 {
     own_key own[] = {{"steps", "60", "training steps in all"}, {"stop", "25", "step after which the first life ends"},
-                     {"out", "harness.out", "folder for the checkpoint; made when missing"}, {NULL, NULL, NULL}};
+                     OUT_KEYS("harness.out", "folder for the checkpoint; made when missing"), {NULL, NULL, NULL}};
     static memory m;
     int64_t jobs = 0;
     char path[4096];
@@ -84,10 +84,10 @@ int main(int argc, char **argv)
     args_begin(argc, argv, "Trains inside a host that brings its own memory and threads, stops, resumes, and compares.", own);
     const int64_t steps = args_int("steps", 2, 1 << 20), stop = args_int("stop", 1, steps - 1);
     args_end();
-    make_folder(args_text("out"));
     out_path("harness.safetensors", path);
 
     life first = begin(&m, &jobs);
+    out_begin(first.ctx);
     TRY(first.ctx, mesaopt_trainer_step(first.trainer, NULL));
     const int64_t calls = m.calls;
     const mesaopt_status status = mesaopt_trainer_run(first.trainer, steps, stop_early, (void *)&stop);
@@ -108,5 +108,6 @@ int main(int argc, char **argv)
     printf("%d steps in two lives and in one: %s\n", (int)steps, same ? "the same bits" : "DIFFERENT parameters");
     end(&second);
     end(&straight);
+    args_free();
     return same && m.now == 0 ? 0 : 1;
 }

@@ -66,5 +66,6 @@ done:
     mesaopt_settings_free(settings);
     mesaopt_baseline_free(lsq);
     mesaopt_task_free(task);
+    if (fflush(stdout) != 0) perror("hello: standard output"), result = 1;         /* a full disk, perhaps */
     return result;
 }

@@ -293,7 +293,7 @@ static void begin(run *r, mesaopt_settings *task, mesaopt_settings *lsq)
         o->out = numbers(width);
         o->kept = numbers((r->context / r->every + 2) * width);
     }
-    make_folder(args_text("out"));
+    out_begin(r->ctx);
     out_path("by_t.csv", r->path);
     r->f = open_file(r->path, "w");
     fprintf(r->f, "t,gamma=%g,gamma=1,us_forgetting,us_without,resident_kb\n", r->of[FORGETS].gamma);
@@ -317,7 +317,7 @@ int main(int argc, char **argv)
     own_key own[] = {{"context", "32768", "tokens in all"}, {"prefill", "2048", "of them in one block at the start, at most `change`"},
                      {"heads", "4", "regressions side by side"}, {"change", "8192", "tokens until every head gets a new W"},
                      {"every", "256", "tokens between two rows of by_t.csv"},
-                     {"out", "long_context.out", "folder for table and figure; made when missing"}, {NULL, NULL, NULL}};
+                     OUT_KEYS("long_context.out", "folder for table and figure; made when missing"), {NULL, NULL, NULL}};
     run r = {0};
     args_begin(argc, argv, "Decodes a long sequence token by token with the state of a mesa layer, with and without a forget gate.", own);
     args_hide(" length tokens slots lanes chunk solver tolerance iterations fallback window ");

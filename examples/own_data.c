@@ -316,7 +316,7 @@ static mesaopt_status train(mesaopt_ctx *ctx)
     training_create(&t, trainer);
     printf("%lld sequences of %lld rows and %lld columns to train on, %lld held out\n", (long long)kept, (long long)data.rows,
            (long long)data.columns, (long long)held_out);
-    make_folder(args_text("out"));
+    out_begin(ctx);
     write_scale(&data);
 
     catch_signals(ctx);
@@ -341,6 +341,7 @@ int main(int argc, char **argv)
     args_begin(argc, argv, "Trains attention on your own sequences; compares it with persistence, gradient descent and least squares.", own);
     mesaopt_ctx *ctx = args_ctx();
     const char *make = args_text("make");
+    if (*make) args_default("out", "");            /* nothing goes there */
     args_hide(*make ? " tokens slots " : " task dim length noise data_clip tokens inputs outputs first pe ");
     const int result = *make ? make_file(ctx, make) : train(ctx) != MESAOPT_OK ? 130 : 0;
     mesaopt_ctx_free(ctx);

@@ -33,10 +33,10 @@ static void draw(const scores *s)
     else heat_map("r2", &(heat){s->layers, s->steps, 0, 0, 1, gaps}, "Linear probes: share of the variance explained (R2), held out", "step", "layer");
 }
 
-static void report(const scores *s, const char *error)
+static void report(mesaopt_ctx *ctx, const scores *s, const char *error)
 {
     char path[MAX_PATH];
-    make_folder(args_text("out"));
+    out_begin(ctx);
     out_path("probes.csv", path);
     FILE *f = open_file(path, "w");
     fputs("layer,step," SCORES_HEADER, f);
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 {
     own_key own[] = {{"file", "", "safetensors file of activations and targets"}, {"activations", "activations.*", "names of the layers: with a *, a list, or one tensor"},
                      {"targets", "targets", "name of the targets"}, {"weights", "", "name of the sequences' weights, if any"},
-                     {"holdout", "25", "percent of the sequences, the last ones, that are held out"}, {"out", "probe_file.out", "folder for table and figure"},
+                     {"holdout", "25", "percent of the sequences, the last ones, that are held out"}, OUT_KEYS("probe_file.out", "folder for table and figure"),
                      {NULL, NULL, NULL}};
     mesaopt_probe *probe = NULL;
     int64_t rows = 0;
@@ -85,7 +85,7 @@ int main(int argc, char **argv)
     scores s = scores_of(ctx, probe, 0);
     char error[32];
     mesaopt_settings_get_text(settings, "error", error, sizeof error);
-    report(&s, error);
+    report(ctx, &s, error);
 
     scores_free(&s);
     mesaopt_probe_free(probe);

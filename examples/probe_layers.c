@@ -287,7 +287,7 @@ int main(int argc, char **argv)
         training_create(&s.t, trainer);
         status = training_run(&s.t);
     }
-    make_folder(args_text("out"));
+    out_begin(s.t.ctx);
     if (status == MESAOPT_OK) study_run(&s, target, inverse, token, conditioning);
     catch_signals(NULL);
     mesaopt_settings_free(conditioning);

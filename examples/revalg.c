@@ -336,7 +336,7 @@ static void read_weights(study *s)
     TRY(s->ctx, mesaopt_revalg_rebuild(a.scalars, &s->rebuilt));
     TRY(s->ctx, mesaopt_revalg_summary(a.scalars, &weights, &explained));
     const double model = evaluate(s, s->model, s->finals), rebuilt = evaluate(s, s->rebuilt, s->finals);
-    make_folder(args_text("out"));
+    out_begin(s->ctx);
     algorithm_print(&a);
     algorithm_draw(&a);
     printf("\nscalars: %.2f %% of the weights, %.1f %% of the squared norm of the products\n", 100 * weights, 100 * explained);
@@ -393,7 +393,7 @@ int main(int argc, char **argv)
                      {"data", "", "with weights=: tokens and targets, in a safetensors file or as rows of both; empty: sequences of the task"}, SEQUENCES_KEYS,
                      {"seeds", "3", "models of each depth, from seeds 0, 1, .."}, {"first", "0", "steps before the scalars are read off; 0: the recipe's"},
                      {"steps", "0", "steps of the second training; 0: the recipe's"}, {"every", "100", "steps between two rows of described and interpolation"},
-                     {"out", "revalg.out", "folder for tables and figures; made when missing"},
+                     OUT_KEYS("revalg.out", "folder for tables and figures; made when missing"),
                      {"test", "2560", "test sequences behind a row of described and interpolation"}, {"final", "32768", "test sequences behind the table"}, {NULL, NULL, NULL}};
     static const char *const layer_recipe[2] = {"heads=2 key=20 init_sd=2e-4 residual_clip=4", "heads=4 key=40 init_sd=2e-4 residual_clip=4"};
     static const char *const trainer_recipe[2][2] = {{"batch=256 lr=2e-4 weight_decay=0.05", "batch=512 lr=1e-4 weight_decay=0.1"},
@@ -428,7 +428,7 @@ int main(int argc, char **argv)
         mesaopt_task_free(s.task);
         mesaopt_settings_set_int(s.model_settings, MESAOPT_KEY_INPUTS, inputs);
         mesaopt_settings_set_int(s.model_settings, MESAOPT_KEY_OUTPUTS, s.n);
-        make_folder(args_text("out"));
+        out_begin(s.ctx);
         train_depths(&s, count, layers, layer, trainer);
     }
     catch_signals(NULL);

@@ -452,7 +452,7 @@ static void begin(stream *s, const mesaopt_settings *settings)
         finish_prediction(s, 0, s->rows + 1, 1);
     }
     if (!*out) return;
-    make_folder(out);
+    out_begin(s->ctx);
     out_path("error.csv", s->curve_path);
     s->curve = open_file(s->curve_path, "w");
     fputs("row,rls,persistence,rls_lately,persistence_lately\n", s->curve);
@@ -484,7 +484,7 @@ int main(int argc, char **argv)
                      {"predictions", "", "file for a prediction of every row before it comes (with load=, added to it); -: standard output"},
                      {"errors", "0", "1: with their standard errors (of the mean: rows scatter about it)"},
                      {"every", "0", "rows between two reports; 0: more and more"}, {"save", "", "file for the state at the end"},
-                     {"load", "", "state to go on from"}, {"out", "stream_rls.out", "folder for error.csv and figure, made when missing; empty: none"},
+                     {"load", "", "state to go on from"}, OUT_KEYS("stream_rls.out", "folder for error.csv and figure, made when missing; empty: none"),
                      {NULL, NULL, NULL}};
     stream s = {0};
     args_begin(argc, argv, "Predicts the next row of a time series as its rows come in, and compares with persistence.", own);
@@ -492,7 +492,7 @@ int main(int argc, char **argv)
     s.ctx = args_ctx();
     const mesaopt_settings *settings = args_settings(MESAOPT_SCOPE_LSQ, "");
     TRY(s.ctx, mesaopt_settings_get_float(settings, MESAOPT_KEY_RIDGE, &s.ridge));
-    for (int i = 1; i < argc; i++) s.ridge_told |= strncmp(argv[i], "ridge=", 6) == 0;
+    s.ridge_told = args_given("ridge");
     s.lags = args_int("lags", 1, 1000), s.intercept = (int)args_int("intercept", 0, 1);
     s.errors = (int)args_int("errors", 0, 1), s.every = args_int("every", 0, INT64_MAX / 4);
     s.from_last = strcmp(args_text("toward"), "last") == 0;

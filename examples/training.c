@@ -49,6 +49,20 @@ static FILE *open_losses(const training *t, int64_t step, char *path)
     return f;
 }
 
+/* The command line goes into the checkpoint, if it is UTF-8. */
+static void note_command(const training *t)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (!f) die("no memory for a note");
+    args_command(f);
+    if (fclose(f) != 0) die("no memory for a note");
+    const mesaopt_status status = mesaopt_model_set_note(t->model, "command", text + 1);
+    if (status != MESAOPT_E_ARGUMENT) must(t->ctx, status, "mesaopt_model_set_note");
+    free(text);
+}
+
 training training_begin(mesaopt_ctx *ctx, mesaopt_settings *task, mesaopt_settings *model, int64_t run, const char *name)
 {
     training t = {.ctx = ctx};
@@ -81,9 +95,10 @@ void training_create(training *t, mesaopt_settings *settings)
     t->tests = own > 0 ? own : args_int("test", 1, 1 << 30);
     error_text();                                  /* a word that is none is found now, not after the training */
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
+    note_command(t);
     if (!*t->prefix || *args_text("resume")) return;
     training_path(t, CHECKPOINT, old);             /* of an earlier run: the first training of this one must not bring it back */
-    remove(old);
+    discard_file(old);
 }
 
 void training_add_mask(training *t, int64_t features)
@@ -141,9 +156,9 @@ mesaopt_status training_run(training *t)
 {
     char checkpoint[MAX_PATH], losses[MAX_PATH], resume[MAX_PATH];
     const int64_t steps = args_int("steps", 0, INT64_MAX / 4), every = args_int("every", 1, INT64_MAX / 4);
-    make_folder(args_text("out"));
+    out_begin(t->ctx);
     training_path(t, CHECKPOINT, checkpoint);
-    if (find_resume(t, resume)) TRY(t->ctx, mesaopt_trainer_load(t->trainer, resume));
+    if (find_resume(t, resume)) TRY(t->ctx, mesaopt_trainer_load_changed(t->trainer, resume, args_text("change")));
     int64_t step = mesaopt_trainer_steps(t->trainer);
     if (step > steps) die("resume: the checkpoint is at step %lld, expected at most steps=%lld", (long long)step, (long long)steps);
     FILE *f = open_losses(t, step, losses);

@@ -48,11 +48,11 @@ else
     echo "left out, there is no gnuplot: figures"
 fi
 
-run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=3 width=8 heads=2 key=4 $tiny steps=3 dtype=f64 out=raw
+run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=3 width=8 heads=2 key=4 $tiny steps=3 dtype=f64 out=raw overwrite=1
 has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); 2 x softmax(heads=2,key=4); dense(outputs=3)'
-run 0 "$bin/train_lsa" tokens=raw kind=mesa layers=2 gates=sigmoid width=8 heads=2 key=4 $tiny steps=3 out=raw
+run 0 "$bin/train_lsa" tokens=raw kind=mesa layers=2 gates=sigmoid width=8 heads=2 key=4 $tiny steps=3 out=raw overwrite=1
 has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,init_sd=0.05,residual_clip=1,gates=sigmoid); dense(outputs=3)'; has out 'softmax, then mesa attention, layers: 2;'
-run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=1 $tiny steps=1 out=raw; has out 'softmax attention, layers: 1;'
+run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=1 $tiny steps=1 out=raw overwrite=1; has out 'softmax attention, layers: 1;'
 for kind in mesa linear; do run 2 "$bin/train_lsa" tokens=raw kind=$kind $tiny out=typo; has err "layers: '1', expected at least 2 with tokens=raw"; done
 run 2 "$bin/train_lsa" tokens=raw $tiny out=typo; has err "layers: '1', expected at least 2"
 [ ! -e typo ] || echo "a folder was made" >> wrong
@@ -139,7 +139,7 @@ run 1 "$bin/train_lsa" $tiny steps=1 out=full2; has err 'full2/by_t.csv: No spac
 timeout 120 "$bin/train_lsa" $tiny steps=1 out=full3 > /dev/full 2> err && echo "success with a full standard output" >> wrong
 has err 'standard output: No space left on device'
 run 1 sh -c 'ulimit -f 8; "$@"' sh "$bin/train_lsa" $tiny steps=1 out=full4; has err 'mesaopt_trainer_save: MESAOPT_E_IO'
-ls full4 > left; grep -v '^loss.csv$' left >> wrong
+ls -A full4 > left; grep -v -e '^loss.csv$' -e '^run.txt$' left >> wrong
 check "a full disk is an error, whichever file it hits"
 if command -v gnuplot > /dev/null; then
     run claims sh -c 'ulimit -f 8; "$@"' sh "$bin/revalg" seeds=1 dim=1 key=1 length=4 batch=4 first=1 steps=1 test=4 final=4 out=full5; has err 'so there is no full5/blocks-1.svg'
@@ -155,7 +155,7 @@ run claims "$bin/one_step_gd" $tiny key=4 steps=5 seeds=1 out=one; has out 'eta 
 has out 'claim: 1. one trained layer'
 # Means over seeds, all on the same test sequences: revalg reads the losses of either checkpoint.
 run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=20 seeds=2 out=seeds; has out 'over 2 seeds'; awk '$1 == "mean" || $1 == "sd" { print $2 }' out > p
-for c in '' seed1-; do run claims "$bin/revalg" weights=seeds/${c}checkpoint.safetensors length=12 final=64 out=rev; sed -n 's/^seen: losses: model \([0-9.]*\),.*/\1/p' out; done > l
+for c in '' seed1-; do run claims "$bin/revalg" weights=seeds/${c}checkpoint.safetensors length=12 final=64 out=rev6 overwrite=1; sed -n 's/^seen: losses: model \([0-9.]*\),.*/\1/p' out; done > l
 awk '{ m += $1 / 2; d = $1 - d } END { printf "%.5f\n%.5f\n", m, (d < 0 ? -d : d) / sqrt(2) }' l > want; near p want 1.5e-4; [ -s seeds/seed1-loss.csv ] && [ "$(sort -u l | grep -c .)" = 2 ] || cat l >> wrong
 run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=10 seeds=2 out=half2; run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=20 seeds=2 out=half2 resume=half2/checkpoint.safetensors; same half2/by_t.csv seeds/by_t.csv
 for p in mesa_layer one_step_gd proposition2 revalg; do run 0 "$bin/$p" help; grep -q '^  seeds .*(3)$' out || cat out >> wrong; done
@@ -163,9 +163,9 @@ check "one_step_gd; means over seeds"
 
 run claims "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
 has out 'not as in the recipe: mesa layer key=4; linear layer key=4; training of the mesa layer batch=16; training of the linear layer batch=16'
-run claims "$bin/mesa_layer" $tiny seeds=1 batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2
+run claims "$bin/mesa_layer" $tiny seeds=1 batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2 overwrite=1
 grep -qx 'not as in the recipe: mesa layer gates=sigmoid; linear layer heads=4; training of the mesa layer lr=0.0001' out || grep recipe out >> wrong
-run claims "$bin/mesa_layer" $tiny seeds=1 batch=256 steps=1 out=mesa2; ! grep recipe out >> wrong
+run claims "$bin/mesa_layer" $tiny seeds=1 batch=256 steps=1 out=mesa2 overwrite=1; ! grep recipe out >> wrong
 run 0 "$bin/mesa_layer" help; has out '  mesa layer: heads=4 key=20 '; has out '  linear layer: lanes=0 heads=2 '; has out 'training of the linear layer: batch=256 lr=0.0001 '
 check "mesa_layer: help says whose settings are whose, the output what is not as in the recipe"
 
@@ -219,23 +219,23 @@ check "revalg: scalars, interpolation and block structure by depth; its claims"
 
 # Train, save, read off: in one line each, whatever the slots; the loss is that of train_lsa's table on the same sequences.
 for options in 'layers=1' 'layers=2' 'layers=2 tokens=slots slots=3' 'layers=1 tokens=slots slots=2'; do
-    run 0 "$bin/train_lsa" $options key=4 heads=2 $tiny lr=1e-3 steps=30 out=ck; awk '$1 == "mean" { print "1 " $2 }' out > want
-    run claims "$bin/revalg" weights=ck/checkpoint.safetensors length=12 final=64 out=rev4; sed -n 's/^seen: losses: model \([0-9.]*\),.*/1 \1/p' out > p; near p want 6e-5
+    run 0 "$bin/train_lsa" $options key=4 heads=2 $tiny lr=1e-3 steps=30 out=ck overwrite=1; awk '$1 == "mean" { print "1 " $2 }' out > want
+    run claims "$bin/revalg" weights=ck/checkpoint.safetensors length=12 final=64 out=rev4 overwrite=1; sed -n 's/^seen: losses: model \([0-9.]*\),.*/1 \1/p' out > p; near p want 6e-5
     n=${options#layers=}; n=${n%% *}; [ "$(cut -d, -f1 rev4/scalars-$n.csv | sort -u | tr '\n' ' ')" = "$(seq $n | tr '\n' ' ')layer " ] || head -n 3 rev4/scalars-$n.csv >> wrong
 done
-run claims "$bin/revalg" weights=ck/checkpoint.safetensors heads=4 length=12 final=64 out=rev4; has err 'heads= is not heeded'
+run claims "$bin/revalg" weights=ck/checkpoint.safetensors heads=4 length=12 final=64 out=rev4 overwrite=1; has err 'heads= is not heeded'
 # Weights from elsewhere, all 0: the prediction is the token's first slot. Three slots of two features, the last two columns are targets.
 { printf '\150\001\0\0\0\0\0\0'; printf '%-360s' '{"blocks.0.query":{"dtype":"F32","shape":[6,4],"data_offsets":[0,96]},"blocks.0.key":{"dtype":"F32","shape":[6,4],"data_offsets":[96,192]},"blocks.0.value":{"dtype":"F32","shape":[6,4],"data_offsets":[192,288]},"blocks.0.output":{"dtype":"F32","shape":[4,6],"data_offsets":[288,384]}}'; head -c 384 /dev/zero; } > zero.safetensors
 awk 'BEGIN { srand(5); for (i = 0; i < 3; i++) { if (i) print ""; for (t = 0; t < 4; t++) { for (j = 0; j < 8; j++) printf "%s%.3f", j ? "," : "", 2 * rand() - 1; print "" } } }' > eight.csv
 awk -F, 'NF { s += ($1 - $7)^2 + ($2 - $8)^2 } END { printf "1 %.4f\n", s / 2 / 12 }' eight.csv > want
-run 0 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=eight.csv out=rev5
+run 0 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=eight.csv out=rev5 overwrite=1
 sed -n 's/^seen: losses: model \([0-9.]*\),.*/1 \1/p' out > p; near p want 6e-5; [ "$(lines rev5/scalars-1.csv)" = $((1 + 2 * 2 * 9)) ] || head rev5/scalars-1.csv >> wrong
 { printf '\240\0\0\0\0\0\0\0'; printf '%-160s' '{"targets":{"dtype":"F32","shape":[1,2,2],"data_offsets":[96,112]},"tokens":{"dtype":"F64","shape":[1,2,6],"data_offsets":[0,96]}}'; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do printf '\0\0\0\0\0\0\360?'; done; head -c 16 /dev/zero; } > ones.safetensors
-run 0 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=ones.safetensors out=rev5; has out 'losses: model 1.0000, rebuilt 1.0000'
-head -c 250 ones.safetensors > cut.safetensors; run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=cut.safetensors out=rev5; has err "cut.safetensors: 'to"
-run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=zero.safetensors out=rev5; has err "zero.safetensors: expected a tensor 'tokens'"
-cut -d, -f1-6 eight.csv > six.csv; run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=six.csv out=rev5; has err 'six.csv: 6 columns, expected more than the 6 features of a token'
-run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=8 outputs=2 out=rev5; has err 'blocks.0.query'
+run 0 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=ones.safetensors out=rev5 overwrite=1; has out 'losses: model 1.0000, rebuilt 1.0000'
+head -c 250 ones.safetensors > cut.safetensors; run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=cut.safetensors out=rev5 overwrite=1; has err "cut.safetensors: 'to"
+run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=zero.safetensors out=rev5 overwrite=1; has err "zero.safetensors: expected a tensor 'tokens'"
+cut -d, -f1-6 eight.csv > six.csv; run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=six.csv out=rev5 overwrite=1; has err 'six.csv: 6 columns, expected more than the 6 features of a token'
+run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=8 outputs=2 out=rev5 overwrite=1; has err 'blocks.0.query'
 check "revalg: checkpoints of this library and weights from elsewhere, with any number of slots, on sequences of one's own"
 
 run claims "$bin/proposition2" seeds=1 layers=3 steps=5 updates=5 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop
@@ -268,8 +268,8 @@ run claims "$bin/probe_layers" tokens=raw blocks='dense(outputs=8); 2 x softmax(
 has out '     2     2'; ! grep -q '     3     3' out || echo 'the read-out is probed' >> wrong
 for bad in conditioner=best conditioner=kernel ridge=-1 filter=x sequences=0 sequences=12 back=-1; do run 2 "$bin/probe_layers" $probes steps=0 $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
-run 1 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes dim=4 out=probe4; has err 'task: tokens of width 16 and targets of 4, expected 12 and 3'
-run 1 "$bin/probe_layers" model=nothing.safetensors $probes out=probe4; has err 'nothing.safetensors'
+run 1 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes dim=4 out=probe4 overwrite=1; has err 'task: tokens of width 16 and targets of 4, expected 12 and 3'
+run 1 "$bin/probe_layers" model=nothing.safetensors $probes out=probe4 overwrite=1; has err 'nothing.safetensors'
 check "probe_layers: tables, maps and claims; a model from a checkpoint gives the same"
 
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key out=probe5
@@ -408,7 +408,7 @@ check "stream_rls: other keys, other columns, damaged states, bad rows: refused,
 
 bad() { # bad TEXT ROWS: refused with this text, and with the file's name
     printf "$2" > bad.csv
-    run 1 "$bin/stream_rls" file=bad.csv out=typo predictions=p.csv; has err "stream_rls: bad.csv$1"
+    run 1 "$bin/stream_rls" file=bad.csv out=typo overwrite=1 predictions=p.csv; has err "stream_rls: bad.csv$1"
 }
 bad ':3: '"'south' in column 2, expected a finite number" '1,2\n2,3\n3,south\n4,5\n'
 bad ':4: '"'nan' in column 1 (a)" 'a,b\n1,2\n2,3\nnan,4\n'
@@ -435,11 +435,11 @@ bad ': empty' ''
 bad ': 0 rows, expected at least 2' 'a,b\n'
 bad ': 1 row, expected at least 2' '1,2\n'
 printf '1,2\n2,3\n3,south\n' > bad.csv; run 1 "$bin/stream_rls" file=bad.csv predictions=p.csv out=; tail -n 1 p.csv | grep -q '^3,' || cat p.csv >> wrong
-printf '1,2\nx,3\n' | run 1 "$bin/stream_rls" out=typo; has err 'standard input:2:'
+printf '1,2\nx,3\n' | run 1 "$bin/stream_rls" out=typo overwrite=1; has err 'standard input:2:'
 run 1 "$bin/stream_rls" file=none.csv; has err 'none.csv: No such file'
 run 1 "$bin/stream_rls" file=.; has err 'cannot read .: Is a directory'
 for option in lags=0 targets=c targets=1,1 targets=3 ignore=date ignore=1,2 toward=mean errors=1 every=-1 gamma=2 ridge=0 solver=cg; do
-    run 2 "$bin/stream_rls" file=two.csv $option out=typo; has err "${option%%=*}"
+    run 2 "$bin/stream_rls" file=two.csv $option out=typo overwrite=1; has err "${option%%=*}"
 done
 [ ! -e typo/error.svg ] || echo "a figure was made" >> wrong
 check "stream_rls: text, gaps, changing widths, nan, nothing at all: refused with file, line and column"
@@ -540,7 +540,7 @@ grep -q "^ *$at  " out || { echo "no row of token $at:"; cat out; } >> wrong
 has out 'table: lc3/by_t.csv'; ! grep -q claim: out || echo "claims of half a run" >> wrong
 if command -v gnuplot > /dev/null; then has lc3/by_t.svg 'gamma=1'; fi
 for data in "context=8192 change=4096" "context=8192 change=4096 heads=1 dim=16 threads=4"; do
-    run claims "$bin/long_context" $data out=lc4; grep -A 3 'claim: memory does not grow' out > grown; tail -n 1 grown | grep -qx holds || cat grown >> wrong
+    run claims "$bin/long_context" $data out=lc4 overwrite=1; grep -A 3 'claim: memory does not grow' out > grown; tail -n 1 grown | grep -qx holds || cat grown >> wrong
 done
 check "long_context: constant memory, prefill and decoding as in one pass, the forget gate at work; Ctrl-C leaves table and figure"
 
