@@ -6,7 +6,7 @@
  * `own_data make=FILE` writes such a file, to look at and to try.
  *
  * Any units will do: every column is standardised by its mean and standard deviation in the part that is trained on, all predictors work on that, and
- * errors are in the file's units again. Means and deviations are in scale.csv, beside the checkpoint that they belong to.
+ * errors are in the file's units again. Means and deviations are a note of the checkpoint, and of a run that resumes from it.
  * The model sees [x_t, x_{t-1}, ..] and ends with a dense read-out that starts as persistence, so training goes on from there. */
 #include "sequences.h"
 #include "common.h"
@@ -55,38 +55,44 @@ static void find_scale(table *t, int64_t sequences)
     }
 }
 
-/* That of an earlier run, beside its checkpoint. */
-static void read_scale(table *t, const char *checkpoint)
+#define SCALE "own_data.scale"         /* note of the checkpoint: mean and deviation of every column, one after the other */
+
+/* That of an earlier run, from its checkpoint. */
+static void read_scale(mesaopt_ctx *ctx, table *t, const char *checkpoint)
 {
-    char path[MAX_PATH], name[512];
-    const char *slash = strrchr(checkpoint, '/');
-    int64_t j = 0;
-    if (snprintf(path, sizeof path, "%.*sscale.csv", slash ? (int)(slash + 1 - checkpoint) : 0, checkpoint) >= MAX_PATH) args_refuse("resume", "a shorter name");
-    FILE *f = open_file(path, "r");
-    if (fscanf(f, "%511[^\n]", name) != 1 || strcmp(name, "mean,sd") != 0) die("%s: expected the columns mean,sd", path);
-    while (j < t->columns && fscanf(f, "%lf,%lf", &t->mean[j], &t->sd[j]) == 2 && isfinite(t->mean[j]) && t->sd[j] > 0 && isfinite(t->sd[j])) j++;
-    if (j < t->columns || fscanf(f, " %1s", name) != EOF) die("%s: expected means and deviations of %lld columns", path, (long long)t->columns);
-    fclose(f);
+    const int64_t size = mesaopt_file_note(ctx, checkpoint, SCALE, NULL, 0);
+    if (size < 0) TRY(ctx, (mesaopt_status)size);
+    char *text = must_alloc(NULL, (size_t)size + 1), *at = text, *end = text;
+    *text = 0;                                     /* there may be no such note */
+    mesaopt_file_note(ctx, checkpoint, SCALE, text, size);
+    for (int64_t j = 0; j < 2 * t->columns; j++, at = end) {
+        const double x = strtod(at, &end);
+        if (end == at || !isfinite(x) || (j % 2 && !(x > 0))) break;
+        *(j % 2 ? &t->sd[j / 2] : &t->mean[j / 2]) = x;
+        if (j == 2 * t->columns - 1 && !end[strspn(end, " ")]) {
+            free(text);
+            return;
+        }
+    }
+    die("%s: %s is '%.60s', expected means and deviations of %lld columns", checkpoint, SCALE, text, (long long)t->columns);
 }
 
-/* By renaming, so that there is always one whole file. */
-static void write_scale(const table *t)
+static void keep_scale(mesaopt_ctx *ctx, const table *t, mesaopt_model *model)
 {
-    char path[MAX_PATH], made[MAX_PATH];
-    out_path("scale.csv", path);
-    out_path("scale.csv.new", made);
-    FILE *f = open_file(made, "w");
-    fputs("mean,sd\n", f);
-    for (int64_t j = 0; j < t->columns; j++) fprintf(f, "%.17g,%.17g\n", t->mean[j], t->sd[j]);
-    close_file(f, made);
-    if (rename(made, path) != 0) die("cannot write %s", path);
+    enum { NUMBER = 32 };
+    const size_t size = (size_t)(2 * t->columns) * NUMBER;
+    char *text = must_alloc(NULL, size);
+    size_t used = 0;
+    for (int64_t j = 0; j < t->columns; j++) used += (size_t)snprintf(text + used, size - used, "%s%.17g %.17g", j ? " " : "", t->mean[j], t->sd[j]);
+    TRY(ctx, mesaopt_model_set_note(model, SCALE, text));
+    free(text);
 }
 
-static void standardise(table *t, int64_t kept)
+static void standardise(mesaopt_ctx *ctx, table *t, int64_t kept)
 {
     const int64_t n = t->columns;
     t->mean = must_alloc(NULL, (size_t)n * sizeof(double)), t->sd = must_alloc(NULL, (size_t)n * sizeof(double));
-    if (*args_text("resume")) read_scale(t, args_text("resume"));
+    if (*args_text("resume")) read_scale(ctx, t, args_text("resume"));
     else find_scale(t, kept);
     for (int64_t i = 0; i < t->sequences * t->rows * n; i++) t->value[i] = (t->value[i] - t->mean[i % n]) / t->sd[i % n];
 }
@@ -300,7 +306,7 @@ static mesaopt_status train(mesaopt_ctx *ctx)
     if (!*args_text("file")) args_refuse("file", "a CSV file of sequences (own_data make=FILE writes one to try)");
     table data = read_table(args_text("file"), 2);         /* some to train on, some held out */
     const int64_t held_out = data.sequences * percent / 100 > 0 ? data.sequences * percent / 100 : 1, kept = data.sequences - held_out;
-    standardise(&data, kept);
+    standardise(ctx, &data, kept);
 
     const part first = part_of(ctx, &data, 0, kept), last = part_of(ctx, &data, kept, held_out);
     t.task = task_of(&first, task);
@@ -313,11 +319,10 @@ static mesaopt_status train(mesaopt_ctx *ctx)
     for (int64_t i = 0; i < layers; i++) TRY(ctx, mesaopt_model_add(t.model, layer));
     TRY(ctx, mesaopt_model_add(t.model, dense));
     start_from_persistence(&t, layers);
+    keep_scale(ctx, &data, t.model);
     training_create(&t, trainer);
     printf("%lld sequences of %lld rows and %lld columns to train on, %lld held out\n", (long long)kept, (long long)data.rows,
            (long long)data.columns, (long long)held_out);
-    out_begin(ctx);
-    write_scale(&data);
 
     catch_signals(ctx);
     const mesaopt_status status = training_run(&t);

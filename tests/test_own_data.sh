@@ -41,7 +41,7 @@ tr ',;' '.,' < degrees.csv | awk -F, 'NR > 1 { i = NR - 2; t = i % 24; if (i < 1
     if (i >= 1152 && t > 0) e[t] += (($2 - a) ^ 2 + ($3 - b) ^ 2) / 2 / 12; a = $2; b = $3 }
     END { for (t = 1; t < 24; t++) printf "%.9g\n", e[t] > "want"; for (s = 2; s < 4; s++) printf "%.9g,%.9g\n", m[s], sqrt(q[s] - m[s] ^ 2) > "scale" }'
 head -n 1 degrees/by_t.csv > head; echo t,model,persistence,gd,lsq,lsq_intercept | cmp head - >> wrong
-tail -n +2 degrees/by_t.csv | cut -d, -f3 > p; near p want 1e-6; tail -n +2 degrees/scale.csv > p; near p scale 1e-6
+tail -n +2 degrees/by_t.csv | cut -d, -f3 > p; near p want 1e-6; tail -n +2 degrees/columns.csv | cut -d, -f2,3 > p; near p scale 1e-6
 check "own_data: monthly temperatures in degrees are predicted better than by persistence, without any setting"
 
 # In other units errors are in those: x -> 8 x + 4096 and the rest the same. Least squares with an intercept by normal equations, from what is known at t.
@@ -65,13 +65,18 @@ tail -n +2 one/by_t.csv | cut -d, -f6 > p; near p want 1e-6
 run 0 "$bin/own_data" file=one.csv $few error=mean out=mean; tail -n +2 mean/by_t.csv | cut -d, -f2 > p; tail -n +2 one/by_t.csv | awk -F, '{ printf "%.9g\n", 2 * $2 }' > want; near p want 1e-7
 check "own_data: errors in the units of the file; least squares with an intercept are normal equations"
 
-# A resumed run has the scale of its checkpoint, whatever is held out now.
+# A resumed run has the scale of its checkpoint. A checkpoint without one, of other columns, or with a damaged one is refused.
 run 0 "$bin/own_data" file=one.csv $few steps=10 out=half; cp -r half other
-run 0 "$bin/own_data" file=one.csv $few out=half resume=half/checkpoint.safetensors; same half/by_t.csv one/by_t.csv; same half/loss.csv one/loss.csv; same half/scale.csv one/scale.csv
-for text in 'mean,sd' 'mean,sd\n1,0' 'mean,sd\n1,2\n3,4' 'mean,sd\nnan,1' 'a,b\n1,2'; do
-    printf "$text\n" > other/scale.csv; run 1 "$bin/own_data" file=one.csv $few out=typo resume=other/checkpoint.safetensors; has err other/scale.csv
+run 0 "$bin/own_data" file=one.csv $few out=half resume=half/checkpoint.safetensors; for f in by_t loss columns; do same half/$f.csv one/$f.csv; done
+scale=$(grep -ao '"own_data.scale":"[^"]*"' half/checkpoint.safetensors); [ -n "$scale" ] || echo 'no scale in the checkpoint' >> wrong
+blank=$(echo "$scale" | sed 's/:"[^"]*"/:"/'); width=$((${#scale} - ${#blank} - 1))
+for text in 'nan 1' '1 0' '1' '1 2 3' 'a b'; do # the same bytes but for this text
+    sed "s|$scale|$blank$(printf "%-${width}s" "$text")\"|" half/checkpoint.safetensors > other/checkpoint.safetensors
+    run 1 "$bin/own_data" file=one.csv $few out=typo resume=other/checkpoint.safetensors; has err 'own_data.scale'
 done
-rm other/scale.csv; run 1 "$bin/own_data" file=one.csv $few out=typo resume=other/checkpoint.safetensors; has err 'other/scale.csv: No such file'
+run 0 "$bin/train_lsa" batch=4 length=4 dim=1 steps=1 test=4 final=4 out=lsa; run 1 "$bin/own_data" file=one.csv $few out=typo resume=lsa/checkpoint.safetensors; has err "own_data.scale is ''"
+run 1 "$bin/own_data" file=one.csv $few out=typo resume=none.safetensors; has err 'none.safetensors'
+run 1 "$bin/own_data" file=degrees.csv ignore=month $few out=typo resume=half/checkpoint.safetensors; has err 'of 2 columns'
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "own_data: the scale of the columns stays with the checkpoint"
 
