@@ -162,6 +162,7 @@ enum { MAX_CURVES = 8 };
 typedef struct curves {
     int64_t length, dim;
     int at;                             /* the curve that comes next */
+    const char *loss;                   /* title of the figure of losses; NULL: the usual one */
     int count;
     struct { const char *name, *number; double *by_t, mean, sd, best; int64_t runs; int at_bound; } of[MAX_CURVES];        /* until curves_report by_t and mean are sums over runs, sd one of squares; best: what a line search found for `number` */
 } curves;

@@ -255,7 +255,7 @@ static void report(const training *t, const part *train, const part *test)
     static const char *const names[] = {"model", "persistence", "gd", "lsq", "lsq_intercept"}, *const numbers[] = {NULL, NULL, "eta", "ridge", "ridge"};
     const int64_t most = train->count > test->count ? train->count : test->count;
     double *out = must_alloc(NULL, (size_t)(most * test->T * test->n) * sizeof(double)), *rmse[PREDICTORS];
-    curves c = {.length = test->T, .dim = test->n, .count = PREDICTORS};
+    curves c = {.length = test->T, .dim = test->n, .count = PREDICTORS, .loss = "Loss while training, of standardised columns"};
     for (int i = 0; i < PREDICTORS; i++) {
         double best = 0;
         int at_bound = 0;

@@ -348,6 +348,6 @@ void curves_report(curves *c, const char *title)
     printf("tables: %s, and loss.csv beside it\n", path);
     figure("by_t", c->count, title, "t", error_text());
     figure_log("by_t", c->count, title, "t", error_text());
-    figure("loss", 2, "Loss while training", "step", LOSS_LABEL);
+    figure("loss", 2, c->loss ? c->loss : "Loss while training", "step", LOSS_LABEL);
     for (int i = 0; i < c->count; i++) free(c->of[i].by_t);
 }
