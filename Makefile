@@ -165,12 +165,13 @@ $O/bin/bench: $(BENCH_OBJ) $(INTERNAL)
 
 # ---- tests ----
 
-check: run-tests run-examples run-corpus check-structure
+check: run-tests run-examples run-corpus run-calls check-structure
 # One after the other, also with -j, so that what they print does not mix.
 ifneq ($(filter check,$(MAKECMDGOALS)),)
 run-examples: run-tests
 run-corpus: run-examples
-check-structure: run-corpus
+run-calls: run-corpus
+check-structure: run-calls
 endif
 run-tests: $O/bin/check
 	$O/bin/check
@@ -191,8 +192,9 @@ SANITIZE_asan = -fsanitize=address,$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINE
 SANITIZE_ubsan = -fsanitize=$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINED)
 SANITIZE_tsan = -fsanitize=thread
 EXCLUDE_tsan = CK_EXCLUDE_TAGS=fork
+CALLS_tsan = CALLS_OPTIONS=finaliser=1
 asan ubsan tsan:
-	+CK_TIMEOUT_MULTIPLIER=20 $(EXCLUDE_$@) $(MAKE) O=$O/$@ CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$@)' run-tests
+	+CK_TIMEOUT_MULTIPLIER=20 $(EXCLUDE_$@) $(MAKE) O=$O/$@ CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$@)' $(CALLS_$@) run-tests run-calls
 
 # The committed ABI, as abidw sees it. A missing tool or baseline is a failure.
 ABI_BASELINE = tests/abi/libmesaopt.$(firstword $(subst -, ,$(MULTIARCH))).abi
@@ -212,15 +214,21 @@ abi-baseline: lib
 seconds ?= 60
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_COMMON := $O/obj/tests/fuzz/fuzzing.o
-FUZZ_OBJ := $(FUZZERS:%=$O/obj/tests/fuzz/fuzz_%.o) $(FUZZ_COMMON) $O/obj/tests/fuzz/replay.o
+FUZZ_CALLS := $(patsubst %.c,$O/obj/%.o,$(sort $(wildcard tests/fuzz/calls_*.c)))
+FUZZ_OBJ := $(FUZZERS:%=$O/obj/tests/fuzz/fuzz_%.o) $(FUZZ_COMMON) $(FUZZ_CALLS) $O/obj/tests/fuzz/replay.o
+$O/bin/replay_calls $O/bin/fuzz_calls: $(FUZZ_CALLS)
 $(FUZZERS:%=$O/bin/replay_%): $O/bin/replay_%: $O/obj/tests/fuzz/fuzz_%.o $(FUZZ_COMMON) $O/obj/tests/fuzz/replay.o $(INTERNAL)
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BLIS_LIB) $(LIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(INTERNAL) $(BLIS_LIB) $(LIBS)
 $(FUZZERS:%=$O/bin/fuzz_%): $O/bin/fuzz_%: $O/obj/tests/fuzz/fuzz_%.o $(FUZZ_COMMON) $(INTERNAL)
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(BLIS_LIB) $(LIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(INTERNAL) $(BLIS_LIB) $(LIBS)
 run-corpus: $(FUZZERS:%=$O/bin/replay_%)
 	@set -e; for f in $(FUZZERS); do $O/bin/replay_$$f tests/fuzz/corpus/$$f/*; done
+# Random calls of the whole API, the same ones every time.
+calls ?= 100000
+run-calls: $O/bin/replay_calls
+	$O/bin/replay_calls seed=1 calls=$(calls) $(CALLS_OPTIONS)
 fuzz:
 	@command -v clang >/dev/null || { echo "make fuzz: clang is missing (Debian: clang)" >&2; exit 1; }
 	+$(MAKE) O=$O/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINED)' $(FUZZERS:%=$O/fuzz/bin/fuzz_%)
@@ -317,7 +325,7 @@ clean:
 	rm -rf $(addprefix $O/,obj gen lib bin docs asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check check-long run-tests run-examples run-corpus check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
+.PHONY: all lib examples check check-long run-tests run-examples run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules

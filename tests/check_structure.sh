@@ -114,6 +114,9 @@ check "own objects hold no data that changes and run nothing at load time"
 for f in $(cat "$tmp/declared"); do grep -qsw "$f" tests/test_arguments*.c || echo "$f"; done | wrong
 check "every public function has rows in the table of bad arguments (tests/test_arguments*.c)"
 
+for f in $(cat "$tmp/declared"); do grep -qsw "$f" tests/fuzz/calls_*.c || echo "$f"; done | wrong
+check "every public function is among the random calls (tests/fuzz/calls_*.c)"
+
 awk '/^```c$/ { on = 1; next } /^```/ { if (on) exit } on' README.md > "$tmp/readme.c"
 if [ -s "$tmp/readme.c" ]; then
     { $CC -std=c99 -Wall -Wextra -Werror -Iinclude "$tmp/readme.c" "$static" -lm -lpthread -o "$tmp/readme" &&

@@ -8,9 +8,12 @@
 enum { LIMIT = 64 << 20 };             /* bytes in use at once */
 static atomic_llong in_use;
 
+uint64_t fuzz_calls_made, fuzz_seed;
+int fuzz_finaliser;
+
 void fuzz_broken(const char *what, const char *file, int line)
 {
-    fprintf(stderr, "%s:%d: broken: %s\n", file, line, what);
+    fprintf(stderr, "%s:%d: broken: %s (seed=%llu inputs=1)\n", file, line, what, (unsigned long long)fuzz_seed);
     abort();
 }
 

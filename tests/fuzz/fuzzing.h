@@ -11,6 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FUZZ_EXPECT(condition) ((condition) ? (void)0 : fuzz_broken(#condition, __FILE__, __LINE__))
 _Noreturn void fuzz_broken(const char *what, const char *file, int line);
 
+extern uint64_t fuzz_calls_made, fuzz_seed;                      /* by fuzz_calls; of the random input that runs */
+extern int fuzz_finaliser;                                       /* fuzz_calls: handles are freed by a second thread */
+
 mesaopt_ctx *fuzz_ctx(void);                                     /* fresh, one thread */
 mesaopt_settings *fuzz_settings(int32_t scope);
 

@@ -5,6 +5,7 @@
 Inputs that `make fuzz` found and that led to a fix are added by hand, under a name that says what they broke."""
 import json
 import os
+import random
 import struct
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
@@ -97,3 +98,7 @@ for scope in range(9):
         b"heads=3\nkey=5\nvalue=2\nresidual_clip=4\npe=qk\nfirst=2\nbatch=16\nlr=3e-4\nwarmup=10\ncosine_steps=100\nweight_decay=.05\nclip_norm=1\nbaseline=lsq\nridge=1e-3\nnewest_pair=0")
 put("settings_text", "numbers", b"\x03lr=1e999\nlr=-1\nlr=nan\nlr=inf\nlr=0x1p3\nlr=1,5\nlr= 1\nlr=1 \nlr=\nlr=.\nlr=1e\nlr=4.9e-324\nlr=1e-400\nbatch=1.5\nbatch=99999999999999999999\nbatch=+3\nbatch=-0")
 put("settings_text", "names", b"\x03\n=\n=1\nlearning_rate=1\nLR=1\nlr\nlr==1\n\xff=\xff\nthreads=1")
+
+for seed in range(1, 5):
+    draw = random.Random(seed)
+    put("calls", "random_%d" % seed, bytes(draw.getrandbits(8) for _ in range(2048)))

@@ -1,0 +1,207 @@
+/* Random calls that save and read files: of the world's own folder, in which bytes of saved files change between calls. */
+#include "calls.h"
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILES = 3, LONGEST = 1 << 16 };
+static char folder[64], paths[FILES][80];
+static int used;
+
+static void remove_folder(void)
+{
+    if (folder[0]) rmdir(folder);
+}
+
+void files_begin(void)
+{
+    used = 0;
+    if (folder[0]) return;
+    strcpy(folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/mesaopt-calls-XXXXXX" : "/tmp/mesaopt-calls-XXXXXX");
+    EXPECT(mkdtemp(folder) != NULL);
+    for (int i = 0; i < FILES; i++) snprintf(paths[i], sizeof paths[i], "%s/%c", folder, 'a' + i);
+    atexit(remove_folder);
+}
+
+/* A call that saves leaves its file and no other. */
+void files_end(void)
+{
+    if (!used) return;
+    DIR *d = opendir(folder);
+    EXPECT(d != NULL);
+    for (struct dirent *e; (e = readdir(d));) {
+        char name[400];
+        if (e->d_name[0] == '.') continue;
+        EXPECT(strlen(e->d_name) == 1);
+        snprintf(name, sizeof name, "%s/%s", folder, e->d_name);
+        unlink(name);
+    }
+    closedir(d);
+}
+
+const char *path(void)
+{
+    used = 1;
+    if (chance(40)) return ONE_OF("/nonexistent/file", "/", "", ".", "/proc/self/mem", (char *)NULL);
+    return paths[below(FILES)];
+}
+
+/* ---- contents ---- */
+
+static size_t read_file(const char *name, char *data)
+{
+    FILE *f = fopen(name, "rb");
+    if (!f) return 0;
+    const size_t n = fread(data, 1, LONGEST, f);
+    fclose(f);
+    return n;
+}
+
+static void write_file(const char *name, const char *data, size_t n)
+{
+    FILE *f = fopen(name, "wb");
+    EXPECT(f && fwrite(data, 1, n, f) == n && fclose(f) == 0);
+}
+
+/* Other digits, other letters, other lengths: the places where a reader believes what it is told. */
+static void call_file_change(void)
+{
+    static char data[2 * LONGEST];
+    used = 1;
+    const char *name = paths[below(FILES)];
+    size_t n = read_file(name, data);
+    if (n < 16) return;
+    for (uint32_t i = 1 + below(3); i > 0; i--) {
+        size_t at = below(chance(2) ? 16 : (uint32_t)(n < 60000 ? n : 60000));
+        if (chance(4)) while (at < n - 1 && (data[at] < '0' || data[at] > '9')) at++;      /* a digit */
+        switch (below(6)) {
+        case 0: data[at] = (char)('0' + below(10)); break;
+        case 1: data[at] = (char)below(256); break;
+        case 2: data[at] ^= (char)(1 << below(8)); break;
+        case 3: memmove(data + at, data + at + 1, --n - at); break;
+        case 4: memmove(data + at + 1, data + at, n++ - at); break;
+        default: memset(data + at, ONE_OF(' ', '9', 0xff, 0x7f), n - at < 8 ? n - at : 8);
+        }
+    }
+    if (chance(16)) n = below((uint32_t)n);
+    write_file(name, data, n);
+}
+
+/* A small file of tensors as probes read them, or of weights as revalg does. */
+static void call_file_make(void)
+{
+    static const char *const types[] = {"F64", "F32", "F16", "BF16", "I64"};
+    static const int sizes[] = {8, 4, 2, 2, 8};
+    char header[1000], data[9000];
+    const int weights = chance(3), B = 1 + (int)below(9), T = 1 + (int)below(4);
+    const char *const names[2][4] = {{"h.0", "h.1", "y", "w"}, {"blocks.0.query", "blocks.0.key", "blocks.0.value", "blocks.0.output"}};
+    int used_bytes = 0, n = snprintf(header, sizeof header, "{");
+    for (int i = 0; i < 4; i++) {
+        const uint32_t type = below(5);
+        const int cols = weights ? (i == 3 ? 8 : 4) : i == 3 ? 1 : 2, rows = weights ? (i == 3 ? 4 : 8) : B * T;
+        n += snprintf(header + n, sizeof header - (size_t)n, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "", names[weights][i], types[type]);
+        if (weights) n += snprintf(header + n, sizeof header - (size_t)n, "%d,%d", rows, cols);
+        else if (i < 3) n += snprintf(header + n, sizeof header - (size_t)n, "%d,%d,%d", B, T, cols);
+        else n += snprintf(header + n, sizeof header - (size_t)n, "%d,%d", B, T);
+        n += snprintf(header + n, sizeof header - (size_t)n, "],\"data_offsets\":[%d,%d]}", used_bytes, used_bytes + rows * cols * sizes[type]);
+        used_bytes += rows * cols * sizes[type];
+    }
+    n += snprintf(header + n, sizeof header - (size_t)n, "}");
+    while (n % 8) header[n++] = ' ';
+    const uint64_t length = (uint64_t)n;
+    memset(data, ONE_OF(0, 1, 0x3c, 0xff), sizeof data);
+    memcpy(data, &length, 8);
+    memcpy(data + 8, header, (size_t)n);
+    used = 1;
+    write_file(paths[below(FILES)], data, (size_t)(8 + n + used_bytes));
+}
+
+/* ---- calls ---- */
+
+static void call_model_save(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const char *file = path();
+    CALL(MODEL, m, mesaopt_model_save(m, file));
+}
+
+static void call_model_load(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const char *file = path();
+    CALL(MODEL, m, mesaopt_model_load(m, file));
+}
+
+static void call_model_open(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const char *file = path();
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    CALL(CTX, ctx, mesaopt_model_open(ctx, file, out));
+}
+
+static void call_trainer_save(void)
+{
+    mesaopt_trainer *t = handle(TRAINER);
+    const char *file = path();
+    CALL(TRAINER, t, mesaopt_trainer_save(t, file));
+}
+
+static void call_trainer_load(void)
+{
+    mesaopt_trainer *t = handle(TRAINER);
+    const char *file = path();
+    CALL(TRAINER, t, mesaopt_trainer_load(t, file));
+}
+
+static void call_rls_save(void)
+{
+    mesaopt_rls *r = handle(RLS);
+    const char *file = path();
+    CALL(RLS, r, mesaopt_rls_save(r, file));
+}
+
+static void call_rls_open(void)
+{
+    mesaopt_lsq *l = handle(LSQ);
+    const char *file = path();
+    mesaopt_rls **out = (mesaopt_rls **)fresh(RLS);
+    CALL(LSQ, l, mesaopt_rls_open(l, file, out));
+}
+
+static const char *tensor_name(void) { return ONE_OF("h.*", "h.0,h.1", "h.0", "y", "w", "h.*,y", "*", ",", (char *)NULL); }
+
+static void call_probe_plan_file(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
+    const char *file = path(), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y";
+    int64_t *rows = integer_out();
+    mesaopt_probe **out = (mesaopt_probe **)fresh(PROBE);
+    CALL(CTX, ctx, mesaopt_probe_plan_file(ctx, s, file, activations, targets, out, rows));
+}
+
+static void call_probe_feed_file(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    const char *file = path(), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y", *weights = chance(2) ? "w" : NULL;
+    const int64_t first = chance(4) ? any_integer() : 0, count = chance(4) ? few() : -1;
+    CALL(PROBE, p, mesaopt_probe_feed_file(p, (int32_t)below(2), file, activations, targets, weights, first, count));
+}
+
+static void call_revalg_import_file(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(MESAOPT_SCOPE_LINEAR);
+    const char *file = path();
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    CALL(CTX, ctx, mesaopt_revalg_import_file(ctx, s, block, file, out));
+}
+
+const row rows_files[] = {
+    {"file_change", call_file_change}, {"file_make", call_file_make}, {"model_save", call_model_save}, {"model_load", call_model_load}, {"model_open", call_model_open}, {"trainer_save", call_trainer_save},
+    {"trainer_load", call_trainer_load}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
+    {"revalg_import_file", call_revalg_import_file}, {0},
+};

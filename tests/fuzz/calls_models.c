@@ -1,0 +1,291 @@
+/* Random calls of tasks, models and trainers. */
+#include "calls.h"
+#include "base/object.h"
+#include "task/sequences.h"
+#include "train/model_impl.h"
+#include <string.h>
+
+/* ---- tasks ---- */
+
+static int32_t fill_sequences(int32_t stream, int64_t first, const mesaopt_view *out, void *user)
+{
+    (void)stream, (void)first, (void)user;
+    fill(out);
+    return in_callback();
+}
+
+static void call_task_create(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
+    mesaopt_task **out = (mesaopt_task **)fresh(TASK);
+    CALL(CTX, ctx, mesaopt_task_create(ctx, s, out));
+}
+
+static void call_task_from_tensor(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    mesaopt_tensor *tensor = handle(TENSOR);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
+    mesaopt_task **out = (mesaopt_task **)fresh(TASK);
+    CALL(CTX, ctx, mesaopt_task_from_tensor(ctx, s, tensor, out));
+}
+
+static void call_task_from_callback(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
+    mesaopt_task **out = (mesaopt_task **)fresh(TASK);
+    CALL(CTX, ctx, mesaopt_task_from_callback(ctx, s, chance(50) ? NULL : fill_sequences, NULL, out));
+}
+
+static task_shape shape_of(const mesaopt_task *task)
+{
+    return handle_ok(task, OBJECT_TASK) && task->shape.dim * task->shape.length < 4096 ? task->shape : (task_shape){2, 5, 8, 0};
+}
+
+static void call_task_shape(void)
+{
+    const mesaopt_task *task = handle(TASK);
+    int64_t *dim = integer_out(), *length = integer_out(), *width = integer_out(), *count = integer_out();
+    CALL(TENSOR, NULL, mesaopt_task_shape(task, dim, length, width, count));
+}
+
+static int32_t any_stream(void) { return chance(30) ? (int32_t)any_integer() : (int32_t)below(3); }
+
+static void call_task_draw(void)
+{
+    mesaopt_task *task = handle(TASK);
+    const task_shape s = shape_of(task);
+    const int32_t stream = any_stream();
+    const int64_t first = chance(4) ? any_integer() : below(9);
+    const mesaopt_view *out = OUT(real_type(), extent(), s.length + 1, s.dim);
+    CALL(TASK, task, mesaopt_task_draw(task, stream, first, out));
+}
+
+static void call_task_tokens(void)
+{
+    mesaopt_task *task = handle(TASK);
+    const task_shape s = shape_of(task);
+    const int64_t B = extent(), T = extent();
+    const int32_t type = real_type();
+    const mesaopt_view *sequences = IN(type, B, T + 1, s.dim), *out = OUT(type, B, T, s.width);
+    promise(MAY_BE_NAN);
+    CALL(TASK, task, mesaopt_task_tokens(task, sequences, out));
+}
+
+/* ---- models ---- */
+
+static const char *blocks(void)
+{
+    return ONE_OF("linear(heads=2,key=2,init_sd=0.3)", "dense(outputs=8)", "softmax(heads=1,key=2)", "mesa(heads=1,key=2,init_sd=0.3)", "mask(first=2)",
+                  "mesa(heads=2,key=2,gates=sigmoid,ridges=channel,qk_norm=1)", "softmax(heads=2,key=3,value=1,pe=qk,residual_clip=1)", "2 x linear(heads=1,key=2)",
+                  "mask(first=4);linear(heads=1,key=1,residual_clip=inf);dense(outputs=2)", "dense(outputs=3,init_sd=1e3)", "mesa(solver=pcg,heads=1,key=3)", "linear", "softmax;softmax",
+                  "", ";", "linear(heads=", "dense(outputs=1048576)", "linear(heads=65536,key=65536)", "9999 x mask", (char *)NULL);
+}
+
+/* Mostly with a block or two, so that it can be used. */
+static void call_model_create(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    if (CALL(CTX, ctx, mesaopt_model_create(ctx, s, out)) != MESAOPT_OK) return;
+    for (uint32_t i = chance(8) ? 0 : 1 + below(2); i > 0; i--) {
+        mesaopt_model *m = handle(MODEL);
+        const char *more = blocks();
+        CALL(MODEL, m, mesaopt_model_add_text(m, more));
+    }
+}
+
+static void call_model_add(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const mesaopt_settings *s = settings(ONE_OF(MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_SOFTMAX, MESAOPT_SCOPE_MESA, MESAOPT_SCOPE_DENSE, MESAOPT_SCOPE_MASK));
+    CALL(MODEL, m, mesaopt_model_add(m, s));
+}
+
+static void call_model_add_text(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const char *more = blocks();
+    CALL(MODEL, m, mesaopt_model_add_text(m, more));
+}
+
+static void call_model_text(void)
+{
+    const mesaopt_model *m = handle(MODEL);
+    const int64_t cap = ONE_OF((int64_t)0, (int64_t)1, (int64_t)20, (int64_t)4000, (int64_t)-1);
+    char *buf = cap > 0 ? memory(cap) : NULL;
+    if (COUNT(MODEL, m, mesaopt_model_text(m, buf, cap)) == MESAOPT_OK && handle_ok(m, OBJECT_MODEL)) EXPECT(mesaopt_model_blocks(m) >= 0);
+}
+
+static void call_model_facts(void)
+{
+    const mesaopt_model *m = handle(MODEL);
+    const int64_t block = few() - 1;
+    int64_t *width = integer_out();
+    CALL(MODEL, m, mesaopt_model_width(m, block, width));
+    COUNT(TENSOR, NULL, mesaopt_model_blocks(m));
+    COUNT(TENSOR, NULL, mesaopt_model_parameters(m));
+    const char *name = mesaopt_model_parameter_name(m, few());
+    EXPECT(!name || *name);
+}
+
+static const char *parameter_name(const mesaopt_model *m)
+{
+    return chance(8) ? any_text() : mesaopt_model_parameter_name(m, below(8));
+}
+
+static void call_model_parameter(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const char *name = parameter_name(m);
+    mesaopt_view *out = view_out(), view = {.ndim = -1};
+    if (CALL(MODEL, m, mesaopt_model_parameter(m, name, out ? &view : NULL)) == MESAOPT_OK) scribble(&view);
+    name = parameter_name(m);
+    mesaopt_view *gradient = view_out();
+    CALL(MODEL, m, mesaopt_model_parameter_gradient(m, name, gradient));
+}
+
+static void call_model_initialise(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const int64_t seed = any_integer();
+    CALL(MODEL, m, mesaopt_model_initialise(m, seed));
+}
+
+static void call_model_workspace(void)
+{
+    const mesaopt_model *m = handle(MODEL);
+    const int64_t B = few(), T = few();
+    int64_t *bytes = integer_out();
+    CALL(MODEL, m, mesaopt_model_workspace(m, B, T, chance(2), bytes));
+}
+
+typedef struct facts { int64_t inputs, outputs; int32_t type; } facts;
+
+static facts facts_of(const mesaopt_model *m)
+{
+    facts f = {8, 2, MESAOPT_F64};
+    if (handle_ok(m, OBJECT_MODEL)) f = (facts){m->inputs, m->outputs, m->dtype};
+    if (f.inputs > 64 || f.outputs > 64) f.inputs = f.outputs = 3;
+    return f;
+}
+
+static void call_model_forward(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const facts f = facts_of(m);
+    const int64_t B = extent(), T = extent();
+    const mesaopt_view *tokens = IN(f.type, B, T, f.inputs), *out = OUT(f.type, B, T, f.outputs);
+    CALL(MODEL, m, mesaopt_model_forward(m, tokens, out));
+}
+
+static void call_model_activations(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const facts f = facts_of(m);
+    const int64_t B = extent(), T = extent(), count = chance(30) ? few() % 4 : 1 + below(3);
+    int64_t list[4] = {0};
+    mesaopt_view outs[4] = {{0}};
+    const mesaopt_view *tokens = IN(f.type, B, T, f.inputs);
+    for (int i = 0; i < count; i++) {
+        int64_t width = 3;
+        list[i] = (int64_t)below(4) - 1;
+        if (handle_ok(m, OBJECT_MODEL) && list[i] < m->n_blocks) width = model_width(m, list[i]);
+        outs[i] = copy_of(OUT(f.type, B, T, width < 64 ? width : 64));
+    }
+    CALL(MODEL, m, mesaopt_model_activations(m, tokens, count, list, outs));
+}
+
+static void call_model_loss(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const facts f = facts_of(m);
+    const int64_t B = extent(), T = extent();
+    const mesaopt_view *tokens = IN(f.type, B, T, f.inputs), *targets = IN(f.type, B, T, f.outputs);
+    double *loss = number_out();
+    CALL(MODEL, m, mesaopt_model_loss(m, tokens, targets, loss));
+}
+
+static void call_model_gradient(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const facts f = facts_of(m);
+    const int64_t B = extent(), T = extent();
+    const mesaopt_view *tokens = IN(f.type, B, T, f.inputs), *targets = IN(f.type, B, T, f.outputs), *dtokens = chance(2) ? OUT(f.type, B, T, f.inputs) : NULL;
+    double *loss = number_out();
+    CALL(MODEL, m, mesaopt_model_gradient(m, tokens, targets, loss, dtokens));
+}
+
+static void call_model_backward(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const facts f = facts_of(m);
+    const int64_t B = extent(), T = extent();
+    const mesaopt_view *tokens = IN(f.type, B, T, f.inputs), *dout = IN(f.type, B, T, f.outputs), *dtokens = chance(2) ? OUT(f.type, B, T, f.inputs) : NULL;
+    CALL(MODEL, m, mesaopt_model_backward(m, tokens, dout, dtokens));
+}
+
+static void call_model_evaluate(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_task *task = handle(TASK);
+    const int32_t stream = any_stream();
+    const int64_t first = chance(8) ? any_integer() : below(9), count = few();
+    const mesaopt_view *by_t = chance(2) ? OUT(MESAOPT_F64, shape_of(task).length) : NULL;
+    double *loss = number_out();
+    CALL(MODEL, m, mesaopt_model_evaluate(m, task, stream, first, count, by_t, loss));
+}
+
+/* ---- trainers ---- */
+
+static int32_t after_step(const mesaopt_step *step, void *user)
+{
+    (void)user;
+    EXPECT(step->struct_size >= (int64_t)sizeof *step && step->step > 0);
+    return in_callback();
+}
+
+static void call_trainer_create(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_task *task = handle(TASK);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TRAINER);
+    mesaopt_trainer **out = (mesaopt_trainer **)fresh(TRAINER);
+    CALL(CTX, ctx, mesaopt_trainer_create(ctx, s, m, task, out));
+}
+
+static void call_trainer_step(void)
+{
+    mesaopt_trainer *t = handle(TRAINER);
+    double *loss = number_out();
+    CALL(TRAINER, t, mesaopt_trainer_step(t, loss));
+}
+
+static void call_trainer_run(void)
+{
+    mesaopt_trainer *t = handle(TRAINER);
+    const int64_t steps = chance(20) ? any_integer() : mesaopt_trainer_steps(t) + below(4);
+    promise(PARTIAL);
+    CALL(TRAINER, t, mesaopt_trainer_run(t, steps, chance(4) ? NULL : after_step, NULL));
+}
+
+static void call_trainer_evaluate(void)
+{
+    mesaopt_trainer *t = handle(TRAINER);
+    const int64_t count = few();
+    const mesaopt_view *by_t = chance(2) ? OUT(MESAOPT_F64, 5) : NULL;
+    double *loss = number_out();
+    CALL(TRAINER, t, mesaopt_trainer_evaluate(t, count, by_t, loss));
+}
+
+const row rows_models[] = {
+    {"task_create", call_task_create}, {"task_from_tensor", call_task_from_tensor}, {"task_from_callback", call_task_from_callback}, {"task_shape", call_task_shape}, {"task_draw", call_task_draw},
+    {"task_tokens", call_task_tokens}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
+    {"model_parameter", call_model_parameter}, {"model_initialise", call_model_initialise}, {"model_workspace", call_model_workspace}, {"model_forward", call_model_forward},
+    {"model_activations", call_model_activations}, {"model_loss", call_model_loss}, {"model_gradient", call_model_gradient}, {"model_backward", call_model_backward}, {"model_evaluate", call_model_evaluate},
+    {"trainer_create", call_trainer_create}, {"trainer_step", call_trainer_step}, {"trainer_run", call_trainer_run}, {"trainer_evaluate", call_trainer_evaluate}, {0},
+};

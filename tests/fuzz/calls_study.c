@@ -1,0 +1,339 @@
+/* Random calls of baselines, probes and reverse engineering. */
+#include "calls.h"
+#include "study/probes.h"
+#include "study/revalg_impl.h"
+#include "task/sequences.h"
+
+/* ---- baselines ---- */
+
+static void call_baseline_create(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_BASELINE);
+    mesaopt_baseline **out = (mesaopt_baseline **)fresh(BASELINE);
+    CALL(CTX, ctx, mesaopt_baseline_create(ctx, s, out));
+}
+
+static void call_baseline_predict(void)
+{
+    mesaopt_baseline *b = handle(BASELINE);
+    const int64_t B = extent(), T = extent(), n = extent();
+    const mesaopt_view *sequences = IN(real_type(), B, T + 1, n), *out = OUT(real_type(), B, T, n);
+    CALL(BASELINE, b, mesaopt_baseline_predict(b, sequences, out));
+}
+
+static void call_baseline_precondition(void)
+{
+    mesaopt_baseline *b = handle(BASELINE);
+    const int64_t B = extent(), T = extent(), n = extent();
+    const mesaopt_view *sequences = IN(real_type(), B, T, n), *out = OUT(real_type(), B, T, n);
+    CALL(BASELINE, b, mesaopt_baseline_precondition(b, sequences, out));
+}
+
+static void call_baseline_coefficients(void)
+{
+    mesaopt_baseline *b = handle(BASELINE);
+    mesaopt_view *out = view_out(), view = {.ndim = -1};
+    if (CALL(BASELINE, b, mesaopt_baseline_coefficients(b, out ? &view : NULL)) == MESAOPT_OK) scribble(&view);
+}
+
+static int32_t after_update(const mesaopt_step *step, void *user)
+{
+    (void)step, (void)user;
+    return in_callback();
+}
+
+static void call_baseline_train(void)
+{
+    mesaopt_baseline *b = handle(BASELINE);
+    mesaopt_task *task = handle(TASK);
+    const int64_t updates = chance(20) ? any_integer() : mesaopt_baseline_updates(b) + 1 + below(3);
+    promise(PARTIAL);
+    CALL(BASELINE, b, mesaopt_baseline_train(b, task, updates, chance(4) ? NULL : after_update, NULL));
+}
+
+static void call_baseline_evaluate(void)
+{
+    mesaopt_baseline *b = handle(BASELINE);
+    mesaopt_task *task = handle(TASK);
+    const int64_t first = chance(8) ? any_integer() : below(9), count = few();
+    const mesaopt_view *by_t = chance(2) ? OUT(MESAOPT_F64, handle_ok(task, OBJECT_TASK) && task->shape.length < 99 ? task->shape.length : 5) : NULL;
+    double *loss = number_out();
+    CALL(BASELINE, b, mesaopt_baseline_evaluate(b, task, (int32_t)below(4), first, count, by_t, loss));
+}
+
+static void call_baseline_search(void)
+{
+    mesaopt_baseline *b = handle(BASELINE);
+    mesaopt_task *task = handle(TASK);
+    const int64_t count = few();
+    double *best = number_out();
+    CALL(BASELINE, b, mesaopt_baseline_search(b, task, count, best));
+}
+
+/* ---- probes ---- */
+
+typedef struct plan { int64_t layers, steps, targets, features[3]; } plan;
+
+static plan plan_of(const mesaopt_probe *p)
+{
+    plan x = {2, 5, 2, {8, 8, 8}};
+    if (!handle_ok(p, OBJECT_PROBE) || p->layers > 3) return x;
+    x.layers = p->layers, x.steps = p->steps, x.targets = p->targets;
+    for (int64_t l = 0; l < p->layers; l++) x.features[l] = probe_features(p, l);
+    return x;
+}
+
+/* Mostly such that a model on a task can feed it. */
+static plan any_plan(void)
+{
+    if (chance(2)) return (plan){1 + below(3), 5, 2, {8, 8, 8}};
+    return (plan){chance(10) ? few() % 4 : 1 + below(2), few(), few(), {few(), few(), 1}};
+}
+
+static void call_probe_plan(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
+    const plan x = any_plan();
+    mesaopt_probe **out = (mesaopt_probe **)fresh(PROBE);
+    CALL(CTX, ctx, mesaopt_probe_plan(ctx, s, x.layers, chance(100) ? NULL : x.features, x.steps, x.targets, out));
+}
+
+static void call_probe_workspace(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
+    const plan x = any_plan();
+    int64_t *bytes = integer_out();
+    CALL(CTX, ctx, mesaopt_probe_workspace(ctx, s, x.layers, x.features, x.steps, x.targets, bytes));
+}
+
+static void call_probe_facts(void)
+{
+    const mesaopt_probe *p = handle(PROBE);
+    int64_t *layers = integer_out(), *steps = integer_out(), *targets = integer_out();
+    CALL(TENSOR, NULL, mesaopt_probe_shape(p, layers, steps, targets));
+    const int64_t layer = few() - 1;
+    int64_t *features = integer_out();
+    CALL(PROBE, p, mesaopt_probe_features(p, layer, features));
+}
+
+static int32_t any_set(void) { return chance(20) ? (int32_t)any_integer() : (int32_t)below(2); }
+
+static void call_probe_feed(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    const plan x = plan_of(p);
+    const int64_t B = chance(2) ? 33 : extent();
+    mesaopt_view layers[3];
+    for (int64_t l = 0; l < x.layers; l++) layers[l] = copy_of(IN(real_type(), B, x.steps, x.features[l]));
+    const mesaopt_view *targets = chance(3) ? IN(real_type(), x.layers, B, x.steps, x.targets) : IN(real_type(), B, x.steps, x.targets);
+    const mesaopt_view *weights = chance(2) ? NULL : chance(2) ? IN_OF(UNIT, real_type(), B) : IN_OF(UNIT, real_type(), B, x.steps);
+    const int32_t set = any_set();
+    CALL(PROBE, p, mesaopt_probe_feed(p, set, layers, targets, weights));
+}
+
+static void call_probe_feed_model(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_task *task = handle(TASK);
+    const int32_t set = any_set(), stream = (int32_t)below(4);
+    const int64_t blocks[3] = {(int64_t)below(3) - 1, (int64_t)below(3) - 1, 0}, first = chance(8) ? any_integer() : below(9), count = chance(2) ? 20 : few();
+    CALL(PROBE, p, mesaopt_probe_feed_model(p, set, m, chance(2) ? blocks : NULL, task, stream, first, count));
+}
+
+static void call_probe_feed_control(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    mesaopt_baseline *b = handle(BASELINE);
+    mesaopt_task *task = handle(TASK);
+    const int32_t set = any_set(), stream = (int32_t)below(4);
+    const int64_t first = chance(8) ? any_integer() : below(9), count = few();
+    CALL(PROBE, p, mesaopt_probe_feed_control(p, set, b, task, stream, first, count));
+}
+
+static int32_t fill_targets(const mesaopt_view *sequences, const mesaopt_view *targets, void *user)
+{
+    (void)sequences, (void)user;
+    fill(targets);
+    return in_callback();
+}
+
+static void call_probe_set_targets(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    mesaopt_baseline *b = chance(2) ? handle(BASELINE) : NULL;
+    CALL(PROBE, p, mesaopt_probe_set_targets(p, b, chance(3) ? fill_targets : NULL, NULL));
+}
+
+static void call_probe_reset(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    const int32_t set = any_set();
+    CALL(PROBE, p, mesaopt_probe_reset(p, set));
+}
+
+static void call_probe_count(void)
+{
+    const mesaopt_probe *p = handle(PROBE);
+    const int32_t set = any_set();
+    const mesaopt_view *out = OUT(MESAOPT_I64, plan_of(p).steps);
+    CALL(PROBE, p, mesaopt_probe_count(p, set, out));
+}
+
+static void call_probe_fit(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
+    CALL(PROBE, p, mesaopt_probe_fit(p, s));
+}
+
+static void call_probe_score(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    const plan x = plan_of(p);
+    const int32_t set = any_set();
+    const mesaopt_view *mse = chance(3) ? OUT(real_type(), x.layers, x.steps, x.targets) : OUT(real_type(), x.layers, x.steps);
+    const mesaopt_view *r2 = chance(2) ? OUT(real_type(), x.layers, x.steps) : NULL;
+    if (r2) promise(MAY_BE_NAN);
+    CALL(PROBE, p, mesaopt_probe_score(p, set, mse, r2));
+}
+
+static void call_probe_weights(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    const int64_t layer = few() - 1, step = few() - 1;
+    mesaopt_view *weights = view_out(), *intercept = view_out();
+    CALL(PROBE, p, mesaopt_probe_weights(p, layer, step, weights, intercept));
+}
+
+static void call_probe_rank(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    const plan x = plan_of(p);
+    const mesaopt_view *out = OUT(MESAOPT_I64, x.layers, x.steps);
+    CALL(PROBE, p, mesaopt_probe_rank(p, out));
+}
+
+static void call_probe_targets(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
+    const int64_t B = extent(), T = extent(), n = extent();
+    const mesaopt_view *sequences = IN(real_type(), B, T + 1, n), *out = OUT(real_type(), B, T, n);
+    promise(MAY_BE_NAN);
+    CALL(CTX, ctx, mesaopt_probe_targets(ctx, s, sequences, out));
+}
+
+static void call_probe_filter(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const double limit = chance(4) ? any_number() : 1.5;
+    const int64_t B = extent(), T = extent(), n = extent();
+    const mesaopt_view *targets = IN(real_type(), B, T, n), *out = OUT(real_type(), B, T);
+    CALL(CTX, ctx, mesaopt_probe_filter(ctx, limit, targets, out));
+}
+
+/* ---- reverse engineering ---- */
+
+static void call_revalg_extract(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_revalg **out = (mesaopt_revalg **)fresh(REVALG);
+    CALL(MODEL, m, mesaopt_revalg_extract(m, out));
+}
+
+static void call_revalg_views(void)
+{
+    mesaopt_revalg *r = handle(REVALG);
+    const int64_t block = few() - 1;
+    const int32_t product = (int32_t)below(4);
+    mesaopt_view *out = view_out(), view = {.ndim = -1};
+    if (CALL(REVALG, r, mesaopt_revalg_scalars(r, block, product, out ? &view : NULL)) == MESAOPT_OK) scribble(&view);
+    mesaopt_view *residuals = view_out();
+    CALL(REVALG, r, mesaopt_revalg_residuals(r, block, product, residuals));
+}
+
+static void call_revalg_summary(void)
+{
+    mesaopt_revalg *r = handle(REVALG);
+    double *weights = number_out(), *explained = number_out();
+    CALL(REVALG, r, mesaopt_revalg_summary(r, weights, explained));
+}
+
+static void call_revalg_closed_form(void)
+{
+    mesaopt_revalg *r = handle(REVALG);
+    const mesaopt_view *out = OUT(MESAOPT_F64, 1 + below(2), 6);
+    promise(MAY_BE_NAN);               /* scalars that were written */
+    CALL(REVALG, r, mesaopt_revalg_closed_form(r, out));
+}
+
+static void call_revalg_rebuild(void)
+{
+    mesaopt_revalg *r = handle(REVALG);
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    CALL(REVALG, r, mesaopt_revalg_rebuild(r, out));
+}
+
+static void call_revalg_product(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const int64_t block = (int64_t)below(4) - (chance(20) ? 1 : 0), head = below(2);
+    int64_t in = 8, out = 8;
+    if (handle_ok(m, OBJECT_MODEL) && block >= 0 && block < m->n_blocks && m->blocks[block].in + m->blocks[block].out < 99) in = m->blocks[block].in, out = m->blocks[block].out;
+    const mesaopt_view *to = OUT(real_type(), in, out);
+    const int32_t product = (int32_t)below(4);
+    promise(MAY_BE_NAN);
+    CALL(MODEL, m, mesaopt_revalg_product(m, block, product, head, to));
+}
+
+static void call_revalg_average(void)
+{
+    mesaopt_model *a = handle(MODEL), *b = handle(MODEL);
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    CALL(MODEL, a, mesaopt_revalg_average(a, b, out));
+    mesaopt_model *average = handle(MODEL);
+    CALL(MODEL, average, mesaopt_revalg_average_update(average, a, b));
+}
+
+static void call_revalg_propositions(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    mesaopt_baseline *b = handle(BASELINE);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    if (chance(2)) {
+        CALL(CTX, ctx, mesaopt_revalg_proposition2(ctx, s, b, out));
+        return;
+    }
+    const double eta = chance(4) ? any_number() : 0.1;
+    const mesaopt_view *phi0 = chance(2) ? IN(real_type(), 2, 2) : NULL;
+    CALL(CTX, ctx, mesaopt_revalg_proposition1(ctx, s, eta, phi0, out));
+}
+
+static void call_revalg_import(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(chance(4) ? MESAOPT_SCOPE_SOFTMAX : MESAOPT_SCOPE_LINEAR);
+    const int64_t layers = chance(20) ? 0 : 1 + below(2), width = 4 - 2 * (int64_t)chance(3);
+    mesaopt_view weights[8] = {{0}};
+    for (int64_t i = 0; i < 4 * layers; i++) {
+        const int32_t type = ONE_OF(MESAOPT_F64, MESAOPT_F32, MESAOPT_F16, MESAOPT_BF16);
+        weights[i] = copy_of(i % 4 == 3 ? IN(type, width, 8) : IN(type, 8, width));
+    }
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    CALL(CTX, ctx, mesaopt_revalg_import(ctx, s, block, layers, weights, out));
+}
+
+const row rows_study[] = {
+    {"baseline_create", call_baseline_create}, {"baseline_predict", call_baseline_predict}, {"baseline_precondition", call_baseline_precondition}, {"baseline_coefficients", call_baseline_coefficients},
+    {"baseline_train", call_baseline_train}, {"baseline_evaluate", call_baseline_evaluate}, {"baseline_search", call_baseline_search}, {"probe_plan", call_probe_plan}, {"probe_workspace", call_probe_workspace},
+    {"probe_facts", call_probe_facts}, {"probe_feed", call_probe_feed}, {"probe_feed_model", call_probe_feed_model}, {"probe_feed_control", call_probe_feed_control},
+    {"probe_set_targets", call_probe_set_targets}, {"probe_reset", call_probe_reset}, {"probe_count", call_probe_count}, {"probe_fit", call_probe_fit}, {"probe_score", call_probe_score},
+    {"probe_weights", call_probe_weights}, {"probe_rank", call_probe_rank}, {"probe_targets", call_probe_targets}, {"probe_filter", call_probe_filter}, {"revalg_extract", call_revalg_extract},
+    {"revalg_views", call_revalg_views}, {"revalg_summary", call_revalg_summary}, {"revalg_closed_form", call_revalg_closed_form}, {"revalg_rebuild", call_revalg_rebuild},
+    {"revalg_product", call_revalg_product}, {"revalg_average", call_revalg_average}, {"revalg_propositions", call_revalg_propositions}, {"revalg_import", call_revalg_import}, {0},
+};
