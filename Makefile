@@ -54,7 +54,7 @@ TESTS := $(sort $(wildcard tests/test_*.c))
 TEST_SRC := $(sort $(wildcard tests/*.c))
 BENCH_SRC := $(sort $(filter-out tests/bench/simd_%,$(wildcard tests/bench/*.c)))
 BENCH_SIMD := $(sort $(wildcard tests/bench/simd_*.c))
-EXAMPLE_SHARED := $(addprefix examples/,algorithm.c cells.c columns.c common.c decimal.c figures.c files.c lines.c pairs.c rows.c scores.c sequences.c training.c)
+EXAMPLE_SHARED := $(addprefix examples/,algorithm.c cells.c columns.c common.c decimal.c figures.c files.c lines.c own_sequences.c pairs.c rows.c scores.c training.c)
 EXAMPLES := $(patsubst examples/%.c,$O/bin/%,$(sort $(filter-out $(EXAMPLE_SHARED),$(wildcard examples/*.c))))
 EXAMPLE_COMMON := $(patsubst %.c,$O/obj/%.o,$(wildcard $(EXAMPLE_SHARED)))
 

@@ -8,7 +8,7 @@
  * Any units will do: every column is standardised by its mean and standard deviation in the part that is trained on, all predictors work on that, and
  * errors are in the file's units again. Means and deviations are a note of the checkpoint, and of a run that resumes from it.
  * The model sees [x_t, x_{t-1}, ..] and ends with a dense read-out that starts as persistence, so training goes on from there. */
-#include "sequences.h"
+#include "own_sequences.h"
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>

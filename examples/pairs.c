@@ -1,7 +1,7 @@
 /* pairs.c: tokens and targets of sequences from a file; see pairs.h. */
 #include "pairs.h"
 #include "common.h"
-#include "sequences.h"
+#include "own_sequences.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

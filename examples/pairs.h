@@ -6,7 +6,7 @@
 
 typedef struct pairs { int64_t count, T, inputs, outputs; double *tokens, *targets; } pairs;         /* [count, T, inputs], [count, T, outputs] */
 
-/* A safetensors file (its name ends in .safetensors) that holds `tokens` and `targets`, f32 or f64, of three axes; or rows of numbers as sequences.h
+/* A safetensors file (its name ends in .safetensors) that holds `tokens` and `targets`, f32 or f64, of three axes; or rows of numbers as own_sequences.h
  * reads them, `inputs` features of a token and then the targets in each. Ends the program when the file will not do. */
 pairs pairs_read(const char *path, int64_t inputs);
 double pairs_loss(mesaopt_ctx *ctx, mesaopt_model *model, const pairs *p);             /* mean over the sequences */

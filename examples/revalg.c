@@ -18,7 +18,7 @@
 #include "algorithm.h"
 #include "common.h"
 #include "pairs.h"
-#include "sequences.h"
+#include "own_sequences.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* sequences.c: sequences of equal lengths from a file of rows; see sequences.h. */
-#include "sequences.h"
+/* own_sequences.c: sequences of equal lengths from a file of rows; see own_sequences.h. */
+#include "own_sequences.h"
 #include "common.h"
 #include <stdlib.h>
 #include <string.h>

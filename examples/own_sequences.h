@@ -1,6 +1,6 @@
-/* sequences.h: sequences of equal lengths from a file of rows, for programs that train on a user's own data. */
-#ifndef EXAMPLES_SEQUENCES_H
-#define EXAMPLES_SEQUENCES_H
+/* own_sequences.h: sequences of equal lengths from a file of rows, for programs that train on a user's own data. */
+#ifndef EXAMPLES_OWN_SEQUENCES_H
+#define EXAMPLES_OWN_SEQUENCES_H
 
 #include "rows.h"
 
