@@ -100,12 +100,25 @@ static void table_row(const char *name, double rls, double persistence)
     else printf("%10s\n", "-");
 }
 
+/* Root of the mean over columns of squared errors, each in units of persistence's; 0: there is no column that changes. */
+static double relative(const stream *s)
+{
+    double sum = 0;
+    int64_t n = 0;
+    for (int64_t j = 0; j < s->m; j++)
+        if (s->squares[PERSISTENCE][j] > 0) sum += s->squares[RLS][j] / s->squares[PERSISTENCE][j], n++;
+    return n ? sqrt(sum / (double)n) : 0;
+}
+
 static void table(const stream *s)
 {
+    const double units = relative(s);
     printf("\nroot mean square error of predictions of the next row, %lld rows\n\n", (long long)s->scored);
     printf("%-20s%16s%16s%10s\n", "column", "rls", "persistence", "ratio");
     for (int64_t j = 0; j < s->m; j++) table_row(target_name(s, j), rms(s->squares[RLS][j], s->scored), rms(s->squares[PERSISTENCE][j], s->scored));
     table_row("all", rms(s->sum[RLS], s->scored * s->m), rms(s->sum[PERSISTENCE], s->scored * s->m));
+    if (units > 0) table_row("all_relative", units, 1);
+    if (units > 0) puts("\nall is in the columns' units, the largest first; all_relative counts every column in units of persistence's error");
 }
 
 static void end_reports(stream *s)
