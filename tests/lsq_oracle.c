@@ -387,6 +387,7 @@ mesaopt_status lsq_call(mesaopt_ctx *ctx, const char *settings, int32_t dtype, l
     mesaopt_view v[L_ARRAYS] = {0};
     mesaopt_lsq *plan;
     extras e = {0};
+    char text[512];
     mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, settings);
     ck_assert_int_eq(mesaopt_lsq_plan(ctx, s, c->d, c->dv, &plan), MESAOPT_OK);
     mesaopt_settings_free(s);
@@ -398,10 +399,11 @@ mesaopt_status lsq_call(mesaopt_ctx *ctx, const char *settings, int32_t dtype, l
     const mesaopt_status first = mesaopt_lsq_forward(plan, &v[L_Q], &v[L_K], &v[L_V], &v[L_OUT], e.n, e.which, e.view);
     if (c->keep) back.which[back.n] = MESAOPT_LSQ_SOLUTION, back.view[back.n++] = v[L_X];
     add(&back, c, v, (const enum lsq_array[]){L_DHL, L_DSL, L_DBETA, L_DGATE, L_DRIDGE, L_DH0, L_DS0, L_U_RESIDUAL, L_ARRAYS});
+    if (first < 0) mesaopt_ctx_error(ctx, text, sizeof text), ck_abort_msg("%s: %s", settings, text);
     const mesaopt_status second = mesaopt_lsq_adjoint(plan, &v[L_Q], &v[L_K], &v[L_V], &v[L_DOUT], &v[L_DQ], &v[L_DK], &v[L_DV], back.n, back.which, back.view);
-    char text[512];
     mesaopt_ctx_error(ctx, text, sizeof text);
     ck_assert_msg(first >= 0 && second >= 0, "%s: %s", settings, text);
+    c->forward = first, c->adjoint = second;
     for (int a = L_OUT; a < L_ARRAYS; a++) if (c->at[a]) read_back(c, a, &v[a]);
     for (int a = 0; a < L_ARRAYS; a++) free(v[a].data);
     ck_assert_int_eq(mesaopt_lsq_free(plan), MESAOPT_OK);

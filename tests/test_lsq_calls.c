@@ -160,7 +160,7 @@ START_TEST(digits_come_back_with_the_rank)
 }
 END_TEST
 
-/* Fewer tokens than channels and a ridge far below rounding: no solver can be exact. One that breaks down does not keep quiet. */
+/* Fewer tokens than channels and a ridge far below rounding: solutions cannot be exact, though what they say of a key that was seen can. That is its value. */
 START_TEST(a_solver_that_breaks_down_says_so)
 {
     static const char *const solvers[] = {"cholesky", "segments", "auto", "sherman_morrison", "jacobi", "pcg"};
@@ -180,8 +180,8 @@ START_TEST(a_solver_that_breaks_down_says_so)
                 const mesaopt_status status = mesaopt_lsq_forward(l, &in, &in, &in, &out, 0, NULL, NULL);
                 int finite = 1;
                 for (int64_t j = 0; j < n; j++) finite = finite && isfinite(x[n + j]);
-                ck_assert_msg(status == MESAOPT_NOT_CONVERGED || (status == MESAOPT_OK && finite), "%s, d = %lld: status %d", text, (long long)widths[w], (int)status);
-                if (!finite) SAID(ctx, "have no finite solution");
+                ck_assert_msg(status >= 0 && finite, "%s, d = %lld: status %d", text, (long long)widths[w], (int)status);
+                for (int64_t j = 0; status == MESAOPT_OK && j < n; j++) ck_assert_float_eq_tol(x[n + j], x[j], 1e-3f);
                 free(x);
                 mesaopt_lsq_free(l);
             }

@@ -1,4 +1,4 @@
-/* mesaopt_lsq where the ridge is lost in the rounding of the keys' squares. Of n equal keys k with values v the regression is known: out = n v k.q / (l + n k.k),
+/* mesaopt_lsq where the ridge is lost in the rounding of the keys' squares, and what a row that has not converged holds. Of n equal keys k with values v the regression is known: out = n v k.q / (l + n k.k),
  * in f32 to the last digits, since double does what f32 cannot, and with a status where double cannot either. */
 #include "contexts.h"
 #include <math.h>
@@ -114,6 +114,142 @@ START_TEST(what_double_cannot_do_has_a_status)
 }
 END_TEST
 
+/* ---- rows that did not converge ---- */
+
+/* Two heads; keys of one are fine, those of the other become too large at token 3. */
+enum { T = 5, H = 2, D = 3 };
+typedef struct pair_of_heads { double q[T][H][D], k[T][H][D], v[T][H], out[T][H], x[T][H][D], residual[T][H], dq[T][H][D], dk[T][H][D], dv[T][H]; } pair_of_heads;
+
+static mesaopt_view tokens(void *x, int64_t width) { return width ? DENSE(x, MESAOPT_F64, 1, T, H, width) : DENSE(x, MESAOPT_F64, 1, T, H); }
+
+static pair_of_heads heads(double large)
+{
+    pair_of_heads p = {0};
+    for (int t = 0; t < T; t++)
+        for (int h = 0; h < H; h++) {
+            p.v[t][h] = 1;
+            for (int i = 0; i < D; i++) p.q[t][h][i] = sin(i * i + 2 * t + h), p.k[t][h][i] = (h == 1 && t >= 3 ? large : 1) * cos(i + 3 * t + h);
+        }
+    return p;
+}
+
+static void all_finite(const void *x, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof(double); i++) ck_assert(isfinite(((const double *)x)[i]));
+}
+
+/* The text names the first of them and says how many; RESIDUAL tells which; the others are as without them; its solution is an input of the adjoint. */
+START_TEST(rows_that_did_not_converge)
+{
+    static const char *const settings[] = {"solver=auto", "solver=cholesky lanes=1", "solver=segments lanes=2", "solver=jacobi", "solver=pcg fallback=0"};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    for (int s = 0; s < 5; s++)
+        for (int size = 0; size < 3; size++) {
+            static const double sizes[] = {1e9, 1e70, 1e160};
+            pair_of_heads p = heads(sizes[size]), fine = heads(1);
+            const int32_t which[] = {MESAOPT_LSQ_RESIDUAL, MESAOPT_LSQ_SOLUTION};
+            mesaopt_lsq *l = plan_from(ctx, settings[s], D, 1);
+            for (int i = 0; i < 2; i++) {
+                pair_of_heads *a = i ? &p : &fine;
+                const mesaopt_view more[] = {tokens(a->residual, 0), tokens(a->x, D)}, q = tokens(a->q, D), k = tokens(a->k, D), v = tokens(a->v, 1), out = tokens(a->out, 1);
+                const mesaopt_view dq = tokens(a->dq, D), dk = tokens(a->dk, D), dv = tokens(a->dv, 1);
+                ck_assert_int_eq(mesaopt_lsq_forward(l, &q, &k, &v, &out, 2, which, more), i ? MESAOPT_NOT_CONVERGED : MESAOPT_OK);
+                if (i) SAID(ctx, s < 4 ? "in 2 rows, the first at [0,3,1]" : "by 2 rows within the iterations, the first at [0,3,1]");
+                ck_assert_int_eq(mesaopt_lsq_adjoint(l, &q, &k, &v, &v, &dq, &dk, &dv, 1, which + 1, more + 1), i ? MESAOPT_NOT_CONVERGED : MESAOPT_OK);
+            }
+            all_finite(&p, sizeof p);
+            for (int t = 0; t < T; t++)
+                for (int h = 0; h < H; h++) {
+                    ck_assert_int_eq(p.residual[t][h] > 0x1p-10, h == 1 && t >= 3);
+                    if (h == 0 || t < 3) ck_assert_double_eq_tol(p.out[t][h], fine.out[t][h], 1e-12);
+                }
+            ck_assert_int_eq(mesaopt_lsq_free(l), MESAOPT_OK);
+        }
+    ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
+}
+END_TEST
+
+/* Results that their type cannot hold, and sums that it cannot: never MESAOPT_OK. */
+START_TEST(results_out_of_range)
+{
+    static const double keys[] = {1e19, 3e19, 1e30, 1e38}, queries[] = {1, 1e30};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 2; j++) {
+            double k[3] = {keys[i], -keys[i] / 2, keys[i] / 3}, q[3] = {queries[j], queries[j], 0};
+            equal_keys e = {.dtype = MESAOPT_F32, .d = 3, .rows = 4, .k = k, .q = q, .v = 1e10, .ridge = 1};
+            ck_assert_int_ne(run(ctx, "solver=auto", &e), MESAOPT_OK);
+            k[1] = k[2] = 0, e.q = k;                  /* along the keys the regression is well determined */
+            const mesaopt_status status = run(ctx, "solver=cholesky", &e);
+            if (status >= 0) for (int t = 0; t < 4; t++) ck_assert_double_eq_tol(e.out[t], 1e10, 1e5);
+        }
+    pair_of_heads p = heads(1e150);
+    mesaopt_lsq *l = plan_from(ctx, "", D, 1);
+    const mesaopt_view q = tokens(p.q, D), k = tokens(p.k, D), v = tokens(p.v, 1), dq = tokens(p.dq, D), dk = tokens(p.dk, D), dv = tokens(p.dv, 1);
+    const mesaopt_status status = mesaopt_lsq_adjoint(l, &q, &k, &v, &v, &dq, &dk, &dv, 0, NULL, NULL);
+    ck_assert_int_ne(status, MESAOPT_OK);
+    if (status > 0) all_finite(&p, sizeof p);
+    for (int t = 0; t < T; t++) p.v[t][0] = 1e300;
+    const mesaopt_view out = tokens(p.out, 1);
+    for (int i = 0; i < D; i++) p.q[4][0][i] = 1e20;
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "out: not finite at [0,4,0,0]", mesaopt_lsq_forward(l, &q, &k, &v, &out, 0, NULL, NULL));
+    ck_assert_int_eq(mesaopt_lsq_free(l), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
+}
+END_TEST
+
+/* ---- operands ---- */
+
+/* The gradient by gates that are not given is that by gates that are. */
+START_TEST(gates_that_are_not_given_have_gradients)
+{
+    static const char *const settings[] = {"gamma=1", "gamma=0.9", "gamma=1 solver=sherman_morrison", "gamma=0"};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    for (int s = 0; s < 4; s++) {
+        double given[T][H], beta[T][H], d[2][2][T][H];
+        const double gamma = s == 1 ? 0.9 : s == 3 ? 0 : 1;
+        pair_of_heads p = heads(1);
+        mesaopt_lsq *l = plan_from(ctx, settings[s], D, 1);
+        for (int i = 0; i < T * H; i++) given[i / H][i % H] = log(gamma), beta[i / H][i % H] = 1;
+        for (int i = 0; i < 2; i++) {
+            const int32_t which[] = {MESAOPT_LSQ_D_BETA, MESAOPT_LSQ_D_LOG_GAMMA, MESAOPT_LSQ_BETA, MESAOPT_LSQ_LOG_GAMMA};
+            const mesaopt_view more[] = {tokens(d[i][0], 0), tokens(d[i][1], 0), tokens(beta, 0), tokens(given, 0)};
+            const mesaopt_view q = tokens(p.q, D), k = tokens(p.k, D), v = tokens(p.v, 1), dq = tokens(p.dq, D), dk = tokens(p.dk, D), dv = tokens(p.dv, 1);
+            ck_assert_int_eq(mesaopt_lsq_adjoint(l, &q, &k, &v, &v, &dq, &dk, &dv, i ? 4 : 2, which, more), MESAOPT_OK);
+        }
+        for (int i = 0; i < 2 * T * H; i++) ck_assert_double_eq_tol((&d[0][0][0][0])[i], (&d[1][0][0][0])[i], 1e-12);
+        if (gamma > 0) ck_assert_double_gt(fabs(d[0][1][2][0]), 1e-3);
+        ck_assert_int_eq(mesaopt_lsq_free(l), MESAOPT_OK);
+    }
+    ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
+}
+END_TEST
+
+/* As cu_seqlens of other libraries. */
+START_TEST(offsets_of_32_bits)
+{
+    static const int64_t wide[] = {0, 2, 2, 5};
+    int32_t narrow[] = {0, -9, 2, -9, 2, -9, 5};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_lsq *l = plan_from(ctx, "", D, 1);
+    mesaopt_view offsets[] = {DENSE((void *)wide, MESAOPT_I64, 4), DENSE(narrow, MESAOPT_I32, 4)};
+    pair_of_heads p[] = {heads(1), heads(1)};
+    const int32_t which = MESAOPT_LSQ_OFFSETS;
+    offsets[1].stride[0] = 2;
+    for (int i = 0; i < 2; i++) {
+        const mesaopt_view q = tokens(p[i].q, D), k = tokens(p[i].k, D), v = tokens(p[i].v, 1), out = tokens(p[i].out, 1);
+        const mesaopt_view dq = tokens(p[i].dq, D), dk = tokens(p[i].dk, D), dv = tokens(p[i].dv, 1);
+        ck_assert_int_eq(mesaopt_lsq_forward(l, &q, &k, &v, &out, 1, &which, &offsets[i]), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_lsq_adjoint(l, &q, &k, &v, &v, &dq, &dk, &dv, 1, &which, &offsets[i]), MESAOPT_OK);
+        REFUSED(ctx, MESAOPT_E_ARGUMENT, "offsets: 4 at [3]", (narrow[6] = 4, mesaopt_lsq_forward(l, &q, &k, &v, &out, 1, &which, &offsets[1])));
+        narrow[6] = 5;
+    }
+    ck_assert_mem_eq(&p[0], &p[1], sizeof p[0]);
+    ck_assert_int_eq(mesaopt_lsq_free(l), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
+}
+END_TEST
+
 Suite *test_lsq_precision_suite(void)
 {
     Suite *s = suite_create("lsq_precision");
@@ -121,6 +257,10 @@ Suite *test_lsq_precision_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, f32_has_the_digits_of_double, 0, 16);
     tcase_add_test(t, what_double_cannot_do_has_a_status);
+    tcase_add_test(t, rows_that_did_not_converge);
+    tcase_add_test(t, results_out_of_range);
+    tcase_add_test(t, gates_that_are_not_given_have_gradients);
+    tcase_add_test(t, offsets_of_32_bits);
     suite_add_tcase(s, t);
     return s;
 }

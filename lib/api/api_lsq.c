@@ -98,14 +98,15 @@ static void begin(checked *c, const mesaopt_lsq *l, int adjoint)
 
 static mesaopt_status take_offsets(checked *c, const mesaopt_view **given)
 {
-    mesaopt_status status = views_take(&c->w, given, &(view_want){"offsets", 1, {ANY}, MESAOPT_I64, 0});
+    const int32_t dtype = *given && (*given)->dtype == MESAOPT_I32 ? MESAOPT_I32 : MESAOPT_I64;
+    mesaopt_status status = views_take(&c->w, given, &(view_want){"offsets", 1, {ANY}, dtype, 0});
     const mesaopt_view *v = *given;
     if (status != MESAOPT_OK) return status;
     if (c->s.B != 1) return fail(c->ctx, MESAOPT_E_SHAPE, "offsets: with a batch of %lld, expected a batch of 1", (long long)c->s.B);
     if (v->shape[0] < 1) return fail(c->ctx, MESAOPT_E_SHAPE, "offsets: no elements, expected 0 and the ends of the sequences");
     int64_t before = 0;
     for (int64_t i = 0; i < v->shape[0]; i++) {
-        const int64_t x = ((const int64_t *)v->data)[i * v->stride[0]];
+        const int64_t x = lsq_offset(v, i);
         const int last = i == v->shape[0] - 1;
         if (x < before || x > c->s.T || (i == 0 && x != 0) || (last && x != c->s.T))
             return fail(c->ctx, MESAOPT_E_ARGUMENT, "offsets: %lld at [%lld], expected numbers that rise from 0 to %lld", (long long)x, (long long)i, (long long)c->s.T);
@@ -168,8 +169,6 @@ static mesaopt_status check_operands(checked *c, int64_t count, const int32_t *w
         int64_t at[MESAOPT_MAX_RANK];
         if (view_first_outside(c->v.op[MESAOPT_LSQ_LOG_GAMMA], 0, 0, at)) status = refuse_forgetting(c->ctx, "log_gamma < 0");
     }
-    if (status == MESAOPT_OK && c->v.op[MESAOPT_LSQ_D_LOG_GAMMA] && !c->v.op[MESAOPT_LSQ_LOG_GAMMA])
-        status = fail(c->ctx, MESAOPT_E_ARGUMENT, "d_log_gamma: without log_gamma, expected both");
     return status;
 }
 

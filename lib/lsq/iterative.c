@@ -13,7 +13,6 @@
 #include "lsq/dense.h"
 #include "lsq/operator.h"
 #include "lsq/systems.h"
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -214,8 +213,11 @@ static void fall_back(const kern *k, const systems *s, void *ps, const workspace
     direct.solver = MESA_CHOLESKY;
     direct_solve(k, &direct, ps, w->direct, o->c->t, C, o->H, NULL, 1, &B, &P);
     dot(k, C, d, P.p, P.p, w->step);
-    for (int64_t i = 0; i < C * k->lanes; i++)
-        if (!isfinite(kern_real(k, w->step, i))) kern_set_real(k, w->mask, i, 0);         /* no better than what there is */
+    for (int64_t i = 0; i < C * k->lanes; i++) {
+        if (kern_real(k, w->mask, i) == 0 || isfinite(kern_real(k, w->step, i))) continue;
+        kern_set_real(k, w->mask, i, 0);                       /* no better than what there is */
+        systems_missed(k, s, o->c->t, i, kern_real(k, w->minus, i));
+    }
     k->row_pick(C, d, w->mask, P.p, d, X.p, X.rs);
     memset(w->P, 0, bytes_of(k, C, d));
     k->row_pick(C, d, w->mask, P.p, d, w->R, d);
@@ -225,7 +227,7 @@ static void fall_back(const kern *k, const systems *s, void *ps, const workspace
 static void note_missed(const kern *k, const systems *s, const workspace *w, const chunk *c)
 {
     for (int64_t i = 0; i < c->C * k->lanes; i++)
-        if (kern_real(k, w->mask, i) != 0) systems_missed(k, s, c->t, i, s->fallback ? (double)FLT_MIN : kern_real(k, w->minus, i));
+        if (kern_real(k, w->mask, i) != 0) systems_missed(k, s, c->t, i, s->fallback ? MESA_FELL_BACK : kern_real(k, w->minus, i));
 }
 
 static void solve_chunk(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, int n, const mat *B, const mat *X,

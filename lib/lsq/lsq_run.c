@@ -3,6 +3,7 @@
 #include "lsq/lsq_plan.h"
 #include "base/pool.h"
 #include "base/real.h"
+#include "kern/finite.h"
 #include "lsq/carried.h"
 #include <math.h>
 #include <string.h>
@@ -25,7 +26,7 @@ typedef struct job {
     const lsq_views *v;
     plan p;
     char *memory, *partial;        /* partial: [N, H, d], dense */
-    atomic_llong failed;           /* rows that did not converge */
+    atomic_llong missed, fell_back, first;             /* rows that did not converge; of these, solved by Cholesky; the first of [B, T, H] */
 } job;
 
 /* ---- views as slabs ---- */
@@ -36,9 +37,8 @@ static slab tokens_of(const job *j, const mesaopt_view *v, int64_t sequence)
     slab s = {v->data, v->shape[1], v->ndim == 4 ? v->shape[3] : 1, {v->stride[0], v->stride[2]}, v->stride[1], v->ndim == 4 ? v->stride[3] : 1};
     const mesaopt_view *offsets = j->v->op[MESAOPT_LSQ_OFFSETS];
     if (!offsets) return s;
-    const int64_t *at = offsets->data, step = offsets->stride[0];
-    s.data += at[sequence * step] * s.row * dtype_size(v->dtype);
-    s.rows = at[(sequence + 1) * step] - at[sequence * step];
+    s.data += lsq_offset(offsets, sequence) * s.row * dtype_size(v->dtype);
+    s.rows = lsq_offset(offsets, sequence + 1) - lsq_offset(offsets, sequence);
     return s;
 }
 
@@ -126,11 +126,11 @@ static void *take_ridge(arena *a, const job *j, const plan *p, int64_t panel)
     return to.p;
 }
 
-/* Without an operand, gamma of the settings; 1 needs none. */
+/* Without an operand, gamma of the settings; 1 needs none, unless its gradient is wanted. */
 static mat take_gate(arena *a, const job *j, const plan *p, int64_t sequence, int64_t panel)
 {
     const mesaopt_view *v = j->v->op[MESAOPT_LSQ_LOG_GAMMA];
-    if (v || j->l->gamma == 1) return take_tokens(a, j, p, v, sequence, panel, 1);
+    if (v || (j->l->gamma == 1 && !j->v->op[MESAOPT_LSQ_D_LOG_GAMMA])) return take_tokens(a, j, p, v, sequence, panel, 1);
     const mat to = space(a, p, p->h.T, 1);
     if (a->base) fill(p->k, p->h.T * p->k->lanes, real_log(j->l->gamma), to.p);
     return to;
@@ -158,6 +158,7 @@ static mesa_operands lay_out(arena *a, const job *j, const plan *p, int64_t sequ
     m->certificate.residual = take_tokens(a, j, p, op[MESAOPT_LSQ_RESIDUAL], sequence, panel, 0);
     m->certificate.iterations = take_tokens(a, j, p, op[MESAOPT_LSQ_ITERATIONS], sequence, panel, 0);
     m->certificate.condition = take_tokens(a, j, p, op[MESAOPT_LSQ_CONDITION], sequence, panel, 0);
+    m->missed = space(a, p, p->h.T, 1);
     m->dO = take_tokens(a, j, p, v->dout, sequence, panel, 1);
     m->dHT = take_state(a, j, p, op[MESAOPT_LSQ_D_H_LAST], sequence, panel, 1);
     m->dST = take_state(a, j, p, op[MESAOPT_LSQ_D_S_LAST], sequence, panel, 1);
@@ -246,6 +247,24 @@ int64_t lsq_bytes(const mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
     return plan_bytes(&p);
 }
 
+/* Counts the rows of a panel that did not converge. */
+static void count_missed(job *j, const plan *p, int64_t sequence, int64_t panel, mat missed)
+{
+    const int64_t lanes = p->k->lanes, per = (p->extent + lanes - 1) / lanes, first = panel % per * lanes, other = panel / per;
+    const mesaopt_view *offsets = j->v->op[MESAOPT_LSQ_OFFSETS];
+    for (int64_t t = 0; t < p->h.T; t++)
+        for (int64_t l = 0; l < lanes && first + l < p->extent; l++) {
+            const double x = kern_real(p->k, missed.p, t * missed.rs * lanes + l);
+            if (x == 0) continue;
+            const int64_t b = p->along ? other : first + l, h = p->along ? first + l : other, token = t + (offsets ? lsq_offset(offsets, sequence) : 0);
+            const long long at = (b * j->s->T + token) * j->s->H + h;
+            long long seen = atomic_load(&j->first);
+            while (at < seen && !atomic_compare_exchange_weak(&j->first, &seen, at)) continue;
+            atomic_fetch_add(&j->missed, 1);
+            if (x == MESA_FELL_BACK) atomic_fetch_add(&j->fell_back, 1);
+        }
+}
+
 static void run_item(void *data, int64_t worker, int64_t item)
 {
     job *j = data;
@@ -258,8 +277,8 @@ static void run_item(void *data, int64_t worker, int64_t item)
     const mesa_operands m = lay_out(&a, j, &p, sequence, panel);
     void *core = arena_take(&a, mesa_scratch(p.k, &p.h, &m, adjoint), 1);
     void *product = arena_take(&a, kern_product_scratch(p.k), 1);
-    const int64_t failed = adjoint ? mesa_backward(p.k, &p.h, product, core, &m) : mesa_forward(p.k, &p.h, product, core, &m);
-    if (failed) atomic_fetch_add_explicit(&j->failed, failed, memory_order_relaxed);
+    const int64_t missed = adjoint ? mesa_backward(p.k, &p.h, product, core, &m) : mesa_forward(p.k, &p.h, product, core, &m);
+    if (missed) count_missed(j, &p, sequence, panel, m.missed);
     store_all(j, &p, sequence, panel, &m);
 }
 
@@ -276,10 +295,42 @@ static void sum_ridge(const job *j)
     }
 }
 
+static mesaopt_status convergence(mesaopt_ctx *ctx, const job *j)
+{
+    const long long missed = atomic_load(&j->missed), fell_back = atomic_load(&j->fell_back);
+    if (missed == 0) return MESAOPT_OK;
+    const int64_t at = atomic_load(&j->first), H = j->s->H, T = j->s->T;
+    const list_text first = view_list(3, (int64_t[]){at / H / T, at / H % T, at % H});
+    if (fell_back == missed)
+        return fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld rows within the iterations, the first at %s, which Cholesky solved instead", missed, first.text);
+    if (mesa_iterates(j->p.h.solver) && !j->l->fallback)
+        return fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld rows within the iterations, the first at %s, which stay as they are", missed, first.text);
+    return fail(ctx, MESAOPT_NOT_CONVERGED, "ridge: lost beside the keys in %lld rows, the first at %s, of which double has not three digits left", missed, first.text);
+}
+
+/* Everything that is written is finite. */
+static mesaopt_status check_outputs(mesaopt_ctx *ctx, const lsq_views *v)
+{
+    static const struct { int32_t which; const char *name; } more[] = {
+        {MESAOPT_LSQ_H_LAST, "h_last"}, {MESAOPT_LSQ_S_LAST, "s_last"}, {MESAOPT_LSQ_SOLUTION, "solution"}, {MESAOPT_LSQ_RESIDUAL, "residual"},
+        {MESAOPT_LSQ_CONDITION, "condition"}, {MESAOPT_LSQ_D_BETA, "d_beta"}, {MESAOPT_LSQ_D_LOG_GAMMA, "d_log_gamma"}, {MESAOPT_LSQ_D_RIDGE, "d_ridge"},
+        {MESAOPT_LSQ_D_H0, "d_h0"}, {MESAOPT_LSQ_D_S0, "d_s0"}};
+    const struct { const mesaopt_view *v; const char *name; } always[] = {{v->out, "out"}, {v->dq, "dq"}, {v->dk, "dk"}, {v->dv, "dv"}};
+    int64_t at[MESAOPT_MAX_RANK];
+    const size_t n = sizeof always / sizeof *always;
+    for (size_t i = 0; i < n + sizeof more / sizeof *more; i++) {
+        const mesaopt_view *out = i < n ? always[i].v : v->op[more[i - n].which];
+        const char *name = i < n ? always[i].name : more[i - n].name;
+        if (out && finite_check(ctx, out, at))
+            return fail(ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected results that its type can hold", name, view_list(out->ndim, at).text);
+    }
+    return MESAOPT_OK;
+}
+
 mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
 {
     mesaopt_ctx *ctx = l->head.ctx;
-    job j = {.l = l, .s = s, .v = v};
+    job j = {.l = l, .s = s, .v = v, .first = INT64_MAX};
     j.p = plan_of(&j);
     const int64_t bytes = plan_bytes(&j.p);
     if (bytes < 0 || bytes > l->bytes) {
@@ -297,11 +348,6 @@ mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
         return fail(ctx, MESAOPT_E_INTERRUPTED, "lsq: interrupted");
     }
     sum_ridge(&j);
-    const long long failed = atomic_load(&j.failed);
-    if (failed == 0) return MESAOPT_OK;
-    int64_t at[MESAOPT_MAX_RANK];
-    if (view_first_nonfinite(v->dout ? v->dq : v->out, at))
-        return fail(ctx, MESAOPT_NOT_CONVERGED, "ridge: %lld systems have no finite solution, expected one that is not lost in the rounding of the keys' sums of squares, and these not to overflow", failed);
-    return fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld systems within the iterations, %s", failed,
-                l->fallback ? "which Cholesky solved instead" : "which stay as they are");
+    const mesaopt_status status = check_outputs(ctx, v);
+    return status == MESAOPT_OK ? convergence(ctx, &j) : status;
 }

@@ -124,8 +124,7 @@ static void measure(const kern *k, const mesa_head *h, const mesa_operands *m, c
 static int64_t tokens_of_f32(const kern *k, const mesa_head *h, const layer *l)
 {
     const int64_t region = systems_region(h->chunk);
-    const int direct = h->solver == MESA_CHOLESKY || h->solver == MESA_SHERMAN_MORRISON || h->solver == MESA_SEGMENTS;
-    const double bound = h->strict && !direct && h->tolerance * STRICT_SHARE < MOST_CONDITION ? h->tolerance * STRICT_SHARE : MOST_CONDITION;
+    const double bound = h->strict && mesa_iterates(h->solver) && h->tolerance * STRICT_SHARE < MOST_CONDITION ? h->tolerance * STRICT_SHARE : MOST_CONDITION;
     if (k->size == 8) return h->T;
     for (int i = 0; i < k->lanes; i++)
         if (!(kern_real(k, l->lowest, i) >= LEAST_RIDGE)) return 0;

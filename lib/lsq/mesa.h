@@ -23,6 +23,9 @@
  * systems of x and u share; MESA_NEUMANN: x <- q + (I - A) x on an operator scaled to norm <= 1. */
 enum mesa_solver { MESA_AUTO, MESA_CHOLESKY, MESA_SHERMAN_MORRISON, MESA_CG, MESA_JACOBI, MESA_PCG, MESA_NEUMANN, MESA_SEGMENTS };
 
+/* Not the direct ones; MESA_AUTO may. */
+static inline int mesa_iterates(enum mesa_solver s) { return s != MESA_CHOLESKY && s != MESA_SHERMAN_MORRISON && s != MESA_SEGMENTS; }
+
 typedef struct mesa_head {
     int64_t T, d, dv;
     int64_t chunk;                 /* rows of the chunkwise products */
@@ -35,6 +38,8 @@ typedef struct mesa_head {
 } mesa_head;
 
 static const double MESA_TOLERANCE_F32 = 0x1p-22, MESA_TOLERANCE_F64 = 0x1p-46;       /* when none is asked for */
+
+static const double MESA_FELL_BACK = 0x1p-126;         /* a row that missed the tolerance, and that Cholesky solved */
 
 /* What is known about each solved row; T x 1, p NULL where not wanted. */
 typedef struct mesa_certificate {
@@ -52,8 +57,8 @@ typedef struct mesa_operands {
     void *HT, *ST;                 /* likewise, after the last token */
     mat O, X;                      /* T x dv; T x d */
     mesa_certificate certificate;  /* of x in forward, of u in backward */
-    mat missed;                    /* T x 1: 0, or the residual of rows that did not converge: above the tolerance, or above 2^-10 after all that f64 can do. X is finite
-                                    * there as elsewhere: the best there is, or zeros where that is not finite */
+    mat missed;                    /* T x 1: 0, MESA_FELL_BACK, or the residual of rows that did not converge: above the tolerance, or above 2^-10 after all that f64 can
+                                    * do. X is finite there as elsewhere: the best there is, or zeros where that is not finite */
     mat dO;
     const void *dHT, *dST;         /* gradients of final states; absent: zeros */
     mat dQ, dK, dV;                /* distinct from every input */

@@ -6,7 +6,8 @@
  *
  * A solver leaves a residual of a few roundings of |A| |x| (Higham, Accuracy and Stability of Numerical Algorithms, theorem 10.4), and the sums in A are as
  * exact as that. So |A| |x| / |b|, which is at most the condition number, says how much of b is lost: a row of which less than three digits are left has
- * not converged. The condition number alone would say so of every row that follows a large key. */
+ * not converged. The condition number alone would say so of every row that follows a large key. It does in the adjoint, whose gradients weigh
+ * solutions themselves, not only what they explain of b. */
 #include "base/real.h"
 #include "lsq/operator.h"
 #include "lsq/systems.h"
@@ -25,9 +26,6 @@ typedef struct workspace {
 
 enum { REGION = 256 };
 static const double THREE_DIGITS = 0x1p-10;
-
-static int is_direct(enum mesa_solver solver) { return solver == MESA_CHOLESKY || solver == MESA_SHERMAN_MORRISON || solver == MESA_SEGMENTS; }
-static int iterates(enum mesa_solver solver) { return !is_direct(solver); }       /* MESA_AUTO may */
 
 int64_t systems_region(int64_t chunk) { return (REGION + chunk - 1) / chunk * chunk; }
 
@@ -52,8 +50,8 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
     }
     w.xx = arena_take(a, systems_region(C), real), w.bb = arena_take(a, systems_region(C), real);
     const systems trial = with_solver(s, MESA_JACOBI);
-    const int64_t direct = s->solver == MESA_AUTO || is_direct(s->solver) ? direct_scratch(k, s) : 0;
-    const int64_t iterative = iterates(s->solver) ? iterative_scratch(k, s->solver == MESA_AUTO ? &trial : s) : 0;
+    const int64_t direct = s->solver == MESA_AUTO || !mesa_iterates(s->solver) ? direct_scratch(k, s) : 0;
+    const int64_t iterative = mesa_iterates(s->solver) ? iterative_scratch(k, s->solver == MESA_AUTO ? &trial : s) : 0;
     w.core = arena_take(a, direct > iterative ? direct : iterative, direct < 0 || iterative < 0 ? -1 : 1);
     return w;
 }
@@ -128,20 +126,25 @@ static int finite_row(const kern *k, mat m, int64_t d, int64_t i)
     return 1;
 }
 
+/* The share of row i of B that rounding may have lost; 1 and more: X says nothing. */
+static double lost(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t i, mat X)
+{
+    const double xx = kern_real(k, w->xx, i), bb = kern_real(k, w->bb, i), norm = kern_real(k, s->norm.p, t * k->lanes + i);
+    if (bb == 0) return 0;
+    if (!isfinite(norm) || (!isfinite(xx) && !finite_row(k, X, s->d, i))) return 1;
+    return systems_rounding(k) * norm * (sqrt(xx) / sqrt(bb));
+}
+
 /* One set of solutions of a region. */
 static void judge(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n, int doubtful, mat B, mat X)
 {
     k->row_dot(n, s->d, NULL, X.p, X.rs, X.p, X.rs, w->xx, 1);
     if (doubtful) k->row_dot(n, s->d, NULL, B.p, B.rs, B.p, B.rs, w->bb, 1);
     for (int64_t i = 0; i < n * k->lanes; i++) {
-        const double xx = kern_real(k, w->xx, i), bb = doubtful ? kern_real(k, w->bb, i) : 1, norm = kern_real(k, s->norm.p, t * k->lanes + i);
-        if ((!isfinite(xx) && !finite_row(k, X, s->d, i)) || (doubtful && bb != 0 && !isfinite(norm))) {
-            for (int64_t j = 0; j < s->d; j++) kern_set_real(k, lane_of(k, X, i), j * k->lanes, 0);
-            systems_missed(k, s, t, i, 1);
-        } else if (doubtful && xx != 0) {
-            const double lost = systems_rounding(k) * norm * (sqrt(xx) / sqrt(bb));
-            if (!(lost <= THREE_DIGITS)) systems_missed(k, s, t, i, lost);
-        }
+        const double share = doubtful ? lost(k, s, w, t, i, X) : !isfinite(kern_real(k, w->xx, i)) && !finite_row(k, X, s->d, i);
+        const double most = doubtful && s->adjoint && share > 0 ? systems_rounding(k) * kern_real(k, s->condition.p, t * k->lanes + i) : share;
+        for (int64_t j = 0; j < s->d && !(share < 1); j++) kern_set_real(k, lane_of(k, X, i), j * k->lanes, 0);
+        if (!(most <= THREE_DIGITS)) systems_missed(k, s, t, i, share < 1 ? most : 1);
     }
 }
 
@@ -181,7 +184,7 @@ static void solve_region(const kern *k, const systems *all, void *ps, workspace 
     const systems s = with_solver(all, pick(k, all, condition, n));
     mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
     for (int i = 0; i < right; i++) b[i] = rows_from(k, B[i], t), x[i] = rows_from(k, X[i], t);
-    if (iterates(s.solver)) {
+    if (mesa_iterates(s.solver)) {
         iterative_solve(k, &s, ps, w->core, t, n, &w->H, right, b, x, rows_from(k, other, t), rows_from(k, defect, t));
     } else {
         direct_solve(k, &s, ps, w->core, t, n, &w->H, &w->H, right, b, x);
