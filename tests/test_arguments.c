@@ -396,7 +396,7 @@ static void trainer_create_rows(const trained *t, const trained *foreign)
     ck_assert_int_eq(mesaopt_settings_set_text(s, "warmup", "7"), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "cosine_steps", "7"), MESAOPT_OK);
     BAD(MESAOPT_E_SETTING, "warmup: 7, expected less than cosine_steps", mesaopt_trainer_create(f->ctx, s, t->model, t->task, out));
-    for (int n = 1; n <= 6; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_trainer_create(f->ctx, NULL, t->model, t->task, out)));
+    for (int n = 1; n <= 5; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_trainer_create(f->ctx, NULL, t->model, t->task, out)));
     mesaopt_settings_free(s);
     trained_end(&(trained){empty.model, empty.task, NULL});
     trained_end(&(trained){narrow.model, narrow.task, NULL});
