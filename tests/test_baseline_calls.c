@@ -1,6 +1,7 @@
 /* Calls on baselines that fail, or come at odd moments: no memory, interrupts, callbacks, losses that overflow. */
 #include "contexts.h"
 #include "hook_alloc.h"
+#include <math.h>
 
 #define OK(call) ck_assert_int_eq((call), MESAOPT_OK)
 
@@ -165,6 +166,12 @@ START_TEST(losses_that_are_not_finite)
     REFUSED(ctx, MESAOPT_E_NONFINITE, "eta", mesaopt_baseline_search(b, task, 3, &loss));
     ck_assert_double_eq(loss, -1);
     ck_assert_double_eq(by_t[0], -1);
+    double out[3][9][2];
+    const mesaopt_view predictions = DENSE(out, MESAOPT_F64, 3, 8, 2), preconditioned = DENSE(out, MESAOPT_F64, 3, 9, 2);
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "out: element [0,1,0] is inf", mesaopt_baseline_predict(b, &view, &predictions));
+    x[1][3][1] = NAN;
+    for (int i = 0; i < 54; i++) if (i != 25) x[i / 18][i / 2 % 9][i % 2] = 1;
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "out: element [1,3,", mesaopt_baseline_precondition(b, &view, &preconditioned));
     OK(mesaopt_baseline_free(b));
     OK(mesaopt_task_free(task));
     OK(mesaopt_tensor_free(tensor));

@@ -25,11 +25,12 @@ typedef struct mesaopt_baseline mesaopt_baseline;
 /** Creates a baseline (scope MESAOPT_SCOPE_BASELINE, NULL: defaults). The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out);
 
-/** Predictions of x_2 .. x_{T+1}: sequences [B, T+1, n] -> out [B, T, n], f32 or f64; computed in f64. Since 0.1. */
+/** Predictions of x_2 .. x_{T+1}: sequences [B, T+1, n] -> out [B, T, n], f32 or f64; computed in f64. MESAOPT_E_NONFINITE: `out` is not finite;
+ *  the text names the place. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out);
 
 /** What the preconditioner makes of x_t: sequences [B, T, n] -> out [B, T, n], inv(A_t) x_t exactly for lsq, approximately for the others (gd: without
- *  ridge). MESAOPT_E_STATE: kernel has none. Since 0.1. */
+ *  ridge). MESAOPT_E_STATE: kernel has none. MESAOPT_E_NONFINITE as above. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline, const mesaopt_view *sequences, const mesaopt_view *out);
 
 /** View of the coefficients of richardson (f64 [1, K]: a) or chebyshev ([2, K]: a, b), at first a = 1, b = 0; writing through it changes the baseline.

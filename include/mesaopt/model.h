@@ -15,7 +15,9 @@
  *
  * Parameters are named blocks.I.query [D, H key] (2 D rows with pe=qk), blocks.I.key [D, H key], blocks.I.value [D, H value],
  * blocks.I.output [H value, D] and, for dense, blocks.I.weight [D, outputs]; rows are inputs; head h uses columns h key .. of query and
- * key and rows h value .. of output. All of one dtype.
+ * key and rows h value .. of output. A mesa block has, besides those of attention, lambda [1, H] (ridges=head; below 1e-6 the layer and its
+ * gradient are those of 1e-6) or theta [H, key] (ridges=channel) and, with gates=sigmoid, beta and gamma [D, H], beta_bias and gamma_bias
+ * [1, H]. All of one dtype.
  * Source: arXiv 2309.05858 section 2 and appendix; SCIENCE section 3. */
 #ifndef MESAOPT_MODEL_H
 #define MESAOPT_MODEL_H

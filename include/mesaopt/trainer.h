@@ -3,7 +3,8 @@
  * Step s (from 0) draws sequences s batch .. (s + 1) batch - 1 of the training stream, takes the gradient of the loss,
  * clips it (element-wise, then by global norm), and applies AdamW: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
  * p -= lr (m^ / (sqrt(v^) + epsilon) + weight_decay p). Learning rate: fixed, or linear warm-up from 0 over `warmup`
- * steps, then a cosine from lr to lr_end reached at step cosine_steps.
+ * steps, then a cosine from lr to lr_end reached at step cosine_steps. weight_decay acts on matrices and lambda; a mesa block's
+ * theta, beta_bias and gamma_bias are spared, since 0 is no neutral value of a ridge or of a gate that should start open.
  * The parameters after s steps are the same bits for any number of threads and any host loop, also across save and load.
  * Source: Loshchilov and Hutter, arXiv 1711.05101; SCIENCE section 4. */
 #ifndef MESAOPT_TRAINER_H

@@ -1,6 +1,7 @@
 /* mesaopt/baseline.h: checks arguments, then delegates to study/. */
 #include "api/api_call.h"
 #include "base/options.h"
+#include "kern/finite.h"
 #include "study/baselines.h"
 
 static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
@@ -37,6 +38,7 @@ mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaop
     CHECK(views_take(&w, &out, &(view_want){.name = "out", .ndim = 3, .shape = {in[0], in[1] - 1, in[2]}, .output = 1}));
     CHECK(views_apart(&w));
     CHECK(baseline_predict(baseline, sequences, out));
+    CHECK(finite_require(baseline->head.ctx, out, "out"));
     return call_end(baseline, &c, status);
 }
 
@@ -53,6 +55,7 @@ mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline, const m
     CHECK(views_take(&w, &out, &(view_want){.name = "out", .ndim = 3, .shape = {sequences->shape[0], sequences->shape[1], sequences->shape[2]}, .output = 1}));
     CHECK(views_apart(&w));
     CHECK(baseline_precondition(baseline, sequences, out));
+    CHECK(finite_require(ctx, out, "out"));
     return call_end(baseline, &c, status);
 }
 

@@ -2,6 +2,7 @@
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 
+#include "base/exact.h"
 #include "mesaopt/settings.h"
 #include <stddef.h>
 

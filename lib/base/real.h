@@ -5,6 +5,8 @@
 #ifndef BASE_REAL_H
 #define BASE_REAL_H
 
+#include "base/exact.h"
+
 double real_exp(double x);
 double real_expm1(double x);                 /* e^x - 1 */
 double real_log(double x);

@@ -70,9 +70,9 @@ online_row online_row_at(const online_plan *p, const online *o, int64_t i)
 static double largest(const online_plan *p, const online *o)
 {
     double most = o->total;
-    for (int64_t i = 0; i < p->d * p->d; i++) most = fmax(most, fabs(o->H[i]));
-    for (int64_t i = 0; i < p->d * p->dv; i++) most = fmax(most, fabs(o->S[i]));
-    for (int64_t i = 0; i < p->dv; i++) most = fmax(most, o->squares[i]);
+    for (int64_t i = 0; i < p->d * p->d; i++) most = larger(most, fabs(o->H[i]));
+    for (int64_t i = 0; i < p->d * p->dv; i++) most = larger(most, fabs(o->S[i]));
+    for (int64_t i = 0; i < p->dv; i++) most = larger(most, o->squares[i]);
     return most;
 }
 

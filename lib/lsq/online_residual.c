@@ -12,6 +12,7 @@
  * falls by no more than the gates; so `floor`, what it once was, tells when to look at W: just before rows
  * enter the base, so that what they leave is computed from themselves. A window, whose spread may fall,
  * keeps its rows and forms the sums anew. */
+#include "base/real.h"
 #include "lsq/dense.h"
 #include "lsq/online_parts.h"
 #include <math.h>
@@ -225,7 +226,7 @@ static void solve_spread(const online_plan *p, void *ps, const workspace *w, onl
     for (int64_t j = 0; j < dv; j++) {
         for (int64_t i = 0; i < d; i++) s[i] = w->St[i * dv + j];
         const double size = inverse_solve(p, ps, w, o, s);
-        o->spread[j] = fmax(0, w->total[j] - o->a * size * vector_dot(p, w->given, w->turned) * size);
+        o->spread[j] = larger(0, w->total[j] - o->a * size * vector_dot(p, w->given, w->turned) * size);
         for (int64_t i = 0; i < d; i++) w->St[i * dv + j] = size * w->turned[i];
         o->blur[j] = o->noise[j] + ROUNDING * w->total[j];
     }
@@ -316,7 +317,7 @@ void residual_merge(const online_plan *p, void *ps, const workspace *w, online *
         const double bases = gate * into->left[j] + from->a * from->left[j];
         w->total[j] += bases;
         into->noise[j] = gate * into->noise[j] + from->noise[j] + ROUNDING * bases;
-        into->floor[j] = fmax(gate * into->floor[j], from->floor[j]);
+        into->floor[j] = larger(gate * into->floor[j], from->floor[j]);
     }
     begin(p, into);
     for (int64_t i = 0; i < d * dv; i++) w->St[i] = fits ? w->St[i] - into->W[i] : 0;

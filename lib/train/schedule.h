@@ -4,6 +4,7 @@
 #ifndef TRAIN_SCHEDULE_H
 #define TRAIN_SCHEDULE_H
 
+#include "base/exact.h"
 #include <stdint.h>
 
 typedef struct schedule {
