@@ -24,8 +24,9 @@ MESAOPT_API mesaopt_status mesaopt_ctx_free(mesaopt_ctx *ctx);
  *  the bytes the whole text needs, or a negative status. Unchanged by success; may be called from any thread at any time. Since 0.1. */
 MESAOPT_API int64_t mesaopt_ctx_error(const mesaopt_ctx *ctx, char *buf, int64_t cap);
 
-/** Asks the running call (or, if none runs, the next long one) to stop. Async-signal-safe: a SIGINT handler may call it. Training runs
- *  return MESAOPT_STOPPED at a step boundary, other long calls MESAOPT_E_INTERRUPTED. Since 0.1. */
+/** Asks the running call to stop or, if none runs, the next one. Async-signal-safe: a SIGINT handler may call it. Training runs return MESAOPT_STOPPED at
+ *  a step boundary, other long calls MESAOPT_E_INTERRUPTED. The request ends with that call, also when it was too short to look: a program that makes several calls
+ *  sets a flag of its own as well. In a callback's calls it is that of the call whose callback it is. Since 0.1. */
 MESAOPT_API void mesaopt_ctx_interrupt(mesaopt_ctx *ctx);
 
 /** ISA level in use (MESAOPT_ISA_BASELINE, ...). Since 0.1. */

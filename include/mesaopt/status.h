@@ -1,8 +1,9 @@
 /* mesaopt/status.h: status codes, element types, version and constants.
  *
  * Every fallible function returns a mesaopt_status: 0 ok; > 0 the result is usable but something is worth knowing;
- * < 0 there is no result, nothing was changed, and the context (or the settings object) holds one line of text that
- * names the argument, what it was and what was expected. */
+ * < 0 there is no result, what the library holds is as it was (arrays that the call was to fill
+ * hold anything), and the context (or the settings object) holds one line of text that names the
+ * argument, what it was and what was expected. */
 #ifndef MESAOPT_STATUS_H
 #define MESAOPT_STATUS_H
 
@@ -47,7 +48,7 @@ typedef int32_t mesaopt_status;
 #define MESAOPT_E_NONFINITE (-9)   /* NaN or infinity where a finite number is needed */
 #define MESAOPT_E_IO (-10)         /* the operating system refused to read or write */
 #define MESAOPT_E_FORMAT (-11)     /* a file or a text is not well formed, or not what was expected */
-#define MESAOPT_E_INTERRUPTED (-12)/* mesaopt_ctx_interrupt ended the call; nothing was changed */
+#define MESAOPT_E_INTERRUPTED (-12)/* mesaopt_ctx_interrupt ended the call */
 #define MESAOPT_E_UNSUPPORTED (-13)/* this CPU, build or combination of settings cannot do it */
 #define MESAOPT_E_SOURCE (-14)     /* a callback that gives sequences, targets or a loss returned that it failed */
 

@@ -1,11 +1,10 @@
 /* mesaopt/grad.h: fourth-order central differences,
  *     dL/dx = (8 (L(+h) - L(-h)) - (L(+2h) - L(-2h))) / 12h = 4/3 (L(+h) - L(-h)) / 2h - 1/3 (L(+2h) - L(-2h)) / 4h + O(h^4).
  * The second form is the one computed, with the distances that the rounded positions of an f32 element really have.
- * The context is held while arguments are checked only: the callback may use it. Each element is moved in turn; all arithmetic runs in the
- * default floating-point environment, the callback in the host's. */
+ * The callback may make any call on the context. Each element is moved in turn; all arithmetic runs in the default floating-point environment, the callback
+ * in the host's. */
 #include "api/api_call.h"
 #include "base/number.h"
-#include "base/pool.h"
 #include "base/real.h"
 #include "mesaopt/grad.h"
 #include "tensor/view.h"
@@ -40,15 +39,12 @@ typedef struct probe {
     void *user;
     const mesaopt_view *x;
     const int64_t *index;
-    uint64_t host_fp;
+    call *c;
 } probe;
 
-static int32_t call_host(probe *p, double *value)
+static mesaopt_status interrupted(const probe *p)
 {
-    fp_restore(p->host_fp);
-    int32_t stop = p->loss(value, p->user);
-    p->host_fp = fp_default();
-    return stop;
+    return fail(p->ctx, MESAOPT_E_INTERRUPTED, "interrupted at x %s", view_list(p->x->ndim, p->index).text);
 }
 
 /* Loss with the element moved to x0 + step; *at: where it is then, rounded to its type. */
@@ -60,7 +56,11 @@ static mesaopt_status loss_at(probe *p, double x0, double step, double *at, doub
         return fail(p->ctx, MESAOPT_E_ARGUMENT, "h: x at %s cannot move by %s from %s, expected a step that its type resolves",
                     view_list(p->x->ndim, p->index).text, number_text(step).text, number_text(x0).text);
     double value = NAN;
-    if (call_host(p, &value))
+    ctx_callback_begin(p->c);
+    const int failed = p->loss(&value, p->user) != 0;
+    ctx_callback_end(p->c);
+    if (failed && ctx_interrupted(p->ctx)) return interrupted(p);      /* which is why it failed */
+    if (failed)
         return fail(p->ctx, MESAOPT_E_SOURCE, "loss: the callback failed with x at %s moved by %s", view_list(p->x->ndim, p->index).text,
                     number_text(step).text);
     if (!isfinite(value))
@@ -86,14 +86,10 @@ static mesaopt_status difference(probe *p, double h, double *out)
 static mesaopt_status compare(probe *p, const mesaopt_view *gradient, double h, double *error)
 {
     int64_t index[MESAOPT_MAX_RANK] = {0};
-    double off = 0, norm_d = 0, norm_g = 0, d;
+    double off = 0, norm_d = 0, norm_g = 0, d = 0;
     p->index = index;
     for (int64_t left = view_count(p->x); left > 0; left--) {
-        if (ctx_interrupted(p->ctx)) {
-            ctx_interrupt_taken(p->ctx);
-            return fail(p->ctx, MESAOPT_E_INTERRUPTED, "interrupted at x %s", view_list(p->x->ndim, index).text);
-        }
-        mesaopt_status status = difference(p, h, &d);
+        const mesaopt_status status = ctx_interrupted(p->ctx) ? interrupted(p) : difference(p, h, &d);
         if (status != MESAOPT_OK) return status;
         double g = view_get(gradient, index);
         off = real_hypot(off, d - g), norm_d = real_hypot(norm_d, d), norm_g = real_hypot(norm_g, g);
@@ -111,12 +107,7 @@ mesaopt_status mesaopt_grad_check(mesaopt_ctx *ctx, mesaopt_loss_fn loss, void *
     if (status != MESAOPT_OK) return status;
     call_views w;
     status = check(ctx, loss, &w, &x, &gradient, h, error);
-    if (status != MESAOPT_OK) return ctx_leave(&c, status);
-    object_retain(&ctx->head);
-    ctx_leave(&c, MESAOPT_OK);
-    probe p = {.ctx = ctx, .loss = loss, .user = user, .x = x, .host_fp = fp_default()};
-    status = compare(&p, gradient, h, error);
-    fp_restore(p.host_fp);
-    object_release(&ctx->head);
-    return status;
+    c.open = 1;
+    CHECK(compare(&(probe){.ctx = ctx, .loss = loss, .user = user, .x = x, .c = &c}, gradient, h, error));
+    return ctx_leave(&c, status);
 }

@@ -33,9 +33,7 @@ static mesaopt_status check_out(mesaopt_ctx *ctx, const mesaopt_view *given, mes
 /* Status after a parallel draw: an interrupt leaves `out` partly written. */
 static mesaopt_status finished(mesaopt_ctx *ctx)
 {
-    if (!ctx_interrupted(ctx)) return MESAOPT_OK;
-    ctx_interrupt_taken(ctx);
-    return fail(ctx, MESAOPT_E_INTERRUPTED, "interrupt: requested while random numbers were drawn");
+    return ctx_interrupted(ctx) ? fail(ctx, MESAOPT_E_INTERRUPTED, "interrupt: requested while random numbers were drawn") : MESAOPT_OK;
 }
 
 static mesaopt_status uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double low, double high,

@@ -183,7 +183,7 @@ mesaopt_status ctx_enter(mesaopt_ctx *ctx, enum call_kind kind, call *c)
     int idle = 0;
     if (atomic_compare_exchange_strong(&ctx->busy, &idle, 1)) {
         atomic_store(&ctx->owner, pthread_self());
-    } else if (kind == CALL_IN_CALLBACK && atomic_load(&ctx->in_callback) && owned_by_caller(ctx)) {
+    } else if (atomic_load(&ctx->in_callback) && owned_by_caller(ctx) && (kind == CALL_IN_CALLBACK || ctx->running->open)) {
         c->outer = ctx->running;
         atomic_store(&ctx->in_callback, 0);            /* the inner call may have callbacks of its own */
     } else {
@@ -212,6 +212,7 @@ mesaopt_status ctx_leave(call *c, mesaopt_status status)
         atomic_store(&ctx->in_callback, 1);
     } else {
         atomic_store(&ctx->owner, (pthread_t)0);       /* before busy: a stale owner must not look like the next call's */
+        atomic_store(&ctx->interrupted, 0);            /* likewise: what came during this call ends with it */
         atomic_store(&ctx->busy, 0);
     }
     fp_restore(c->fp);
@@ -238,9 +239,4 @@ void ctx_callback_end(call *c)
 int ctx_interrupted(const mesaopt_ctx *ctx)
 {
     return atomic_load_explicit(&ctx->interrupted, memory_order_relaxed);
-}
-
-void ctx_interrupt_taken(mesaopt_ctx *ctx)
-{
-    atomic_store_explicit(&ctx->interrupted, 0, memory_order_relaxed);
 }

@@ -67,7 +67,7 @@ struct mesaopt_ctx {
     char text[512];
 };
 
-enum call_kind { CALL_NORMAL, CALL_IN_CALLBACK };   /* the second kind is also allowed inside a callback, on its thread */
+enum call_kind { CALL_NORMAL, CALL_IN_CALLBACK };   /* the second kind is also allowed inside a callback, on its thread; the first only if the outer call is open */
 enum { CALL_HANDLES = 6 };
 
 /* What ctx_enter keeps for ctx_leave. */
@@ -76,6 +76,7 @@ typedef struct call {
     struct call *outer;            /* the call in whose callback this one is, or NULL */
     uint64_t fp;
     int saved_errno, handles;
+    int open;                      /* set after ctx_enter: its callbacks may make calls of every kind */
     object *handle[CALL_HANDLES];  /* that it works on: whoever frees them, they live until it returns */
 } call;
 
@@ -100,8 +101,8 @@ mesaopt_status check_not_null(mesaopt_ctx *ctx, const void *p, const char *name)
 
 void ctx_log(mesaopt_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Is a stop requested? Polled per panel or chunk by any thread. ctx_interrupt_taken clears the request. */
+/* Is a stop requested? Polled per panel or chunk by any thread. The request belongs to the outermost call that runs (or, when none does, to the next one) and
+ * ends with it, used or not: nobody takes it back. */
 int ctx_interrupted(const mesaopt_ctx *ctx);
-void ctx_interrupt_taken(mesaopt_ctx *ctx);
 
 #endif

@@ -343,10 +343,7 @@ mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
     j.memory = l->memory;
     j.partial = j.memory + j.p.workers * j.p.worker_bytes;
     parallel_run(ctx, j.p.panels * (v->op[MESAOPT_LSQ_OFFSETS] ? s->N : 1), run_item, &j);
-    if (ctx_interrupted(ctx)) {
-        ctx_interrupt_taken(ctx);
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "lsq: interrupted");
-    }
+    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "lsq: interrupted");
     sum_ridge(&j);
     const mesaopt_status status = check_outputs(ctx, v);
     return status == MESAOPT_OK ? convergence(ctx, &j) : status;

@@ -146,10 +146,7 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
     enum { WORTH_THREADS = 1 << 20 };
     mesaopt_ctx *ctx = r->head.ctx;
     job j = {r, rows, T, real_log(r->plan->gamma)};
-    if (ctx_interrupted(ctx)) {
-        ctx_interrupt_taken(ctx);
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "rls: interrupted");
-    }
+    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "rls: interrupted");
     memset(r->done, 0, (size_t)r->streams);
     if (r->streams > 1 && (double)T * (double)r->streams * (double)(r->p.d * r->p.d) > WORTH_THREADS) parallel_run(ctx, r->streams, run_stream, &j);
     for (int64_t s = 0; s < r->streams; s++)

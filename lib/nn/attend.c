@@ -131,9 +131,6 @@ mesaopt_status attend(mesaopt_attn *a, const attend_shape *s, const attend_views
     }
     job j = {a, v, plan_of(a, s, backward), a->memory, 0};
     parallel_run(ctx, j.p.panels, run_panel, &j);
-    if (ctx_interrupted(ctx)) {
-        ctx_interrupt_taken(ctx);
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "attention: interrupted");
-    }
+    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "attention: interrupted");
     return atomic_load(&j.bad) ? refuse(ctx, v) : MESAOPT_OK;
 }

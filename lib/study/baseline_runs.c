@@ -48,9 +48,7 @@ static mesaopt_status run_items(run *r, int64_t items, parallel_body body)
 {
     mesaopt_ctx *ctx = r->b->head.ctx;
     parallel_run(ctx, items, body, r);
-    if (!ctx_interrupted(ctx)) return MESAOPT_OK;
-    ctx_interrupt_taken(ctx);
-    return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", r->what);
+    return ctx_interrupted(ctx) ? fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", r->what) : MESAOPT_OK;
 }
 
 static int64_t panels(const kern *k, int64_t count) { return (count + k->lanes - 1) / k->lanes; }

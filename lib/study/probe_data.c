@@ -267,10 +267,7 @@ mesaopt_status probe_take(mesaopt_probe *p, int32_t set, const probe_input *in, 
     feeding f = {.p = p, .in = in, .from = first ? p->set[set].now : p->set[set].next, .to = p->set[set].next};
     int64_t *before = probe_counts(f.from), *after = probe_counts(f.to);
     parallel_run(ctx, p->items, feed_item, &f);
-    if (ctx_interrupted(ctx)) {
-        ctx_interrupt_taken(ctx);
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "feed: interrupted");
-    }
+    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "feed: interrupted");
     if (atomic_load(&f.bad)) {
         find_culprit(p, in, bad);
         return MESAOPT_E_NONFINITE;

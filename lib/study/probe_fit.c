@@ -50,10 +50,7 @@ mesaopt_status probe_fit(mesaopt_probe *p, const mesaopt_settings *settings)
     mesaopt_status status = check_rows(p, &f);
     if (status != MESAOPT_OK) return status;
     parallel_run(ctx, p->items, fit_item, &f);
-    if (ctx_interrupted(ctx)) {
-        ctx_interrupt_taken(ctx);
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "fit: interrupted");
-    }
+    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "fit: interrupted");
     char *now = p->fit.next;
     p->fit.next = p->fit.now, p->fit.now = now;
     p->fitted = 1;
@@ -118,10 +115,7 @@ mesaopt_status probe_score(mesaopt_probe *p, int32_t set, const mesaopt_view *ms
         if (!s.store || probe_counts(s.store)[t] == 0)
             return fail(ctx, MESAOPT_E_STATE, "score: no sequence of the %s set at step %lld, expected at least one", set == MESAOPT_PROBE_TEST ? "test" : "training", (long long)t);
     parallel_run(ctx, p->items, score_item, &s);
-    if (ctx_interrupted(ctx)) {
-        ctx_interrupt_taken(ctx);
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "score: interrupted");
-    }
+    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "score: interrupted");
     if (mse) write_scores(p, mse, 0);
     if (r2) write_scores(p, r2, 1);
     return MESAOPT_OK;

@@ -35,10 +35,7 @@ static mesaopt_status draw_all(mesaopt_task *task, call *c, draw_job *job)
         mesaopt_status status = task_prepare(task, c, job->stream, job->first + job->start, job->end - job->start, job->out->dtype);
         if (status) return status;
         parallel_run(ctx, (job->end - job->start + job->k->lanes - 1) / job->k->lanes, draw_item, job);
-        if (ctx_interrupted(ctx)) {
-            ctx_interrupt_taken(ctx);
-            return fail(ctx, MESAOPT_E_INTERRUPTED, "interrupt: requested while sequences were drawn");
-        }
+        if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "interrupt: requested while sequences were drawn");
     }
     return MESAOPT_OK;
 }

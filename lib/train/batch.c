@@ -332,10 +332,7 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
     fill_positions(m, b->T, &j.l);
     parallel_run(ctx, j.l.shards, run_shard, &j);
     if (w->gradient) parallel_run(ctx, (m->n_params + SUM_CHUNK - 1) / SUM_CHUNK, sum_chunk, &j);
-    if (ctx_interrupted(ctx)) {                        /* either loop may have left items out */
-        ctx_interrupt_taken(ctx);
-        return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what);
-    }
+    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what);      /* either loop may have left items out */
     status = finish(&j, what);
     return status == MESAOPT_OK ? tell_failed(&j, what) : status;
 }

@@ -85,11 +85,7 @@ int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void 
         stop = after(report, user) != 0;
         ctx_callback_end(c);
     }
-    if (ctx_interrupted(c->ctx)) {                     /* it came while the parameters moved, or in the callback */
-        ctx_interrupt_taken(c->ctx);
-        stop = 1;
-    }
-    return stop;
+    return stop || ctx_interrupted(c->ctx);            /* it came while the parameters moved, or in the callback */
 }
 
 mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after, void *user)
