@@ -156,6 +156,46 @@ static void call_trainer_load(void)
     CALL(TRAINER, t, mesaopt_trainer_load(t, file));
 }
 
+static void call_trainer_load_changed(void)
+{
+    mesaopt_trainer *t = handle(TRAINER);
+    const char *file = path(), *change = ONE_OF("", "all", "seed", "noise,seed", ",", "data", "none,seed", (char *)NULL);
+    CALL(TRAINER, t, mesaopt_trainer_load_changed(t, file, change));
+}
+
+/* Texts that have to be escaped, that are no UTF-8, that are long. */
+static const char *note_text(void)
+{
+    static char large[5000];
+    memset(large, 1, sizeof large - 1);
+    return ONE_OF("", "text", "\"\\\n\x01", "\xc3\xbc", "\xc3", "mesaopt.step", large, (char *)NULL);
+}
+
+static const char *note_key(void) { return chance(4) ? note_text() : ONE_OF("a", "b", "mesaopt.kind", "\"{}"); }
+
+static void call_model_set_note(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const char *key = note_key(), *text = note_text();
+    CALL(MODEL, m, mesaopt_model_set_note(m, key, text));
+}
+
+static void call_rls_set_note(void)
+{
+    mesaopt_rls *r = handle(RLS);
+    const char *key = note_key(), *text = note_text();
+    CALL(RLS, r, mesaopt_rls_set_note(r, key, text));
+}
+
+static void call_file_note(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const char *file = path(), *key = note_key();
+    const int64_t cap = ONE_OF((int64_t)0, (int64_t)1, (int64_t)20, (int64_t)6000, (int64_t)-1);
+    char *buf = cap > 0 ? memory(cap) : NULL;
+    COUNT(CTX, ctx, mesaopt_file_note(ctx, file, key, buf, cap));
+}
+
 static void call_rls_save(void)
 {
     mesaopt_rls *r = handle(RLS);
@@ -202,6 +242,7 @@ static void call_revalg_import_file(void)
 
 const row rows_files[] = {
     {"file_change", call_file_change}, {"file_make", call_file_make}, {"model_save", call_model_save}, {"model_load", call_model_load}, {"model_open", call_model_open}, {"trainer_save", call_trainer_save},
-    {"trainer_load", call_trainer_load}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
+    {"trainer_load", call_trainer_load}, {"trainer_load_changed", call_trainer_load_changed}, {"model_set_note", call_model_set_note},
+    {"rls_set_note", call_rls_set_note}, {"file_note", call_file_note}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
     {"revalg_import_file", call_revalg_import_file}, {0},
 };
