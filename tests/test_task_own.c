@@ -108,6 +108,42 @@ START_TEST(orders_are_uniform)
 }
 END_TEST
 
+/* Chi-squared of `cells` counts that should all be `each`. */
+static double chi_squared(const int *count, int cells, double each)
+{
+    double chi = 0;
+    for (int c = 0; c < cells; c++) chi += pow(count[c] - each, 2) / each;
+    return chi;
+}
+
+/* All 720 orders of six rows (719 degrees: 843 at p = 0.001), and where two neighbours come of up to 33. */
+START_TEST(orders_of_few_are_uniform)
+{
+    enum { EACH = 100, MOST = 33 };
+    int count[720] = {0}, pairs[MOST * MOST];
+    for (int64_t p = 0; p < 720 * EACH; p++) {
+        int code = 0, row[6];
+        for (int i = 0; i < 6; i++) row[i] = (int)order_row(5, 6, 6 * p + i);
+        for (int i = 0; i < 5; i++) {                  /* Lehmer's code */
+            int smaller = 0;
+            for (int j = i + 1; j < 6; j++) smaller += row[j] < row[i];
+            code = code * (6 - i) + smaller;
+        }
+        count[code]++;
+    }
+    ck_assert_double_le(chi_squared(count, 720, EACH), 843);
+    for (int64_t n = 2; n <= MOST; n++) {
+        const int cells = (int)(n * (n - 1));
+        memset(pairs, 0, sizeof pairs);
+        for (int64_t p = 0; p < cells * EACH / 5; p++) {
+            const int a = (int)order_row(7, n, n * p), b = (int)order_row(7, n, n * p + n - 1);
+            pairs[a * (n - 1) + b - (b > a)]++;
+        }
+        ck_assert_double_le(chi_squared(pairs, cells, EACH / 5.0), cells + 4.5 * sqrt(2.0 * cells) + 8);
+    }
+}
+END_TEST
+
 START_TEST(orders_of_large_sets)
 {
     const int64_t N = INT64_MAX;                       /* no overflow, inside the range, no two alike among neighbours */
@@ -357,6 +393,7 @@ Suite *test_task_own_suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, passes_are_permutations);
     tcase_add_test(t, orders_are_uniform);
+    tcase_add_test(t, orders_of_few_are_uniform);
     tcase_add_test(t, orders_of_large_sets);
     tcase_add_test(t, values_of_own_sequences);
     tcase_add_test(t, values_of_a_callback);
