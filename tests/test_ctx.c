@@ -6,6 +6,9 @@
 #include <fenv.h>
 #include <float.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #undef fail                        /* Check's; here it is the library's */
 
@@ -175,6 +178,122 @@ START_TEST(text_is_never_torn)
 }
 END_TEST
 
+/* Every text is one line of whole UTF-8 characters, wherever it was cut. */
+static int valid_utf8(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        uint32_t x = *p, more = x < 0x80 ? 0 : x >> 5 == 6 ? 1 : x >> 4 == 14 ? 2 : x >> 3 == 30 ? 3 : 9;
+        if (more == 9) return 0;
+        if (more) x &= 0x3f >> more;
+        for (uint32_t i = 1; i <= more; i++) {
+            if (p[i] >> 6 != 2) return 0;
+            x = x << 6 | (p[i] & 63);
+        }
+        if (x < (uint32_t[]){0, 0x80, 0x800, 0x10000}[more]) return 0;
+        if (x > 0x10ffff || (x >= 0xd800 && x < 0xe000)) return 0;
+        p += 1 + more;
+    }
+    return 1;
+}
+
+START_TEST(text_has_whole_characters)
+{
+    static const char *const signs[] = {"\u00e9", "\u20ac", "\U0001d11e"};        /* of 2, 3, 4 bytes */
+    mesaopt_ctx *ctx = context_with(1, NULL, NULL);
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TRAINER, "");
+    for (int kind = 0; kind < 3; kind++)
+        for (int shift = 0; shift < 4; shift++) {
+            char long_text[1000] = "", text[512], part[512];
+            memset(long_text, 'x', (size_t)shift);
+            while (strlen(long_text) < 900) strcat(long_text, signs[kind]);
+            fail(ctx, MESAOPT_E_ARGUMENT, "%s", long_text);            /* cut by the room there is */
+            mesaopt_ctx_error(ctx, text, sizeof text);
+            ck_assert(valid_utf8(text) && !strncmp(text, long_text, strlen(text)) && strlen(text) > 507);
+            for (int64_t cap = 1; cap < 40; cap++) {                    /* by the caller's buffer */
+                ck_assert_int_eq(mesaopt_ctx_error(ctx, part, cap), (int64_t)strlen(text) + 1);
+                ck_assert(valid_utf8(part) && !strncmp(part, text, strlen(part)));
+                ck_assert_int_gt((int64_t)strlen(part), cap - 1 - (int64_t)strlen(signs[kind]));
+            }
+            ck_assert_int_eq(mesaopt_settings_set_text(s, long_text, "1"), MESAOPT_E_SETTING);      /* by a precision in the format */
+            mesaopt_settings_error(s, text, sizeof text);
+            ck_assert(valid_utf8(text) && strstr(text, "unknown key"));
+        }
+    fail(ctx, MESAOPT_E_ARGUMENT, "a\xff\x62 \xc3 \xed\xa0\x80 \xe2\x82 \xc0\xaf \xf4\x90\x80\x80 \xc3\xa9");
+    ck_assert_str_eq(error_text(ctx), "a?b ? ? ? ? ? \u00e9");
+    mesaopt_settings_free(s);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* ---- fork beside threads that read and write the text ---- */
+
+static void *read_text(void *data)
+{
+    char text[512];
+    while (!atomic_load(&stop_text)) mesaopt_ctx_error(data, text, sizeof text);
+    return NULL;
+}
+
+static int child_succeeds(mesaopt_ctx *ctx)
+{
+    const pid_t child = fork();
+    int status = -1;
+    if (child == 0) {
+        signal(SIGALRM, SIG_DFL);
+        alarm(10);
+        for (int i = 0; i < 20; i++) {
+            fail(ctx, MESAOPT_E_ARGUMENT, "child %d", i);
+            char expected[32];
+            snprintf(expected, sizeof expected, "child %d", i);
+            if (strcmp(error_text(ctx), expected)) _exit(1);
+        }
+        mesaopt_tensor *t;
+        if (mesaopt_tensor_create(ctx, 0, 0, NULL, &t) != MESAOPT_E_DTYPE) _exit(2);
+        _exit(mesaopt_ctx_free(ctx) == MESAOPT_OK ? 0 : 3);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+START_TEST(fork_beside_readers_and_writers)
+{
+    mesaopt_ctx *ctx = context_with(1, NULL, NULL);
+    pthread_t thread[4];
+    for (int i = 0; i < 4; i++) pthread_create(&thread[i], NULL, i < 2 ? read_text : write_text, ctx);
+    for (int i = 0; i < 150; i++) ck_assert(child_succeeds(ctx));
+    atomic_store(&stop_text, 1);
+    for (int i = 0; i < 4; i++) pthread_join(thread[i], NULL);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* Writers that a fork left behind keep their slots; the others serve, and with none left the text stays as it is. */
+START_TEST(slots_of_lost_writers)
+{
+    last_text t;
+    char text[512];
+    memset(&t, 0, sizeof t);
+    last_text_get(&t, text);
+    ck_assert_str_eq(text, "");
+    for (int lost = 0; lost < TEXT_SLOTS - 1; lost++) {
+        char line[TEXT_BYTES] = "";
+        for (int i = 0; i < 3 * TEXT_SLOTS; i++) {
+            snprintf(line, sizeof line, "%d lost, text %d", lost, i);
+            last_text_set(&t, line);
+            last_text_get(&t, text);
+            ck_assert_str_eq(text, line);
+        }
+        struct text_slot *oldest = NULL;
+        for (int i = 0; i < TEXT_SLOTS; i++)
+            if (t.slot[i].version % 2 == 0 && (!oldest || t.slot[i].version < oldest->version)) oldest = &t.slot[i];
+        oldest->version |= 1;
+    }
+    for (int i = 0; i < TEXT_SLOTS; i++) t.slot[i].version |= 1;
+    last_text_set(&t, (char[TEXT_BYTES]){"nowhere"});
+    last_text_get(&t, text);
+    ck_assert_str_eq(text, "");
+}
+END_TEST
+
 /* ---- creating and freeing ---- */
 
 static void log_line(const char *line, void *user) { strncpy(user, line, 99); }
@@ -327,11 +446,13 @@ END_TEST
 Suite *test_ctx_suite(void)
 {
     Suite *s = suite_create("ctx");
-    TCase *t = tcase_create("ctx");
+    TCase *t = tcase_create("ctx"), *forks = tcase_create("fork");
     tcase_add_test(t, interrupt_from_a_signal_handler);
     tcase_add_test(t, one_call_at_a_time);
     tcase_add_test(t, calls_leave_errno_and_environment);
     tcase_add_test(t, text_is_never_torn);
+    tcase_add_test(t, text_has_whole_characters);
+    tcase_add_test(t, slots_of_lost_writers);
     tcase_add_test(t, create_reports_through_settings);
     tcase_add_test(t, create_without_memory);
     tcase_add_test(t, any_order_from_any_thread);
@@ -339,5 +460,8 @@ Suite *test_ctx_suite(void)
     tcase_add_test(t, threads_on_one_context);
     tcase_set_timeout(t, 30);
     suite_add_tcase(s, t);
+    tcase_set_tags(forks, "fork");
+    tcase_add_test(forks, fork_beside_readers_and_writers);
+    suite_add_tcase(s, forks);
     return s;
 }

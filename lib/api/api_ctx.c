@@ -44,7 +44,9 @@ static mesaopt_status create(mesaopt_settings *settings, mesaopt_ctx **out)
     }
     status = kern_init(ctx);
     if (status < 0) {
-        settings_fail(settings, status, "%s", ctx->text);
+        char text[TEXT_BYTES];
+        last_text_get(&ctx->text, text);
+        settings_fail(settings, status, "%s", text);
         object_release(&ctx->head);
         return status;
     }
@@ -77,8 +79,8 @@ mesaopt_status mesaopt_ctx_free(mesaopt_ctx *ctx)
 int64_t mesaopt_ctx_error(const mesaopt_ctx *ctx, char *buf, int64_t cap)
 {
     if (!handle_ok(ctx, OBJECT_CTX) || cap < 0 || (cap > 0 && !buf)) return MESAOPT_E_ARGUMENT;
-    char text[sizeof ctx->text];
-    ctx_text(ctx, text);
+    char text[TEXT_BYTES];
+    last_text_get(&ctx->text, text);
     return text_out(text, buf, cap);
 }
 

@@ -6,63 +6,21 @@
 #include "base/options.h"
 #include "base/pool.h"
 #include <errno.h>
-#include <sched.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- text ---- */
 
-static void text_lock(mesaopt_ctx *ctx)
-{
-    for (int tries = 0; atomic_exchange_explicit(&ctx->text_lock, 1, memory_order_acquire); tries++)
-        if (tries > 100) sched_yield();
-}
-
-static void text_unlock(mesaopt_ctx *ctx)
-{
-    atomic_store_explicit(&ctx->text_lock, 0, memory_order_release);
-}
-
-void text_format(char *out, int64_t cap, const char *format, va_list args)
-{
-    int keep = errno;
-    vsnprintf(out, (size_t)cap, format, args);
-    errno = keep;
-    for (char *p = out; *p; p++)                       /* one line, whatever a name from outside holds */
-        if ((unsigned char)*p < ' ' || *p == 127) *p = ' ';
-}
-
-int64_t text_out(const char *text, char *buf, int64_t cap)
-{
-    int64_t needed = (int64_t)strlen(text) + 1;
-    if (cap <= 0) return needed;
-    int64_t n = needed < cap ? needed : cap;
-    memcpy(buf, text, (size_t)n);
-    buf[n - 1] = 0;
-    return needed;
-}
-
 mesaopt_status fail(mesaopt_ctx *ctx, mesaopt_status status, const char *format, ...)
 {
     if (!ctx) return status;
-    char text[sizeof ctx->text];
+    char text[TEXT_BYTES] = "";
     va_list args;
     va_start(args, format);
     text_format(text, sizeof text, format, args);
     va_end(args);
-    text_lock(ctx);
-    strcpy(ctx->text, text);
-    text_unlock(ctx);
+    last_text_set(&ctx->text, text);
     return status;
-}
-
-void ctx_text(const mesaopt_ctx *ctx, char text[512])
-{
-    mesaopt_ctx *c = (mesaopt_ctx *)ctx;               /* the lock is all that changes */
-    text_lock(c);
-    memcpy(text, c->text, sizeof c->text);
-    text_unlock(c);
 }
 
 void ctx_log(mesaopt_ctx *ctx, const char *format, ...)

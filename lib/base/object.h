@@ -10,6 +10,7 @@
 #define BASE_OBJECT_H
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "mesaopt/ctx.h"
 #include <pthread.h>
 #include <stdarg.h>
@@ -63,8 +64,7 @@ struct mesaopt_ctx {
     atomic_int in_callback;        /* 1 while the host's callback runs inside that call */
     _Atomic pthread_t owner;       /* of the running call */
     atomic_int interrupted;        /* async-signal-safe request to stop */
-    atomic_int text_lock;          /* spin lock over `text` */
-    char text[512];
+    last_text text;
 };
 
 enum call_kind { CALL_NORMAL, CALL_IN_CALLBACK };   /* the second kind is also allowed inside a callback, on its thread; the first only if the outer call is open */
@@ -90,11 +90,6 @@ void ctx_callback_end(call *c);
 
 /* Sets the context's text (printf format; numbers with %g go through number_text, so use %s for those) and returns `status`. ctx may be NULL. */
 mesaopt_status fail(mesaopt_ctx *ctx, mesaopt_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-/* Text behind an error: vsnprintf made one line; a copy of the context's text; text to a caller's buffer (returns the bytes it all needs). */
-void text_format(char *out, int64_t cap, const char *format, va_list args);
-void ctx_text(const mesaopt_ctx *ctx, char text[512]);
-int64_t text_out(const char *text, char *buf, int64_t cap);
 
 /* MESAOPT_OK, or MESAOPT_E_ARGUMENT with the text "name: NULL, expected ..." on ctx. */
 mesaopt_status check_not_null(mesaopt_ctx *ctx, const void *p, const char *name);

@@ -17,7 +17,7 @@ struct mesaopt_settings {
     mesaopt_log_fn log;
     void *log_user;
     double value[SETTINGS_MAX_KEY];        /* by key number; ints are exact up to 2^53, which is their bound */
-    char text[512];
+    char text[TEXT_BYTES];
 };
 
 /* One key in one or more scopes; a key whose bounds or default differ by scope has a row for each. */

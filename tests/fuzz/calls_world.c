@@ -259,7 +259,7 @@ int promised(int flag) { return levels[depth].promises & flag; }
 void broken(const char *what)
 {
     char said[512] = "";
-    if (levels[depth].ctx) ctx_text(levels[depth].ctx, said);
+    if (levels[depth].ctx) last_text_get(&levels[depth].ctx->text, said);
     fprintf(stderr, "%s\n  in %s\n  which said \"%s\" (seed=%llu inputs=1)\n", what, levels[depth].call, said, (unsigned long long)fuzz_seed);
     abort();
 }
@@ -296,7 +296,7 @@ mesaopt_status after(const char *call, int64_t result)
     if (status == result) EXPECT(strcmp(mesaopt_status_name(status), "MESAOPT_UNKNOWN") != 0);
     if ((double)(clock() - l->start) > (double)PATIENCE * CLOCKS_PER_SEC) broken("the call went on after it was interrupted");
     if (l->ctx && status < 0) {
-        ctx_text(l->ctx, said);
+        last_text_get(&l->ctx->text, said);
         if (strcmp(said, untold) == 0 || said[0] == 0 || strchr(said, '\n')) broken("a failure without a line of text");
     }
     if (status < 0 && !l->nested && !promised(PARTIAL)) prints(l, 1);
