@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 64, DEPTH = 6, FINITE = 0, PATTERN = 0x7ff8beef };     /* NaN of either type, and no small integer */
+enum { MOST = 64, DEPTH = 6, FINITE = 0, LARGEST = 1 << 18, PATTERN = 0x7ff8beef };     /* NaN of either type, and no small integer */
 
 typedef struct argument {
     mesaopt_view view;
@@ -20,7 +20,7 @@ typedef struct frame {
     argument argument[MOST];
     union { double x; int64_t i; uint64_t bits; } number[8], integer[8];
     mesaopt_view view[4];
-    void *block[MOST];
+    void *block[3 * MOST];
 } frame;
 static frame frames[DEPTH];
 extern int depth;
@@ -31,7 +31,7 @@ void *memory(int64_t bytes)
 {
     frame *f = &frames[depth];
     void *p = malloc((size_t)bytes);   /* of 0 bytes too: a byte read there is found */
-    EXPECT(p && f->blocks < MOST);
+    EXPECT(p && f->blocks < 3 * MOST);
     return f->block[f->blocks++] = p;
 }
 
@@ -177,7 +177,9 @@ static void fill_pattern(char *p, int64_t bytes)
 static const mesaopt_view *make(enum values values, int output, int32_t type, int32_t ndim, const int64_t *shape)
 {
     frame *f = &frames[depth];
-    if (chance(200)) return NULL;
+    double count = 1;
+    for (int k = 0; k < ndim; k++) count *= (double)shape[k];
+    if (count > LARGEST || chance(200)) return NULL;
     EXPECT(f->arguments < MOST);
     argument *a = &f->argument[f->arguments];
     *a = (argument){.view = {.ndim = ndim, .dtype = type}, .output = output};
