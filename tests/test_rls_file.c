@@ -39,13 +39,13 @@ static void end(files *f)
 
 static void write_file(const files *f, const contents *c, int64_t dv, const double *zeros)
 {
-    const tensor_file_text text[] = {{"mesaopt.format", "1"}, {"mesaopt.gamma", "1"}, {"mesaopt.kind", "rls"}};
+    const tensor_file_text text[] = {{"mesaopt.format", "2"}, {"mesaopt.gamma", "1"}, {"mesaopt.kind", "rls"}, {"mesaopt.window", "3"}};
     const int64_t n = c->streams;
     const saved_tensor tensor[TENSORS] = {
         {"ridge", MESAOPT_F64, 2, {n, 1}, c->ridge}, {"key_state", MESAOPT_F64, 3, {n, 1, 1}, c->key_state},
         {"value_state", MESAOPT_F64, 3, {n, 1, dv}, zeros ? zeros : c->value_state}, {"squares", MESAOPT_F64, 2, {n, dv}, zeros ? zeros : c->squares},
         {"counters", MESAOPT_F64, 2, {n, 4}, c->counters}, {"kept", MESAOPT_F64, 3, {n, WINDOW, WIDTH}, c->kept}};
-    ck_assert_int_eq(tensor_file_write(f->ctx, f->path, 3, text, TENSORS, tensor), MESAOPT_OK);
+    ck_assert_int_eq(tensor_file_write(f->ctx, f->path, 4, text, TENSORS, tensor), MESAOPT_OK);
 }
 
 /* The file as it should be: prediction (k1 v1 b1 e^-0.25 + k2 v2) / (..): of the sums that it holds. */

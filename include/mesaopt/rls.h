@@ -6,8 +6,17 @@
  * A handle holds `streams` such regressions side by side, as the heads of a layer that decodes token by token; one is the usual number elsewhere.
  * Rows are f32 or f64, states are held in double. With the setting window = W exactly the last W rows count.
  *
- * Predictions come with MESAOPT_NOT_CONVERGED (> 0) when rounding has left hardly a digit of the ridge in some direction: keys far from 0 beside their spread
- * should be centred.
+ * What is promised, of predictions and errors that come with MESAOPT_OK, with M = H + diag l and kappa the condition number of M
+ * when its diagonal is scaled to ones: a prediction S^T M^-1 q = Phi q is off by at most
+ *
+ *     d kappa 2^-46 |q|' (|Phi|' + sqrt(SQUARES)),    |q|'^2 = sum of q_i^2 / M_ii,  |Phi|'^2 = sum of M_ii Phi_i^2
+ *
+ * (2^-42 with a window), its standard error by 10^-6 and d kappa 2^-46 of itself and 2^-46 sqrt(kappa q^T M^-1 q) of the values' root mean square, so values
+ * may be as far from 0 as 10^8 times what is left of them. Results are rounded to the type of the array.
+ * MESAOPT_NOT_CONVERGED (> 0): in some stream, which the context's text names, M has hardly three digits left, because keys are far from 0 beside their
+ * spread (they should be centred) and the ridge is small; or so much of the squares was set without the residual, or before keys spanned all directions,
+ * that six digits of the errors are not there. All rows of the call are in, and all predictions are written: of that stream they are finite, or NaN and infinite
+ * where double has no number, and good to few digits or none; of other streams they are as promised.
  *
  * A row and a prediction cost O(d_key (d_key + d_val)) without forgetting and window, with standard errors too, however many rows have been seen. A
  * row whose key stands out by orders of magnitude costs O(d_key^3): the first d_key rows on a ridge far smaller than the keys, say. With forgetting

@@ -315,7 +315,7 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
         for (int64_t n = 0; n < total; n++, view_next(&views[i], index))
             own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
     }
-    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) rls_given(r, s, r->o[s].spread);
+    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) r->o[s].young = 0, rls_given(r, s, r->o[s].spread);
     return call_end(r, &c, status);
 }
 

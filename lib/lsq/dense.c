@@ -42,10 +42,9 @@ void dense_cholesky(const kern *k, void *ps, void *scratch, int64_t d, const voi
     }
 }
 
-void dense_solve(const kern *k, void *ps, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs)
+void dense_half(const kern *k, void *ps, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs)
 {
-    const int64_t last = (d - 1) / BLOCK * BLOCK;
-    for (int64_t i = 0; i < d; i += BLOCK) {                              /* U^T Z = B */
+    for (int64_t i = 0; i < d; i += BLOCK) {
         const int64_t n = least(BLOCK, d - i), rest = d - i - n;
         const void *corner = kern_at(k, U, i * rs + i);
         const mat row = {kern_at(k, B, i * b_rs), b_rs, 1}, right = {kern_at(k, corner, n), 1, rs};
@@ -53,7 +52,13 @@ void dense_solve(const kern *k, void *ps, void *scratch, int64_t d, const void *
         if (rest > 0)
             k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, rest, columns, n, right, negated(k, n, columns, row, scratch), (mat){kern_at(k, row.p, n * b_rs), b_rs, 1});
     }
-    for (int64_t i = last; i >= 0; i -= BLOCK) {                          /* U X = Z */
+}
+
+void dense_solve(const kern *k, void *ps, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs)
+{
+    const int64_t last = (d - 1) / BLOCK * BLOCK;
+    dense_half(k, ps, scratch, d, U, rs, columns, B, b_rs);
+    for (int64_t i = last; i >= 0; i -= BLOCK) {                          /* U X = U^-T B */
         const int64_t n = least(BLOCK, d - i);
         const mat row = {kern_at(k, B, i * b_rs), b_rs, 1};
         k->dense_backward(n, columns, kern_at(k, U, i * rs + i), rs, row.p, b_rs);

@@ -9,6 +9,8 @@ enum { DENSE_BLOCK = 32 };         /* products are at most so deep, and have no 
 
 int64_t dense_scratch(const kern *k, int64_t d, int64_t columns);       /* bytes, for solves of up to so many right-hand sides at once */
 void dense_cholesky(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *ridge, void *A, int64_t rs);     /* scratch: columns >= d */
+/* B [d x columns] <- U^-T B: half of dense_solve */
+void dense_half(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs);
 /* B [d x columns] <- A^-1 B */
 void dense_solve(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs);
 

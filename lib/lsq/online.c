@@ -10,7 +10,7 @@ workspace online_lay_out(const online_plan *p, arena *a)
 {
     const int64_t size = sizeof(double);
     workspace w;
-    w.U = arena_take(a, p->d * p->d, size);
+    w.U = arena_take(a, p->d * p->d, size), w.inverse = arena_take(a, p->d * p->d, size);
     w.weighted = arena_take(a, p->rows * p->d, size);
     w.given = arena_take(a, 2 * p->d, size), w.turned = arena_take(a, 2 * p->d, size);
     w.St = arena_take(a, p->d * p->dv, size);
@@ -18,6 +18,7 @@ workspace online_lay_out(const online_plan *p, arena *a)
     w.direction = arena_take(a, p->d, size), w.M_direction = arena_take(a, p->d, size), w.A_direction = arena_take(a, p->d, size);
     w.dots = arena_take(a, 2 * p->rows, size);
     w.dense = arena_take(a, dense_scratch(p->k, p->d, p->d > p->dv ? p->d : p->dv), 1);
+    w.defect = arena_take(a, p->d, size), w.correction = arena_take(a, p->d, size);
     w.HD = arena_take(a, p->d * p->dv, size), w.rest = arena_take(a, p->rows * p->dv, size);
     w.total = arena_take(a, p->dv, size), w.left = arena_take(a, p->dv, size), w.now = arena_take(a, p->dv, size);
     return w;
@@ -39,7 +40,7 @@ int64_t online_product_scratch(const online_plan *p)
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window)
 {
     const int64_t rows = d < 48 ? 16 : d < 96 ? 32 : 64;
-    return (online_plan){k, d, dv, window, rows};
+    return (online_plan){k, d, dv, window, rows, window > 0 ? window : 2 * d + rows};
 }
 
 void online_take(const online_plan *p, arena *a, online *o)
@@ -50,19 +51,20 @@ void online_take(const online_plan *p, arena *a, online *o)
     o->K = arena_take(a, n * d, size), o->V = arena_take(a, n * dv, size), o->weight = arena_take(a, n, size);
     o->P = arena_take(a, n * d, size), o->sign = arena_take(a, n, size), o->length = arena_take(a, n, size);
     o->Kt = arena_take(a, d * n, size), o->Pt = arena_take(a, d * n, size);
+    o->diagonal = arena_take(a, d, size);
     o->squares = arena_take(a, dv, size), o->spread = arena_take(a, dv, size);
     o->W = arena_take(a, d * dv, size), o->G = arena_take(a, d * dv, size), o->U = arena_take(a, n * dv, size);
     o->left = arena_take(a, dv, size), o->held = arena_take(a, dv, size), o->floor = arena_take(a, dv, size);
     o->noise = arena_take(a, dv, size), o->blur = arena_take(a, dv, size);
     o->peak = arena_take(a, 1 + dv + d + dv, size);
     int64_t width = d + dv + 3, ring = 0;
-    if (!size_mul(p->window, width, &ring)) ring = -1;
+    if (!size_mul(p->ring, width, &ring)) ring = -1;
     o->ring = arena_take(a, ring, size);
 }
 
 online_row online_row_at(const online_plan *p, const online *o, int64_t i)
 {
-    double *row = o->ring + (o->first + i) % p->window * (p->d + p->dv + 3);
+    double *row = o->ring + (o->first + i) % p->ring * (p->d + p->dv + 3);
     return (online_row){row, row + p->d, row + p->d + p->dv, row + p->d + p->dv + 1, row + p->d + p->dv + 2};
 }
 
@@ -76,11 +78,16 @@ static double largest(const online_plan *p, const online *o)
     return most;
 }
 
+int online_young(const online_plan *p, const online *o)
+{
+    return p->window == 0 && (o->kept > 0 || (o->count == 0 && largest(p, o) == 0));
+}
+
 /* H, S, .. are others: what was derived from them is not known. */
 static void changed(const online_plan *p, online *o)
 {
     base_set_peaks(p, o);
-    o->fresh = 0;
+    o->fresh = o->whole = 0;
     o->followed = -1;
 }
 
@@ -160,7 +167,9 @@ void online_push(const online_plan *p, void *ps, void *scratch, online *o, const
     if (full) leave(p, o);
     append(p, o, key, value, weight);
     if (weight > 0) base_count_row(p, o, value, weight);
-    if (p->window > 0) keep(p, o, key, value, weight, log_gate), base_judge(p, o), o->since++;
+    if (p->window > 0 || o->young) keep(p, o, key, value, weight, log_gate);
+    if (p->window > 0) base_judge(p, o), o->since++;
+    else if (o->young && o->kept == p->ring) residual_grow_up(p, ps, &w, o);
     o->count++;
     o->most += ONLINE_SQUARE;
 }
@@ -179,15 +188,15 @@ void online_settle(const online_plan *p, void *ps, void *scratch, online *o)
 {
     arena a = {scratch, 0};
     const workspace w = online_lay_out(p, &a);
-    if (p->window == 0) residual_spread(p, ps, &w, o);
+    o->young = online_young(p, o);
+    const int kept = p->window > 0 || o->young;
+    if (!kept) residual_spread(p, ps, &w, o);
     base_flush(p, ps, &w, o);
-    if (p->window > 0) residual_empty(p, o), base_form_anew(p, ps, &w, o);
+    if (kept) residual_empty(p, o), base_form_anew(p, ps, &w, o);
     dense_mirror(p->d, sizeof(double), o->H);
     changed(p, o);
-    if (p->window > 0) return;
-    memcpy(w.now, o->spread, (size_t)p->dv * sizeof(double));
-    for (int64_t j = 0; j < p->dv && o->blurred; j++) w.now[j] = NAN;
-    residual_restore(p, ps, &w, o, w.now);
+    for (int64_t j = 0; j < p->dv; j++) w.now[j] = o->blurred || kept ? NAN : o->spread[j];
+    if (!kept) residual_restore(p, ps, &w, o, w.now);
 }
 
 void online_spread(const online_plan *p, void *ps, void *scratch, online *o)
@@ -206,12 +215,12 @@ void online_given(const online_plan *p, void *ps, void *scratch, online *o, cons
     residual_empty(p, o);
     memcpy(o->left, o->squares, (size_t)p->dv * sizeof(double));
     changed(p, o);
-    if (p->window == 0) residual_restore(p, ps, &w, o, w.now);
+    if (p->window == 0 && !o->young) residual_restore(p, ps, &w, o, w.now);
 }
 
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from)
 {
-    if (p->window > 0) {
+    if (p->window > 0 || from->young) {
         for (int64_t i = 0; i < from->kept; i++) {
             const online_row r = online_row_at(p, from, i);
             online_push(p, ps, scratch, into, r.key, r.value, *r.weight, *r.log_gate);
@@ -223,6 +232,7 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
     arena a = {scratch, 0};
     const workspace w = online_lay_out(p, &a);
     const double gate = real_exp(from->decay);
+    residual_grow_up(p, ps, &w, into);
     base_flush(p, ps, &w, into);
     residual_merge(p, ps, &w, into, from, gate);
     p->k->scale(p->d * p->d, gate, into->H);

@@ -26,9 +26,10 @@ typedef struct online_plan {
     const kern *k;                 /* f64, one lane */
     int64_t d, dv, window;         /* window: rows, 0 for all */
     int64_t rows;                  /* of the buffer */
+    int64_t ring;                  /* rows that are kept: those of the window, or the first ones */
 } online_plan;
 
-/* Rows of the window, as they came. */
+/* Rows as they came. */
 typedef struct online_row { double *key, *value, *weight, *log_gate, *clock; } online_row;
 
 typedef struct online {
@@ -40,14 +41,18 @@ typedef struct online {
     int64_t filled, ready;
     double a;
     int fresh;                     /* R belongs to the base */
+    int whole;                     /* H has both triangles */
+    double *diagonal, shrunk;      /* d: of R less the rows that are ready; the most that it has shrunk by since R was formed */
+    double strain;                 /* about the condition number of what R is the inverse of: online_inverse.c */
     int singular;                  /* to rounding: R has hardly a digit in some direction */
     int64_t updates;               /* rows that R took in since it was factored */
     double total, *squares;        /* sum of weights, of weighted squares of values (dv) */
     double decay, clock;           /* sum of log gates: since the start, and since the last gate of 0 */
     int64_t count;                 /* rows so far */
     double most;                   /* no sum of squares is larger, whatever rows came */
-    double *ring;                  /* window x (d + dv + 3) */
+    double *ring;                  /* p->ring x (d + dv + 3) */
     int64_t first, kept;
+    int young;                     /* no window, and all rows so far are kept */
     double *peak;                  /* 1 + dv + d + dv: the largest `total`, `squares`, diagonal of H and `left` since they were formed from rows */
     int lost;                      /* one of the first two is far below its peak: the next flush forms all sums anew */
     int64_t since;                 /* rows since then */
@@ -85,13 +90,14 @@ void online_predict(const online_plan *p, void *ps, void *scratch, online *o, co
 void online_flush(const online_plan *p, void *ps, void *scratch, online *o);
 /* The same, and forms windowed sums anew, and forgets R and the spread: a state that goes on as one read from what it holds now. */
 void online_settle(const online_plan *p, void *ps, void *scratch, online *o);
-/* A caller has written to H, S, total and squares (or read kept rows). spread: dv, NaN where it is not known. */
+/* A caller has written to H, S, total, squares, young and the kept rows. spread: dv, NaN where it is not known. */
 void online_given(const online_plan *p, void *ps, void *scratch, online *o, const double *spread);
+int online_young(const online_plan *p, const online *o);       /* of a file; kept rows are all that came, or nothing came */
 void online_spread(const online_plan *p, void *ps, void *scratch, online *o);          /* o->spread of all rows */
 
 /* into <- its rows, then those of `from`. */
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from);
 
-online_row online_row_at(const online_plan *p, const online *o, int64_t i);   /* i-th oldest kept row, 0 <= i < window */
+online_row online_row_at(const online_plan *p, const online *o, int64_t i);   /* i-th oldest kept row, 0 <= i < p->ring */
 
 #endif

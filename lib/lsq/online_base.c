@@ -3,7 +3,7 @@
 #include "lsq/online_parts.h"
 #include <math.h>
 
-static const double LOST_DIGITS = 1e3;
+static const double LOST_DIGITS = 1e3, STRAINED_DIGITS = 4;
 
 void base_empty(const online_plan *p, online *o)
 {
@@ -11,12 +11,14 @@ void base_empty(const online_plan *p, online *o)
     memset(o->H, 0, (size_t)(d * d) * sizeof(double));
     memset(o->S, 0, (size_t)(d * p->dv) * sizeof(double));
     memset(o->R, 0, (size_t)(d * d) * sizeof(double));
-    for (int64_t i = 0; i < d; i++) o->R[i * (d + 1)] = 1 / o->ridge[i];
+    for (int64_t i = 0; i < d; i++) o->R[i * (d + 1)] = o->diagonal[i] = 1 / o->ridge[i];
     memset(o->squares, 0, (size_t)p->dv * sizeof(double));
     o->filled = o->ready = o->updates = o->kept = o->first = o->since = 0;
     o->a = 1;
-    o->fresh = 1;
+    o->fresh = o->whole = 1;
+    o->young = p->window == 0;
     o->singular = 0;
+    o->strain = o->shrunk = 1;
     o->total = o->clock = 0;
     residual_empty(p, o);
     base_set_peaks(p, o);
@@ -38,16 +40,16 @@ void base_set_peaks(const online_plan *p, online *o)
 }
 
 /* Raises a peak; 1 when x has fallen far below. */
-static int fallen(double x, double *peak)
+static int fallen(double x, double *peak, double digits)
 {
     if (x > *peak) *peak = x;
-    return !(x * LOST_DIGITS >= *peak);
+    return !(x * digits >= *peak);
 }
 
 void base_judge(const online_plan *p, online *o)
 {
-    o->lost |= fallen(o->total, &o->peak[0]);
-    for (int64_t c = 0; c < p->dv; c++) o->lost |= fallen(o->squares[c], &o->peak[1 + c]);
+    o->lost |= fallen(o->total, &o->peak[0], LOST_DIGITS);
+    for (int64_t c = 0; c < p->dv; c++) o->lost |= fallen(o->squares[c], &o->peak[1 + c], LOST_DIGITS);
 }
 
 /* Peaks of the squares of keys and of what values leave, before the buffer enters: whatever order its rows came in. */
@@ -58,20 +60,21 @@ static void raise_peaks(const online_plan *p, online *o)
     for (int64_t j = 0; j < p->dv; j++) {
         double most = o->left[j];
         for (int64_t i = 0; i < o->filled; i++) most += fabs(o->weight[i]) * u[i * p->dv + j] * u[i * p->dv + j];
-        fallen(most, &left[j]);
+        fallen(most, &left[j], LOST_DIGITS);
     }
     for (int64_t i = 0; i < p->d; i++) {
         double most = o->H[i * (p->d + 1)];
         for (int64_t j = 0; j < o->filled; j++) most += fabs(o->weight[j]) * o->Kt[i * p->rows + j] * o->Kt[i * p->rows + j];
-        fallen(most, &keys[i]);
+        fallen(most, &keys[i], LOST_DIGITS);
     }
 }
 
 static int sums_fallen(const online_plan *p, online *o)
 {
+    const double digits = o->strain > STRAINED ? STRAINED_DIGITS : LOST_DIGITS;        /* solutions lose enough */
     int any = 0;
-    for (int64_t j = 0; j < p->dv; j++) any |= fallen(o->left[j], &o->peak[1 + p->dv + p->d + j]);
-    for (int64_t i = 0; i < p->d; i++) any |= fallen(o->H[i * (p->d + 1)], &o->peak[1 + p->dv + i]);
+    for (int64_t j = 0; j < p->dv; j++) any |= fallen(o->left[j], &o->peak[1 + p->dv + p->d + j], LOST_DIGITS);
+    for (int64_t i = 0; i < p->d; i++) any |= fallen(o->H[i * (p->d + 1)], &o->peak[1 + p->dv + i], digits);
     return any;
 }
 
@@ -84,6 +87,7 @@ mat base_add_rows(const online_plan *p, void *ps, const workspace *w, online *o,
     p->k->row_scale(n, d, from->weight, 1, from->K, d, w->weighted, d);
     if (c != 1) p->k->scale(n * d, c, w->weighted);
     p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(from->K, d), dense_mat(o->H, d));
+    o->whole = 0;
     p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(from->V, dv), dense_mat(o->S, dv));
     return wKt;
 }
@@ -141,6 +145,7 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o)
     if (o->filled > 0) {
         inverse_update(p, ps, w, o);
         residual_add_rows(p, ps, o, o->filled, base_add_rows(p, ps, w, o, o, o->filled, 1));
+        if (o->fresh) inverse_strain(p, o);
     }
     if (o->a != 1) {
         p->k->scale(d * d, o->a, o->H);
@@ -152,5 +157,5 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o)
     o->a = 1;
     o->filled = o->ready = 0;
     if (p->window == 0) return;
-    if (sums_fallen(p, o) || o->lost || o->since > 4 * p->window + 1024) base_form_anew(p, ps, w, o);
+    if (sums_fallen(p, o) || o->lost || o->since > (o->strain > STRAINED ? 2 * p->window + 64 : 4 * p->window + 1024)) base_form_anew(p, ps, w, o);
 }

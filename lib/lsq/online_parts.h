@@ -7,12 +7,13 @@
 #include <string.h>
 
 typedef struct workspace {
-    double *U;                     /* d x d: Cholesky's factor */
+    double *U, *inverse;           /* d x d: Cholesky's factor, and U^-T */
     double *weighted;              /* rows x d: of the buffer, times weights or signs */
     double *St;                    /* d x dv: S_t / a */
     double *dots;                  /* 2 x rows: rows of the buffer times one vector or two */
     double *given, *turned;        /* 2 x d each: one vector or two, and M^-1 times them; what is to be solved comes first */
     double *residual, *solved, *direction, *M_direction, *A_direction;    /* d each: of conjugate gradients */
+    double *defect, *correction;   /* d each: of a solution */
     void *dense;
     double *HD, *rest;             /* d x dv, rows x dv: of a map that moves */
     double *total, *left, *now;    /* dv each */
@@ -31,7 +32,7 @@ void base_output(const online_plan *p, const workspace *w, const online *o, int6
 void base_set_peaks(const online_plan *p, online *o);          /* from the sums as they are */
 void base_judge(const online_plan *p, online *o);              /* have `total` and `squares` of a window lost digits? */
 void base_count_row(const online_plan *p, online *o, const double *value, double weight);     /* into `total` and `squares` */
-void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *o);            /* a window's sums from its rows; the buffer is empty */
+void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *o);            /* sums from the kept rows; the buffer is empty */
 void base_flush(const online_plan *p, void *ps, const workspace *w, online *o);                /* the buffer into the base */
 
 /* ---- online_residual.c ---- */
@@ -42,12 +43,17 @@ void residual_add_rows(const online_plan *p, void *ps, online *o, int64_t n, mat
 void residual_scale(const online_plan *p, online *o, double c);        /* the base */
 void residual_flush(const online_plan *p, void *ps, const workspace *w, online *o);            /* before the buffer enters the base; not of a window */
 void residual_spread(const online_plan *p, void *ps, const workspace *w, online *o);           /* o->spread of all rows; M^-1 is at hand then */
+void residual_grow_up(const online_plan *p, void *ps, const workspace *w, online *o);          /* the spread of all rows; none are kept any longer */
 /* Before H and S of `from` are added to gate times those of `into`, whose buffer is empty. */
 void residual_merge(const online_plan *p, void *ps, const workspace *w, online *into, const online *from, double gate);
 /* Of sums that were given, H whole, with their spread (NaN: not known). */
 void residual_restore(const online_plan *p, void *ps, const workspace *w, online *o, const double *spread);
 
 /* ---- online_inverse.c ---- */
+
+#define STRAINED 1e5                                           /* of o->strain: from here on solutions are corrected */
+void inverse_form(const online_plan *p, void *ps, const workspace *w, online *o);              /* R of the base; its factor is in w->U then */
+void inverse_strain(const online_plan *p, online *o);          /* R belongs to the base */
 
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o);           /* M^-1 is at hand: R is fresh, all rows are ready */
 void inverse_update(const online_plan *p, void *ps, const workspace *w, online *o);            /* R takes in the buffer, or is no longer fresh */

@@ -11,7 +11,8 @@
  * where little cancels as long as left + held is not far above the spread. The spread grows with rows and
  * falls by no more than the gates; so `floor`, what it once was, tells when to look at W: just before rows
  * enter the base, so that what they leave is computed from themselves. A window, whose spread may fall,
- * keeps its rows and forms the sums anew. */
+ * forms the sums anew from its rows; so do the first rows, of which W would have to move far and H, which
+ * is rounded, does not say how little that changes for those before. `noise` counts what moves may cost. */
 #include "base/real.h"
 #include "lsq/dense.h"
 #include "lsq/online_parts.h"
@@ -125,6 +126,14 @@ static void shift(const online_plan *p, void *ps, const workspace *w, double *H,
     for (int64_t i = 0; i < d * dv; i++) left[i % dv] += D[i] * (w->HD[i] - 2 * G[i]);
 }
 
+/* What that leaves of left_j is off by no more: H holds every k . D only beside sqrt(H_ii) |D_i|. */
+static double shift_noise(const online_plan *p, const double *H, const double *D, double left, int64_t j)
+{
+    double sum = sqrt(fabs(left));
+    for (int64_t i = 0; i < p->d; i++) sum += fabs(D[i * p->dv + j]) * sqrt(H[i * (p->d + 1)]);
+    return ROUNDING * sum * sum;
+}
+
 /* w->U <- Cholesky's factor of H + sum_i w_i k_i k_i^T + Lambda / a, of the lower triangle in w->U and n rows */
 static void factor(const online_plan *p, void *ps, const workspace *w, const double *ridge, int64_t n, const double *weight, const double *K, double a)
 {
@@ -162,7 +171,7 @@ static void measure(const online_plan *p, void *ps, const workspace *w, online *
 static void adopt(const online_plan *p, const workspace *w, online *o, int64_t j)
 {
     begin(p, o);
-    o->noise[j] += ROUNDING * o->a * o->left[j];
+    o->noise[j] = o->blur[j];
     o->left[j] = w->left[j];
     for (int64_t i = j; i < p->d * p->dv; i += p->dv) o->W[i] += w->St[i], o->G[i] -= w->HD[i];
 }
@@ -179,15 +188,15 @@ void residual_flush(const online_plan *p, void *ps, const workspace *w, online *
 {
     const int64_t dv = p->dv;
     int known = 1, moved = 0;
-    if (!surprising(p, w, o)) return;
+    if (o->young || !surprising(p, w, o)) return;
     measure(p, ps, w, o);
     for (int64_t j = 0; j < dv; j++) {
-        if (!(w->now[j] <= w->total[j])) {                     /* rounding decides here, or there are no numbers */
+        if (!(w->now[j] >= 0 && w->now[j] <= w->total[j])) {                     /* rounding decides here, or there are no numbers */
             known = 0;
             continue;
         }
         o->floor[j] = o->spread[j] = w->now[j];
-        o->blur[j] = o->noise[j] + ROUNDING * o->a * o->left[j];
+        o->blur[j] = o->noise[j] + o->a * shift_noise(p, o->H, w->St, o->left[j], j);
         if (w->total[j] <= MUCH * w->now[j]) continue;
         adopt(p, w, o, j);
         moved = 1;
@@ -228,12 +237,12 @@ static void solve_spread(const online_plan *p, void *ps, const workspace *w, onl
         const double size = inverse_solve(p, ps, w, o, s);
         o->spread[j] = larger(0, w->total[j] - o->a * size * vector_dot(p, w->given, w->turned) * size);
         for (int64_t i = 0; i < d; i++) w->St[i * dv + j] = size * w->turned[i];
-        o->blur[j] = o->noise[j] + ROUNDING * w->total[j];
+        o->blur[j] = o->noise[j] + ROUNDING * sqrt(o->strain) * (w->total[j] - o->spread[j]);
     }
 }
 
-/* A window whose spread would lose digits: W moves to the minimum, and all sums are formed anew. */
-static void refer_window(const online_plan *p, void *ps, const workspace *w, online *o)
+/* Rows are kept, and the spread would lose digits: W moves to the minimum, and all sums are formed anew. */
+static void refer_kept(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     solve_spread(p, ps, w, o);
     for (int64_t i = 0; i < p->d * p->dv; i++) if (!isfinite(w->St[i])) return;
@@ -249,20 +258,31 @@ static void refer_window(const online_plan *p, void *ps, const workspace *w, onl
 
 void residual_spread(const online_plan *p, void *ps, const workspace *w, online *o)
 {
+    const int kept = p->window > 0 || o->young;
     inverse_prepare(p, ps, w, o);
     if (o->followed >= 0 && o->a == 1) while (o->followed < o->filled) follow_row(p, w, o);
-    if (p->window == 0 && o->filled > 0 && surprising(p, w, o)) {
+    if (!kept && o->filled > 0 && surprising(p, w, o)) {
         base_flush(p, ps, w, o);
         inverse_prepare(p, ps, w, o);
     }
     if (o->followed != o->filled) solve_spread(p, ps, w, o);
     o->followed = o->filled;
-    if (p->window > 0 && surprising(p, w, o)) refer_window(p, ps, w, o);
+    if (kept && surprising(p, w, o)) refer_kept(p, ps, w, o);
+    o->followed = o->filled;
     o->blurred = 0;
     for (int64_t j = 0; j < p->dv; j++) {
         o->floor[j] = o->spread[j];
-        o->blurred |= o->blur[j] > DIGITS * o->spread[j] + NOTHING * o->squares[j];
+        o->blurred |= !(o->spread[j] >= 0 && isfinite(o->spread[j]));
+        o->blurred |= !(o->blur[j] <= DIGITS * o->spread[j] + NOTHING * o->strain * o->squares[j]);
     }
+}
+
+void residual_grow_up(const online_plan *p, void *ps, const workspace *w, online *o)
+{
+    residual_spread(p, ps, w, o);
+    if (p->window > 0) return;
+    o->young = 0;
+    o->kept = o->first = 0;
 }
 
 /* ---- whole states ---- */
@@ -287,6 +307,7 @@ static void add_other(const online_plan *p, void *ps, const workspace *w, online
     const int64_t d = p->d, dv = p->dv, n = from->filled;
     for (int64_t i = 0; i < d * dv; i++) w->St[i] = into->W[i] - (from->referred ? from->W[i] : 0);
     memcpy(w->left, from->left, (size_t)dv * sizeof(double));
+    for (int64_t j = 0; j < dv; j++) into->noise[j] += from->a * shift_noise(p, from->H, w->St, from->left[j], j);
     memcpy(w->U, from->H, (size_t)(d * d) * sizeof(double));
     shift(p, ps, w, w->U, sums(from), w->St, w->left);
     p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 0, n, dv, d, dense_mat(from->K, d), dense_mat(into->W, dv), dense_mat(w->rest, dv));
@@ -316,11 +337,12 @@ void residual_merge(const online_plan *p, void *ps, const workspace *w, online *
     for (int64_t j = 0; j < dv; j++) {
         const double bases = gate * into->left[j] + from->a * from->left[j];
         w->total[j] += bases;
-        into->noise[j] = gate * into->noise[j] + from->noise[j] + ROUNDING * bases;
+        into->noise[j] = gate * into->noise[j] + from->noise[j];
         into->floor[j] = larger(gate * into->floor[j], from->floor[j]);
     }
     begin(p, into);
     for (int64_t i = 0; i < d * dv; i++) w->St[i] = fits ? w->St[i] - into->W[i] : 0;
+    for (int64_t j = 0; j < dv; j++) into->noise[j] += gate * shift_noise(p, into->H, w->St, into->left[j], j);
     shift(p, ps, w, into->H, into->G, w->St, into->left);
     for (int64_t i = 0; i < d * dv; i++) into->W[i] += w->St[i], into->G[i] -= w->HD[i];
     residual_scale(p, into, gate);
@@ -332,13 +354,11 @@ void residual_merge(const online_plan *p, void *ps, const workspace *w, online *
     into->referred = 0;
 }
 
-/* W <- the fit of the sums, which is taken to be the minimum: G - Lambda W = 0 */
+/* W <- the fit of the sums, whose factor is at hand, which is taken to be the minimum: G - Lambda W = 0 */
 static void restore_map(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d, dv = p->dv;
-    memcpy(w->U, o->H, (size_t)(d * d) * sizeof(double));
     memcpy(o->W, o->S, (size_t)map_bytes(p));
-    dense_cholesky(p->k, ps, w->dense, d, o->ridge, w->U, d);
     dense_solve(p->k, ps, w->dense, d, w->U, d, dv, o->W, dv);
     for (int64_t i = 0; i < d * dv; i++) if (!isfinite(o->W[i])) return;
     o->referred = 1;
@@ -358,7 +378,8 @@ void residual_restore(const online_plan *p, void *ps, const workspace *w, online
     }
     memcpy(o->spread, spread, (size_t)p->dv * sizeof(double));
     o->followed = -1;
-    if (!known) return;
+    inverse_form(p, ps, w, o);
+    if (!known || o->singular) return;
     memcpy(o->floor, spread, (size_t)p->dv * sizeof(double));
     if (refer) restore_map(p, ps, w, o);
     if (!refer || o->referred) o->followed = 0;

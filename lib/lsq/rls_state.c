@@ -2,6 +2,7 @@
 #include "lsq/rls_state.h"
 #include "base/pool.h"
 #include "base/real.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -111,11 +112,13 @@ typedef struct job { mesaopt_rls *r; const rls_rows *rows; int64_t T; double log
 
 enum { DONE = 1, BLURRED = 2, DOUBTFUL = 3 };
 
-static double sum_of(const double *x, int64_t n)
+/* Are these finite in the view's type? */
+static int holds(const mesaopt_view *v, const double *x, int64_t n)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += x[i];
-    return sum;
+    const double most = v->dtype == MESAOPT_F32 ? (double)FLT_MAX : DBL_MAX;
+    int all = 1;
+    for (int64_t i = 0; i < n; i++) all &= fabs(x[i]) <= most;
+    return all;
 }
 
 static void run_stream(void *data, int64_t worker, int64_t s)
@@ -134,7 +137,7 @@ static void run_stream(void *data, int64_t worker, int64_t s)
         if (rows->k) online_push(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma);
         if (rows->q) online_predict(&r->p, w.product, w.online, o, w.query, w.out, rows->error ? w.error : NULL);
         if (rows->q) write_row(rows->out, t, s, dv, w.out);
-        if (rows->q && (o->singular || !isfinite(sum_of(w.out, dv)))) r->done[s] = DOUBTFUL;
+        if (rows->q && (o->singular || !holds(rows->out, w.out, dv))) r->done[s] = DOUBTFUL;
         if (rows->error) write_row(rows->error, t, s, dv, w.error);
         if (rows->error && o->blurred && !r->done[s]) r->done[s] = BLURRED;
     }
@@ -153,12 +156,12 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
         if (!r->done[s]) run_stream(&j, 0, s);                 /* also what an interrupt left out */
     for (int64_t s = 0; s < r->streams; s++)
         if (r->done[s] == DOUBTFUL)
-            return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: the ridge is lost in the rounding of the keys' sums of squares, expected keys that are centred and of like "
-                        "size, or a larger ridge", (long long)s);
+            return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: the ridge is lost in the rounding of the keys' sums of squares, or predictions are not finite, expected keys that are "
+                        "centred and of like size, or a larger ridge", (long long)s);
     for (int64_t s = 0; s < r->streams; s++)
         if (r->done[s] == BLURRED)
-            return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: standard errors are lost in the rounding of sums of squares that were set, expected MESAOPT_RLS_RESIDUAL "
-                        "beside them", (long long)s);
+            return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: standard errors are lost in the rounding of sums of squares, expected MESAOPT_RLS_RESIDUAL beside what was set, and "
+                        "rows in all directions before", (long long)s);
     return MESAOPT_OK;
 }
 

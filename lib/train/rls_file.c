@@ -1,6 +1,6 @@
 /* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d], value_state [n, d, dv], squares [n, dv],
- * counters [n, 4] = weight, decay, rows, kept; without a window residual [n, dv], NaN where it is not known; with one kept [n, window, d + dv + 3]:
- * the kept rows, oldest first, each key, value, weight, log gate, minus the log gates since then. */
+ * counters [n, 4] = weight, decay, rows, kept; without a window residual [n, dv], NaN where it is not known; with one, or when rows are kept, kept
+ * [n, ring, d + dv + 3]: the kept rows, oldest first, each key, value, weight, log gate, minus the log gates since then. */
 #include "train/rls_file.h"
 #include "base/number.h"
 #include "base/real.h"
@@ -8,12 +8,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, LAST, TENSORS, COUNTER = 4, OWN_TEXTS = 3 };
-static const char *const names[LAST] = {"ridge", "key_state", "value_state", "squares", "counters"};
-static const char *const last_names[] = {"residual", "kept"};
+enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, RESIDUAL, KEPT, TENSORS, COUNTER = 4, OWN_TEXTS = 4 };
+static const char *const names[TENSORS] = {"ridge", "key_state", "value_state", "squares", "counters", "residual", "kept"};
 
-static int windowed(const online_plan *p) { return p->window > 0; }
-static const char *name_of(const online_plan *p, int which) { return which == LAST ? last_names[windowed(p)] : names[which]; }
+/* Is there such a tensor? Rows are kept by windows, and by streams without one as long as they are young. */
+static int present(const online_plan *p, int young, int which)
+{
+    return which < RESIDUAL || (which == RESIDUAL ? p->window == 0 : p->window > 0 || young);
+}
 
 typedef struct shape { int32_t ndim; int64_t extent[3]; } shape;
 
@@ -25,7 +27,8 @@ static shape shape_of(const online_plan *p, int64_t n, int which)
     case VALUE_STATE: return (shape){3, {n, p->d, p->dv}};
     case SQUARES: return (shape){2, {n, p->dv, 0}};
     case COUNTERS: return (shape){2, {n, COUNTER, 0}};
-    default: return windowed(p) ? (shape){3, {n, p->window, p->d + p->dv + 3}} : (shape){2, {n, p->dv, 0}};
+    case RESIDUAL: return (shape){2, {n, p->dv, 0}};
+    default: return (shape){3, {n, p->ring, p->d + p->dv + 3}};
     }
 }
 
@@ -42,42 +45,58 @@ static void move(const online_plan *p, online *o, int which, double *x, int64_t 
         for (int i = 0; i < 2; i++) *(out ? &x[i] : counter[i]) = out ? *counter[i] : x[i];
         if (out) x[2] = (double)o->count, x[3] = (double)o->kept;
         else o->count = (int64_t)x[2], o->kept = (int64_t)x[3];
-    } else if (!windowed(p)) {
+    } else if (which == RESIDUAL) {
         memcpy(out ? x : o->spread, out ? o->spread : x, (size_t)n * sizeof(double));
     } else {
-        const int64_t width = n / p->window;
+        const int64_t width = n / p->ring;
         for (int64_t i = 0; i < o->kept; i++) {
             double *row = online_row_at(p, o, i).key;
             memcpy(out ? x + i * width : row, out ? row : x + i * width, (size_t)width * sizeof(double));
         }
-        if (out) memset(x + o->kept * width, 0, (size_t)((p->window - o->kept) * width) * sizeof(double));
+        if (out) memset(x + o->kept * width, 0, (size_t)((p->ring - o->kept) * width) * sizeof(double));
     }
+}
+
+/* What there is of tensors, and where they are to be collected: in `a`. */
+static int64_t lay_out(const mesaopt_rls *r, int young, arena *a, saved_tensor *tensor, int *which)
+{
+    int64_t count = 0;
+    for (int i = 0; i < TENSORS; i++) {
+        const shape s = shape_of(&r->p, r->streams, i);
+        if (!present(&r->p, young, i)) continue;
+        which[count] = i;
+        tensor[count++] = (saved_tensor){names[i], MESAOPT_F64, s.ndim, {s.extent[0], s.extent[1], s.extent[2]},
+                                         arena_take(a, s.extent[0], each(&s) * (int64_t)sizeof(double))};
+    }
+    return count;
+}
+
+static mesaopt_status write_file(mesaopt_rls *r, const char *path, int64_t count, const saved_tensor *tensor)
+{
+    const number gamma = number_text(r->plan->gamma), window = number_text((double)r->p.window);
+    tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {
+        {"mesaopt.format", "2"}, {"mesaopt.gamma", gamma.text}, {"mesaopt.kind", "rls"}, {"mesaopt.window", window.text}};
+    for (int64_t i = 0; i < r->notes.count; i++) text[OWN_TEXTS + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
+    return tensor_file_write(r->head.ctx, path, OWN_TEXTS + r->notes.count, text, count, tensor);
 }
 
 mesaopt_status rls_save(mesaopt_rls *r, const char *path)
 {
     const allocator *alloc = &r->head.ctx->alloc;
-    const online_plan *p = &r->p;
     saved_tensor tensor[TENSORS];
+    int which[TENSORS], young = 0;
     arena a = {0};
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1 && a.used >= 0) a = (arena){alloc_new(alloc, 1, a.used), 0};
-        if (pass == 1 && !a.base) return fail(r->head.ctx, MESAOPT_E_MEMORY, "save: no memory for a copy of %lld states", (long long)r->streams);
-        for (int i = 0; i < TENSORS; i++) {
-            const shape s = shape_of(p, r->streams, i);
-            tensor[i] = (saved_tensor){name_of(p, i), MESAOPT_F64, s.ndim, {s.extent[0], s.extent[1], s.extent[2]},
-                                       arena_take(&a, s.extent[0], each(&s) * (int64_t)sizeof(double))};
-        }
-    }
+    for (int64_t n = 0; n < r->streams; n++) young |= r->o[n].young;
+    lay_out(r, young, &a, tensor, which);
+    if (a.used >= 0) a = (arena){alloc_new(alloc, 1, a.used), 0};
+    if (!a.base) return fail(r->head.ctx, MESAOPT_E_MEMORY, "save: no memory for a copy of %lld states", (long long)r->streams);
     rls_settle(r);
-    for (int i = 0; i < TENSORS; i++) {
-        const shape s = shape_of(p, r->streams, i);
-        for (int64_t n = 0; n < r->streams; n++) move(p, &r->o[n], i, (double *)tensor[i].data + n * each(&s), each(&s), 1);
+    const int64_t count = lay_out(r, young, &a, tensor, which);
+    for (int64_t i = 0; i < count; i++) {
+        const shape s = shape_of(&r->p, r->streams, which[i]);
+        for (int64_t n = 0; n < r->streams; n++) move(&r->p, &r->o[n], which[i], (double *)tensor[i].data + n * each(&s), each(&s), 1);
     }
-    const number gamma = number_text(r->plan->gamma);
-    tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {{"mesaopt.format", "1"}, {"mesaopt.gamma", gamma.text}, {"mesaopt.kind", "rls"}};
-    for (int64_t i = 0; i < r->notes.count; i++) text[OWN_TEXTS + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
-    const mesaopt_status status = tensor_file_write(r->head.ctx, path, OWN_TEXTS + r->notes.count, text, TENSORS, tensor);
+    const mesaopt_status status = write_file(r, path, count, tensor);
     alloc_free(alloc, a.base);
     return status;
 }
@@ -107,31 +126,31 @@ static mesaopt_status check_numbers(const tensor_file *f, const online_plan *p, 
     for (int64_t i = 0; i < p->dv; i++)
         if (!(o->squares[i] >= 0 && isfinite(o->squares[i])))
             return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0", number_text(o->squares[i]).text);
-    for (int64_t i = 0; i < p->dv && !windowed(p); i++)
+    for (int64_t i = 0; i < p->dv && p->window == 0; i++)
         if (o->spread[i] < 0 || isinf(o->spread[i]))
-            return tensor_file_fail(f, last_names[0], "%s, expected a finite number >= 0, or NaN", number_text(o->spread[i]).text);
-    if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || (p->window > 0 && o->kept > o->count))
+            return tensor_file_fail(f, names[RESIDUAL], "%s, expected a finite number >= 0, or NaN", number_text(o->spread[i]).text);
+    if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || o->kept > o->count)
         return tensor_file_fail(f, names[COUNTERS], "%s, %s, %lld, %lld, expected a weight >= 0, a log gate <= 0, rows and no more of them kept",
                                 number_text(o->total).text, number_text(o->decay).text, (long long)o->count, (long long)o->kept);
     return MESAOPT_OK;
 }
 
-/* Rows of a window: a gate of 0 has taken all before it, and what has been forgotten since a row only grows with its age. */
+/* Kept rows: a gate of 0 has taken all before it, and what has been forgotten since a row only grows with its age. */
 static mesaopt_status check_kept(const tensor_file *f, const online_plan *p, const online *o)
 {
     for (int64_t i = 0; i < o->kept; i++) {
         const online_row r = online_row_at(p, o, i);
         const double next = i + 1 < o->kept ? *online_row_at(p, o, i + 1).clock : 0;
         for (int64_t j = 0; j < p->d + p->dv; j++)
-            if (!isfinite(r.key[j])) return tensor_file_fail(f, last_names[1], "row %lld is not finite, expected finite numbers", (long long)i);
+            if (!isfinite(r.key[j])) return tensor_file_fail(f, names[KEPT], "row %lld is not finite, expected finite numbers", (long long)i);
         if (!(*r.weight >= 0 && *r.weight <= ONLINE_SQUARE))
-            return tensor_file_fail(f, last_names[1], "row %lld: weight %s, expected 0 to %s", (long long)i, number_text(*r.weight).text,
+            return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to %s", (long long)i, number_text(*r.weight).text,
                                     number_text(ONLINE_SQUARE).text);
         if (!(*r.log_gate <= 0) || (i > 0 && real_exp(*r.log_gate) == 0))
-            return tensor_file_fail(f, last_names[1], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i,
+            return tensor_file_fail(f, names[KEPT], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i,
                                     number_text(*r.log_gate).text);
         if (!(*r.clock >= next && isfinite(*r.clock)) || (i + 1 == o->kept && *r.clock != 0))
-            return tensor_file_fail(f, last_names[1], "row %lld: %s forgotten since, expected numbers that fall to 0", (long long)i,
+            return tensor_file_fail(f, names[KEPT], "row %lld: %s forgotten since, expected numbers that fall to 0", (long long)i,
                                     number_text(*r.clock).text);
     }
     return MESAOPT_OK;
@@ -143,14 +162,16 @@ static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const fi
     mesaopt_status status = MESAOPT_OK;
     for (int i = 0; i < TENSORS && status == MESAOPT_OK; i++) {
         const shape s = shape_of(&r->p, r->streams, i);
+        if (!tensor[i]) continue;
         status = tensor_file_read(f, tensor[i], n * each(&s), each(&s), MESAOPT_F64, buffer);
         for (int c = 2; i == COUNTERS && c < 4 && status == MESAOPT_OK; c++)
-            if (!(buffer[c] >= 0 && buffer[c] <= (c == 3 ? (double)r->p.window : 0x1p53) && buffer[c] == floor(buffer[c])))
-                status = tensor_file_fail(f, name_of(&r->p, i), "%s, expected a whole number in range", number_text(buffer[c]).text);
+            if (!(buffer[c] >= 0 && buffer[c] <= (c == 3 ? (tensor[KEPT] ? (double)r->p.ring : 0) : 0x1p53) && buffer[c] == floor(buffer[c])))
+                status = tensor_file_fail(f, names[i], "%s, expected a whole number in range", number_text(buffer[c]).text);
         if (status == MESAOPT_OK) move(&r->p, &r->o[n], i, buffer, each(&s), 0);
     }
     if (status == MESAOPT_OK) status = check_numbers(f, &r->p, &r->o[n]);
-    if (status == MESAOPT_OK && r->p.window > 0) status = check_kept(f, &r->p, &r->o[n]);
+    if (status == MESAOPT_OK) status = check_kept(f, &r->p, &r->o[n]);
+    r->o[n].young = online_young(&r->p, &r->o[n]);
     if (status == MESAOPT_OK) rls_given(r, n, r->o[n].spread);
     return status;
 }
@@ -158,10 +179,10 @@ static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const fi
 static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq *plan)
 {
     const file_tensor *tensor[TENSORS] = {NULL};
-    const online_plan p = {NULL, plan->d, plan->dv, plan->window, 0};
+    const online_plan p = online_plan_of(NULL, plan->d, plan->dv, plan->window);
     const file_tensor *first = tensor_file_find(f, names[RIDGE]);
     mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
-    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "1");
+    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "2");
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.gamma", number_text(plan->gamma).text);
     if (status == MESAOPT_OK && (!first || first->ndim != 2))
         status = tensor_file_fail(f, names[RIDGE], "missing or not of rank 2, expected [streams, d_key]");
@@ -171,11 +192,11 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq
     int64_t most = 0;
     for (int i = 0; i < TENSORS && status == MESAOPT_OK; i++) {
         const shape s = shape_of(&p, streams, i);
-        status = tensor_file_expect(f, name_of(&p, i), s.ndim, s.extent, &tensor[i]);
+        if (!present(&p, tensor_file_find(f, names[KEPT]) != NULL, i)) continue;
+        status = tensor_file_expect(f, names[i], s.ndim, s.extent, &tensor[i]);
         if (status == MESAOPT_OK && each(&s) > most) most = each(&s);      /* the file has so many */
     }
-    if (status == MESAOPT_OK && plan->window == 0 && tensor_file_find(f, last_names[1]))
-        status = tensor_file_fail(f, last_names[1], "expected a plan with its window");
+    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.window", number_text((double)plan->window).text);
     if (status == MESAOPT_OK) status = rls_build(r, plan, streams, NULL);
     if (status != MESAOPT_OK) return status;
     double *buffer = alloc_new(&r->head.ctx->alloc, most, sizeof(double));
