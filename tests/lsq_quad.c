@@ -14,7 +14,7 @@ typedef long double quad;
 
 static quad root(quad x)
 {
-    if (!(x > 0)) return 0;
+    if (!(x > 0) || x > (quad)1e300 * (quad)1e300) return x;
     int e = 0;                                         /* x = m 4^e, m in 1 .. 4 */
     for (; x >= 4; e++) x /= 4;
     for (; x < 1; e--) x *= 4;

@@ -98,10 +98,10 @@ static configuration configure(uint64_t seed)
 
 /* ---- what is promised ---- */
 
-static const double MOST = 0x1p-9;
+static const double MOST = 0x1p-9, BEYOND = 1e28;      /* above, 113 bits are not enough either: residuals remain */
 
 static double share_f64(double condition) { return fmin(0x1p-45 * condition, MOST); }
-static double share_f32(double condition) { return condition <= 0x1p14 * 1.001 ? 0x1p-21 * condition : share_f64(condition); }
+static double share_f32(double condition) { return condition <= 0x1p14 * 1.001 ? 0x1p-20 * condition : share_f64(condition); }
 
 static void expect(const configuration *f, const lsq_exact *e, enum lsq_array a, const double *bound, const char *skip)
 {
@@ -124,6 +124,7 @@ static void check_outputs(const configuration *f, const lsq_exact *e, double (*s
         x_bound[i] = (share < MOST ? share * e->size[L_X][i] : MOST * e->room[i]) + asked * e->room[i];
         skip[i] = f->c.forward != MESAOPT_OK && f->c.at[L_RESIDUAL][i] > (f->solver < DIRECT ? 0x1p-10 : asked > 0 ? asked : 0x1p-46);
         skipped += skip[i];
+        skip[i] = skip[i] || e->condition[i] > BEYOND;
     }
     if (f->c.forward == MESAOPT_NOT_CONVERGED && f->solver < DIRECT) ck_assert_int_gt(skipped, 0);
     expect(f, e, L_OUT, bound, skip);
@@ -136,13 +137,17 @@ static void check_residuals(const configuration *f, const lsq_exact *e)
 {
     const int64_t rows = f->c.B * f->c.T * f->c.H;
     double *seen = calloc((size_t)(4 * rows), sizeof *seen), *size = seen + rows, *out = size + rows, *x = out + rows;
+    char *skip = calloc((size_t)rows, 1);
     lsq_exact_residuals(&f->c, seen, size);
     for (int64_t i = 0; i < rows; i++) {
-        const double share = f->c.at[L_RESIDUAL][i] + 0x1p-48 * size[i];
+        const int by_f32 = f->dtype == MESAOPT_F32 && e->condition[i] <= 0x1p14 * 1.001;
+        const double share = f->c.at[L_RESIDUAL][i] + (by_f32 ? 0x1p-21 : 0x1p-48) * size[i];
+        skip[i] = e->condition[i] > BEYOND;
         out[i] = share * e->size[L_OUT][i], x[i] = share * e->room[i];
     }
-    expect(f, e, L_OUT, out, NULL);
-    expect(f, e, L_X, x, NULL);
+    expect(f, e, L_OUT, out, skip);
+    expect(f, e, L_X, x, skip);
+    free(skip);
     for (int64_t i = 0; i < rows; i++) {
         const double said = f->c.at[L_RESIDUAL][i], room = (f->dtype == MESAOPT_F32 ? 0x1p-23 : 0) * (size[i] + said) + 0x1p-48 * size[i];
         if (said < 0x1p-10 && !(fabs(seen[i] - said) <= room)) ck_abort_msg("residual %g said to be %g, room %g: %s", seen[i], said, room, f->text);
@@ -166,7 +171,7 @@ START_TEST(differential)
     if (f.solver < DIRECT && most <= 0x1p37) ck_assert_msg(f.c.forward == MESAOPT_OK && f.c.adjoint == MESAOPT_OK, "%s: not converged at %g", f.text, most);
     check_outputs(&f, &e, share_of);
     check_residuals(&f, &e);
-    if (f.c.adjoint == MESAOPT_OK && f.tolerance == 0) {
+    if (f.c.adjoint == MESAOPT_OK && f.tolerance == 0 && most <= BEYOND && !(f.c.keep && f.c.forward != MESAOPT_OK)) {        /* gradients of the solution that was given */
         static const enum lsq_array gradients[] = {L_DQ, L_DK, L_DV, L_DBETA, L_DGATE, L_DRIDGE};
         for (int a = 0; a < 6; a++) expect(&f, &e, gradients[a], e.size[gradients[a]], NULL);
     }

@@ -12,7 +12,7 @@
  * What MESAOPT_OK promises, row by row, with c_t = (tr H_t + max l) / min l, a bound of the condition number, and no tolerance asked for:
  *
  *     |(H_t + diag l) x_t - q_t| <= e_t |q_t|         |out_t - exact| <= e_t |q_t| (|Phi_t| + n_t / (tr H_t + max l))        |x_t - exact| <= e_t |x_t|
- *     e_t = 2^-45 c_t in f64, and in f32 where c_t is above 2^14;   2^-21 c_t in f32 elsewhere        n_t = sum of weights times |k_s| |v_s|
+ *     e_t = 2^-45 c_t in f64, and in f32 where c_t is above 2^14;   2^-20 c_t in f32 elsewhere        n_t = sum of weights times |k_s| |v_s|
  *
  * and that e_t is at most 2^-9 where it stands before |q_t|. f32 is solved in f64 where c_t is above 2^14, for every solver, forward and adjoint; rounding to f32 is
  * all that is added then, 2^-22 of a result. Gradients are off by no more than e_t times the sizes of their terms, summed over later steps (docs/mesa-layer.md).

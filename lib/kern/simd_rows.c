@@ -235,8 +235,8 @@ void NAME(row_dot_one)(int64_t T, int64_t n, const void *weight, const void *X, 
         const real *x = (const real *)X + t * x_rs, *y = (const real *)Y + t * y_rs;
         vec sum[2] = {{0}};
         for (int64_t j = 0, i = 0; j < n; j += LANES, i ^= 1) {
-            const vec product = get(x + j, n - j) * get(y + j, n - j);
-            sum[i] += weight ? product * get((const real *)weight + j, n - j) : product;
+            const vec a = get(x + j, n - j), b = get(y + j, n - j);
+            sum[i] += weight ? get((const real *)weight + j, n - j) * a * b : a * b;
         }
         ((real *)out)[t * stride] = sum_lanes(sum[0] + sum[1]);
     }

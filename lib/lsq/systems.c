@@ -126,25 +126,26 @@ static int finite_row(const kern *k, mat m, int64_t d, int64_t i)
     return 1;
 }
 
-/* The share of row i of B that rounding may have lost; 1 and more: X says nothing. */
-static double lost(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t i, mat X)
+/* The share of row i of B that rounding may have lost; 1 and more: X says nothing. doubtful: the condition number does not exclude it. */
+static double lost(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t i, int doubtful, mat X)
 {
-    const double xx = kern_real(k, w->xx, i), bb = kern_real(k, w->bb, i), norm = kern_real(k, s->norm.p, t * k->lanes + i);
-    if (bb == 0) return 0;
-    if (!isfinite(norm) || (!isfinite(xx) && !finite_row(k, X, s->d, i))) return 1;
-    return systems_rounding(k) * norm * (sqrt(xx) / sqrt(bb));
+    const double xx = kern_real(k, w->xx, i), bb = doubtful ? kern_real(k, w->bb, i) : 1, norm = kern_real(k, s->norm.p, t * k->lanes + i);
+    if ((doubtful && bb != 0 && !isfinite(norm)) || (!isfinite(xx) && !finite_row(k, X, s->d, i))) return 1;
+    return !doubtful || bb == 0 ? 0 : systems_rounding(k) * norm * (sqrt(xx) / sqrt(bb));
 }
 
-/* One set of solutions of a region. */
-static void judge(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n, int doubtful, mat B, mat X)
+/* One set of solutions of a region. Rows that say nothing become 0, and so do their defects. */
+static void judge(const kern *k, const systems *s, const workspace *w, int64_t t, int64_t n, int doubtful, mat B, mat X, mat defect)
 {
     k->row_dot(n, s->d, NULL, X.p, X.rs, X.p, X.rs, w->xx, 1);
     if (doubtful) k->row_dot(n, s->d, NULL, B.p, B.rs, B.p, B.rs, w->bb, 1);
     for (int64_t i = 0; i < n * k->lanes; i++) {
-        const double share = doubtful ? lost(k, s, w, t, i, X) : !isfinite(kern_real(k, w->xx, i)) && !finite_row(k, X, s->d, i);
+        const double share = lost(k, s, w, t, i, doubtful, X);
         const double most = doubtful && s->adjoint && share > 0 ? systems_rounding(k) * kern_real(k, s->condition.p, t * k->lanes + i) : share;
         for (int64_t j = 0; j < s->d && !(share < 1); j++) kern_set_real(k, lane_of(k, X, i), j * k->lanes, 0);
-        if (!(most <= THREE_DIGITS)) systems_missed(k, s, t, i, share < 1 ? most : 1);
+        if (defect.p && !(share < 1)) kern_set_real(k, lane_of(k, defect, i), 0, 0);
+        const int zeros = doubtful && kern_real(k, w->bb, i) == 0;                     /* of B: solved by zeros */
+        if (!(most <= THREE_DIGITS) && !zeros) systems_missed(k, s, t, i, share < 1 ? most : 1);
     }
 }
 
@@ -191,7 +192,7 @@ static void solve_region(const kern *k, const systems *all, void *ps, workspace 
         no_steps(k, &s, t, n, defect);
     }
     const int doubtful = k->size == 8 && !(systems_rounding(k) * condition <= THREE_DIGITS);      /* f32 solves no such region, see mesa.c */
-    for (int i = 0; i < right; i++) judge(k, &s, w, t, n, doubtful, b[i], x[i]);
+    for (int i = 0; i < right; i++) judge(k, &s, w, t, n, doubtful, b[i], x[i], rows_from(k, defect, t));
 }
 
 void systems_solve(const kern *k, const systems *s, void *ps, void *scratch, int n, const mat *B, const mat *X, mat other, mat defect)

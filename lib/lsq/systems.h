@@ -43,7 +43,7 @@ void systems_missed(const kern *k, const systems *s, int64_t t, int64_t i, doubl
 double systems_most(const kern *k, mat column, int64_t n);
 
 /* Share of |A| |x| that the rounding of A and of its solution may leave as a residual. */
-static inline double systems_rounding(const kern *k) { return k->size == 4 ? 0x1p-20 : 0x1p-48; }
+static inline double systems_rounding(const kern *k) { return k->size == 4 ? 0x1p-22 : 0x1p-48; }
 
 /* ---- direct.c: token by token ---- */
 
