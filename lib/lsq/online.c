@@ -6,7 +6,7 @@
 
 static const double LEAST_GATE = 0.5;
 
-workspace online_lay_out(const online_plan *p, arena *a)
+static workspace lay_out(const online_plan *p, arena *a)
 {
     const int64_t size = sizeof(double);
     workspace w;
@@ -27,8 +27,16 @@ workspace online_lay_out(const online_plan *p, arena *a)
 int64_t online_scratch(const online_plan *p)
 {
     arena a = {0};
-    online_lay_out(p, &a);
+    arena_take(&a, 1, sizeof(workspace));
+    lay_out(p, &a);
     return a.used;
+}
+
+void online_begin(const online_plan *p, void *scratch)
+{
+    arena a = {scratch, 0};
+    workspace *w = arena_take(&a, 1, sizeof *w);
+    *w = lay_out(p, &a);
 }
 
 int64_t online_product_scratch(const online_plan *p)
@@ -157,19 +165,18 @@ static void forget(const online_plan *p, void *ps, const workspace *w, online *o
 
 void online_push(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate)
 {
-    arena a = {scratch, 0};
-    const workspace w = online_lay_out(p, &a);
-    if (log_gate != 0) forget(p, ps, &w, o, log_gate);
+    const workspace *w = scratch;
+    if (log_gate != 0) forget(p, ps, w, o, log_gate);
     const int full = p->window > 0 && o->kept == p->window;
     const int leaves = full && *online_row_at(p, o, 0).weight > 0;
-    if (o->filled + (weight > 0) + leaves > p->rows) base_flush(p, ps, &w, o);
+    if (o->filled + (weight > 0) + leaves > p->rows) base_flush(p, ps, w, o);
     if (full || log_gate != 0) o->followed = -1;
     if (full) leave(p, o);
     append(p, o, key, value, weight);
     if (weight > 0) base_count_row(p, o, value, weight);
     if (p->window > 0 || o->young) keep(p, o, key, value, weight, log_gate);
     if (p->window > 0) base_judge(p, o), o->since++;
-    else if (o->young && o->kept == p->ring) residual_grow_up(p, ps, &w, o);
+    else if (o->young && o->kept == p->ring) residual_grow_up(p, ps, w, o);
     o->count++;
     o->most += ONLINE_SQUARE;
 }
@@ -178,44 +185,40 @@ void online_push(const online_plan *p, void *ps, void *scratch, online *o, const
 
 void online_flush(const online_plan *p, void *ps, void *scratch, online *o)
 {
-    arena a = {scratch, 0};
-    const workspace w = online_lay_out(p, &a);
-    base_flush(p, ps, &w, o);
+    const workspace *w = scratch;
+    base_flush(p, ps, w, o);
     dense_mirror(p->d, sizeof(double), o->H);
 }
 
 void online_settle(const online_plan *p, void *ps, void *scratch, online *o)
 {
-    arena a = {scratch, 0};
-    const workspace w = online_lay_out(p, &a);
+    const workspace *w = scratch;
     o->young = online_young(p, o);
     const int kept = p->window > 0 || o->young;
-    if (!kept) residual_spread(p, ps, &w, o);
-    base_flush(p, ps, &w, o);
-    if (kept) residual_empty(p, o), base_form_anew(p, ps, &w, o);
+    if (!kept) residual_spread(p, ps, w, o);
+    base_flush(p, ps, w, o);
+    if (kept) residual_empty(p, o), base_form_anew(p, ps, w, o);
     dense_mirror(p->d, sizeof(double), o->H);
     changed(p, o);
-    for (int64_t j = 0; j < p->dv; j++) w.now[j] = o->blurred || kept ? NAN : o->spread[j];
-    if (!kept) residual_restore(p, ps, &w, o, w.now);
+    for (int64_t j = 0; j < p->dv; j++) w->now[j] = o->blurred || kept ? NAN : o->spread[j];
+    if (!kept) residual_restore(p, ps, w, o, w->now);
 }
 
 void online_spread(const online_plan *p, void *ps, void *scratch, online *o)
 {
-    arena a = {scratch, 0};
-    const workspace w = online_lay_out(p, &a);
-    residual_spread(p, ps, &w, o);
+    const workspace *w = scratch;
+    residual_spread(p, ps, w, o);
 }
 
 void online_given(const online_plan *p, void *ps, void *scratch, online *o, const double *spread)
 {
-    arena a = {scratch, 0};
-    const workspace w = online_lay_out(p, &a);
-    memcpy(w.now, spread, (size_t)p->dv * sizeof(double));      /* it may be that of o */
+    const workspace *w = scratch;
+    memcpy(w->now, spread, (size_t)p->dv * sizeof(double));      /* it may be that of o */
     o->most = largest(p, o) + (double)o->kept * ONLINE_SQUARE;
     residual_empty(p, o);
     memcpy(o->left, o->squares, (size_t)p->dv * sizeof(double));
     changed(p, o);
-    if (p->window == 0 && !o->young) residual_restore(p, ps, &w, o, w.now);
+    if (p->window == 0 && !o->young) residual_restore(p, ps, w, o, w->now);
 }
 
 void online_merge(const online_plan *p, void *ps, void *scratch, online *into, const online *from)
@@ -229,17 +232,16 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
         into->most += from->most;
         return;
     }
-    arena a = {scratch, 0};
-    const workspace w = online_lay_out(p, &a);
+    const workspace *w = scratch;
     const double gate = real_exp(from->decay);
-    residual_grow_up(p, ps, &w, into);
-    base_flush(p, ps, &w, into);
-    residual_merge(p, ps, &w, into, from, gate);
+    residual_grow_up(p, ps, w, into);
+    base_flush(p, ps, w, into);
+    residual_merge(p, ps, w, into, from, gate);
     p->k->scale(p->d * p->d, gate, into->H);
     p->k->scale(p->d * p->dv, gate, into->S);
     p->k->row_add(1, p->d * p->d, &from->a, 0, from->H, 0, into->H, 0);
     p->k->row_add(1, p->d * p->dv, &from->a, 0, from->S, 0, into->S, 0);
-    if (from->filled > 0) base_add_rows(p, ps, &w, into, from, from->filled, from->a);
+    if (from->filled > 0) base_add_rows(p, ps, w, into, from, from->filled, from->a);
     for (int64_t c = 0; c < p->dv; c++) into->squares[c] = gate * into->squares[c] + from->squares[c];
     into->total = gate * into->total + from->total;
     into->decay += from->decay;

@@ -70,6 +70,7 @@ typedef struct online {
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window);
 void online_take(const online_plan *p, arena *a, online *o);
 int64_t online_scratch(const online_plan *p);          /* bytes */
+void online_begin(const online_plan *p, void *scratch);        /* once, before scratch is used */
 int64_t online_product_scratch(const online_plan *p);
 
 void online_clear(const online_plan *p, online *o);    /* no rows; the ridge stays */

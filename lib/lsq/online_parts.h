@@ -6,6 +6,7 @@
 #include "lsq/online.h"
 #include <string.h>
 
+/* At the beginning of the scratch that callers hold. */
 typedef struct workspace {
     double *U, *inverse;           /* d x d: Cholesky's factor, and U^-T */
     double *weighted;              /* rows x d: of the buffer, times weights or signs */
@@ -19,7 +20,6 @@ typedef struct workspace {
     double *total, *left, *now;    /* dv each */
 } workspace;
 
-workspace online_lay_out(const online_plan *p, arena *a);
 
 /* ---- online_base.c ---- */
 

@@ -47,6 +47,10 @@ mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, con
     r->streams = streams;
     arena a = {r->memory, 0};
     for (int64_t s = 0; s < streams; s++) online_take(&r->p, &a, &r->o[s]);
+    for (int64_t i = 0; i < workers; i++) {
+        arena own = {r->work + i * r->work_bytes, 0};
+        online_begin(&r->p, lay_out(&own, &r->p).online);
+    }
     set_ridge(r, ridge);
     rls_clear(r);
     return MESAOPT_OK;
