@@ -154,6 +154,27 @@ START_TEST(callbacks_that_fail)
 }
 END_TEST
 
+/* Finite losses of +-1.7e308, whose differences no double holds. */
+static int32_t alternating(double *loss, void *user)
+{
+    int *calls = user;
+    *loss = (*calls)++ % 2 ? -1.7e308 : 1.7e308;
+    return 0;
+}
+
+START_TEST(differences_that_overflow)
+{
+    trial t = make(MESAOPT_F64);
+    double error = -1;
+    int calls = 0;
+    t.x.data = &t.at, t.gradient.data = t.g;
+    ck_assert_int_eq(mesaopt_grad_check(t.ctx, alternating, &calls, &t.x, &t.gradient, 1e-3, &error), MESAOPT_E_NONFINITE);
+    ck_assert_ptr_nonnull(strstr(error_text(t.ctx), "overflow"));
+    ck_assert(error == -1);
+    mesaopt_ctx_free(t.ctx);
+}
+END_TEST
+
 START_TEST(steps_that_do_not_move)
 {
     trial t = make(MESAOPT_F32);
@@ -225,6 +246,7 @@ Suite *test_grad_suite(void)
     tcase_add_test(t, wrong_gradients);
     tcase_add_test(t, nothing_to_find);
     tcase_add_test(t, callbacks_that_fail);
+    tcase_add_test(t, differences_that_overflow);
     tcase_add_test(t, steps_that_do_not_move);
     tcase_add_test(t, interrupt_and_environment);
     tcase_add_test(t, context_freed_inside);

@@ -495,12 +495,34 @@ START_TEST(memory_runs_short)
 }
 END_TEST
 
+/* A weight of 1e160 is a number, the squared norm of the products is none. */
+START_TEST(products_that_overflow)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_model *m = model_from(ctx, "dtype=f64 inputs=4 outputs=2", "dense(outputs=4)");
+    mesaopt_revalg *r = NULL;
+    mesaopt_view w;
+    char text[512];
+    OK(mesaopt_model_parameter(m, "blocks.0.weight", &w));
+    for (int i = 0; i < 2; i++) {
+        *(double *)w.data = i ? NAN : 1e160;
+        ck_assert_int_eq(mesaopt_revalg_extract(m, &r), MESAOPT_E_NONFINITE);
+        ck_assert_ptr_null(r);
+        mesaopt_ctx_error(ctx, text, sizeof text);
+        ck_assert_str_eq(text, i ? "model: the squared norm of its products is nan, expected a finite number" : "model: the squared norm of its products is inf, expected a finite number");
+    }
+    mesaopt_model_free(m);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 Suite *test_revalg_suite(void)
 {
     Suite *suite = suite_create("revalg");
     TCase *golden = tcase_create("golden"), *use = tcase_create("use");
     tcase_add_loop_test(golden, scalars_and_models_are_those_of_numpy, 0, 2);
     tcase_add_test(golden, products);
+    tcase_add_test(golden, products_that_overflow);
     tcase_add_test(golden, average_of_equals);
     tcase_add_test(golden, closed_form);
     tcase_add_test(use, trained_layer_is_its_scalars);

@@ -25,8 +25,8 @@ typedef struct mesaopt_revalg mesaopt_revalg;
 #define MESAOPT_REVALG_WEIGHT 2    /* the weights of a dense block, as one head */
 
 /** Reads the scalars off a model whose blocks are linear, softmax (without positions), dense or mask, all of whose widths are multiples of its
- *  `outputs`. The model may be in training, and may change or go afterwards. MESAOPT_E_UNSUPPORTED names the block that does not fit. The
- *  caller frees *out. Since 0.1. */
+ *  `outputs`. The model may be in training, and may change or go afterwards. MESAOPT_E_UNSUPPORTED names the block that does not fit.
+ *  MESAOPT_E_NONFINITE: the squared norm of the products overflows. The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_extract(mesaopt_model *model, mesaopt_revalg **out);
 
 /** View of the scalars of a product of block i: f64 [heads, S, S'], means of the diagonals of its blocks; writing through it changes what

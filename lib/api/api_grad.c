@@ -8,6 +8,7 @@
 #include "base/real.h"
 #include "mesaopt/grad.h"
 #include "tensor/view.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -96,6 +97,7 @@ static mesaopt_status compare(probe *p, const mesaopt_view *gradient, double h, 
         view_next(p->x, index);
     }
     double norm = larger(norm_d, norm_g);
+    if (!(off <= DBL_MAX && norm <= DBL_MAX)) return fail(p->ctx, MESAOPT_E_NONFINITE, "loss: its differences overflow, expected a loss of a size that can be differentiated");
     *error = norm > 0 ? off / norm : 0;
     return MESAOPT_OK;
 }

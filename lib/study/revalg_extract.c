@@ -7,6 +7,7 @@
  * Source: arXiv 2309.05858 appendix (CompressedAlg-d); SCIENCE section 6. */
 #include "study/revalg_impl.h"
 #include "nn/attention.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -184,7 +185,7 @@ static mesaopt_status plan(const mesaopt_model *m, mesaopt_revalg *r, int64_t *w
     return MESAOPT_OK;
 }
 
-static void extract(const mesaopt_model *m, mesaopt_revalg *r, void *memory)
+static mesaopt_status extract(const mesaopt_model *m, mesaopt_revalg *r, void *memory)
 {
     double norm2 = 0, kept2 = 0;
     const int64_t n = m->outputs;
@@ -201,7 +202,9 @@ static void extract(const mesaopt_model *m, mesaopt_revalg *r, void *memory)
                 }
             }
     }
+    if (!(norm2 <= DBL_MAX)) return fail(m->head.ctx, MESAOPT_E_NONFINITE, "model: the squared norm of its products is %s, expected a finite number", number_text(norm2).text);
     r->explained = norm2 > 0 ? kept2 / norm2 : 1;
+    return MESAOPT_OK;
 }
 
 mesaopt_status revalg_extract(const mesaopt_model *m, mesaopt_revalg **out)
@@ -216,10 +219,9 @@ mesaopt_status revalg_extract(const mesaopt_model *m, mesaopt_revalg **out)
     mesaopt_status status = plan(m, r, &work);
     if (status == MESAOPT_OK && !(memory = alloc_new(alloc, 1, work)))
         status = fail(m->head.ctx, MESAOPT_E_MEMORY, "extract: no memory for %lld bytes", (long long)work);
-    if (status == MESAOPT_OK) {
-        extract(m, r, memory);
-        *out = r;
-    } else object_release(&r->head);
+    if (status == MESAOPT_OK) status = extract(m, r, memory);
+    if (status == MESAOPT_OK) *out = r;
+    else object_release(&r->head);
     alloc_free(alloc, memory);
     return status;
 }

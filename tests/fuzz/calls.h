@@ -8,7 +8,6 @@
 
 #include "fuzzing.h"
 
-enum { TAGS = 0 };                     /* kinds of pointers are checked */
 enum kind { CTX, TENSOR, TASK, ATTN, LSQ, RLS, MODEL, TRAINER, BASELINE, PROBE, REVALG, KINDS };
 
 typedef struct row { const char *name; void (*run)(void); } row;         /* a function of the API, and how it is called */

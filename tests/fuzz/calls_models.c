@@ -60,6 +60,7 @@ static void call_task_draw(void)
     const int32_t stream = any_stream();
     const int64_t first = chance(4) ? any_integer() : below(9);
     const mesaopt_view *out = OUT(real_type(), extent(), s.length + 1, s.dim);
+    promise(MAY_BE_NAN);               /* own sequences, which their owner may have changed */
     CALL(TASK, task, mesaopt_task_draw(task, stream, first, out));
 }
 

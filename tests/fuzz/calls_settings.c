@@ -70,7 +70,7 @@ mesaopt_settings *settings(int32_t scope)
 {
     mesaopt_settings *s = NULL;
     if (chance(60)) return NULL;
-    if (TAGS && chance(200)) return handle((enum kind)below(KINDS));
+    if (chance(200)) return handle((enum kind)below(KINDS));
     if (chance(100)) scope = (int32_t)below(SCOPES + 1);
     if (mesaopt_settings_create(scope, world_memory, NULL, &s) != MESAOPT_OK) return NULL;
     follow(s, recipes[scope]);

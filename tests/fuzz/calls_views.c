@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 64, DEPTH = 6, FINITE = 0, LARGEST = 1 << 18, PATTERN = 0x7ff8beef };     /* NaN of either type, and no small integer */
+enum { MOST = 64, DEPTH = 6, LARGEST = 1 << 18, PATTERN = 0x7ff8beef };     /* NaN of either type, and no small integer */
 
 typedef struct argument {
     mesaopt_view view;
@@ -302,7 +302,7 @@ static int has_shared(const frame *f)
 void views_finish(mesaopt_status status)
 {
     frame *f = &frames[depth];
-    const int finite = FINITE && status == MESAOPT_OK && !promised(MAY_BE_NAN);
+    const int finite = status == MESAOPT_OK && !promised(MAY_BE_NAN);
     for (int i = 0; i < f->arguments && !has_shared(f); i++) {
         const argument *a = &f->argument[i];
         if (a->output && !a->spoilt && status >= 0) check_written(a, finite);

@@ -15,7 +15,7 @@
 
 #undef fail
 
-enum { SLOTS = 3, DEPTH = 6, KEPT = 8, MOST_SETTINGS = 4, LIMIT = 8 << 20, PATIENCE = 20, GRADS = 1 };
+enum { SLOTS = 3, DEPTH = 6, KEPT = 8, MOST_SETTINGS = 4, LIMIT = 8 << 20, PATIENCE = 20 };
 
 /* ---- bytes ---- */
 
@@ -133,7 +133,7 @@ void *handle(enum kind kind)
 {
     if (chance(200)) return NULL;
     if (chance(200)) kind = (enum kind)below(KINDS);
-    if (TAGS && keeps > 0 && chance(100)) return kept[below((uint32_t)keeps)];
+    if (keeps > 0 && chance(100)) return kept[below((uint32_t)keeps)];
     const uint32_t slot = chance(4) ? below(SLOTS) : 0;
     if (!pool[kind][slot]) make(kind);
     for (uint32_t i = 0; i < SLOTS; i++)
@@ -179,7 +179,7 @@ static void free_slot(enum kind kind, uint32_t slot)
 void let_go(enum kind kind)
 {
     if (chance(20)) EXPECT(free_handle(kind, NULL) == MESAOPT_OK);
-    if (TAGS && !fuzz_finaliser && keeps > 0 && chance(8)) EXPECT(free_handle((enum kind)below(KINDS), kept[below((uint32_t)keeps)]) == MESAOPT_E_ARGUMENT);
+    if (!fuzz_finaliser && keeps > 0 && chance(8)) EXPECT(free_handle((enum kind)below(KINDS), kept[below((uint32_t)keeps)]) == MESAOPT_E_ARGUMENT);
     free_slot(kind, below(SLOTS));
 }
 
@@ -221,7 +221,7 @@ static uint64_t print_of(enum kind kind, const void *h)
     const mesaopt_baseline *b = h;
     const mesaopt_probe *p = h;
     uint64_t x = 1469598103934665603u;
-    if (kind == MODEL) return mix(mix(mix(x, m->params, m->n_params * m->size), m->grads, GRADS * m->n_params * m->size), &m->n_blocks, 8);
+    if (kind == MODEL) return mix(mix(mix(x, m->params, m->n_params * m->size), m->grads, m->n_params * m->size), &m->n_blocks, 8);
     if (kind == TRAINER) {
         const int64_t bytes = t->model->n_params * t->model->size, step = atomic_load(&t->step);
         return mix(mix(mix(x, t->m, bytes), t->v, bytes), &step, 8);
@@ -314,7 +314,7 @@ mesaopt_status after_count(const char *call, int64_t count) { return after(call,
 
 int32_t in_callback(void)
 {
-    if (TAGS && depth < 2 && chance(6)) {
+    if (depth < 2 && chance(6)) {
         depth++;
         random_row();
         depth--;
