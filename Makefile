@@ -147,7 +147,7 @@ $(STATIC): $(OBJ) $O/gen/libmesaopt.symbols
 $(SHARED): $(OBJ) $O/gen/libmesaopt.map
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,libmesaopt.so.$(SOVERSION) -Wl,--version-script=$O/gen/libmesaopt.map \
-	    -Wl,-Bsymbolic-functions -Wl,-z,noexecstack $(if $(findstring -fsanitize,$(CFLAGS)),,-Wl,-z,defs) -Wl,--as-needed -o $@ $(OBJ) $(BLIS_LIB) $(LIBS)
+	    -Wl,-Bsymbolic-functions -Wl,-z,nodelete -Wl,-z,noexecstack $(if $(findstring -fsanitize,$(CFLAGS)),,-Wl,-z,defs) -Wl,--as-needed -o $@ $(OBJ) $(BLIS_LIB) $(LIBS)
 $O/lib/libmesaopt.so: $(SHARED)
 	@ln -sf libmesaopt.so.$(VERSION) $O/lib/libmesaopt.so.$(SOVERSION)
 	@ln -sf libmesaopt.so.$(SOVERSION) $@

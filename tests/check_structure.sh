@@ -85,6 +85,11 @@ check "soname is libmesaopt.so.$SOVERSION"
 { readelf -d "$shared" | grep TEXTREL; readelf -lW "$shared" | grep 'GNU_STACK.* RWE'; } | wrong
 check "no text relocations, no executable stack"
 
+{ readelf -d "$shared" | grep -q NODELETE || echo "no flag NODELETE: link with -z nodelete"
+  $CC -std=gnu99 -Wall -Wextra -Werror -Iinclude tests/install/unload.c -ldl -o "$tmp/unload" &&
+      { "$tmp/unload" "$(realpath "$shared")" || echo "tests/install/unload.c: exit status $?"; }; } 2>&1 | wrong
+check "the shared library stays when it is closed, and with it what a live context needs"
+
 strip -o "$tmp/stripped" "$shared"
 size=$(wc -c < "$tmp/stripped")
 [ "$size" -lt 12000000 ] || echo "$size bytes" | wrong
@@ -106,7 +111,7 @@ grep -E ' ((secure_)?getenv|setenv|unsetenv|putenv|clearenv|environ|__environ|se
 check "own objects touch no environment, locale, clock of day or hidden random state"
 grep -E ' (signal|sigaction|sigprocmask|pthread_atfork|__register_atfork|fesetround|fesetenv|feenableexcept|strtok|strerror|asctime|ctime|gmtime)$' "$tmp/calls" | wrong
 check "own objects install no handler and use no function with hidden state"
-grep -E ' (malloc|calloc|realloc|free|reallocarray|aligned_alloc|posix_memalign|memalign|valloc|strn?dup|fopen|fdopen|getline|mmap|sbrk|realpath|getcwd|opendir)$' "$tmp/calls" | grep -Ev '^(alloc\.o|shared) ' | wrong
+grep -E ' (malloc|calloc|realloc|free|reallocarray|aligned_alloc|posix_memalign|memalign|valloc|strn?dup|fopen|fdopen|getline|mmap|madvise|sbrk|realpath|getcwd|opendir)$' "$tmp/calls" | grep -Ev '^(alloc\.o|shared) ' | wrong
 check "only base/alloc.c allocates"
 grep '^simd_' "$tmp/calls" | grep -E ' (exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sin|cos|tan|sincos|sinh|cosh|tanh|asin|acos|atan|atan2|erf|erfc|sqrt|cbrt|hypot|fma|fmod|remainder|floor|ceil|l?l?round|l?l?rint|nearbyint|trunc|fmin|fmax|fabs|ldexp|frexp|scalbn|copysign)[fl]?$' | wrong
 check "kernels call no libm"

@@ -1,12 +1,16 @@
 /* The parallel loop: own threads and host loops of every kind, after fork, with signals, without memory, in a strange floating-point environment. */
+#define _GNU_SOURCE                /* unshare */
 #include "base/pool.h"
 #include "contexts.h"
 
 #include <errno.h>
 #include <fenv.h>
 #include <float.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -296,6 +300,73 @@ START_TEST(fork_with_a_pool)
 }
 END_TEST
 
+/* All processes have one pid for the library, as when each is the first one of its namespace. */
+static atomic_int one_pid;
+pid_t getpid(void) { return atomic_load(&one_pid) ? 1 : (pid_t)syscall(SYS_getpid); }
+
+START_TEST(fork_with_the_pid_of_the_parent)
+{
+    mesaopt_ctx *ctx = context_with(3, NULL, NULL);
+    volatile int *mark = alloc_mark();
+    if (mark) {                                        /* else the system cannot tell them apart */
+        atomic_store(&one_pid, 1);
+        child_work(ctx);
+        for (int i = 0; i < 10; i++) {
+            in_child(child_work, ctx);
+            in_child(child_frees_at_once, ctx);
+            in_child(child_with_a_child, ctx);
+            child_work(ctx);
+        }
+        atomic_store(&one_pid, 0);
+        ck_assert_int_eq(*mark, 1);
+    }
+    alloc_mark_free(mark);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* Namespaces of the system, where this process may make them: parent and child are both pid 1. */
+static void first_in_a_namespace(void (*f)(mesaopt_ctx *), mesaopt_ctx *ctx)
+{
+    if (unshare(CLONE_NEWPID)) _exit(7);
+    const pid_t child = fork();
+    int status = -1;
+    if (child == 0) {
+        child_alarm();
+        if (getpid() != 1) _exit(6);
+        f(ctx);
+        _exit(0);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) _exit(5);
+    _exit(WEXITSTATUS(status));
+}
+
+static int frees;
+static void inner_namespace(mesaopt_ctx *unused)
+{
+    mesaopt_ctx *ctx = context_with(3, NULL, NULL);
+    (void)unused;
+    child_work(ctx);
+    first_in_a_namespace(frees ? child_frees_at_once : child_with_a_child, ctx);
+}
+
+START_TEST(fork_into_nested_namespaces)
+{
+    frees = _i;
+    const pid_t child = fork();
+    int status = -1;
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        child_alarm();
+        if (unshare(CLONE_NEWUSER) && geteuid()) _exit(7);
+        first_in_a_namespace(inner_namespace, NULL);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(status == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 7), "status 0x%x", (unsigned)status);
+    if (status) fprintf(stderr, "left out: no pid namespaces here\n");
+}
+END_TEST
+
 /* A child of a thread other than the first, while other contexts are at work. */
 static atomic_int stop_other, other_runs;
 static void *other_host_thread(void *data)
@@ -335,6 +406,8 @@ Suite *test_parallel_suite(void)
     tcase_add_test(loop, interrupted_runs_end_early);
     tcase_add_test(loop, jobs_of_a_flushing_host);
     tcase_add_test(forks, fork_with_a_pool);
+    tcase_add_test(forks, fork_with_the_pid_of_the_parent);
+    tcase_add_loop_test(forks, fork_into_nested_namespaces, 0, 2);
     tcase_add_test(forks, fork_beside_a_busy_context);
     tcase_set_tags(forks, "fork");
     tcase_set_timeout(loop, 30);

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { ALIGNMENT = 64 };
 
@@ -63,6 +65,37 @@ void alloc_free(const allocator *a, void *block)
     memcpy(&h, (char *)block - sizeof h, sizeof h);
     int keep = errno;
     a->fn(h.base, h.size, 0, a->user);
+    errno = keep;
+}
+
+#ifdef MADV_WIPEONFORK
+static int wipe_on_fork(void *page, size_t bytes) { return madvise(page, bytes, MADV_WIPEONFORK) == 0; }
+#else
+static int wipe_on_fork(void *page, size_t bytes) { return (void)page, (void)bytes, 0; }
+#endif
+
+static size_t page_bytes(void)
+{
+    const long bytes = sysconf(_SC_PAGESIZE);
+    return bytes > 0 ? (size_t)bytes : 4096;
+}
+
+volatile int *alloc_mark(void)
+{
+    const int keep = errno;
+    const size_t bytes = page_bytes();
+    int *mark = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mark == MAP_FAILED) mark = NULL;
+    if (mark && !wipe_on_fork(mark, bytes)) munmap(mark, bytes), mark = NULL;
+    if (mark) *mark = 1;
+    errno = keep;
+    return mark;
+}
+
+void alloc_mark_free(volatile int *mark)
+{
+    const int keep = errno;
+    if (mark) munmap((void *)mark, page_bytes());
     errno = keep;
 }
 

@@ -17,6 +17,11 @@ allocator alloc_default(void);     /* calloc, realloc, free */
 void *alloc_new(const allocator *a, int64_t count, int64_t size);
 void alloc_free(const allocator *a, void *block);
 
+/* A number that says 1 in this process and 0 in every child that a fork makes of it, whatever their
+ * pids; a page of its own, not the host's. NULL where the system has no such pages. */
+volatile int *alloc_mark(void);
+void alloc_mark_free(volatile int *mark);
+
 /* a * b and a + b of non-negative numbers; 0 and *out untouched when the result does not fit into int64_t (or an argument is negative). */
 int size_mul(int64_t a, int64_t b, int64_t *out);
 int size_add(int64_t a, int64_t b, int64_t *out);

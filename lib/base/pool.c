@@ -4,8 +4,10 @@
  * counted; the caller waits for those who joined, never for one that the system has not scheduled yet. Both sides spin briefly before
  * they sleep, since runs follow each other within microseconds.
  *
- * After a fork the child has a copy of the pool but none of its threads, and its mutex may be in any state: nothing of it is touched but the
- * pid; its memory is given back. */
+ * After a fork the child has a copy of the pool but none of its threads, and its mutex may be in any
+ * state: nothing of it is touched but what tells whose it is; its memory is given back. A pid does
+ * not tell: a child that is the first process of a namespace has pid 1, as its parent may. A page
+ * that the kernel wipes in children does; the pid stands in where there is none (Linux < 4.14). */
 #include "base/pool.h"
 #include <errno.h>
 #include <sched.h>
@@ -23,7 +25,8 @@ typedef struct run {
 } run;
 
 typedef struct pool {
-    pid_t pid;                     /* of the process whose threads these are */
+    volatile int *mark;            /* alloc_mark of the process whose threads these are, or NULL: */
+    pid_t pid;                     /* its pid tells */
     pthread_mutex_t mutex;         /* over the members below; the atomic ones are also read while spinning */
     pthread_cond_t work, done;
     atomic_uint published;         /* runs so far */
@@ -103,14 +106,17 @@ static void start_threads(pool *p, int64_t wanted)
     pthread_mutex_unlock(&p->mutex);
 }
 
+static int is_ours(const pool *p) { return p->mark ? *p->mark : p->pid == getpid(); }
+
 static pool *pool_get(mesaopt_ctx *ctx)
 {
     pool *p = ctx->pool;
-    if (p && p->pid == getpid()) return p;
+    if (p && is_ours(p)) return p;
     pool_free(ctx);
     int64_t wanted = ctx->threads - 1;
     p = alloc_new(&ctx->alloc, 1, (int64_t)sizeof *p + wanted * (int64_t)sizeof(pthread_t));
     if (!p) return NULL;
+    p->mark = alloc_mark();
     p->pid = getpid();
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->work, NULL);
@@ -124,7 +130,7 @@ void pool_free(mesaopt_ctx *ctx)
 {
     pool *p = ctx->pool;
     if (!p) return;
-    if (p->pid == getpid()) {
+    if (is_ours(p)) {
         pthread_mutex_lock(&p->mutex);
         p->stop = 1;
         atomic_fetch_add(&p->published, 1);
@@ -135,6 +141,7 @@ void pool_free(mesaopt_ctx *ctx)
         pthread_cond_destroy(&p->work);
         pthread_mutex_destroy(&p->mutex);
     }
+    alloc_mark_free(p->mark);
     alloc_free(&ctx->alloc, p);
     ctx->pool = NULL;
 }

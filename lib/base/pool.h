@@ -2,7 +2,7 @@
  *
  * parallel_run hands out min(threads, n) jobs; each takes the next item from an atomic counter until none is left, so any
  * schedule of the host works and `worker` numbers a private workspace. Every job runs in the default floating-point
- * environment and restores its thread's. The pool is found stale after a fork by its pid, left alone, and made anew. */
+ * environment and restores its thread's. A pool that a fork has copied is found stale, left alone, and made anew. */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
