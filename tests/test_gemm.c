@@ -54,7 +54,8 @@ typedef struct trial { gemm g; kern k; char *scratch; int64_t bytes; } trial;
 
 static trial trial_new(int32_t isa, int32_t dtype, int portable)
 {
-    trial t = {.k = {.isa = isa, .dtype = dtype, .lanes = 1}};
+    static const atomic_int never = 0;
+    trial t = {.k = {.isa = isa, .dtype = dtype, .lanes = 1, .stop = &never}};
     ck_assert(portable ? gemm_portable(&t.g, isa, dtype) : gemm_init(&t.g, isa, dtype));
     t.bytes = gemm_scratch(&t.g);
     ck_assert_int_le(t.bytes, 4 << 20);

@@ -198,12 +198,12 @@ static void panels(const kern *k)
 {
     const int64_t T = 3, n = 2, L = k->lanes, valid = L > 1 ? L - 1 : 1, rs = 4;
     void *x = array(k, valid * T * n, 1), *panel = array(k, T * rs * L, 1), *back = array(k, valid * T * n, 1);
-    k->load(T, n, valid, x, 1, valid * n, valid, panel, rs);                /* [t][feature][sequence] */
+    k->load(k, T, n, valid, x, 1, valid * n, valid, panel, rs);                /* [t][feature][sequence] */
     for (int64_t t = 0; t < T; t++)
         for (int64_t j = 0; j < n; j++)
             for (int64_t l = 0; l < L; l++)
                 ck_assert(get(k, panel, (t * rs + j) * L + l) == (l < valid ? get(k, x, (t * n + j) * valid + l) : 0));
-    k->store(T, n, valid, panel, rs, back, T * n, n, 1);                    /* [sequence][t][feature] */
+    k->store(k, T, n, valid, panel, rs, back, T * n, n, 1);                    /* [sequence][t][feature] */
     for (int64_t l = 0; l < valid; l++)
         for (int64_t i = 0; i < T * n; i++) ck_assert(get(k, back, l * T * n + i) == get(k, x, i * valid + l));
     free(x), free(panel), free(back);

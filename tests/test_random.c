@@ -278,7 +278,7 @@ static void orthogonal_qr(mesaopt_ctx *ctx, const kern *k)
         const int64_t n = sizes[c], lanes = k->width;
         void *panel = panel_new(k, n * n), *A = panel_new(k, n * n), *work = panel_new(k, 2 * n * n + n);
         long double a[17 * 17], want[17 * 17];
-        k->orthogonal(77, 1, 1000, 6, n, panel, work);
+        k->orthogonal(k, 77, 1, 1000, 6, n, panel, work);
         k->normal(77, 1, 1000, 6, n * n, 0, 1, A);
         for (int64_t l = 0; l < lanes; l++) {
             for (int64_t i = 0; i < n * n; i++) a[i] = at(k, A, i * lanes + l);

@@ -234,7 +234,7 @@ START_TEST(similarity_has_the_eigenpairs)
             char *W = d + D * vector, *work = W + D * D * vector;
             k->normal(5, 0, 0, 0, D * D, 0, 1, U);
             k->uniform(5, 0, 0, 100, D, .3, .9, d);
-            k->similarity(D, U, d, W, work);
+            k->similarity(k, D, U, d, W, work);
 #define AT(p, e) (dtype == MESAOPT_F32 ? ((float *)(p))[(e) * k->width + l] : ((double *)(p))[(e) * k->width + l])
             for (int64_t l = 0; l < k->width; l++)
                 for (int64_t a = 0; a < D; a++)
@@ -249,7 +249,7 @@ START_TEST(similarity_has_the_eigenpairs)
             memcpy(U + 2 * vector, U + 3 * vector, (size_t)vector);                    /* two equal entries, then a matrix of rank 0 */
             for (int64_t r = 0; r < D; r++) memcpy(U + (r * D + 2) * vector, U + (r * D + 3) * vector, (size_t)vector);
             for (int round = 0; round < 2; round++) {
-                k->similarity(D, U, d, W, work);
+                k->similarity(k, D, U, d, W, work);
                 for (int64_t l = 0; l < k->width; l++)
                     for (int64_t a = 0; a < D * D; a++) ck_assert(isfinite(AT(W, a)));
                 memset(U, 0, (size_t)(D * D * vector));

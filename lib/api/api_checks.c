@@ -1,5 +1,6 @@
 /* See api_checks.h. */
 #include "api/api_checks.h"
+#include "api/api_call.h"
 #include "base/number.h"
 #include "kern/finite.h"
 #include <float.h>
@@ -19,7 +20,7 @@ mesaopt_status check_range(mesaopt_ctx *ctx, const mesaopt_view *v, const char *
 mesaopt_status check_finite(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name)
 {
     int64_t index[MESAOPT_MAX_RANK];
-    if (!finite_check(ctx, v, index)) return MESAOPT_OK;
+    if (!finite_check(ctx, v, index)) return ctx_stopped(ctx, name);
     return fail(ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements", name, view_list(v->ndim, index).text);
 }
 
@@ -70,6 +71,9 @@ mesaopt_status check_symmetric(mesaopt_ctx *ctx, const mesaopt_view *v, const ch
     mesaopt_view matrices = *v;
     matrices.ndim -= 2;
     for (int64_t left = d > 0 ? view_count(&matrices) : 0; left > 0 && status == MESAOPT_OK; left--, view_next(&matrices, at))
-        for (int64_t i = 0; i < d && status == MESAOPT_OK; i++) status = check_row(ctx, v, name, at, i);
+        for (int64_t i = 0; i < d && status == MESAOPT_OK; i++) {
+            status = check_row(ctx, v, name, at, i);
+            CHECK(ctx_stopped(ctx, name));
+        }
     return status;
 }

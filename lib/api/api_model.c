@@ -118,7 +118,7 @@ mesaopt_status mesaopt_model_initialise(mesaopt_model *m, int64_t seed)
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     if (seed < 0) status = fail(m->head.ctx, MESAOPT_E_ARGUMENT, "seed: %lld, expected at least 0", (long long)seed);
-    else model_initialise(m, seed);
+    else status = model_initialise(m, seed);
     return call_end(m, &c, status);
 }
 

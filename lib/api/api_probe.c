@@ -399,7 +399,8 @@ static mesaopt_status targets_of(mesaopt_ctx *ctx, const mesaopt_settings *setti
     if (wide < 0) return fail(ctx, MESAOPT_E_SETTING, "lags: too many for %lld features, expected fewer", (long long)shape[2]);
     CHECK(views_take(&w, &out, &(view_want){.name = "out", .ndim = 3, .shape = {shape[0], shape[1] - 1, wide}, .output = 1}));
     CHECK(views_apart(&w));
-    if (status == MESAOPT_OK) probe_observations(settings, sequences, out);
+    if (status == MESAOPT_OK) probe_observations(ctx, settings, sequences, out);
+    CHECK(ctx_stopped(ctx, "targets"));
     return status;
 }
 
@@ -427,10 +428,10 @@ static mesaopt_status filter(mesaopt_ctx *ctx, double limit, const mesaopt_view 
     double *sums = alloc_new(&ctx->alloc, 2 * T, sizeof *sums);
     if (!sums) return fail(ctx, MESAOPT_E_MEMORY, "filter: no memory for the norms of %lld steps", (long long)T);
     probe_norms norms = {0, sums, sums + T};
-    probe_norms_add(&norms, targets);
-    probe_norms_filter(&norms, limit, targets, out);
+    probe_norms_add(ctx, &norms, targets);
+    probe_norms_filter(ctx, &norms, limit, targets, out);
     alloc_free(&ctx->alloc, sums);
-    return MESAOPT_OK;
+    return ctx_stopped(ctx, "filter");
 }
 
 mesaopt_status mesaopt_probe_filter(mesaopt_ctx *ctx, double limit, const mesaopt_view *targets, const mesaopt_view *out)

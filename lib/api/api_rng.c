@@ -30,12 +30,6 @@ static mesaopt_status check_out(mesaopt_ctx *ctx, const mesaopt_view *given, mes
     return MESAOPT_OK;
 }
 
-/* Status after a parallel draw: an interrupt leaves `out` partly written. */
-static mesaopt_status finished(mesaopt_ctx *ctx)
-{
-    return ctx_interrupted(ctx) ? fail(ctx, MESAOPT_E_INTERRUPTED, "interrupt: requested while random numbers were drawn") : MESAOPT_OK;
-}
-
 static mesaopt_status uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double low, double high,
                               const mesaopt_view *out)
 {
@@ -51,7 +45,7 @@ static mesaopt_status uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, 
         return fail(ctx, MESAOPT_E_ARGUMENT, "high: %s, expected above low (%s) in %s", number_text(high).text, number_text(low).text,
                     type);
     draw_uniform(ctx, seed, stream, first, low, high, &own);
-    return finished(ctx);
+    return ctx_stopped(ctx, "rng");
 }
 
 static mesaopt_status normal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double mean, double sd,
@@ -66,7 +60,7 @@ static mesaopt_status normal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, u
     if (!(sd >= 0 && sd <= most))
         return fail(ctx, MESAOPT_E_ARGUMENT, "sd: %s, expected in 0..%s", number_text(sd).text, number_text(most).text);
     draw_normal(ctx, seed, stream, first, mean, sd, &own);
-    return finished(ctx);
+    return ctx_stopped(ctx, "rng");
 }
 
 static mesaopt_status orthogonal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, const mesaopt_view *out)
@@ -77,7 +71,7 @@ static mesaopt_status orthogonal(mesaopt_ctx *ctx, uint64_t seed, uint32_t strea
     if (out->ndim != 3 || out->shape[1] != out->shape[2])
         return fail(ctx, MESAOPT_E_SHAPE, "out: shape %s, expected [N,n,n]", view_list(out->ndim, out->shape).text);
     status = draw_orthogonal(ctx, seed, stream, first, &own);
-    return status == MESAOPT_OK ? finished(ctx) : status;
+    return status == MESAOPT_OK ? ctx_stopped(ctx, "rng") : status;
 }
 
 mesaopt_status mesaopt_rng_uniform(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, double low, double high,

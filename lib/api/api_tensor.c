@@ -103,7 +103,8 @@ static mesaopt_status copy(mesaopt_ctx *ctx, const mesaopt_view *src, const mesa
         return fail(ctx, MESAOPT_E_DTYPE, "dst: dtype %s, expected one that %s converts to (f32, f64; integers to their own type)", dtype_name(dst->dtype),
                     dtype_name(src->dtype));
     CHECK(views_apart(&w));
-    if (status == MESAOPT_OK) view_copy(src, dst);
+    if (status == MESAOPT_OK) view_copy_while(ctx, src, dst);
+    CHECK(ctx_stopped(ctx, "copy"));
     return status;
 }
 

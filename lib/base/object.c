@@ -198,3 +198,8 @@ int ctx_interrupted(const mesaopt_ctx *ctx)
 {
     return atomic_load_explicit(&ctx->interrupted, memory_order_relaxed);
 }
+
+mesaopt_status ctx_stopped(mesaopt_ctx *ctx, const char *what)
+{
+    return ctx_interrupted(ctx) ? fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what) : MESAOPT_OK;
+}

@@ -96,8 +96,10 @@ mesaopt_status check_not_null(mesaopt_ctx *ctx, const void *p, const char *name)
 
 void ctx_log(mesaopt_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Is a stop requested? Polled per panel or chunk by any thread. The request belongs to the outermost call that runs (or, when none does, to the next one) and
+/* Is a stop requested? Asked by any thread once for every piece of work (kernels: kern_stopped). The request belongs to the outermost call that runs (or, when none does, to the next one) and
  * ends with it, used or not: nobody takes it back. */
 int ctx_interrupted(const mesaopt_ctx *ctx);
+/* MESAOPT_OK; or MESAOPT_E_INTERRUPTED, "what: interrupted". After work that may have been left unfinished. */
+mesaopt_status ctx_stopped(mesaopt_ctx *ctx, const char *what);
 
 #endif

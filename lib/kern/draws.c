@@ -2,13 +2,11 @@
 #include "kern/draws.h"
 #include "base/pool.h"
 
-enum { CHUNK = 256, WIDEST_VECTOR = 64 };              /* positions; bytes */
-
-typedef void (*draw_fn)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double a, double b, void *panel);
+enum { CHUNK = 256, SLICE = 1 << 16, WIDEST_VECTOR = 64 };      /* positions, those of a matrix; bytes */
 
 typedef struct draw_job {
     const kern *k;
-    draw_fn draw;
+    draw_kernel draw;
     uint64_t seed, first;
     uint32_t stream;
     double a, b;
@@ -18,7 +16,7 @@ typedef struct draw_job {
     int64_t work_size;
 } draw_job;
 
-static draw_job plan(mesaopt_ctx *ctx, draw_fn draw, uint64_t seed, uint32_t stream, uint64_t first, const mesaopt_view *out)
+static draw_job plan(mesaopt_ctx *ctx, draw_kernel draw, uint64_t seed, uint32_t stream, uint64_t first, const mesaopt_view *out)
 {
     int64_t positions = 1;
     for (int32_t i = 1; i < out->ndim; i++) positions *= out->shape[i];
@@ -86,8 +84,9 @@ static void orthogonal_item(void *p, int64_t worker, int64_t item)
     const draw_job *job = p;
     const int64_t row = item * job->k->width;
     char *panel = job->work + worker * job->work_size, *work = panel + job->positions * job->k->width * job->k->size;
-    job->k->orthogonal(job->seed, job->stream, (int64_t)(job->first + (uint64_t)row), 0, job->out->shape[1], panel, work);
-    scatter(job, row, valid_lanes(job, row), 0, job->positions, panel);
+    job->k->orthogonal(job->k, job->seed, job->stream, (int64_t)(job->first + (uint64_t)row), 0, job->out->shape[1], panel, work);
+    for (int64_t p = 0; p < job->positions && !kern_stopped(job->k); p += SLICE)
+        scatter(job, row, valid_lanes(job, row), p, job->positions - p < SLICE ? job->positions - p : SLICE, panel + p * job->k->width * job->k->size);
 }
 
 mesaopt_status draw_orthogonal(mesaopt_ctx *ctx, uint64_t seed, uint32_t stream, uint64_t first, const mesaopt_view *out)

@@ -20,6 +20,7 @@ typedef struct gemm_op {
     enum triangle tri;
     int64_t diagonal;
     int accumulate;
+    const atomic_int *stop;        /* as that of a kern */
 } gemm_op;
 
 typedef struct gemm gemm;

@@ -31,7 +31,7 @@ static void split_item(void *job, int64_t worker, int64_t item)
 void gemm_parallel(mesaopt_ctx *ctx, const kern *k, void *scratch, enum triangle tri, int accumulate,
                    int64_t M, int64_t N, int64_t K, mat A, mat B, mat C)
 {
-    split s = {k->gemm, scratch, {M, N, K, A, B, C, tri, 0, accumulate}, tri == TRI_C_LOWER || M >= N, 1, 0};
+    split s = {k->gemm, scratch, {M, N, K, A, B, C, tri, 0, accumulate, k->stop}, tri == TRI_C_LOWER || M >= N, 1, 0};
     int64_t length = s.rows ? M : N;
     while (s.parts < PARTS && length >= 2 * s.parts * LEAST) s.parts *= 2;
     s.part = (length + s.parts - 1) / s.parts;

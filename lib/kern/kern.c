@@ -13,8 +13,11 @@ LEVELS(DECLARE)
 
 typedef struct tables {
     kern k[2][2];                  /* [f32, f64][native width, one lane] */
+    kern unstopped[2];             /* f64: native width, one lane */
     struct gemm gemm[2];
 } tables;
+
+static const atomic_int never = 0;
 
 int32_t kern_isa_best(void)
 {
@@ -52,6 +55,12 @@ mesaopt_status kern_init(mesaopt_ctx *ctx)
         t->k[i][1].gemm = &t->gemm[i];
         t->k[i][0].wide = t->k[i][1].wide = &t->k[i][0];
         t->k[i][0].f64 = &t->k[1][0], t->k[i][1].f64 = &t->k[1][1];
+        t->k[i][0].stop = t->k[i][1].stop = &ctx->interrupted;
+    }
+    for (int one = 0; one < 2; one++) {
+        t->unstopped[one] = t->k[1][one];
+        t->unstopped[one].wide = &t->unstopped[0], t->unstopped[one].f64 = &t->unstopped[one];
+        t->unstopped[one].stop = &never;
     }
     ctx->kern = t;
     return MESAOPT_OK;
@@ -67,6 +76,8 @@ const kern *kern_get(const mesaopt_ctx *ctx, int32_t dtype, int one_lane)
 {
     return &((const tables *)ctx->kern)->k[dtype == MESAOPT_F64][one_lane];
 }
+
+const kern *kern_unstopped(const mesaopt_ctx *ctx) { return &((const tables *)ctx->kern)->unstopped[1]; }
 
 int64_t kern_product_scratch(const kern *k) { return k->lanes == 1 ? gemm_scratch(k->gemm) : 64; }
 

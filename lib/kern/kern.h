@@ -4,7 +4,10 @@
  *     panel[(t * row_stride + j) * lanes + lane].
  * Lanes never talk to each other, except in PRODUCT_SUM. A panel of ONE lane is an ordinary row-major matrix; its products run on
  * BLIS micro-kernels (gemm.c). So every layer is written once, over one table of kernels per element type and ISA level.
- * Files simd_*.c are compiled once per element type and ISA level (simd.h); kern.c picks the table. Kernels call no libm. */
+ * Files simd_*.c are compiled once per element type and ISA level (simd.h); kern.c picks the table. Kernels call no libm.
+ *
+ * A kernel that takes `k` can be long. It looks at kern_stopped(k) once for every block of its work, and then returns at once with results unfinished; so do
+ * loops over kernels. Whoever began the call looks once more at its end, with ctx_stopped. */
 #ifndef KERN_KERN_H
 #define KERN_KERN_H
 
@@ -22,6 +25,9 @@ enum product_kind {
  * may look above the diagonal; A_LOWER reads A[m,k] for k <= m, A_UPPER for k >= m. Only with PRODUCT_LANE, and M = N resp. M = K. */
 enum triangle { TRI_NONE, TRI_C_LOWER, TRI_A_LOWER, TRI_A_UPPER };
 
+/* Positions position .. position + count - 1. */
+typedef void (*draw_kernel)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double a, double b, void *panel);
+
 typedef struct kern kern;
 struct kern {
     int32_t isa, dtype, lanes;     /* lanes: 1, or width */
@@ -30,6 +36,7 @@ struct kern {
     const struct gemm *gemm;       /* micro-kernels for lanes = 1 */
     const kern *wide;              /* the table for panels of native width, of the same type and level */
     const kern *f64;               /* the table of f64, likewise for panels of native width or of one lane */
+    const atomic_int *stop;        /* not 0: somebody wants the call to end, see kern_stopped */
 
     /* scratch: product_scratch(k) bytes, private to the caller; alpha-free; accumulate adds to C. */
     void (*product)(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,
@@ -54,8 +61,8 @@ struct kern {
     void (*softmax_back)(int64_t M, int64_t first, double scale, const void *P, void *dP, int64_t rs);
 
     /* Copies T x cols elements of `valid` sequences into a panel (other lanes: 0), or back. Strides of `x` in reals. */
-    void (*load)(int64_t T, int64_t cols, int64_t valid, const void *x, int64_t sequence, int64_t t, int64_t col, void *panel, int64_t rs);
-    void (*store)(int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *x, int64_t sequence, int64_t t, int64_t col);
+    void (*load)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *x, int64_t sequence, int64_t t, int64_t col, void *panel, int64_t rs);
+    void (*store)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *x, int64_t sequence, int64_t t, int64_t col);
 
     /* d = prediction - target (T x n of panels with row strides rs_p, rs_t), lanes < valid only:
      * by_t[t] += 1/2 sum of d^2; dpred (row stride rs_p, NULL: not wanted) = scale * d, 0 in lanes >= valid. */
@@ -64,39 +71,41 @@ struct kern {
 
     /* Random draws, simd_random.c: position p of lane l is a pure function of (seed, stream, sequence + l, p); base/philox.h. f32 and
      * f64 draws are equal to rounding. These kernels and the linear systems below always work on panels of `width` lanes. */
-    void (*uniform)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double low, double high, void *panel);
-    void (*normal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double mean, double sd, void *panel);
+    draw_kernel uniform;               /* a, b: low, high */
+    draw_kernel normal;                /* a, b: mean, sd */
 
     /* Random linear systems, simd_system.c; matrices [n][n][lane]; work: 2 n n + n elements. */
     /* Haar: Q from the n n Gaussians at `position`. */
-    void (*orthogonal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t n, void *panel, void *work);
+    void (*orthogonal)(const kern *k, uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t n, void *panel, void *work);
     /* W = U diag(d) U^-1, d [n][lane]; finite even when U is singular. */
-    void (*similarity)(int64_t n, const void *U, const void *d, void *W, void *work);
+    void (*similarity)(const kern *k, int64_t n, const void *U, const void *d, void *W, void *work);
     /* x [steps+1][n][lane]: x[t+1] = clip(W x[t] + x[t+1], +-clip) for t = 0 .. steps-1; NaN passes. */
-    void (*recursion)(int64_t n, int64_t steps, const void *W, double clip, void *x);
+    void (*recursion)(const kern *k, int64_t n, int64_t steps, const void *W, double clip, void *x);
 
     /* Recursive ridge regression, simd_ridge.c, on panels of `width` lanes: factor [n][n + m] = [R | Z], at first [sqrt(ridge) I | 0]. */
     /* Brings in a pair: row [x | y] of n + m elements, overwritten. */
-    void (*ridge_row)(int64_t n, int64_t m, void *factor, void *row);
+    void (*ridge_row)(const kern *k, int64_t n, int64_t m, void *factor, void *row);
     /* output [m] = least-squares map applied to input [n], which is overwritten. */
-    void (*ridge_apply)(int64_t n, int64_t m, const void *factor, void *input, void *output);
+    void (*ridge_apply)(const kern *k, int64_t n, int64_t m, const void *factor, void *input, void *output);
 
     /* out = K steps of an iteration for inv(A) applied to v, simd_precondition.c, on panels of `width` lanes. c: divisor, or with 0 the Frobenius norm of A;
      * trace: 1 + n + (2 steps + 1) n elements, for the gradient. da, db [steps] elements, += gradient of every lane's dout . out; work: 3 n elements. */
-    void (*precondition)(int64_t n, int64_t steps, const double *a, const double *b, double divisor, const void *A, int64_t rs, const void *v, void *out, void *trace);
-    void (*precondition_back)(int64_t n, int64_t steps, const double *a, const double *b, const void *A, int64_t rs, const void *dout, const void *trace,
+    void (*precondition)(const kern *k, int64_t n, int64_t steps, const double *a, const double *b, double divisor, const void *A, int64_t rs, const void *v, void *out,
+                         void *trace);
+    void (*precondition_back)(const kern *k, int64_t n, int64_t steps, const double *a, const double *b, const void *A, int64_t rs, const void *dout, const void *trace,
                               void *da, void *db, void *work);
 
     /* Symmetric positive definite systems, one per lane, simd_mesa.c and simd_cholesky.c; likewise always `width` lanes. Only lower triangles are touched. */
     /* H <- (high + low) H + beta key key^T (key NULL: H stays; beta, high with low NULL: 1); L L^T = H + diag(ridge), 1 / L_ii on the diagonal of L. */
-    void (*cholesky)(int64_t d, void *H, int64_t h_rs, const void *key, const void *beta, const void *high, const void *low, const void *ridge,
+    void (*cholesky)(const kern *k, int64_t d, void *H, int64_t h_rs, const void *key, const void *beta, const void *high, const void *low, const void *ridge,
                      void *L, int64_t l_rs);
-    void (*cholesky_solve)(int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs);   /* rows X = inv(L L^T) B; X may be B */
-    void (*cholesky_inverse)(int64_t d, void *L, int64_t l_rs, void *R, int64_t r_rs);        /* R = inv(L L^T), lower triangle; L is overwritten; d >= 20 */
+    /* rows X = inv(L L^T) B; X may be B */
+    void (*cholesky_solve)(const kern *k, int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs);
+    void (*cholesky_inverse)(const kern *k, int64_t d, void *L, int64_t l_rs, void *R, int64_t r_rs);        /* R = inv(L L^T), lower triangle; L is overwritten; d >= 20 */
     /* R, the inverse of H + diag(ridge) before the first of T steps, moves on with the keys; row t of X[i] = inv(H_t + diag(ridge)) of row t of B[i], i < sets <= 2;
      * X[i] may be B[i]. Gates (high + low; p NULL: 1) have to multiply to some a > 0: cost grows with 1 / a. The first `refined` sets are
      * refined with H, which moves on as well, and is not needed otherwise. beta.p NULL: 1; work: 15 d elements. */
-    void (*inverse_steps)(int64_t T, int64_t d, void *R, void *H, int64_t rs, mat K, mat beta, mat high, mat low, const void *ridge,
+    void (*inverse_steps)(const kern *k, int64_t T, int64_t d, void *R, void *H, int64_t rs, mat K, mat beta, mat high, mat low, const void *ridge,
                           int sets, int refined, const mat *B, const mat *X, void *work);
 
     /* n reals: s = 1 / (1 + e^-z), c = 1 - s without cancellation, log_s = log s; outputs may be z, and log_s NULL. */
@@ -145,13 +154,14 @@ struct kern {
      * of whole vectors: of native width one per element, of one lane kern_span(k, n) + kern_span(k, m) with zeros behind either part. */
     /* Brings in rows: x has n + m columns of `length` vectors (of one lane: neighbouring rows in a vector), overwritten; what is left of the
      * last m adds its squares to rest [m]. work: three rows. */
-    void (*qr_rows)(int64_t n, int64_t m, int64_t length, void *factor, void *x, void *rest, void *work);
-    void (*triangle_solve)(int64_t n, int64_t m, const void *factor, void *out, void *condition);  /* [R^-1 | R^-1 Z]; condition >= that of R, or NaN */
+    void (*qr_rows)(const kern *k, int64_t n, int64_t m, int64_t length, void *factor, void *x, void *rest, void *work);
+    /* [R^-1 | R^-1 Z]; condition >= that of R, or NaN */
+    void (*triangle_solve)(const kern *k, int64_t n, int64_t m, const void *factor, void *out, void *condition);
     /* Singular values up to cut (an element; infinite: leave this lane alone) times the largest do not count; squares: n vectors to work in. */
     /* Turns pairs of rows until those of R are orthogonal: one sweep, 0 when none was needed. */
-    int (*orthogonal_rows)(int64_t n, int64_t m, const void *cut, void *factor, void *squares);
+    int (*orthogonal_rows)(const kern *k, int64_t n, int64_t m, const void *cut, void *factor, void *squares);
     /* Of a factor with orthogonal rows: out (n rows of Z's length), the least squares of minimum norm; rank: singular values that count. */
-    void (*orthogonal_solve)(int64_t n, int64_t m, const void *cut, const void *factor, void *squares, void *out, void *rank);
+    void (*orthogonal_solve)(const kern *k, int64_t n, int64_t m, const void *cut, const void *factor, void *squares, void *out, void *rank);
     /* Columns for qr_rows, `column` vectors apart: out[c][i] = scale_i x[i, c, lane], 0 in lanes >= valid; strides of i, c and lane. x: f32 or f64. */
     void (*columns)(int64_t length, int64_t cols, int64_t valid, const void *x, int32_t dtype, const int64_t stride[3], const void *scale, void *out,
                     int64_t column);
@@ -159,6 +169,7 @@ struct kern {
 
 /* Table of a context: one_lane 0 for panels of native width, 1 for lanes = 1. */
 const kern *kern_get(const mesaopt_ctx *ctx, int32_t dtype, int one_lane);
+const kern *kern_unstopped(const mesaopt_ctx *ctx);   /* f64, one lane; kern_stopped is never true: for work that has to be finished once begun */
 int64_t kern_product_scratch(const kern *k);           /* bytes */
 int64_t kern_product_scratch_up_to(const kern *k, int64_t side, int64_t depth);        /* of products with M, N <= side and K <= depth */
 
@@ -166,6 +177,9 @@ int32_t kern_isa_best(void);                           /* by CPUID and what the 
 int kern_isa_built(int32_t isa);                       /* compiled into this build? */
 mesaopt_status kern_init(mesaopt_ctx *ctx);            /* fills ctx->kern for ctx->isa */
 void kern_free(mesaopt_ctx *ctx);
+
+/* Is the call to end? What was asked for is then not needed any more. */
+static inline int kern_stopped(const kern *k) { return atomic_load_explicit(k->stop, memory_order_relaxed) != 0; }
 
 static inline int64_t kern_span(const kern *k, int64_t n) { return k->lanes == 1 ? (n + k->width - 1) / k->width : n; }     /* vectors of n elements */
 /* Number i of f32 or f64, lanes counted. */
@@ -175,6 +189,14 @@ static inline void kern_set_real(const kern *k, void *p, int64_t i, double x)
     if (k->size == 4) ((float *)p)[i] = (float)x;
     else ((double *)p)[i] = x;
 }
+/* Many draws. */
+static inline void kern_draw(const kern *k, draw_kernel draw, uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double a, double b, void *panel)
+{
+    enum { MOST = 1 << 14 };       /* at a time */
+    for (int64_t i = 0; i < count && !kern_stopped(k); i += MOST)
+        draw(seed, stream, sequence, position + i, count - i < MOST ? count - i : MOST, a, b, (char *)panel + i * k->width * k->size);
+}
+
 static inline void *kern_at(const kern *k, const void *panel, int64_t element) { return (char *)panel + element * k->lanes * k->size; }
 
 #endif

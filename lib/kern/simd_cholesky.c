@@ -124,7 +124,7 @@ static const diagonal_fn diagonals[N] = {diagonal_1, diagonal_2, diagonal_3};
 INLINE int64_t pieces(int64_t n) { return (n + N - 1) / N; }
 INLINE int64_t cut(int64_t n, int64_t i) { return n / pieces(n) * i + (i < n % pieces(n) ? i : n % pieces(n)); }
 
-void NAME(cholesky)(int64_t d, void *H, int64_t h_rs, const void *key, const void *beta, const void *keep_high, const void *keep_low, const void *ridge,
+void NAME(cholesky)(const kern *k, int64_t d, void *H, int64_t h_rs, const void *key, const void *beta, const void *keep_high, const void *keep_low, const void *ridge,
                     void *L, int64_t l_rs)
 {
     source s = {.H = H, .h_rs = h_rs, .key = key, .ridge = ridge};
@@ -133,7 +133,7 @@ void NAME(cholesky)(int64_t d, void *H, int64_t h_rs, const void *key, const voi
         s.keep_high = keep_high ? *(const vec *)keep_high : splat(1);
         s.keep_low = keep_low ? *(const vec *)keep_low : splat(0);
     }
-    for (int64_t bi = 0; bi < pieces(d); bi++) {
+    for (int64_t bi = 0; bi < pieces(d) && !kern_stopped(k); bi++) {
         const int64_t i = cut(d, bi), m = cut(d, bi + 1) - i;
         for (int64_t bj = 0; bj < bi; bj++) {
             const int64_t j = cut(d, bj), n = cut(d, bj + 1) - j;
@@ -173,17 +173,17 @@ static void back_substitute(int64_t d, const vec *L, int64_t l_rs, vec *z)
     }
 }
 
-void NAME(cholesky_solve)(int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs)
+void NAME(cholesky_solve)(const kern *k, int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs)
 {
     source s = {.B = B, .b_rs = b_rs};
-    for (int64_t i = 0; i < rows; i += N) {
+    for (int64_t i = 0; i < rows && !kern_stopped(k); i += N) {
         const int64_t m = rows - i < N ? rows - i : N;
         for (int64_t b = 0; b < pieces(d); b++) {
             const int64_t j = cut(d, b), n = cut(d, b + 1) - j;
             blocks[m - 1][n - 1](&s, X, x_rs, L, l_rs, i, j);
         }
     }
-    for (int64_t i = 0; i < rows; i++) back_substitute(d, L, l_rs, (vec *)X + i * x_rs);
+    for (int64_t i = 0; i < rows && !kern_stopped(k); i++) back_substitute(d, L, l_rs, (vec *)X + i * x_rs);
 }
 
 /* ---- inverse ---- */
@@ -281,14 +281,14 @@ static void (*const inverts[2][2])(vec *, int64_t, int64_t, int64_t) = {{invert_
 static void (*const grams[2][2])(int64_t, const vec *, int64_t, vec *, int64_t, int64_t, int64_t) = {{gram_2_2, gram_2_3}, {gram_3_2, gram_3_3}};
 #endif
 
-void NAME(cholesky_inverse)(int64_t d, void *L, int64_t l_rs, void *R, int64_t r_rs)
+void NAME(cholesky_inverse)(const kern *k, int64_t d, void *L, int64_t l_rs, void *R, int64_t r_rs)
 {
-    for (int64_t bi = 0; bi < pieces(d); bi++) {
+    for (int64_t bi = 0; bi < pieces(d) && !kern_stopped(k); bi++) {
         const int64_t i = cut(d, bi), m = cut(d, bi + 1) - i;
         for (int64_t bj = 0; bj < bi; bj++) inverts[m - N + 1][cut(d, bj + 1) - cut(d, bj) - N + 1](L, l_rs, i, cut(d, bj));
         invert_diagonal((int)m, L, l_rs, i);
     }
-    for (int64_t bi = 0; bi < pieces(d); bi++) {
+    for (int64_t bi = 0; bi < pieces(d) && !kern_stopped(k); bi++) {
         const int64_t i = cut(d, bi), m = cut(d, bi + 1) - i;
         for (int64_t bj = 0; bj <= bi; bj++) grams[m - N + 1][cut(d, bj + 1) - cut(d, bj) - N + 1](d, L, l_rs, R, r_rs, i, cut(d, bj));
     }

@@ -35,7 +35,10 @@ typedef struct work {
     int tri, accumulate;           /* triangle of C: column j against row i + diagonal */
     int64_t diagonal;
     real *tile, *pack_a, *pack_b;
+    const atomic_int *stop;
 } work;
+
+static int stopped(const atomic_int *stop) { return atomic_load_explicit(stop, memory_order_relaxed) != 0; }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -210,10 +213,10 @@ static void loops(work *w)
     int64_t mc = even_block(M, g->mc, g->mr), nc = even_block(N, g->nc, g->nr), kc = even_block(K, g->kc, 1);
     w->pack_b = w->pack_a + (mc * kc + LINE - 1) / LINE * LINE;           /* micro-kernels load aligned */
     for (int64_t jc = 0; jc < N; jc += nc)
-        for (int64_t pc = 0; pc < K; pc += kc) {
+        for (int64_t pc = 0; pc < K && !stopped(w->stop); pc += kc) {
             int64_t columns = least(nc, N - jc), end = least(K, pc + kc);
             for (int64_t j = 0; j < columns; j += g->nr) pack_panel(&w->b, jc + j, K, pc, end, w->pack_b + j * (end - pc));
-            for (int64_t ic = 0; ic < M; ic += mc) block(w, ic, least(mc, M - ic), jc, columns, pc, end);
+            for (int64_t ic = 0; ic < M && !stopped(w->stop); ic += mc) block(w, ic, least(mc, M - ic), jc, columns, pc, end);
         }
 }
 
@@ -245,12 +248,12 @@ static inline __attribute__((always_inline)) void thin_block(int rows, int vecs,
 }
 
 /* C with at most THIN rows: the rows of `thin` times the panels of `wide`, which are packed only where their elements are not adjacent. */
-static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc, int accumulate, real *c, int64_t rs, int64_t cs,
+static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc, const gemm_op *op, real *c, int64_t rs, int64_t cs,
                        real *scratch)
 {
     real *tile = scratch, *pack = scratch + THIN * WIDE;
     int64_t rows = thin->count, width = wide->width;
-    for (int64_t pc = 0; pc < K; pc += kc)
+    for (int64_t pc = 0; pc < K && !stopped(op->stop); pc += kc)
         for (int64_t j = 0; j < wide->count; j += width) {
             int64_t end = least(K, pc + kc), n = end - pc, columns = least(width, wide->count - j);
             int64_t ts = thin->is, ks = thin->ks, xs = wide->ks;
@@ -266,7 +269,7 @@ static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc
             for (int64_t t = 0; t < rows; t++)
                 for (int64_t w = 0; w < columns; w++) {
                     real *to = c + t * rs + (j + w) * cs;
-                    *to = accumulate || pc > 0 ? *to + tile[t * width + w] : tile[t * width + w];
+                    *to = op->accumulate || pc > 0 ? *to + tile[t * width + w] : tile[t * width + w];
                 }
         }
 }
@@ -275,8 +278,8 @@ static void thin(const gemm *g, const gemm_op *op, side a, side b, void *scratch
 {
     int64_t rows = least(op->M, op->N), kc = even_block(op->K, g->kc, 1);
     a.width = b.width = (rows < 3 ? 4 : THIN_VECS) * LANES;
-    if (op->M <= op->N) thin_loops(&a, &b, op->K, kc, op->accumulate, op->C.p, op->C.rs, op->C.cs, scratch);
-    else thin_loops(&b, &a, op->K, kc, op->accumulate, op->C.p, op->C.cs, op->C.rs, scratch);
+    if (op->M <= op->N) thin_loops(&a, &b, op->K, kc, op, op->C.p, op->C.rs, op->C.cs, scratch);
+    else thin_loops(&b, &a, op->K, kc, op, op->C.p, op->C.cs, op->C.rs, scratch);
 }
 
 void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
@@ -294,7 +297,8 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
         return;
     }
     work w = {.g = g, .a = a, .b = b, .c = op->C.p, .rs = op->C.rs, .cs = op->C.cs, .K = op->K,
-              .tri = op->tri == TRI_C_LOWER ? LOWER : FULL, .accumulate = op->accumulate, .diagonal = op->diagonal};
+              .tri = op->tri == TRI_C_LOWER ? LOWER : FULL, .accumulate = op->accumulate, .diagonal = op->diagonal,
+              .stop = op->stop};
     if (g->by_rows ? w.cs != 1 && w.rs == 1 : w.rs != 1 && w.cs == 1) {
         w.a = b, w.b = a, w.rs = op->C.cs, w.cs = op->C.rs, w.diagonal = -op->diagonal;
         w.tri = w.tri == LOWER ? UPPER : FULL;

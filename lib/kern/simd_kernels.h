@@ -18,14 +18,14 @@ void NAME(softmax)(int64_t, int64_t, double, void *, int64_t);
 void NAME(softmax_back)(int64_t, int64_t, double, const void *, void *, int64_t);
 void NAME(softmax_one)(int64_t, int64_t, double, void *, int64_t);
 void NAME(softmax_back_one)(int64_t, int64_t, double, const void *, void *, int64_t);
-void NAME(load)(int64_t, int64_t, int64_t, const void *, int64_t, int64_t, int64_t, void *, int64_t);
-void NAME(store)(int64_t, int64_t, int64_t, const void *, int64_t, void *, int64_t, int64_t, int64_t);
+void NAME(load)(const kern *, int64_t, int64_t, int64_t, const void *, int64_t, int64_t, int64_t, void *, int64_t);
+void NAME(store)(const kern *, int64_t, int64_t, int64_t, const void *, int64_t, void *, int64_t, int64_t, int64_t);
 void NAME(squared_error)(int64_t, int64_t, int64_t, const void *, int64_t, const void *, int64_t, double, double *, void *);
-void NAME(load_one)(int64_t, int64_t, int64_t, const void *, int64_t, int64_t, int64_t, void *, int64_t);
-void NAME(store_one)(int64_t, int64_t, int64_t, const void *, int64_t, void *, int64_t, int64_t, int64_t);
+void NAME(load_one)(const kern *, int64_t, int64_t, int64_t, const void *, int64_t, int64_t, int64_t, void *, int64_t);
+void NAME(store_one)(const kern *, int64_t, int64_t, int64_t, const void *, int64_t, void *, int64_t, int64_t, int64_t);
 void NAME(squared_error_one)(int64_t, int64_t, int64_t, const void *, int64_t, const void *, int64_t, double, double *, void *);
-void NAME(ridge_row)(int64_t, int64_t, void *, void *);
-void NAME(ridge_apply)(int64_t, int64_t, const void *, void *, void *);
+void NAME(ridge_row)(const kern *, int64_t, int64_t, void *, void *);
+void NAME(ridge_apply)(const kern *, int64_t, int64_t, const void *, void *, void *);
 
 void NAME(combine)(int64_t, int64_t, int, const void *, int64_t, const void *, int64_t, int, void *, int64_t);
 void NAME(dense_factor)(int64_t, const void *, void *, int64_t);
@@ -38,12 +38,12 @@ void NAME(carry)(int64_t, double, const void *, double *, void *);
 void NAME(inverse_sqrt)(int64_t, void *);
 void NAME(sigmoid)(int64_t, const void *, void *, void *, void *);
 void NAME(gates)(int64_t, const void *, void *, void *);
-void NAME(cholesky)(int64_t, void *, int64_t, const void *, const void *, const void *, const void *, const void *, void *, int64_t);
-void NAME(cholesky_solve)(int64_t, const void *, int64_t, int64_t, const void *, int64_t, void *, int64_t);
-void NAME(cholesky_inverse)(int64_t, void *, int64_t, void *, int64_t);
-void NAME(inverse_steps)(int64_t, int64_t, void *, void *, int64_t, mat, mat, mat, mat, const void *, int, int, const mat *, const mat *, void *);
-void NAME(precondition)(int64_t, int64_t, const double *, const double *, double, const void *, int64_t, const void *, void *, void *);
-void NAME(precondition_back)(int64_t, int64_t, const double *, const double *, const void *, int64_t, const void *, const void *, void *, void *, void *);
+void NAME(cholesky)(const kern *, int64_t, void *, int64_t, const void *, const void *, const void *, const void *, const void *, void *, int64_t);
+void NAME(cholesky_solve)(const kern *, int64_t, const void *, int64_t, int64_t, const void *, int64_t, void *, int64_t);
+void NAME(cholesky_inverse)(const kern *, int64_t, void *, int64_t, void *, int64_t);
+void NAME(inverse_steps)(const kern *, int64_t, int64_t, void *, void *, int64_t, mat, mat, mat, mat, const void *, int, int, const mat *, const mat *, void *);
+void NAME(precondition)(const kern *, int64_t, int64_t, const double *, const double *, double, const void *, int64_t, const void *, void *, void *);
+void NAME(precondition_back)(const kern *, int64_t, int64_t, const double *, const double *, const void *, int64_t, const void *, const void *, void *, void *, void *);
 #define ROW_KERNELS(one) \
     void NAME(decay##one)(int64_t, const void *, const void *, int64_t, void *, int64_t); \
     void NAME(mask##one)(int64_t, const void *, int64_t, void *, int64_t); \
@@ -65,10 +65,10 @@ ROW_KERNELS()
 ROW_KERNELS(_one)
 
 #define TRIANGLE_KERNELS(one) \
-    void NAME(qr_rows##one)(int64_t, int64_t, int64_t, void *, void *, void *, void *); \
-    void NAME(triangle_solve##one)(int64_t, int64_t, const void *, void *, void *); \
-    int NAME(orthogonal_rows##one)(int64_t, int64_t, const void *, void *, void *); \
-    void NAME(orthogonal_solve##one)(int64_t, int64_t, const void *, const void *, void *, void *, void *);
+    void NAME(qr_rows##one)(const kern *, int64_t, int64_t, int64_t, void *, void *, void *, void *); \
+    void NAME(triangle_solve##one)(const kern *, int64_t, int64_t, const void *, void *, void *); \
+    int NAME(orthogonal_rows##one)(const kern *, int64_t, int64_t, const void *, void *, void *); \
+    void NAME(orthogonal_solve##one)(const kern *, int64_t, int64_t, const void *, const void *, void *, void *, void *);
 TRIANGLE_KERNELS()
 TRIANGLE_KERNELS(_one)
 void NAME(columns)(int64_t, int64_t, int64_t, const void *, int32_t, const int64_t *, const void *, void *, int64_t);

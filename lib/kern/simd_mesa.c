@@ -175,7 +175,7 @@ static void refine(int sets, int64_t d, const vec *R, vec *H, int64_t rs, const 
     }
 }
 
-void NAME(inverse_steps)(int64_t T, int64_t d, void *R, void *H, int64_t rs, mat K, mat beta, mat high, mat low, const void *ridge,
+void NAME(inverse_steps)(const kern *kern, int64_t T, int64_t d, void *R, void *H, int64_t rs, mat K, mat beta, mat high, mat low, const void *ridge,
                          int sets, int refined, const mat *B, const mat *X, void *work)
 {
     vec *u = work, *f = u + d, *b = f + d, *q = b + d, *r = q + 2 * d, *y = r + 2 * d, *spare = y + 2 * d;
@@ -183,7 +183,7 @@ void NAME(inverse_steps)(int64_t T, int64_t d, void *R, void *H, int64_t rs, mat
     vec a = splat(1);
     if (T <= 0) return;
     product_1(d, R, rs, k, b);                                               /* b = R k_1 */
-    for (int64_t t = 0; t < T; t++) {
+    for (int64_t t = 0; t < T && !kern_stopped(kern); t++) {
         const vec *next = t + 1 < T ? k + K.rs : k, weight = beta.p ? ((const vec *)beta.p)[t * beta.rs] : splat(1);
         vec s = {0};
         if (high.p) a *= ((const vec *)high.p)[t * high.rs] + ((const vec *)low.p)[t * low.rs];

@@ -70,9 +70,12 @@ static void store_row(int64_t cols, int64_t valid, const real *panel, real *x, i
     }
 }
 
-void NAME(load)(int64_t T, int64_t cols, int64_t valid, const void *from, int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs)
+/* Whether row i is still wanted. */
+static inline int going(const kern *k, int64_t i) { return i % 64 != 0 || !kern_stopped(k); }
+
+void NAME(load)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *from, int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs)
 {
-    for (int64_t i = 0; i < T; i++) {
+    for (int64_t i = 0; i < T && going(k, i); i++) {
         const real *x = (const real *)from + i * t;
         real *row = (real *)panel + i * rs * LANES;
         if (col == 1 && cols >= LANES) {
@@ -85,9 +88,9 @@ void NAME(load)(int64_t T, int64_t cols, int64_t valid, const void *from, int64_
     }
 }
 
-void NAME(store)(int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *to, int64_t seq, int64_t t, int64_t col)
+void NAME(store)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *to, int64_t seq, int64_t t, int64_t col)
 {
-    for (int64_t i = 0; i < T; i++) {
+    for (int64_t i = 0; i < T && going(k, i); i++) {
         const real *row = (const real *)panel + i * rs * LANES;
         real *x = (real *)to + i * t;
         if (col == 1 && cols >= LANES) {
@@ -100,10 +103,10 @@ void NAME(store)(int64_t T, int64_t cols, int64_t valid, const void *panel, int6
 }
 
 /* One lane: rows of a matrix. */
-void NAME(load_one)(int64_t T, int64_t cols, int64_t valid, const void *from, int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs)
+void NAME(load_one)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *from, int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs)
 {
     (void)seq;
-    for (int64_t i = 0; i < T; i++) {
+    for (int64_t i = 0; i < T && going(k, i); i++) {
         const real *x = (const real *)from + i * t;
         real *row = (real *)panel + i * rs;
         if (valid < 1) memset(row, 0, (size_t)cols * sizeof(real));
@@ -112,10 +115,10 @@ void NAME(load_one)(int64_t T, int64_t cols, int64_t valid, const void *from, in
     }
 }
 
-void NAME(store_one)(int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *to, int64_t seq, int64_t t, int64_t col)
+void NAME(store_one)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *to, int64_t seq, int64_t t, int64_t col)
 {
     (void)seq;
-    for (int64_t i = 0; i < T && valid > 0; i++) {
+    for (int64_t i = 0; i < T && valid > 0 && going(k, i); i++) {
         const real *row = (const real *)panel + i * rs;
         real *x = (real *)to + i * t;
         if (col == 1) memcpy(x, row, (size_t)cols * sizeof(real));

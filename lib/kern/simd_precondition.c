@@ -47,14 +47,14 @@ static vec inverse_divisor(int64_t n, const vec *A, int64_t rs, double divisor)
     return 1 / square_root(squares);
 }
 
-void NAME(precondition)(int64_t n, int64_t steps, const double *a, const double *b, double divisor, const void *A, int64_t rs, const void *v, void *out,
+void NAME(precondition)(const kern *kern, int64_t n, int64_t steps, const double *a, const double *b, double divisor, const void *A, int64_t rs, const void *v, void *out,
                         void *trace)
 {
     const vec inverse = inverse_divisor(n, A, rs, divisor);
     vec *scale = trace, *tau = scale + 1, *w = tau + n, *d = w + steps * n, *x = out;     /* d: one row more than w */
     *scale = inverse;
     for (int64_t j = 0; j < n; j++) x[j] = tau[j] = ((const vec *)v)[j], d[j] = (vec){0};
-    for (int64_t k = 0; k < steps; k++, w += n, d += n) {
+    for (int64_t k = 0; k < steps && !kern_stopped(kern); k++, w += n, d += n) {
         const vec ak = splat((real)a[k]), bk = splat((real)b[k]);
         multiply(n, A, rs, tau, inverse, w);
         for (int64_t j = 0; j < n; j++) {
@@ -66,13 +66,13 @@ void NAME(precondition)(int64_t n, int64_t steps, const double *a, const double 
     for (int64_t j = 0; j < n; j++) x[j] *= inverse;
 }
 
-void NAME(precondition_back)(int64_t n, int64_t steps, const double *a, const double *b, const void *A, int64_t rs, const void *dout, const void *trace,
+void NAME(precondition_back)(const kern *kern, int64_t n, int64_t steps, const double *a, const double *b, const void *A, int64_t rs, const void *dout, const void *trace,
                              void *da, void *db, void *work)
 {
     const vec scale = *(const vec *)trace, *w = (const vec *)trace + 1 + n, *d = w + steps * n;
     vec *e = work, *h = e + n, *next = h + n;
     memset(e, 0, (size_t)(2 * n) * sizeof *e);
-    for (int64_t k = steps - 1; k >= 0; k--) {
+    for (int64_t k = steps - 1; k >= 0 && !kern_stopped(kern); k--) {
         const vec after = splat(k + 1 < steps ? (real)b[k + 1] : 0), ak = splat((real)a[k]);
         for (int64_t j = 0; j < n; j++) {
             e[j] = scale * ((const vec *)dout)[j] + after * e[j];                     /* x <- x + d_{k+1};  d_{k+2} = tau + b_{k+1} d_{k+1} */

@@ -121,13 +121,13 @@ static void zero_upper(target c, int64_t m, int64_t mr, int64_t end)
 void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,
                    int64_t M, int64_t N, int64_t K, mat A, mat B, mat C)
 {
-    (void)k, (void)scratch;
+    (void)scratch;
     if (M == 0 || N == 0) return;
     const int64_t lanes_b = kind == PRODUCT_SHARED ? 1 : LANES, lanes_c = kind == PRODUCT_SUM ? 1 : LANES;
     const operand a = {A.p, A.rs * LANES, A.cs * LANES}, b = {B.p, B.rs * lanes_b, B.cs * lanes_b};
     const target c = {C.p, C.rs * lanes_c, C.cs * lanes_c};
     const cuts rows = cut(M, MR), cols = cut(N, NR);
-    for (int64_t i = 0; i < rows.count; i++) {
+    for (int64_t i = 0; i < rows.count && !kern_stopped(k); i++) {
         const int64_t m = cut_start(rows, i), mr = rows.width + (i < rows.wide);
         const int64_t k0 = tri == TRI_A_UPPER ? m : 0, k1 = tri == TRI_A_LOWER ? min64(K, m + mr) : K;
         int64_t count = cols.count;

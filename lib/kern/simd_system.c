@@ -8,11 +8,13 @@
  * Matrices are [row][column][lane]. */
 #include "kern/simd_random.h"
 
-/* A -= tau v (v^T A) on rows k.. and columns from..n-1; v is column k of V. Four columns at a time hide the latency of the sums. */
-INLINE void reflect_left(int64_t n, int64_t k, const vec *V, vec tau, int64_t from, vec *A)
+enum { BLOCK = 64 };               /* columns between two looks at kern_stopped */
+
+/* A -= tau v (v^T A) on rows k.. and columns from..end-1; v is column k of V. Four columns at a time hide the latency of the sums. */
+INLINE void reflect_columns(int64_t n, int64_t k, const vec *V, vec tau, int64_t from, int64_t end, vec *A)
 {
     int64_t j = from;
-    for (; j + 4 <= n; j += 4) {
+    for (; j + 4 <= end; j += 4) {
         vec s[4] = {0};
         for (int64_t i = k; i < n; i++)
             for (int c = 0; c < 4; c++) s[c] += V[i * n + k] * A[i * n + j + c];
@@ -20,7 +22,7 @@ INLINE void reflect_left(int64_t n, int64_t k, const vec *V, vec tau, int64_t fr
         for (int64_t i = k; i < n; i++)
             for (int c = 0; c < 4; c++) A[i * n + j + c] -= V[i * n + k] * s[c];
     }
-    for (; j < n; j++) {
+    for (; j < end; j++) {
         vec s = {0};
         for (int64_t i = k; i < n; i++) s += V[i * n + k] * A[i * n + j];
         s *= tau;
@@ -28,11 +30,17 @@ INLINE void reflect_left(int64_t n, int64_t k, const vec *V, vec tau, int64_t fr
     }
 }
 
+/* Columns from..n-1. */
+static void reflect_left(const kern *kern, int64_t n, int64_t k, const vec *V, vec tau, int64_t from, vec *A)
+{
+    for (int64_t j = from; j < n && !kern_stopped(kern); j += BLOCK) reflect_columns(n, k, V, tau, j, j + BLOCK < n ? j + BLOCK : n, A);
+}
+
 /* A <- v_k in column k from the diagonal down, R above the diagonal; diagonal of R and tau apart. The last column needs no
  * reflection. A column of zeros (never drawn, but possible) gets tau = 0. */
-static void householder(int64_t n, vec *A, vec *diagonal, vec *tau)
+static void householder(const kern *kern, int64_t n, vec *A, vec *diagonal, vec *tau)
 {
-    for (int64_t k = 0; k < n; k++) {
+    for (int64_t k = 0; k < n && !kern_stopped(kern); k++) {
         vec *a = &A[k * n + k], top = *a, norm2 = {0};
         if (k == n - 1) {
             diagonal[k] = top;
@@ -45,29 +53,29 @@ static void householder(int64_t n, vec *A, vec *diagonal, vec *tau)
         *a = top - diagonal[k];                                  /* no cancellation: opposite signs */
         vec half = norm * (norm + pick(top > 0, top, -top));   /* v^T v / 2 */
         tau[k] = pick(half > 0, 1 / half, (vec){0});
-        reflect_left(n, k, A, tau[k], k + 1, A);
+        reflect_left(kern, n, k, A, tau[k], k + 1, A);
     }
 }
 
-void NAME(orthogonal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t n, void *panel, void *work)
+void NAME(orthogonal)(const kern *kern, uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t n, void *panel, void *work)
 {
     vec *Q = panel, *A = work, *diagonal = A + n * n, *tau = diagonal + n;
-    NAME(normal)(seed, stream, sequence, position, n * n, 0, 1, A);
-    householder(n, A, diagonal, tau);
+    kern_draw(kern, NAME(normal), seed, stream, sequence, position, n * n, 0, 1, A);
+    householder(kern, n, A, diagonal, tau);
     memset(Q, 0, (size_t)(n * n) * sizeof *Q);
-    for (int64_t k = n - 1; k >= 0; k--) {                       /* columns and rows below k are those of the identity so far */
+    for (int64_t k = n - 1; k >= 0 && !kern_stopped(kern); k--) {    /* columns and rows below k are those of the identity so far */
         Q[k * n + k] = pick(diagonal[k] > 0, splat(1), splat(-1));
-        reflect_left(n, k, A, tau[k], k, Q);
+        reflect_left(kern, n, k, A, tau[k], k, Q);
     }
 }
 
-void NAME(similarity)(int64_t n, const void *matrix, const void *eigenvalues, void *out, void *work)
+void NAME(similarity)(const kern *kern, int64_t n, const void *matrix, const void *eigenvalues, void *out, void *work)
 {
     const vec *U = matrix, *d = eigenvalues;
     vec *W = out, *A = work, *diagonal = A + n * n, *tau = diagonal + n;
     memcpy(A, U, (size_t)(n * n) * sizeof *A);
-    householder(n, A, diagonal, tau);
-    for (int64_t i = 0; i < n; i++) {
+    householder(kern, n, A, diagonal, tau);
+    for (int64_t i = 0; i < n && !kern_stopped(kern); i++) {
         vec *w = W + i * n;
         for (int64_t j = 0; j < n; j++) {                        /* w R = u diag(d) */
             vec s = U[i * n + j] * d[j], r = diagonal[j];
@@ -84,11 +92,11 @@ void NAME(similarity)(int64_t n, const void *matrix, const void *eigenvalues, vo
     }
 }
 
-void NAME(recursion)(int64_t n, int64_t steps, const void *matrix, double clip, void *panel)
+void NAME(recursion)(const kern *kern, int64_t n, int64_t steps, const void *matrix, double clip, void *panel)
 {
     const vec *W = matrix;
     const vec high = splat((real)clip), low = -high;
-    for (int64_t t = 0; t < steps; t++) {
+    for (int64_t t = 0; t < steps && !kern_stopped(kern); t++) {
         const vec *x = (const vec *)panel + t * n;
         vec *next = (vec *)panel + (t + 1) * n;
         for (int64_t i = 0; i < n; i++) {

@@ -107,13 +107,13 @@ INLINE void reflect_rows(int lanes, int64_t count, reflection one, reflection tw
 }
 
 /* Two columns at a time; the second one of an odd last pair does nothing. `work`: three rows in the factor's layout. */
-INLINE void qr_rows(int lanes, int64_t n, int64_t m, int64_t length, vec *factor, vec *x, void *rest, void *work)
+INLINE void qr_rows(int lanes, const kern *kern, int64_t n, int64_t m, int64_t length, vec *factor, vec *x, void *rest, void *work)
 {
     const int64_t split = span(lanes, n) * (lanes == 1 ? LANES : 1), row = span(lanes, n) + span(lanes, m);
     vec *y = x + n * length, *w1 = work, *w2 = w1 + row, *none = w2 + row;         /* y: columns of the targets */
     const vec *v1 = x, *v2 = x;
     memset(work, 0, (size_t)(3 * row) * sizeof(vec));
-    for (int64_t k = 0; k < n; k += 2) {
+    for (int64_t k = 0; k < n && !kern_stopped(kern); k += 2) {
         const int pair = k + 1 < n;
         vec *u1 = x + k * length, *u2 = pair ? u1 + length : u1, *f1 = factor + k * row, *f2 = pair ? f1 + row : none;
         const vec c11 = coefficient(lanes, w1, k), c21 = coefficient(lanes, w2, k), c12 = coefficient(lanes, w1, k + pair), c22 = coefficient(lanes, w2, k + pair);
@@ -149,11 +149,11 @@ INLINE void qr_rows(int lanes, int64_t n, int64_t m, int64_t length, vec *factor
 
 /* ---- solutions ---- */
 
-INLINE void triangle_solve(int lanes, int64_t n, int64_t m, const vec *factor, vec *out, void *condition)
+INLINE void triangle_solve(int lanes, const kern *k, int64_t n, int64_t m, const vec *factor, vec *out, void *condition)
 {
     const int64_t columns = span(lanes, n), row = columns + span(lanes, m);
     vec size = {0}, inverse = {0};
-    for (int64_t i = n - 1; i >= 0; i--) {
+    for (int64_t i = n - 1; i >= 0 && !kern_stopped(k); i--) {
         const vec *f = factor + i * row;
         vec *g = out + i * row;
         memset(g, 0, (size_t)columns * sizeof *g);
@@ -210,27 +210,27 @@ INLINE vec largest(int64_t n, const vec *squares)
 }
 
 /* cut: pairs of rows that are together below it hold singular values that do not count. A lane whose cut is infinite is left alone. */
-INLINE int orthogonal_rows(int lanes, int64_t n, int64_t m, const void *cut, vec *factor, vec *squares)
+INLINE int orthogonal_rows(int lanes, const kern *k, int64_t n, int64_t m, const void *cut, vec *factor, vec *squares)
 {
     const int64_t columns = span(lanes, n), row = columns + span(lanes, m);
     const vec share = coefficient(lanes, cut, 0) / (real)n, tolerance = splat((real)n * EPSILON * (real)n * EPSILON);
     int turned = 0;
     row_squares(lanes, n, m, factor, squares);
     const vec low = pick(share < 1, share * share * largest(n, squares), splat((real)__builtin_inf()));
-    for (int64_t p = 0; p < n - 1; p++)
+    for (int64_t p = 0; p < n - 1 && !kern_stopped(k); p++)
         for (int64_t q = p + 1; q < n; q++)
             turned |= turn(lanes, columns, row, factor + p * row, factor + q * row, &squares[p], &squares[q], tolerance, low);
     return turned;
 }
 
-INLINE void orthogonal_solve(int lanes, int64_t n, int64_t m, const void *cut, const vec *factor, vec *squares, vec *out, void *rank)
+INLINE void orthogonal_solve(int lanes, const kern *k, int64_t n, int64_t m, const void *cut, const vec *factor, vec *squares, vec *out, void *rank)
 {
     const int64_t columns = span(lanes, n), targets = span(lanes, m), row = columns + targets;
     vec count = {0};
     row_squares(lanes, n, m, factor, squares);
     const vec relative = coefficient(lanes, cut, 0), limit = relative * relative * largest(n, squares);
     memset(out, 0, (size_t)(n * targets) * sizeof *out);
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n && !kern_stopped(k); i++) {
         const vec *f = factor + i * row, square = squares[i];
         const ivec kept = (square > limit) & (square > SMALLEST);
         const vec scale = pick(kept, 1 / square, (vec){0});
@@ -244,14 +244,14 @@ INLINE void orthogonal_solve(int lanes, int64_t n, int64_t m, const void *cut, c
 }
 
 #define FORM(name, lanes) \
-    void NAME(qr_rows##name)(int64_t n, int64_t m, int64_t length, void *factor, void *x, void *rest, void *work) \
-    { qr_rows(lanes, n, m, length, factor, x, rest, work); } \
-    void NAME(triangle_solve##name)(int64_t n, int64_t m, const void *factor, void *out, void *condition) \
-    { triangle_solve(lanes, n, m, factor, out, condition); } \
-    int NAME(orthogonal_rows##name)(int64_t n, int64_t m, const void *cut, void *factor, void *squares) \
-    { return orthogonal_rows(lanes, n, m, cut, factor, squares); } \
-    void NAME(orthogonal_solve##name)(int64_t n, int64_t m, const void *cut, const void *factor, void *squares, void *out, void *rank) \
-    { orthogonal_solve(lanes, n, m, cut, factor, squares, out, rank); }
+    void NAME(qr_rows##name)(const kern *k, int64_t n, int64_t m, int64_t length, void *factor, void *x, void *rest, void *work) \
+    { qr_rows(lanes, k, n, m, length, factor, x, rest, work); } \
+    void NAME(triangle_solve##name)(const kern *k, int64_t n, int64_t m, const void *factor, void *out, void *condition) \
+    { triangle_solve(lanes, k, n, m, factor, out, condition); } \
+    int NAME(orthogonal_rows##name)(const kern *k, int64_t n, int64_t m, const void *cut, void *factor, void *squares) \
+    { return orthogonal_rows(lanes, k, n, m, cut, factor, squares); } \
+    void NAME(orthogonal_solve##name)(const kern *k, int64_t n, int64_t m, const void *cut, const void *factor, void *squares, void *out, void *rank) \
+    { orthogonal_solve(lanes, k, n, m, cut, factor, squares, out, rank); }
 FORM(, LANES)
 FORM(_one, 1)
 

@@ -8,10 +8,7 @@
 typedef struct stream {
     int64_t T;
     mat K, beta, high, low;        /* T x d; T x 1; g = high + low */
-    const mesaopt_ctx *ctx;        /* asked between chunks whether to stop; NULL: nobody is asked */
 } stream;
-
-static inline int stream_stopped(const stream *s) { return s->ctx && ctx_interrupted(s->ctx); }
 
 typedef struct chunk {
     int64_t t, C;                  /* tokens t .. t + C - 1 */

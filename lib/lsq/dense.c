@@ -26,7 +26,7 @@ static mat negated(const kern *k, int64_t n, int64_t m, mat X, void *minus)
 void dense_cholesky(const kern *k, void *ps, void *scratch, int64_t d, const void *ridge, void *A, int64_t rs)
 {
     for (int64_t i = 0; i < d; i++) k->add(1, kern_at(k, ridge, i), kern_at(k, A, i * (rs + 1)));
-    for (int64_t i = 0; i < d; i += BLOCK) {
+    for (int64_t i = 0; i < d && !kern_stopped(k); i += BLOCK) {
         const int64_t n = least(BLOCK, d - i), rest = d - i - n;
         void *corner = kern_at(k, A, i * rs + i);
         const mat row = {kern_at(k, corner, n), rs, 1};
@@ -44,7 +44,7 @@ void dense_cholesky(const kern *k, void *ps, void *scratch, int64_t d, const voi
 
 void dense_half(const kern *k, void *ps, void *scratch, int64_t d, const void *U, int64_t rs, int64_t columns, void *B, int64_t b_rs)
 {
-    for (int64_t i = 0; i < d; i += BLOCK) {
+    for (int64_t i = 0; i < d && !kern_stopped(k); i += BLOCK) {
         const int64_t n = least(BLOCK, d - i), rest = d - i - n;
         const void *corner = kern_at(k, U, i * rs + i);
         const mat row = {kern_at(k, B, i * b_rs), b_rs, 1}, right = {kern_at(k, corner, n), 1, rs};
@@ -58,7 +58,7 @@ void dense_solve(const kern *k, void *ps, void *scratch, int64_t d, const void *
 {
     const int64_t last = (d - 1) / BLOCK * BLOCK;
     dense_half(k, ps, scratch, d, U, rs, columns, B, b_rs);
-    for (int64_t i = last; i >= 0; i -= BLOCK) {                          /* U X = U^-T B */
+    for (int64_t i = last; i >= 0 && !kern_stopped(k); i -= BLOCK) {      /* U X = U^-T B */
         const int64_t n = least(BLOCK, d - i);
         const mat row = {kern_at(k, B, i * b_rs), b_rs, 1};
         k->dense_backward(n, columns, kern_at(k, U, i * rs + i), rs, row.p, b_rs);

@@ -116,10 +116,10 @@ typedef struct problem {
 static void cholesky_rows(const kern *k, const problem *p, const workspace *w)
 {
     const int64_t d = p->d, rs = stride_of(d);
-    for (int64_t t = 0; t < p->T; t++) {
+    for (int64_t t = 0; t < p->T && !kern_stopped(k); t++) {
         void *rows = kern_at(k, p->rows, t * p->n * d);
-        k->cholesky(d, w->H, rs, row(k, p->K, t), row(k, p->beta, t), row(k, p->high, t), row(k, p->low, t), p->ridge, w->L, rs);
-        k->cholesky_solve(d, w->L, rs, p->n, rows, d, rows, d);
+        k->cholesky(k, d, w->H, rs, row(k, p->K, t), row(k, p->beta, t), row(k, p->high, t), row(k, p->low, t), p->ridge, w->L, rs);
+        k->cholesky_solve(k, d, w->L, rs, p->n, rows, d, rows, d);
     }
 }
 
@@ -127,14 +127,14 @@ static void cholesky_rows(const kern *k, const problem *p, const workspace *w)
 static void invert(const kern *k, int64_t d, const void *ridge, const workspace *w)
 {
     const int64_t rs = stride_of(d);
-    k->cholesky(d, w->H, rs, NULL, NULL, NULL, NULL, ridge, w->L, rs);
+    k->cholesky(k, d, w->H, rs, NULL, NULL, NULL, NULL, ridge, w->L, rs);
     if (d >= 20) {
-        k->cholesky_inverse(d, w->L, rs, w->H, rs);
+        k->cholesky_inverse(k, d, w->L, rs, w->H, rs);
         return;
     }
     memset(w->H, 0, bytes_of(k, d, rs));
     for (int64_t i = 0; i < d; i++) fill(k, k->lanes, 1, kern_at(k, w->H, i * (rs + 1)));
-    k->cholesky_solve(d, w->L, rs, d, w->H, rs, w->H, rs);
+    k->cholesky_solve(k, d, w->L, rs, d, w->H, rs, w->H, rs);
 }
 
 /* From one inverse on. */
@@ -145,7 +145,7 @@ static void inverse_rows(const kern *k, const problem *p, const workspace *w, co
     const int refined = condition > REFINE_X ? p->n : condition > REFINE_U && p->adjoint ? 1 : 0;
     if (refined) memcpy(w->kept, w->H, bytes_of(k, d, rs));
     invert(k, d, p->ridge, w);
-    k->inverse_steps(p->T, d, w->H, w->kept, rs, p->K, p->beta, p->high, p->low, p->ridge, p->n, refined, B, X, w->work);
+    k->inverse_steps(k, p->T, d, w->H, w->kept, rs, p->K, p->beta, p->high, p->low, p->ridge, p->n, refined, B, X, w->work);
 }
 
 /* Smallest product of the gates of a lane. */
@@ -179,8 +179,8 @@ static mat gather(const kern *k, mat m, int64_t cols, int64_t t0, int64_t n, int
     const mat x = rows_from(k, m, t0), to = {m.p ? panel : NULL, panel_rs, 1};
     const int64_t segments = (n + c - 1) / c, full = n - (segments - 1) * c;
     if (!m.p) return to;
-    wide->load(full, cols, segments, x.p, c * m.rs, m.rs, m.cs, panel, panel_rs);
-    wide->load(c - full, cols, segments - 1, kern_at(k, x.p, full * m.rs), c * m.rs, m.rs, m.cs, kern_at(wide, panel, full * panel_rs), panel_rs);
+    wide->load(wide, full, cols, segments, x.p, c * m.rs, m.rs, m.cs, panel, panel_rs);
+    wide->load(wide, c - full, cols, segments - 1, kern_at(k, x.p, full * m.rs), c * m.rs, m.rs, m.cs, kern_at(wide, panel, full * panel_rs), panel_rs);
     return to;
 }
 
@@ -189,8 +189,8 @@ static void scatter(const kern *k, mat from, int64_t cols, int64_t t0, int64_t n
     const kern *wide = k->wide;
     const mat x = rows_from(k, m, t0);
     const int64_t segments = (n + c - 1) / c, full = n - (segments - 1) * c;
-    wide->store(full, cols, segments, from.p, from.rs, x.p, c * m.rs, m.rs, m.cs);
-    wide->store(c - full, cols, segments - 1, kern_at(wide, from.p, full * from.rs), from.rs, kern_at(k, x.p, full * m.rs), c * m.rs, m.rs, m.cs);
+    wide->store(wide, full, cols, segments, from.p, from.rs, x.p, c * m.rs, m.rs, m.cs);
+    wide->store(wide, c - full, cols, segments - 1, kern_at(wide, from.p, full * from.rs), from.rs, kern_at(k, x.p, full * m.rs), c * m.rs, m.rs, m.cs);
 }
 
 /* Where a lane has no token its gate is 1 (it was loaded as 0). */
@@ -212,17 +212,17 @@ static void solve_dense(const kern *k, const systems *s, void *ps, const workspa
     k->row_add(d, d, w->weighted, 1, key.p, 0, w->M, d);
     memcpy(w->U, w->M, bytes_of(k, d, d));
     dense_cholesky(k, ps, w->dense, d, s->ridge, w->U, d);
-    for (int r = 0; r < right; r++) k->store(1, d, 1, row(k, B[r], i), d, kern_at(k, w->columns, r), 0, 0, right);
+    for (int r = 0; r < right; r++) k->store(k, 1, d, 1, row(k, B[r], i), d, kern_at(k, w->columns, r), 0, 0, right);
     dense_solve(k, ps, w->dense, d, w->U, d, right, w->columns, right);
-    for (int r = 0; r < right; r++) k->load(1, d, 1, kern_at(k, w->columns, r), 0, 0, right, row(k, X[r], i), d);
+    for (int r = 0; r < right; r++) k->load(k, 1, d, 1, kern_at(k, w->columns, r), 0, 0, right, row(k, X[r], i), d);
 }
 
 static void solve_one_by_one(const kern *k, const systems *s, void *ps, workspace *w, int64_t t0, int64_t n, int right, const mat *B, const mat *X)
 {
-    for (int64_t i = 0, m; i < n; i += m) {
+    for (int64_t i = 0, m; i < n && !kern_stopped(k); i += m) {
         m = least(SEGMENT, n - i);
         memcpy(w->M, w->state.now, bytes_of(k, s->d, s->d));
-        for (int64_t j = i; j < i + m; j++) solve_dense(k, s, ps, w, t0 + j, j, right, B, X);
+        for (int64_t j = i; j < i + m && !kern_stopped(k); j++) solve_dense(k, s, ps, w, t0 + j, j, right, B, X);
         advance(k, s, ps, w, t0 + i, m, NULL);
     }
 }
@@ -238,7 +238,7 @@ static void solve_segments(const kern *k, const systems *s, void *ps, workspace 
     const int64_t lanes = (n + c - 1) / c;
     for (int64_t i = 0; i < lanes; i++) advance(k, s, ps, w, t + i * c, least(c, n - i * c), staged(k, s, w, i + 1));
     for (int64_t i = 0; i < d; i++)
-        wide->load(1, i + 1, lanes, kern_at(k, w->stage, i * d), stage_of(d), 0, 1, kern_at(wide, w->H, i * stride_of(d)), 0);
+        wide->load(wide, 1, i + 1, lanes, kern_at(k, w->stage, i * d), stage_of(d), 0, 1, kern_at(wide, w->H, i * stride_of(d)), 0);
     const mat K = gather(k, s->s.K, d, t, n, c, w->K, d), beta = gather(k, s->s.beta, 1, t, n, c, w->beta, 1);
     const mat condition = gather(k, s->condition, 1, t, n, c, w->condition, 1);
     mat high = gather(k, s->s.high, 1, t, n, c, w->high, 1), low = gather(k, s->s.low, 1, t, n, c, w->low, 1);
@@ -254,7 +254,7 @@ static void solve_wide(const kern *k, const systems *s, void *ps, workspace *w, 
     const int64_t d = s->d, rs = stride_of(d);
     const int straight = longest(k, s) == LONG_SEGMENT;        /* nothing but inverses: rows stay where they are */
     problem p = {.d = d, .solver = s->solver, .ridge = s->ridge, .n = right, .adjoint = s->adjoint, .rows = w->rows};
-    for (int64_t t = 0; t < n; t += p.T) {
+    for (int64_t t = 0; t < n && !kern_stopped(k); t += p.T) {
         mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
         p.T = least(longest(k, s), n - t);
         p.K = rows_from(k, s->s.K, t0 + t), p.beta = rows_from(k, s->s.beta, t0 + t);
@@ -286,8 +286,8 @@ void direct_solve(const kern *k, const systems *s, void *ps, void *scratch, int6
     } else {
         void *now = w.state.now;
         memcpy(w.stage, now, bytes_of(k, s->d, s->d));
-        k->wide->load(1, s->d, k->width, s->ridge, 0, 0, 1, w.ridge, s->d);
-        for (int64_t i = 0, m, c; i < n; i += m) {
+        k->wide->load(k->wide, 1, s->d, k->width, s->ridge, 0, 0, 1, w.ridge, s->d);
+        for (int64_t i = 0, m, c; i < n && !kern_stopped(k); i += m) {
             mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
             c = segment_of(k, n - i);
             m = least(n - i, c * k->width);

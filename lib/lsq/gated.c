@@ -66,7 +66,7 @@ void gated_forward(const kern *k, const gated *g, void *ps, void *scratch, mat X
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, g, 0);
     carried_set(k, &w.P, g->S0);
-    for (int64_t t = 0; t < g->s.T && !stream_stopped(&g->s); t += g->chunk) {
+    for (int64_t t = 0; t < g->s.T && !kern_stopped(k); t += g->chunk) {
         const chunk c = at(k, g, &w, t);
         const int has_state = t > 0 || g->S0;
         const mat x = rows_from(k, X, t), o = rows_from(k, O, t), S = {w.scores, c.C, 1};
@@ -91,7 +91,7 @@ void gated_query_gradient(const kern *k, const gated *g, void *ps, void *scratch
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, g, 1);
     carried_set(k, &w.P, g->S0);
-    for (int64_t t = 0; t < g->s.T && !stream_stopped(&g->s); t += g->chunk) {
+    for (int64_t t = 0; t < g->s.T && !kern_stopped(k); t += g->chunk) {
         const chunk c = at(k, g, &w, t);
         const int has_state = t > 0 || g->S0;
         const mat go = rows_from(k, dO, t), y = rows_from(k, Y, t), masked = {w.scores, c.C, 1};
@@ -167,7 +167,7 @@ void gated_backward(const kern *k, const gated *g, void *ps, void *scratch, cons
     workspace w = lay_out(&a, k, g, 1);
     const int64_t chunks = (g->s.T + g->chunk - 1) / g->chunk;
     int later = last_gradients(k, g, b, &w);
-    for (int64_t i = chunks - 1; i >= 0 && !stream_stopped(&g->s); i--) {
+    for (int64_t i = chunks - 1; i >= 0 && !kern_stopped(k); i--) {
         const chunk c = at(k, g, &w, i * g->chunk);
         const mat W = {w.minus_u, g->d, 1};
         rows_copy(k, c.C, g->d, rows_from(k, b->U, c.t), W);

@@ -68,8 +68,8 @@ static void invert_middle(const kern *k, const systems *s, void *ps, const works
     memset(w->inverse, 0, bytes_of(k, d, d));
     for (int64_t i = 0; i < d; i++) fill(k, k->lanes, 1, kern_at(k, w->inverse, i * (d + 1)));
     if (k->lanes > 1) {
-        k->cholesky(d, M.p, d, NULL, NULL, NULL, NULL, s->ridge, M.p, d);
-        k->cholesky_solve(d, M.p, d, d, w->inverse, d, w->inverse, d);
+        k->cholesky(k, d, M.p, d, NULL, NULL, NULL, NULL, s->ridge, M.p, d);
+        k->cholesky_solve(k, d, M.p, d, d, w->inverse, d, w->inverse, d);
     } else {
         dense_cholesky(k, ps, w->dense, d, s->ridge, M.p, d);
         dense_solve(k, ps, w->dense, d, M.p, d, d, w->inverse, d);
@@ -149,7 +149,7 @@ static int64_t iterate(const kern *k, const systems *s, void *ps, const workspac
     const double target = s->strict ? 0.75 * s->tolerance : s->tolerance;
     for (int64_t first = i;; i++) {
         const int64_t left = k->above(n, w->rr, w->bb, target * target, w->mask, w->count);
-        if (left == 0 || i == s->iterations) break;
+        if (left == 0 || i == s->iterations || kern_stopped(k)) break;
         if (s->solver == MESA_NEUMANN) residual_direction(k, s, ps, w, o);
         else next_direction(k, s, ps, w, o, i == first);
         k->multiply(n, w->step, w->mask, w->step);
@@ -254,7 +254,7 @@ void iterative_solve(const kern *k, const systems *s, void *ps, void *scratch, i
 {
     arena a = {scratch, 0};
     const workspace w = lay_out(&a, k, s);
-    for (int64_t i = 0, C; i < n; i += C) {
+    for (int64_t i = 0, C; i < n && !kern_stopped(k); i += C) {
         C = n - i < s->chunk ? n - i : s->chunk;
         mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
         for (int r = 0; r < right; r++) b[r] = rows_from(k, B[r], i), x[r] = rows_from(k, X[r], i);

@@ -62,14 +62,14 @@ static void load(const plan *p, slab s, int64_t panel, mat to)
 {
     int64_t valid;
     const char *x = first_head(p, &s, panel, &valid);
-    p->k->load(s.rows, s.cols, valid, x, s.stride[p->along], s.row, s.col, to.p, to.rs);
+    p->k->load(p->k, s.rows, s.cols, valid, x, s.stride[p->along], s.row, s.col, to.p, to.rs);
 }
 
 static void store(const plan *p, slab s, int64_t panel, mat from)
 {
     int64_t valid;
     char *x = first_head(p, &s, panel, &valid);
-    p->k->store(s.rows, s.cols, valid, from.p, from.rs, x, s.stride[p->along], s.row, s.col);
+    p->k->store(p->k, s.rows, s.cols, valid, from.p, from.rs, x, s.stride[p->along], s.row, s.col);
 }
 
 /* ---- operands of a panel ---- */
@@ -218,7 +218,7 @@ static plan plan_of(const job *j)
     p.extent = p.along ? s->H : s->B, p.others = p.along ? s->B : s->H;
     const int one = l->lanes == 1 || (l->lanes == 0 && (2 * p.extent <= wide->width || s->T > 1024 || l->d > 256 || l->dv > 256));
     p.k = kern_get(ctx, s->dtype, one);
-    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver, l->tolerance, l->iterations, l->fallback, ctx, 0};
+    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver, l->tolerance, l->iterations, l->fallback, 0};
     p.panels = (p.extent + p.k->lanes - 1) / p.k->lanes * p.others;
     arena a = {0};
     const mesa_operands m = lay_out(&a, j, &p, 0, 0);
@@ -343,8 +343,9 @@ mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
     j.memory = l->memory;
     j.partial = j.memory + j.p.workers * j.p.worker_bytes;
     parallel_run(ctx, j.p.panels * (v->op[MESAOPT_LSQ_OFFSETS] ? s->N : 1), run_item, &j);
-    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "lsq: interrupted");
+    mesaopt_status status = ctx_stopped(ctx, "lsq");
+    if (status != MESAOPT_OK) return status;
     sum_ridge(&j);
-    const mesaopt_status status = check_outputs(ctx, v);
+    status = check_outputs(ctx, v);
     return status == MESAOPT_OK ? convergence(ctx, &j) : status;
 }

@@ -71,7 +71,7 @@ static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_ope
         l.defect = take_rows(a, k, T, 1);
         if (!m->dbeta.p) l.dbeta = take_rows(a, k, T, 1);
     }
-    const stream s = {T, m->K, m->beta, high, low, h->ctx};
+    const stream s = {T, m->K, m->beta, high, low};
     l.attention = (gated){s, d, dv, h->chunk, m->V, m->S0, backward ? l.ST : m->ST, dscores};
     l.system = (systems){.s = s, .d = d, .chunk = h->chunk, .solver = h->solver, .tolerance = h->tolerance, .strict = h->strict, .iterations = h->iterations,
                          .fallback = h->fallback, .ridge = m->ridge, .H0 = m->H0, .HT = backward ? l.HT : m->HT, .norm = norm, .condition = condition,

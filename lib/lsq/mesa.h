@@ -33,7 +33,6 @@ typedef struct mesa_head {
     double tolerance;              /* iterative solvers: |q - A x| <= tolerance |q|, per row */
     int64_t iterations;            /* at most */
     int fallback;                  /* rows that do not get there are solved by Cholesky */
-    const mesaopt_ctx *ctx;        /* interrupted, both passes return between chunks, results unfinished; NULL: they do not ask */
     int strict;                    /* from mesa_plan: the tolerance was asked for, and is to be met; otherwise as far as rounding lets it */
 } mesa_head;
 
@@ -72,7 +71,7 @@ typedef struct mesa_operands {
 void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has);
 
 int64_t mesa_scratch(const kern *k, const mesa_head *h, const mesa_operands *has, int backward);     /* bytes */
-/* Both return the number of rows that did not converge. */
+/* Both return the number of rows that did not converge; when kern_stopped(k), any number, with results unfinished. */
 int64_t mesa_forward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch, const mesa_operands *m);
 int64_t mesa_backward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch, const mesa_operands *m);
 

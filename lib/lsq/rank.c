@@ -68,7 +68,7 @@ regression_work regression_work_take(arena *a, const kern *k, int64_t n, int64_t
 
 void regression_rows(const regression *r, const regression_work *w, int64_t length)
 {
-    r->k->qr_rows(r->n + 1, r->m, length, r->factor, w->x, r->rest, w->rows);
+    r->k->qr_rows(r->k, r->n + 1, r->m, length, r->factor, w->x, r->rest, w->rows);
 }
 
 /* ---- fit ---- */
@@ -89,21 +89,18 @@ static void prepare(const regression *r, const regression_work *w, int intercept
         memcpy(w->extra + j * column, j < n ? in_r(k, n + 1, m, r->factor, 0, j + 1) : in_z(k, n + 1, m, r->factor, 0, j - n), (size_t)lanes * sizeof(double));
     for (int64_t j = 0; j < n && penalty > 0; j++)
         for (int64_t l = 0; l < lanes; l++) w->extra[j * column + (j + 1) * lanes + l] = sqrt(penalty);
-    k->qr_rows(n, m, length, w->turned, w->extra, w->rest, w->rows);
+    k->qr_rows(k, n, m, length, w->turned, w->extra, w->rest, w->rows);
 }
 
 /* Singular values of the lanes that are not `sure`: w->turned gets orthogonal rows, w->weights the solution. */
-static int solve_by_rank(mesaopt_ctx *ctx, const regression *r, const regression_work *w, const int *sure, const double *rcond, double *rank)
+static void solve_by_rank(const regression *r, const regression_work *w, const int *sure, const double *rcond, double *rank)
 {
     const kern *k = r->k;
     double cut[16] __attribute__((aligned(64)));
     for (int64_t l = 0; l < k->lanes; l++) cut[l] = sure[l] ? INFINITY : rcond[l];
-    for (int sweep = 0; sweep < SWEEPS; sweep++) {
-        if (ctx_interrupted(ctx)) return 0;
-        if (!k->orthogonal_rows(r->n, r->m, cut, w->turned, w->extra)) break;
-    }
-    k->orthogonal_solve(r->n, r->m, rcond, w->turned, w->extra, w->weights, rank);
-    return 1;
+    for (int sweep = 0; sweep < SWEEPS && !kern_stopped(k); sweep++)
+        if (!k->orthogonal_rows(k, r->n, r->m, cut, w->turned, w->extra)) break;
+    k->orthogonal_solve(k, r->n, r->m, rcond, w->turned, w->extra, w->weights, rank);
 }
 
 static void write_intercept(const regression *r, int64_t l, double *weights)
@@ -117,17 +114,16 @@ static void write_intercept(const regression *r, int64_t l, double *weights)
     }
 }
 
-int regression_solve(mesaopt_ctx *ctx, const regression *r, const regression_work *w, int intercept, double penalty, const double *rcond,
-                     double *weights, double *rank)
+void regression_solve(const regression *r, const regression_work *w, int intercept, double penalty, const double *rcond, double *weights, double *rank)
 {
     const kern *k = r->k;
     const int64_t n = r->n, m = r->m, lanes = k->lanes, row = kern_span(k, m) * k->width;
     double condition[16] __attribute__((aligned(64)));
     int sure[16], all = 1;
     prepare(r, w, intercept, penalty);
-    k->triangle_solve(n, m, w->turned, w->solved, condition);
+    k->triangle_solve(k, n, m, w->turned, w->solved, condition);
     for (int64_t l = 0; l < lanes; l++) all &= sure[l] = 2 * condition[l] * rcond[l] < 1;
-    if (!all && !solve_by_rank(ctx, r, w, sure, rcond, rank)) return 0;
+    if (!all) solve_by_rank(r, w, sure, rcond, rank);
     memset(weights, 0, (size_t)((n + 1) * m * lanes) * sizeof(double));
     for (int64_t l = 0; l < lanes; l++) {
         for (int64_t i = 0; i < n; i++)
@@ -136,7 +132,6 @@ int regression_solve(mesaopt_ctx *ctx, const regression *r, const regression_wor
         if (sure[l]) rank[l] = (double)n;
         if (intercept) write_intercept(r, l, weights);
     }
-    return 1;
 }
 
 /* ---- errors ---- */

@@ -33,9 +33,8 @@ regression_work regression_work_take(arena *a, const kern *k, int64_t n, int64_t
 
 void regression_rows(const regression *r, const regression_work *w, int64_t length);    /* w->x is overwritten; 0 < length <= w->most */
 
-/* weights: 1 + n rows of m elements, the intercept (or 0) first; rcond, rank: one element. 0 when ctx was interrupted. */
-int regression_solve(mesaopt_ctx *ctx, const regression *r, const regression_work *w, int intercept, double penalty, const double *rcond,
-                     double *weights, double *rank);
+/* weights: 1 + n rows of m elements, the intercept (or 0) first; rcond, rank: one element. */
+void regression_solve(const regression *r, const regression_work *w, int intercept, double penalty, const double *rcond, double *weights, double *rank);
 
 /* Over the rows that were brought in, for any weights; m elements each, total one:
  * error = sum_r w_r (x_r W + b - y_r)^2, spread = sum_r w_r (y_r - mean y)^2 (0 when it is

@@ -31,7 +31,7 @@ mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, con
     arena one = {0}, scratch = {0};
     int64_t bytes = -1, work_bytes = -1;
     online counted;
-    r->p = online_plan_of(kern_get(ctx, MESAOPT_F64, 1), plan->d, plan->dv, plan->window);
+    r->p = online_plan_of(kern_unstopped(ctx), plan->d, plan->dv, plan->window);
     online_take(&r->p, &one, &counted);
     lay_out(&scratch, &r->p);
     r->work_bytes = scratch.used;
@@ -45,6 +45,7 @@ mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, con
     r->plan = plan;
     object_retain(&plan->head);
     r->streams = streams;
+    r->bytes = bytes;
     arena a = {r->memory, 0};
     for (int64_t s = 0; s < streams; s++) online_take(&r->p, &a, &r->o[s]);
     for (int64_t i = 0; i < workers; i++) {
@@ -60,6 +61,7 @@ void rls_drop(mesaopt_rls *r)
 {
     const allocator *a = &r->head.ctx->alloc;
     alloc_free(a, r->memory);
+    alloc_free(a, r->before);
     alloc_free(a, r->work);
     alloc_free(a, r->o);
     alloc_free(a, r->done);
@@ -112,7 +114,7 @@ int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most)
     return -1;
 }
 
-typedef struct job { mesaopt_rls *r; const rls_rows *rows; int64_t T; double log_gamma; } job;
+typedef struct job { mesaopt_rls *r; const rls_rows *rows; int64_t T; double log_gamma; int stops; } job;
 
 enum { DONE = 1, BLURRED = 2, DOUBTFUL = 3 };
 
@@ -134,7 +136,8 @@ static void run_stream(void *data, int64_t worker, int64_t s)
     const work w = lay_out(&a, &r->p);
     const int64_t d = r->p.d, dv = r->p.dv;
     online *o = &r->o[s];
-    for (int64_t t = 0; t < j->T; t++) {
+    int64_t t = 0;
+    for (; t < j->T && !(j->stops && ctx_interrupted(r->head.ctx)); t++) {
         const double weight = rls_weight(rows->beta, t, s), log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
         if (rows->k) read_row(rows->k, t, s, d, w.key), read_row(rows->v, t, s, dv, w.value);
         if (rows->q) read_row(rows->q, t, s, d, w.query);
@@ -145,19 +148,63 @@ static void run_stream(void *data, int64_t worker, int64_t s)
         if (rows->error) write_row(rows->error, t, s, dv, w.error);
         if (rows->error && o->blurred && !r->done[s]) r->done[s] = BLURRED;
     }
-    if (!r->done[s]) r->done[s] = DONE;
+    if (!r->done[s] && t == j->T) r->done[s] = DONE;
+}
+
+/* ---- long calls ---- */
+
+static int is_long(const mesaopt_rls *r, int64_t T)
+{
+    const double row = 256 + (double)r->p.d * (double)(r->p.d + r->p.dv);
+    return (double)T * (double)r->streams * row > 0x1p26;      /* some 50 milliseconds */
+}
+
+/* Keeps the state, so that kernels may leave their work unfinished. 0 when memory is short: then the call just takes its time. */
+static int keep_state(mesaopt_rls *r)
+{
+    const allocator *a = &r->head.ctx->alloc;
+    const int64_t own = r->streams * (int64_t)sizeof *r->o;
+    int64_t bytes;
+    if (!r->before && size_add(r->bytes, own, &bytes)) r->before = alloc_new(a, 1, bytes);
+    if (!r->before) return 0;
+    memcpy(r->before, r->memory, (size_t)r->bytes);
+    memcpy(r->before + r->bytes, r->o, (size_t)own);
+    r->p.k = kern_get(r->head.ctx, MESAOPT_F64, 1);
+    return 1;
+}
+
+/* MESAOPT_OK, or the state is what it was. */
+static mesaopt_status state_kept(mesaopt_rls *r)
+{
+    const mesaopt_status status = ctx_stopped(r->head.ctx, "rls");
+    r->p.k = kern_unstopped(r->head.ctx);
+    if (status == MESAOPT_OK) return status;
+    memcpy(r->memory, r->before, (size_t)r->bytes);
+    memcpy(r->o, r->before + r->bytes, (size_t)r->streams * sizeof *r->o);
+    return status;
+}
+
+static void run_all(job *j)
+{
+    enum { WORTH_THREADS = 1 << 20 };
+    mesaopt_rls *r = j->r;
+    memset(r->done, 0, (size_t)r->streams);
+    if (r->streams > 1 && (double)j->T * (double)r->streams * (double)(r->p.d * r->p.d) > WORTH_THREADS) parallel_run(r->head.ctx, r->streams, run_stream, j);
+    for (int64_t s = 0; s < r->streams; s++)
+        if (!r->done[s]) run_stream(j, 0, s);                  /* also what an interrupt left out */
 }
 
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
 {
-    enum { WORTH_THREADS = 1 << 20 };
     mesaopt_ctx *ctx = r->head.ctx;
-    job j = {r, rows, T, real_log(r->plan->gamma)};
-    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "rls: interrupted");
-    memset(r->done, 0, (size_t)r->streams);
-    if (r->streams > 1 && (double)T * (double)r->streams * (double)(r->p.d * r->p.d) > WORTH_THREADS) parallel_run(ctx, r->streams, run_stream, &j);
-    for (int64_t s = 0; s < r->streams; s++)
-        if (!r->done[s]) run_stream(&j, 0, s);                 /* also what an interrupt left out */
+    mesaopt_status status = ctx_stopped(ctx, "rls");
+    if (status != MESAOPT_OK) return status;
+    const int kept = rows->k && is_long(r, T) && keep_state(r);
+    job j = {r, rows, T, real_log(r->plan->gamma), kept || !rows->k};
+    run_all(&j);
+    if (kept) status = state_kept(r);
+    else if (!rows->k) status = ctx_stopped(ctx, "rls");
+    if (status != MESAOPT_OK) return status;
     for (int64_t s = 0; s < r->streams; s++)
         if (r->done[s] == DOUBTFUL)
             return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: the ridge is lost in the rounding of the keys' sums of squares, or predictions are not finite, expected keys that are "

@@ -17,7 +17,8 @@ struct mesaopt_rls {
     online *o;                     /* one per stream */
     char *done;                    /* one per stream, of a call */
     char *memory, *work;           /* arrays of all streams; scratch of all workers */
-    int64_t work_bytes;            /* of one worker */
+    int64_t work_bytes, bytes;     /* of one worker; of memory */
+    char *before;                  /* memory and o as they were when a long call began; NULL until there was one */
     notes notes;                   /* of the user's, for files */
 };
 
@@ -33,7 +34,8 @@ int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most);
 double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s);      /* 1 without */
 double rls_most(double weight);                                /* of |x_i| in a row of this weight > 0 */
 
-/* Taking in is all or nothing: an interrupt that arrives in time is MESAOPT_E_INTERRUPTED and changes nothing, a later one waits. */
+/* Taking in is all or nothing: an interrupt is MESAOPT_E_INTERRUPTED and changes nothing. Only a long call looks for one after its beginning, since it keeps what
+ * it began from; and so does one that only predicts. */
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
 
 void rls_clear(mesaopt_rls *r);

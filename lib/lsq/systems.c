@@ -96,7 +96,7 @@ void systems_certify(const kern *k, const systems *s, void *ps, void *scratch, m
     arena a = {scratch, 0};
     workspace w = lay_out(&a, k, s);
     carried_set(k, &w.H, s->H0);
-    for (int64_t t = 0, C; t < s->s.T && !stream_stopped(&s->s); t += C) {
+    for (int64_t t = 0, C; t < s->s.T && !kern_stopped(k); t += C) {
         C = s->s.T - t < s->chunk ? s->s.T - t : s->chunk;
         const chunk c = chunk_at(k, &s->s, w.D, t, C);
         const operation o = operation_of(k, &w.operation, s->d, &c, &w.H, s->ridge);
@@ -201,7 +201,7 @@ void systems_solve(const kern *k, const systems *s, void *ps, void *scratch, int
     workspace w = lay_out(&a, k, s);
     const int64_t T = s->s.T, region = systems_region(s->chunk);
     carried_set(k, &w.H, s->H0);
-    for (int64_t t = 0, m; t < T && !stream_stopped(&s->s); t += m) {
+    for (int64_t t = 0, m; t < T && !kern_stopped(k); t += m) {
         m = T - t < region ? T - t : region;
         solve_region(k, s, ps, &w, t, m, n, B, X, other, defect);
     }

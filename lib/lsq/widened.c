@@ -179,7 +179,7 @@ static int64_t piece_at(const workspace *w, int64_t t, int64_t end) { return end
 static void sum_piece(const kern *wide, const workspace *w, summing *s, int64_t n)
 {
     const mesa_operands *m = &w->m;
-    const stream all = {n, m->K, m->beta, s->high, s->low, NULL};
+    const stream all = {n, m->K, m->beta, s->high, s->low};
     if (s->high.p) wide->gates(n * wide->lanes, m->log_gamma.p, s->high.p, s->low.p);
     for (int64_t t = 0, C; t < n; t += C) {
         C = n - t < w->h.chunk ? n - t : w->h.chunk;
@@ -200,7 +200,7 @@ static void states_before(const kern *k, const workspace *w, const mesa_operands
     read_state(k, half, w->h.d, w->h.d, m->H0, H), read_state(k, half, w->h.d, w->h.dv, m->S0, S);
     if (t == 0) return;
     carried_set(wide, &s.H, H), carried_set(wide, &s.S, S);
-    for (int64_t i = 0, n; i < t && !(w->h.ctx && ctx_interrupted(w->h.ctx)); i += n) {
+    for (int64_t i = 0, n; i < t && !kern_stopped(k); i += n) {
         n = piece_at(w, i, t);
         read_piece(k, w, m, half, i, n);
         sum_piece(wide, w, &s, n);
@@ -227,7 +227,7 @@ void widened_forward(const kern *k, const mesa_head *h, void *scratch, const mes
     for (int half = 0; half < halves_of(k); half++) {
         read_state(k, half, 1, h->d, m->ridge, (void *)w.m.ridge);
         states_before(k, &w, m, half, t0);
-        for (int64_t t = t0, n; t < h->T && !(h->ctx && ctx_interrupted(h->ctx)); t += n) {
+        for (int64_t t = t0, n; t < h->T && !kern_stopped(k); t += n) {
             n = piece_at(&w, t, h->T);
             const mesa_head piece = head_of_piece(&w, n);
             read_piece(k, &w, m, half, t, n);
@@ -261,7 +261,7 @@ void widened_backward(const kern *k, const mesa_head *h, void *scratch, const me
         read_state(k, half, 1, d, m->ridge, (void *)w.m.ridge);
         read_state(k, half, d, d, m->dHT, (void *)w.m.dHT), read_state(k, half, d, dv, m->dST, (void *)w.m.dST);
         if (w.sum) memset(w.sum, 0, bytes_of(k->f64, 1, d));
-        for (int64_t t = (h->T - 1) / w.h.T * w.h.T; t >= 0 && !(h->ctx && ctx_interrupted(h->ctx)); t -= w.h.T)
+        for (int64_t t = (h->T - 1) / w.h.T * w.h.T; t >= 0 && !kern_stopped(k); t -= w.h.T)
             backward_piece(k, &w, m, half, t, piece_at(&w, t, h->T));
         write_state(k, half, d, d, w.m.dHT, m->dH0), write_state(k, half, d, dv, w.m.dST, m->dS0);
         if (w.sum) write_state(k, half, 1, d, w.sum, m->dridge);
@@ -274,10 +274,10 @@ void widened_certify(const kern *k, const mesa_head *h, void *scratch, const mes
     arena a = {scratch, 0};
     certifying w = lay_out_certifying(&a, k, h, m);
     systems *s = &w.s;
-    s->H0 = w.H[0], s->HT = w.H[1], s->s.ctx = h->ctx;
+    s->H0 = w.H[0], s->HT = w.H[1];
     for (int half = 0; half < halves_of(k); half++) {
         read_state(k, half, 1, h->d, m->ridge, (void *)s->ridge), read_state(k, half, h->d, h->d, m->H0, w.H[0]);
-        for (int64_t t = 0, n; t < t1 && !stream_stopped(&s->s); t += n) {
+        for (int64_t t = 0, n; t < t1 && !kern_stopped(k); t += n) {
             const column in[] = {{m->K, s->s.K, h->d, 0}, {m->beta, s->s.beta, 1, 0}, {m->log_gamma, w.log_gamma, 1, 0}, {B, w.B, h->d, 0}, {X, w.X, h->d, 0}, {m->missed, s->missed, 1, 0}};
             n = s->s.T = t1 - t < w.h.T ? t1 - t : w.h.T;
             for (size_t i = 0; i < sizeof in / sizeof *in; i++) widen(k, half, n, in[i].cols, rows_from(k, in[i].all, t), in[i].piece);

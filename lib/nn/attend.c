@@ -72,7 +72,7 @@ static void load(const plan *p, const mesaopt_view *v, int64_t panel, mat to)
 {
     int64_t valid;
     const char *x = slice(p, v, panel, &valid);
-    p->k->load(p->h.T, v->shape[3], valid, x, v->stride[p->along], v->stride[1], v->stride[3], to.p, to.rs);
+    p->k->load(p->k, p->h.T, v->shape[3], valid, x, v->stride[p->along], v->stride[1], v->stride[3], to.p, to.rs);
 }
 
 static void store(job *j, const mesaopt_view *v, int64_t panel, mat from)
@@ -81,7 +81,7 @@ static void store(job *j, const mesaopt_view *v, int64_t panel, mat from)
     int64_t valid;
     if (p->k->first_nonfinite(p->h.T * v->shape[3] * p->k->lanes, from.p) >= 0) atomic_store(&j->bad, 1);
     char *x = slice(p, v, panel, &valid);
-    p->k->store(p->h.T, v->shape[3], valid, from.p, from.rs, x, v->stride[p->along], v->stride[1], v->stride[3]);
+    p->k->store(p->k, p->h.T, v->shape[3], valid, from.p, from.rs, x, v->stride[p->along], v->stride[1], v->stride[3]);
 }
 
 static void run_panel(void *data, int64_t worker, int64_t panel)
@@ -131,6 +131,6 @@ mesaopt_status attend(mesaopt_attn *a, const attend_shape *s, const attend_views
     }
     job j = {a, v, plan_of(a, s, backward), a->memory, 0};
     parallel_run(ctx, j.p.panels, run_panel, &j);
-    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "attention: interrupted");
-    return atomic_load(&j.bad) ? refuse(ctx, v) : MESAOPT_OK;
+    const mesaopt_status status = ctx_stopped(ctx, "attention");
+    return status == MESAOPT_OK && atomic_load(&j.bad) ? refuse(ctx, v) : status;
 }

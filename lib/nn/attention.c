@@ -56,7 +56,7 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
     const mat X = {(void *)x, e.D, 1}, Xq = heads_input(&as, b, k, &e, x);
     const work w = lay_out_scratch(&aw, b, k, &e, 0);
     heads_project(b, p, &e, X, Xq, &h);
-    for (int64_t i = 0; i < e.heads; i++)
+    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++)
         kind_of(b)->forward(k, &one, p->product_scratch, w.core, columns(k, h.q, i * e.d), columns(k, h.k, i * e.d),
                             columns(k, h.v, i * e.dv), columns(k, h.o, i * e.dv));
     heads_output(b, p, &e, h.o, x, y);
@@ -73,7 +73,7 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     const mat X = {(void *)x, e.D, 1}, Xq = heads_input(&as, b, k, &e, x);
     const work w = lay_out_scratch(&aw, b, k, &e, 1);
     heads_output_back(b, p, &e, h.o, y, dy, w.d.o);
-    for (int64_t i = 0; i < e.heads; i++)                                               /* O_h = attention(Q_h, K_h, V_h) */
+    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++)                           /* O_h = attention(Q_h, K_h, V_h) */
         kind_of(b)->backward(k, &one, p->product_scratch, w.core,
                              columns(k, h.q, i * e.d), columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv), columns(k, w.d.o, i * e.dv),
                              columns(k, w.d.q, i * e.d), columns(k, w.d.k, i * e.d), columns(k, w.d.v, i * e.dv));

@@ -51,7 +51,7 @@ static void linear_forward(const kern *k, const head *h, void *ps, void *scratch
     arena a = {scratch, 0};
     const linear_scratch s = lay_out(&a, k, h, 0);
     const mat Z = {s.state, h->dv, 1};
-    for (int64_t t = 0; t < h->T; t += h->chunk) {
+    for (int64_t t = 0; t < h->T && !kern_stopped(k); t += h->chunk) {
         const int64_t C = h->T - t < h->chunk ? h->T - t : h->chunk;
         const mat q = mat_rows(k, Q, t), kc = mat_rows(k, K, t), v = mat_rows(k, V, t), o = mat_rows(k, O, t), S = {s.scores, C, 1};
         k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, h->d, q, mat_transposed(kc), S);
@@ -66,7 +66,7 @@ static void linear_forward(const kern *k, const head *h, void *ps, void *scratch
 static void keep_states(const kern *k, const head *h, void *ps, const linear_scratch *s, mat K, mat V)
 {
     const int64_t size = h->d * h->dv;
-    for (int64_t t = h->chunk, c = 1; t < h->T; t += h->chunk, c++) {
+    for (int64_t t = h->chunk, c = 1; t < h->T && !kern_stopped(k); t += h->chunk, c++) {
         const mat Z = {kern_at(k, s->state, c * size), h->dv, 1};
         if (c > 1) memcpy(Z.p, kern_at(k, s->state, (c - 1) * size), (size_t)(size * k->lanes * k->size));
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, c > 1, h->d, h->dv, h->chunk,
@@ -82,7 +82,7 @@ static void linear_backward(const kern *k, const head *h, void *ps, void *scratc
     const int64_t chunks = (h->T + h->chunk - 1) / h->chunk;
     scale_rows(k, h, dO);
     keep_states(k, h, ps, &s, K, V);
-    for (int64_t c = chunks - 1; c >= 0; c--) {
+    for (int64_t c = chunks - 1; c >= 0 && !kern_stopped(k); c--) {
         const int64_t t = c * h->chunk, C = h->T - t < h->chunk ? h->T - t : h->chunk;
         const mat q = mat_rows(k, Q, t), kc = mat_rows(k, K, t), v = mat_rows(k, V, t), g = mat_rows(k, dO, t);
         const mat dq = mat_rows(k, dQ, t), dk = mat_rows(k, dK, t), dv = mat_rows(k, dV, t);

@@ -227,7 +227,7 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
     if (r.q_scale.p) normalise(k, &e, r.h.q, r.q_scale), normalise(k, &e, r.h.k, r.k_scale);
     fill_ridge(b, p, &e, &w);
     for (int i = 0; gated(b) && i < GATE_KINDS; i++) fill_gate(b, p, &e, X, &w, i, &r.g[i]);
-    for (int64_t i = 0; i < e.heads; i++) {
+    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) {
         const mesa_operands m = operands(b, k, &e, &r, &w, i);
         *p->failed += mesa_forward(k, &w.head, p->product_scratch, w.core, &m);
     }
@@ -245,7 +245,7 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     const mat X = {(void *)x, e.D, 1}, dX = {dy, e.D, 1};
     heads_output_back(b, p, &e, r.h.o, y, dy, w.d.o);
     fill_ridge(b, p, &e, &w);
-    for (int64_t i = 0; i < e.heads; i++) {                                             /* O_h = mesa(Q_h, K_h, V_h) */
+    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) {                         /* O_h = mesa(Q_h, K_h, V_h) */
         mesa_operands m = operands(b, k, &e, &r, &w, i);
         add_gradients(b, k, &e, &w, i, &m);
         *p->failed += mesa_backward(k, &w.head, p->product_scratch, w.core, &m);

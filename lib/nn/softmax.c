@@ -46,15 +46,35 @@ static void causal_product_transposed(const kern *k, void *ps, int64_t t, int64_
     if (t > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, !last, t, d, C, mat_transposed(X), B, Y);
 }
 
+enum { SCORES = 1 << 20 };         /* that a kernel works on between two looks at kern_stopped */
+
+static int64_t rows_at_a_time(int64_t row) { return row < SCORES ? SCORES / row : 1; }
+
+/* P [C x (t + C)], causal: every row of scores becomes weights. */
+static void weigh(const kern *k, const head *h, int64_t t, int64_t C, mat P)
+{
+    const int64_t n = rows_at_a_time(P.rs);
+    for (int64_t i = 0; i < C && !kern_stopped(k); i += n)
+        k->softmax(C - i < n ? C - i : n, t + i, h->scale, mat_rows(k, P, i).p, P.rs);
+}
+
+/* Gradients of the scores over those of the weights. */
+static void weigh_back(const kern *k, const head *h, int64_t t, int64_t C, mat P, mat dS)
+{
+    const int64_t n = rows_at_a_time(P.rs);
+    for (int64_t i = 0; i < C && !kern_stopped(k); i += n)
+        k->softmax_back(C - i < n ? C - i : n, t + i, h->scale, mat_rows(k, P, i).p, mat_rows(k, dS, i).p, P.rs);
+}
+
 static void softmax_forward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K, mat V, mat O)
 {
     arena a = {scratch, 0};
     const softmax_scratch s = lay_out(&a, k, h, 0);
-    for (int64_t t = 0; t < h->T; t += h->chunk) {
+    for (int64_t t = 0; t < h->T && !kern_stopped(k); t += h->chunk) {
         const int64_t C = h->T - t < h->chunk ? h->T - t : h->chunk;
         const mat P = {s.scores, t + C, 1};
         causal_outer(k, ps, t, C, h->d, mat_rows(k, Q, t), K, P);
-        k->softmax(C, t, h->scale, P.p, P.rs);
+        weigh(k, h, t, C, P);
         causal_product(k, ps, t, C, h->dv, P, V, mat_rows(k, O, t));
     }
 }
@@ -64,15 +84,15 @@ static void softmax_backward(const kern *k, const head *h, void *ps, void *scrat
     arena a = {scratch, 0};
     const softmax_scratch s = lay_out(&a, k, h, 1);
     const int64_t chunks = (h->T + h->chunk - 1) / h->chunk;
-    for (int64_t c = chunks - 1; c >= 0; c--) {
+    for (int64_t c = chunks - 1; c >= 0 && !kern_stopped(k); c--) {
         const int64_t t = c * h->chunk, C = h->T - t < h->chunk ? h->T - t : h->chunk;
         const mat q = mat_rows(k, Q, t), g = mat_rows(k, dO, t), P = {s.scores, t + C, 1}, dS = {s.dscores, t + C, 1};
         const int last = c == chunks - 1;
         causal_outer(k, ps, t, C, h->d, q, K, P);                       /* P = softmax(s Q K^T) */
-        k->softmax(C, t, h->scale, P.p, P.rs);
+        weigh(k, h, t, C, P);
         causal_product_transposed(k, ps, t, C, h->dv, last, P, g, dV);  /* O = P V */
         causal_outer(k, ps, t, C, h->dv, g, V, dS);
-        k->softmax_back(C, t, h->scale, P.p, dS.p, P.rs);
+        weigh_back(k, h, t, C, P, dS);
         causal_product(k, ps, t, C, h->d, dS, K, mat_rows(k, dQ, t));
         causal_product_transposed(k, ps, t, C, h->d, last, dS, q, dK);
     }

@@ -40,7 +40,7 @@ static void conditioned_predict(const baseline_problem *p)
     void *u = arena_take(&a, 2 * p->n, vector_bytes(p)), *error = kern_at(p->k, u, p->n);
     void *db = p->gradient ? kern_at(p->k, p->gradient, p->b->iterations) : NULL;
     conditioning_start(&c);
-    for (int64_t t = 0; t < p->T; t++) {
+    for (int64_t t = 0; t < p->T && !kern_stopped(p->k); t++) {
         conditioning_advance(&c, p->x, t);
         conditioning_solve(&c, row(p, p->x, t), u);
         conditioning_predict(&c, u, row(p, p->out, t));
@@ -75,14 +75,14 @@ static void lsq_predict(const baseline_problem *p)
     const int64_t n = p->n;
     void *pair = kern_at(k, p->work, 2 * n * n);
     lsq_start(p);
-    for (int64_t t = 0; t < p->T; t++) {
+    for (int64_t t = 0; t < p->T && !kern_stopped(k); t++) {
         int64_t newest = p->b->newest_pair ? t : t - 1;    /* row of its target */
         if (newest >= 1) {
             memcpy(pair, row(p, p->x, newest - 1), (size_t)(2 * n * vector_bytes(p)));     /* rows are adjacent: [x_{i-1} | x_i] */
-            k->ridge_row(n, n, p->work, pair);
+            k->ridge_row(k, n, n, p->work, pair);
         }
         memcpy(pair, row(p, p->x, t), (size_t)(n * vector_bytes(p)));
-        k->ridge_apply(n, n, p->work, pair, row(p, p->out, t));
+        k->ridge_apply(k, n, n, p->work, pair, row(p, p->out, t));
     }
 }
 

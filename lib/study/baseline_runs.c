@@ -48,7 +48,7 @@ static mesaopt_status run_items(run *r, int64_t items, parallel_body body)
 {
     mesaopt_ctx *ctx = r->b->head.ctx;
     parallel_run(ctx, items, body, r);
-    return ctx_interrupted(ctx) ? fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", r->what) : MESAOPT_OK;
+    return ctx_stopped(ctx, r->what);
 }
 
 static int64_t panels(const kern *k, int64_t count) { return (count + k->lanes - 1) / k->lanes; }
@@ -81,9 +81,9 @@ static void predict_item(void *data, int64_t worker, int64_t item)
     if (valid < k->lanes) memset(p.x, 0, (size_t)((p.T + 1) * p.n * k->lanes * k->size));
     const mesaopt_view from = slice(r->sequences, first, valid), to = slice(r->out, first, valid);
     const mesaopt_view x = lanes_view(k, p.x, valid, from.shape[1], p.n), out = lanes_view(k, p.out, valid, p.T, p.n);
-    view_copy(&from, &x);
+    view_copy_while(r->b->head.ctx, &from, &x);
     r->body(&p);
-    view_copy(&out, &to);
+    view_copy_while(r->b->head.ctx, &out, &to);
 }
 
 static mesaopt_status predict_all(run *r)
@@ -137,7 +137,7 @@ static void measure_item(void *data, int64_t worker, int64_t item)
     const int64_t at = r->start + item * k->lanes, valid = valid_lanes(k, r->count - at);
     task_panel(r->task, k, r->stream, r->first + at, valid, task_memory, p.x);
     if (r->gradients) memset(p.gradient, 0, (size_t)(r->gradients * k->lanes * k->size));
-    for (int64_t v = 0; v < r->values; v++, sums += r->T) {
+    for (int64_t v = 0; v < r->values && !kern_stopped(k); v++, sums += r->T) {
         p.value = r->value[v];
         r->body(&p);
         k->squared_error(r->T, r->n, valid, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, sums, NULL);

@@ -51,7 +51,7 @@ void conditioning_add(const conditioning *c, const void *pair)
     if (c->p->kind == PRECONDITION_EXACT) {
         memcpy(c->work, pair, row);
         memset(kern_at(k, c->work, n), 0, row);
-        k->ridge_row(n, n, c->pairs, c->work);
+        k->ridge_row(k, n, n, c->pairs, c->work);
     } else k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 1, n, 2 * n, 1, (mat){(void *)pair, 1, 1}, (mat){(void *)pair, 2 * n, 1}, matrix_a(c));
 }
 
@@ -73,7 +73,7 @@ static void newton(const conditioning *c, const void *v, void *out)
     const int64_t n = c->n, reals = n * n * k->lanes;
     mat X = {c->work, n, 1}, AX = {kern_at(k, c->work, n * n), n, 1}, next = {kern_at(k, c->work, 2 * n * n), n, 1};
     newton_first(c, X);
-    for (int64_t i = 0; i < c->p->steps; i++) {
+    for (int64_t i = 0; i < c->p->steps && !kern_stopped(k); i++) {
         k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, n, n, n, matrix_a(c), X, AX);
         k->scale(reals, -1, AX.p);
         memcpy(next.p, X.p, (size_t)(reals * k->size));
@@ -90,11 +90,11 @@ void conditioning_solve(const conditioning *c, const void *v, void *out)
     const kern *k = c->k;
     const preconditioner *p = c->p;
     switch (p->kind) {
-    case PRECONDITION_STEPS: k->precondition(c->n, p->steps, p->a, p->b, p->divisor, c->pairs, 2 * c->n, v, out, c->trace); return;
+    case PRECONDITION_STEPS: k->precondition(k, c->n, p->steps, p->a, p->b, p->divisor, c->pairs, 2 * c->n, v, out, c->trace); return;
     case PRECONDITION_NEWTON: newton(c, v, out); return;
     case PRECONDITION_EXACT:
         memcpy(c->work, v, (size_t)(c->n * k->lanes * k->size));
-        k->ridge_apply(c->n, c->n, c->pairs, c->work, out);
+        k->ridge_apply(k, c->n, c->n, c->pairs, c->work, out);
     }
 }
 
@@ -108,7 +108,7 @@ void conditioning_back(const conditioning *c, const void *dout, void *da, void *
     const kern *k = c->k;
     const mat G = matrix_g(c), du = {c->work, c->n, 1};
     k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->n, c->n, (mat){(void *)dout, c->n, 1}, (mat){G.p, G.cs, G.rs}, du);     /* out = G^T u */
-    k->precondition_back(c->n, c->p->steps, c->p->a, c->p->b, c->pairs, 2 * c->n, du.p, c->trace, da, db, kern_at(k, c->work, c->n));
+    k->precondition_back(k, c->n, c->p->steps, c->p->a, c->p->b, c->pairs, 2 * c->n, du.p, c->trace, da, db, kern_at(k, c->work, c->n));
 }
 
 int conditioning_advance(const conditioning *c, const void *x, int64_t t)
@@ -121,7 +121,7 @@ int conditioning_advance(const conditioning *c, const void *x, int64_t t)
 void precondition_panel(const conditioning *c, int64_t T, const void *x, void *out)
 {
     conditioning_start(c);
-    for (int64_t t = 0; t < T; t++) {
+    for (int64_t t = 0; t < T && !kern_stopped(c->k); t++) {
         conditioning_advance(c, x, t);
         conditioning_solve(c, kern_at(c->k, x, t * c->n), kern_at(c->k, out, t * c->n));
     }

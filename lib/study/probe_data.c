@@ -224,7 +224,7 @@ static void feed_item(void *data, int64_t worker, int64_t item)
         const regression before = probe_regression(p, &i, f->from);
         regression_copy(&before, &r);
     }
-    for (int64_t first = 0, rows; first < f->in->B && !ctx_interrupted(p->head.ctx); first += rows) {
+    for (int64_t first = 0, rows; first < f->in->B && !kern_stopped(k); first += rows) {
         const int64_t left = f->in->B - first, vectors = (left + per_vector - 1) / per_vector;
         const int64_t length = vectors < i.work.most ? vectors | 1 : i.work.most, column = length * k->width;
         rows = left < length * per_vector ? left : length * per_vector;
@@ -267,7 +267,8 @@ mesaopt_status probe_take(mesaopt_probe *p, int32_t set, const probe_input *in, 
     feeding f = {.p = p, .in = in, .from = first ? p->set[set].now : p->set[set].next, .to = p->set[set].next};
     int64_t *before = probe_counts(f.from), *after = probe_counts(f.to);
     parallel_run(ctx, p->items, feed_item, &f);
-    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "feed: interrupted");
+    const mesaopt_status status = ctx_stopped(ctx, "feed");
+    if (status != MESAOPT_OK) return status;
     if (atomic_load(&f.bad)) {
         find_culprit(p, in, bad);
         return MESAOPT_E_NONFINITE;

@@ -23,7 +23,8 @@ static void fit_item(void *data, int64_t worker, int64_t item)
         const int64_t rows = count[i.t + l] + (f->penalty > 0 ? n : 0);
         rcond[l] = f->rcond > 0 ? f->rcond : DBL_EPSILON * (double)(rows > n ? rows : n);
     }
-    if (!regression_solve(p->head.ctx, &r, &i.work, f->intercept, f->penalty, rcond, probe_map(&i, p->fit.next), rank)) return;
+    regression_solve(&r, &i.work, f->intercept, f->penalty, rcond, probe_map(&i, p->fit.next), rank);
+    if (kern_stopped(i.group->k)) return;              /* a rank may be no number */
     for (int64_t l = 0; l < i.valid; l++) probe_counts(p->fit.next)[i.group->layer * p->steps + i.t + l] = (int64_t)rank[l];
 }
 
@@ -50,7 +51,8 @@ mesaopt_status probe_fit(mesaopt_probe *p, const mesaopt_settings *settings)
     mesaopt_status status = check_rows(p, &f);
     if (status != MESAOPT_OK) return status;
     parallel_run(ctx, p->items, fit_item, &f);
-    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "fit: interrupted");
+    status = ctx_stopped(ctx, "fit");
+    if (status != MESAOPT_OK) return status;
     char *now = p->fit.next;
     p->fit.next = p->fit.now, p->fit.now = now;
     p->fitted = 1;
@@ -115,7 +117,8 @@ mesaopt_status probe_score(mesaopt_probe *p, int32_t set, const mesaopt_view *ms
         if (!s.store || probe_counts(s.store)[t] == 0)
             return fail(ctx, MESAOPT_E_STATE, "score: no sequence of the %s set at step %lld, expected at least one", set == MESAOPT_PROBE_TEST ? "test" : "training", (long long)t);
     parallel_run(ctx, p->items, score_item, &s);
-    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "score: interrupted");
+    const mesaopt_status status = ctx_stopped(ctx, "score");
+    if (status != MESAOPT_OK) return status;
     if (mse) write_scores(p, mse, 0);
     if (r2) write_scores(p, r2, 1);
     return MESAOPT_OK;

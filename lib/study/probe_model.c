@@ -89,7 +89,7 @@ static mesaopt_status draw(running *r, int64_t done, int64_t count)
     if (status != MESAOPT_OK) return status;
     if (p->fill) return ask_host(r, &r->sequences, &r->targets);
     if (p->conditioner) return baseline_precondition(p->conditioner, &inputs, &r->targets);
-    probe_observations(&p->settings, &r->sequences, &r->targets);
+    probe_observations(p->head.ctx, &p->settings, &r->sequences, &r->targets);
     return MESAOPT_OK;
 }
 
@@ -110,7 +110,7 @@ static mesaopt_status feed(running *r, int32_t set, int64_t done, double limit)
     probe_culprit bad;
     const mesaopt_status ran = r->model ? run_model(r) : MESAOPT_OK;
     if (ran < 0 && ran != MESAOPT_E_NONFINITE) return ran;        /* what is not finite is found below, with its place */
-    if (limit > 0) probe_norms_filter(&r->norms, limit, filtered(r), &r->weights);
+    if (limit > 0) probe_norms_filter(p->head.ctx, &r->norms, limit, filtered(r), &r->weights);
     const probe_input in = {r->targets.shape[0], r->activations, &r->targets, limit > 0 ? &r->weights : NULL};
     const mesaopt_status status = probe_take(p, set, &in, done == 0, &bad);
     if (status != MESAOPT_E_NONFINITE) return status == MESAOPT_OK ? ran : status;
@@ -130,7 +130,7 @@ static mesaopt_status feed_all(running *r, int32_t set)
         for (int64_t done = 0, size; done < r->count && status >= 0; done += size) {
             size = r->count - done < r->batch ? r->count - done : r->batch;
             status = draw(r, done, size);
-            if (status == MESAOPT_OK && pass == 0) probe_norms_add(&r->norms, filtered(r));
+            if (status == MESAOPT_OK && pass == 0) probe_norms_add(r->p->head.ctx, &r->norms, filtered(r));
             if (status == MESAOPT_OK && pass == 1) status = feed(r, set, done, limit);
             if (status > 0) worth_knowing = status;
         }

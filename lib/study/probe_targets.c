@@ -20,7 +20,7 @@ static mesaopt_view steps(mesaopt_view v, int64_t first, int64_t count)
     return v;
 }
 
-void probe_observations(const mesaopt_settings *settings, const mesaopt_view *sequences, const mesaopt_view *out)
+void probe_observations(const mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_view *sequences, const mesaopt_view *out)
 {
     static const double zero = 0;
     const int64_t lag = option_int(settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LAG), lags = option_int(settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LAGS);
@@ -34,10 +34,10 @@ void probe_observations(const mesaopt_settings *settings, const mesaopt_view *se
         mesaopt_view zeros = empty;
         zeros.data = (void *)&zero, zeros.dtype = MESAOPT_F64;
         for (int a = 0; a < 3; a++) zeros.stride[a] = 0;
-        view_copy(&zeros, &empty);
+        view_copy_while(ctx, &zeros, &empty);
         if (T == before) continue;
         const mesaopt_view rest = steps(part, before, T - before), from = steps(*sequences, before - age, T - before);
-        view_copy(&from, &rest);
+        view_copy_while(ctx, &from, &rest);
     }
 }
 
@@ -53,9 +53,9 @@ static double norm_at(const mesaopt_view *v, int64_t b, int64_t t)
     return sqrt(sum);
 }
 
-void probe_norms_add(probe_norms *n, const mesaopt_view *targets)
+void probe_norms_add(const mesaopt_ctx *ctx, probe_norms *n, const mesaopt_view *targets)
 {
-    for (int64_t b = 0; b < targets->shape[0]; b++) {
+    for (int64_t b = 0; b < targets->shape[0] && !ctx_interrupted(ctx); b++) {
         n->count++;
         for (int64_t t = 0; t < targets->shape[1]; t++) {
             const double x = norm_at(targets, b, t), off = x - n->mean[t];
@@ -65,9 +65,9 @@ void probe_norms_add(probe_norms *n, const mesaopt_view *targets)
     }
 }
 
-void probe_norms_filter(const probe_norms *n, double limit, const mesaopt_view *targets, const mesaopt_view *out)
+void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double limit, const mesaopt_view *targets, const mesaopt_view *out)
 {
-    for (int64_t b = 0; b < targets->shape[0]; b++)
+    for (int64_t b = 0; b < targets->shape[0] && !ctx_interrupted(ctx); b++)
         for (int64_t t = 0; t < targets->shape[1]; t++) {
             const double off = norm_at(targets, b, t) - n->mean[t], sd = sqrt(n->square[t] / (double)n->count);
             view_set(out, (int64_t[]){b, t}, off >= limit * sd && sd > 0 ? 0 : 1);

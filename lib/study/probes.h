@@ -84,15 +84,15 @@ mesaopt_status probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings *setting
 mesaopt_status probe_fit(mesaopt_probe *p, const mesaopt_settings *settings);
 mesaopt_status probe_score(mesaopt_probe *p, int32_t set, const mesaopt_view *mse, const mesaopt_view *r2);
 
-/* ---- targets ---- */
+/* ---- targets: unfinished when the call is to end ---- */
 
 /* Widths must fit: out [B, T, lags n]. */
-void probe_observations(const mesaopt_settings *settings, const mesaopt_view *sequences, const mesaopt_view *out);
+void probe_observations(const mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_view *sequences, const mesaopt_view *out);
 int64_t probe_observed(const mesaopt_settings *settings, int64_t n);     /* lags n; -1: overflow */
 
 /* Norms of targets at every step, over any number of batches: mean and sum of squared distances from it. */
 typedef struct probe_norms { int64_t count; double *mean, *square; } probe_norms;      /* [T] each */
-void probe_norms_add(probe_norms *n, const mesaopt_view *targets);
-void probe_norms_filter(const probe_norms *n, double limit, const mesaopt_view *targets, const mesaopt_view *out);
+void probe_norms_add(const mesaopt_ctx *ctx, probe_norms *n, const mesaopt_view *targets);
+void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double limit, const mesaopt_view *targets, const mesaopt_view *out);
 
 #endif

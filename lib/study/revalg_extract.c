@@ -100,7 +100,7 @@ mesaopt_status revalg_product(const mesaopt_model *m, int64_t block, int product
     const mesaopt_view from = f64_matrix(w.ab, out->shape[0], out->shape[1]);
     view_copy(&from, out);
     alloc_free(alloc, memory);
-    return MESAOPT_OK;
+    return ctx_stopped(m->head.ctx, "product");
 }
 
 /* Scalar and residual of the block at x, stride rs; returns its squared norm. */
@@ -195,7 +195,7 @@ static mesaopt_status extract(const mesaopt_model *m, mesaopt_revalg *r, void *m
         for (int p = 0; p < b->products; p++)
             for (int64_t h = 0; h < b->heads; h++) {
                 multiply(m, i, p, h, &w);
-                for (int64_t s = 0; s < b->in * b->out; s++) {
+                for (int64_t s = 0; s < b->in * b->out && !ctx_interrupted(m->head.ctx); s++) {
                     const int64_t at = h * b->in * b->out + s;
                     norm2 += compress(w.ab + s / b->out * n * b->out * n + s % b->out * n, b->out * n, n, &b->scalars[p][at], &b->residuals[p][at]);
                     kept2 += (double)n * b->scalars[p][at] * b->scalars[p][at];
@@ -219,7 +219,11 @@ mesaopt_status revalg_extract(const mesaopt_model *m, mesaopt_revalg **out)
     mesaopt_status status = plan(m, r, &work);
     if (status == MESAOPT_OK && !(memory = alloc_new(alloc, 1, work)))
         status = fail(m->head.ctx, MESAOPT_E_MEMORY, "extract: no memory for %lld bytes", (long long)work);
-    if (status == MESAOPT_OK) status = extract(m, r, memory);
+    if (status == MESAOPT_OK) {
+        const mesaopt_status done = extract(m, r, memory);
+        status = ctx_stopped(m->head.ctx, "extract");          /* what is unfinished need not be finite */
+        if (status == MESAOPT_OK) status = done;
+    }
     if (status == MESAOPT_OK) *out = r;
     else object_release(&r->head);
     alloc_free(alloc, memory);

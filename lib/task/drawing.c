@@ -22,7 +22,7 @@ static void draw_item(void *p, int64_t worker, int64_t item)
     const int64_t row = job->start + item * k->lanes, valid = job->end - row < k->lanes ? job->end - row : k->lanes, n = out->shape[2];
     char *raw = job->buffers + worker * job->buffer_size;
     task_panel(job->task, k, job->stream, job->first + row, valid, raw + job->raw_size, raw);
-    k->store(out->shape[1], n, valid, raw, n, (char *)out->data + row * out->stride[0] * k->size, out->stride[0], out->stride[1],
+    k->store(k, out->shape[1], n, valid, raw, n, (char *)out->data + row * out->stride[0] * k->size, out->stride[0], out->stride[1],
              out->stride[2]);
 }
 
@@ -35,7 +35,8 @@ static mesaopt_status draw_all(mesaopt_task *task, call *c, draw_job *job)
         mesaopt_status status = task_prepare(task, c, job->stream, job->first + job->start, job->end - job->start, job->out->dtype);
         if (status) return status;
         parallel_run(ctx, (job->end - job->start + job->k->lanes - 1) / job->k->lanes, draw_item, job);
-        if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "interrupt: requested while sequences were drawn");
+        status = ctx_stopped(ctx, "draw");
+        if (status) return status;
     }
     return MESAOPT_OK;
 }

@@ -41,16 +41,16 @@ struct generator {
 
 static void teacher_orthogonal(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first, const pieces *p)
 {
-    k->orthogonal(task->seed, (uint32_t)stream, first, 0, task->shape.dim, p->W, p->work);
+    k->orthogonal(k, task->seed, (uint32_t)stream, first, 0, task->shape.dim, p->W, p->work);
 }
 
 static void teacher_contracting(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first, const pieces *p)
 {
     const int64_t n = task->shape.dim, at = lay_positions(&task->shape).spectrum;
-    k->normal(task->seed, (uint32_t)stream, first, 0, n * n, 0, 1, p->U);
+    kern_draw(k, k->normal, task->seed, (uint32_t)stream, first, 0, n * n, 0, 1, p->U);
     k->uniform(task->seed, (uint32_t)stream, first, at, n - 1, .3, .9, p->d);
     k->normal(task->seed, (uint32_t)stream, first, at, 1, .9, 0, (char *)p->d + (n - 1) * k->width * k->size);     /* .9 in every lane */
-    k->similarity(n, p->U, p->d, p->W, p->work);
+    k->similarity(k, n, p->U, p->d, p->W, p->work);
 }
 
 static void teacher_shared(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first, const pieces *p)
@@ -99,9 +99,9 @@ static void generated_panel(const mesaopt_task *task, const kern *k, int32_t str
     char *x = p.native ? p.native : raw;
     task->generator->teacher(task, k, stream, first, &p);
     k->uniform(task->seed, (uint32_t)stream, first, at.start, n, -1, 1, x);
-    if (task->noise > 0) k->normal(task->seed, (uint32_t)stream, first, at.noise, T * n, 0, task->noise, x + n * vector);
+    if (task->noise > 0) kern_draw(k, k->normal, task->seed, (uint32_t)stream, first, at.noise, T * n, 0, task->noise, x + n * vector);
     else memset(x + n * vector, 0, (size_t)(T * n * vector));
-    k->recursion(n, T, p.W, task->clip, x);
+    k->recursion(k, n, T, p.W, task->clip, x);
     if (p.native)
         for (int64_t i = 0; i < elements; i++) memcpy((char *)raw + i * k->size, x + i * vector, (size_t)k->size);
     else if (valid < k->width)
@@ -120,7 +120,7 @@ static void own_panel(const mesaopt_task *task, const kern *k, int32_t stream, i
     const mesaopt_view *v = &task->own->view;
     const int64_t n = task->shape.dim, count = task->shape.count;
     if (valid < k->lanes) memset(raw, 0, (size_t)((task->shape.length + 1) * n * k->lanes * k->size));
-    for (int64_t l = 0; l < valid; l++) {
+    for (int64_t l = 0; l < valid && !kern_stopped(k); l++) {
         const int64_t row = stream == MESAOPT_STREAM_TRAIN ? order_row(task->seed, count, first + l) : (first + l) % count;
         if (v->dtype == MESAOPT_F32 && k->dtype == MESAOPT_F32) GATHER(float, float);
         else if (v->dtype == MESAOPT_F32) GATHER(float, double);
@@ -179,7 +179,7 @@ static void batch_panel(const mesaopt_task *task, const kern *k, int64_t first, 
 {
     const int64_t rows = task->shape.length + 1, n = task->shape.dim;
     const char *x = (const char *)task->batch.data + (first - task->batch.first) * rows * n * k->size;
-    k->load(rows, n, valid, x, rows * n, n, 1, raw, n);
+    k->load(k, rows, n, valid, x, rows * n, n, 1, raw, n);
 }
 
 void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first, int64_t valid, void *scratch, void *raw)
@@ -243,10 +243,10 @@ static mesaopt_status draw_teacher(mesaopt_task *task)
         alloc_free(&ctx->alloc, panel);
         return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace for a teacher of dim %lld", (long long)n);
     }
-    k->orthogonal(task->seed, DRAW_TEACHER, 0, 0, n, panel, panel + n * n * k->width);
+    k->orthogonal(k, task->seed, DRAW_TEACHER, 0, 0, n, panel, panel + n * n * k->width);
     for (int64_t i = 0; i < n * n; i++) task->teacher[i] = panel[i * k->width];
     alloc_free(&ctx->alloc, panel);
-    return MESAOPT_OK;
+    return ctx_stopped(ctx, "teacher");
 }
 
 mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out)

@@ -44,14 +44,14 @@ mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequenc
     char *raw = size_mul(length, n + width, &elements) ? alloc_new(&ctx->alloc, elements, k->lanes * k->size) : NULL;
     if (!raw) return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace for tokens of %lld rows", (long long)length);
     char *tokens = raw + length * n * k->lanes * k->size;
-    for (int64_t i = 0; i < count; i += k->lanes) {
+    for (int64_t i = 0; i < count && !kern_stopped(k); i += k->lanes) {
         const int64_t valid = count - i < k->lanes ? count - i : k->lanes;
-        k->load(length, n, valid, (const char *)sequences->data + i * sequences->stride[0] * k->size, sequences->stride[0],
+        k->load(k, length, n, valid, (const char *)sequences->data + i * sequences->stride[0] * k->size, sequences->stride[0],
                 sequences->stride[1], sequences->stride[2], raw, n);
         construct(task, length, (size_t)(n * k->lanes * k->size), raw, tokens);
-        k->store(length, width, valid, tokens, width, (char *)out->data + i * out->stride[0] * k->size, out->stride[0], out->stride[1],
+        k->store(k, length, width, valid, tokens, width, (char *)out->data + i * out->stride[0] * k->size, out->stride[0], out->stride[1],
                  out->stride[2]);
     }
     alloc_free(&ctx->alloc, raw);
-    return MESAOPT_OK;
+    return ctx_stopped(ctx, "tokens");
 }

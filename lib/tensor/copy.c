@@ -93,3 +93,27 @@ void view_copy(const mesaopt_view *src, const mesaopt_view *dst)
         view_next(&d, index);
     }
 }
+
+/* Halves of the longest axis, until a piece is short. */
+void view_copy_while(const mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst)
+{
+    enum { PIECE = 1 << 20 };
+    int axis = 0;
+    if (ctx_interrupted(ctx)) return;
+    if (view_count(dst) <= PIECE) {
+        view_copy(src, dst);
+        return;
+    }
+    for (int k = 1; k < dst->ndim; k++)
+        if (dst->shape[k] > dst->shape[axis]) axis = k;
+    const int64_t half = dst->shape[axis] / 2;
+    for (int second = 0; second < 2; second++) {
+        mesaopt_view s = *src, d = *dst;
+        s.shape[axis] = d.shape[axis] = second ? d.shape[axis] - half : half;
+        if (second) {
+            s.data = (char *)s.data + half * s.stride[axis] * dtype_size(s.dtype);
+            d.data = (char *)d.data + half * d.stride[axis] * dtype_size(d.dtype);
+        }
+        view_copy_while(ctx, &s, &d);
+    }
+}

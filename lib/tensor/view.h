@@ -66,6 +66,7 @@ list_text view_list(int32_t ndim, const int64_t *values);
 /* Is there a conversion? Copies with conversion (shapes equal, checked by the caller). */
 int view_copyable(int32_t from, int32_t to);
 void view_copy(const mesaopt_view *src, const mesaopt_view *dst);
+void view_copy_while(const mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst);    /* until the call is to end, see ctx_stopped */
 
 struct mesaopt_tensor {
     object head;

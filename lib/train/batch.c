@@ -114,13 +114,13 @@ static void fill_positions(mesaopt_model *m, int64_t T, const layout *l)
 static void load_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid, void *panel)
 {
     const char *x = (const char *)v->data + first * v->stride[0] * k->size;
-    k->load(v->shape[1], v->shape[2], valid, x, v->stride[0], v->stride[1], v->stride[2], panel, v->shape[2]);
+    k->load(k, v->shape[1], v->shape[2], valid, x, v->stride[0], v->stride[1], v->stride[2], panel, v->shape[2]);
 }
 
 static void store_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid, const void *panel, int64_t rs)
 {
     char *x = (char *)v->data + first * v->stride[0] * k->size;
-    k->store(v->shape[1], v->shape[2], valid, panel, rs, x, v->stride[0], v->stride[1], v->stride[2]);
+    k->store(k, v->shape[1], v->shape[2], valid, panel, rs, x, v->stride[0], v->stride[1], v->stride[2]);
 }
 
 /* Tokens into stream 0, targets (if any) into w->target; returns where the targets of t = 1 start. */
@@ -160,7 +160,7 @@ static void start_backward(const job *j, const worker *w, int64_t first, int64_t
     if (j->w->gradient && rs > n) memset(w->d[0], 0, (size_t)(T * rs * k->lanes * k->size));
     if (j->w->dout) {
         const mesaopt_view *v = j->w->dout;
-        k->load(T, n, valid, (const char *)v->data + first * v->stride[0] * k->size, v->stride[0], v->stride[1], v->stride[2], w->d[0], rs);
+        k->load(k, T, n, valid, (const char *)v->data + first * v->stride[0] * k->size, v->stride[0], v->stride[1], v->stride[2], w->d[0], rs);
     } else if (target)
         k->squared_error(T, n, valid, pred, rs, target, n, 1 / ((double)j->b->B * (double)T), by_t, j->w->gradient ? w->d[0] : NULL);
 }
@@ -203,10 +203,11 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
     const int64_t first = panel * k->lanes, left = j->b->B - first, valid = left < k->lanes ? left : k->lanes, T = j->b->T;
     double *by_t = j->l.by_t + shard * T;
     const void *target = fill(j, w, first, valid);
-    for (int64_t i = 0; i < m->n_blocks; i++) {
+    for (int64_t i = 0; i < m->n_blocks && !kern_stopped(k); i++) {
         const pass p = pass_of(j, w, shard, i);
         m->blocks[i].kind->forward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i]);
     }
+    if (kern_stopped(k)) return;
     if (j->w->out) store_view(k, j->w->out, first, valid, w->stream[m->n_blocks], model_width(m, m->n_blocks - 1));
     for (int64_t i = 0; i < j->w->count; i++)
         store_view(k, &j->w->outs[i], first, valid, w->stream[j->w->blocks[i] + 1], model_width(m, j->w->blocks[i]));
@@ -218,7 +219,7 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
     if (!j->w->gradient) return;
     if (j->w->dout && !columns_finite(k, T, m->outputs, w->d[0], model_width(m, m->n_blocks - 1))) j->l.bad[shard] = DOUT;
     void *dy = w->d[0], *spare = w->d[1];
-    for (int64_t i = m->n_blocks - 1; i >= 0; i--) {
+    for (int64_t i = m->n_blocks - 1; i >= 0 && !kern_stopped(k); i--) {
         const pass p = pass_of(j, w, shard, i);
         void *dx = m->blocks[i].kind->backward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i], dy, spare, i > 0 || j->w->dtokens != NULL);
         if (dx == spare) spare = dy, dy = dx;
@@ -238,7 +239,7 @@ static void run_shard(void *data, int64_t worker_id, int64_t shard)
     memset(l->by_t + shard * j->b->T, 0, (size_t)j->b->T * sizeof(double));
     l->bad[shard] = NONE;
     memset(l->failed + shard * j->m->n_blocks, 0, (size_t)j->m->n_blocks * sizeof(int64_t));
-    for (int64_t p = l->panels * shard / l->shards; p < l->panels * (shard + 1) / l->shards && !ctx_interrupted(j->m->head.ctx); p++)
+    for (int64_t p = l->panels * shard / l->shards; p < l->panels * (shard + 1) / l->shards && !kern_stopped(l->k); p++)
         run_panel(j, &w, shard, p);
 }
 
@@ -332,7 +333,7 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
     fill_positions(m, b->T, &j.l);
     parallel_run(ctx, j.l.shards, run_shard, &j);
     if (w->gradient) parallel_run(ctx, (m->n_params + SUM_CHUNK - 1) / SUM_CHUNK, sum_chunk, &j);
-    if (ctx_interrupted(ctx)) return fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what);      /* either loop may have left items out */
-    status = finish(&j, what);
+    status = ctx_stopped(ctx, what);                   /* either loop may have left items out */
+    if (status == MESAOPT_OK) status = finish(&j, what);
     return status == MESAOPT_OK ? tell_failed(&j, what) : status;
 }

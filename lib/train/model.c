@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STREAM_INIT = 16 };         /* data streams are below */
+enum { STREAM_INIT = 16, OFTEN = 1024 };       /* data streams are below; elements between two looks at kern_stopped */
 
 static void destroy(object *o)
 {
@@ -34,25 +34,32 @@ mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
     return status;
 }
 
-/* Element e of a parameter is draw 0 of sequence e of the parameter's own stream, made in f64 whatever the type. */
-static void initialise_parameter(mesaopt_model *m, const model_parameter *p, int64_t seed)
+/* Element e of a parameter is draw 0 of sequence e of the parameter's own stream, made in f64 whatever the type. Into `params`, laid out as the model's. */
+static void initialise_parameter(const mesaopt_model *m, const block *blocks, const model_parameter *p, int64_t seed, void *params)
 {
     const kern *k = kern_get(m->head.ctx, MESAOPT_F64, 0);
-    const parameter *w = &m->blocks[p->block].param[p->index];
+    const parameter *w = &blocks[p->block].param[p->index];
     const uint32_t stream = STREAM_INIT + (uint32_t)(p->block * BLOCK_MAX_PARAMS + p->index);
     _Alignas(64) double draws[16];
-    for (int64_t e = 0; e < p->rows * p->cols; e += k->width) {
+    for (int64_t e = 0; e < p->rows * p->cols && !(e % OFTEN == 0 && kern_stopped(k)); e += k->width) {
         k->normal((uint64_t)seed, stream, e, 0, 1, w->mean, w->sd, draws);
         for (int64_t l = 0; l < k->width && e + l < p->rows * p->cols; l++) {
-            if (m->size == 4) ((float *)m->params)[p->offset + e + l] = (float)draws[l];
-            else ((double *)m->params)[p->offset + e + l] = draws[l];
+            if (m->size == 4) ((float *)params)[p->offset + e + l] = (float)draws[l];
+            else ((double *)params)[p->offset + e + l] = draws[l];
         }
     }
 }
 
-void model_initialise(mesaopt_model *m, int64_t seed)
+mesaopt_status model_initialise(mesaopt_model *m, int64_t seed)
 {
-    for (int64_t i = 0; i < m->n_table; i++) initialise_parameter(m, &m->table[i], seed);
+    const allocator *a = &m->head.ctx->alloc;
+    void *params = alloc_new(a, m->n_params, m->size);
+    if (!params) return fail(m->head.ctx, MESAOPT_E_MEMORY, "initialise: no memory for %lld parameters", (long long)m->n_params);
+    for (int64_t i = 0; i < m->n_table; i++) initialise_parameter(m, m->blocks, &m->table[i], seed, params);
+    const mesaopt_status status = ctx_stopped(m->head.ctx, "initialise");
+    if (status == MESAOPT_OK) memcpy(m->params, params, (size_t)(m->n_params * m->size));
+    alloc_free(a, params);
+    return status;
 }
 
 /* Plans block i of `blocks` from its settings; widths must meet. */
@@ -112,11 +119,12 @@ mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settin
     grads = alloc_new(a, n_params, m->size);
     if (!params || !grads) goto memory;
     if (m->n_params) memcpy(params, m->params, (size_t)(m->n_params * m->size));
+    for (int64_t i = m->n_table; i < n_table; i++) initialise_parameter(m, blocks, &table[i], option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_SEED), params);
+    status = ctx_stopped(ctx, "add");
+    if (status != MESAOPT_OK) goto failed;
     alloc_free(a, m->blocks), alloc_free(a, m->table), alloc_free(a, m->params), alloc_free(a, m->grads);
-    const int64_t old = m->n_table;
     m->blocks = blocks, m->n_blocks = n, m->table = table, m->n_table = n_table;
     m->params = params, m->grads = grads, m->n_params = n_params;
-    for (int64_t i = old; i < n_table; i++) initialise_parameter(m, &table[i], option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_SEED));
     return MESAOPT_OK;
 memory:
     status = fail(ctx, MESAOPT_E_MEMORY, "model: no memory for %lld blocks", (long long)n);

@@ -46,7 +46,7 @@ mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
 mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settings, int64_t count);     /* all or none */
 mesaopt_status model_add_text(mesaopt_model *m, const char *text);
 int64_t model_text(const mesaopt_model *m, char *buf, int64_t cap);
-void model_initialise(mesaopt_model *m, int64_t seed);
+mesaopt_status model_initialise(mesaopt_model *m, int64_t seed);      /* unchanged on failure */
 mesaopt_status model_check_whole(const mesaopt_model *m);        /* it has blocks, and features enough for the prediction */
 const model_parameter *model_find(const mesaopt_model *m, const char *name);
 mesaopt_view model_matrix(const mesaopt_model *m, const model_parameter *p, void *base);

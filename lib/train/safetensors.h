@@ -11,7 +11,8 @@
 #include "base/notes.h"
 #include "mesaopt/tensor.h"
 
-enum { TENSOR_FILE_MAX_HEADER = 64 << 20, TENSOR_FILE_MAX_TOKENS = 1 << 22, TENSOR_FILE_MAX_DEPTH = 16 };
+enum { TENSOR_FILE_MAX_HEADER = 64 << 20, TENSOR_FILE_MAX_TOKENS = 1 << 22, TENSOR_FILE_MAX_DEPTH = 16,
+       TENSOR_FILE_PIECE = 64 << 20 };                 /* bytes that are read or written between two looks at ctx_interrupted */
 
 typedef struct tensor_file_text { const char *key, *value; } tensor_file_text;
 

@@ -51,7 +51,7 @@ mesaopt_status tensor_file_io(mesaopt_ctx *ctx, const char *path, const char *wh
 static mesaopt_status read_all(const tensor_file *f, int64_t offset, int64_t bytes, void *out)
 {
     for (char *p = out; bytes > 0;) {
-        ssize_t got = pread(f->fd, p, bytes > 1 << 30 ? 1 << 30 : (size_t)bytes, offset);
+        ssize_t got = pread(f->fd, p, bytes > TENSOR_FILE_PIECE ? TENSOR_FILE_PIECE : (size_t)bytes, offset);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
         if (got == 0)
@@ -60,6 +60,8 @@ static mesaopt_status read_all(const tensor_file *f, int64_t offset, int64_t byt
         p += got;
         offset += got;
         bytes -= got;
+        const mesaopt_status status = bytes > 0 ? ctx_stopped(f->ctx, "reading") : MESAOPT_OK;
+        if (status != MESAOPT_OK) return status;
     }
     return MESAOPT_OK;
 }

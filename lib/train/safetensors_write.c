@@ -83,26 +83,27 @@ static void put_header(json_out *o, int64_t texts, const tensor_file_text *text,
     while (o->used % 8) put(o, " ");
 }
 
-/* 0, or errno. */
-static int write_all(int fd, const void *data, int64_t bytes)
+/* 0, or errno: ECANCELED when the call is to end. */
+static int write_all(const mesaopt_ctx *ctx, int fd, const void *data, int64_t bytes)
 {
     for (const char *p = data; bytes > 0;) {
-        ssize_t n = write(fd, p, bytes > 1 << 30 ? 1 << 30 : (size_t)bytes);
+        ssize_t n = write(fd, p, bytes > TENSOR_FILE_PIECE ? TENSOR_FILE_PIECE : (size_t)bytes);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return errno;
         p += n;
         bytes -= n;
+        if (bytes > 0 && ctx_interrupted(ctx)) return ECANCELED;
     }
     return 0;
 }
 
-/* 0, or errno. */
-static int write_file(int fd, const char *header, int64_t bytes, int64_t tensors, const saved_tensor *tensor)
+/* Likewise. */
+static int write_file(const mesaopt_ctx *ctx, int fd, const char *header, int64_t bytes, int64_t tensors, const saved_tensor *tensor)
 {
     uint64_t length = (uint64_t)bytes;
-    int error = write_all(fd, &length, 8);
-    if (!error) error = write_all(fd, header, bytes);
-    for (int64_t i = 0; i < tensors && !error; i++) error = write_all(fd, tensor[i].data, tensor_bytes(&tensor[i]));
+    int error = write_all(ctx, fd, &length, 8);
+    if (!error) error = write_all(ctx, fd, header, bytes);
+    for (int64_t i = 0; i < tensors && !error; i++) error = write_all(ctx, fd, tensor[i].data, tensor_bytes(&tensor[i]));
     return error;
 }
 
@@ -111,7 +112,8 @@ static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *he
 {
     new_file f;
     int error = new_file_begin(&f, path);
-    if (!error) error = new_file_end(&f, write_file(f.fd, header, bytes, tensors, tensor));
+    if (!error) error = new_file_end(&f, write_file(ctx, f.fd, header, bytes, tensors, tensor));
+    if (error == ECANCELED && ctx_interrupted(ctx)) return ctx_stopped(ctx, "save");
     return error ? tensor_file_io(ctx, path, f.what, error) : MESAOPT_OK;
 }
 
