@@ -347,6 +347,35 @@ static void one_iteration(mesaopt_ctx *ctx, int32_t dtype, const char *settings,
 START_TEST(not_converged) { everywhere(one_iteration); }
 END_TEST
 
+/* ---- f32 beyond its digits ---- */
+
+/* What f32 cannot solve is what f64 finds on the same numbers, rounded: every result, in one piece or many, from the first token or a later one. */
+START_TEST(f32_is_f64_rounded)
+{
+    static const struct { int64_t B, T, H, d; int operands; double large; int64_t from; } cases[] = {
+        {9, 40, 1, 6, LSQ_STATES | LSQ_LAST | LSQ_GATES, 1e4, 0}, {1, 700, 2, 5, LSQ_STATES | LSQ_LAST | LSQ_GATES, 3e3, 0}, {1, 700, 3, 5, LSQ_LAST, 3e3, 600},
+        {1, 4500, 1, 2, LSQ_STATES | LSQ_LAST | LSQ_GATES, 1e4, 0}, {1, 4500, 1, 2, LSQ_STATES, 1e4, 4000}};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    for (int i = 0; i < 5; i++)
+        for (int lanes = 1; lanes <= 2; lanes++) {
+            lsq_case c = lsq_case_new(30 + (uint64_t)i, cases[i].B, cases[i].T, cases[i].H, cases[i].d, 3, cases[i].operands, 0), want;
+            char settings[64];
+            snprintf(settings, sizeof settings, "solver=auto lanes=%d", lanes);
+            for (int64_t j = 0; j < lsq_count(&c, L_K); j++)
+                if (j / (cases[i].H * cases[i].d) % cases[i].T >= cases[i].from) c.at[L_K][j] *= cases[i].large;
+            lsq_round(&c);
+            want = lsq_case_like(&c);
+            ck_assert_int_eq(lsq_call(ctx, settings, MESAOPT_F32, &c), MESAOPT_OK);
+            ck_assert_int_eq(lsq_call(ctx, settings, MESAOPT_F64, &want), MESAOPT_OK);
+            same(&c, &want, outputs, 1e-6, settings);
+            same(&c, &want, gradients, 1e-6, settings);
+            same(&c, &want, (const enum lsq_array[]){L_CONDITION, L_ARRAYS}, 1e-6, settings);
+            lsq_case_free(&c), lsq_case_free_results(&want);
+        }
+    ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
+}
+END_TEST
+
 Suite *test_lsq_properties_suite(void)
 {
     Suite *s = suite_create("lsq_properties");
@@ -362,6 +391,7 @@ Suite *test_lsq_properties_suite(void)
     tcase_add_test(t, ridge_to_infinity);
     tcase_add_test(t, certified);
     tcase_add_test(t, not_converged);
+    tcase_add_test(t, f32_is_f64_rounded);
     suite_add_tcase(s, t);
     return s;
 }

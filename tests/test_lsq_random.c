@@ -108,7 +108,7 @@ static void expect(const configuration *f, const lsq_exact *e, enum lsq_array a,
     if (!f->c.at[a]) return;
     const double excess = lsq_excess(e, &f->c, a, f->dtype, bound, skip);
     if (getenv("CHECK_SHOW")) printf("%s %g %s %s%s\n", lsq_name(a), excess, f->text, f->dtype == MESAOPT_F32 ? "f32" : "f64", f->tolerance > 0 ? " asked" : "");
-    if (!(excess <= 1)) ck_abort_msg("%s: %g times what is promised: %s, f%d, B=%lld T=%lld H=%lld d=%lld dv=%lld", lsq_name(a), excess, f->text, f->dtype == MESAOPT_F32 ? 32 : 64,
+    if (!(excess <= 1 + 1e-10)) ck_abort_msg("%s: %g times what is promised: %s, f%d, B=%lld T=%lld H=%lld d=%lld dv=%lld", lsq_name(a), excess, f->text, f->dtype == MESAOPT_F32 ? 32 : 64,
                                      (long long)f->c.B, (long long)f->c.T, (long long)f->c.H, (long long)f->c.d, (long long)f->c.dv);
 }
 

@@ -141,7 +141,7 @@ static void invert(const kern *k, int64_t d, const void *ridge, const workspace 
 static void inverse_rows(const kern *k, const problem *p, const workspace *w, const mat *B, const mat *X)
 {
     const int64_t d = p->d, rs = stride_of(d);
-    const double condition = systems_most(k, p->condition, p->T);
+    const double condition = systems_most(k, p->condition.p, p->T);
     const int refined = condition > REFINE_X ? p->n : condition > REFINE_U && p->adjoint ? 1 : 0;
     if (refined) memcpy(w->kept, w->H, bytes_of(k, d, rs));
     invert(k, d, p->ridge, w);

@@ -17,8 +17,8 @@
 #include <float.h>
 #include <string.h>
 
-/* Bounds of the condition number up to which f32 solves, and of numbers in H and ridge. */
-static const double MOST_CONDITION = 0x1p14, MOST_NORM = 0x1p66, LEAST_RIDGE = 0x1p-66;
+/* Bounds of the condition number up to which f32 solves, and of the ridge: its numbers and those of H stay in 2^-66 .. 2^66. */
+static const double MOST_CONDITION = 0x1p14, MOST_RIDGE = 0x1p52, LEAST_RIDGE = 0x1p-66;
 static const double STRICT_SHARE = 0x1p19;             /* a tolerance that is asked for can be met and seen in f32 while it is this many times the condition's reciprocal */
 
 void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has)
@@ -117,7 +117,7 @@ static void measure(const kern *k, const mesa_head *h, const mesa_operands *m, c
         rows_copy(k, h->T, 1, s->condition, m->certificate.condition);
         for (int64_t i = 0; i < h->T; i++) finite_bounds(k, kern_at(k, m->certificate.condition.p, i * m->certificate.condition.rs));
     }
-    for (int64_t i = 0; i < h->T; i++) memset(kern_at(k, l->m.missed.p, i * l->m.missed.rs), 0, bytes_of(k, 1, 1));
+    memset(l->m.missed.p, 0, bytes_of(k, h->T, 1));
 }
 
 /* Tokens in front of the first region that takes f64. */
@@ -127,10 +127,10 @@ static int64_t tokens_of_f32(const kern *k, const mesa_head *h, const layer *l)
     const double bound = h->strict && mesa_iterates(h->solver) && h->tolerance * STRICT_SHARE < MOST_CONDITION ? h->tolerance * STRICT_SHARE : MOST_CONDITION;
     if (k->size == 8) return h->T;
     for (int i = 0; i < k->lanes; i++)
-        if (!(kern_real(k, l->lowest, i) >= LEAST_RIDGE)) return 0;
+        if (!(kern_real(k, l->lowest, i) >= LEAST_RIDGE && kern_real(k, l->lowest, i) <= MOST_RIDGE)) return 0;
     for (int64_t t = 0; t < h->T; t += region) {
         const int64_t n = h->T - t < region ? h->T - t : region;
-        if (!(systems_most(k, rows_from(k, l->system.condition, t), n) <= bound && systems_most(k, rows_from(k, l->system.norm, t), n) <= MOST_NORM)) return t;
+        if (!(systems_most(k, kern_at(k, l->system.condition.p, t), n) <= bound)) return t;
     }
     return h->T;
 }
@@ -138,8 +138,8 @@ static int64_t tokens_of_f32(const kern *k, const mesa_head *h, const layer *l)
 static int64_t rows_missed(const kern *k, const mesa_head *h, const layer *l)
 {
     int64_t missed = 0;
-    for (int64_t t = 0; t < h->T; t++)
-        for (int64_t i = 0; i < k->lanes; i++) missed += kern_real(k, l->m.missed.p, t * l->m.missed.rs * k->lanes + i) != 0;
+    if (systems_most(k, l->m.missed.p, h->T) == 0) return 0;
+    for (int64_t i = 0; i < h->T * k->lanes; i++) missed += kern_real(k, l->m.missed.p, i) != 0;
     return missed;
 }
 

@@ -56,7 +56,7 @@ typedef struct mesa_operands {
     void *HT, *ST;                 /* likewise, after the last token */
     mat O, X;                      /* T x dv; T x d */
     mesa_certificate certificate;  /* of x in forward, of u in backward */
-    mat missed;                    /* T x 1: 0, MESA_FELL_BACK, or the residual of rows that did not converge: above the tolerance, or above 2^-10 after all that f64 can
+    mat missed;                    /* T x 1, rs 1: 0, MESA_FELL_BACK, or the residual of rows that did not converge: above the tolerance, or above 2^-10 after all that f64 can
                                     * do. X is finite there as elsewhere: the best there is, or zeros where that is not finite */
     mat dO;
     const void *dHT, *dST;         /* gradients of final states; absent: zeros */

@@ -63,16 +63,18 @@ int64_t systems_scratch(const kern *k, const systems *s)
     return a.used;
 }
 
-double systems_most(const kern *k, mat column, int64_t n)
+double systems_most(const kern *k, const void *column, int64_t n)
 {
-    double most = 0;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t l = 0; l < k->lanes; l++) {
-            const double x = kern_real(k, column.p, i * column.rs * k->lanes + l);
-            if (!(x <= most)) most = x;
-            if (x != x) return x;
-        }
-    return most;
+    const float *single = column;
+    const double *wide = column;
+    float most = 0;
+    double most_wide = 0;
+    if (k->size == 4) {
+        for (int64_t i = 0; i < n * k->lanes; i++) most = single[i] <= most ? most : single[i] == single[i] ? single[i] : INFINITY;
+        return (double)most;
+    }
+    for (int64_t i = 0; i < n * k->lanes; i++) most_wide = wide[i] <= most_wide ? most_wide : wide[i] == wide[i] ? wide[i] : (double)INFINITY;
+    return most_wide;
 }
 
 /* ---- certificates ---- */
@@ -140,6 +142,7 @@ static void judge(const kern *k, const systems *s, const workspace *w, int64_t t
     k->row_dot(n, s->d, NULL, X.p, X.rs, X.p, X.rs, w->xx, 1);
     if (doubtful) k->row_dot(n, s->d, NULL, B.p, B.rs, B.p, B.rs, w->bb, 1);
     for (int64_t i = 0; i < n * k->lanes; i++) {
+        if (!doubtful && isfinite(kern_real(k, w->xx, i))) continue;
         const double share = lost(k, s, w, t, i, doubtful, X);
         const double most = doubtful && s->adjoint && share > 0 ? systems_rounding(k) * kern_real(k, s->condition.p, t * k->lanes + i) : share;
         for (int64_t j = 0; j < s->d && !(share < 1); j++) kern_set_real(k, lane_of(k, X, i), j * k->lanes, 0);
@@ -181,7 +184,7 @@ static void no_steps(const kern *k, const systems *s, int64_t t, int64_t n, mat 
 static void solve_region(const kern *k, const systems *all, void *ps, workspace *w, int64_t t, int64_t n, int right,
                          const mat *B, const mat *X, mat other, mat defect)
 {
-    const double condition = systems_most(k, rows_from(k, all->condition, t), n);
+    const double condition = systems_most(k, rows_from(k, all->condition, t).p, n);
     const systems s = with_solver(all, pick(k, all, condition, n));
     mat b[SYSTEMS_RIGHT], x[SYSTEMS_RIGHT];
     for (int i = 0; i < right; i++) b[i] = rows_from(k, B[i], t), x[i] = rows_from(k, X[i], t);

@@ -39,8 +39,8 @@ void systems_certify(const kern *k, const systems *s, void *product_scratch, voi
 /* Row t, lane i (more than one row: lanes counted) did not converge, and has this residual. */
 void systems_missed(const kern *k, const systems *s, int64_t t, int64_t i, double residual);
 
-/* The largest of n rows and all lanes; not a number when one is none. */
-double systems_most(const kern *k, mat column, int64_t n);
+/* The largest of n elements and all lanes, or 0; infinite when one is no number. */
+double systems_most(const kern *k, const void *column, int64_t n);
 
 /* Share of |A| |x| that the rounding of A and of its solution may leave as a residual. */
 static inline double systems_rounding(const kern *k) { return k->size == 4 ? 0x1p-22 : 0x1p-48; }
