@@ -159,7 +159,7 @@ START_TEST(feed_rows)
     BAD(MESAOPT_E_SHAPE, "targets: shape [2,2,2], expected [3,2,2]", mesaopt_probe_feed(p, 0, h, VIEW(with_extent(*y, 0, 2)), w));
     BAD(MESAOPT_E_SHAPE, "targets: shape [3,2,3], expected [3,2,2]", mesaopt_probe_feed(p, 0, h, VIEW(with_extent(*y, 2, 3)), w));
     BAD(MESAOPT_E_SHAPE, "targets: shape [1,3,2,2], expected [2,3,2,2]", mesaopt_probe_feed(p, 0, h, VIEW(with_extent(g.each, 0, 1)), w));
-    BAD(MESAOPT_E_DTYPE, "targets: dtype 4 (i64), expected f32 or f64", mesaopt_probe_feed(p, 0, h, VIEW(with_dtype(*y, MESAOPT_I64)), w));
+    BAD(MESAOPT_E_DTYPE, "targets: dtype 5 (f16), expected f32 or f64", mesaopt_probe_feed(p, 0, h, VIEW(with_dtype(*y, MESAOPT_F16)), w));
     BAD(MESAOPT_E_SHAPE, "weights: shape [2], expected [3]", mesaopt_probe_feed(p, 0, h, y, VIEW(with_extent(*w, 0, 2))));
     BAD(MESAOPT_E_SHAPE, "weights: shape [3,1], expected [3,2]", mesaopt_probe_feed(p, 0, h, y, VIEW(with_extent(g.steps, 1, 1))));
     BAD(MESAOPT_E_SHAPE, "weights: shape [], expected [3,2]", mesaopt_probe_feed(p, 0, h, y, VIEW(with_rank(*w, 0))));

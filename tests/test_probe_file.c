@@ -57,6 +57,8 @@ static saved_tensor tensor(const char *name, int32_t dtype, const double *x, int
         case MESAOPT_F64: ((double *)data)[i] = x[i]; break;
         case MESAOPT_F32: ((float *)data)[i] = (float)x[i]; break;
         case MESAOPT_I64: ((int64_t *)data)[i] = (int64_t)x[i]; break;
+        case MESAOPT_I32: ((int32_t *)data)[i] = (int32_t)x[i]; break;
+        case MESAOPT_BOOL: ((uint8_t *)data)[i] = x[i] != 0; break;
         case MESAOPT_F16: ((uint16_t *)data)[i] = half_of(x[i]); break;
         default: {
             const float f = (float)x[i];
@@ -139,6 +141,42 @@ START_TEST(every_type_and_every_name)
             OK(mesaopt_probe_free(p));
             OK(mesaopt_probe_free(q));
         }
+}
+END_TEST
+
+/* Integers and truth values count as the numbers that they are, from views and from files. */
+START_TEST(targets_that_count)
+{
+    static const int32_t types[] = {MESAOPT_I32, MESAOPT_I64, MESAOPT_BOOL};
+    int32_t words[B][T][M];
+    int64_t longs[B][T][M];
+    uint8_t truths[B][T][M];
+    void *const data[] = {words, longs, truths};
+    for (int type = 0; type < 3; type++) {
+        mesaopt_probe *p = plan(), *q = plan(), *r = plan();
+        for (int i = 0; i < B * T * M; i++) {
+            const int n = (i * 7 + i / 5) % 11 - 5;
+            (&y[0][0][0])[i] = type == 2 ? n > 0 : n;
+            (&words[0][0][0])[i] = n, (&longs[0][0][0])[i] = n, (&truths[0][0][0])[i] = n > 0 ? 255 : 0;
+        }
+        write_file(4, (saved_tensor[]){TENSOR("h1", MESAOPT_F64, &h[0][0][0][0], B, T, D),
+                                       TENSOR("h2", MESAOPT_F64, &h[1][0][0][0], B, T, D),
+                                       TENSOR("h3", MESAOPT_F64, &h[2][0][0][0], B, T, D),
+                                       TENSOR("y", types[type], &y[0][0][0], B, T, M)});
+        for (int set = 0; set < 2; set++) {
+            mesaopt_view v[L];
+            const mesaopt_view targets = DENSE(data[type], types[type], B, T, M);
+            for (int l = 0; l < L; l++) v[l] = DENSE(&h[l][0][0][0], MESAOPT_F64, B, T, D);
+            feed_views(p, set, 0, B, 0);
+            OK(mesaopt_probe_feed(q, set, v, &targets, NULL));
+            OK(mesaopt_probe_feed_file(r, set, path, "h*", "y", NULL, 0, -1));
+        }
+        check_same(p, q);
+        check_same(p, r);
+        OK(mesaopt_probe_free(p));
+        OK(mesaopt_probe_free(q));
+        OK(mesaopt_probe_free(r));
+    }
 }
 END_TEST
 
@@ -281,6 +319,7 @@ Suite *test_probe_file_suite(void)
     TCase *files = tcase_create("files");
     tcase_add_checked_fixture(files, setup, teardown);
     tcase_add_test(files, every_type_and_every_name);
+    tcase_add_test(files, targets_that_count);
     tcase_add_test(files, stacked_and_flat);
     tcase_add_test(files, pieces);
     tcase_add_test(files, files_that_do_not_fit);

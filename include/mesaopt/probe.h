@@ -46,7 +46,7 @@ MESAOPT_API mesaopt_status mesaopt_probe_shape(const mesaopt_probe *probe, int64
 MESAOPT_API mesaopt_status mesaopt_probe_features(const mesaopt_probe *probe, int64_t layer, int64_t *features);
 
 /** Takes in B sequences: activations[l] [B, T, D_l] for every layer, targets [B, T, n], or [L, B, T, n] when layers have their own, and weights [B] or
- *  [B, T] (NULL: all 1; 0 leaves a sequence out). f32 or f64 each, any strides. MESAOPT_E_NONFINITE names the element. All or nothing; allocates only
+ *  [B, T] (NULL: all 1; 0 leaves a sequence out). f32 or f64 each, targets i32, i64 or bool too (0 or 1), any strides. MESAOPT_E_NONFINITE names the element. All or nothing; allocates only
  *  with the first sequences of the test set. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set, const mesaopt_view *activations, const mesaopt_view *targets,
                                               const mesaopt_view *weights);
@@ -63,7 +63,7 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_
 MESAOPT_API mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set, mesaopt_baseline *conditioner, mesaopt_task *task, int32_t stream,
                                                       int64_t first, int64_t count);
 
-/** Takes in rows first .. first + count - 1 (count -1: to the end) of a safetensors file (f64, f32, f16 or bf16), read piece by piece. `activations`: names of
+/** Takes in rows first .. first + count - 1 (count -1: to the end) of a safetensors file (f64, f32, f16 or bf16; targets i64, i32 or bool, too), read piece by piece. `activations`: names of
  *  one tensor [B, T, D] per layer, separated by commas; or one name with a `*` that stands for consecutive numbers, the lowest being layer 0; or the name of
  *  one tensor [L, B, T, D]. `targets`: name of a tensor [B, T, n]. Without the axis T there is one step. `weights`: name of a tensor [B] or [B, T], or
  *  NULL. MESAOPT_E_FORMAT and MESAOPT_E_NONFINITE name the tensor and the place. All or nothing. Since 0.1. */

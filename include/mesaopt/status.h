@@ -59,6 +59,7 @@ typedef int32_t mesaopt_status;
 #define MESAOPT_I64 4
 #define MESAOPT_F16 5              /* import only */
 #define MESAOPT_BF16 6             /* import only */
+#define MESAOPT_BOOL 7             /* one byte, true unless 0; targets of probes */
 
 /* ISA levels, in rising order; a context runs at one of them. */
 #define MESAOPT_ISA_AUTO 0

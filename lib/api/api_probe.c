@@ -152,8 +152,9 @@ static mesaopt_status take_input(const mesaopt_probe *p, const mesaopt_view *act
     if (status != MESAOPT_OK) return status;
     const int64_t B = activations[0].shape[0];
     if (B > INT32_MAX) return fail(ctx, MESAOPT_E_SHAPE, "activations[0]: shape %s, expected at most 2147483647 sequences", view_list(3, activations[0].shape).text);
-    const view_want shared = {.name = "targets", .ndim = 3, .shape = {B, p->steps, p->targets}};
-    const view_want each = {.name = "targets", .ndim = 4, .shape = {p->layers, B, p->steps, p->targets}};
+    const int32_t type = targets && dtype_counts(targets->dtype) ? targets->dtype : 0;
+    const view_want shared = {.name = "targets", .ndim = 3, .shape = {B, p->steps, p->targets}, .dtype = type};
+    const view_want each = {.name = "targets", .ndim = 4, .shape = {p->layers, B, p->steps, p->targets}, .dtype = type};
     status = view_check(ctx, targets, targets && targets->ndim == 4 ? &each : &shared, &own[0]);
     if (status == MESAOPT_OK && given) status = take_weights(p, given, B, &own[1]);
     *in = (probe_input){B, p->given, &own[0], given ? &own[1] : NULL};

@@ -304,8 +304,26 @@ INLINE void transpose(vec *v)
         } \
     }
 
+/* Integers and truth values, which are few: one by one. */
+#define COUNTS(counted, type, value) \
+    for (int64_t i = 0; i < length; i++) \
+        for (int64_t c = 0; c < cols; c++) { \
+            const type *from = (const type *)counted + i * stride[0] + c * stride[1]; \
+            vec v = {0}; \
+            for (int64_t l = 0; l < valid; l++) { \
+                const type x = from[l * stride[2]]; \
+                v[l] = (real)(value); \
+            } \
+            ((vec *)out)[c * column + i] = v * ((const vec *)scale)[i]; \
+        }
+
 void NAME(columns)(int64_t length, int64_t cols, int64_t valid, const void *x, int32_t dtype, const int64_t *stride, const void *scale, void *out, int64_t column)
 {
-    if (dtype == MESAOPT_F32) COLUMNS(float)
-    else COLUMNS(double)
+    switch (dtype) {
+    case MESAOPT_F32: COLUMNS(float) break;
+    case MESAOPT_F64: COLUMNS(double) break;
+    case MESAOPT_I32: COUNTS(x, int32_t, x) break;
+    case MESAOPT_I64: COUNTS(x, int64_t, x) break;
+    case MESAOPT_BOOL: COUNTS(x, uint8_t, x != 0) break;
+    }
 }

@@ -246,6 +246,7 @@ mesaopt_status probe_begin(mesaopt_probe *p, int32_t set)
 static int blame(const mesaopt_view *v, int64_t which, probe_culprit *bad)
 {
     const double most = v->dtype == MESAOPT_F32 ? (double)FLT_MAX : PROBE_MOST;
+    if (dtype_counts(v->dtype)) return 0;
     if (!view_first_outside(v, -most, most, bad->index)) return 0;
     bad->which = which;
     bad->ndim = v->ndim;

@@ -1,7 +1,8 @@
 /* Probes of a safetensors file: which of its tensors are the layers, and feeding them piece by piece (probes.h; names as in mesaopt/probe.h).
  *
  * A layer is a tensor [B, T, D], or [B, D] with T = 1; all layers together may be one tensor [L, B, T, D]. Rows of a piece are adjacent in the file
- * either way. f64 is read as f64, the rest as f32, which holds f16 and bf16 exactly. */
+ * either way. f64 is read as f64, and so are targets that are integers
+ * or truth values; the rest as f32, which holds f16 and bf16 exactly. */
 #include "study/probes.h"
 #include "train/safetensors.h"
 #include <stdio.h>
@@ -26,22 +27,22 @@ typedef struct import {
 
 /* ---- which tensors ---- */
 
-static mesaopt_status check_readable(const tensor_file *f, const file_tensor *t)
+static mesaopt_status check_readable(const tensor_file *f, const file_tensor *t, int is_target)
 {
-    if (t->dtype != 0 && view_copyable(t->dtype, MESAOPT_F64)) return MESAOPT_OK;
-    return tensor_file_fail(f, t->name, "not of a type that can be read as numbers, expected F64, F32, F16 or BF16");
+    if (t->dtype != 0 && (view_copyable(t->dtype, MESAOPT_F64) || is_target)) return MESAOPT_OK;
+    return tensor_file_fail(f, t->name, "not of a type that can be read as numbers, expected F64, F32, F16 or BF16%s", is_target ? " (targets: I64, I32 and BOOL, too)" : "");
 }
 
 /* Rows of a tensor [B, T, D] or [B, D]; of one with a further axis in front, its part `l`. */
-static mesaopt_status describe(const tensor_file *f, const file_tensor *t, int64_t l, const char *expected, source *out)
+static mesaopt_status describe(const tensor_file *f, const file_tensor *t, int64_t l, const char *expected, int is_target, source *out)
 {
     const int skip = l >= 0, rank = t->ndim - skip;
     if (rank < 2 || rank > 3 || t->count == 0)
         return tensor_file_fail(f, t->name, "shape %.100s, expected %s", view_list(t->ndim < MESAOPT_MAX_RANK ? t->ndim : MESAOPT_MAX_RANK, t->shape).text, expected);
     const int64_t *shape = t->shape + skip;
-    *out = (source){.t = t, .B = shape[0], .T = rank == 3 ? shape[1] : 1, .D = shape[rank - 1], .dtype = t->dtype == MESAOPT_F64 ? MESAOPT_F64 : MESAOPT_F32};
+    *out = (source){.t = t, .B = shape[0], .T = rank == 3 ? shape[1] : 1, .D = shape[rank - 1], .dtype = t->dtype == MESAOPT_F64 || dtype_counts(t->dtype) ? MESAOPT_F64 : MESAOPT_F32};
     out->start = skip ? l * out->B * out->T * out->D : 0;
-    return check_readable(f, t);
+    return check_readable(f, t, is_target);
 }
 
 static const file_tensor *find(const tensor_file *f, const char *name, size_t length)
@@ -86,7 +87,7 @@ static mesaopt_status resolve_star(import *in, const char *pattern, const char *
         const int64_t number = star_number(f->tensor[i].name, pattern, star), l = number - lowest;
         if (number < 0 || l >= in->layers) continue;
         if (in->layer[l].t) return tensor_file_fail(f, f->tensor[i].name, "number %lld is there twice, expected once", (long long)number);
-        mesaopt_status status = describe(f, &f->tensor[i], -1, "[B,T,D] or [B,D]", &in->layer[l]);
+        mesaopt_status status = describe(f, &f->tensor[i], -1, "[B,T,D] or [B,D]", 0, &in->layer[l]);
         if (status != MESAOPT_OK) return status;
     }
     for (int64_t l = 0; l < in->layers; l++)
@@ -101,7 +102,7 @@ static mesaopt_status resolve_list(import *in, const char *names)
         const size_t length = strcspn(name, ",");
         const file_tensor *t = find(&in->file, name, length);
         if (!t) return missing(&in->file, name, length);
-        mesaopt_status status = describe(&in->file, t, -1, "[B,T,D] or [B,D]", &in->layer[in->layers++]);
+        mesaopt_status status = describe(&in->file, t, -1, "[B,T,D] or [B,D]", 0, &in->layer[in->layers++]);
         if (status != MESAOPT_OK) return status;
         name += length;
         if (!*name) return MESAOPT_OK;
@@ -120,8 +121,8 @@ static mesaopt_status resolve_layers(import *in, const char *activations)
     if (!in->layer) return fail(in->ctx, MESAOPT_E_MEMORY, "activations: no memory for a list of %lld tensors", (long long)most);
     if (!whole && star) return resolve_star(in, activations, star);
     if (!stacked) return resolve_list(in, activations);
-    mesaopt_status status = describe(&in->file, whole, 0, "[L,B,T,D]", &in->layer[0]);
-    for (; status == MESAOPT_OK && in->layers < whole->shape[0]; in->layers++) status = describe(&in->file, whole, in->layers, "[L,B,T,D]", &in->layer[in->layers]);
+    mesaopt_status status = describe(&in->file, whole, 0, "[L,B,T,D]", 0, &in->layer[0]);
+    for (; status == MESAOPT_OK && in->layers < whole->shape[0]; in->layers++) status = describe(&in->file, whole, in->layers, "[L,B,T,D]", 0, &in->layer[in->layers]);
     return status;
 }
 
@@ -145,7 +146,7 @@ static mesaopt_status resolve_weights(import *in, const char *name)
     if (t->ndim < 1 || t->ndim > 2 || t->shape[0] != B || (t->ndim == 2 && t->shape[1] != T))
         return tensor_file_fail(f, name, "shape %.100s, expected [%lld] or [%lld,%lld]", view_list(t->ndim < MESAOPT_MAX_RANK ? t->ndim : MESAOPT_MAX_RANK, t->shape).text, (long long)B,
                                 (long long)B, (long long)T);
-    return check_readable(f, t);
+    return check_readable(f, t, 0);
 }
 
 /* Opens the file and finds everything in it; import_close is needed either way. */
@@ -158,7 +159,7 @@ static mesaopt_status import_open(import *in, mesaopt_ctx *ctx, const char *path
     for (int64_t l = 1; l < in->layers && status == MESAOPT_OK; l++) status = check_same(in, &in->layer[l]);
     const file_tensor *t = tensor_file_find(&in->file, targets);
     if (status == MESAOPT_OK && !t) status = missing(&in->file, targets, strlen(targets));
-    if (status == MESAOPT_OK) status = describe(&in->file, t, -1, "[B,T,n] or [B,n]", &in->targets);
+    if (status == MESAOPT_OK) status = describe(&in->file, t, -1, "[B,T,n] or [B,n]", 1, &in->targets);
     if (status == MESAOPT_OK) status = check_same(in, &in->targets);
     if (status == MESAOPT_OK && weights) status = resolve_weights(in, weights);
     return status;

@@ -36,6 +36,7 @@ float bfloat_value(uint16_t b)
         return; \
     }
 #define SAME(x) (x)
+#define TRUTH(x) ((x) != 0)
 #define PAIR(s, d) ((s) * 8 + (d))
 
 /* n elements with their strides */
@@ -50,14 +51,22 @@ static void copy_row(int64_t n, const void *src, int32_t from_type, int64_t ss, 
     case PAIR(MESAOPT_F16, MESAOPT_F64): ROW(uint16_t, double, half_value)
     case PAIR(MESAOPT_BF16, MESAOPT_F32): ROW(uint16_t, float, bfloat_value)
     case PAIR(MESAOPT_BF16, MESAOPT_F64): ROW(uint16_t, double, bfloat_value)
+    case PAIR(MESAOPT_I32, MESAOPT_F64): ROW(int32_t, double, SAME)
+    case PAIR(MESAOPT_I64, MESAOPT_F64): ROW(int64_t, double, SAME)
+    case PAIR(MESAOPT_BOOL, MESAOPT_F64): ROW(uint8_t, double, TRUTH)
     case PAIR(MESAOPT_I32, MESAOPT_I32): ROW(int32_t, int32_t, SAME)
     case PAIR(MESAOPT_I64, MESAOPT_I64): ROW(int64_t, int64_t, SAME)
     }
 }
 
+int dtype_counts(int32_t dtype)
+{
+    return dtype == MESAOPT_I32 || dtype == MESAOPT_I64 || dtype == MESAOPT_BOOL;
+}
+
 int view_copyable(int32_t from, int32_t to)
 {
-    if (to == MESAOPT_F32 || to == MESAOPT_F64) return from != MESAOPT_I32 && from != MESAOPT_I64;
+    if (to == MESAOPT_F32 || to == MESAOPT_F64) return !dtype_counts(from);
     return from == to && (to == MESAOPT_I32 || to == MESAOPT_I64);
 }
 

@@ -17,6 +17,7 @@ int64_t dtype_size(int32_t dtype)
     case MESAOPT_F32: case MESAOPT_I32: return 4;
     case MESAOPT_F64: case MESAOPT_I64: return 8;
     case MESAOPT_F16: case MESAOPT_BF16: return 2;
+    case MESAOPT_BOOL: return 1;
     default: return 0;
     }
 }
@@ -30,6 +31,7 @@ const char *dtype_name(int32_t dtype)
     case MESAOPT_I64: return "i64";
     case MESAOPT_F16: return "f16";
     case MESAOPT_BF16: return "bf16";
+    case MESAOPT_BOOL: return "bool";
     default: return "?";
     }
 }
@@ -211,6 +213,7 @@ double view_get(const mesaopt_view *view, const int64_t *index)
     case MESAOPT_F64: return *(const double *)p;
     case MESAOPT_I32: return *(const int32_t *)p;
     case MESAOPT_I64: return (double)*(const int64_t *)p;
+    case MESAOPT_BOOL: return *(const uint8_t *)p != 0;
     case MESAOPT_F16: return half_value(*(const uint16_t *)p);
     default: return bfloat_value(*(const uint16_t *)p);
     }

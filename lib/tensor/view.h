@@ -65,6 +65,7 @@ list_text view_list(int32_t ndim, const int64_t *values);
 
 /* Is there a conversion? Copies with conversion (shapes equal, checked by the caller). */
 int view_copyable(int32_t from, int32_t to);
+int dtype_counts(int32_t dtype);                       /* an integer or a truth value; view_copy takes these to f64 as well */
 void view_copy(const mesaopt_view *src, const mesaopt_view *dst);
 void view_copy_while(const mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst);    /* until the call is to end, see ctx_stopped */
 

@@ -130,7 +130,7 @@ static int64_t type_size(const header *h, int i, int32_t *dtype)
 {
     static const struct { char name[10]; int8_t size, dtype; } types[] = {
         {"F64", 8, MESAOPT_F64}, {"F32", 4, MESAOPT_F32}, {"F16", 2, MESAOPT_F16}, {"BF16", 2, MESAOPT_BF16},
-        {"I64", 8, MESAOPT_I64}, {"I32", 4, MESAOPT_I32}, {"BOOL", 1, 0}, {"U8", 1, 0}, {"I8", 1, 0}, {"F8_E4M3", 1, 0},
+        {"I64", 8, MESAOPT_I64}, {"I32", 4, MESAOPT_I32}, {"BOOL", 1, MESAOPT_BOOL}, {"U8", 1, 0}, {"I8", 1, 0}, {"F8_E4M3", 1, 0},
         {"F8_E5M2", 1, 0}, {"I16", 2, 0}, {"U16", 2, 0}, {"U32", 4, 0}, {"U64", 8, 0}, {"C64", 8, 0}};
     *dtype = 0;
     for (size_t k = 0; k < sizeof types / sizeof *types; k++)

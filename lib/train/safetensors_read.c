@@ -156,7 +156,7 @@ mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int6
 {
     char buffer[16384] __attribute__((aligned(16)));
     if (t->ndim > MESAOPT_MAX_RANK) return tensor_file_fail(f, t->name, "rank %d, expected at most %d", t->ndim, MESAOPT_MAX_RANK);
-    if (t->dtype == 0 || (t->dtype != dtype && !view_copyable(t->dtype, dtype)))
+    if (t->dtype == 0 || (t->dtype != dtype && !view_copyable(t->dtype, dtype) && !(dtype_counts(t->dtype) && dtype == MESAOPT_F64)))
         return fail(f->ctx, MESAOPT_E_DTYPE, "%s: tensor '%s': of a type that cannot be read as %s", show(f->path).text,
                     show(t->name).text, dtype_name(dtype));
     int64_t size = (t->end - t->begin) / (t->count > 0 ? t->count : 1), offset = f->data_start + t->begin + first * size;

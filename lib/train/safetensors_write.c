@@ -47,7 +47,7 @@ static int64_t tensor_bytes(const saved_tensor *t)
 
 static const char *type_name(int32_t dtype)
 {
-    static const char *const names[] = {"", "F32", "F64", "I32", "I64", "F16", "BF16"};
+    static const char *const names[] = {"", "F32", "F64", "I32", "I64", "F16", "BF16", "BOOL"};
     return names[dtype];
 }
 
