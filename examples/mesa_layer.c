@@ -2,7 +2,7 @@
  * descent and with exact least squares.
  *
  * One linear layer can take one gradient step on the least-squares problem that a sequence poses; a mesa layer solves that problem outright, at every
- * step. Recipe: constructed tokens, 4 heads, key 20, learning rate 4e-4 (mesa) and 1e-4 (linear). Claim 2 of SCIENCE section 7; source: arXiv
+ * step. Recipe: constructed tokens, 4 heads, key 20, learning rate 4e-4 (mesa) and 1e-4 (linear). Claim 2 of docs/science.md, section 7; source: arXiv
  * 2309.05858, section 4. A key that both layers have, such as heads or lr, sets both; what is then no more as in the recipe stands above the claim. */
 #include "common.h"
 #include <stdlib.h>

@@ -12,7 +12,7 @@
  *   probe_layers tokens=raw steps=10000 lr=8e-4 cosine_steps=30000 weight_decay=0.05 \
  *                blocks='dense(outputs=40); softmax(heads=4,key=20,pe=qk); 6 x softmax(heads=4,key=20); dense(outputs=10)'      the softmax model of the paper
  *
- * Claim 5 of SCIENCE section 7; source: arXiv 2309.05858, section 4. */
+ * Claim 5 of docs/science.md, section 7; source: arXiv 2309.05858, section 4. */
 #include "common.h"
 #include <math.h>
 #include <string.h>

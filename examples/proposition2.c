@@ -7,7 +7,7 @@
  *   proposition2                    2 layers and 1 step; layers=6: 6 layers and 5 steps
  *
  * Recipe: 4 heads, key 20, residual clip 4, batch 256, lr 1e-4, weight decay 0.1, 5000 (2 layers), 10000 (up to 4) or 15000 steps.
- * Claim 6 of SCIENCE section 7; source: arXiv 2309.05858, proposition 2, section 3 and appendix. */
+ * Claim 6 of docs/science.md, section 7; source: arXiv 2309.05858, proposition 2, section 3 and appendix. */
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>

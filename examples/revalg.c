@@ -14,7 +14,7 @@
  * model of its scalars, and the share of the products that they explain: where do the scalars describe it, and until when?
  * Recipes (first training, second training): one layer 2500 and 3500 steps, key 20, 2 heads, batch 256, lr 2e-4, weight decay 0.05; more layers 3500 and 4500,
  * key 40, 4 heads, batch 512, lr 1e-4, weight decay 0.1. Softmax layers learn at 8e-4, with a cosine.
- * Claims 1, 3 and 4 of SCIENCE section 7; source: arXiv 2309.05858, section 3 and appendix. */
+ * Claims 1, 3 and 4 of docs/science.md, section 7; source: arXiv 2309.05858, section 3 and appendix. */
 #include "algorithm.h"
 #include "common.h"
 #include "pairs.h"

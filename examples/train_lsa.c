@@ -4,7 +4,7 @@
  *   train_lsa layers=2 residual_clip=1.5 lr=3e-4 cosine_steps=20000 weight_decay=0.05 steps=2500 seed=42 out=DIR     (the notebook's)
  *   train_lsa tokens=raw kind=softmax layers=7 out=DIR
  *
- * Everything that is not said is as in the paper's recipe for such a model (SCIENCE section 4; `help` with the same keys shows it).
+ * Everything that is not said is as in the paper's recipe for such a model (docs/science.md, section 4; `help` with the same keys shows it).
  * tokens=constructed (the default): layers of `kind` read and write the token's slots directly, and the prediction is the first slot; in
  * front of a single layer the first two slots are masked.
  * tokens=raw: dense embedding, one softmax layer with positions in its queries and keys, which binds neighbours, layers - 1 of `kind`, dense read-out. */
@@ -14,7 +14,7 @@
 
 typedef struct shape { int64_t dim, token, layers, width; } shape;
 
-/* What SCIENCE section 4 has for a kind of layers, up to `most` of them. For constructed softmax layers it has nothing: rates and scale of the raw ones. */
+/* What docs/science.md, section 4 has for a kind of layers, up to `most` of them. For constructed softmax layers it has nothing: rates and scale of the raw ones. */
 typedef struct recipe { int raw; const char *kind; int64_t most; const char *layer, *trainer, *steps; } recipe;
 
 static const recipe recipes[] = {

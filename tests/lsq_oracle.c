@@ -1,4 +1,4 @@
-/* See lsq_oracle.h. Formulas: arXiv 2506.05233 section 3 and appendix; SCIENCE section 3, but d(log gamma) is g_t (<dL/dH_t, H_{t-1}> + <dL/dS_t, S_{t-1}>),
+/* See lsq_oracle.h. Formulas: arXiv 2506.05233 section 3 and appendix; docs/science.md, section 3, but d(log gamma) is g_t (<dL/dH_t, H_{t-1}> + <dL/dS_t, S_{t-1}>),
  * not the identity that the library uses. */
 #include "lsq_oracle.h"
 #include <math.h>

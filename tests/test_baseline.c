@@ -1,4 +1,4 @@
-/* Baselines against NumPy (oracle/baselines.py), by their properties, and against the losses of SCIENCE section 7. */
+/* Baselines against NumPy (oracle/baselines.py), by their properties, and against the losses of docs/science.md, section 7. */
 #include "contexts.h"
 #include "oracle/golden_baselines.h"
 #include <math.h>
@@ -425,7 +425,7 @@ START_TEST(line_search_follows_the_scale_of_the_data)
 }
 END_TEST
 
-/* SCIENCE section 7.1, which holds for 32768 sequences: gd 0.900 with eta 0.032, lsq 0.211 and 0.184. Of 4096 sequences the mean of gd has a
+/* docs/science.md, section 7, claim 1, which holds for 32768 sequences: gd 0.900 with eta 0.032, lsq 0.211 and 0.184. Of 4096 sequences the mean of gd has a
  * standard deviation of 0.006, that of lsq of 0.001. */
 START_TEST(losses_are_those_of_the_paper)
 {

@@ -56,7 +56,7 @@ run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=1 $tiny steps=1 out=raw ov
 for kind in mesa linear; do run 2 "$bin/train_lsa" tokens=raw kind=$kind $tiny out=typo; has err "layers: '1', expected at least 2 with tokens=raw"; done
 run 2 "$bin/train_lsa" tokens=raw $tiny out=typo; has err "layers: '1', expected at least 2"
 [ ! -e typo ] || echo "a folder was made" >> wrong
-# The recipes of SCIENCE section 4, as help shows them.
+# The recipes of docs/science.md, section 4, as help shows them.
 recipe() { # recipe KEYS SETTING...: with these keys each of the settings stands in help
     run 0 "$bin/train_lsa" help $1; shift; for setting in "$@"; do grep -qE -- "[ (]$setting([ )]|\$)" out || echo "no $setting in help $setting" >> wrong; done
 }

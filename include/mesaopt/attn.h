@@ -6,7 +6,7 @@
  * What comes out is finite, or the call returns MESAOPT_E_NONFINITE, which names the first element that is not. Softmax takes scores q_t . k_t' of any size
  * that their type holds, and weighs as their differences say; a score (or a part of its sum) that overflows is refused that way.
  * The first call of a shape allocates the workspace; calls of the same or a smaller shape allocate nothing.
- * Memory is linear in T. Source: arXiv 2309.05858 equation 2; SCIENCE section 3. */
+ * Memory is linear in T. Source: arXiv 2309.05858 equation 2; docs/science.md, section 3. */
 #ifndef MESAOPT_ATTN_H
 #define MESAOPT_ATTN_H
 

@@ -10,7 +10,7 @@
  *          K steps"). Chebyshev: with Ab = A_t / c, c = `divisor` or the Frobenius norm of A_t, from X = X' = T = I
  *              T <- T (I - a_k Ab);   X, X' <- X + T + b_k (X - X'), X;   at the end X / c
  *          richardson: b = 0; neumann: a = 1, b = 0; newton: X = I / tr A_t, X <- X (2 I - A_t X).
- * Source: arXiv 2309.05858 section 3, proposition 2 and appendix; SCIENCE section 5. */
+ * Source: arXiv 2309.05858 section 3, proposition 2 and appendix; docs/science.md, section 5. */
 #ifndef MESAOPT_BASELINE_H
 #define MESAOPT_BASELINE_H
 

@@ -18,7 +18,7 @@
  * key and rows h value .. of output. A mesa block has, besides those of attention, lambda [1, H] (ridges=head; below 1e-6 the layer and its
  * gradient are those of 1e-6) or theta [H, key] (ridges=channel) and, with gates=sigmoid, beta and gamma [D, H], beta_bias and gamma_bias
  * [1, H]. All of one dtype.
- * Source: arXiv 2309.05858 section 2 and appendix; SCIENCE section 3. */
+ * Source: arXiv 2309.05858 section 2 and appendix; docs/science.md, section 3. */
 #ifndef MESAOPT_MODEL_H
 #define MESAOPT_MODEL_H
 

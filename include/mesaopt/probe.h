@@ -8,7 +8,7 @@
  * Sequences are fed in pieces of any size, by views, from a model while it runs, or from a file. What is kept of them does not grow with their number:
  * triangles of D + n + 1 rows, in double. There are two sets: what is fed to MESAOPT_PROBE_TRAIN is fitted; MESAOPT_PROBE_TEST is for scores only. Score on
  * sequences that were not fitted unless you have a reason not to: in sample, a probe of D features explains noise of B sequences to a share of D / B.
- * Sources: arXiv 2309.05858 section 4; SCIENCE section 6. docs/reverse-engineering.md shows how to use them. */
+ * Sources: arXiv 2309.05858 section 4; docs/science.md, section 6. docs/reverse-engineering.md shows how to use them. */
 #ifndef MESAOPT_PROBE_H
 #define MESAOPT_PROBE_H
 

@@ -6,7 +6,7 @@
  * A dense block acts through its weights, which are compressed alike; a mask stays what it is.
  *
  * An extraction (mesaopt_revalg) holds the scalars; a model made of them can be evaluated, probed and saved like any other.
- * Source: arXiv 2309.05858 section 3 and appendix (propositions 1 and 2, RevAlg-d, interpolation); SCIENCE section 6. */
+ * Source: arXiv 2309.05858 section 3 and appendix (propositions 1 and 2, RevAlg-d, interpolation); docs/science.md, section 6. */
 #ifndef MESAOPT_REVALG_H
 #define MESAOPT_REVALG_H
 

@@ -2,7 +2,7 @@
  *
  * A task is an endless indexed data set: sequence i of a stream is a pure function of (task, stream, i), so models and
  * baselines are compared on identical sequences without keeping any. A sequence holds T + 1 observations of dimension n: inputs
- * 1..T, targets 2..T+1. Source: arXiv 2309.05858, section 3 and appendix (data); SCIENCE section 2. */
+ * 1..T, targets 2..T+1. Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2. */
 #ifndef MESAOPT_TASK_H
 #define MESAOPT_TASK_H
 

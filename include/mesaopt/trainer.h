@@ -6,7 +6,7 @@
  * steps, then a cosine from lr to lr_end reached at step cosine_steps. weight_decay acts on matrices and lambda; a mesa block's
  * theta, beta_bias and gamma_bias are spared, since 0 is no neutral value of a ridge or of a gate that should start open.
  * The parameters after s steps are the same bits for any number of threads and any host loop, also across save and load.
- * Source: Loshchilov and Hutter, arXiv 1711.05101; SCIENCE section 4. */
+ * Source: Loshchilov and Hutter, arXiv 1711.05101; docs/science.md, section 4. */
 #ifndef MESAOPT_TRAINER_H
 #define MESAOPT_TRAINER_H
 

@@ -2,7 +2,7 @@
  *
  * inv(A) v is approached by steps k = 1 .. K on Ab = A / c, A symmetric, from x = tau = v, d_1 = 0:
  *     w_k = Ab tau;   tau <- tau - a_k w_k;   d_{k+1} = tau + b_k d_k;   x <- x + d_{k+1};   at the end x / c
- * This is the matrix iteration T <- T (I - a_k Ab), X <- X + T + b_k (X - X') of SCIENCE section 5 applied to v, since all its matrices are
+ * This is the matrix iteration T <- T (I - a_k Ab), X <- X + T + b_k (X - X') of docs/science.md, section 5 applied to v, since all its matrices are
  * polynomials in A; d_k = X v - X' v. A step costs n n multiply-adds where the matrix form costs n n n.
  * Backward, g = dL/dx at the end, over c: every d has the gradient g from x and b_k times that of the next d, so from e = h = 0 for k = K .. 1
  *     e <- g + b_{k+1} e;   db_k += e . d_k;   h <- h + e;   da_k -= h . w_k;   h <- h - a_k Ab h */

@@ -9,7 +9,7 @@
  *     P' = a_C P + (diag(a) X)^T dO                  R2' = a_C R2 + W^T diag(a) X + its transpose
  *
  * D comes from products of gates, so a gate of 0 cuts exactly. b dbeta = (k . dK + v . dV) / 2, before dK and dV are multiplied by b.
- * Source: arXiv 2506.05233 section 3 and appendix; SCIENCE section 3. */
+ * Source: arXiv 2506.05233 section 3 and appendix; docs/science.md, section 3. */
 #include "lsq/gated.h"
 #include <string.h>
 

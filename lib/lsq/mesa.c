@@ -10,7 +10,7 @@
  * is a few T x d. The systems of x and u have the same matrices: one factorisation serves both.
  *
  * f32 does what leaves it three digits: forward all tokens in front of the first region that does not, backward all or none, since later tokens weigh on the
- * gradients of earlier ones. Source: SCIENCE section 3. */
+ * gradients of earlier ones. Source: docs/science.md, section 3. */
 #include "lsq/gated.h"
 #include "lsq/systems.h"
 #include "lsq/widened.h"

@@ -13,7 +13,7 @@
  *
  * Where (tr H_t + max l) / min l leaves f32 no three digits, or numbers of H are out of its range, a region of tokens is solved in f64 (widened.h).
  *
- * Source: SCIENCE section 3; docs/mesa-layer.md derives the adjoint. */
+ * Source: docs/science.md, section 3; docs/mesa-layer.md derives the adjoint. */
 #ifndef LSQ_MESA_H
 #define LSQ_MESA_H
 

@@ -15,7 +15,7 @@
  * a map that fits about: online_residual.c.
  *
  * A window takes the row that leaves it out again as a row of negative weight; when sums have lost digits that way (after a row far larger than what
- * is left), or after some windows, they are formed anew from the rows, which are kept. Source: SCIENCE section 3; Golub and Van Loan, Matrix
+ * is left), or after some windows, they are formed anew from the rows, which are kept. Source: docs/science.md, section 3; Golub and Van Loan, Matrix
  * Computations, section 6.5. */
 #ifndef LSQ_ONLINE_H
 #define LSQ_ONLINE_H

@@ -3,7 +3,7 @@
  *     Q = X W_q, K = X W_k, V = X W_v (heads side by side)        Y = clip(X + O P, +-c)
  *
  * X, Y: T x D; W_q, W_k: D x H d; W_v: D x H dv; P: H dv x D. With pe=qk, X in Q and K is [X, positions], and W_q, W_k have 2 D rows.
- * Source: arXiv 2309.05858 equation 1; SCIENCE section 3. */
+ * Source: arXiv 2309.05858 equation 1; docs/science.md, section 3. */
 #ifndef NN_HEADS_H
 #define NN_HEADS_H
 

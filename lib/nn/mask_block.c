@@ -1,4 +1,4 @@
-/* Zeroes the first F features of every token: the paper's one-layer models see [0, 0, x_t, x_{t-1}]. SCIENCE section 2. */
+/* Zeroes the first F features of every token: the paper's one-layer models see [0, 0, x_t, x_{t-1}]. docs/science.md, section 2. */
 #include "nn/block.h"
 #include <math.h>
 #include <string.h>

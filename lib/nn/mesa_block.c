@@ -7,7 +7,7 @@
  * gates=sigmoid   beta_t = sigmoid(x_t W_beta + b_beta), gamma_t = sigmoid(x_t W_gamma + b_gamma), one of each per head; gates=none: 1
  * qk_norm=1       queries and keys are scaled to length 1 (0 stays 0)
  *
- * Own parameters: lambda [1, H] or theta [H, d]; beta, gamma [D, H] and beta_bias, gamma_bias [1, H]. Source: SCIENCE section 3. */
+ * Own parameters: lambda [1, H] or theta [H, d]; beta, gamma [D, H] and beta_bias, gamma_bias [1, H]. Source: docs/science.md, section 3. */
 #include "base/real.h"
 #include "lsq/mesa.h"
 #include "nn/heads.h"

@@ -1,4 +1,4 @@
-/* Softmax attention of one head: O = softmax(s Q K^T, causal) V. Source: Vaswani et al., arXiv 1706.03762; SCIENCE section 3.
+/* Softmax attention of one head: O = softmax(s Q K^T, causal) V. Source: Vaswani et al., arXiv 1706.03762; docs/science.md, section 3.
  *
  * A chunk of C queries meets all keys up to its last row: scores are C x T, so memory is linear in T. The backward pass
  * recomputes P chunk by chunk instead of keeping T x T of it:

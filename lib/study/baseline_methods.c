@@ -5,7 +5,7 @@
  * kernel   p_t = sum_i w_i x_i, w = softmax over i <= t of beta x_{i-1} . x_t: softmax attention of queries x_t, keys x_{i-1} and values x_i
  * others   p_t = G_t^T u, G_t = sum_i x_{i-1} x_i^T, u an approximation of inv(A_t) x_t (precondition.h): k steps of gradient descent,
  *          which always include the newest pair, Neumann, Newton, Richardson, Chebyshev
- * Source: arXiv 2309.05858 section 3 and proposition 2; SCIENCE section 5. */
+ * Source: arXiv 2309.05858 section 3 and proposition 2; docs/science.md, section 5. */
 #include "base/options.h"
 #include "nn/attention.h"
 #include "study/baselines.h"

@@ -1,5 +1,5 @@
 /* Learning the coefficients a, b of a preconditioning iteration: AdamW on the autoregressive loss of its predictions, a fresh batch each update;
- * the gradient is worked out by hand (kern/simd_precondition.c). Recipe: SCIENCE section 5. */
+ * the gradient is worked out by hand (kern/simd_precondition.c). Recipe: docs/science.md, section 5. */
 #include "study/baseline_run.h"
 #include "train/trainer_impl.h"
 #include <math.h>

@@ -7,7 +7,7 @@
  *          normal equations would lose eps kappa(A), this loses eps sqrt(kappa(A))
  *
  * A prediction is G^T inv(A) x_t, G = sum x_{i-1} x_i^T: precondition, then take one step of gradient descent. Source: arXiv 2309.05858 proposition 2
- * and appendix; SCIENCE section 5. */
+ * and appendix; docs/science.md, section 5. */
 #include "study/precondition.h"
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  *
  *     out_t = [x_{t-lag}, x_{t-lag-1}, ..., x_{t-lag-lags+1}], t = 1..T; observations before the first are 0
  *     z_bt = (|y_bt| - mean_b |y_bt|) / sd_b |y_bt|, sd of the population: left out where z_bt >= limit
- * Source: SCIENCE section 6. */
+ * Source: docs/science.md, section 6. */
 #include "study/probes.h"
 #include <math.h>
 

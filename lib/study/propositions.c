@@ -6,7 +6,7 @@
  * value s_{t-1}) writes -(a_k / c) A0_t tau into p, which is 0; then every token by itself
  *     tau <- tau + p - (a_k ridge / c) tau;   (x, x') <- (x + tau + b_k (x - x'), x), tau being the new one;   p <- 0
  * At the end a linear head (query x, key s_{t-1}, value s_t) writes (1 / c) sum_{t' <= t} s_t' (s_{t'-1} . x) into p.
- * Source: arXiv 2309.05858 propositions 1 and 2; SCIENCE section 6. */
+ * Source: arXiv 2309.05858 propositions 1 and 2; docs/science.md, section 6. */
 #include "study/revalg_impl.h"
 #include <string.h>
 

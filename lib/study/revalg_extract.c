@@ -4,7 +4,7 @@
  * One layer in closed form, tokens [0, x_t, x_t, x_{t-1}] (a mask before the layer takes slots away): with Q the scalars of the logits and V those of the
  * values, X the slots that hold x_t and Z = 3 the one of x_{t-1},
  *     alpha = sum Q[X][X], eta = sum Q[X][Z], beta = sum Q[Z][X], gamma = Q[Z][Z], p1 = sum V[X][0], p2 = V[Z][0].
- * Source: arXiv 2309.05858 appendix (CompressedAlg-d); SCIENCE section 6. */
+ * Source: arXiv 2309.05858 appendix (CompressedAlg-d); docs/science.md, section 6. */
 #include "study/revalg_impl.h"
 #include "nn/attention.h"
 #include <float.h>

@@ -3,7 +3,7 @@
  * Rebuilt: per head W_q = Q o I, W_k = I, W_v = V o I, P = I, where S o I has the blocks s_ij I: then W_q W_k^T = Q o I and W_v P = V o I.
  * Average: products add when keys and values stand side by side. With W_q = [s_a/2 W_q,a | s_b/2 W_q,b], W_k = [W_k,a | W_k,b], scale 1, the logits are
  * the mean of the scaled logits; with W_v = [W_v,a | W_v,b], P = [P_a; P_b] / 2 one attention multiplies both values, and the activations are
- * the average's own. Source: arXiv 2309.05858 appendix (interpolation); SCIENCE section 6. */
+ * the average's own. Source: arXiv 2309.05858 appendix (interpolation); docs/science.md, section 6. */
 #include "study/revalg_impl.h"
 #include <math.h>
 #include <string.h>

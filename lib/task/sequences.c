@@ -1,4 +1,4 @@
-/* Sequences of a task by index (arXiv 2309.05858, section 3 and appendix; SCIENCE section 2).
+/* Sequences of a task by index (arXiv 2309.05858, section 3 and appendix; docs/science.md, section 2).
  *
  * Generators draw per sequence a teacher W* [n, n] and x_1 ~ U[-1, 1]^n, then
  *     x_{t+1} = clip(W* x_t + noise N(0, I)),  t = 1..T,      the clipped value is fed back; x_1 is neither noised nor clipped

@@ -1,4 +1,4 @@
-/* Tokens of sequences, one row per input t = 1..T (arXiv 2309.05858, appendix; SCIENCE section 2):
+/* Tokens of sequences, one row per input t = 1..T (arXiv 2309.05858, appendix; docs/science.md, section 2):
  *     raw          x_t
  *     constructed  [0, x_t, x_t, x_{t-1}]
  *     slots        [x_t, x_{t-1}, ..., x_{t-k+1}]

@@ -2,7 +2,7 @@
  *     g <- clip(g, +-clip_value);   g <- g min(1, clip_norm / ||g||)
  *     m <- b1 m + (1 - b1) g;       v <- b2 v + (1 - b2) g^2
  *     p <- p - lr_s (m / (1 - b1^{s+1}) / (sqrt(v / (1 - b2^{s+1})) + epsilon) + weight_decay p)
- * Source: Loshchilov and Hutter, arXiv 1711.05101, algorithm 2, with the weight decay multiplied by the learning rate; SCIENCE section 4. */
+ * Source: Loshchilov and Hutter, arXiv 1711.05101, algorithm 2, with the weight decay multiplied by the learning rate; docs/science.md, section 4. */
 #ifndef TRAIN_ADAMW_H
 #define TRAIN_ADAMW_H
 

@@ -3,7 +3,7 @@
 
     python3 preconditioning.py          needs NumPy and JAX
 
-Everything here is written with whole matrices, step by step as SCIENCE section 5 and the paper have it; the library applies the same polynomials to
+Everything here is written with whole matrices, step by step as docs/science.md, section 5 and the paper have it; the library applies the same polynomials to
 one vector. Gradients come from JAX's reverse mode through these matrices.
 
 gd          Phi <- Phi - eta (Phi A - G^T), A = sum x_{i-1} x_{i-1}^T, G = sum x_{i-1} x_i^T, k times from Phi = 0; prediction Phi x_t
