@@ -350,9 +350,9 @@ START_TEST(probes)
 }
 END_TEST
 
-Suite *test_interrupt_suite(void)
+Suite *test_stopping_suite(void)
 {
-    Suite *suite = suite_create("interrupts");
+    Suite *suite = suite_create("stopping");
     TCase *c = tcase_create("long calls");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, orthogonal_draws);
