@@ -134,7 +134,7 @@ START_TEST(tensor_rows)
     BAD(MESAOPT_E_ARGUMENT, "ctx: a tensor, expected a live ctx", mesaopt_tensor_create((mesaopt_ctx *)f->tensor, MESAOPT_F32, 2, shape, &f->out.tensor));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, shape, NULL));
     BAD(MESAOPT_E_DTYPE, "dtype: 0, expected", mesaopt_tensor_create(f->ctx, 0, 2, shape, &f->out.tensor));
-    BAD(MESAOPT_E_DTYPE, "dtype: 7, expected", mesaopt_tensor_create(f->ctx, 7, 2, shape, &f->out.tensor));
+    BAD(MESAOPT_E_DTYPE, "dtype: 77, expected", mesaopt_tensor_create(f->ctx, 77, 2, shape, &f->out.tensor));
     BAD(MESAOPT_E_SHAPE, "ndim: 7, expected 0..6", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 7, shape, &f->out.tensor));
     BAD(MESAOPT_E_SHAPE, "ndim: -1, expected 0..6", mesaopt_tensor_create(f->ctx, MESAOPT_F32, -1, shape, &f->out.tensor));
     BAD(MESAOPT_E_ARGUMENT, "shape: NULL", mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, NULL, &f->out.tensor));
