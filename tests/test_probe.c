@@ -477,6 +477,29 @@ START_TEST(degenerate_data)
 }
 END_TEST
 
+/* Half the square of 1e20 is 5e39: no number of f32, one of f64. */
+START_TEST(errors_too_large_for_their_type)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_probe *p;
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_PROBE, "penalty=1");
+    double x[2] = {0, 0}, y[2] = {1e20, 1e20}, wide;
+    float narrow;
+    const int64_t features = 1;
+    const mesaopt_view from = DENSE(x, MESAOPT_F64, 2, 1, 1), to = DENSE(y, MESAOPT_F64, 2, 1, 1);
+    const mesaopt_view f64 = DENSE(&wide, MESAOPT_F64, 1, 1), f32 = DENSE(&narrow, MESAOPT_F32, 1, 1);
+    ck_assert_int_eq(mesaopt_probe_plan(ctx, s, 1, &features, 1, 1, &p), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_feed(p, MESAOPT_PROBE_TRAIN, &from, &to, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_fit(p, s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_score(p, MESAOPT_PROBE_TRAIN, &f64, NULL), MESAOPT_OK);
+    ck_assert_double_eq_tol(wide / 5e39, 1, 1e-12);
+    ck_assert_int_eq(mesaopt_probe_score(p, MESAOPT_PROBE_TRAIN, &f32, NULL), MESAOPT_E_NONFINITE);
+    mesaopt_probe_free(p);
+    mesaopt_settings_free(s);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 /* Hundreds of features at one step: panels of one lane; duplicates and all. */
 START_TEST(wide_activations)
 {
@@ -512,6 +535,7 @@ Suite *test_probe_suite(void)
     tcase_add_test(fits, fits_repeat_with_other_settings);
     tcase_add_test(fits, degenerate_data);
     tcase_add_test(fits, wide_activations);
+    tcase_add_test(fits, errors_too_large_for_their_type);
     tcase_add_test(feeding, pieces_are_the_whole);
     tcase_add_test(feeding, threads_change_no_bit);
     tcase_add_test(feeding, any_layout);

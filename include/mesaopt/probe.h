@@ -87,7 +87,7 @@ MESAOPT_API mesaopt_status mesaopt_probe_fit(mesaopt_probe *probe, const mesaopt
 /** Scores of the fitted maps on a set, f32 or f64; either view may be NULL. mse [L, T]: mean over sequences of the half squared error, summed over targets (setting
  *  error=half_sum), or of the mean over targets of the squared error (error=mean); [L, T, n]: one target alone, in the same measure, so that sum or mean over n
  *  give [L, T]. r2 [L, T] or [L, T, n]: 1 - squared error / squared distance from the mean target of the set, sums over targets; NaN where targets do not
- *  vary. No second pass over any data. Since 0.1. */
+ *  vary. No second pass over any data. MESAOPT_E_NONFINITE: an error is too large for the type of mse. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesaopt_view *mse, const mesaopt_view *r2);
 
 /** Views of W [D_l, n] and of the intercept [n] (zeros without one) of a fitted probe, f64, READONLY, valid until the next fit. Either may be NULL. Since 0.1. */

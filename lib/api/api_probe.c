@@ -340,6 +340,7 @@ static mesaopt_status take_scores(const mesaopt_probe *p, call_views *w, const m
 mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesaopt_view *mse, const mesaopt_view *r2)
 {
     call c;
+    int64_t at[MESAOPT_MAX_RANK];
     mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     call_views w;
@@ -350,6 +351,9 @@ mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesa
     CHECK(views_apart(&w));
     CHECK(check_fitted(probe));
     CHECK(probe_score(probe, set, mse, r2));
+    if (status == MESAOPT_OK && mse && view_first_nonfinite(mse, at))
+        status = fail(probe->head.ctx, MESAOPT_E_NONFINITE, "mse: %s at %s, expected errors whose squares are numbers of its type", number_text(view_get(mse, at)).text,
+                      view_list(mse->ndim, at).text);
     return leave(probe, &c, status);
 }
 
