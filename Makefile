@@ -282,10 +282,10 @@ figures: $O/bin/mesa_error
 	$O/bin/mesa_error > $O/docs/mesa-error.csv
 	gnuplot -e "set output 'docs/figures/mesa-error.svg'; csv = '$O/docs/mesa-error.csv'" docs/figures/mesa_error.gp
 
-INSTALL_DOCS = README.md CHANGELOG.md LICENSE
+INSTALL_DOCS := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/figures/*.svg)
 DOCDIR = $(DATADIR)/doc/mesaopt
 install: lib $O/docs/api.json
-	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR))
+	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR)/docs/figures)
 	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
@@ -294,14 +294,14 @@ install: lib $O/docs/api.json
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' mesaopt.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mesaopt.pc
 	install -m 644 $O/docs/api.json $(DESTDIR)$(DATADIR)/mesaopt
-	install -m 644 $(INSTALL_DOCS) $(DESTDIR)$(DOCDIR)
+	for f in $(INSTALL_DOCS); do install -m 644 $$f $(DESTDIR)$(DOCDIR)/$$f || exit 1; done
 	$(if $(DESTDIR),,@! command -v ldconfig >/dev/null || ldconfig 2>/dev/null || true)
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS:include/%=%))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc)
 	rm -f $(DESTDIR)$(DATADIR)/mesaopt/api.json $(addprefix $(DESTDIR)$(DOCDIR)/,$(INSTALL_DOCS))
-	-rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(DOCDIR)) 2>/dev/null
+	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs) $(DOCDIR)) 2>/dev/null || true
 
 deps:
 	@CC='$(CC)' CXX='$(CXX)' MULTIARCH='$(MULTIARCH)' BLIS_LIB='$(BLIS_LIB)' BLIS_INC='$(BLIS_INC)' .ci/deps

@@ -115,6 +115,8 @@ function add_typedef(text,    t, name, args, fields, n, i, j, list, type, out, f
         take_doc("callback " name)
         c_json[++callbacks] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"returns\": " quote(result) ",\n     \"parameters\": " \
             variables(args) ",\n     \"doc\": " quote(doc_text) "}"
+    } else {
+        take_doc("struct")
     }
     item(t)
 }
@@ -145,7 +147,7 @@ FNR == 1, /\*\// { s = comment_line($0); if (FNR == 1) sub(/^mesaopt\/[a-z]+\.h:
 
 inside == "comment" {
     text = text "\n" comment_line($0)
-    if ($0 ~ /\*\//) { inside = ""; if (is_doc) doc = text; else group = text }
+    if ($0 ~ /\*\//) { inside = ""; if (is_doc) doc = text; else group = heading = text }
     next
 }
 inside == "statement" {
@@ -168,25 +170,28 @@ function without_comments(s,    i) {
     return s
 }
 
-/^[ \t]*$/ { doc = ""; next }
+/^[ \t]*$/ { doc = heading = ""; next }
 /^\/\*/ {
     is_doc = $0 ~ /^\/\*\*/; text = comment_line($0)
     if ($0 !~ /\*\//) inside = "comment"
     else if (is_doc) doc = text
-    else group = text
+    else group = heading = text
     next
 }
 /^#define MESAOPT_[A-Z0-9_]+ / && $2 != "MESAOPT_API" {
-    s = $0; remark = ""
+    s = $0; remark = ""; more = ""
+    while (s ~ /\/\*/ && s !~ /\*\// && (getline more) > 0) s = s " " comment_line(more) (more ~ /\*\// ? " */" : "")
     if (match(s, /\/\*.*\*\//)) { remark = trim(substr(s, RSTART + 2, RLENGTH - 4)); s = substr(s, 1, RSTART - 1) }
-    value = trim(substr(s, index(s, $2) + length($2)))
+    split(s, word, " "); name = word[2]
+    value = trim(substr(s, index(s, name) + length(name)))
     constants++
-    k_name[constants] = $2; k_remark[constants] = remark
+    k_name[constants] = name; k_remark[constants] = remark
+    if (remark == "" && heading == "") problem(name ": no comment, and none heads its group")
     if (mode == "md") {
         flush()
         if (group != "" || !table) body[file] = body[file] (table ? "\n" : "") (group == "" ? "" : escape(trim(group)) "\n\n") "| constant | value | |\n|---|---|---|\n"
         table = 1; group = ""
-        body[file] = body[file] "| `" $2 "` | " value " | " escape(remark) " |\n"
+        body[file] = body[file] "| `" name "` | " value " | " escape(remark) " |\n"
     }
     next
 }

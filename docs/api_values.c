@@ -6,6 +6,7 @@
 #include "mesaopt/mesaopt.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct { const char *name, *comment; int64_t value; } constants[] = {
@@ -53,10 +54,22 @@ static void text(const char *s)
     putchar('"');
 }
 
+typedef struct shortest { char text[32]; } shortest;
+
+/* The fewest digits that read back as the same number. */
+static shortest digits(double x)
+{
+    shortest s;
+    for (int n = 1; n <= 17; n++) {
+        snprintf(s.text, sizeof s.text, "%.*g", n, x);
+        if (strtod(s.text, NULL) == x) break;
+    }
+    return s;
+}
+
 static void number(double x)
 {
-    if (isfinite(x)) printf("%.17g", x);
-    else printf("null");
+    printf("%s", isfinite(x) ? digits(x).text : "null");
 }
 
 static void json_setting(const char *scope, setting s)
@@ -111,7 +124,7 @@ static void markdown_setting(setting s)
         word = mesaopt_settings_word(s.key, (int32_t)s.standard);
         printf(" | %s", word ? word : "?");
     } else {
-        printf("%s, %.17g to %.17g | %.17g", type_names[s.type], s.lowest, s.highest, s.standard);
+        printf("%s, %s to %s | %s", type_names[s.type], digits(s.lowest).text, digits(s.highest).text, digits(s.standard).text);
     }
     printf(" | %s |\n", s.comment);
 }

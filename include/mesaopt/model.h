@@ -10,14 +10,20 @@
  *
  * One-line text form:  blocks := block { ";" block },  block := [ count "x" ] kind [ "(" name "=" value { "," name "=" value } ")" ]
  * for example  "mask(first=20); linear(heads=2,key=20,residual_clip=4)"  or  "dense(outputs=40); softmax(heads=4,key=20,pe=qk);
- * 6 x softmax(heads=4,key=20); dense(outputs=10)". Kinds: linear, softmax, dense, mask; their settings are the keys of
- * MESAOPT_SCOPE_LINEAR and so on.
+ * 6 x softmax(heads=4,key=20); dense(outputs=10)". Kinds: linear, softmax, mesa, dense, mask; their settings are the keys
+ * of MESAOPT_SCOPE_LINEAR and so on.
+ *
+ *   linear, softmax, mesa   y = clip(x + sum over heads of o_h P_h),  o_h: attention (attn.h), or the least squares of lsq.h, of q_h, k_h, v_h
+ *   dense                   y = x W
+ *   mask                    y = x with its features 0 .. first - 1 at 0
  *
  * Parameters are named blocks.I.query [D, H key] (2 D rows with pe=qk), blocks.I.key [D, H key], blocks.I.value [D, H value],
  * blocks.I.output [H value, D] and, for dense, blocks.I.weight [D, outputs]; rows are inputs; head h uses columns h key .. of query and
  * key and rows h value .. of output. A mesa block has, besides those of attention, lambda [1, H] (ridges=head; below 1e-6 the layer and its
  * gradient are those of 1e-6) or theta [H, key] (ridges=channel) and, with gates=sigmoid, beta and gamma [D, H], beta_bias and gamma_bias
- * [1, H]. All of one dtype.
+ * [1, H]: ridge 1 / lambda, or ridge_min + log(1 + exp(theta)); weight of a step sigmoid(x beta + beta_bias), forgetting factor likewise of gamma.
+ * All of one dtype.
+ * pe=qk: queries and keys are made of [x_t, p_t], p_t of D features, t from 0: p_{t,2i} = sin(t / 10000^(2i/D)), p_{t,2i+1} = cos of the same.
  * Source: arXiv 2309.05858 section 2 and appendix; docs/science.md, section 3. */
 #ifndef MESAOPT_MODEL_H
 #define MESAOPT_MODEL_H

@@ -3,7 +3,12 @@
  * Every fallible function returns a mesaopt_status: 0 ok; > 0 the result is usable but something is worth knowing;
  * < 0 there is no result, what the library holds is as it was (arrays that the call was to fill
  * hold anything), and the context (or the settings object) holds one line of text that names the
- * argument, what it was and what was expected. */
+ * argument, what it was and what was expected.
+ *
+ * What holds for all functions is not repeated at each: MESAOPT_E_ARGUMENT, _SHAPE, _DTYPE, _OVERLAP and _SETTING for arguments that
+ * are not as described; MESAOPT_E_MEMORY; MESAOPT_E_BUSY; MESAOPT_E_NONFINITE when numbers that a computation takes or gives are not
+ * finite (the text names the first place); MESAOPT_E_INTERRUPTED, soon after mesaopt_ctx_interrupt, from calls that compute, copy, read
+ * or write much. */
 #ifndef MESAOPT_STATUS_H
 #define MESAOPT_STATUS_H
 

@@ -2,7 +2,15 @@
  *
  * A task is an endless indexed data set: sequence i of a stream is a pure function of (task, stream, i), so models and
  * baselines are compared on identical sequences without keeping any. A sequence holds T + 1 observations of dimension n: inputs
- * 1..T, targets 2..T+1. Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2. */
+ * 1..T, targets 2..T+1.
+ *
+ * Generated sequences (the setting task): x_1 uniform in [-1, 1]^n, neither noised nor clipped; then, for t = 1..T,
+ *     x_{t+1} = clip(W x_t + noise N(0, I)),  the clipped value is fed back
+ *   linear         W Haar orthogonal (a rotation or reflection), another one for every sequence; clip +-10
+ *   contracting    W = U diag(d) U^-1, U Gaussian, d_n = 0.9, the others uniform in [0.3, 0.9), likewise for every sequence; clip +-2
+ *   fixed_teacher  W as linear, one for all sequences of all streams; clip +-10
+ * The setting data_clip gives another clip.
+ * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2. */
 #ifndef MESAOPT_TASK_H
 #define MESAOPT_TASK_H
 

@@ -13,6 +13,7 @@
 extern "C" {
 #endif
 
+/* Most axes of a view. */
 #define MESAOPT_MAX_RANK 6
 #define MESAOPT_VIEW_READONLY 1u   /* flag: refuse this view as an output */
 
