@@ -31,6 +31,13 @@ static void *recycle(void *ptr, int64_t old_size, int64_t new_size, void *user)
     return NULL;
 }
 
+/* After the context is gone: no guard was written to, and nothing is left to the leak checker. */
+static void finish(recycler *r)
+{
+    ck_assert_int_eq(r->broken, 0);
+    while (r->count > 0) free(r->spare[--r->count].at);
+}
+
 static mesaopt_ctx *recycling_context(recycler *r)
 {
     mesaopt_settings *s;
@@ -92,7 +99,7 @@ START_TEST(another_task_at_the_same_address)
     ck_assert(evaluated(m, generated) == alone(tokens, 0));
     mesaopt_task_free(generated), mesaopt_model_free(m), mesaopt_ctx_free(ctx);
     ck_assert_int_gt(r.reused, 0);
-    ck_assert_int_eq(r.broken, 0);
+    finish(&r);
 }
 END_TEST
 
@@ -117,7 +124,7 @@ START_TEST(passes_in_any_order)
     }
     for (int i = 0; i < 4; i++) mesaopt_task_free(task[i]);
     mesaopt_model_free(m), mesaopt_ctx_free(ctx);
-    ck_assert_int_eq(r.broken, 0);
+    finish(&r);
 }
 END_TEST
 

@@ -124,7 +124,7 @@ static void call_model_text(void)
 static void call_model_facts(void)
 {
     const mesaopt_model *m = handle(MODEL);
-    const int64_t block = few() - 1;
+    const int64_t block = any_index();
     int64_t *width = integer_out();
     CALL(MODEL, m, mesaopt_model_width(m, block, width));
     COUNT(TENSOR, NULL, mesaopt_model_blocks(m));

@@ -114,7 +114,7 @@ static void call_probe_facts(void)
     const mesaopt_probe *p = handle(PROBE);
     int64_t *layers = integer_out(), *steps = integer_out(), *targets = integer_out();
     CALL(TENSOR, NULL, mesaopt_probe_shape(p, layers, steps, targets));
-    const int64_t layer = few() - 1;
+    const int64_t layer = any_index();
     int64_t *features = integer_out();
     CALL(PROBE, p, mesaopt_probe_features(p, layer, features));
 }
@@ -204,7 +204,7 @@ static void call_probe_score(void)
 static void call_probe_weights(void)
 {
     mesaopt_probe *p = handle(PROBE);
-    const int64_t layer = few() - 1, step = few() - 1;
+    const int64_t layer = any_index(), step = any_index();
     mesaopt_view *weights = view_out(), *intercept = view_out();
     CALL(PROBE, p, mesaopt_probe_weights(p, layer, step, weights, intercept));
 }
@@ -248,7 +248,7 @@ static void call_revalg_extract(void)
 static void call_revalg_views(void)
 {
     mesaopt_revalg *r = handle(REVALG);
-    const int64_t block = few() - 1;
+    const int64_t block = any_index();
     const int32_t product = (int32_t)below(4);
     mesaopt_view *out = view_out(), view = {.ndim = -1};
     if (CALL(REVALG, r, mesaopt_revalg_scalars(r, block, product, out ? &view : NULL)) == MESAOPT_OK) scribble(&view);

@@ -32,6 +32,7 @@ int64_t extent(void)
     return extents[below(sizeof extents)];
 }
 
+int64_t any_index(void) { return chance(40) ? any_integer() : ONE_OF(0, 1, 2, -1, 4, 8); }
 int64_t few(void) { return chance(40) ? any_integer() : ONE_OF(1, 2, 3, 0, 5, 9); }
 
 int64_t any_integer(void)
