@@ -1,4 +1,5 @@
-/* algorithm.c: the scalars of a model's attention layers, as a table and as a picture; see algorithm.h. */
+/* algorithm.c: the scalars of a model's attention layers, as a table and as a picture; see
+ * algorithm.h. */
 #include "algorithm.h"
 #include "common.h"
 #include <math.h>
@@ -29,7 +30,8 @@ void algorithm_free(algorithm *a) { mesaopt_revalg_free(a->scalars); }
 static double explained(const algorithm *a, const double *scalar, const double *residual)
 {
     double kept = 0, left = 0;
-    for (int64_t i = 0; i < a->slots * a->slots; i++) kept += (double)a->n * scalar[i] * scalar[i], left += residual[i] * residual[i];
+    for (int64_t i = 0; i < a->slots * a->slots; i++)
+        kept += (double)a->n * scalar[i] * scalar[i], left += residual[i] * residual[i];
     return kept + left > 0 ? kept / (kept + left) : 1;
 }
 
@@ -41,17 +43,21 @@ static void print_product(const algorithm *a, int64_t layer, int32_t product, FI
     TRY(a->ctx, mesaopt_revalg_scalars(a->scalars, a->block[layer], product, &v));
     TRY(a->ctx, mesaopt_revalg_residuals(a->scalars, a->block[layer], product, &e));
     const double *scalar = v.data, *residual = e.data;
-    printf("\nlayer %lld, %s, rows: slot %s, columns: slot %s\n", (long long)layer + 1, names[product], product ? "of the value" : "of the query",
+    printf("\nlayer %lld, %s, rows: slot %s, columns: slot %s\n", (long long)layer + 1,
+           names[product], product ? "of the value" : "of the query",
            product ? "written to" : "of the key");
     for (int64_t row = 0; row < S; row++, putchar('\n'))
         for (int64_t h = 0; h < v.shape[0]; h++, printf(h < v.shape[0] ? "   |" : ""))
             for (int64_t col = 0; col < S; col++) {
                 const int64_t at = (h * S + row) * S + col;
                 printf(" %8.4f", fabs(scalar[at]) < 5e-5 ? 0 : scalar[at]);        /* no -0.0000 */
-                fprintf(f, "%lld,%lld,%s,%lld,%lld,%.9g,%.9g\n", (long long)layer + 1, (long long)h + 1, names[product], (long long)row, (long long)col, scalar[at], residual[at]);
+                fprintf(f, "%lld,%lld,%s,%lld,%lld,%.9g,%.9g\n", (long long)layer + 1,
+                        (long long)h + 1, names[product], (long long)row, (long long)col,
+                        scalar[at], residual[at]);
             }
     for (int64_t h = 0; h < v.shape[0]; h++)
-        printf("%s  explained %*.2f %%", h ? "   |" : "", S > 2 ? 9 * (int)S - 14 : 6, 100 * explained(a, scalar + h * S * S, residual + h * S * S));
+        printf("%s  explained %*.2f %%", h ? "   |" : "", S > 2 ? 9 * (int)S - 14 : 6,
+               100 * explained(a, scalar + h * S * S, residual + h * S * S));
     putchar('\n');
 }
 
@@ -63,14 +69,16 @@ void algorithm_print(const algorithm *a)
     FILE *f = open_file(path, "w");
     fputs("layer,head,product,from_slot,to_slot,scalar,residual\n", f);
     for (int64_t i = 0; i < a->layers; i++)
-        for (int32_t p = MESAOPT_REVALG_LOGITS; p <= MESAOPT_REVALG_VALUES; p++) print_product(a, i, p, f);
+        for (int32_t p = MESAOPT_REVALG_LOGITS; p <= MESAOPT_REVALG_VALUES; p++)
+            print_product(a, i, p, f);
     close_file(f, path);
 }
 
 /* ---- picture ---- */
 
 /* One product over its largest element. */
-static void paint(const algorithm *a, int64_t layer, int32_t product, int64_t head, double *corner, int64_t width)
+static void paint(const algorithm *a, int64_t layer, int32_t product, int64_t head, double *corner,
+                  int64_t width)
 {
     const int64_t D = a->features;
     const mesaopt_view to = {corner, {D, D}, {width, 1}, 2, MESAOPT_F64, 0, 0};
@@ -86,7 +94,9 @@ static void paint(const algorithm *a, int64_t layer, int32_t product, int64_t he
 /* A column of pictures per head, of its logits and then of its values, layer by layer. */
 void algorithm_draw(const algorithm *a)
 {
-    const int64_t D = a->features, step = D + blocks_gap(D), width = a->heads * step - blocks_gap(D), height = 2 * a->layers * step - blocks_gap(D);
+    const int64_t D = a->features, step = D + blocks_gap(D),
+                  width = a->heads * step - blocks_gap(D),
+                  height = 2 * a->layers * step - blocks_gap(D);
     char path[MAX_PATH], name[64], file[80];
     double *picture = must_alloc(NULL, (size_t)(height * width) * sizeof *picture);
     snprintf(name, sizeof name, "blocks-%lld", (long long)a->layers);
@@ -94,11 +104,13 @@ void algorithm_draw(const algorithm *a)
     out_path(file, path);
     for (int64_t j = 0; j < height * width; j++) picture[j] = NAN;
     for (int64_t i = 0; i < 2 * a->layers * a->heads; i++)
-        paint(a, i / a->heads / 2, i / a->heads % 2 ? MESAOPT_REVALG_VALUES : MESAOPT_REVALG_LOGITS, i % a->heads,
-              picture + i / a->heads * step * width + i % a->heads * step, width);
+        paint(a, i / a->heads / 2, i / a->heads % 2 ? MESAOPT_REVALG_VALUES : MESAOPT_REVALG_LOGITS,
+              i % a->heads, picture + i / a->heads * step * width + i % a->heads * step, width);
     FILE *f = open_file(path, "w");
-    for (int64_t j = 0; j < height * width; j++) fprintf(f, "%.3g%c", picture[j], (j + 1) % width ? ',' : '\n');
+    for (int64_t j = 0; j < height * width; j++)
+        fprintf(f, "%.3g%c", picture[j], (j + 1) % width ? ',' : '\n');
     close_file(f, path);
     free(picture);
-    draw_blocks(name, &(blocks){a->layers, a->heads, D, a->slots}, "Products of the weights, each over its largest element");
+    draw_blocks(name, &(blocks){a->layers, a->heads, D, a->slots},
+                "Products of the weights, each over its largest element");
 }

@@ -202,7 +202,8 @@ void columns_open(row_reader *r, const char *id)
     for (int64_t i = 0; i < r->columns; i++) {
         char number[32];
         if (r->named && !is_utf8(r->name[i]))
-            die("%s:1: the name of column %lld is not UTF-8, expected UTF-8 (iconv -f LATIN1 -t UTF-8, perhaps)",
+            die("%s:1: the name of column %lld is not UTF-8, expected UTF-8 (iconv -f LATIN1 -t "
+                "UTF-8, perhaps)",
                 r->path, (long long)i + 1);
         if (r->named && *r->name[i]) continue;
         free(r->name[i]);

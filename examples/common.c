@@ -16,7 +16,8 @@ int unfinished_line;
 
 static struct {
     const char *name, *command, *about, *hidden;
-    int argc, told;                    /* arguments: those of settings=, then those of the command line from `told` on */
+    int argc, told;                    /* arguments: those of settings=, then those of the command
+                                          line from `told` on */
     char **argv;
     own_key *own;
     int scopes;
@@ -136,7 +137,8 @@ void *must_alloc(void *old, size_t bytes)
 }
 
 static mesaopt_ctx *interruptible;     /* what a signal handler can reach */
-static volatile sig_atomic_t came;     /* a signal, between two calls of the library perhaps, where no interrupt would stop anything */
+static volatile sig_atomic_t came;     /* a signal, between two calls of the library perhaps, where
+                                          no interrupt would stop anything */
 
 static void on_signal(int number)
 {
@@ -149,7 +151,8 @@ int signalled(void) { return came; }
 
 void catch_signals(mesaopt_ctx *ctx)
 {
-    struct sigaction action = {.sa_handler = ctx ? on_signal : SIG_DFL, .sa_flags = SA_RESETHAND | SA_RESTART};
+    struct sigaction action = {.sa_handler = ctx ? on_signal : SIG_DFL,
+                               .sa_flags = SA_RESETHAND | SA_RESTART};
     interruptible = ctx;
     sigaction(SIGINT, &action, NULL);  /* a second Ctrl-C ends the program at once */
     sigaction(SIGTERM, &action, NULL);
@@ -162,7 +165,9 @@ static int takes(int32_t scope, const char *name)
 {
     char word[80];
     snprintf(word, sizeof word, " %s ", name);
-    return !strstr(args.hidden, word) && mesaopt_settings_describe(scope, mesaopt_settings_key(name), NULL, NULL, NULL, NULL) == MESAOPT_OK;
+    return !strstr(args.hidden, word) &&
+           mesaopt_settings_describe(scope, mesaopt_settings_key(name), NULL, NULL, NULL, NULL) ==
+               MESAOPT_OK;
 }
 
 /* Does one of the first `scopes` scopes? */
@@ -182,7 +187,8 @@ static const char *split(const char *arg, char *name, size_t cap)
     return equals + 1;
 }
 
-/* The i-th key of the command line: those of the program, then those of its scopes, each once. NULL: there are no more. */
+/* The i-th key of the command line: those of the program, then those of its scopes, each once.
+ * NULL: there are no more. */
 static const char *known_key(int i)
 {
     const own_key *k = args.own;
@@ -197,7 +203,8 @@ static const char *known_key(int i)
     return NULL;
 }
 
-/* Letters to change, leave out, add or exchange with their neighbour, to make one word of the other; both shorter than WORD. */
+/* Letters to change, leave out, add or exchange with their neighbour, to make one word of the
+ * other; both shorter than WORD. */
 static int distance(const char *a, const char *b)
 {
     enum { WORD = 64 };
@@ -210,7 +217,9 @@ static int distance(const char *a, const char *b)
             int least = last[j - 1] + (a[i - 1] != b[j - 1]);
             if (last[j] + 1 < least) least = last[j] + 1;
             if (now[j - 1] + 1 < least) least = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < least) least = before[j - 2] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < least)
+                least = before[j - 2] + 1;
             now[j] = least;
         }
         int *const unused = before;
@@ -233,7 +242,8 @@ static const char *nearest_key(const char *name)
 static _Noreturn void refuse(const char *what, const char *argument)
 {
     char name[64];
-    const char *key, *const nearest = nearest_key(split(argument, name, sizeof name) ? name : argument);
+    const char *key, *const nearest =
+                         nearest_key(split(argument, name, sizeof name) ? name : argument);
     fprintf(stderr, "%s: %s'%s'", args.name, what, argument);
     if (nearest) fprintf(stderr, "; did you mean '%s'?\nknown keys:", nearest);
     else fputs("; known keys:", stderr);
@@ -242,7 +252,8 @@ static _Noreturn void refuse(const char *what, const char *argument)
     exit(2);
 }
 
-/* Adds the lines of a file in front of the arguments, but for empty ones and those that begin with #. */
+/* Adds the lines of a file in front of the arguments, but for empty ones and those that begin with
+ * #. */
 static void read_arguments(const char *path, int argc, char **argv)
 {
     size_t room = 0;
@@ -253,7 +264,8 @@ static void read_arguments(const char *path, int argc, char **argv)
     for (char *line = NULL; getline(&line, &room, f) > 0; line = NULL, room = 0) {
         line[strcspn(line, "\r\n")] = 0;
         if (!*line || *line == '#') continue;
-        if (args.argc + argc > most) args.argv = must_alloc(args.argv, (size_t)(most *= 2) * sizeof *args.argv);
+        if (args.argc + argc > most)
+            args.argv = must_alloc(args.argv, (size_t)(most *= 2) * sizeof *args.argv);
         args.argv[args.argc++] = line;
     }
     if (ferror(f)) die("cannot read %s", path);
@@ -272,10 +284,13 @@ void args_begin(int argc, char **argv, const char *about, own_key *own)
     args.hidden = "";
     args.argc = argc - 1;
     args.argv = argv + 1;
-    signal(SIGXFSZ, SIG_IGN);          /* a file that grows too large is an error of the call that writes */
+    signal(SIGXFSZ, SIG_IGN);          /* a file that grows too large is an error of the call that
+                                          writes */
     for (int i = 0; i < args.argc && own_key_of("settings"); i++)
-        if (strncmp(args.argv[i], "settings=", 9) == 0) own_key_of("settings")->value = args.argv[i] + 9;
-    if (args_has("settings") && *args_text("settings")) read_arguments(args_text("settings"), argc, argv);
+        if (strncmp(args.argv[i], "settings=", 9) == 0)
+            own_key_of("settings")->value = args.argv[i] + 9;
+    if (args_has("settings") && *args_text("settings"))
+        read_arguments(args_text("settings"), argc, argv);
     for (int i = 0; i < args.argc; i++) {
         const char *value = split(args.argv[i], name, sizeof name);
         own_key *k = value ? own_key_of(name) : NULL;
@@ -313,7 +328,8 @@ int64_t args_int(const char *name, int64_t lowest, int64_t highest)
     const long long value = strtoll(text, &end, 10);
     if (end == text || *end || errno || value < lowest || value > highest) {
         char expected[80];
-        snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)lowest, (long long)highest);
+        snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)lowest,
+                 (long long)highest);
         args_refuse(name, expected);
     }
     return value;
@@ -327,7 +343,8 @@ int32_t args_block_scope(const char *name)
     for (size_t i = 0, n = strlen(constant); kind[i] && n + i + 1 < sizeof constant; i++)
         constant[n + i] = (char)toupper((unsigned char)kind[i]);
     if (mesaopt_constant(constant, &scope) != MESAOPT_OK ||
-        mesaopt_settings_describe((int32_t)scope, MESAOPT_KEY_HEADS, NULL, NULL, NULL, NULL) != MESAOPT_OK)
+        mesaopt_settings_describe((int32_t)scope, MESAOPT_KEY_HEADS, NULL, NULL, NULL, NULL) !=
+            MESAOPT_OK)
         args_refuse(name, "a kind of attention, such as linear or softmax");
     return (int32_t)scope;
 }
@@ -355,7 +372,10 @@ static void add_changes(const char *of, char *recipe, char *now)
 
 const char *args_changed(void) { return args.changed; }
 
-mesaopt_settings *args_settings(int32_t scope, const char *preset) { return args_settings_of(NULL, scope, preset); }
+mesaopt_settings *args_settings(int32_t scope, const char *preset)
+{
+    return args_settings_of(NULL, scope, preset);
+}
 
 mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *preset)
 {
@@ -373,7 +393,9 @@ mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *pr
     mesaopt_settings_dump(s, copy, sizeof copy);
     for (int i = 0; i < args.argc; i++) {
         const char *value = split(args.argv[i], name, sizeof name);
-        if (value && !own_key_of(name) && takes(scope, name) && mesaopt_settings_set_text(s, name, value) != MESAOPT_OK) refuse_setting(s);
+        if (value && !own_key_of(name) && takes(scope, name) &&
+            mesaopt_settings_set_text(s, name, value) != MESAOPT_OK)
+            refuse_setting(s);
     }
     mesaopt_settings_dump(s, now, sizeof now);
     if (of) add_changes(of, copy, now);
@@ -394,16 +416,21 @@ mesaopt_ctx *args_ctx(void)
 
 static void check_output(void)
 {
-    if (fflush(stdout) != 0 || ferror(stdout)) die("cannot write to standard output: %s", strerror(errno));
+    if (fflush(stdout) != 0 || ferror(stdout))
+        die("cannot write to standard output: %s", strerror(errno));
 }
 
 /* Whose the settings of a scope are, where a program does not say. */
 static const char *owner_of(int s)
 {
-    static const struct { int32_t scope; const char *name; } owners[] = {
-        {MESAOPT_SCOPE_CTX, "context"}, {MESAOPT_SCOPE_TASK, "task"}, {MESAOPT_SCOPE_MODEL, "model"}, {MESAOPT_SCOPE_TRAINER, "training"},
-        {MESAOPT_SCOPE_LINEAR, "linear layers"}, {MESAOPT_SCOPE_SOFTMAX, "softmax layers"}, {MESAOPT_SCOPE_MESA, "mesa layers"},
-        {MESAOPT_SCOPE_DENSE, "dense layers"}, {MESAOPT_SCOPE_LSQ, "least squares"}, {MESAOPT_SCOPE_PROBE, "probes"}, {MESAOPT_SCOPE_BASELINE, "baseline"}};
+    static const struct { int32_t scope; const char *name;
+    } owners[] = {
+        {MESAOPT_SCOPE_CTX, "context"},          {MESAOPT_SCOPE_TASK, "task"},
+        {MESAOPT_SCOPE_MODEL, "model"},          {MESAOPT_SCOPE_TRAINER, "training"},
+        {MESAOPT_SCOPE_LINEAR, "linear layers"}, {MESAOPT_SCOPE_SOFTMAX, "softmax layers"},
+        {MESAOPT_SCOPE_MESA, "mesa layers"},     {MESAOPT_SCOPE_DENSE, "dense layers"},
+        {MESAOPT_SCOPE_LSQ, "least squares"},    {MESAOPT_SCOPE_PROBE, "probes"},
+        {MESAOPT_SCOPE_BASELINE, "baseline"}};
     if (args.of[s]) return args.of[s];
     for (size_t i = 0; i < sizeof owners / sizeof *owners; i++)
         if (owners[i].scope == args.scope[s]) return owners[i].name;
@@ -429,17 +456,24 @@ static void print_help(void)
 {
     char line[TEXT], other[TEXT];
     int wide = 0;
-    for (const own_key *k = args.own; k->name; k++) wide = (int)strlen(k->name) > wide ? (int)strlen(k->name) : wide;
-    printf("%s\n\nusage: %s key=value ...\n\nkeys of this program (default):\n", args.about, args.name);
-    for (const own_key *k = args.own; k->name; k++) printf(*k->value ? "  %-*s  %s (%s)\n" : "  %-*s  %s\n", wide, k->name, k->meaning, k->value);
-    printf("\nsettings of the library, as they stand; a key that several have sets them all (`make docs` says what they mean):\n");
+    for (const own_key *k = args.own; k->name; k++)
+        wide = (int)strlen(k->name) > wide ? (int)strlen(k->name) : wide;
+    printf("%s\n\nusage: %s key=value ...\n\nkeys of this program (default):\n", args.about,
+           args.name);
+    for (const own_key *k = args.own; k->name; k++)
+        printf(*k->value ? "  %-*s  %s (%s)\n" : "  %-*s  %s\n", wide, k->name, k->meaning,
+               k->value);
+    printf("\nsettings of the library, as they stand; a key that several have sets them all (`make "
+           "docs` says what they mean):\n");
     for (int s = 0; s < args.scopes; s++) {
         int there = 0;
         scope_line(s, line, sizeof line);
-        for (int i = 0; i < s && !there; i++) scope_line(i, other, sizeof other), there = strcmp(line, other) == 0;
+        for (int i = 0; i < s && !there; i++)
+            scope_line(i, other, sizeof other), there = strcmp(line, other) == 0;
         if (*line && !there) puts(line);
     }
-    printf("\nexit status: 0; 1: failed; 2: the command line will not do; 3: a claim does not hold; 130: stopped by Ctrl-C\n");
+    printf("\nexit status: 0; 1: failed; 2: the command line will not do; 3: a claim does not "
+           "hold; 130: stopped by Ctrl-C\n");
     check_output();
 }
 
@@ -447,12 +481,14 @@ void args_end(void)
 {
     char name[64];
     for (int i = 0; i < args.argc; i++)
-        if (strcmp(args.argv[i], "help") == 0 || strcmp(args.argv[i], "--help") == 0 || strcmp(args.argv[i], "-h") == 0) {
+        if (strcmp(args.argv[i], "help") == 0 || strcmp(args.argv[i], "--help") == 0 ||
+            strcmp(args.argv[i], "-h") == 0) {
             print_help();
             exit(0);
         }
     for (int i = 0; i < args.argc; i++) {
-        if (!split(args.argv[i], name, sizeof name)) refuse("expected key=value, not ", args.argv[i]);
+        if (!split(args.argv[i], name, sizeof name))
+            refuse("expected key=value, not ", args.argv[i]);
         if (!own_key_of(name) && !taken(args.scopes, name)) refuse("unknown key ", name);
     }
     if (args_has("overwrite")) out_check();
@@ -480,7 +516,8 @@ static const char *told_value(const char *key)
 
 void args_write(FILE *f)
 {
-    static const char *const passing[] = {"settings", "overwrite", "resume", "change", NULL};       /* how a run came about, not what it is */
+    /* how a run came about, not what it is */
+    static const char *const passing[] = {"settings", "overwrite", "resume", "change", NULL};
     char text[TEXT];
     const char *name;
     for (const own_key *k = args.own; k->name; k++) {
@@ -489,7 +526,8 @@ void args_write(FILE *f)
         fprintf(f, passing[i] || !args_given(k->name) ? "# %s=%s\n" : "%s=%s\n", k->name, k->value);
     }
     for (int i = 0; (name = known_key(i)) != NULL; i++)
-        if (!own_key_of(name) && strcmp(name, "isa") != 0 && told_value(name)) fprintf(f, "%s=%s\n", name, told_value(name));
+        if (!own_key_of(name) && strcmp(name, "isa") != 0 && told_value(name))
+            fprintf(f, "%s=%s\n", name, told_value(name));
     for (int s = 0; s < args.scopes; s++) {
         mesaopt_settings_dump(args.settings[s], text, sizeof text);
         fprintf(f, "# %s: %s\n", owner_of(s), text);

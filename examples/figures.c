@@ -13,7 +13,8 @@
 /* gnuplot at work in the out folder, writing name.svg. */
 typedef struct drawing { FILE *f; int here; void (*on_pipe)(int); char path[MAX_PATH]; } drawing;
 
-enum { MOST_CELLS = 4096, FEW = 16,    /* as sharp rectangles, beyond it is a small picture inside the SVG; rows that are all numbered */
+enum { MOST_CELLS = 4096, FEW = 16,    /* as sharp rectangles, beyond it is a small picture inside
+                                          the SVG; rows that are all numbered */
        MOST_CURVES = 16, NAME = 64 };
 static int missing;                    /* no gnuplot: said once */
 
@@ -21,21 +22,39 @@ static int missing;                    /* no gnuplot: said once */
 
 /* ---- one colour a predictor, whatever the program ---- */
 
-typedef struct line { const char *name, *colour; int dash, width; } line;      /* name: how the column's name begins */
+/* name: how the column's name begins */
+typedef struct line { const char *name, *colour; int dash, width; } line;
 
-static const line lines[] = {
-    {"model", "#1f6fb4", 1, 3}, {"LSA-", "#1f6fb4", 1, 3}, {"linear", "#1f6fb4", 1, 3}, {"test_loss", "#1f6fb4", 1, 3}, {"R2", "#1f6fb4", 1, 3},
-    {"train_loss", "#8cc3ea", 1, 2}, {"mesa", "#8a4fb0", 1, 3}, {"gd", "#e0711c", 2, 3}, {"Chebyshev-", "#b0204a", 2, 3}, {"rebuilt", "#b0204a", 2, 3},
-    {"average", "#c9a100", 4, 3}, {"explained", "#222222", 3, 2}, {"persistence", "#777777", 2, 3}, {"lsq_newest_off", "#1b9e9e", 4, 2},
-    {"lsq_intercept", "#6b8e23", 5, 2}, {"lsq", "#2a9d4e", 1, 2}, {"rls", "#2a9d4e", 1, 3}, {"gamma=1", "#2a9d4e", 1, 3}, {"gamma=", "#8a4fb0", 1, 3}};
-static const line others[] = {{"", "#a0522d", 3, 2}, {"", "#ff69b4", 2, 2}, {"", "#00008b", 4, 2}, {"", "#556b2f", 5, 2}};
+static const line lines[] = {{"model", "#1f6fb4", 1, 3},
+                             {"LSA-", "#1f6fb4", 1, 3},
+                             {"linear", "#1f6fb4", 1, 3},
+                             {"test_loss", "#1f6fb4", 1, 3},
+                             {"R2", "#1f6fb4", 1, 3},
+                             {"train_loss", "#8cc3ea", 1, 2},
+                             {"mesa", "#8a4fb0", 1, 3},
+                             {"gd", "#e0711c", 2, 3},
+                             {"Chebyshev-", "#b0204a", 2, 3},
+                             {"rebuilt", "#b0204a", 2, 3},
+                             {"average", "#c9a100", 4, 3},
+                             {"explained", "#222222", 3, 2},
+                             {"persistence", "#777777", 2, 3},
+                             {"lsq_newest_off", "#1b9e9e", 4, 2},
+                             {"lsq_intercept", "#6b8e23", 5, 2},
+                             {"lsq", "#2a9d4e", 1, 2},
+                             {"rls", "#2a9d4e", 1, 3},
+                             {"gamma=1", "#2a9d4e", 1, 3},
+                             {"gamma=", "#8a4fb0", 1, 3}};
+static const line others[] = {
+    {"", "#a0522d", 3, 2}, {"", "#ff69b4", 2, 2}, {"", "#00008b", 4, 2}, {"", "#556b2f", 5, 2}};
 
 static const line *line_of(const char *column, int i)
 {
     for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
         const size_t n = strlen(lines[k].name);
         const int whole = lines[k].name[n - 1] != '-' && lines[k].name[n - 1] != '=';
-        if (strncmp(column, lines[k].name, n) == 0 && (!whole || strchr(" _,", column[n]) || !column[n])) return &lines[k];
+        if (strncmp(column, lines[k].name, n) == 0 &&
+            (!whole || strchr(" _,", column[n]) || !column[n]))
+            return &lines[k];
     }
     return &others[(size_t)i % (sizeof others / sizeof *others)];
 }
@@ -55,7 +74,8 @@ static columns read_columns(const char *name, int curves)
         const char *cell = strtok(text, ",\n");
         for (int i = -1; cell && i < curves; i++, cell = strtok(NULL, ",\n")) {
             if (i >= 0 && row == 0) snprintf(c.name[i], NAME, "%s", cell);
-            if (i >= 0 && row > 0 && isfinite(strtod(cell, NULL))) c.most[i] = fmax(c.most[i], fabs(strtod(cell, NULL)));
+            if (i >= 0 && row > 0 && isfinite(strtod(cell, NULL)))
+                c.most[i] = fmax(c.most[i], fabs(strtod(cell, NULL)));
         }
     }
     free(text);
@@ -83,18 +103,24 @@ static void set_text(FILE *f, const char *what, const char *text, const char *op
 }
 
 /* 0: there is no gnuplot. */
-static int drawing_begin(drawing *d, const char *name, int width, int height, const char *title, const char *x_label, const char *y_label)
+static int drawing_begin(drawing *d, const char *name, int width, int height, const char *title,
+                         const char *x_label, const char *y_label)
 {
     char svg[128];
     if (missing) return 0;
     snprintf(svg, sizeof svg, "%s.svg", name);
     out_path(svg, d->path);
-    if (truncate(d->path, 0) != 0 && errno != ENOENT) note("cannot write %s: %s", d->path, strerror(errno));      /* an old figure would mislead */
+    /* an old figure would mislead */
+    if (truncate(d->path, 0) != 0 && errno != ENOENT)
+        note("cannot write %s: %s", d->path, strerror(errno));
     d->here = open(".", O_RDONLY);
     d->on_pipe = signal(SIGPIPE, SIG_IGN);         /* nobody reads when there is no gnuplot */
     d->f = chdir(args_text("out")) == 0 ? popen("exec gnuplot 2>/dev/null", "w") : NULL;
     if (!d->f) return 1;
-    fprintf(d->f, "set terminal svg size %d,%d dynamic font 'Helvetica,14' background 'white'\nset datafile separator ','\nset tics nomirror\nset border 31\n", width, height);
+    fprintf(d->f,
+            "set terminal svg size %d,%d dynamic font 'Helvetica,14' background 'white'\nset "
+            "datafile separator ','\nset tics nomirror\nset border 31\n",
+            width, height);
     set_text(d->f, "output", svg, "");
     set_text(d->f, "title", title, "noenhanced");
     set_text(d->f, "xlabel", x_label, "offset 0,0.4");
@@ -117,7 +143,8 @@ static void drawing_end(drawing *d)
 {
     const int status = d->f ? pclose(d->f) : -1;
     signal(SIGPIPE, d->on_pipe);
-    if (d->here < 0 || fchdir(d->here) != 0 || close(d->here) != 0) die("cannot go back to the folder it was started in: %s", strerror(errno));
+    if (d->here < 0 || fchdir(d->here) != 0 || close(d->here) != 0)
+        die("cannot go back to the folder it was started in: %s", strerror(errno));
     missing = WIFEXITED(status) && WEXITSTATUS(status) == 127;
     if (missing) {
         discard_file(d->path);
@@ -133,8 +160,10 @@ static void drawing_end(drawing *d)
 
 /* ---- figures ---- */
 
-/* Curves of name.csv as file.svg; right: label of a second axis from 0 to 1, which the last curve belongs to, or NULL. */
-static void draw_curves(const char *name, const char *file, int curves, const char *title, const char *x_label, const char *y_label, int logarithmic,
+/* Curves of name.csv as file.svg; right: label of a second axis from 0 to 1, which the last curve
+ * belongs to, or NULL. */
+static void draw_curves(const char *name, const char *file, int curves, const char *title,
+                        const char *x_label, const char *y_label, int logarithmic,
                         const char *right)
 {
     drawing d;
@@ -142,12 +171,18 @@ static void draw_curves(const char *name, const char *file, int curves, const ch
     const columns c = read_columns(name, curves);
     if (!drawing_begin(&d, file, 720, 440, title, x_label, y_label)) return;
     if (d.f) {
-        fputs(logarithmic || differ(&c, curves - (right != NULL)) ? "set logscale y\nset format y '%g'\n" : "set yrange [0:*]\n", d.f);
-        if (right) fprintf(d.f, "set y2label '%s'\nset y2range [0:1]\nset y2tics nomirror\n", right);
-        fputs("set key autotitle columnhead noenhanced below\nset grid lc rgb '#dddddd'\nplot ", d.f);
+        fputs(logarithmic || differ(&c, curves - (right != NULL))
+                  ? "set logscale y\nset format y '%g'\n"
+                  : "set yrange [0:*]\n",
+              d.f);
+        if (right)
+            fprintf(d.f, "set y2label '%s'\nset y2range [0:1]\nset y2tics nomirror\n", right);
+        fputs("set key autotitle columnhead noenhanced below\nset grid lc rgb '#dddddd'\nplot ",
+              d.f);
         for (int i = 0; i < curves; i++) {
             const line *l = line_of(c.name[i], i);
-            fprintf(d.f, "%s'%s.csv' using 1:%d with lines lw %d dt %d lc rgb '%s'%s", i ? ", " : "", name, i + 2, l->width, l->dash, l->colour,
+            fprintf(d.f, "%s'%s.csv' using 1:%d with lines lw %d dt %d lc rgb '%s'%s",
+                    i ? ", " : "", name, i + 2, l->width, l->dash, l->colour,
                     right && i == curves - 1 ? " axes x1y2" : "");
         }
         fputc('\n', d.f);
@@ -155,36 +190,49 @@ static void draw_curves(const char *name, const char *file, int curves, const ch
     drawing_end(&d);
 }
 
-void figure(const char *name, int curves, const char *title, const char *x_label, const char *y_label)
+void figure(const char *name, int curves, const char *title, const char *x_label,
+            const char *y_label)
 {
     draw_curves(name, name, curves, title, x_label, y_label, 0, NULL);
 }
 
-void figure_log(const char *name, int curves, const char *title, const char *x_label, const char *y_label)
+void figure_log(const char *name, int curves, const char *title, const char *x_label,
+                const char *y_label)
 {
     char file[NAME];
     snprintf(file, sizeof file, "%s_log", name);
     draw_curves(name, file, curves, title, x_label, y_label, 1, NULL);
 }
 
-void figure_right(const char *name, int curves, const char *title, const char *x_label, const char *y_label, const char *right)
+void figure_right(const char *name, int curves, const char *title, const char *x_label,
+                  const char *y_label, const char *right)
 {
     draw_curves(name, name, curves, title, x_label, y_label, 0, right);
 }
 
-void heat_map(const char *name, const heat *h, const char *title, const char *x_label, const char *y_label)
+void heat_map(const char *name, const heat *h, const char *title, const char *x_label,
+              const char *y_label)
 {
     const double low = fmin(h->light, h->dark), high = fmax(h->light, h->dark);
     drawing d;
     if (!drawing_begin(&d, name, 720, 440, title, x_label, y_label)) return;
     if (d.f && h->rows <= FEW) fputs("set ytics 1\n", d.f);
     if (d.f && h->columns <= FEW) fputs("set xtics 1\n", d.f);
-    if (d.f) fprintf(d.f, "set cbrange [%.17g:%.17g]\nset palette defined (0 '%s', 1 '%s')\nset yrange [*:*] reverse\nset datafile missing 'nan'\n"
-                          "set autoscale xfix\nset autoscale yfix\nset object 1 rectangle from graph 0,0 to graph 1,1 behind fillstyle solid noborder fc rgb '" NO_VALUE "'\n",
-                     low, high, h->dark > h->light ? "#ffffff" : "#08306b", h->dark > h->light ? "#08306b" : "#ffffff");
+    if (d.f)
+        fprintf(d.f,
+                "set cbrange [%.17g:%.17g]\nset palette defined (0 '%s', 1 '%s')\nset yrange [*:*] "
+                "reverse\nset datafile missing 'nan'\n"
+                "set autoscale xfix\nset autoscale yfix\nset object 1 rectangle from graph 0,0 to "
+                "graph 1,1 behind fillstyle solid noborder fc rgb '" NO_VALUE "'\n",
+                low, high, h->dark > h->light ? "#ffffff" : "#08306b",
+                h->dark > h->light ? "#08306b" : "#ffffff");
     if (d.f) fputs(h->gaps ? "set key below\n" : "unset key\n", d.f);
-    if (d.f) fprintf(d.f, "plot '%s.csv' matrix using ($1 + %lld):2:3 with image%s notitle%s\n", name, (long long)h->first,
-                     h->rows > MOST_CELLS / h->columns ? "" : " pixels", h->gaps ? ", NaN with boxes fillstyle solid noborder lc rgb '" NO_VALUE "' title 'no value'" : "");
+    if (d.f)
+        fprintf(d.f, "plot '%s.csv' matrix using ($1 + %lld):2:3 with image%s notitle%s\n", name,
+                (long long)h->first, h->rows > MOST_CELLS / h->columns ? "" : " pixels",
+                h->gaps ? ", NaN with boxes fillstyle solid noborder lc rgb '" NO_VALUE
+                          "' title 'no value'"
+                        : "");
     drawing_end(&d);
 }
 
@@ -199,8 +247,10 @@ static void slot_tics(FILE *f, char axis, int64_t count, const blocks *b)
     const int64_t width = b->features / b->slots;
     fprintf(f, "set %ctics scale 0 (", axis);
     for (int64_t i = 0; i < count * b->slots; i++)
-        fprintf(f, "%s\"%lld\" %.1f", i ? ", " : "", (long long)(i % b->slots), (double)(i / b->slots * (b->features + blocks_gap(b->features)) + i % b->slots * width) +
-                0.5 * (double)(width - 1));
+        fprintf(f, "%s\"%lld\" %.1f", i ? ", " : "", (long long)(i % b->slots),
+                (double)(i / b->slots * (b->features + blocks_gap(b->features)) +
+                         i % b->slots * width) +
+                    0.5 * (double)(width - 1));
     fputs(")\n", f);
 }
 
@@ -208,31 +258,48 @@ static void slot_tics(FILE *f, char axis, int64_t count, const blocks *b)
 static void frame_product(FILE *f, int64_t row, int64_t head, const blocks *b)
 {
     const int64_t step = b->features + blocks_gap(b->features);
-    const double x = (double)(head * step) - 0.5, y = (double)(row * step) - 0.5, D = (double)b->features;
+    const double x = (double)(head * step) - 0.5, y = (double)(row * step) - 0.5,
+                 D = (double)b->features;
     for (int64_t i = 1; i < b->slots; i++) {
         const double at = D * (double)i / (double)b->slots;
-        fprintf(f, "set arrow from %.2f,%.1f to %.2f,%.1f nohead front lc rgb '#bbbbbb'\n", x + at, y, x + at, y + D);
-        fprintf(f, "set arrow from %.1f,%.2f to %.1f,%.2f nohead front lc rgb '#bbbbbb'\n", x, y + at, x + D, y + at);
+        fprintf(f, "set arrow from %.2f,%.1f to %.2f,%.1f nohead front lc rgb '#bbbbbb'\n", x + at,
+                y, x + at, y + D);
+        fprintf(f, "set arrow from %.1f,%.2f to %.1f,%.2f nohead front lc rgb '#bbbbbb'\n", x,
+                y + at, x + D, y + at);
     }
-    fprintf(f, "set object rectangle from %.1f,%.1f to %.1f,%.1f front fillstyle empty border lc rgb '#222222'\n", x, y, x + D, y + D);
-    fprintf(f, "set label \"layer %lld, head %lld: %s\" at %.1f,%.1f center front font ',12'\n", (long long)row / 2 + 1, (long long)head + 1, row % 2 ? "W_v P" : "W_q W_k^T",
-            x + D / 2, y - 0.4 * (double)blocks_gap(b->features));
+    fprintf(f,
+            "set object rectangle from %.1f,%.1f to %.1f,%.1f front fillstyle empty border lc rgb "
+            "'#222222'\n",
+            x, y, x + D, y + D);
+    fprintf(f, "set label \"layer %lld, head %lld: %s\" at %.1f,%.1f center front font ',12'\n",
+            (long long)row / 2 + 1, (long long)head + 1, row % 2 ? "W_v P" : "W_q W_k^T", x + D / 2,
+            y - 0.4 * (double)blocks_gap(b->features));
 }
 
 void draw_blocks(const char *name, const blocks *b, const char *title)
 {
     const int64_t gap = blocks_gap(b->features), step = b->features + gap;
-    const int most = 1200 / (int)b->heads, panel = most > 260 ? 260 : most < 160 ? 160 : most, whole = panel * (int)step / (int)b->features;
+    const int most = 1200 / (int)b->heads,
+              panel = most > 260   ? 260
+                      : most < 160 ? 160
+                                   : most,
+              whole = panel * (int)step / (int)b->features;
     drawing d;
-    if (!drawing_begin(&d, name, (int)b->heads * whole + 190, 2 * (int)b->layers * whole + 120, title, "slot of the key (W_q W_k^T), slot written to (W_v P)",
+    if (!drawing_begin(&d, name, (int)b->heads * whole + 190, 2 * (int)b->layers * whole + 120,
+                       title, "slot of the key (W_q W_k^T), slot written to (W_v P)",
                        "slot of the query (W_q W_k^T), slot of the value (W_v P)"))
         return;
     if (d.f) {
-        fprintf(d.f, "set size ratio -1\nset cbrange [-1:1]\nset palette defined (-1 '#2166ac', 0 '#f7f7f7', 1 '#b2182b')\nset datafile missing 'nan'\nunset key\nset border 0\n"
-                     "set xrange [-0.5:%.1f]\nset yrange [%.1f:%.1f]\n", (double)(b->heads * step - gap) - 0.5, (double)(2 * b->layers * step - gap) - 0.5, -0.5 - (double)gap);
+        fprintf(d.f,
+                "set size ratio -1\nset cbrange [-1:1]\nset palette defined (-1 '#2166ac', 0 "
+                "'#f7f7f7', 1 '#b2182b')\nset datafile missing 'nan'\nunset key\nset border 0\n"
+                "set xrange [-0.5:%.1f]\nset yrange [%.1f:%.1f]\n",
+                (double)(b->heads * step - gap) - 0.5, (double)(2 * b->layers * step - gap) - 0.5,
+                -0.5 - (double)gap);
         slot_tics(d.f, 'x', b->heads, b);
         slot_tics(d.f, 'y', 2 * b->layers, b);
-        for (int64_t i = 0; i < 2 * b->layers * b->heads; i++) frame_product(d.f, i / b->heads, i % b->heads, b);
+        for (int64_t i = 0; i < 2 * b->layers * b->heads; i++)
+            frame_product(d.f, i / b->heads, i % b->heads, b);
         fprintf(d.f, "plot '%s.csv' matrix with image\n", name);
     }
     drawing_end(&d);

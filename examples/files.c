@@ -1,7 +1,8 @@
 /* files.c: the out folder and what is in it; see common.h.
  *
- * run.txt holds the arguments of a run, one a line (settings=run.txt takes them), and as comments the version, the ISA level, the
- * command, every setting, and what a resumed run does otherwise than before. */
+ * run.txt holds the arguments of a run, one a line (settings=run.txt takes them), and as comments
+ * the version, the ISA level, the command, every setting, and what a resumed run does otherwise
+ * than before. */
 #include "common.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -13,12 +14,14 @@
 #define RUN "run.txt"
 static int begun;
 
-/* What is in the folder of `path` stays there when the power goes. Folders that cannot be synced are no failure. */
+/* What is in the folder of `path` stays there when the power goes. Folders that cannot be synced
+ * are no failure. */
 static void sync_folder_of(const char *path)
 {
     char folder[MAX_PATH];
     const char *const slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1,
+             slash ? path : ".");
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;
     fsync(fd);
@@ -44,7 +47,8 @@ static void make_folder(const char *path)
 
 void out_path(const char *file, char *path)
 {
-    if (snprintf(path, MAX_PATH, "%s/%s", args_text("out"), file) >= MAX_PATH) die("out: the name is too long");
+    if (snprintf(path, MAX_PATH, "%s/%s", args_text("out"), file) >= MAX_PATH)
+        die("out: the name is too long");
 }
 
 void follow_links(const char *path, char *out)
@@ -55,7 +59,8 @@ void follow_links(const char *path, char *out)
         const ssize_t n = readlink(out, link, sizeof link);
         const char *const slash = strrchr(out, '/');
         const size_t folder = n > 0 && link[0] != '/' && slash ? (size_t)(slash + 1 - out) : 0;
-        if (n < 0 || folder + (size_t)n >= MAX_PATH) return;           /* no link; opening it will say what is wrong */
+        if (n < 0 || folder + (size_t)n >= MAX_PATH) return; /* no link; opening it will say what is
+                                                                wrong */
         memcpy(out + folder, link, (size_t)n);
         out[folder + (size_t)n] = 0;
     }
@@ -84,7 +89,8 @@ void close_file(FILE *f, const char *path)
 {
     char named[MAX_PATH];
     flush_file(f, path);
-    if (fsync(fileno(f)) != 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT)) die("cannot write %s: %s", path, strerror(errno));
+    if (fsync(fileno(f)) != 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+        die("cannot write %s: %s", path, strerror(errno));
     if (fclose(f) != 0) die("cannot write %s: %s", path, strerror(errno));
     follow_links(path, named);
     sync_folder_of(named);
@@ -99,7 +105,10 @@ static int holds_run(void)
     return access(path, F_OK) == 0;
 }
 
-static int goes_on(void) { return (args_has("resume") && *args_text("resume")) || (args_has("load") && *args_text("load")); }
+static int goes_on(void)
+{
+    return (args_has("resume") && *args_text("resume")) || (args_has("load") && *args_text("load"));
+}
 
 /* The first of the default folder and "default.2", "default.3", ... without a run. */
 static void number_folder(void)
@@ -107,7 +116,8 @@ static void number_folder(void)
     static char numbered[MAX_PATH];
     const char *const first = args_text("out");
     for (int i = 2; holds_run(); i++) {
-        if (snprintf(numbered, sizeof numbered, "%s.%d", first, i) >= MAX_PATH) die("out: the name is too long");
+        if (snprintf(numbered, sizeof numbered, "%s.%d", first, i) >= MAX_PATH)
+            die("out: the name is too long");
         args_default("out", numbered);
     }
     note("%s holds a run already: this one goes to %s", first, numbered);
@@ -122,8 +132,11 @@ void out_check(void)
         return;
     }
     out_path(RUN, path);
-    const char *const more = args_has("load") ? ", or load= to go on" : args_has("resume") ? ", or resume= to go on" : "";
-    snprintf(expected, sizeof expected, "a folder without a run: %s is there; another out=, overwrite=1%s", path, more);
+    const char *const more = args_has("load")     ? ", or load= to go on"
+                             : args_has("resume") ? ", or resume= to go on"
+                                                  : "";
+    snprintf(expected, sizeof expected,
+             "a folder without a run: %s is there; another out=, overwrite=1%s", path, more);
     args_refuse("out", expected);
 }
 
@@ -136,7 +149,10 @@ void out_begin(mesaopt_ctx *ctx)
     out_path(RUN, path);
     TRY(ctx, mesaopt_ctx_isa(ctx, &isa));
     FILE *f = open_file(path, "w");
-    fprintf(f, "# Arguments of a run: settings=%s repeats it, bit for bit. Behind # stands all else as it was.\n# %s\n# command:", RUN, mesaopt_build_info());
+    fprintf(f,
+            "# Arguments of a run: settings=%s repeats it, bit for bit. Behind # stands all else "
+            "as it was.\n# %s\n# command:",
+            RUN, mesaopt_build_info());
     args_command(f);
     fprintf(f, "\nisa=%s\n", mesaopt_settings_word(MESAOPT_KEY_ISA, isa));
     args_write(f);

@@ -1,7 +1,9 @@
-/* hello: the smallest useful program: create a context and a task, draw a sequence, predict it by least squares, look at an error, free.
+/* hello: the smallest useful program: create a context and a task, draw a sequence, predict it by
+ * least squares, look at an error, free.
  *
- * A sequence of the default task is x_{t+1} = W x_t + noise with a rotation W of its own in 10 dimensions. Least squares over the pairs
- * (x_{i-1}, x_i) seen so far learns W while it reads the sequence: after 10 steps it knows it. */
+ * A sequence of the default task is x_{t+1} = W x_t + noise with a rotation W of its own in 10
+ * dimensions. Least squares over the pairs (x_{i-1}, x_i) seen so far learns W while it reads the
+ * sequence: after 10 steps it knows it. */
 #include <math.h>
 #include <mesaopt/mesaopt.h>
 #include <stdio.h>
@@ -49,23 +51,33 @@ int main(void)
     if (failed(ctx, mesaopt_baseline_create(ctx, settings, &lsq))) goto done;
 
     /* Arrays are yours: a view says where they are and what shape they have. */
-    if (failed(ctx, mesaopt_view_dense(sequence, MESAOPT_F64, 3, (const int64_t[]){1, T + 1, N}, &in))) goto done;
-    if (failed(ctx, mesaopt_view_dense(prediction, MESAOPT_F64, 3, (const int64_t[]){1, T, N}, &out))) goto done;
+    if (failed(ctx,
+               mesaopt_view_dense(sequence, MESAOPT_F64, 3, (const int64_t[]){1, T + 1, N}, &in)))
+        goto done;
+    if (failed(ctx,
+               mesaopt_view_dense(prediction, MESAOPT_F64, 3, (const int64_t[]){1, T, N}, &out)))
+        goto done;
     if (failed(ctx, mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, &in))) goto done;
     if (failed(ctx, mesaopt_baseline_predict(lsq, &in, &out))) goto done;
     for (int64_t t = 1; t <= T; t += t == 1 ? 4 : 5)
-        printf("t = %2d: least squares is %.3f off\n", (int)t, distance(sequence, prediction, t, N));
+        printf("t = %2d: least squares is %.3f off\n", (int)t,
+               distance(sequence, prediction, t, N));
 
-    /* An error on purpose: 49 rows of predictions where the sequence asks for 50. Nothing is written, the text says what is wrong. */
-    if (failed(ctx, mesaopt_view_dense(prediction, MESAOPT_F64, 3, (const int64_t[]){1, T - 1, N}, &wrong))) goto done;
+    /* An error on purpose: 49 rows of predictions where the sequence asks for 50. Nothing is
+     * written, the text says what is wrong. */
+    if (failed(ctx, mesaopt_view_dense(prediction, MESAOPT_F64, 3, (const int64_t[]){1, T - 1, N},
+                                       &wrong)))
+        goto done;
     printf("\nand this is what an error looks like:\n");
     result = !failed(ctx, mesaopt_baseline_predict(lsq, &in, &wrong));
 
 done:
-    mesaopt_ctx_free(ctx);                         /* any order: what still needs the context keeps it */
+    mesaopt_ctx_free(ctx);                         /* any order: what still needs the context keeps
+                                                      it */
     mesaopt_settings_free(settings);
     mesaopt_baseline_free(lsq);
     mesaopt_task_free(task);
-    if (fflush(stdout) != 0) perror("hello: standard output"), result = 1;         /* a full disk, perhaps */
+    /* a full disk, perhaps */
+    if (fflush(stdout) != 0) perror("hello: standard output"), result = 1;
     return result;
 }

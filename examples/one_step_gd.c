@@ -1,19 +1,25 @@
-/* one_step_gd: trains one linear attention layer to predict the next token, and shows that it has become one step of gradient descent.
+/* one_step_gd: trains one linear attention layer to predict the next token, and shows that it has
+ * become one step of gradient descent.
  *
- * The layer sees tokens e_t = [0, 0, x_t, x_{t-1}] (slots 0 to 3 of n features, row vectors) and predicts with slot 0 of
- *   e_t + sum over heads h and t' <= t of (e_t A_h e_t'^T) e_t' B_h,      A_h = W_q W_k^T of head h, B_h = W_v P of head h.
+ * The layer sees tokens e_t = [0, 0, x_t, x_{t-1}] (slots 0 to 3 of n features, row vectors) and
+ * predicts with slot 0 of
+ *   e_t + sum over heads h and t' <= t of (e_t A_h e_t'^T) e_t' B_h,
+ *   A_h = W_q W_k^T of head h, B_h = W_v P of head h.
  * One step from Phi0 on 1/2 sum_i |x_i - Phi x_{i-1}|^2 with step size eta predicts
  *   Phi0 x_t + eta sum_{t' <= t} (x_t' - Phi0 x_{t'-1}) (x_{t'-1} . x_t).
- * Compare the two: query slot 2 (x_t) meets key slot 3 (x_{t'-1}) in block (2, 3) of A_h; value slot 2 (x_t') goes to the prediction
- * through block (2, 0) of B_h, value slot 3 (x_{t'-1}) through (3, 0). Blocks are multiples of the identity, so the mean of the
- * diagonal says all:
+ * Compare the two: query slot 2 (x_t) meets key slot 3 (x_{t'-1}) in block (2, 3) of A_h; value
+ * slot 2 (x_t') goes to the prediction through block (2, 0) of B_h, value slot 3 (x_{t'-1}) through
+ * (3, 0). Blocks are multiples of the identity, so the mean of the diagonal says all:
  *   eta = sum_h A_h(2,3) B_h(2,0),   -eta Phi0 = sum_h A_h(2,3) B_h(3,0).
- * A_h may grow by any factor that B_h shrinks by, sign included; in these sums of their products the factor cancels.
- * That eta is the same for every seed to a few per cent; this Phi0 is not. Slot 0 of the tokens is empty, so Phi0 x_t must come from
- * other products, and three of them are nearly one vector when W is a rotation, since then x_{t-1} . x_{t'-1} = x_t . x_t':
+ * A_h may grow by any factor that B_h shrinks by, sign included; in these sums of their products
+ * the factor cancels. That eta is the same for every seed to a few per cent; this Phi0 is not. Slot
+ * 0 of the tokens is empty, so Phi0 x_t must come from other products, and three of them are nearly
+ * one vector when W is a rotation, since then x_{t-1} . x_{t'-1} = x_t . x_t':
  *   sum_{t' <= t} x_{t'-1} (x_{t'-1} . x_t) = sum_{t' <= t} x_t' (x_t' . x_t) - |x_t|^2 x_t.
- * Training fixes the sum of their three weights only, which is -eta Phi0 of the whole layer; both readings are printed.
- * Source: arXiv 2309.05858, proposition 1 and section 3; closed form of one layer as in its appendix. */
+ * Training fixes the sum of their three weights only, which is -eta Phi0 of the whole layer; both
+ * readings are printed.
+ * Source: arXiv 2309.05858, proposition 1 and section 3; closed form of one layer as in its
+ * appendix. */
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>
@@ -29,13 +35,17 @@ static double *copy_parameter(const training *t, const char *name, mesaopt_view 
     return data;
 }
 
-/* Sum over h of A_h(query slot, key slot) B_h(value slot, 0), as means of their diagonals: the weight of (query . key) value in the
- * prediction. */
-static double coefficient(const training *t, int64_t query, int64_t key, int64_t value, int64_t heads, int64_t n)
+/* Sum over h of A_h(query slot, key slot) B_h(value slot, 0), as means of their diagonals: the
+ * weight of (query . key) value in the prediction. */
+static double coefficient(const training *t, int64_t query, int64_t key, int64_t value,
+                          int64_t heads, int64_t n)
 {
-    mesaopt_view q, k, v, p;                       /* [4n, H key] twice, [4n, H value], [H value, 4n] */
-    double *wq = copy_parameter(t, "blocks.1.query", &q), *wk = copy_parameter(t, "blocks.1.key", &k);
-    double *wv = copy_parameter(t, "blocks.1.value", &v), *wp = copy_parameter(t, "blocks.1.output", &p), sum = 0;
+    mesaopt_view q, k, v, p;                       /* [4n, H key] twice, [4n, H value], [H value,
+                                                      4n] */
+    double *wq = copy_parameter(t, "blocks.1.query", &q),
+           *wk = copy_parameter(t, "blocks.1.key", &k);
+    double *wv = copy_parameter(t, "blocks.1.value", &v),
+           *wp = copy_parameter(t, "blocks.1.output", &p), sum = 0;
     const int64_t d_key = q.shape[1] / heads, d_value = v.shape[1] / heads;
     for (int64_t h = 0; h < heads; h++) {
         double a = 0, b = 0;
@@ -57,9 +67,11 @@ static double loss_of_gd(const training *t, double eta)
     mesaopt_settings *settings = args_settings(MESAOPT_SCOPE_BASELINE, "baseline=gd");
     mesaopt_baseline *gd = NULL;
     double loss = 0;
-    must(t->ctx, mesaopt_settings_set_float(settings, MESAOPT_KEY_ETA, eta), "mesaopt_settings_set_float");
+    must(t->ctx, mesaopt_settings_set_float(settings, MESAOPT_KEY_ETA, eta),
+         "mesaopt_settings_set_float");
     TRY(t->ctx, mesaopt_baseline_create(t->ctx, settings, &gd));
-    TRY(t->ctx, mesaopt_baseline_evaluate(gd, t->test, MESAOPT_STREAM_TEST, 0, t->finals, NULL, &loss));
+    TRY(t->ctx,
+        mesaopt_baseline_evaluate(gd, t->test, MESAOPT_STREAM_TEST, 0, t->finals, NULL, &loss));
     mesaopt_baseline_free(gd);
     return loss;
 }
@@ -67,47 +79,65 @@ static double loss_of_gd(const training *t, double eta)
 /* The weights are those of the first seed, losses are means. */
 static void report(const training *t, int64_t seeds, int64_t heads, int64_t n)
 {
-    static const char *const pair[] = {"x_t . x_t'", "x_t . x_{t'-1}", "x_{t-1} . x_t'", "x_{t-1} . x_{t'-1}"};
+    static const char *const pair[] = {"x_t . x_t'", "x_t . x_{t'-1}", "x_{t-1} . x_t'",
+                                       "x_{t-1} . x_{t'-1}"};
     curves c = {0};
     for (int64_t i = 0; i < seeds; i++, curves_again(&c)) {
         curves_model(&c, "model", &t[i]);
         if (i == 0) curves_baselines(&c, t);
     }
-    curves_report(&c, "One linear attention layer and one step of gradient descent: error of the next observation by t");
+    curves_report(&c, "One linear attention layer and one step of gradient descent: error of the "
+                      "next observation by t");
 
-    printf("\nread off the weights: the prediction is the sum over t' <= t of\n\n%20s  %12s  %12s\n", "", "x_t'", "x_{t'-1}");
+    printf(
+        "\nread off the weights: the prediction is the sum over t' <= t of\n\n%20s  %12s  %12s\n",
+        "", "x_t'", "x_{t'-1}");
     for (int i = 0; i < 4; i++) {
         const int64_t query = 2 + i / 2, key = 2 + i % 2;
-        printf("%20s  %12.6f  %12.6f\n", pair[i], coefficient(t, query, key, 2, heads, n), coefficient(t, query, key, 3, heads, n));
+        printf("%20s  %12.6f  %12.6f\n", pair[i], coefficient(t, query, key, 2, heads, n),
+               coefficient(t, query, key, 3, heads, n));
     }
     const double eta = coefficient(t, 2, 3, 2, heads, n), slot = coefficient(t, 2, 3, 3, heads, n);
     const double alike = coefficient(t, 2, 2, 2, heads, n) + coefficient(t, 3, 3, 2, heads, n);
-    printf("\neta   learned %.5f, by line search for one step of gradient descent %.5f\n", eta, c.of[1].best);
-    printf("Phi0  learned %+.4f times the identity by the slot of x_{t'-1} alone, %+.4f with the terms that do the same for rotations\n",
+    printf("\neta   learned %.5f, by line search for one step of gradient descent %.5f\n", eta,
+           c.of[1].best);
+    printf("Phi0  learned %+.4f times the identity by the slot of x_{t'-1} alone, %+.4f with the "
+           "terms that do the same for rotations\n",
            -slot / eta, -(slot + alike) / eta);
     const double model = c.of[0].mean, gd = c.of[1].mean;
-    printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta %.5f\n", model, gd, loss_of_gd(t, eta));
-    claim(CLAIM_1, model <= gd && model > 0.98 * gd, "losses: model %.4f, gradient step %.4f", model, gd);
+    printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta "
+           "%.5f\n",
+           model, gd, loss_of_gd(t, eta));
+    claim(CLAIM_1, model <= gd && model > 0.98 * gd, "losses: model %.4f, gradient step %.4f",
+          model, gd);
 }
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {SEEDS_KEY, TRAINING_KEYS("5000", "one_step_gd.out"), TEST_KEYS, {NULL, NULL, NULL}};
+    own_key own[] = {
+        SEEDS_KEY, TRAINING_KEYS("5000", "one_step_gd.out"), TEST_KEYS, {NULL, NULL, NULL}};
     int64_t n, heads;
 
-    args_begin(argc, argv, "Trains one linear attention layer and shows that it has become one step of gradient descent.", own);
+    args_begin(argc, argv,
+               "Trains one linear attention layer and shows that it has become one step of "
+               "gradient descent.",
+               own);
     args_hide(" inputs outputs first tokens slots pe ");
     mesaopt_ctx *ctx = args_ctx();
-    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=2 key=20 init_sd=2e-4 residual_clip=4");
-    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1 clip_value=1");
+    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"),
+                     *model = args_settings(MESAOPT_SCOPE_MODEL, "");
+    mesaopt_settings *layer =
+        args_settings(MESAOPT_SCOPE_LINEAR, "heads=2 key=20 init_sd=2e-4 residual_clip=4");
+    mesaopt_settings *trainer =
+        args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1 clip_value=1");
     args_end();
     const int64_t seeds = args_int("seeds", 1, 1000);
     training *all = must_alloc(NULL, (size_t)seeds * sizeof *all);
     for (int64_t i = 0; i < seeds; i++) {
         all[i] = training_begin(ctx, task, model, i, "");
         TRY(ctx, mesaopt_task_shape(all[i].task, &n, NULL, NULL, NULL));
-        training_add_mask(&all[i], 2 * n);         /* [0, x_t, x_t, x_{t-1}] -> [0, 0, x_t, x_{t-1}] */
+        training_add_mask(&all[i], 2 * n);         /* [0, x_t, x_t, x_{t-1}] -> [0, 0, x_t,
+                                                      x_{t-1}] */
         TRY(ctx, mesaopt_model_add(all[i].model, layer));
         training_create(&all[i], trainer);
     }

@@ -20,21 +20,28 @@ static void even_out(table *t, const extent *e, const char *path)
     const int64_t s = shortest(e, t->sequences), rows = e[s].rows, n = t->columns;
     const int cut = strcmp(args_text("lengths"), "cut") == 0;
     int64_t from = 0, longer = 0;
-    if (!cut && strcmp(args_text("lengths"), "refuse") != 0) args_refuse("lengths", "refuse or cut");
+    if (!cut && strcmp(args_text("lengths"), "refuse") != 0)
+        args_refuse("lengths", "refuse or cut");
     t->rows = e[0].rows;
     for (int64_t i = 0; i < t->sequences; i++) {
-        if (e[i].rows < 2) die("%s:%lld: a sequence of 1 row ends here, expected at least 2", path, (long long)e[i].line);
+        if (e[i].rows < 2)
+            die("%s:%lld: a sequence of 1 row ends here, expected at least 2", path,
+                (long long)e[i].line);
         if (!cut && e[i].rows != t->rows)
-            die("%s:%lld: a sequence of %lld rows ends here, expected %lld as in the first; lengths=cut takes the first %lld of each", path,
-                (long long)e[i].line, (long long)e[i].rows, (long long)t->rows, (long long)rows);
+            die("%s:%lld: a sequence of %lld rows ends here, expected %lld as in the first; "
+                "lengths=cut takes the first %lld of each",
+                path, (long long)e[i].line, (long long)e[i].rows, (long long)t->rows,
+                (long long)rows);
         memmove(t->value + i * rows * n, t->value + from * n, (size_t)(rows * n) * sizeof(double));
         from += e[i].rows;
         longer += e[i].rows > rows;
     }
     t->rows = rows;
     if (longer > 0)
-        note("%s: %lld of %lld sequences cut to %lld rows, as many as the one that ends at line %lld has", path, (long long)longer,
-             (long long)t->sequences, (long long)rows, (long long)e[s].line);
+        note("%s: %lld of %lld sequences cut to %lld rows, as many as the one that ends at line "
+             "%lld has",
+             path, (long long)longer, (long long)t->sequences, (long long)rows,
+             (long long)e[s].line);
 }
 
 /* Of a sequence that was cut into windows there may be a rest. */
@@ -61,10 +68,12 @@ static void take_row(table *t, const row_reader *r, const double *row, extent **
 {
     const int64_t window = args_int("window", 0, 1 << 30);
     if (r->starts || (window && (*e)[t->sequences - 1].rows == window)) {
-        if (t->sequences == *room) *e = must_alloc(*e, (size_t)(*room = 2 * *room + 64) * sizeof **e);
+        if (t->sequences == *room)
+            *e = must_alloc(*e, (size_t)(*room = 2 * *room + 64) * sizeof **e);
         (*e)[t->sequences++] = (extent){0};
     }
-    if (t->used + r->used > t->room) t->value = must_alloc(t->value, (size_t)(t->room = 2 * t->room + r->used) * sizeof(double));
+    if (t->used + r->used > t->room)
+        t->value = must_alloc(t->value, (size_t)(t->room = 2 * t->room + r->used) * sizeof(double));
     memcpy(t->value + t->used, row, (size_t)r->used * sizeof(double));
     t->used += r->used;
     (*e)[t->sequences - 1].rows++;
@@ -97,8 +106,9 @@ table read_table(const char *path, int64_t least)
     t.columns = r.used;
     drop_rests(&t, e);
     if (t.sequences < least)
-        die("%s: %lld sequence%s, expected at least %lld (window= cuts a long sequence into several)", path, (long long)t.sequences, t.sequences == 1 ? "" : "s",
-            (long long)least);
+        die("%s: %lld sequence%s, expected at least %lld (window= cuts a long sequence into "
+            "several)",
+            path, (long long)t.sequences, t.sequences == 1 ? "" : "s", (long long)least);
     even_out(&t, e, path);
     take_names(&t, &r);
     rows_close(&r);

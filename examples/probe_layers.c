@@ -1,16 +1,25 @@
-/* probe_layers: what can be read off the activations of a model by linear maps, layer by layer and step by step.
+/* probe_layers: what can be read off the activations of a model by linear maps, layer by layer and
+ * step by step.
  *
- * Trains a model, or takes one from a checkpoint, and fits probes from the stream after each block, the embedded input included, to
+ * Trains a model, or takes one from a checkpoint, and fits probes from the stream after each block,
+ * the embedded input included, to
  *   target    the next observation x_{t+1}
- *   inverse   inv(S_{t-1} S_{t-1}^T + ridge I) x_t, what preconditioning makes of x_t: by default six Chebyshev steps with learned coefficients;
- *             conditioner=lsq: the exact inverse, which is not linearly decodable. Outliers are left out (filter=).
- *   token     the observations x_t, x_{t-1}, .. that a token may have copied: which ones does it hold?
- * and, as a control, from the preconditioned x_t to x_{t+1}. Scores are of sequences that were not fitted, and beside them of those that were.
+ *   inverse   inv(S_{t-1} S_{t-1}^T + ridge I) x_t, what preconditioning makes of x_t: by default
+ *             six Chebyshev steps with learned coefficients;
+ *             conditioner=lsq: the exact inverse, which is not linearly decodable. Outliers are
+ *             left out (filter=).
+ *   token     the observations x_t, x_{t-1}, .. that a token may have copied: which ones does it
+ *             hold?
+ * and, as a control, from the preconditioned x_t to x_{t+1}. Scores are of sequences that were not
+ * fitted, and beside them of those that were.
  *
  *   probe_layers                                  LSA-6 by the paper's recipe, 15000 steps
- *   probe_layers model=checkpoint.safetensors     a model of train_lsa and the like; settings of the task as it was trained with
+ *   probe_layers model=checkpoint.safetensors     a model of train_lsa and the like; settings of
+ *                                                 the task as it was trained with
  *   probe_layers tokens=raw steps=10000 lr=8e-4 cosine_steps=30000 weight_decay=0.05 \
- *                blocks='dense(outputs=40); softmax(heads=4,key=20,pe=qk); 6 x softmax(heads=4,key=20); dense(outputs=10)'      the softmax model of the paper
+ *                blocks='dense(outputs=40); softmax(heads=4,key=20,pe=qk);
+ *                        6 x softmax(heads=4,key=20); dense(outputs=10)'
+ *                        the softmax model of the paper
  *
  * Claim 5 of docs/science.md, section 7; source: arXiv 2309.05858, section 4. */
 #include "common.h"
@@ -26,27 +35,34 @@ typedef struct study {
 
 /* ---- probes ---- */
 
-/* Of the model's layers, while it runs: fitted on the search stream, held out is the test stream. */
-static scores probe(const study *s, const mesaopt_settings *settings, int64_t targets, int one_by_one, mesaopt_baseline *conditioner)
+/* Of the model's layers, while it runs: fitted on the search stream, held out is the test stream.
+ */
+static scores probe(const study *s, const mesaopt_settings *settings, int64_t targets,
+                    int one_by_one, mesaopt_baseline *conditioner)
 {
     mesaopt_ctx *ctx = s->t.ctx;
     mesaopt_probe *p = NULL;
     TRY(ctx, mesaopt_probe_plan(ctx, settings, s->layers, s->features, s->T, targets, &p));
     TRY(ctx, mesaopt_probe_set_targets(p, conditioner, NULL, NULL));
-    TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s->t.model, s->blocks, s->t.task, MESAOPT_STREAM_SEARCH, 0, s->count));
-    TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TEST, s->t.model, s->blocks, s->t.task, MESAOPT_STREAM_TEST, 0, s->count));
+    TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s->t.model, s->blocks, s->t.task,
+                                      MESAOPT_STREAM_SEARCH, 0, s->count));
+    TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TEST, s->t.model, s->blocks, s->t.task,
+                                      MESAOPT_STREAM_TEST, 0, s->count));
     const scores out = scores_of(ctx, p, one_by_one);
     mesaopt_probe_free(p);
     return out;
 }
 
-static scores probe_control(const study *s, const mesaopt_settings *settings, mesaopt_baseline *conditioner)
+static scores probe_control(const study *s, const mesaopt_settings *settings,
+                            mesaopt_baseline *conditioner)
 {
     mesaopt_ctx *ctx = s->t.ctx;
     mesaopt_probe *p = NULL;
     TRY(ctx, mesaopt_probe_plan(ctx, settings, 1, &s->n, s->T, s->n, &p));
-    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TRAIN, conditioner, s->t.task, MESAOPT_STREAM_SEARCH, 0, s->count));
-    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TEST, conditioner, s->t.task, MESAOPT_STREAM_TEST, 0, s->count));
+    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TRAIN, conditioner, s->t.task,
+                                        MESAOPT_STREAM_SEARCH, 0, s->count));
+    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TEST, conditioner, s->t.task,
+                                        MESAOPT_STREAM_TEST, 0, s->count));
     const scores out = scores_of(ctx, p, 0);
     mesaopt_probe_free(p);
     return out;
@@ -54,7 +70,10 @@ static scores probe_control(const study *s, const mesaopt_settings *settings, me
 
 /* ---- report ---- */
 
-static double late(const scores *p, int column, int64_t l) { return score_mean(p, column, l, p->steps / 2, p->steps); }
+static double late(const scores *p, int column, int64_t l)
+{
+    return score_mean(p, column, l, p->steps / 2, p->steps);
+}
 
 /* Table on the terminal, and name.csv. */
 static void print_probe(const study *s, const scores *p, const char *name)
@@ -64,13 +83,15 @@ static void print_probe(const study *s, const scores *p, const char *name)
     out_path(file, path);
     FILE *f = open_file(path, "w");
     fputs("layer,block,t," SCORES_HEADER, f);
-    printf("\n%s: %s; means of t > %lld, and held out at t\n\n%6s%6s%11s%10s", name, error_text(), (long long)s->T / 2, "layer", "block", "in sample", "held out");
+    printf("\n%s: %s; means of t > %lld, and held out at t\n\n%6s%6s%11s%10s", name, error_text(),
+           (long long)s->T / 2, "layer", "block", "in sample", "held out");
     for (int64_t t = 5; t <= s->T; t *= 2) printf("%10lld", (long long)t);
     for (int64_t l = 0; l < p->layers; l++) {
         const double *error = p->of[TEST_ERROR] + l * s->T;
         char block[24] = "-";              /* the control's layer is none of the model's */
         if (p->layers == s->layers) snprintf(block, sizeof block, "%lld", (long long)s->blocks[l]);
-        printf("\n%6lld%6s%11.5f%10.5f", (long long)l, block, late(p, TRAIN_ERROR, l), late(p, TEST_ERROR, l));
+        printf("\n%6lld%6s%11.5f%10.5f", (long long)l, block, late(p, TRAIN_ERROR, l),
+               late(p, TEST_ERROR, l));
         for (int64_t t = 5; t <= s->T; t *= 2) printf("%10.5f", error[t - 1]);
         for (int64_t t = 0; t < s->T; t++) {
             fprintf(f, "%lld,%s,%lld,", (long long)l, block, (long long)t + 1);
@@ -93,7 +114,8 @@ static void draw_probe(const scores *p, const char *name, const char *title)
     for (int64_t i = 0; i < p->layers * p->steps; i++) {
         const double r2 = p->of[TEST_R2][i];
         gaps |= isnan(r2);
-        fprintf(f, "%.6g%c", isnan(r2) ? NAN : r2, (i + 1) % p->steps ? ',' : '\n');      /* no -nan */
+        /* no -nan */
+        fprintf(f, "%.6g%c", isnan(r2) ? NAN : r2, (i + 1) % p->steps ? ',' : '\n');
     }
     close_file(f, path);
     heat_map(map, &(heat){p->layers, p->steps, 1, 0, 1, gaps}, title, "t", "layer");
@@ -104,7 +126,8 @@ static double token_error(const study *s, const scores *p, int column, int64_t l
 {
     double sum = 0;
     for (int64_t t = s->T / 2; t < s->T; t++)
-        for (int64_t j = 0; j < s->n; j++) sum += p->of[column][(l * s->T + t) * p->each + lag * s->n + j];
+        for (int64_t j = 0; j < s->n; j++)
+            sum += p->of[column][(l * s->T + t) * p->each + lag * s->n + j];
     return sum / (double)(s->n * (s->T - s->T / 2));
 }
 
@@ -117,7 +140,8 @@ static void report_tokens(const study *s, const scores *p)
     FILE *f = open_file(path, "w"), *g = open_file(map, "w");
     double most = 0;
     fputs("layer,block,lag,train_mse,test_mse\n", f);
-    printf("\ntoken: held-out mean squared error of x_{t-lag}, means of t > %lld, by lag\n\n%6s%6s", (long long)s->T / 2, "layer", "block");
+    printf("\ntoken: held-out mean squared error of x_{t-lag}, means of t > %lld, by lag\n\n%6s%6s",
+           (long long)s->T / 2, "layer", "block");
     for (int64_t lag = 0; lag < s->back; lag++) printf("%10lld", (long long)lag);
     for (int64_t l = 0; l < s->layers; l++) {
         printf("\n%6lld%6lld", (long long)l, (long long)s->blocks[l]);
@@ -125,44 +149,64 @@ static void report_tokens(const study *s, const scores *p)
             const double test = token_error(s, p, TEST_ERROR, l, lag);
             most = fmax(most, test);
             printf("%10.5f", test);
-            fprintf(f, "%lld,%lld,%lld,%.9g,%.9g\n", (long long)l, (long long)s->blocks[l], (long long)lag, token_error(s, p, TRAIN_ERROR, l, lag), test);
+            fprintf(f, "%lld,%lld,%lld,%.9g,%.9g\n", (long long)l, (long long)s->blocks[l],
+                    (long long)lag, token_error(s, p, TRAIN_ERROR, l, lag), test);
             fprintf(g, "%.6g%c", test, lag < s->back - 1 ? ',' : '\n');
         }
     }
     close_file(f, path);
     close_file(g, map);
     printf("\ntable: %s\n", path);
-    if (s->back > 1) heat_map("token_map", &(heat){s->layers, s->back, 0, fmax(most, 0.01), 0, 0}, "Linear probes of x_{t-lag}: mean squared error, held out", "lag", "layer");
+    if (s->back > 1)
+        heat_map("token_map", &(heat){s->layers, s->back, 0, fmax(most, 0.01), 0, 0},
+                 "Linear probes of x_{t-lag}: mean squared error, held out", "lag", "layer");
 }
 
 /* Means over late steps by layer, as text. */
 static void by_layer(const scores *p, char text[1024])
 {
     size_t used = 0;
-    for (int64_t i = 0; i < p->layers && used < 1000; i++) used += (size_t)snprintf(text + used, 1024 - used, "%s%.4g", i ? ", " : "by layer ", late(p, TEST_ERROR, i));
+    for (int64_t i = 0; i < p->layers && used < 1000; i++)
+        used += (size_t)snprintf(text + used, 1024 - used, "%s%.4g", i ? ", " : "by layer ",
+                                 late(p, TEST_ERROR, i));
 }
 
 static void judge(const study *s)
 {
     const int64_t T = s->T, last = s->layers - 1, deep = (2 * last + 2) / 3;
     char text[1024], expected[160];
-    const double first = late(&s->target, TEST_ERROR, 0), early = score_mean(&s->target, TEST_ERROR, last, T / 10, T / 5 + 1), end = late(&s->target, TEST_ERROR, last);
+    const double first = late(&s->target, TEST_ERROR, 0),
+                 early = score_mean(&s->target, TEST_ERROR, last, T / 10, T / 5 + 1),
+                 end = late(&s->target, TEST_ERROR, last);
     by_layer(&s->target, text);
-    claim("5. target probes improve with depth", "the last layer's error at most 0.9 of the first's", end < 0.9 * first, "%s", text);
-    claim("5. target probes improve with context length", "at the last layer, late steps at most 0.9 of early ones", end < 0.9 * early,
-          "t from %lld to %lld: %.4f, t > %lld: %.4f", (long long)T / 10 + 1, (long long)T / 5 + 1, early, (long long)T / 2, end);
-    const double start = late(&s->inverse, TEST_ERROR, 0), middle = late(&s->inverse, TEST_ERROR, deep), top = late(&s->inverse, TEST_ERROR, last);
+    claim("5. target probes improve with depth",
+          "the last layer's error at most 0.9 of the first's", end < 0.9 * first, "%s", text);
+    claim("5. target probes improve with context length",
+          "at the last layer, late steps at most 0.9 of early ones", end < 0.9 * early,
+          "t from %lld to %lld: %.4f, t > %lld: %.4f", (long long)T / 10 + 1, (long long)T / 5 + 1,
+          early, (long long)T / 2, end);
+    const double start = late(&s->inverse, TEST_ERROR, 0),
+                 middle = late(&s->inverse, TEST_ERROR, deep),
+                 top = late(&s->inverse, TEST_ERROR, last);
     by_layer(&s->inverse, text);
-    snprintf(expected, sizeof expected, "layer %lld at most 0.9 of layer 0; from there on at most a quarter of that improvement more", (long long)deep);
-    claim("5. preconditioning probes improve up to about two thirds of the depth, and are then flat", expected,
-          middle < 0.9 * start && middle - top < 0.25 * (start - middle), "%s", text);
-    const double second = score_mean(&s->control, TEST_ERROR, 0, T / 4, T / 2), fourth = score_mean(&s->control, TEST_ERROR, 0, 3 * T / 4, T);
-    claim("5. the control stays flat", "less than 15 % between the second and the last quarter of the steps", fabs(fourth / second - 1) < 0.15, "%.4f and %.4f", second, fourth);
+    snprintf(expected, sizeof expected,
+             "layer %lld at most 0.9 of layer 0; from there on at most a quarter of that "
+             "improvement more",
+             (long long)deep);
+    claim(
+        "5. preconditioning probes improve up to about two thirds of the depth, and are then flat",
+        expected, middle < 0.9 * start && middle - top < 0.25 * (start - middle), "%s", text);
+    const double second = score_mean(&s->control, TEST_ERROR, 0, T / 4, T / 2),
+                 fourth = score_mean(&s->control, TEST_ERROR, 0, 3 * T / 4, T);
+    claim("5. the control stays flat",
+          "less than 15 % between the second and the last quarter of the steps",
+          fabs(fourth / second - 1) < 0.15, "%.4f and %.4f", second, fourth);
 }
 
 /* ---- what is probed ---- */
 
-/* The blocks whose stream is as wide as it gets: no read-out, no raw tokens in front of an embedding. */
+/* The blocks whose stream is as wide as it gets: no read-out, no raw tokens in front of an
+ * embedding. */
 static void choose_blocks(study *s)
 {
     int64_t width = 0, widest = 0;
@@ -170,7 +214,8 @@ static void choose_blocks(study *s)
         for (int64_t b = -1; b < mesaopt_model_blocks(s->t.model); b++) {
             TRY(s->t.ctx, mesaopt_model_width(s->t.model, b, &width));
             if (pass == 0 && width > widest) widest = width;
-            if (pass == 1 && width == widest && s->layers < MOST_LAYERS) s->blocks[s->layers] = b, s->features[s->layers++] = width;
+            if (pass == 1 && width == widest && s->layers < MOST_LAYERS)
+                s->blocks[s->layers] = b, s->features[s->layers++] = width;
         }
 }
 
@@ -195,8 +240,10 @@ static void check_sequences(const study *s, const mesaopt_settings *settings)
 {
     char expected[80];
     double penalty = 0;
-    must(NULL, mesaopt_settings_get_float(settings, MESAOPT_KEY_PENALTY, &penalty), "mesaopt_settings_get_float");
-    snprintf(expected, sizeof expected, "more than %lld, the features of a layer, or a penalty", (long long)s->features[0]);
+    must(NULL, mesaopt_settings_get_float(settings, MESAOPT_KEY_PENALTY, &penalty),
+         "mesaopt_settings_get_float");
+    snprintf(expected, sizeof expected, "more than %lld, the features of a layer, or a penalty",
+             (long long)s->features[0]);
     if (penalty == 0 && s->count <= s->features[0]) args_refuse("sequences", expected);
 }
 
@@ -211,17 +258,21 @@ static mesaopt_baseline *get_conditioner(const study *s, const mesaopt_settings 
     if (mesaopt_baseline_coefficients(b, &coefficients) != MESAOPT_OK) return b;
     progress shown = progress_begin(0, updates > 0 ? updates : 20000);
     fprintf(stderr, "learning the coefficients of the preconditioner\n");
-    const mesaopt_status status = mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
+    const mesaopt_status status =
+        mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
     TRY(t->ctx, status);
     if (status == MESAOPT_STOPPED) stop();
     return b;
 }
 
-static void study_run(study *s, const mesaopt_settings *target, const mesaopt_settings *inverse, const mesaopt_settings *token, const mesaopt_settings *conditioning)
+static void study_run(study *s, const mesaopt_settings *target, const mesaopt_settings *inverse,
+                      const mesaopt_settings *token, const mesaopt_settings *conditioning)
 {
     s->target = probe(s, target, s->n, 0, NULL);
     print_probe(s, &s->target, "target");
-    draw_probe(&s->target, "target", "Linear probes of the next observation: share of the variance explained (R2), held out");
+    draw_probe(
+        &s->target, "target",
+        "Linear probes of the next observation: share of the variance explained (R2), held out");
     if (s->back > 0) {
         scores tokens = probe(s, token, s->back * s->n, 1, NULL);
         report_tokens(s, &tokens);
@@ -231,7 +282,9 @@ static void study_run(study *s, const mesaopt_settings *target, const mesaopt_se
     s->inverse = probe(s, inverse, s->n, 0, conditioner);
     s->control = probe_control(s, inverse, conditioner);
     print_probe(s, &s->inverse, "inverse");
-    draw_probe(&s->inverse, "inverse", "Linear probes of the preconditioned input: share of the variance explained (R2), held out");
+    draw_probe(&s->inverse, "inverse",
+               "Linear probes of the preconditioned input: share of the variance explained (R2), "
+               "held out");
     print_probe(s, &s->control, "control");
     judge(s);
     scores *all[] = {&s->target, &s->inverse, &s->control};
@@ -240,40 +293,59 @@ static void study_run(study *s, const mesaopt_settings *target, const mesaopt_se
 }
 
 /* A setting that an own key says. */
-static void set_from(mesaopt_settings *settings, const char *setting, const char *key, const char *expected)
+static void set_from(mesaopt_settings *settings, const char *setting, const char *key,
+                     const char *expected)
 {
-    if (mesaopt_settings_set_text(settings, setting, args_text(key)) != MESAOPT_OK) args_refuse(key, expected);
+    if (mesaopt_settings_set_text(settings, setting, args_text(key)) != MESAOPT_OK)
+        args_refuse(key, expected);
 }
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {{"blocks", "6 x linear(heads=4,key=20,residual_clip=4)", "the model's blocks"},
-                     {"model", "", "checkpoint of the model; then nothing is trained"},
-                     {"sequences", "2048", "sequences that probes are fitted to; as many others are for scoring"},
-                     {"back", "8", "observations x_t, x_{t-1}, .. that token probes look for; 0: none"},
-                     {"conditioner", "chebyshev", "chebyshev, richardson, neumann, newton or lsq (exact)"},
-                     {"updates", "0", "of the conditioner's coefficients; 0: the recipe's 20000"},
-                     {"ridge", "0.001", "of the conditioner; the contracting task has 1.33"},
-                     {"filter", "2", "z-score of the norm from which a preconditioned input is left out; 0: none"},
-                     TRAINING_KEYS("15000", "probe_layers.out"), {"test", "2560", "test sequences behind a row of loss.csv"}, ERROR_KEY, {NULL, NULL, NULL}};
+    own_key own[] = {
+        {"blocks", "6 x linear(heads=4,key=20,residual_clip=4)", "the model's blocks"},
+        {"model", "", "checkpoint of the model; then nothing is trained"},
+        {"sequences", "2048",
+         "sequences that probes are fitted to; as many others are for scoring"},
+        {"back", "8", "observations x_t, x_{t-1}, .. that token probes look for; 0: none"},
+        {"conditioner", "chebyshev", "chebyshev, richardson, neumann, newton or lsq (exact)"},
+        {"updates", "0", "of the conditioner's coefficients; 0: the recipe's 20000"},
+        {"ridge", "0.001", "of the conditioner; the contracting task has 1.33"},
+        {"filter", "2",
+         "z-score of the norm from which a preconditioned input is left out; 0: none"},
+        TRAINING_KEYS("15000", "probe_layers.out"),
+        {"test", "2560", "test sequences behind a row of loss.csv"},
+        ERROR_KEY,
+        {NULL, NULL, NULL}};
     study s = {0};
     mesaopt_settings *conditioning = NULL;
     mesaopt_status status = MESAOPT_OK;
-    args_begin(argc, argv, "Reads the next observation, the preconditioned input and earlier observations off a model's activations, layer by layer.", own);
+    args_begin(argc, argv,
+               "Reads the next observation, the preconditioned input and earlier observations off "
+               "a model's activations, layer by layer.",
+               own);
     args_hide(" inputs outputs lag lags error ");
     s.t.ctx = args_ctx();
-    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
-    mesaopt_settings *target = args_settings(MESAOPT_SCOPE_PROBE, ""), *inverse = args_settings(MESAOPT_SCOPE_PROBE, "");
+    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"),
+                     *model = args_settings(MESAOPT_SCOPE_MODEL, "");
+    mesaopt_settings *trainer =
+        args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
+    mesaopt_settings *target = args_settings(MESAOPT_SCOPE_PROBE, ""),
+                     *inverse = args_settings(MESAOPT_SCOPE_PROBE, "");
     mesaopt_settings *token = args_settings(MESAOPT_SCOPE_PROBE, "lag=0 error=mean");
     args_end();
-    s.count = args_int("sequences", 1, 1 << 24), s.back = args_int("back", 0, 1024), s.updates = args_int("updates", 0, INT64_MAX / 4);
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &conditioning), "mesaopt_settings_create");
-    if (strcmp(args_text("conditioner"), "kernel") == 0) args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");
-    set_from(conditioning, "baseline", "conditioner", "chebyshev, richardson, neumann, newton or lsq");
+    s.count = args_int("sequences", 1, 1 << 24), s.back = args_int("back", 0, 1024),
+    s.updates = args_int("updates", 0, INT64_MAX / 4);
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &conditioning),
+         "mesaopt_settings_create");
+    if (strcmp(args_text("conditioner"), "kernel") == 0)
+        args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");
+    set_from(conditioning, "baseline", "conditioner",
+             "chebyshev, richardson, neumann, newton or lsq");
     set_from(conditioning, "ridge", "ridge", "a number above 0");
     error_text();
-    set_from(target, "error", "error", "half_sum or mean"), set_from(inverse, "error", "error", "half_sum or mean");
+    set_from(target, "error", "error", "half_sum or mean"),
+        set_from(inverse, "error", "error", "half_sum or mean");
     set_from(inverse, "filter", "filter", "a number of at least 0");
     if (s.back > 0) set_from(token, "lags", "back", "fewer observations");
 

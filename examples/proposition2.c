@@ -1,23 +1,29 @@
-/* proposition2: does a trained model of k layers do what k - 1 steps of preconditioning and one step of gradient descent do?
+/* proposition2: does a trained model of k layers do what k - 1 steps of preconditioning and one
+ * step of gradient descent do?
  *
- * Trains LSA-k (constructed tokens) by the paper's recipe, learns the coefficients of k - 1 Chebyshev steps on the same task, and compares both by t with one
- * gradient step and with least squares. Then it builds proposition 2 itself: a deep linear model whose weights carry out the learned iteration, and
- * checks that it predicts the same numbers. The newest pair is left out where models are compared, as the paper does; weights cannot leave it out.
+ * Trains LSA-k (constructed tokens) by the paper's recipe, learns the coefficients of k - 1
+ * Chebyshev steps on the same task, and compares both by t with one gradient step and with least
+ * squares. Then it builds proposition 2 itself: a deep linear model whose weights carry out the
+ * learned iteration, and checks that it predicts the same numbers. The newest pair is left out
+ * where models are compared, as the paper does; weights cannot leave it out.
  *
  *   proposition2                    2 layers and 1 step; layers=6: 6 layers and 5 steps
  *
- * Recipe: 4 heads, key 20, residual clip 4, batch 256, lr 1e-4, weight decay 0.1, 5000 (2 layers), 10000 (up to 4) or 15000 steps.
- * Claim 6 of docs/science.md, section 7; source: arXiv 2309.05858, proposition 2, section 3 and appendix. */
+ * Recipe: 4 heads, key 20, residual clip 4, batch 256, lr 1e-4, weight decay 0.1, 5000 (2 layers),
+ * 10000 (up to 4) or 15000 steps. Claim 6 of docs/science.md, section 7; source: arXiv 2309.05858,
+ * proposition 2, section 3 and appendix. */
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>
 
 /* Chebyshev's iteration with these settings, its coefficients learned. */
-static mesaopt_baseline *chebyshev(const training *t, int64_t iterations, int newest_pair, double divisor, int64_t updates)
+static mesaopt_baseline *chebyshev(const training *t, int64_t iterations, int newest_pair,
+                                   double divisor, int64_t updates)
 {
     mesaopt_settings *s = NULL;
     mesaopt_baseline *b = NULL;
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s), "mesaopt_settings_create");
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s),
+         "mesaopt_settings_create");
     mesaopt_settings_set_text(s, "baseline", "chebyshev");
     mesaopt_settings_set_int(s, MESAOPT_KEY_ITERATIONS, iterations);
     mesaopt_settings_set_int(s, MESAOPT_KEY_NEWEST_PAIR, newest_pair);
@@ -26,7 +32,8 @@ static mesaopt_baseline *chebyshev(const training *t, int64_t iterations, int ne
     mesaopt_settings_free(s);
     progress shown = progress_begin(0, updates > 0 ? updates : iterations == 2 ? 80000 : 20000);
     fprintf(stderr, "learning %lld Chebyshev steps\n", (long long)iterations);
-    const mesaopt_status status = mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
+    const mesaopt_status status =
+        mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
     TRY(t->ctx, status);
     if (status == MESAOPT_STOPPED) stop();
     return b;
@@ -38,7 +45,8 @@ static void print_coefficients(const training *t, mesaopt_baseline *b)
     TRY(t->ctx, mesaopt_baseline_coefficients(b, &v));
     for (int64_t row = 0; row < 2; row++, putchar('\n')) {
         printf("%s", row ? "b" : "\nlearned coefficients\na");
-        for (int64_t k = 0; k < v.shape[1]; k++) printf(" %8.4f", ((double *)v.data)[row * v.stride[0] + k]);
+        for (int64_t k = 0; k < v.shape[1]; k++)
+            printf(" %8.4f", ((double *)v.data)[row * v.stride[0] + k]);
     }
 }
 
@@ -50,29 +58,36 @@ static void check_construction(const training *t, mesaopt_baseline *b, int64_t n
     mesaopt_model *model = NULL;
     double model_loss = 0, loss = 0;
     char text[4096];
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &s), "mesaopt_settings_create");
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &s),
+         "mesaopt_settings_create");
     mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, width);
     mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, n);
     mesaopt_settings_set_text(s, "dtype", "f64");
     TRY(t->ctx, mesaopt_revalg_proposition2(t->ctx, s, b, &model));
-    TRY(t->ctx, mesaopt_model_evaluate(model, t->task, MESAOPT_STREAM_TEST, 0, COUNT, NULL, &model_loss));
+    TRY(t->ctx,
+        mesaopt_model_evaluate(model, t->task, MESAOPT_STREAM_TEST, 0, COUNT, NULL, &model_loss));
     TRY(t->ctx, mesaopt_baseline_evaluate(b, t->task, MESAOPT_STREAM_TEST, 0, COUNT, NULL, &loss));
     mesaopt_model_text(model, text, sizeof text);
     printf("\nproposition 2 as weights: %s\n", text);
-    claim("proposition 2: a deep linear model carries out the iteration", "equal losses on the same sequences, to rounding", fabs(model_loss / loss - 1) < 1e-9,
+    claim("proposition 2: a deep linear model carries out the iteration",
+          "equal losses on the same sequences, to rounding", fabs(model_loss / loss - 1) < 1e-9,
           "model %.12f, iteration %.12f", model_loss, loss);
     mesaopt_model_free(model);
     mesaopt_settings_free(s);
 }
 
-static void report(const training *t, int64_t seeds, int64_t layers, int64_t updates, int64_t n, int64_t width)
+static void report(const training *t, int64_t seeds, int64_t layers, int64_t updates, int64_t n,
+                   int64_t width)
 {
     curves c = {0};
     char name[2][32], title[128];
-    mesaopt_baseline *learned = chebyshev(t, layers - 1, 0, 0, updates), *fixed = chebyshev(t, layers - 1, 1, 70, updates);
+    mesaopt_baseline *learned = chebyshev(t, layers - 1, 0, 0, updates),
+                     *fixed = chebyshev(t, layers - 1, 1, 70, updates);
     snprintf(name[0], sizeof name[0], "LSA-%lld", (long long)layers);
     snprintf(name[1], sizeof name[1], "Chebyshev-%lld", (long long)layers - 1);
-    snprintf(title, sizeof title, "%lld layers and %lld steps of preconditioning: error of the next observation by t", (long long)layers, (long long)layers - 1);
+    snprintf(title, sizeof title,
+             "%lld layers and %lld steps of preconditioning: error of the next observation by t",
+             (long long)layers, (long long)layers - 1);
     for (int64_t i = 0; i < seeds; i++, curves_again(&c)) {
         curves_model(&c, name[0], &t[i]);
         if (i > 0) continue;
@@ -82,8 +97,11 @@ static void report(const training *t, int64_t seeds, int64_t layers, int64_t upd
     curves_report(&c, title);
     print_coefficients(t, learned);
     const double model = c.of[0].mean, steps = c.of[1].mean, gd = c.of[2].mean, lsq = c.of[3].mean;
-    claim("6. k layers match k - 1 steps of preconditioning and one step of gradient descent", "at most 5 % above the learned steps, and nearer to them than to one gradient step",
-          model < 1.05 * steps && fabs(model - steps) < fabs(model - gd), "losses: model %.4f, learned steps %.4f, one gradient step %.4f, least squares %.4f (newest pair left out)",
+    claim("6. k layers match k - 1 steps of preconditioning and one step of gradient descent",
+          "at most 5 % above the learned steps, and nearer to them than to one gradient step",
+          model < 1.05 * steps && fabs(model - steps) < fabs(model - gd),
+          "losses: model %.4f, learned steps %.4f, one gradient step %.4f, least squares %.4f "
+          "(newest pair left out)",
           model, steps, gd, lsq);
     check_construction(t, fixed, n, width);
     mesaopt_baseline_free(learned);
@@ -92,17 +110,29 @@ static void report(const training *t, int64_t seeds, int64_t layers, int64_t upd
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {{"layers", "2", "layers of the model, one more than steps of preconditioning"}, {"updates", "0", "updates of the coefficients; 0: the recipe's"},
-                     SEEDS_KEY, TRAINING_KEYS("", "proposition2.out"), TEST_KEYS, {NULL, NULL, NULL}};
+    own_key own[] = {{"layers", "2", "layers of the model, one more than steps of preconditioning"},
+                     {"updates", "0", "updates of the coefficients; 0: the recipe's"},
+                     SEEDS_KEY,
+                     TRAINING_KEYS("", "proposition2.out"),
+                     TEST_KEYS,
+                     {NULL, NULL, NULL}};
     int64_t n, width;
-    args_begin(argc, argv, "Compares a trained deep linear model with learned preconditioning and one step of gradient descent.", own);
+    args_begin(argc, argv,
+               "Compares a trained deep linear model with learned preconditioning and one step of "
+               "gradient descent.",
+               own);
     args_hide(" inputs outputs first tokens slots pe baseline iterations divisor newest_pair ");
-    const int64_t layers = args_int("layers", 2, 1000), updates = args_int("updates", 0, INT64_MAX / 4);
-    if (!*args_text("steps")) args_default("steps", layers == 2 ? "5000" : layers <= 4 ? "10000" : "15000");
+    const int64_t layers = args_int("layers", 2, 1000),
+                  updates = args_int("updates", 0, INT64_MAX / 4);
+    if (!*args_text("steps"))
+        args_default("steps", layers == 2 ? "5000" : layers <= 4 ? "10000" : "15000");
     mesaopt_ctx *ctx = args_ctx();
-    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"), *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *layer = args_settings(MESAOPT_SCOPE_LINEAR, "heads=4 key=20 init_sd=2e-4 residual_clip=4");
-    mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
+    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"),
+                     *model = args_settings(MESAOPT_SCOPE_MODEL, "");
+    mesaopt_settings *layer =
+        args_settings(MESAOPT_SCOPE_LINEAR, "heads=4 key=20 init_sd=2e-4 residual_clip=4");
+    mesaopt_settings *trainer =
+        args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
     args_end();
     const int64_t seeds = args_int("seeds", 1, 1000);
     training *all = must_alloc(NULL, (size_t)seeds * sizeof *all);

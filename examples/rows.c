@@ -56,7 +56,8 @@ static _Noreturn void explain(const row_reader *r)
         die("%s:%lld: an empty line, expected %lld numbers", r->path, (long long)r->blank, columns);
     const long long cells = (long long)count_cells(r, c, end);
     if (cells != columns)
-        die("%s:%lld: %lld columns, expected %lld as in the first line; between columns: %s, unless delimiter= says otherwise",
+        die("%s:%lld: %lld columns, expected %lld as in the first line; between columns: %s, "
+            "unless delimiter= says otherwise",
             r->path, line, cells, columns,
             r->separator == '\t'  ? "tabs"
             : r->separator == ' ' ? "blanks"

@@ -16,7 +16,8 @@
     {"ignore", "", "columns to leave out, such as a date; names or numbers: a,b or 1,3"}, \
         {"delimiter", "auto", "between cells: auto, comma, semicolon, tab, space or a character"}, \
         {"header", "auto", \
-         "does line 1 name the columns: yes, no or auto (yes when it is all text, no when it is all numbers)"}, \
+         "does line 1 name the columns: yes, no or auto (yes when it is all text, no when it is " \
+         "all numbers)"}, \
     { \
         "missing", "refuse", \
             "gaps (empty, NA, NaN, null): refuse, skip (the row) or hold (the value before)" \

@@ -1,4 +1,5 @@
-/* scores.c: fitting probes, and what they score on the sequences that were fitted and on others; see common.h. */
+/* scores.c: fitting probes, and what they score on the sequences that were fitted and on others;
+ * see common.h. */
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>
@@ -12,8 +13,11 @@ scores scores_of(mesaopt_ctx *ctx, mesaopt_probe *probe, int one_by_one)
     if (one_by_one) s.each = targets;
     const int64_t shape[] = {s.layers, s.steps, s.each};
     const size_t pairs = (size_t)(s.layers * s.steps), cells = pairs * (size_t)s.each;
-    for (int i = 0; i < SCORES; i++) TRY(ctx, mesaopt_view_dense(s.of[i] = must_alloc(NULL, cells * sizeof(double)), MESAOPT_F64, one_by_one ? 3 : 2, shape, &v[i]));
-    TRY(ctx, mesaopt_view_dense(s.rank = must_alloc(NULL, pairs * sizeof(int64_t)), MESAOPT_I64, 2, shape, &rank));
+    for (int i = 0; i < SCORES; i++)
+        TRY(ctx, mesaopt_view_dense(s.of[i] = must_alloc(NULL, cells * sizeof(double)), MESAOPT_F64,
+                                    one_by_one ? 3 : 2, shape, &v[i]));
+    TRY(ctx, mesaopt_view_dense(s.rank = must_alloc(NULL, pairs * sizeof(int64_t)), MESAOPT_I64, 2,
+                                shape, &rank));
     TRY(ctx, mesaopt_probe_fit(probe, NULL));
     TRY(ctx, mesaopt_probe_score(probe, MESAOPT_PROBE_TRAIN, &v[TRAIN_ERROR], &v[TRAIN_R2]));
     TRY(ctx, mesaopt_probe_score(probe, MESAOPT_PROBE_TEST, &v[TEST_ERROR], &v[TEST_R2]));
@@ -24,7 +28,8 @@ scores scores_of(mesaopt_ctx *ctx, mesaopt_probe *probe, int one_by_one)
 void scores_print(FILE *f, const scores *s, int64_t i)
 {
     fprintf(f, "%lld", (long long)s->rank[i]);
-    for (int c = 0; c < SCORES; c++) fprintf(f, ",%.9g", isnan(s->of[c][i]) ? NAN : s->of[c][i]);          /* no -nan */
+    /* no -nan */
+    for (int c = 0; c < SCORES; c++) fprintf(f, ",%.9g", isnan(s->of[c][i]) ? NAN : s->of[c][i]);
     fputc('\n', f);
 }
 

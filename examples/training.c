@@ -1,4 +1,5 @@
-/* training.c: the training loop with its progress line, loss.csv and checkpoint, and errors by t; see common.h. */
+/* training.c: the training loop with its progress line, loss.csv and checkpoint, and errors by t;
+ * see common.h. */
 #include "common.h"
 #include <errno.h>
 #include <math.h>
@@ -8,17 +9,22 @@
 
 /* ---- progress ---- */
 
-progress progress_begin(int64_t first, int64_t steps) { return (progress){seconds(), seconds(), first, steps, isatty(STDERR_FILENO)}; }
+progress progress_begin(int64_t first, int64_t steps)
+{
+    return (progress){seconds(), seconds(), first, steps, isatty(STDERR_FILENO)};
+}
 
 int32_t show_progress(const mesaopt_step *step, void *user)
 {
     progress *p = user;
-    const double now = seconds(), rate = (double)(step->step - p->first) / fmax(now - p->start, 1e-9);
+    const double now = seconds(),
+                 rate = (double)(step->step - p->first) / fmax(now - p->start, 1e-9);
     if (step->step < p->steps && now - p->shown < (p->terminal ? 0.2 : 5)) return signalled();
     p->shown = now;
     const double left = fmin(round((double)(p->steps - step->step) / rate), 3.6e9);
-    fprintf(stderr, "%sstep %lld/%lld  loss %.4f  %.1f steps/s  %.0f:%02.0f left%s", p->terminal ? "\r" : "",
-            (long long)step->step, (long long)p->steps, step->loss, rate, floor(left / 60), fmod(left, 60), p->terminal ? "   " : "\n");
+    fprintf(stderr, "%sstep %lld/%lld  loss %.4f  %.1f steps/s  %.0f:%02.0f left%s",
+            p->terminal ? "\r" : "", (long long)step->step, (long long)p->steps, step->loss, rate,
+            floor(left / 60), fmod(left, 60), p->terminal ? "   " : "\n");
     unfinished_line = p->terminal && step->step < p->steps;
     if (p->terminal && !unfinished_line) fputc('\n', stderr);
     return signalled();
@@ -42,9 +48,11 @@ static FILE *open_losses(const training *t, int64_t step, char *path)
     FILE *f = open_file(path, step > 0 && access(path, F_OK) == 0 ? "r+" : "w+");
     long end = 0;
     if (step > 0)
-        while (fgets(row, sizeof row, f) && (end == 0 || strtoll(row, NULL, 10) < step)) end = ftell(f);
+        while (fgets(row, sizeof row, f) && (end == 0 || strtoll(row, NULL, 10) < step))
+            end = ftell(f);
     if (end == 0) fputs("step,train_loss,test_loss\n", f);
-    else if (fseek(f, end, SEEK_SET) != 0 || ftruncate(fileno(f), end) != 0) die("cannot write %s: %s", path, strerror(errno));
+    else if (fseek(f, end, SEEK_SET) != 0 || ftruncate(fileno(f), end) != 0)
+        die("cannot write %s: %s", path, strerror(errno));
     flush_file(f, path);
     return f;
 }
@@ -63,7 +71,8 @@ static void note_command(const training *t)
     free(text);
 }
 
-training training_begin(mesaopt_ctx *ctx, mesaopt_settings *task, mesaopt_settings *model, int64_t run, const char *name)
+training training_begin(mesaopt_ctx *ctx, mesaopt_settings *task, mesaopt_settings *model,
+                        int64_t run, const char *name)
 {
     training t = {.ctx = ctx};
     int64_t n, width, task_seed, model_seed;
@@ -72,7 +81,8 @@ training training_begin(mesaopt_ctx *ctx, mesaopt_settings *task, mesaopt_settin
     mesaopt_settings_get_int(task, MESAOPT_KEY_SEED, &task_seed);
     mesaopt_settings_get_int(model, MESAOPT_KEY_SEED, &model_seed);
     TRY(ctx, mesaopt_task_create(ctx, task, &t.test));
-    t.task = t.test;                               /* training and test sequences are streams of one task, of run 0 */
+    t.task = t.test;                               /* training and test sequences are streams of one
+                                                      task, of run 0 */
     TRY(ctx, mesaopt_task_shape(t.test, &n, NULL, &width, NULL));
     mesaopt_settings_set_int(task, MESAOPT_KEY_SEED, task_seed + run);
     if (run > 0) TRY(ctx, mesaopt_task_create(ctx, task, &t.task));
@@ -90,14 +100,17 @@ void training_create(training *t, mesaopt_settings *settings)
     char old[MAX_PATH];
     int64_t own = 0;
     TRY(t->ctx, mesaopt_trainer_create(t->ctx, settings, t->model, t->task, &t->trainer));
-    must(t->ctx, mesaopt_settings_get_int(settings, MESAOPT_KEY_BATCH, &t->batch), "mesaopt_settings_get_int");
+    must(t->ctx, mesaopt_settings_get_int(settings, MESAOPT_KEY_BATCH, &t->batch),
+         "mesaopt_settings_get_int");
     TRY(t->ctx, mesaopt_task_shape(t->test, NULL, NULL, NULL, &own));
     t->tests = own > 0 ? own : args_int("test", 1, 1 << 30);
-    error_text();                                  /* a word that is none is found now, not after the training */
+    error_text();                                  /* a word that is none is found now, not after
+                                                      the training */
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
     note_command(t);
     if (!*t->prefix || *args_text("resume")) return;
-    training_path(t, CHECKPOINT, old);             /* of an earlier run: the first training of this one must not bring it back */
+    training_path(t, CHECKPOINT, old);             /* of an earlier run: the first training of this
+                                                      one must not bring it back */
     discard_file(old);
 }
 
@@ -129,12 +142,17 @@ static mesaopt_status noted(const training *t, mesaopt_status status)
     return MESAOPT_OK;
 }
 
-/* One row of loss.csv: both losses of the present parameters; the training loss on the sequences of the next step. */
+/* One row of loss.csv: both losses of the present parameters; the training loss on the sequences of
+ * the next step. */
 static mesaopt_status write_row(const training *t, int64_t step, FILE *f, const char *path)
 {
     double train = 0, test = 0;
-    mesaopt_status status = noted(t, mesaopt_model_evaluate(t->model, t->task, MESAOPT_STREAM_TRAIN, step * t->batch, t->batch, NULL, &train));
-    if (status == MESAOPT_OK) status = noted(t, mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, t->tests, NULL, &test));
+    mesaopt_status status =
+        noted(t, mesaopt_model_evaluate(t->model, t->task, MESAOPT_STREAM_TRAIN, step * t->batch,
+                                        t->batch, NULL, &train));
+    if (status == MESAOPT_OK)
+        status = noted(t, mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0,
+                                                 t->tests, NULL, &test));
     if (status == MESAOPT_OK) {
         fprintf(f, "%lld,%.9g,%.9g\n", (long long)step, train, test);
         flush_file(f, path);
@@ -142,12 +160,15 @@ static mesaopt_status write_row(const training *t, int64_t step, FILE *f, const 
     return status;
 }
 
-/* What a training goes on from: the first one of a program from resume=, the others from what lies beside it, if it came to them. */
+/* What a training goes on from: the first one of a program from resume=, the others from what lies
+ * beside it, if it came to them. */
 static int find_resume(const training *t, char *path)
 {
     const char *given = args_text("resume"), *slash = strrchr(given, '/');
     const int folder = slash ? (int)(slash + 1 - given) : 0;
-    const int length = *t->prefix ? snprintf(path, MAX_PATH, "%.*s%s%s", folder, given, t->prefix, CHECKPOINT) : snprintf(path, MAX_PATH, "%s", given);
+    const int length =
+        *t->prefix ? snprintf(path, MAX_PATH, "%.*s%s%s", folder, given, t->prefix, CHECKPOINT)
+                   : snprintf(path, MAX_PATH, "%s", given);
     if (length >= MAX_PATH) args_refuse("resume", "a shorter name");
     return *given && (!*t->prefix || access(path, F_OK) == 0);
 }
@@ -155,24 +176,31 @@ static int find_resume(const training *t, char *path)
 mesaopt_status training_run(training *t)
 {
     char checkpoint[MAX_PATH], losses[MAX_PATH], resume[MAX_PATH];
-    const int64_t steps = args_int("steps", 0, INT64_MAX / 4), every = args_int("every", 1, INT64_MAX / 4);
+    const int64_t steps = args_int("steps", 0, INT64_MAX / 4),
+                  every = args_int("every", 1, INT64_MAX / 4);
     out_begin(t->ctx);
     training_path(t, CHECKPOINT, checkpoint);
-    if (find_resume(t, resume)) TRY(t->ctx, mesaopt_trainer_load_changed(t->trainer, resume, args_text("change")));
+    if (find_resume(t, resume))
+        TRY(t->ctx, mesaopt_trainer_load_changed(t->trainer, resume, args_text("change")));
     int64_t step = mesaopt_trainer_steps(t->trainer);
-    if (step > steps) die("resume: the checkpoint is at step %lld, expected at most steps=%lld", (long long)step, (long long)steps);
+    if (step > steps)
+        die("resume: the checkpoint is at step %lld, expected at most steps=%lld", (long long)step,
+            (long long)steps);
     FILE *f = open_losses(t, step, losses);
     progress p = progress_begin(step, steps);
     mesaopt_status status = MESAOPT_OK;
     while (status == MESAOPT_OK) {
         if (signalled()) status = MESAOPT_STOPPED;
-        if (status == MESAOPT_OK && (step % every == 0 || step == steps)) status = write_row(t, step, f, losses);
+        if (status == MESAOPT_OK && (step % every == 0 || step == steps))
+            status = write_row(t, step, f, losses);
         if (step == steps || status != MESAOPT_OK) break;
         const int64_t next = step - step % every + every;
-        status = noted(t, mesaopt_trainer_run(t->trainer, next < steps ? next : steps, show_progress, &p));
+        status = noted(
+            t, mesaopt_trainer_run(t->trainer, next < steps ? next : steps, show_progress, &p));
         step = mesaopt_trainer_steps(t->trainer);
     }
-    if (status != MESAOPT_STOPPED && status != MESAOPT_E_INTERRUPTED) must(t->ctx, status, "training");
+    if (status != MESAOPT_STOPPED && status != MESAOPT_E_INTERRUPTED)
+        must(t->ctx, status, "training");
     close_file(f, losses);
     TRY(t->ctx, mesaopt_trainer_save(t->trainer, checkpoint));
     if (status == MESAOPT_OK) return MESAOPT_OK;
@@ -185,15 +213,21 @@ mesaopt_status training_run(training *t)
 static int error_is_mean(void)
 {
     const int mean = strcmp(args_text("error"), "mean") == 0;
-    if (!mean && strcmp(args_text("error"), "half_sum") != 0) args_refuse("error", "half_sum or mean");
+    if (!mean && strcmp(args_text("error"), "half_sum") != 0)
+        args_refuse("error", "half_sum or mean");
     return mean;
 }
 
-const char *error_text(void) { return error_is_mean() ? "mean of squared errors over dimensions" : "half the sum of squared errors over dimensions"; }
+const char *error_text(void)
+{
+    return error_is_mean() ? "mean of squared errors over dimensions"
+                           : "half the sum of squared errors over dimensions";
+}
 
 double error_factor(int64_t n) { return error_is_mean() ? 2 / (double)n : 1; }
 
-/* Room for one more curve, or one more run of it: a view [T], that curve_end adds to what is there. */
+/* Room for one more curve, or one more run of it: a view [T], that curve_end adds to what is there.
+ */
 static mesaopt_view curve_begin(curves *c, const char *name, const char *number, const training *t)
 {
     mesaopt_view by_t;
@@ -206,7 +240,8 @@ static mesaopt_view curve_begin(curves *c, const char *name, const char *number,
         for (int64_t i = 0; i < c->length; i++) c->of[c->count].by_t[i] = 0;
         c->count++;
     }
-    TRY(t->ctx, mesaopt_view_dense(must_alloc(NULL, (size_t)c->length * sizeof(double)), MESAOPT_F64, 1, &c->length, &by_t));
+    TRY(t->ctx, mesaopt_view_dense(must_alloc(NULL, (size_t)c->length * sizeof(double)),
+                                   MESAOPT_F64, 1, &c->length, &by_t));
     return by_t;
 }
 
@@ -226,7 +261,8 @@ void curves_model(curves *c, const char *name, const training *t)
 {
     const mesaopt_view by_t = curve_begin(c, name, NULL, t);
     double mean = 0;
-    TRY(t->ctx, mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &mean));
+    TRY(t->ctx,
+        mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &mean));
     curve_end(c, &by_t, mean);
 }
 
@@ -234,22 +270,29 @@ void curves_baseline(curves *c, const char *name, mesaopt_baseline *baseline, co
 {
     const mesaopt_view by_t = curve_begin(c, name, NULL, t);
     double mean = 0;
-    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &mean));
+    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals,
+                                          &by_t, &mean));
     curve_end(c, &by_t, mean);
 }
 
-/* eta or ridge by line search on t->task, then the error on the sequences that the model is evaluated on. */
-static void add_baseline(curves *c, const char *name, const char *number, const training *t, const char *settings)
+/* eta or ridge by line search on t->task, then the error on the sequences that the model is
+ * evaluated on. */
+static void add_baseline(curves *c, const char *name, const char *number, const training *t,
+                         const char *settings)
 {
     const mesaopt_view by_t = curve_begin(c, name, number, t);
     mesaopt_baseline *baseline = NULL;
     int64_t own = 0;
     double mean = 0;
     TRY(t->ctx, mesaopt_task_shape(t->task, NULL, NULL, NULL, &own));
-    TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings), &baseline));
-    const mesaopt_status status = TRY(t->ctx, mesaopt_baseline_search(baseline, t->task, own > 0 ? own : t->tests, &c->of[c->at].best));
+    TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings),
+                                        &baseline));
+    const mesaopt_status status =
+        TRY(t->ctx, mesaopt_baseline_search(baseline, t->task, own > 0 ? own : t->tests,
+                                            &c->of[c->at].best));
     c->of[c->at].at_bound = status == MESAOPT_AT_BOUND;
-    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals, &by_t, &mean));
+    TRY(t->ctx, mesaopt_baseline_evaluate(baseline, t->test, MESAOPT_STREAM_TEST, 0, t->finals,
+                                          &by_t, &mean));
     curve_end(c, &by_t, mean);
     mesaopt_baseline_free(baseline);
 }
@@ -257,7 +300,8 @@ static void add_baseline(curves *c, const char *name, const char *number, const 
 void curves_baselines(curves *c, const training *t)
 {
     add_baseline(c, "gd", "eta", t, "baseline=gd");
-    add_baseline(c, "lsq_newest_off", "ridge", t, "baseline=lsq newest_pair=0");   /* without the newest pair, as in the paper */
+    /* without the newest pair, as in the paper */
+    add_baseline(c, "lsq_newest_off", "ridge", t, "baseline=lsq newest_pair=0");
     add_baseline(c, "lsq_newest_on", "ridge", t, "baseline=lsq newest_pair=1");
 }
 
@@ -276,7 +320,8 @@ static void take_means(curves *c)
 static void print_row(FILE *f, const curves *c, int64_t t, const char *format)
 {
     const double factor = error_factor(c->dim);
-    for (int i = 0; i < c->count; i++) fprintf(f, format, factor * (t > 0 ? c->of[i].by_t[t - 1] : c->of[i].mean));
+    for (int i = 0; i < c->count; i++)
+        fprintf(f, format, factor * (t > 0 ? c->of[i].by_t[t - 1] : c->of[i].mean));
     fputc('\n', f);
 }
 
@@ -287,7 +332,9 @@ static void explain_rise(const curves *c, const double *by_t)
     for (int64_t t = 0; t < c->length; t++)
         if (by_t[t] < by_t[least]) least = t;
     if (by_t[c->length - 1] > 1.05 * by_t[least])
-        printf("gd is best at t = %lld: its eta is the same at every t, while the X^T X that eta multiplies grows with t and makes the step too long\n", (long long)least + 1);
+        printf("gd is best at t = %lld: its eta is the same at every t, while the X^T X that eta "
+               "multiplies grows with t and makes the step too long\n",
+               (long long)least + 1);
 }
 
 static void write_curves(const curves *c, const char *path)
@@ -332,7 +379,9 @@ static void print_curves(const curves *c, const char *title)
     const char *before = "\nby line search: ";
     for (int i = 0; i < c->count; i++)
         if (c->of[i].number)
-            printf("%s%s %s %.4g%s", before, c->of[i].name, c->of[i].number, c->of[i].best, c->of[i].at_bound ? " (the end of its range)" : ""), before = ", ";
+            printf("%s%s %s %.4g%s", before, c->of[i].name, c->of[i].number, c->of[i].best,
+                   c->of[i].at_bound ? " (the end of its range)" : ""),
+                before = ", ";
     putchar('\n');
     for (int i = 0; i < c->count; i++)
         if (strcmp(c->of[i].name, "gd") == 0) explain_rise(c, c->of[i].by_t);

@@ -1,29 +1,35 @@
 /* mesaopt/model.h: a model is a list of blocks over one residual stream.
  *
- * Tokens [B, T, inputs] enter the first block; attention blocks add to the stream, dense blocks replace it; the
- * prediction is the first `outputs` features of the last block's output. Loss: sum of squared errors / (2 B T).
+ * Tokens [B, T, inputs] enter the first block; attention blocks add to the stream, dense blocks
+ * replace it; the prediction is the first `outputs` features of the last block's output. Loss: sum
+ * of squared errors / (2 B T).
  *
- * Calls that run a model give finite numbers or MESAOPT_E_NONFINITE, whose text names the block that went wrong first (or the
- * tokens, targets, a gradient). MESAOPT_NOT_CONVERGED: all is finite, but some least-squares systems of a mesa block missed its
- * tolerance; the text names the first such block and how many rows. After a failure gradients and parameters of the model are as
+ * Calls that run a model give finite numbers or MESAOPT_E_NONFINITE, whose text names the block
+ * that went wrong first (or the tokens, targets, a gradient). MESAOPT_NOT_CONVERGED: all is finite,
+ * but some least-squares systems of a mesa block missed its tolerance; the text names the first
+ * such block and how many rows. After a failure gradients and parameters of the model are as
  * before; what the call was to fill holds anything. A model has at most 4096 blocks.
  *
- * One-line text form:  blocks := block { ";" block },  block := [ count "x" ] kind [ "(" name "=" value { "," name "=" value } ")" ]
- * for example  "mask(first=20); linear(heads=2,key=20,residual_clip=4)"  or  "dense(outputs=40); softmax(heads=4,key=20,pe=qk);
- * 6 x softmax(heads=4,key=20); dense(outputs=10)". Kinds: linear, softmax, mesa, dense, mask; their settings are the keys
- * of MESAOPT_SCOPE_LINEAR and so on.
+ * One-line text form:  blocks := block { ";" block },  block := [ count "x" ] kind [ "(" name "="
+ * value { "," name "=" value } ")" ] for example  "mask(first=20);
+ * linear(heads=2,key=20,residual_clip=4)"  or  "dense(outputs=40); softmax(heads=4,key=20,pe=qk); 6
+ * x softmax(heads=4,key=20); dense(outputs=10)". Kinds: linear, softmax, mesa, dense, mask; their
+ * settings are the keys of MESAOPT_SCOPE_LINEAR and so on.
  *
- *   linear, softmax, mesa   y = clip(x + sum over heads of o_h P_h),  o_h: attention (attn.h), or the least squares of lsq.h, of q_h, k_h, v_h
+ *   linear, softmax, mesa   y = clip(x + sum over heads of o_h P_h),  o_h: attention (attn.h), or
+ *                           the least squares of lsq.h, of q_h, k_h, v_h
  *   dense                   y = x W
  *   mask                    y = x with its features 0 .. first - 1 at 0
  *
- * Parameters are named blocks.I.query [D, H key] (2 D rows with pe=qk), blocks.I.key [D, H key], blocks.I.value [D, H value],
- * blocks.I.output [H value, D] and, for dense, blocks.I.weight [D, outputs]; rows are inputs; head h uses columns h key .. of query and
- * key and rows h value .. of output. A mesa block has, besides those of attention, lambda [1, H] (ridges=head; below 1e-6 the layer and its
- * gradient are those of 1e-6) or theta [H, key] (ridges=channel) and, with gates=sigmoid, beta and gamma [D, H], beta_bias and gamma_bias
- * [1, H]: ridge 1 / lambda, or ridge_min + log(1 + exp(theta)); weight of a step sigmoid(x beta + beta_bias), forgetting factor likewise of gamma.
- * All of one dtype.
- * pe=qk: queries and keys are made of [x_t, p_t], p_t of D features, t from 0: p_{t,2i} = sin(t / 10000^(2i/D)), p_{t,2i+1} = cos of the same.
+ * Parameters are named blocks.I.query [D, H key] (2 D rows with pe=qk), blocks.I.key [D, H key],
+ * blocks.I.value [D, H value], blocks.I.output [H value, D] and, for dense, blocks.I.weight [D,
+ * outputs]; rows are inputs; head h uses columns h key .. of query and key and rows h value .. of
+ * output. A mesa block has, besides those of attention, lambda [1, H] (ridges=head; below 1e-6 the
+ * layer and its gradient are those of 1e-6) or theta [H, key] (ridges=channel) and, with
+ * gates=sigmoid, beta and gamma [D, H], beta_bias and gamma_bias [1, H]: ridge 1 / lambda, or
+ * ridge_min + log(1 + exp(theta)); weight of a step sigmoid(x beta + beta_bias), forgetting factor
+ * likewise of gamma. All of one dtype. pe=qk: queries and keys are made of [x_t, p_t], p_t of D
+ * features, t from 0: p_{t,2i} = sin(t / 10000^(2i/D)), p_{t,2i+1} = cos of the same.
  * Source: arXiv 2309.05858 section 2 and appendix; docs/science.md, section 3. */
 #ifndef MESAOPT_MODEL_H
 #define MESAOPT_MODEL_H
@@ -36,87 +42,121 @@ extern "C" {
 
 typedef struct mesaopt_model mesaopt_model;
 
-/** Creates an empty model (scope MESAOPT_SCOPE_MODEL: inputs, outputs, dtype, seed, lanes). The caller frees *out. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out);
+/** Creates an empty model (scope MESAOPT_SCOPE_MODEL: inputs, outputs, dtype, seed, lanes). The
+ *  caller frees *out. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                                mesaopt_model **out);
 
-/** Appends a block whose kind is the scope of `settings`, with weights drawn N(0, init_sd^2) from the model's seed. Views of parameters taken
- *  before become invalid. MESAOPT_E_STATE once a trainer holds the model. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_add(mesaopt_model *model, const mesaopt_settings *settings);
+/** Appends a block whose kind is the scope of `settings`, with weights drawn N(0, init_sd^2) from
+ *  the model's seed. Views of parameters taken before become invalid. MESAOPT_E_STATE once a
+ *  trainer holds the model. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_add(mesaopt_model *model,
+                                             const mesaopt_settings *settings);
 
-/** Appends every block of a one-line text (grammar above), or none of them on failure; MESAOPT_E_FORMAT and
- *  MESAOPT_E_SETTING name the place in the text. Since 0.1. */
+/** Appends every block of a one-line text (grammar above), or none of them on failure;
+ *  MESAOPT_E_FORMAT and MESAOPT_E_SETTING name the place in the text. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_add_text(mesaopt_model *model, const char *blocks);
 
-/** The model's blocks as text that mesaopt_model_add_text takes, at most cap bytes with the final NUL; returns the bytes the
- *  whole text needs, or a negative status. Since 0.1. */
+/** The model's blocks as text that mesaopt_model_add_text takes, at most cap bytes with the final
+ *  NUL; returns the bytes the whole text needs, or a negative status. Since 0.1. */
 MESAOPT_API int64_t mesaopt_model_text(const mesaopt_model *model, char *buf, int64_t cap);
 
 /** Number of blocks, and width of the stream after block i (i = -1: the tokens). Since 0.1. */
 MESAOPT_API int64_t mesaopt_model_blocks(const mesaopt_model *model);
-MESAOPT_API mesaopt_status mesaopt_model_width(const mesaopt_model *model, int64_t block, int64_t *width);
+MESAOPT_API mesaopt_status mesaopt_model_width(const mesaopt_model *model, int64_t block,
+                                               int64_t *width);
 
-/** Number of parameter tensors, and the name of the i-th (valid until the next block is added; NULL past the last). Since 0.1. */
+/** Number of parameter tensors, and the name of the i-th (valid until the next block is added; NULL
+ *  past the last). Since 0.1. */
 MESAOPT_API int64_t mesaopt_model_parameters(const mesaopt_model *model);
 MESAOPT_API const char *mesaopt_model_parameter_name(const mesaopt_model *model, int64_t i);
 
-/** View of a parameter by name; writing through it changes the model. Valid while the model lives and no block is added. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_parameter(mesaopt_model *model, const char *name, mesaopt_view *out);
+/** View of a parameter by name; writing through it changes the model. Valid while the model lives
+ *  and no block is added. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_parameter(mesaopt_model *model, const char *name,
+                                                   mesaopt_view *out);
 
-/** View of the gradient of a parameter, as the last mesaopt_model_gradient, mesaopt_model_backward or training step left
- *  it (before clipping); zeros before that. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_parameter_gradient(mesaopt_model *model, const char *name, mesaopt_view *out);
+/** View of the gradient of a parameter, as the last mesaopt_model_gradient, mesaopt_model_backward
+ *  or training step left it (before clipping); zeros before that. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_parameter_gradient(mesaopt_model *model, const char *name,
+                                                            mesaopt_view *out);
 
 /** Draws all weights anew from `seed`. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_initialise(mesaopt_model *model, int64_t seed);
 
-/** Bytes of workspace that calls of this shape need, gradients included when `training` is not 0. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_workspace(const mesaopt_model *model, int64_t batch, int64_t length, int32_t training, int64_t *bytes);
+/** Bytes of workspace that calls of this shape need, gradients included when `training` is not 0.
+ *  Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_workspace(const mesaopt_model *model, int64_t batch,
+                                                   int64_t length, int32_t training,
+                                                   int64_t *bytes);
 
 /** Predictions: tokens [B, T, inputs] -> out [B, T, outputs], dtype of the model. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_forward(mesaopt_model *model, const mesaopt_view *tokens, const mesaopt_view *out);
+MESAOPT_API mesaopt_status mesaopt_model_forward(mesaopt_model *model, const mesaopt_view *tokens,
+                                                 const mesaopt_view *out);
 
-/** Activations: the stream after each of `count` blocks (blocks[i] = -1: the tokens), outs[i] [B, T, width of that block]. One forward
- *  pass serves them all. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_activations(mesaopt_model *model, const mesaopt_view *tokens, int64_t count, const int64_t *blocks, const mesaopt_view *outs);
+/** Activations: the stream after each of `count` blocks (blocks[i] = -1: the tokens), outs[i] [B,
+ *  T, width of that block]. One forward pass serves them all. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_activations(mesaopt_model *model,
+                                                     const mesaopt_view *tokens, int64_t count,
+                                                     const int64_t *blocks,
+                                                     const mesaopt_view *outs);
 
 /** Loss of predictions against targets [B, T, outputs]. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_loss(mesaopt_model *model, const mesaopt_view *tokens, const mesaopt_view *targets, double *loss);
+MESAOPT_API mesaopt_status mesaopt_model_loss(mesaopt_model *model, const mesaopt_view *tokens,
+                                              const mesaopt_view *targets, double *loss);
 
-/** Loss and its gradients: of every parameter (mesaopt_model_parameter_gradient) and, unless dtokens is NULL, of the tokens [B, T, inputs].
- *  MESAOPT_E_NONFINITE names the first tensor that is not finite. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_gradient(mesaopt_model *model, const mesaopt_view *tokens, const mesaopt_view *targets, double *loss, const mesaopt_view *dtokens);
+/** Loss and its gradients: of every parameter (mesaopt_model_parameter_gradient) and, unless
+ *  dtokens is NULL, of the tokens [B, T, inputs]. MESAOPT_E_NONFINITE names the first tensor that
+ *  is not finite. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_gradient(mesaopt_model *model, const mesaopt_view *tokens,
+                                                  const mesaopt_view *targets, double *loss,
+                                                  const mesaopt_view *dtokens);
 
-/** Gradients of a scalar of the user's own whose gradient with respect to the predictions is dout [B, T, outputs]; the
- *  forward pass is recomputed inside. dtokens may be NULL. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_backward(mesaopt_model *model, const mesaopt_view *tokens, const mesaopt_view *dout, const mesaopt_view *dtokens);
+/** Gradients of a scalar of the user's own whose gradient with respect to the predictions is dout
+ *  [B, T, outputs]; the forward pass is recomputed inside. dtokens may be NULL. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_backward(mesaopt_model *model, const mesaopt_view *tokens,
+                                                  const mesaopt_view *dout,
+                                                  const mesaopt_view *dtokens);
 
-/** Mean loss on sequences first .. first + count - 1 of a stream of `task`; by_t (f64 [T], NULL: not wanted) receives the
- *  mean squared error at t summed over dimensions, halved, so that its mean over t is the loss. Memory does not grow
- *  with count, which is at least 1. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_evaluate(mesaopt_model *model, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss);
+/** Mean loss on sequences first .. first + count - 1 of a stream of `task`; by_t (f64 [T], NULL:
+ *  not wanted) receives the mean squared error at t summed over dimensions, halved, so that its
+ *  mean over t is the loss. Memory does not grow with count, which is at least 1. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_evaluate(mesaopt_model *model, mesaopt_task *task,
+                                                  int32_t stream, int64_t first, int64_t count,
+                                                  const mesaopt_view *by_t, double *loss);
 
-/** Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then renamed to what `path`
- *  names, links followed and its mode kept. MESAOPT_E_IO says what the system said. Since 0.1. */
+/** Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced,
+ *  then renamed to what `path` names, links followed and its mode kept. MESAOPT_E_IO says what the
+ *  system said. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_save(mesaopt_model *model, const char *path);
 
-/** Reads parameters by name from a safetensors file (f64, f32, f16 or bf16; other tensors are ignored). All or nothing. MESAOPT_E_FORMAT
- *  names the tensor that is missing, of another shape or out of bounds. Since 0.1. */
+/** Reads parameters by name from a safetensors file (f64, f32, f16 or bf16; other tensors are
+ *  ignored). All or nothing. MESAOPT_E_FORMAT names the tensor that is missing, of another shape or
+ *  out of bounds. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_load(mesaopt_model *model, const char *path);
 
-/** Keeps a text of the caller's with a model, such as units, scales or the command that made it: it goes as metadata `key` into files of
- *  mesaopt_model_save and mesaopt_trainer_save; mesaopt_model_open takes it over, and mesaopt_file_note reads it. NULL takes the note
- *  away. Both are UTF-8; key: 1 to 100 bytes that do not begin with "mesaopt."; at most 256 notes of 8 MiB together. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_set_note(mesaopt_model *model, const char *key, const char *text);
+/** Keeps a text of the caller's with a model, such as units, scales or the command that made it: it
+ *  goes as metadata `key` into files of mesaopt_model_save and mesaopt_trainer_save;
+ *  mesaopt_model_open takes it over, and mesaopt_file_note reads it. NULL takes the note away. Both
+ *  are UTF-8; key: 1 to 100 bytes that do not begin with "mesaopt."; at most 256 notes of 8 MiB
+ *  together. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_set_note(mesaopt_model *model, const char *key,
+                                                  const char *text);
 
-/** Copies a text out of the metadata of a safetensors file: a note, or one of the library's own ("mesaopt.blocks"). Writes at most
- *  `cap` bytes with the final 0, and returns the bytes that all of it needs; 0: there is no such text; or a negative status. Since 0.1. */
-MESAOPT_API int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key, char *buf, int64_t cap);
+/** Copies a text out of the metadata of a safetensors file: a note, or one of the library's own
+ *  ("mesaopt.blocks"). Writes at most `cap` bytes with the final 0, and returns the bytes that all
+ *  of it needs; 0: there is no such text; or a negative status. Since 0.1. */
+MESAOPT_API int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key,
+                                      char *buf, int64_t cap);
 
-/** Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings, blocks, parameters, notes. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out);
+/** Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings,
+ *  blocks, parameters, notes. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path,
+                                              mesaopt_model **out);
 
-/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
- *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call
+ *  works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle,
+ *  or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_free(mesaopt_model *model);
 
 #ifdef __cplusplus

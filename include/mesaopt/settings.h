@@ -1,9 +1,10 @@
 /* mesaopt/settings.h: every option of the library, as one kind of opaque object.
  *
- * A settings object belongs to one scope (a context, a task, a model, a kind of block, ...) and takes only the keys
- * that apply there, each with a type, bounds and a default. Keys are numbers that never change meaning; each also has
- * a name, so that a program can pass on "lr=3e-4" from its command line. Setting a key checks it at once: unknown keys,
- * keys of another scope and values out of range are refused with a text that names the key and its range. */
+ * A settings object belongs to one scope (a context, a task, a model, a kind of block, ...) and
+ * takes only the keys that apply there, each with a type, bounds and a default. Keys are numbers
+ * that never change meaning; each also has a name, so that a program can pass on "lr=3e-4" from its
+ * command line. Setting a key checks it at once: unknown keys, keys of another scope and values out
+ * of range are refused with a text that names the key and its range. */
 #ifndef MESAOPT_SETTINGS_H
 #define MESAOPT_SETTINGS_H
 
@@ -22,7 +23,8 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_MODEL 3
 #define MESAOPT_SCOPE_TRAINER 4
 #define MESAOPT_SCOPE_BASELINE 5
-#define MESAOPT_SCOPE_LINEAR 6     /* linear self-attention: a block of a model, or a mesaopt_attn */
+#define MESAOPT_SCOPE_LINEAR 6     /* linear self-attention: a block of a model, or a
+                                      mesaopt_attn */
 #define MESAOPT_SCOPE_SOFTMAX 7    /* softmax self-attention: likewise */
 #define MESAOPT_SCOPE_DENSE 8      /* a dense map of every token: embedding, read-out */
 #define MESAOPT_SCOPE_MASK 9       /* zeroes the first features of every token */
@@ -31,147 +33,206 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_PROBE 12     /* linear probes: a mesaopt_probe, and targets for it */
 
 /* Keys. Context: */
-#define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's included */
+#define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's
+                                          included */
 #define MESAOPT_KEY_ISA 2              /* isa: auto, baseline, avx2, avx512 */
 /* Shared by several scopes: */
 #define MESAOPT_KEY_SEED 10            /* seed: int >= 0 (task, model) */
 #define MESAOPT_KEY_DTYPE 11           /* dtype: f32, f64 (model) */
-#define MESAOPT_KEY_LANES 12           /* lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention, lsq, probe: regressions) */
+#define MESAOPT_KEY_LANES 12           /* lanes: 0 by shapes, 1 one sequence at a time, 2 one per
+                                          vector lane (model, attention, lsq, probe: regressions) */
 /* Task: */
 #define MESAOPT_KEY_TASK 20            /* task: linear, contracting, fixed_teacher */
 #define MESAOPT_KEY_DIM 21             /* dim: n, observation dimension */
-#define MESAOPT_KEY_LENGTH 22          /* length: T, inputs per sequence; T + 1 observations are drawn */
+#define MESAOPT_KEY_LENGTH 22          /* length: T, inputs per sequence; T + 1 observations are
+                                          drawn */
 #define MESAOPT_KEY_NOISE 23           /* noise: standard deviation of the state noise */
-#define MESAOPT_KEY_DATA_CLIP 24       /* data_clip: observations are clipped to +- this inside the recursion; 0: the task's own */
+#define MESAOPT_KEY_DATA_CLIP 24       /* data_clip: observations are clipped to +- this inside the
+                                          recursion; 0: the task's own */
 #define MESAOPT_KEY_TOKENS 25          /* tokens: raw, constructed, slots */
-#define MESAOPT_KEY_SLOTS 26           /* slots: k of tokens=slots, observations per token, newest first */
+#define MESAOPT_KEY_SLOTS 26           /* slots: k of tokens=slots, observations per token, newest
+                                          first */
 /* Model and blocks: */
-#define MESAOPT_KEY_INPUTS 40          /* inputs: width of the tokens that the first block receives */
-#define MESAOPT_KEY_OUTPUTS 41         /* outputs: n, the prediction is the first n features of the last block (dense: its width) */
+#define MESAOPT_KEY_INPUTS 40          /* inputs: width of the tokens that the first block
+                                          receives */
+#define MESAOPT_KEY_OUTPUTS 41         /* outputs: n, the prediction is the first n features of the
+                                          last block (dense: its width) */
 #define MESAOPT_KEY_HEADS 42           /* heads */
 #define MESAOPT_KEY_KEY 43             /* key: key and query dimension of a head */
 #define MESAOPT_KEY_VALUE 44           /* value: value dimension of a head; 0: as key */
 #define MESAOPT_KEY_INIT_SD 45         /* init_sd: standard deviation of the initial weights */
-#define MESAOPT_KEY_RESIDUAL_CLIP 46   /* residual_clip: the residual stream is clipped to +- this after the layer; 0: not */
-#define MESAOPT_KEY_PE 47              /* pe: none; qk: sinusoidal positions concatenated to the input of W_q and W_k */
-#define MESAOPT_KEY_SCALE 48           /* scale: factor of the logits; 0: 1 for linear, 1/sqrt(key) for softmax */
-#define MESAOPT_KEY_CHUNK 49           /* chunk: rows per chunk of the attention products; 0: by shapes */
+#define MESAOPT_KEY_RESIDUAL_CLIP 46   /* residual_clip: the residual stream is clipped to +- this
+                                          after the layer; 0: not */
+#define MESAOPT_KEY_PE 47              /* pe: none; qk: sinusoidal positions concatenated to the
+                                          input of W_q and W_k */
+#define MESAOPT_KEY_SCALE 48           /* scale: factor of the logits; 0: 1 for linear, 1/sqrt(key)
+                                          for softmax */
+#define MESAOPT_KEY_CHUNK 49           /* chunk: rows per chunk of the attention products; 0: by
+                                          shapes */
 #define MESAOPT_KEY_FIRST 50           /* first: mask(first=F) zeroes features 0..F-1 */
-#define MESAOPT_KEY_GATES 51           /* gates: none; sigmoid: input and forget gate from the token, one of each per head (mesa) */
-#define MESAOPT_KEY_RIDGES 52          /* ridges: head: 1 / lambda, one learned lambda per head; channel: ridge_min + softplus, one per head and channel (mesa) */
+#define MESAOPT_KEY_GATES 51           /* gates: none; sigmoid: input and forget gate from the
+                                          token, one of each per head (mesa) */
+#define MESAOPT_KEY_RIDGES 52          /* ridges: head: 1 / lambda, one learned lambda per head;
+                                          channel: ridge_min + softplus, one per head and channel
+                                          (mesa) */
 #define MESAOPT_KEY_RIDGE_MIN 53       /* ridge_min: lower bound of ridges=channel (mesa) */
-#define MESAOPT_KEY_QK_NORM 54         /* qk_norm: 1: queries and keys are scaled to length 1 (mesa) */
+#define MESAOPT_KEY_QK_NORM 54         /* qk_norm: 1: queries and keys are scaled to length 1
+                                          (mesa) */
 /* Trainer, and baselines that learn their coefficients: */
 #define MESAOPT_KEY_BATCH 60           /* batch: sequences per step */
 #define MESAOPT_KEY_LR 61              /* lr: learning rate, the peak when there is a schedule */
 #define MESAOPT_KEY_WARMUP 62          /* warmup: steps of linear warm-up (with cosine_steps > 0) */
-#define MESAOPT_KEY_COSINE_STEPS 63    /* cosine_steps: step at which the cosine reaches lr_end; 0: fixed learning rate */
+#define MESAOPT_KEY_COSINE_STEPS 63    /* cosine_steps: step at which the cosine reaches lr_end; 0:
+                                          fixed learning rate */
 #define MESAOPT_KEY_LR_END 64          /* lr_end */
-#define MESAOPT_KEY_WEIGHT_DECAY 65    /* weight_decay: decoupled, multiplied by the learning rate */
+#define MESAOPT_KEY_WEIGHT_DECAY 65    /* weight_decay: decoupled, multiplied by the learning
+                                          rate */
 #define MESAOPT_KEY_BETA1 66           /* beta1: decay of the first moment of AdamW */
 #define MESAOPT_KEY_BETA2 67           /* beta2: decay of the second moment */
 #define MESAOPT_KEY_EPSILON 68         /* epsilon: of AdamW */
-#define MESAOPT_KEY_CLIP_VALUE 69      /* clip_value: element-wise gradient clip to +- this; 0: none */
+#define MESAOPT_KEY_CLIP_VALUE 69      /* clip_value: element-wise gradient clip to +- this; 0:
+                                          none */
 #define MESAOPT_KEY_CLIP_NORM 70       /* clip_norm: global-norm gradient clip; 0: none */
 /* Baseline: */
-#define MESAOPT_KEY_BASELINE 80        /* baseline: gd (the default), lsq, kernel, neumann, newton, richardson, chebyshev */
+#define MESAOPT_KEY_BASELINE 80        /* baseline: gd (the default), lsq, kernel, neumann, newton,
+                                          richardson, chebyshev */
 #define MESAOPT_KEY_ETA 81             /* eta: step size of gd; default 0.032 */
-#define MESAOPT_KEY_RIDGE 82           /* ridge: of the baseline lsq and the preconditioners, default 0.001;
-                                        * least squares: of every key channel when there is no operand for it, default 1 */
-#define MESAOPT_KEY_NEWEST_PAIR 83     /* newest_pair: 1, the default, uses the pairs up to (x_{t-1}, x_t), 0 leaves the newest out, as the paper does */
+#define MESAOPT_KEY_RIDGE 82           /* ridge: of the baseline lsq and the preconditioners,
+                                          default 0.001; least squares: of every key channel when
+                                          there is no operand for it, default 1 */
+#define MESAOPT_KEY_NEWEST_PAIR 83     /* newest_pair: 1, the default, uses the pairs up to
+                                          (x_{t-1}, x_t), 0 leaves the newest out, as the paper
+                                          does */
 /* Least squares: */
-#define MESAOPT_KEY_SOLVER 100         /* solver: auto (the default), cholesky, sherman_morrison (refused with forgetting), cg, jacobi, pcg, neumann, segments */
-#define MESAOPT_KEY_TOLERANCE 101      /* tolerance: of iterative solvers, residual over right-hand side per row; 0, the default: by element type */
-#define MESAOPT_KEY_FALLBACK 103       /* fallback: 1, the default, solves rows that did not converge by Cholesky, 0 leaves them as they are */
-#define MESAOPT_KEY_WINDOW 102         /* window: of a mesaopt_rls, only the last so many rows count; 0, the default: all */
-#define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no operand for it; default 1, nothing is forgotten */
+#define MESAOPT_KEY_SOLVER 100         /* solver: auto (the default), cholesky, sherman_morrison
+                                          (refused with forgetting), cg, jacobi, pcg, neumann,
+                                          segments */
+#define MESAOPT_KEY_TOLERANCE 101      /* tolerance: of iterative solvers, residual over right-hand
+                                          side per row; 0, the default: by element type */
+#define MESAOPT_KEY_FALLBACK 103       /* fallback: 1, the default, solves rows that did not
+                                          converge by Cholesky, 0 leaves them as they are */
+#define MESAOPT_KEY_WINDOW 102         /* window: of a mesaopt_rls, only the last so many rows
+                                          count; 0, the default: all */
+#define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no
+                                          operand for it; default 1, nothing is forgotten */
 /* Probe: */
 #define MESAOPT_KEY_INTERCEPT 140      /* intercept: 1 fits a constant as well */
-#define MESAOPT_KEY_PENALTY 141        /* penalty: of the squared weights (not of the intercept); 0: least squares */
-#define MESAOPT_KEY_RCOND 142          /* rcond: singular values up to this times the largest count as 0; 0: 2^-52 max(sequences, features) */
-#define MESAOPT_KEY_ERROR 143          /* error: half_sum: half the sum of squares over targets; mean: their mean */
-#define MESAOPT_KEY_LAG 144            /* lag: the targets are x_{t-lag} and older ones; -1: the next observation */
-#define MESAOPT_KEY_LAGS 145           /* lags: observations that are targets, one after the other */
-#define MESAOPT_KEY_FILTER 146         /* filter: z-score of the target's norm from which mesaopt_probe_feed_model leaves a sequence out; 0: none */
+#define MESAOPT_KEY_PENALTY 141        /* penalty: of the squared weights (not of the intercept); 0:
+                                          least squares */
+#define MESAOPT_KEY_RCOND 142          /* rcond: singular values up to this times the largest count
+                                          as 0; 0: 2^-52 max(sequences, features) */
+#define MESAOPT_KEY_ERROR 143          /* error: half_sum: half the sum of squares over targets;
+                                          mean: their mean */
+#define MESAOPT_KEY_LAG 144            /* lag: the targets are x_{t-lag} and older ones; -1: the
+                                          next observation */
+#define MESAOPT_KEY_LAGS 145           /* lags: observations that are targets, one after the
+                                          other */
+#define MESAOPT_KEY_FILTER 146         /* filter: z-score of the target's norm from which
+                                          mesaopt_probe_feed_model leaves a sequence out; 0: none */
 /* Baseline, continued: */
-#define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of kernel; default 1 */
-#define MESAOPT_KEY_ITERATIONS 161     /* iterations: K, steps of gd or of a preconditioner; 0, the default: 1 for gd, 6 for the others;
-                                        * least squares: at most so many per row; 0, the default: by key dimension */
-#define MESAOPT_KEY_DIVISOR 162        /* divisor: c, which neumann, richardson and chebyshev divide A_t by; 0, the default: its Frobenius norm */
+#define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of
+                                          kernel; default 1 */
+#define MESAOPT_KEY_ITERATIONS 161     /* iterations: K, steps of gd or of a preconditioner; 0, the
+                                          default: 1 for gd, 6 for the others; least squares: at
+                                          most so many per row; 0, the default: by key dimension */
+#define MESAOPT_KEY_DIVISOR 162        /* divisor: c, which neumann, richardson and chebyshev divide
+                                          A_t by; 0, the default: its Frobenius norm */
 
 /* Types of values. */
 #define MESAOPT_TYPE_INT 1
 #define MESAOPT_TYPE_FLOAT 2
 #define MESAOPT_TYPE_CHOICE 3          /* set and read as text, or as the index of the word */
 
-/** Host allocator: new_size 0 frees `ptr` and returns NULL; ptr NULL allocates; otherwise it resizes, keeping the content.
- *  Blocks must be aligned for any C type; sizes are in bytes and `old_size` is what the block was asked with. Returns NULL
- *  when memory is short. It is called from any thread that frees a handle, so it must be thread-safe. */
+/** Host allocator: new_size 0 frees `ptr` and returns NULL; ptr NULL allocates; otherwise it
+ *  resizes, keeping the content. Blocks must be aligned for any C type; sizes are in bytes and
+ *  `old_size` is what the block was asked with. Returns NULL when memory is short. It is called
+ *  from any thread that frees a handle, so it must be thread-safe. */
 typedef void *(*mesaopt_alloc_fn)(void *ptr, int64_t old_size, int64_t new_size, void *user);
 
-/** Host parallel loop: calls body(job, i) exactly once for every i in 0..n-1, in any order, on any threads, and returns when
- *  all are done. No job waits on another. */
-typedef void (*mesaopt_parallel_fn)(void (*body)(void *job, int64_t i), void *job, int64_t n, void *user);
+/** Host parallel loop: calls body(job, i) exactly once for every i in 0..n-1, in any order, on any
+ *  threads, and returns when all are done. No job waits on another. */
+typedef void (*mesaopt_parallel_fn)(void (*body)(void *job, int64_t i), void *job, int64_t n,
+                                    void *user);
 
 /** Host log: one line of text, on the calling thread, valid during the call only. */
 typedef void (*mesaopt_log_fn)(const char *line, void *user);
 
-/** Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is used for this object, and
- *  by the context made from it when scope is MESAOPT_SCOPE_CTX. The caller frees *out. MESAOPT_E_ARGUMENT: unknown scope or
- *  NULL out; MESAOPT_E_MEMORY. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc, void *alloc_user, mesaopt_settings **out);
+/** Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is
+ *  used for this object, and by the context made from it when scope is MESAOPT_SCOPE_CTX. The
+ *  caller frees *out. MESAOPT_E_ARGUMENT: unknown scope or NULL out; MESAOPT_E_MEMORY. Since
+ *  0.1. */
+MESAOPT_API mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc,
+                                                   void *alloc_user, mesaopt_settings **out);
 
 /** Frees settings; NULL is fine, and so is any handle, which it leaves alone. Since 0.1. */
 MESAOPT_API void mesaopt_settings_free(mesaopt_settings *settings);
 
-/** Sets an integer (or choice, by index) key. MESAOPT_E_SETTING: unknown key, not of this scope, not of this type, out of
- *  bounds. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_settings_set_int(mesaopt_settings *settings, int32_t key, int64_t value);
+/** Sets an integer (or choice, by index) key. MESAOPT_E_SETTING: unknown key, not of this scope,
+ *  not of this type, out of bounds. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_settings_set_int(mesaopt_settings *settings, int32_t key,
+                                                    int64_t value);
 
 /** Sets a floating-point key; NaN is refused. Errors as mesaopt_settings_set_int. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_settings_set_float(mesaopt_settings *settings, int32_t key, double value);
+MESAOPT_API mesaopt_status mesaopt_settings_set_float(mesaopt_settings *settings, int32_t key,
+                                                      double value);
 
-/** Sets any key from text: mesaopt_settings_set_text(s, "lr", "3e-4"). Numbers use '.', whatever the locale. Errors as
- *  mesaopt_settings_set_int, and unreadable text; an unknown key's text lists the known ones. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char *name, const char *value);
+/** Sets any key from text: mesaopt_settings_set_text(s, "lr", "3e-4"). Numbers use '.', whatever
+ *  the locale. Errors as mesaopt_settings_set_int, and unreadable text; an unknown key's text lists
+ *  the known ones. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char *name,
+                                                     const char *value);
 
 /** Reads an integer key, or a choice as its index. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_t key, int64_t *out);
+MESAOPT_API mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_t key,
+                                                    int64_t *out);
 
 /** Reads a floating-point key. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int32_t key, double *out);
+MESAOPT_API mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int32_t key,
+                                                      double *out);
 
-/** Writes the value of a key as the text that mesaopt_settings_set_text takes, at most cap bytes with the final NUL; returns the bytes the whole text
- *  needs, or a negative status. Since 0.1. */
-MESAOPT_API int64_t mesaopt_settings_get_text(const mesaopt_settings *settings, const char *name, char *buf, int64_t cap);
+/** Writes the value of a key as the text that mesaopt_settings_set_text takes, at most cap bytes
+ *  with the final NUL; returns the bytes the whole text needs, or a negative status. Since 0.1. */
+MESAOPT_API int64_t mesaopt_settings_get_text(const mesaopt_settings *settings, const char *name,
+                                              char *buf, int64_t cap);
 
-/** Scope-independent facts of a key. Each out pointer may be NULL. `type` is a MESAOPT_TYPE_*; lowest and highest are the
- *  bounds as double (choice: 0 and the number of words - 1). MESAOPT_E_SETTING: the key does not apply to `scope`. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_settings_describe(int32_t scope, int32_t key, int32_t *type, double *lowest, double *highest, double *standard);
+/** Scope-independent facts of a key. Each out pointer may be NULL. `type` is a MESAOPT_TYPE_*;
+ *  lowest and highest are the bounds as double (choice: 0 and the number of words - 1).
+ *  MESAOPT_E_SETTING: the key does not apply to `scope`. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_settings_describe(int32_t scope, int32_t key, int32_t *type,
+                                                     double *lowest, double *highest,
+                                                     double *standard);
 
-/** Number of keys of `scope` (0 for an unknown scope), and the i-th of them (0 when there is none). Since 0.1. */
+/** Number of keys of `scope` (0 for an unknown scope), and the i-th of them (0 when there is none).
+ *  Since 0.1. */
 MESAOPT_API int32_t mesaopt_settings_count(int32_t scope);
 MESAOPT_API int32_t mesaopt_settings_key_at(int32_t scope, int32_t i);
 
-/** Key number of a name, 0 when unknown; name of a key, NULL when unknown; static storage. Since 0.1. */
+/** Key number of a name, 0 when unknown; name of a key, NULL when unknown; static storage. Since
+ *  0.1. */
 MESAOPT_API int32_t mesaopt_settings_key(const char *name);
 MESAOPT_API const char *mesaopt_settings_name(int32_t key);
 
 /** i-th word of a choice key, NULL past the last. Static storage. Since 0.1. */
 MESAOPT_API const char *mesaopt_settings_word(int32_t key, int32_t i);
 
-/** Writes "name=value name=value ..." with every key of the scope, at most cap bytes with the final NUL; returns the bytes
- *  the whole text needs, or a negative status. The text, split at blanks, sets an equal object. Since 0.1. */
+/** Writes "name=value name=value ..." with every key of the scope, at most cap bytes with the final
+ *  NUL; returns the bytes the whole text needs, or a negative status. The text, split at blanks,
+ *  sets an equal object. Since 0.1. */
 MESAOPT_API int64_t mesaopt_settings_dump(const mesaopt_settings *settings, char *buf, int64_t cap);
 
-/** Text of the last failure on this object ("" when there was none), at most cap bytes with the final NUL; returns the
- *  bytes the whole text needs, or a negative status. Unchanged by success. Since 0.1. */
-MESAOPT_API int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf, int64_t cap);
+/** Text of the last failure on this object ("" when there was none), at most cap bytes with the
+ *  final NUL; returns the bytes the whole text needs, or a negative status. Unchanged by success.
+ *  Since 0.1. */
+MESAOPT_API int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf,
+                                           int64_t cap);
 
-/** Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, and a log.
- *  NULL takes the hook away. With a host loop the key `threads` says how many jobs a loop is handed. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings, mesaopt_parallel_fn parallel, void *user);
-MESAOPT_API mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log, void *user);
+/** Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's
+ *  own threads, and a log. NULL takes the hook away. With a host loop the key `threads` says how
+ *  many jobs a loop is handed. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings,
+                                                         mesaopt_parallel_fn parallel, void *user);
+MESAOPT_API mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log,
+                                                    void *user);
 
 #ifdef __cplusplus
 }

@@ -1,13 +1,16 @@
 /* mesaopt/task.h: where sequences come from, and the tokens that a model sees of them.
  *
- * A task is an endless indexed data set: sequence i of a stream is a pure function of (task, stream, i), so models and
- * baselines are compared on identical sequences without keeping any. A sequence holds T + 1 observations of dimension n: inputs
- * 1..T, targets 2..T+1.
+ * A task is an endless indexed data set: sequence i of a stream is a pure function of (task,
+ * stream, i), so models and baselines are compared on identical sequences without keeping any. A
+ * sequence holds T + 1 observations of dimension n: inputs 1..T, targets 2..T+1.
  *
- * Generated sequences (the setting task): x_1 uniform in [-1, 1]^n, neither noised nor clipped; then, for t = 1..T,
+ * Generated sequences (the setting task): x_1 uniform in [-1, 1]^n, neither noised nor clipped;
+ * then, for t = 1..T,
  *     x_{t+1} = clip(W x_t + noise N(0, I)),  the clipped value is fed back
- *   linear         W Haar orthogonal (a rotation or reflection), another one for every sequence; clip +-10
- *   contracting    W = U diag(d) U^-1, U Gaussian, d_n = 0.9, the others uniform in [0.3, 0.9), likewise for every sequence; clip +-2
+ *   linear         W Haar orthogonal (a rotation or reflection), another one for every sequence;
+ *                  clip +-10
+ *   contracting    W = U diag(d) U^-1, U Gaussian, d_n = 0.9, the others uniform in [0.3, 0.9),
+ *                  likewise for every sequence; clip +-2
  *   fixed_teacher  W as linear, one for all sequences of all streams; clip +-10
  * The setting data_clip gives another clip.
  * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2. */
@@ -20,41 +23,57 @@
 extern "C" {
 #endif
 
-#define MESAOPT_STREAM_TRAIN 0     /* what a trainer draws; own data: rows in a fresh random order every pass */
+#define MESAOPT_STREAM_TRAIN 0     /* what a trainer draws; own data: rows in a fresh random order
+                                      every pass */
 #define MESAOPT_STREAM_TEST 1      /* for evaluation; own data: rows in order */
 #define MESAOPT_STREAM_SEARCH 2    /* for line searches; own data: rows in order */
 
 typedef struct mesaopt_task mesaopt_task;
 
-/** Fills `out` [B, T+1, n] (f32 or f64, as its dtype says; strided) with sequences first .. first + B - 1 of `stream`.
- *  Called on the thread of the call that needs them; everything must be written, and finite. A non-zero return ends that call
- *  with MESAOPT_E_SOURCE. */
-typedef int32_t (*mesaopt_sequence_fn)(int32_t stream, int64_t first, const mesaopt_view *out, void *user);
+/** Fills `out` [B, T+1, n] (f32 or f64, as its dtype says; strided) with sequences first .. first +
+ *  B - 1 of `stream`. Called on the thread of the call that needs them; everything must be written,
+ *  and finite. A non-zero return ends that call with MESAOPT_E_SOURCE. */
+typedef int32_t (*mesaopt_sequence_fn)(int32_t stream, int64_t first, const mesaopt_view *out,
+                                       void *user);
 
-/** Creates a generator (scope MESAOPT_SCOPE_TASK; NULL: defaults, the fully observed linear task). `settings` is copied. The caller
- *  frees *out. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_task_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out);
+/** Creates a generator (scope MESAOPT_SCOPE_TASK; NULL: defaults, the fully observed linear task).
+ *  `settings` is copied. The caller frees *out. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                               mesaopt_task **out);
 
-/** A task over the user's own sequences [N, T+1, n], f32 or f64, finite, N >= 1, T >= 1. The task keeps a counted
- *  reference on `sequences`; of the settings it uses `tokens`, `slots` and `seed`. MESAOPT_E_NONFINITE names the
- *  first bad element. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_tensor *sequences, mesaopt_task **out);
+/** A task over the user's own sequences [N, T+1, n], f32 or f64, finite, N >= 1, T >= 1. The task
+ *  keeps a counted reference on `sequences`; of the settings it uses `tokens`, `slots` and `seed`.
+ *  MESAOPT_E_NONFINITE names the first bad element. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx,
+                                                    const mesaopt_settings *settings,
+                                                    mesaopt_tensor *sequences, mesaopt_task **out);
 
-/** A task over a callback that fills batches; `dim` and `length` of the settings give n and T. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user, mesaopt_task **out);
+/** A task over a callback that fills batches; `dim` and `length` of the settings give n and T.
+ *  Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx,
+                                                      const mesaopt_settings *settings,
+                                                      mesaopt_sequence_fn fill, void *user,
+                                                      mesaopt_task **out);
 
-/** n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be NULL. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_task_shape(const mesaopt_task *task, int64_t *dim, int64_t *length, int64_t *width, int64_t *count);
+/** n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be
+ *  NULL. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_shape(const mesaopt_task *task, int64_t *dim,
+                                              int64_t *length, int64_t *width, int64_t *count);
 
-/** Writes sequences first .. first + B - 1 of `stream` into `out` [B, T+1, n], f32 or f64. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream, int64_t first, const mesaopt_view *out);
+/** Writes sequences first .. first + B - 1 of `stream` into `out` [B, T+1, n], f32 or f64. Since
+ *  0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream, int64_t first,
+                                             const mesaopt_view *out);
 
-/** Tokens of given sequences: [B, T+1, n] -> out [B, T, D], same dtype. raw: x_t; constructed: [0, x_t, x_t, x_{t-1}];
- *  slots: [x_t, x_{t-1}, ..., x_{t-k+1}]; observations before the first are 0. Since 0.1. */
-MESAOPT_API mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *sequences, const mesaopt_view *out);
+/** Tokens of given sequences: [B, T+1, n] -> out [B, T, D], same dtype. raw: x_t; constructed: [0,
+ *  x_t, x_t, x_{t-1}]; slots: [x_t, x_{t-1}, ..., x_{t-k+1}]; observations before the first are 0.
+ *  Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *sequences,
+                                               const mesaopt_view *out);
 
-/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more.
- *  MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1. */
+/** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call
+ *  works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle,
+ *  or freed before. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_free(mesaopt_task *task);
 
 #ifdef __cplusplus

@@ -5,7 +5,8 @@
 
 static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_attn *)o)->memory); }
 
-mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_attn **out)
+mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                   mesaopt_attn **out)
 {
     call c;
     mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
@@ -15,9 +16,11 @@ mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *set
     const int32_t scope = status == MESAOPT_OK ? settings->scope : 0;
     if (status == MESAOPT_OK && scope != MESAOPT_SCOPE_LINEAR && scope != MESAOPT_SCOPE_SOFTMAX) {
         const char *name = options_scope_name(scope);
-        status = fail(ctx, MESAOPT_E_SETTING, "settings: for %s, expected linear or softmax", name ? name : "an unknown scope");
+        status = fail(ctx, MESAOPT_E_SETTING, "settings: for %s, expected linear or softmax",
+                      name ? name : "an unknown scope");
     }
-    mesaopt_attn *a = status == MESAOPT_OK ? object_new(ctx, OBJECT_ATTN, sizeof *a, destroy) : NULL;
+    mesaopt_attn *a =
+        status == MESAOPT_OK ? object_new(ctx, OBJECT_ATTN, sizeof *a, destroy) : NULL;
     if (status == MESAOPT_OK && !a) status = MESAOPT_E_MEMORY;
     if (a) {
         a->softmax = scope == MESAOPT_SCOPE_SOFTMAX;
@@ -32,15 +35,21 @@ mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *set
 
 static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name)
 {
-    return x >= 0 && x <= INT32_MAX ? MESAOPT_OK : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected 0 to 2147483647", name, (long long)x);
+    return x >= 0 && x <= INT32_MAX
+               ? MESAOPT_OK
+               : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected 0 to 2147483647", name,
+                      (long long)x);
 }
 
-mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int64_t batch, int64_t length, int64_t heads, int64_t key, int64_t value, int64_t *bytes)
+mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int64_t batch,
+                                      int64_t length, int64_t heads, int64_t key, int64_t value,
+                                      int64_t *bytes)
 {
     mesaopt_status status = check_kind(OBJECT_ATTN, a);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = a->head.ctx;
-    if (dtype != MESAOPT_F32 && dtype != MESAOPT_F64) status = fail(ctx, MESAOPT_E_DTYPE, "dtype: %s, expected f32 or f64", dtype_name(dtype));
+    if (dtype != MESAOPT_F32 && dtype != MESAOPT_F64)
+        status = fail(ctx, MESAOPT_E_DTYPE, "dtype: %s, expected f32 or f64", dtype_name(dtype));
     CHECK(check_extent(ctx, batch, "batch"));
     CHECK(check_extent(ctx, length, "length"));
     CHECK(check_extent(ctx, heads, "heads"));
@@ -48,14 +57,18 @@ mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int6
     CHECK(check_extent(ctx, value, "value"));
     CHECK(check_not_null(ctx, bytes, "bytes"));
     if (status != MESAOPT_OK) return status;
-    const int64_t need = attend_bytes(a, &(attend_shape){batch, length, heads, key, value, dtype}, 1);
-    if (need < 0) return fail(ctx, MESAOPT_E_MEMORY, "batch, length, heads, key, value: the workspace overflows");
+    const int64_t need =
+        attend_bytes(a, &(attend_shape){batch, length, heads, key, value, dtype}, 1);
+    if (need < 0)
+        return fail(ctx, MESAOPT_E_MEMORY,
+                    "batch, length, heads, key, value: the workspace overflows");
     *bytes = need;
     return MESAOPT_OK;
 }
 
 /* q, k, v: equal types, q and k of one shape, v with a width of its own. */
-static mesaopt_status take_inputs(call_views *w, const mesaopt_view **q, const mesaopt_view **k, const mesaopt_view **v, attend_shape *s)
+static mesaopt_status take_inputs(call_views *w, const mesaopt_view **q, const mesaopt_view **k,
+                                  const mesaopt_view **v, attend_shape *s)
 {
     mesaopt_status status = views_take(w, q, &(view_want){"q", 4, {ANY, ANY, ANY, ANY}, 0, 0});
     if (status != MESAOPT_OK) return status;
@@ -69,7 +82,8 @@ static mesaopt_status take_inputs(call_views *w, const mesaopt_view **q, const m
     return status;
 }
 
-mesaopt_status mesaopt_attn_forward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *out)
+mesaopt_status mesaopt_attn_forward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k,
+                                    const mesaopt_view *v, const mesaopt_view *out)
 {
     call c;
     attend_shape s;
@@ -84,8 +98,10 @@ mesaopt_status mesaopt_attn_forward(mesaopt_attn *a, const mesaopt_view *q, cons
     return call_end(a, &c, status);
 }
 
-mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *dout,
-                                     const mesaopt_view *dq, const mesaopt_view *dk, const mesaopt_view *dv)
+mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k,
+                                     const mesaopt_view *v, const mesaopt_view *dout,
+                                     const mesaopt_view *dq, const mesaopt_view *dk,
+                                     const mesaopt_view *dv)
 {
     call c;
     attend_shape s;
@@ -99,7 +115,9 @@ mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, con
     CHECK(views_take(&w, &dk, &(view_want){"dk", 4, {s.B, s.T, s.H, s.d}, s.dtype, 1}));
     CHECK(views_take(&w, &dv, &(view_want){"dv", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 1}));
     CHECK(views_apart(&w));
-    CHECK(attend(a, &s, &(attend_views){.q = q, .k = k, .v = v, .dout = dout, .dq = dq, .dk = dk, .dv = dv}));
+    CHECK(attend(
+        a, &s,
+        &(attend_views){.q = q, .k = k, .v = v, .dout = dout, .dq = dq, .dk = dk, .dv = dv}));
     return call_end(a, &c, status);
 }
 

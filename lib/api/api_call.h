@@ -1,4 +1,5 @@
-/* What every exported function shares: validate step by step, and hold the handle while it works. */
+/* What every exported function shares: validate step by step, and hold the handle while it works.
+ */
 #ifndef API_CALL_H
 #define API_CALL_H
 
@@ -8,18 +9,24 @@
 #define CHECK(test) do { if (status == MESAOPT_OK) status = (test); } while (0)
 
 /* The handles and settings among the arguments of a call, the one it is about first. */
-#define GIVEN(...) (const void *const[]){__VA_ARGS__}, (int)(sizeof((const void *const[]){__VA_ARGS__}) / sizeof(void *))
+#define GIVEN(...) \
+    (const void *const[]){__VA_ARGS__}, \
+        (int)(sizeof((const void *const[]){__VA_ARGS__}) / sizeof(void *))
 
-/* MESAOPT_OK when the first of GIVEN(...) is a live handle of this kind; else MESAOPT_E_ARGUMENT, with a text on the first of them that can hold one. */
+/* MESAOPT_OK when the first of GIVEN(...) is a live handle of this kind; else MESAOPT_E_ARGUMENT,
+ * with a text on the first of them that can hold one. */
 #define check_kind(kind, ...) given_check(kind, GIVEN(__VA_ARGS__))
 
-/* Begins a call on a handle, which lives until call_end, whoever frees it; `...`: other handles and settings among the arguments. */
-#define call_begin(handle, kind, how, c, ...) given_begin(kind, how, c, GIVEN(handle, ##__VA_ARGS__))
+/* Begins a call on a handle, which lives until call_end, whoever frees it; `...`: other handles and
+ * settings among the arguments. */
+#define call_begin(handle, kind, how, c, ...) \
+    given_begin(kind, how, c, GIVEN(handle, ##__VA_ARGS__))
 
 /* Begins a call on a context. */
 #define call_on_ctx(ctx, how, c, ...) call_begin(ctx, OBJECT_CTX, how, c, ##__VA_ARGS__)
 
-static inline mesaopt_status given_begin(enum object_kind kind, enum call_kind how, call *c, const void *const *given, int count)
+static inline mesaopt_status given_begin(enum object_kind kind, enum call_kind how, call *c,
+                                         const void *const *given, int count)
 {
     object *o = (object *)given[0];
     mesaopt_status status = given_check(kind, given, count);
@@ -38,10 +45,14 @@ static inline mesaopt_status call_end(void *handle, call *c, mesaopt_status stat
 }
 
 /* A handle that is an argument of the running call on `ctx`; it lives until the call returns. */
-static inline mesaopt_status check_handle(mesaopt_ctx *ctx, const void *handle, enum object_kind kind, const char *what)
+static inline mesaopt_status check_handle(mesaopt_ctx *ctx, const void *handle,
+                                          enum object_kind kind, const char *what)
 {
-    if (!handle_ok(handle, kind)) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected a live %s", what, handle_word(handle), kind_word(kind));
-    if (((const object *)handle)->ctx != ctx) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: of another context, expected one of this", what);
+    if (!handle_ok(handle, kind))
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected a live %s", what,
+                    handle_word(handle), kind_word(kind));
+    if (((const object *)handle)->ctx != ctx)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: of another context, expected one of this", what);
     call_hold(ctx->running, (void *)handle);
     return MESAOPT_OK;
 }

@@ -1,16 +1,20 @@
-/* Checks of the elements of views that more than one header takes. Each names the argument, the element and its place; MESAOPT_E_NONFINITE for NaN
- * and for infinities out of range, MESAOPT_E_ARGUMENT for other numbers. */
+/* Checks of the elements of views that more than one header takes. Each names the argument, the
+ * element and its place; MESAOPT_E_NONFINITE for NaN and for infinities out of range,
+ * MESAOPT_E_ARGUMENT for other numbers. */
 #ifndef API_CHECKS_H
 #define API_CHECKS_H
 
 #include "tensor/view.h"
 
 double check_most(const mesaopt_view *v);        /* the largest number of its type */
-mesaopt_status check_range(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name, double low, double high, const char *expected);
+mesaopt_status check_range(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name, double low,
+                           double high, const char *expected);
 mesaopt_status check_finite(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name);
 mesaopt_status check_beta(mesaopt_ctx *ctx, const mesaopt_view *v);              /* 0..1 */
-mesaopt_status check_log_gamma(mesaopt_ctx *ctx, const mesaopt_view *v);         /* <= 0, also -inf */
-mesaopt_status check_ridge(mesaopt_ctx *ctx, const mesaopt_view *v);             /* a positive normal number */
+/* <= 0, also -inf */
+mesaopt_status check_log_gamma(mesaopt_ctx *ctx, const mesaopt_view *v);
+/* a positive normal number */
+mesaopt_status check_ridge(mesaopt_ctx *ctx, const mesaopt_view *v);
 
 /* Matrices [.., d, d] of rank >= 2: finite, symmetric to rounding, no negative diagonal. */
 mesaopt_status check_symmetric(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name);

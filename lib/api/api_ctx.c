@@ -12,15 +12,18 @@ static void ctx_destroy(object *o)
     if (ctx->kern) kern_free(ctx);
 }
 
-/* The level to run at: the best one, or the one asked for if both the CPU and this build have it. */
+/* The level to run at: the best one, or the one asked for if both the CPU and this build have it.
+ */
 static mesaopt_status choose_isa(mesaopt_settings *settings, int32_t *isa)
 {
-    int32_t wanted = (int32_t)option_int(settings, MESAOPT_SCOPE_CTX, MESAOPT_KEY_ISA), best = kern_isa_best();
+    int32_t wanted = (int32_t)option_int(settings, MESAOPT_SCOPE_CTX, MESAOPT_KEY_ISA),
+            best = kern_isa_best();
     while (best > MESAOPT_ISA_BASELINE && !kern_isa_built(best)) best--;
     *isa = wanted == MESAOPT_ISA_AUTO ? best : wanted;
     if (*isa <= best && kern_isa_built(*isa)) return MESAOPT_OK;
-    return settings_fail(settings, MESAOPT_E_UNSUPPORTED, "isa: %s, expected at most %s on this CPU and build",
-                         mesaopt_settings_word(MESAOPT_KEY_ISA, *isa), mesaopt_settings_word(MESAOPT_KEY_ISA, best));
+    return settings_fail(
+        settings, MESAOPT_E_UNSUPPORTED, "isa: %s, expected at most %s on this CPU and build",
+        mesaopt_settings_word(MESAOPT_KEY_ISA, *isa), mesaopt_settings_word(MESAOPT_KEY_ISA, best));
 }
 
 static mesaopt_status create(mesaopt_settings *settings, mesaopt_ctx **out)
@@ -30,7 +33,9 @@ static mesaopt_status create(mesaopt_settings *settings, mesaopt_ctx **out)
     if (status != MESAOPT_OK) return status;
     allocator alloc = settings ? settings->alloc : alloc_default();
     mesaopt_ctx *ctx = alloc_new(&alloc, 1, sizeof *ctx);
-    if (!ctx) return settings_fail(settings, MESAOPT_E_MEMORY, "memory: no %lld bytes for a context", (long long)sizeof *ctx);
+    if (!ctx)
+        return settings_fail(settings, MESAOPT_E_MEMORY, "memory: no %lld bytes for a context",
+                             (long long)sizeof *ctx);
     ctx->head.kind = OBJECT_CTX;
     ctx->head.destroy = ctx_destroy;
     atomic_init(&ctx->head.refs, 1);
@@ -50,7 +55,8 @@ static mesaopt_status create(mesaopt_settings *settings, mesaopt_ctx **out)
         object_release(&ctx->head);
         return status;
     }
-    ctx_log(ctx, "context: isa %s, threads %d", mesaopt_settings_word(MESAOPT_KEY_ISA, isa), (int)ctx->threads);
+    ctx_log(ctx, "context: isa %s, threads %d", mesaopt_settings_word(MESAOPT_KEY_ISA, isa),
+            (int)ctx->threads);
     *out = ctx;
     return MESAOPT_OK;
 }
@@ -61,7 +67,8 @@ mesaopt_status mesaopt_ctx_create(mesaopt_settings *settings, mesaopt_ctx **out)
     if (status != MESAOPT_OK) return status;
     if (!out) return settings_fail(settings, MESAOPT_E_ARGUMENT, "out: NULL, expected a pointer");
     if (settings && settings->scope != MESAOPT_SCOPE_CTX)
-        return settings_fail(settings, MESAOPT_E_SETTING, "settings: scope %s, expected scope ctx", options_scope_name(settings->scope));
+        return settings_fail(settings, MESAOPT_E_SETTING, "settings: scope %s, expected scope ctx",
+                             options_scope_name(settings->scope));
     int keep = errno;
     uint64_t fp = fp_default();
     status = create(settings, out);
@@ -86,7 +93,8 @@ int64_t mesaopt_ctx_error(const mesaopt_ctx *ctx, char *buf, int64_t cap)
 
 void mesaopt_ctx_interrupt(mesaopt_ctx *ctx)
 {
-    if (ctx && ctx->head.kind == OBJECT_CTX) atomic_store(&ctx->interrupted, 1);      /* also while a call runs whose caller let go */
+    /* also while a call runs whose caller let go */
+    if (ctx && ctx->head.kind == OBJECT_CTX) atomic_store(&ctx->interrupted, 1);
 }
 
 mesaopt_status mesaopt_ctx_isa(const mesaopt_ctx *ctx, int32_t *out)

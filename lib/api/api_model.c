@@ -8,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model **out)
+mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                    mesaopt_model **out)
 {
     call c;
     mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
@@ -22,7 +23,8 @@ mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *se
 static mesaopt_status check_free_to_grow(const mesaopt_model *m)
 {
     if (atomic_load(&m->trainers) == 0) return MESAOPT_OK;
-    return fail(m->head.ctx, MESAOPT_E_STATE, "model: held by a trainer, expected a model to which blocks can still be added");
+    return fail(m->head.ctx, MESAOPT_E_STATE,
+                "model: held by a trainer, expected a model to which blocks can still be added");
 }
 
 mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *settings)
@@ -33,7 +35,9 @@ mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *setti
     CHECK(options_given(m->head.ctx, settings, "settings"));
     if (status == MESAOPT_OK && !block_kind_of(settings->scope)) {
         const char *name = options_scope_name(settings->scope);
-        status = fail(m->head.ctx, MESAOPT_E_SETTING, "settings: for %s, expected a block's: linear, softmax, mesa, dense or mask", name ? name : "an unknown scope");
+        status = fail(m->head.ctx, MESAOPT_E_SETTING,
+                      "settings: for %s, expected a block's: linear, softmax, mesa, dense or mask",
+                      name ? name : "an unknown scope");
     }
     CHECK(check_free_to_grow(m));
     CHECK(model_add(m, &settings, 1));
@@ -55,7 +59,10 @@ int64_t mesaopt_model_text(const mesaopt_model *m, char *buf, int64_t cap)
 {
     const mesaopt_status status = check_kind(OBJECT_MODEL, m);
     if (status != MESAOPT_OK) return status;
-    if (cap < 0 || (!buf && cap > 0)) return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "buf, cap: %s, %lld bytes, expected room for cap >= 0 bytes", buf ? "set" : "NULL", (long long)cap);
+    if (cap < 0 || (!buf && cap > 0))
+        return fail(m->head.ctx, MESAOPT_E_ARGUMENT,
+                    "buf, cap: %s, %lld bytes, expected room for cap >= 0 bytes",
+                    buf ? "set" : "NULL", (long long)cap);
     return model_text(m, buf, cap);
 }
 
@@ -73,13 +80,15 @@ int64_t mesaopt_model_parameters(const mesaopt_model *m)
 
 const char *mesaopt_model_parameter_name(const mesaopt_model *m, int64_t i)
 {
-    return check_kind(OBJECT_MODEL, m) == MESAOPT_OK && i >= 0 && i < m->n_table ? m->table[i].name : NULL;
+    return check_kind(OBJECT_MODEL, m) == MESAOPT_OK && i >= 0 && i < m->n_table ? m->table[i].name
+                                                                                 : NULL;
 }
 
 static mesaopt_status check_block(const mesaopt_model *m, int64_t block, const char *name)
 {
     if (block >= -1 && block < m->n_blocks) return MESAOPT_OK;
-    return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected -1 to %lld", name, (long long)block, (long long)m->n_blocks - 1);
+    return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected -1 to %lld", name,
+                (long long)block, (long long)m->n_blocks - 1);
 }
 
 mesaopt_status mesaopt_model_width(const mesaopt_model *m, int64_t block, int64_t *width)
@@ -100,7 +109,9 @@ static mesaopt_status find(mesaopt_model *m, const char *name, mesaopt_view *out
     CHECK(check_not_null(m->head.ctx, out, "out"));
     const model_parameter *p = status == MESAOPT_OK ? model_find(m, name) : NULL;
     if (status == MESAOPT_OK && !p)
-        status = fail(m->head.ctx, MESAOPT_E_ARGUMENT, "name: \"%.64s\", expected a parameter of the model such as \"%s\"", name, m->n_table ? m->table[0].name : "(it has none)");
+        status = fail(m->head.ctx, MESAOPT_E_ARGUMENT,
+                      "name: \"%.64s\", expected a parameter of the model such as \"%s\"", name,
+                      m->n_table ? m->table[0].name : "(it has none)");
     if (p) {
         *out = model_matrix(m, p, gradient ? m->grads : m->params);
         if (gradient) out->flags = MESAOPT_VIEW_READONLY;
@@ -108,26 +119,39 @@ static mesaopt_status find(mesaopt_model *m, const char *name, mesaopt_view *out
     return call_end(m, &c, status);
 }
 
-mesaopt_status mesaopt_model_parameter(mesaopt_model *m, const char *name, mesaopt_view *out) { return find(m, name, out, 0); }
+mesaopt_status mesaopt_model_parameter(mesaopt_model *m, const char *name, mesaopt_view *out)
+{
+    return find(m, name, out, 0);
+}
 
-mesaopt_status mesaopt_model_parameter_gradient(mesaopt_model *m, const char *name, mesaopt_view *out) { return find(m, name, out, 1); }
+mesaopt_status mesaopt_model_parameter_gradient(mesaopt_model *m, const char *name,
+                                                mesaopt_view *out)
+{
+    return find(m, name, out, 1);
+}
 
 mesaopt_status mesaopt_model_initialise(mesaopt_model *m, int64_t seed)
 {
     call c;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
-    if (seed < 0) status = fail(m->head.ctx, MESAOPT_E_ARGUMENT, "seed: %lld, expected at least 0", (long long)seed);
+    if (seed < 0)
+        status = fail(m->head.ctx, MESAOPT_E_ARGUMENT, "seed: %lld, expected at least 0",
+                      (long long)seed);
     else status = model_initialise(m, seed);
     return call_end(m, &c, status);
 }
 
 static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name)
 {
-    return x >= 1 && x <= INT32_MAX ? MESAOPT_OK : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected 1 to 2147483647", name, (long long)x);
+    return x >= 1 && x <= INT32_MAX
+               ? MESAOPT_OK
+               : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected 1 to 2147483647", name,
+                      (long long)x);
 }
 
-mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_t T, int32_t training, int64_t *bytes)
+mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_t T,
+                                       int32_t training, int64_t *bytes)
 {
     mesaopt_status status = check_kind(OBJECT_MODEL, m);
     CHECK(check_extent(m->head.ctx, B, "batch"));
@@ -137,24 +161,30 @@ mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_
     if (status != MESAOPT_OK) return status;
     const batch b = {.B = B, .T = T};
     const int64_t need = batch_bytes(m, &b, training != 0);
-    if (need < 0) return fail(m->head.ctx, MESAOPT_E_MEMORY, "batch, length: %lld, %lld: the workspace overflows", (long long)B, (long long)T);
+    if (need < 0)
+        return fail(m->head.ctx, MESAOPT_E_MEMORY,
+                    "batch, length: %lld, %lld: the workspace overflows", (long long)B,
+                    (long long)T);
     *bytes = need;
     return MESAOPT_OK;
 }
 
 /* A view of a whole batch, [B, T, width]; B and T follow the tokens. */
-static view_want batch_want(const mesaopt_model *m, const char *name, const batch *b, int64_t width, int output)
+static view_want batch_want(const mesaopt_model *m, const char *name, const batch *b, int64_t width,
+                            int output)
 {
     return (view_want){name, 3, {b->B, b->T, width}, m->dtype, output};
 }
 
-static mesaopt_status take_batch(call_views *w, const mesaopt_model *m, const mesaopt_view **v, const char *name, const batch *b, int64_t width, int output)
+static mesaopt_status take_batch(call_views *w, const mesaopt_model *m, const mesaopt_view **v,
+                                 const char *name, const batch *b, int64_t width, int output)
 {
     const view_want want = batch_want(m, name, b, width, output);
     return views_take(w, v, &want);
 }
 
-static mesaopt_status take_tokens(call_views *w, const mesaopt_model *m, const mesaopt_view **tokens, batch *b)
+static mesaopt_status take_tokens(call_views *w, const mesaopt_model *m,
+                                  const mesaopt_view **tokens, batch *b)
 {
     mesaopt_status status = model_check_whole(m);
     views_begin(w, m->head.ctx);
@@ -162,7 +192,8 @@ static mesaopt_status take_tokens(call_views *w, const mesaopt_model *m, const m
     CHECK(take_batch(w, m, tokens, "tokens", b, m->inputs, 0));
     if (status != MESAOPT_OK) return status;
     *b = (batch){.B = (*tokens)->shape[0], .T = (*tokens)->shape[1], .tokens = *tokens};
-    if (b->B > INT32_MAX || b->T > INT32_MAX) return fail(m->head.ctx, MESAOPT_E_SHAPE, "tokens: extents above 2147483647");
+    if (b->B > INT32_MAX || b->T > INT32_MAX)
+        return fail(m->head.ctx, MESAOPT_E_SHAPE, "tokens: extents above 2147483647");
     return MESAOPT_OK;
 }
 
@@ -174,7 +205,8 @@ static mesaopt_status run(mesaopt_model *m, const batch *b, const wanted *w, con
     return MESAOPT_OK;
 }
 
-mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *out)
+mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *tokens,
+                                     const mesaopt_view *out)
 {
     call c;
     batch b = {0};
@@ -190,21 +222,26 @@ mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *token
 
 enum { MAX_ACTIVATIONS = MODEL_MOST_BLOCKS + 1 };
 
-static mesaopt_status check_outs(const mesaopt_model *m, const batch *b, int64_t count, const int64_t *blocks, const mesaopt_view *outs, mesaopt_view *own)
+static mesaopt_status check_outs(const mesaopt_model *m, const batch *b, int64_t count,
+                                 const int64_t *blocks, const mesaopt_view *outs, mesaopt_view *own)
 {
     mesaopt_ctx *ctx = m->head.ctx;
     mesaopt_status status = MESAOPT_OK;
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         CHECK(check_block(m, blocks[i], "blocks"));
-        const view_want want = batch_want(m, "outs", b, status == MESAOPT_OK ? model_width(m, blocks[i]) : 0, 1);
+        const view_want want =
+            batch_want(m, "outs", b, status == MESAOPT_OK ? model_width(m, blocks[i]) : 0, 1);
         CHECK(view_check(ctx, &outs[i], &want, &own[i]));
         CHECK(view_apart(ctx, &own[i], "outs", b->tokens, "tokens"));
-        for (int64_t j = 0; j < i && status == MESAOPT_OK; j++) status = view_apart(ctx, &own[i], "outs", &own[j], "another of outs");
+        for (int64_t j = 0; j < i && status == MESAOPT_OK; j++)
+            status = view_apart(ctx, &own[i], "outs", &own[j], "another of outs");
     }
     return status;
 }
 
-mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *tokens, int64_t count, const int64_t *blocks, const mesaopt_view *outs)
+mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *tokens,
+                                         int64_t count, const int64_t *blocks,
+                                         const mesaopt_view *outs)
 {
     call c;
     batch b = {0};
@@ -214,23 +251,29 @@ mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *t
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
     CHECK(take_tokens(&w, m, &tokens, &b));
-    if (status == MESAOPT_OK && (count < 1 || count > MAX_ACTIVATIONS)) status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 1 to %d", (long long)count, MAX_ACTIVATIONS);
+    if (status == MESAOPT_OK && (count < 1 || count > MAX_ACTIVATIONS))
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 1 to %d", (long long)count,
+                      MAX_ACTIVATIONS);
     CHECK(check_not_null(ctx, blocks, "blocks"));
     CHECK(check_not_null(ctx, outs, "outs"));
-    if (status == MESAOPT_OK && !(own = alloc_new(&ctx->alloc, count, sizeof *own))) status = fail(ctx, MESAOPT_E_MEMORY, "activations: no memory");
+    if (status == MESAOPT_OK && !(own = alloc_new(&ctx->alloc, count, sizeof *own)))
+        status = fail(ctx, MESAOPT_E_MEMORY, "activations: no memory");
     CHECK(check_outs(m, &b, count, blocks, outs, own));
     CHECK(run(m, &b, &(wanted){.count = count, .blocks = blocks, .outs = own}, "activations"));
     alloc_free(&ctx->alloc, own);
     return call_end(m, &c, status);
 }
 
-static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *targets, int gradient, double *loss, const mesaopt_view *dtokens)
+static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens,
+                              const mesaopt_view *targets, int gradient, double *loss,
+                              const mesaopt_view *dtokens)
 {
     call c;
     batch b = {0};
     call_views w;
     double value;
-    mesaopt_status status = call_begin(m, OBJECT_MODEL, gradient ? CALL_NORMAL : CALL_IN_CALLBACK, &c);
+    mesaopt_status status =
+        call_begin(m, OBJECT_MODEL, gradient ? CALL_NORMAL : CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
     CHECK(take_tokens(&w, m, &tokens, &b));
@@ -238,24 +281,31 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens, cons
     CHECK(check_not_null(ctx, loss, "loss"));
     if (dtokens) CHECK(take_batch(&w, m, &dtokens, "dtokens", &b, m->inputs, 1));
     CHECK(views_apart(&w));
-    if (status == MESAOPT_OK && (b.B == 0 || b.T == 0)) status = fail(ctx, MESAOPT_E_SHAPE, "tokens: empty, expected at least one sequence and one step");
+    if (status == MESAOPT_OK && (b.B == 0 || b.T == 0))
+        status = fail(ctx, MESAOPT_E_SHAPE,
+                      "tokens: empty, expected at least one sequence and one step");
     b.targets = targets;
-    CHECK(batch_pass(m, &b, &(wanted){.loss = &value, .gradient = gradient, .dtokens = dtokens}, gradient ? "gradient" : "loss"));
+    CHECK(batch_pass(m, &b, &(wanted){.loss = &value, .gradient = gradient, .dtokens = dtokens},
+                     gradient ? "gradient" : "loss"));
     if (status >= 0) *loss = value;
     return call_end(m, &c, status);
 }
 
-mesaopt_status mesaopt_model_loss(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *targets, double *loss)
+mesaopt_status mesaopt_model_loss(mesaopt_model *m, const mesaopt_view *tokens,
+                                  const mesaopt_view *targets, double *loss)
 {
     return loss_of(m, tokens, targets, 0, loss, NULL);
 }
 
-mesaopt_status mesaopt_model_gradient(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *targets, double *loss, const mesaopt_view *dtokens)
+mesaopt_status mesaopt_model_gradient(mesaopt_model *m, const mesaopt_view *tokens,
+                                      const mesaopt_view *targets, double *loss,
+                                      const mesaopt_view *dtokens)
 {
     return loss_of(m, tokens, targets, 1, loss, dtokens);
 }
 
-mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *tokens, const mesaopt_view *dout, const mesaopt_view *dtokens)
+mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *tokens,
+                                      const mesaopt_view *dout, const mesaopt_view *dtokens)
 {
     call c;
     batch b = {0};
@@ -273,12 +323,17 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
 enum { EVALUATION_BATCH = 4096 };
 
 /* Sums of errors by t. */
-static mesaopt_status evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, double *sums)
+static mesaopt_status evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream,
+                               int64_t first, int64_t count, double *sums)
 {
     mesaopt_status worth_knowing = MESAOPT_OK;
     for (int64_t done = 0; done < count; done += EVALUATION_BATCH) {
         const int64_t left = count - done;
-        const batch b = {.B = left < EVALUATION_BATCH ? left : EVALUATION_BATCH, .T = task->shape.length, .task = task, .stream = stream, .first = first + done};
+        const batch b = {.B = left < EVALUATION_BATCH ? left : EVALUATION_BATCH,
+                         .T = task->shape.length,
+                         .task = task,
+                         .stream = stream,
+                         .first = first + done};
         mesaopt_status status = task_prepare(task, c, stream, b.first, b.B, m->dtype);
         CHECK(batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate"));
         if (status < 0) return status;
@@ -287,7 +342,8 @@ static mesaopt_status evaluate(call *c, mesaopt_model *m, mesaopt_task *task, in
     return worth_knowing;
 }
 
-mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream,
+                              int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
 {
     double *sums = NULL;
     mesaopt_view own;
@@ -296,21 +352,26 @@ mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int
     CHECK(batch_check_task(m, task));
     const int64_t T = status == MESAOPT_OK ? task->shape.length : 0;
     CHECK(task_range_check(ctx, stream, first, count));
-    if (status == MESAOPT_OK && count < 1) status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 1", (long long)count);
+    if (status == MESAOPT_OK && count < 1)
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 1", (long long)count);
     if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {T}, MESAOPT_F64, 1}, &own));
     CHECK(check_not_null(ctx, loss, "loss"));
-    if (status == MESAOPT_OK && !(sums = alloc_new(&ctx->alloc, T, sizeof *sums))) status = fail(ctx, MESAOPT_E_MEMORY, "evaluate: no memory");
+    if (status == MESAOPT_OK && !(sums = alloc_new(&ctx->alloc, T, sizeof *sums)))
+        status = fail(ctx, MESAOPT_E_MEMORY, "evaluate: no memory");
     CHECK(evaluate(c, m, task, stream, first, count, sums));
     double sum = 0;
     for (int64_t t = 0; t < T && status >= 0; t++) sum += sums[t] /= (double)count;
     if (!isfinite(sum)) status = fail(ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is not finite");
     if (status >= 0) *loss = sum / (double)T;
-    for (int64_t t = 0; by_t && t < T && status >= 0; t++) ((double *)own.data)[t * own.stride[0]] = sums[t];
+    for (int64_t t = 0; by_t && t < T && status >= 0; t++)
+        ((double *)own.data)[t * own.stride[0]] = sums[t];
     if (sums) alloc_free(&ctx->alloc, sums);
     return status;
 }
 
-mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
+mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int32_t stream,
+                                      int64_t first, int64_t count, const mesaopt_view *by_t,
+                                      double *loss)
 {
     call c;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c, task);
@@ -360,7 +421,8 @@ mesaopt_status mesaopt_model_set_note(mesaopt_model *m, const char *key, const c
     return call_end(m, &c, status);
 }
 
-int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key, char *buf, int64_t cap)
+int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key, char *buf,
+                          int64_t cap)
 {
     call c;
     tensor_file f;
@@ -370,7 +432,8 @@ int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key, c
     CHECK(check_not_null(ctx, path, "path"));
     CHECK(check_not_null(ctx, key, "key"));
     if (status == MESAOPT_OK && (cap < 0 || (!buf && cap > 0)))
-        status = fail(ctx, MESAOPT_E_ARGUMENT, "buf: %lld bytes, expected a buffer or 0 bytes", (long long)cap);
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "buf: %lld bytes, expected a buffer or 0 bytes",
+                      (long long)cap);
     CHECK(tensor_file_open(ctx, path, &f));
     if (status == MESAOPT_OK) {
         const char *text = tensor_file_metadata(&f, key);

@@ -7,6 +7,7 @@
 #include "train/model_impl.h"
 
 /* Body of mesaopt_model_evaluate: checks all but the handles. */
-mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, const mesaopt_view *by_t, double *loss);
+mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream,
+                              int64_t first, int64_t count, const mesaopt_view *by_t, double *loss);
 
 #endif

@@ -13,34 +13,44 @@ static void destroy(object *o) { rls_drop((mesaopt_rls *)o); }
 /* ---- checks ---- */
 
 /* Rows [*T, streams, n], the first of them says how many. */
-static mesaopt_status take_rows(mesaopt_rls *r, call_views *w, const mesaopt_view **v, const char *name, int64_t *T, int64_t n, int output)
+static mesaopt_status take_rows(mesaopt_rls *r, call_views *w, const mesaopt_view **v,
+                                const char *name, int64_t *T, int64_t n, int output)
 {
     mesaopt_status status = views_take(w, v, &(view_want){name, 3, {*T, r->streams, n}, 0, output});
     if (status == MESAOPT_OK && *T == ANY) *T = (*v)->shape[0];
     return status;
 }
 
-static mesaopt_status take_gates(mesaopt_rls *r, call_views *w, int64_t T, const mesaopt_view **beta, const mesaopt_view **log_gamma)
+static mesaopt_status take_gates(mesaopt_rls *r, call_views *w, int64_t T,
+                                 const mesaopt_view **beta, const mesaopt_view **log_gamma)
 {
     mesaopt_status status = MESAOPT_OK;
     if (*beta) CHECK(views_take(w, beta, &(view_want){"beta", 2, {T, r->streams}, 0, 0}));
-    if (*beta) CHECK(check_range(w->ctx, *beta, "beta", 0, least(check_most(*beta), ONLINE_SQUARE), "a weight, which is finite and >= 0"));
-    if (*log_gamma) CHECK(views_take(w, log_gamma, &(view_want){"log_gamma", 2, {T, r->streams}, 0, 0}));
+    if (*beta)
+        CHECK(check_range(w->ctx, *beta, "beta", 0, least(check_most(*beta), ONLINE_SQUARE),
+                          "a weight, which is finite and >= 0"));
+    if (*log_gamma)
+        CHECK(views_take(w, log_gamma, &(view_want){"log_gamma", 2, {T, r->streams}, 0, 0}));
     if (*log_gamma) CHECK(check_log_gamma(w->ctx, *log_gamma));
     return status;
 }
 
-static mesaopt_status refuse_element(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name, int64_t t, int64_t s, int64_t i, double most)
+static mesaopt_status refuse_element(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name,
+                                     int64_t t, int64_t s, int64_t i, double most)
 {
     const int64_t at[] = {t, s, i};
     const double x = view_get(v, at);
-    if (!isfinite(x)) return fail(ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements", name, view_list(3, at).text);
-    return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s at %s, expected at most %s, so that squares times weights can be summed", name,
-                number_text(x).text, view_list(3, at).text, number_text(most).text);
+    if (!isfinite(x))
+        return fail(ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements",
+                    name, view_list(3, at).text);
+    return fail(ctx, MESAOPT_E_ARGUMENT,
+                "%s: %s at %s, expected at most %s, so that squares times weights can be summed",
+                name, number_text(x).text, view_list(3, at).text, number_text(most).text);
 }
 
 /* Rows that the sums can hold; whatever is in those of weight 0 is not looked at. */
-static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta)
+static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *k,
+                                 const mesaopt_view *v, const mesaopt_view *beta)
 {
     mesaopt_ctx *ctx = r->head.ctx;
     for (int64_t t = 0; t < T; t++)
@@ -48,19 +58,24 @@ static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *
             const double weight = rls_weight(beta, t, s), most = weight > 0 ? rls_most(weight) : 0;
             int64_t i;
             if (weight == 0) continue;
-            if ((i = rls_outside(k, t, s, most)) >= 0) return refuse_element(ctx, k, "k", t, s, i, most);
-            if ((i = rls_outside(v, t, s, most)) >= 0) return refuse_element(ctx, v, "v", t, s, i, most);
+            if ((i = rls_outside(k, t, s, most)) >= 0)
+                return refuse_element(ctx, k, "k", t, s, i, most);
+            if ((i = rls_outside(v, t, s, most)) >= 0)
+                return refuse_element(ctx, v, "v", t, s, i, most);
         }
     for (int64_t s = 0; s < r->streams; s++)
         if (!(r->o[s].most + (double)T * ONLINE_SQUARE <= ONLINE_SUM))
-            return fail(ctx, MESAOPT_E_ARGUMENT, "k: sums of stream %lld might not be finite with %lld rows more, expected a smaller state", (long long)s,
-                        (long long)T);
+            return fail(ctx, MESAOPT_E_ARGUMENT,
+                        "k: sums of stream %lld might not be finite with %lld rows more, expected "
+                        "a smaller state",
+                        (long long)s, (long long)T);
     return MESAOPT_OK;
 }
 
 /* ---- creation ---- */
 
-mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge, mesaopt_rls **out)
+mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge,
+                                  mesaopt_rls **out)
 {
     call c;
     mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &c);
@@ -68,12 +83,15 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     mesaopt_ctx *ctx = lsq->head.ctx;
     CHECK(check_not_null(ctx, out, "out"));
     if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
-        status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d", (long long)streams, RLS_MOST_STREAMS);
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d",
+                      (long long)streams, RLS_MOST_STREAMS);
     mesaopt_view own;
-    if (ridge) CHECK(view_check(ctx, ridge, &(view_want){"ridge", 2, {streams, lsq->d}, 0, 0}, &own));
+    if (ridge)
+        CHECK(view_check(ctx, ridge, &(view_want){"ridge", 2, {streams, lsq->d}, 0, 0}, &own));
     if (ridge) CHECK(check_ridge(ctx, &own));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
-    if (status == MESAOPT_OK) status = r ? rls_build(r, lsq, streams, ridge ? &own : NULL) : MESAOPT_E_MEMORY;
+    if (status == MESAOPT_OK)
+        status = r ? rls_build(r, lsq, streams, ridge ? &own : NULL) : MESAOPT_E_MEMORY;
     if (status == MESAOPT_OK) *out = r;
     else if (r) object_release(&r->head);
     return call_end(lsq, &c, status);
@@ -81,8 +99,8 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
 
 /* ---- rows ---- */
 
-mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
-                                  const mesaopt_view *log_gamma)
+mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const mesaopt_view *v,
+                                  const mesaopt_view *beta, const mesaopt_view *log_gamma)
 {
     call c;
     int64_t T = ANY;
@@ -98,7 +116,8 @@ mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const m
     return call_end(r, &c, status);
 }
 
-mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const mesaopt_view *out, const mesaopt_view *error)
+mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const mesaopt_view *out,
+                                   const mesaopt_view *error)
 {
     call c;
     int64_t T = ANY;
@@ -115,7 +134,8 @@ mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const 
     return call_end(r, &c, status);
 }
 
-mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mesaopt_view *k, const mesaopt_view *v, const mesaopt_view *beta,
+mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mesaopt_view *k,
+                                const mesaopt_view *v, const mesaopt_view *beta,
                                 const mesaopt_view *log_gamma, const mesaopt_view *out)
 {
     call c;
@@ -142,20 +162,30 @@ static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
 {
     mesaopt_ctx *ctx = r->head.ctx;
     const mesaopt_lsq *a = r->plan, *b = from->plan;
-    if (r == from) return fail(ctx, MESAOPT_E_ARGUMENT, "from: the same handle, expected another one");
-    if (a->d != b->d || a->dv != b->dv || a->window != b->window || a->gamma != b->gamma || r->streams != from->streams)
+    if (r == from)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "from: the same handle, expected another one");
+    if (a->d != b->d || a->dv != b->dv || a->window != b->window || a->gamma != b->gamma ||
+        r->streams != from->streams)
         return fail(ctx, MESAOPT_E_ARGUMENT,
-                    "from: %lld streams of d_key %lld, d_val %lld, window %lld, gamma %s, expected %lld of %lld, %lld, %lld, %s",
-                    (long long)from->streams, (long long)b->d, (long long)b->dv, (long long)b->window, number_text(b->gamma).text,
-                    (long long)r->streams, (long long)a->d, (long long)a->dv, (long long)a->window, number_text(a->gamma).text);
+                    "from: %lld streams of d_key %lld, d_val %lld, window %lld, gamma %s, expected "
+                    "%lld of %lld, %lld, %lld, %s",
+                    (long long)from->streams, (long long)b->d, (long long)b->dv,
+                    (long long)b->window, number_text(b->gamma).text, (long long)r->streams,
+                    (long long)a->d, (long long)a->dv, (long long)a->window,
+                    number_text(a->gamma).text);
     for (int64_t s = 0; s < r->streams; s++)
         if (!(r->o[s].most + from->o[s].most <= ONLINE_SUM))
-            return fail(ctx, MESAOPT_E_ARGUMENT, "from: sums of stream %lld might not be finite together, expected smaller states", (long long)s);
+            return fail(
+                ctx, MESAOPT_E_ARGUMENT,
+                "from: sums of stream %lld might not be finite together, expected smaller states",
+                (long long)s);
     for (int64_t s = 0; s < r->streams; s++)
         for (int64_t i = 0; i < a->d; i++)
             if (r->o[s].ridge[i] != from->o[s].ridge[i])
-                return fail(ctx, MESAOPT_E_ARGUMENT, "from: ridge %s at [%lld,%lld], expected %s as here", number_text(from->o[s].ridge[i]).text,
-                            (long long)s, (long long)i, number_text(r->o[s].ridge[i]).text);
+                return fail(ctx, MESAOPT_E_ARGUMENT,
+                            "from: ridge %s at [%lld,%lld], expected %s as here",
+                            number_text(from->o[s].ridge[i]).text, (long long)s, (long long)i,
+                            number_text(r->o[s].ridge[i]).text);
     return MESAOPT_OK;
 }
 
@@ -181,7 +211,8 @@ mesaopt_status mesaopt_rls_clear(mesaopt_rls *r)
 
 static const char *part_name(int32_t which)
 {
-    static const char *const names[] = {"", "key_state", "value_state", "weight", "squares", "rows", "residual"};
+    static const char *const names[] = {"",        "key_state", "value_state", "weight",
+                                        "squares", "rows",      "residual"};
     return names[which];
 }
 
@@ -190,7 +221,8 @@ static mesaopt_status part_of(mesaopt_rls *r, int32_t which, int64_t i, int outp
 {
     const int64_t n = r->streams, d = r->p.d, dv = r->p.dv;
     if (which < MESAOPT_RLS_KEY_STATE || which > MESAOPT_RLS_RESIDUAL)
-        return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %d, expected a MESAOPT_RLS_*", (long long)i, (int)which);
+        return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %d, expected a MESAOPT_RLS_*",
+                    (long long)i, (int)which);
     *want = (view_want){part_name(which), 1, {n}, 0, output};
     switch (which) {
     case MESAOPT_RLS_KEY_STATE: want->ndim = 3, want->shape[1] = d, want->shape[2] = d; break;
@@ -200,15 +232,19 @@ static mesaopt_status part_of(mesaopt_rls *r, int32_t which, int64_t i, int outp
     default: break;
     }
     if (output || which != MESAOPT_RLS_ROWS) return MESAOPT_OK;
-    return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: rows, expected what can be set", (long long)i);
+    return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: rows, expected what can be set",
+                (long long)i);
 }
 
-static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, const int32_t *which, const mesaopt_view *views, int output)
+static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, const int32_t *which,
+                                 const mesaopt_view *views, int output)
 {
     mesaopt_ctx *ctx = r->head.ctx;
     views_begin(w, ctx);
-    mesaopt_status status = count >= 0 && count <= MESAOPT_RLS_RESIDUAL ? MESAOPT_OK
-                            : fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 0 to %d", (long long)count, MESAOPT_RLS_RESIDUAL);
+    mesaopt_status status = count >= 0 && count <= MESAOPT_RLS_RESIDUAL
+                                ? MESAOPT_OK
+                                : fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 0 to %d",
+                                       (long long)count, MESAOPT_RLS_RESIDUAL);
     if (count > 0) CHECK(check_not_null(ctx, which, "which"));
     if (count > 0) CHECK(check_not_null(ctx, views, "views"));
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
@@ -218,7 +254,9 @@ static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, c
         CHECK(views_take(w, &part, &want));
         for (int64_t j = 0; j < i && status == MESAOPT_OK; j++)
             if (which[j] == which[i])
-                status = fail(ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %s a second time, expected each part once", (long long)i, want.name);
+                status = fail(ctx, MESAOPT_E_ARGUMENT,
+                              "which[%lld]: %s a second time, expected each part once",
+                              (long long)i, want.name);
     }
     CHECK(views_apart(w));
     return status;
@@ -251,13 +289,15 @@ static mesaopt_status get_part(mesaopt_rls *r, int32_t which, const mesaopt_view
         const double x = element(&r->o[n / each], which, n % each);
         view_set(v, index, x);
         if (fabs(x) > check_most(v))
-            return fail(r->head.ctx, MESAOPT_E_NONFINITE, "%s: %s at %s, expected a number that f32 has: ask for f64", part_name(which), number_text(x).text,
-                        view_list(v->ndim, index).text);
+            return fail(r->head.ctx, MESAOPT_E_NONFINITE,
+                        "%s: %s at %s, expected a number that f32 has: ask for f64",
+                        part_name(which), number_text(x).text, view_list(v->ndim, index).text);
     }
     return MESAOPT_OK;
 }
 
-mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
+mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *which,
+                               const mesaopt_view *views)
 {
     call c;
     call_views w;
@@ -275,30 +315,39 @@ mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *whi
 static mesaopt_status check_sums(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name)
 {
     const double most = least(check_most(v), ONLINE_SUM / 2);
-    return check_range(ctx, v, name, -most, most, "a sum that leaves room for rows, at most 2^1020");
+    return check_range(ctx, v, name, -most, most,
+                       "a sum that leaves room for rows, at most 2^1020");
 }
 
-static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
+static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32_t *which,
+                                      const mesaopt_view *views)
 {
     mesaopt_ctx *ctx = r->head.ctx;
     mesaopt_status status = MESAOPT_OK;
     int found = 0;
     if (r->p.window > 0)
-        return fail(ctx, MESAOPT_E_UNSUPPORTED, "set: on a state with a window of %lld rows, expected one without", (long long)r->p.window);
+        return fail(ctx, MESAOPT_E_UNSUPPORTED,
+                    "set: on a state with a window of %lld rows, expected one without",
+                    (long long)r->p.window);
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int sum = which[i] != MESAOPT_RLS_KEY_STATE && which[i] != MESAOPT_RLS_VALUE_STATE;
         const char *name = part_name(which[i]);
-        if (sum) status = check_range(ctx, &views[i], name, 0, check_most(&views[i]), "a finite number >= 0");
+        if (sum)
+            status =
+                check_range(ctx, &views[i], name, 0, check_most(&views[i]), "a finite number >= 0");
         else if (which[i] == MESAOPT_RLS_KEY_STATE) status = check_symmetric(ctx, &views[i], name);
         else status = check_finite(ctx, &views[i], name);
         CHECK(check_sums(ctx, &views[i], name));
         if (!sum) found++;
     }
-    if (status == MESAOPT_OK && found < 2) status = fail(ctx, MESAOPT_E_ARGUMENT, "which: without key_state or value_state, expected both");
+    if (status == MESAOPT_OK && found < 2)
+        status =
+            fail(ctx, MESAOPT_E_ARGUMENT, "which: without key_state or value_state, expected both");
     return status;
 }
 
-mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *which, const mesaopt_view *views)
+mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *which,
+                               const mesaopt_view *views)
 {
     call c;
     call_views w;
@@ -308,14 +357,16 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
     views = w.own;
     CHECK(check_new_state(r, count, which, views));
     if (status == MESAOPT_OK) rls_clear(r);
-    for (int64_t i = 0; i < r->streams * r->p.dv && status == MESAOPT_OK; i++) r->o[i / r->p.dv].spread[i % r->p.dv] = NAN;
+    for (int64_t i = 0; i < r->streams * r->p.dv && status == MESAOPT_OK; i++)
+        r->o[i / r->p.dv].spread[i % r->p.dv] = NAN;
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int64_t total = view_count(&views[i]), each = total / r->streams;
         int64_t index[MESAOPT_MAX_RANK] = {0};
         for (int64_t n = 0; n < total; n++, view_next(&views[i], index))
             own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
     }
-    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++) r->o[s].young = 0, rls_given(r, s, r->o[s].spread);
+    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++)
+        r->o[s].young = 0, rls_given(r, s, r->o[s].spread);
     return call_end(r, &c, status);
 }
 

@@ -1,5 +1,6 @@
-/* mesaopt/settings.h. Values are checked when they are set, so whoever reads a settings object finds legal ones.
- * The text of a failed read is kept, too: of a settings object, only its values are constant. */
+/* mesaopt/settings.h. Values are checked when they are set, so whoever reads a settings object
+ * finds legal ones. The text of a failed read is kept, too: of a settings object, only its values
+ * are constant. */
 #include "api/api_call.h"
 #include "base/options.h"
 #include "base/pool.h"
@@ -11,7 +12,8 @@ static mesaopt_settings *text_of(const mesaopt_settings *settings)
     return (mesaopt_settings *)settings;
 }
 
-mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc, void *alloc_user, mesaopt_settings **out)
+mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc, void *alloc_user,
+                                       mesaopt_settings **out)
 {
     if (!out || !options_scope_name(scope)) return MESAOPT_E_ARGUMENT;
     allocator a = alloc ? (allocator){alloc, alloc_user} : alloc_default();
@@ -41,9 +43,12 @@ static const option_row *find(mesaopt_settings *settings, int32_t key, mesaopt_s
     return row;
 }
 
-static mesaopt_status find_name(mesaopt_settings *settings, const char *name, const option_row **row)
+static mesaopt_status find_name(mesaopt_settings *settings, const char *name,
+                                const option_row **row)
 {
-    if (!name) return settings_fail(settings, MESAOPT_E_ARGUMENT, "name: NULL, expected a key of scope %s", options_scope_name(settings->scope));
+    if (!name)
+        return settings_fail(settings, MESAOPT_E_ARGUMENT, "name: NULL, expected a key of scope %s",
+                             options_scope_name(settings->scope));
     *row = options_find_name(settings->scope, name);
     char what[80];
     snprintf(what, sizeof what, "%.70s", name);
@@ -64,17 +69,21 @@ mesaopt_status mesaopt_settings_set_float(mesaopt_settings *settings, int32_t ke
     if (status != MESAOPT_OK) return status;
     const option_row *row = find(settings, key, &status);
     if (!row) return status;
-    if (row->type != MESAOPT_TYPE_FLOAT) return settings_refuse(settings, row, "set as a floating-point number");
+    if (row->type != MESAOPT_TYPE_FLOAT)
+        return settings_refuse(settings, row, "set as a floating-point number");
     return settings_put(settings, row, value);
 }
 
-mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char *name, const char *value)
+mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char *name,
+                                         const char *value)
 {
     const option_row *row = NULL;
     mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
     CHECK(find_name(settings, name, &row));
     if (status != MESAOPT_OK) return status;
-    if (!value) return settings_fail(settings, MESAOPT_E_ARGUMENT, "value: NULL, expected text for the key %.60s", name);
+    if (!value)
+        return settings_fail(settings, MESAOPT_E_ARGUMENT,
+                             "value: NULL, expected text for the key %.60s", name);
     return settings_read(settings, row, value);
 }
 
@@ -82,24 +91,32 @@ mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_
 {
     mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
     if (status != MESAOPT_OK) return status;
-    if (!out) return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "out: NULL, expected a pointer");
+    if (!out)
+        return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT,
+                             "out: NULL, expected a pointer");
     const option_row *row = find(text_of(settings), key, &status);
     if (!row) return status;
     if (row->type == MESAOPT_TYPE_FLOAT)
-        return settings_fail(text_of(settings), MESAOPT_E_SETTING, "%s: read as an integer, expected a floating-point read", row->name);
+        return settings_fail(text_of(settings), MESAOPT_E_SETTING,
+                             "%s: read as an integer, expected a floating-point read", row->name);
     *out = option_int(settings, settings->scope, key);
     return MESAOPT_OK;
 }
 
-mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int32_t key, double *out)
+mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int32_t key,
+                                          double *out)
 {
     mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
     if (status != MESAOPT_OK) return status;
-    if (!out) return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "out: NULL, expected a pointer");
+    if (!out)
+        return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT,
+                             "out: NULL, expected a pointer");
     const option_row *row = find(text_of(settings), key, &status);
     if (!row) return status;
     if (row->type != MESAOPT_TYPE_FLOAT)
-        return settings_fail(text_of(settings), MESAOPT_E_SETTING, "%s: read as a floating-point number, expected an integer read", row->name);
+        return settings_fail(text_of(settings), MESAOPT_E_SETTING,
+                             "%s: read as a floating-point number, expected an integer read",
+                             row->name);
     *out = option_float(settings, settings->scope, key);
     return MESAOPT_OK;
 }
@@ -107,19 +124,24 @@ mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int3
 static mesaopt_status check_buffer(const mesaopt_settings *settings, const char *buf, int64_t cap)
 {
     if (cap >= 0 && (cap == 0 || buf)) return MESAOPT_OK;
-    return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT, "buf: %lld bytes, expected a buffer or 0 bytes", (long long)cap);
+    return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT,
+                         "buf: %lld bytes, expected a buffer or 0 bytes", (long long)cap);
 }
 
-int64_t mesaopt_settings_get_text(const mesaopt_settings *settings, const char *name, char *buf, int64_t cap)
+int64_t mesaopt_settings_get_text(const mesaopt_settings *settings, const char *name, char *buf,
+                                  int64_t cap)
 {
     const option_row *row = NULL;
     mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
     CHECK(find_name(text_of(settings), name, &row));
     if (status != MESAOPT_OK) return status;
-    return check_buffer(settings, buf, cap) == MESAOPT_OK ? settings_value_text(settings, row, buf, cap) : MESAOPT_E_ARGUMENT;
+    return check_buffer(settings, buf, cap) == MESAOPT_OK
+               ? settings_value_text(settings, row, buf, cap)
+               : MESAOPT_E_ARGUMENT;
 }
 
-mesaopt_status mesaopt_settings_describe(int32_t scope, int32_t key, int32_t *type, double *lowest, double *highest, double *standard)
+mesaopt_status mesaopt_settings_describe(int32_t scope, int32_t key, int32_t *type, double *lowest,
+                                         double *highest, double *standard)
 {
     const option_row *row = scope ? options_find(scope, key) : NULL;
     if (!row) return MESAOPT_E_SETTING;
@@ -158,7 +180,9 @@ const char *mesaopt_settings_name(int32_t key)
 const char *mesaopt_settings_word(int32_t key, int32_t i)
 {
     const option_row *row = options_find(0, key);
-    return row && row->type == MESAOPT_TYPE_CHOICE && i >= 0 && i <= (int32_t)row->highest ? row->words[i] : NULL;
+    return row && row->type == MESAOPT_TYPE_CHOICE && i >= 0 && i <= (int32_t)row->highest
+               ? row->words[i]
+               : NULL;
 }
 
 int64_t mesaopt_settings_dump(const mesaopt_settings *settings, char *buf, int64_t cap)
@@ -170,7 +194,8 @@ int64_t mesaopt_settings_dump(const mesaopt_settings *settings, char *buf, int64
 
 int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf, int64_t cap)
 {
-    if (!handle_ok(settings, OBJECT_SETTINGS) || cap < 0 || (cap > 0 && !buf)) return MESAOPT_E_ARGUMENT;
+    if (!handle_ok(settings, OBJECT_SETTINGS) || cap < 0 || (cap > 0 && !buf))
+        return MESAOPT_E_ARGUMENT;
     return text_out(settings->text, buf, cap);
 }
 
@@ -178,10 +203,13 @@ static mesaopt_status hook_scope(mesaopt_settings *settings, const char *hook)
 {
     const mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
     if (status != MESAOPT_OK || settings->scope == MESAOPT_SCOPE_CTX) return status;
-    return settings_fail(settings, MESAOPT_E_SETTING, "%s: a hook on settings of scope %s, expected scope ctx", hook, options_scope_name(settings->scope));
+    return settings_fail(settings, MESAOPT_E_SETTING,
+                         "%s: a hook on settings of scope %s, expected scope ctx", hook,
+                         options_scope_name(settings->scope));
 }
 
-mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings, mesaopt_parallel_fn parallel, void *user)
+mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings,
+                                             mesaopt_parallel_fn parallel, void *user)
 {
     mesaopt_status status = hook_scope(settings, "parallel");
     if (status != MESAOPT_OK) return status;

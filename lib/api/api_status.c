@@ -1,10 +1,12 @@
-/* mesaopt/status.h: names of status codes, version, build, and the constants by name (a list made from the public headers). */
+/* mesaopt/status.h: names of status codes, version, build, and the constants by name (a list made
+ * from the public headers). */
 #include "mesaopt/mesaopt.h"
 #include <string.h>
 
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
-#define VERSION_TEXT TEXT(MESAOPT_VERSION_MAJOR) "." TEXT(MESAOPT_VERSION_MINOR) "." TEXT(MESAOPT_VERSION_PATCH)
+#define VERSION_TEXT \
+    TEXT(MESAOPT_VERSION_MAJOR) "." TEXT(MESAOPT_VERSION_MINOR) "." TEXT(MESAOPT_VERSION_PATCH)
 
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__
@@ -65,7 +67,8 @@ const char *mesaopt_version_text(void)
 
 const char *mesaopt_build_info(void)
 {
-    return "libmesaopt " VERSION_TEXT "; " COMPILER "; BLIS " MESAOPT_BLIS_VERSION "; ISA levels " ISA_LEVELS;
+    return "libmesaopt " VERSION_TEXT "; " COMPILER "; BLIS " MESAOPT_BLIS_VERSION
+           "; ISA levels " ISA_LEVELS;
 }
 
 mesaopt_status mesaopt_constant(const char *name, int64_t *out)

@@ -4,7 +4,8 @@
 #include "train/trainer_impl.h"
 #include <inttypes.h>
 
-mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
+mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                      mesaopt_model *model, mesaopt_task *task,
                                       mesaopt_trainer **out)
 {
     call c;
@@ -29,23 +30,27 @@ mesaopt_status mesaopt_trainer_step(mesaopt_trainer *t, double *loss)
     return call_end(t, &c, status);
 }
 
-mesaopt_status mesaopt_trainer_run(mesaopt_trainer *t, int64_t steps, mesaopt_step_fn after, void *user)
+mesaopt_status mesaopt_trainer_run(mesaopt_trainer *t, int64_t steps, mesaopt_step_fn after,
+                                   void *user)
 {
     call c;
     mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
     if (status != MESAOPT_OK) return status;
     if (!trainer_steps_fit(t, steps))
-        status = fail(t->head.ctx, MESAOPT_E_ARGUMENT, "steps: %" PRId64 ", expected 0 to %" PRId64, steps, INT64_MAX / t->batch);
+        status = fail(t->head.ctx, MESAOPT_E_ARGUMENT, "steps: %" PRId64 ", expected 0 to %" PRId64,
+                      steps, INT64_MAX / t->batch);
     else status = trainer_run(t, &c, steps, after, user);
     return call_end(t, &c, status);
 }
 
-mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *t, int64_t count, const mesaopt_view *by_t, double *loss)
+mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *t, int64_t count, const mesaopt_view *by_t,
+                                        double *loss)
 {
     call c;
     mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    return call_end(t, &c, model_evaluate(&c, t->model, t->task, MESAOPT_STREAM_TEST, 0, count, by_t, loss));
+    return call_end(
+        t, &c, model_evaluate(&c, t->model, t->task, MESAOPT_STREAM_TEST, 0, count, by_t, loss));
 }
 
 int64_t mesaopt_trainer_steps(const mesaopt_trainer *t)
@@ -64,9 +69,13 @@ mesaopt_status mesaopt_trainer_save(mesaopt_trainer *t, const char *path)
     return call_end(t, &c, status);
 }
 
-mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path) { return mesaopt_trainer_load_changed(t, path, NULL); }
+mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path)
+{
+    return mesaopt_trainer_load_changed(t, path, NULL);
+}
 
-mesaopt_status mesaopt_trainer_load_changed(mesaopt_trainer *t, const char *path, const char *change)
+mesaopt_status mesaopt_trainer_load_changed(mesaopt_trainer *t, const char *path,
+                                            const char *change)
 {
     call c;
     mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);

@@ -1,9 +1,11 @@
 /* Blocks of the host's allocator, zeroed and aligned to 64 bytes.
  *
- *     host block:  [ ... padding ... | header | content ]        content = first multiple of 64 behind base + sizeof header
+ *     host block:  [ ... padding ... | header | content ]
+ *     content = first multiple of 64 behind base + sizeof header
  *
- * The header sits directly in front of the content and remembers what the host gave and was asked for, since the host is
- * told the old size again when the block goes. errno is left alone: malloc sets it, and the library's callers must not see that. */
+ * The header sits directly in front of the content and remembers what the host gave and was asked
+ * for, since the host is told the old size again when the block goes. errno is left alone: malloc
+ * sets it, and the library's callers must not see that. */
 #include "base/alloc.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +49,9 @@ int size_add(int64_t a, int64_t b, int64_t *out)
 void *alloc_new(const allocator *a, int64_t count, int64_t size)
 {
     int64_t bytes, total;
-    if (!size_mul(count, size, &bytes) || !size_add(bytes, (int64_t)sizeof(header) + ALIGNMENT - 1, &total)) return NULL;
+    if (!size_mul(count, size, &bytes) ||
+        !size_add(bytes, (int64_t)sizeof(header) + ALIGNMENT - 1, &total))
+        return NULL;
     int keep = errno;
     char *base = a->fn(NULL, 0, total, a->user);
     errno = keep;
@@ -55,7 +59,8 @@ void *alloc_new(const allocator *a, int64_t count, int64_t size)
     char *content = base + sizeof(header);
     content += -(uintptr_t)content % ALIGNMENT;
     memcpy(content - sizeof(header), &(header){base, total}, sizeof(header));
-    return a->fn == default_fn ? content : memset(content, 0, (size_t)bytes);     /* calloc leaves fresh pages untouched */
+    /* calloc leaves fresh pages untouched */
+    return a->fn == default_fn ? content : memset(content, 0, (size_t)bytes);
 }
 
 void alloc_free(const allocator *a, void *block)
@@ -69,7 +74,10 @@ void alloc_free(const allocator *a, void *block)
 }
 
 #ifdef MADV_WIPEONFORK
-static int wipe_on_fork(void *page, size_t bytes) { return madvise(page, bytes, MADV_WIPEONFORK) == 0; }
+static int wipe_on_fork(void *page, size_t bytes)
+{
+    return madvise(page, bytes, MADV_WIPEONFORK) == 0;
+}
 #else
 static int wipe_on_fork(void *page, size_t bytes) { return (void)page, (void)bytes, 0; }
 #endif

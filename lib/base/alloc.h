@@ -13,7 +13,8 @@ typedef struct allocator {
 
 allocator alloc_default(void);     /* calloc, realloc, free */
 
-/* count * size bytes, zeroed, aligned to 64; NULL on overflow or when memory is short. Zero bytes give a valid block. */
+/* count * size bytes, zeroed, aligned to 64; NULL on overflow or when memory is short. Zero bytes
+ * give a valid block. */
 void *alloc_new(const allocator *a, int64_t count, int64_t size);
 void alloc_free(const allocator *a, void *block);
 
@@ -22,11 +23,13 @@ void alloc_free(const allocator *a, void *block);
 volatile int *alloc_mark(void);
 void alloc_mark_free(volatile int *mark);
 
-/* a * b and a + b of non-negative numbers; 0 and *out untouched when the result does not fit into int64_t (or an argument is negative). */
+/* a * b and a + b of non-negative numbers; 0 and *out untouched when the result does not fit into
+ * int64_t (or an argument is negative). */
 int size_mul(int64_t a, int64_t b, int64_t *out);
 int size_add(int64_t a, int64_t b, int64_t *out);
 
-/* A workspace is planned by the same code that later lays it out: with base NULL take() only counts. Every piece is 64-byte aligned. */
+/* A workspace is planned by the same code that later lays it out: with base NULL take() only
+ * counts. Every piece is 64-byte aligned. */
 typedef struct arena {
     char *base;                    /* NULL while planning */
     int64_t used;                  /* bytes so far; -1 after an overflow */

@@ -1,5 +1,5 @@
-/* Infinities, NaN, signs of zero and the order of sums mean something in this library: a compiler that
- * is told not to care makes wrong numbers of right code, without a word. */
+/* Infinities, NaN, signs of zero and the order of sums mean something in this library: a compiler
+ * that is told not to care makes wrong numbers of right code, without a word. */
 #ifndef BASE_EXACT_H
 #define BASE_EXACT_H
 

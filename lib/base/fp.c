@@ -1,8 +1,9 @@
 /* The default floating-point environment: round to nearest, subnormals kept, no traps.
  *
- * A host may run with flush-to-zero or another rounding mode, and new threads inherit it; results of the library must not depend on that.
- * x86-64: MXCSR = 0x1f80, and the x87 control word = 0x37f, whose rounding mode libc looks at. aarch64: FPCR = 0.
- * The exception flags are part of what is put back, so a call raises none. */
+ * A host may run with flush-to-zero or another rounding mode, and new threads inherit it; results
+ * of the library must not depend on that. x86-64: MXCSR = 0x1f80, and the x87 control word = 0x37f,
+ * whose rounding mode libc looks at. aarch64: FPCR = 0. The exception flags are part of what is put
+ * back, so a call raises none. */
 #include "base/pool.h"
 
 #if defined(__x86_64__)

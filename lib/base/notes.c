@@ -13,10 +13,12 @@ static mesaopt_status check(mesaopt_ctx *ctx, const char *key, const char *text)
     if (status != MESAOPT_OK) return status;
     const size_t n = strnlen(key, NOTES_MOST_KEY + 1);
     if (n == 0 || n > NOTES_MOST_KEY || !utf8_valid(key, (int64_t)n) || notes_reserved(key))
-        return fail(ctx, MESAOPT_E_ARGUMENT, "key: '%.*s', expected 1 to %d bytes of UTF-8 that do not begin with %s", (int)n, key,
-                    NOTES_MOST_KEY, reserved);
+        return fail(ctx, MESAOPT_E_ARGUMENT,
+                    "key: '%.*s', expected 1 to %d bytes of UTF-8 that do not begin with %s",
+                    (int)n, key, NOTES_MOST_KEY, reserved);
     if (text && !utf8_valid(text, (int64_t)strlen(text)))
-        return fail(ctx, MESAOPT_E_ARGUMENT, "text: of note '%s' is not UTF-8, expected UTF-8", key);
+        return fail(ctx, MESAOPT_E_ARGUMENT, "text: of note '%s' is not UTF-8, expected UTF-8",
+                    key);
     return MESAOPT_OK;
 }
 
@@ -53,13 +55,17 @@ mesaopt_status notes_set(mesaopt_ctx *ctx, notes *n, const char *key, const char
         if (found) take_away(a, n, i);
         return MESAOPT_OK;
     }
-    const int64_t bytes = n->bytes - (found ? bytes_of(&n->item[i]) : 0) + (int64_t)(strlen(key) + strlen(text));
+    const int64_t bytes =
+        n->bytes - (found ? bytes_of(&n->item[i]) : 0) + (int64_t)(strlen(key) + strlen(text));
     if (bytes > NOTES_MOST_BYTES || n->count + !found > NOTES_MOST)
-        return fail(ctx, MESAOPT_E_ARGUMENT, "text: %lld notes of %lld bytes, expected at most %d of %d", (long long)n->count + !found,
-                    (long long)bytes, NOTES_MOST, NOTES_MOST_BYTES);
+        return fail(ctx, MESAOPT_E_ARGUMENT,
+                    "text: %lld notes of %lld bytes, expected at most %d of %d",
+                    (long long)n->count + !found, (long long)bytes, NOTES_MOST, NOTES_MOST_BYTES);
     if (!n->item) n->item = alloc_new(a, NOTES_MOST, sizeof *n->item);
     char *block = n->item ? copy(a, key, text) : NULL;
-    if (!block) return fail(ctx, MESAOPT_E_MEMORY, "no memory for a note of %lld bytes", (long long)strlen(text));
+    if (!block)
+        return fail(ctx, MESAOPT_E_MEMORY, "no memory for a note of %lld bytes",
+                    (long long)strlen(text));
     if (found) take_away(a, n, i);
     memmove(n->item + i + 1, n->item + i, (size_t)(n->count - i) * sizeof *n->item);
     n->item[i] = (note){block, block + strlen(key) + 1};

@@ -1,7 +1,7 @@
 /* Number text that does not depend on the locale, the rounding mode or errno of the host.
  *
- * The C library is asked only for texts without a decimal separator: "%e" output is read digit by digit and laid out anew, and
- * "12.5e-3" is handed to strtod as "125e-4". */
+ * The C library is asked only for texts without a decimal separator: "%e" output is read digit by
+ * digit and laid out anew, and "12.5e-3" is handed to strtod as "125e-4". */
 #include "base/number.h"
 #include "base/pool.h"
 #include <errno.h>
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS = 800 };             /* 767 decide the rounding of any double; the rest only whether they are all zero */
+enum { DIGITS = 800 };             /* 767 decide the rounding of any double; the rest only whether
+                                      they are all zero */
 
 /* 0.d1 d2 d3 ... x 10^exponent, without leading zeros */
 typedef struct decimal {
@@ -69,8 +70,8 @@ static int read_decimal(const char *p, decimal *d)
 static double decimal_value(decimal *d)
 {
     char text[DIGITS + 32];
-    snprintf(text, sizeof text, "%s%.*se%lld", d->negative ? "-" : "", d->count ? d->count : 1, d->count ? d->digit : "0",
-             (long long)(d->exponent - d->count));
+    snprintf(text, sizeof text, "%s%.*se%lld", d->negative ? "-" : "", d->count ? d->count : 1,
+             d->count ? d->digit : "0", (long long)(d->exponent - d->count));
     return strtod(text, NULL);
 }
 
@@ -106,7 +107,9 @@ int number_read_int(const char *text, int64_t *out)
     if (!*text) return 0;
     for (; *text; text++) {
         int64_t c = *text - '0';
-        if (!is_digit(*text) || __builtin_mul_overflow(x, 10, &x) || __builtin_add_overflow(x, negative ? -c : c, &x)) return 0;
+        if (!is_digit(*text) || __builtin_mul_overflow(x, 10, &x) ||
+            __builtin_add_overflow(x, negative ? -c : c, &x))
+            return 0;
     }
     *out = x;
     return 1;
@@ -142,7 +145,8 @@ static char *put(char *p, const char *from, int count)
     return p;
 }
 
-/* 1200, 12.5, 0.00012, 1.2e-5; whole numbers up to 2^53 without an exponent, as number_read_int wants them */
+/* 1200, 12.5, 0.00012, 1.2e-5; whole numbers up to 2^53 without an exponent, as number_read_int
+ * wants them */
 static void lay_out(char *p, const char *digits, int e)
 {
     int n = (int)strlen(digits), whole = e + 1;

@@ -1,8 +1,10 @@
-/* Contexts and handles (object.h): references, the rule of one call at a time, error text, log, interrupt.
+/* Contexts and handles (object.h): references, the rule of one call at a time, error text, log,
+ * interrupt.
  *
- * Lifetime: every handle counts one reference on its context, and so does every running call, on its handles as well: whatever is freed while
- * something uses it outlives that use, and the thread that drops the last reference takes it down. A free gives up the caller's reference, once:
- * `held` says whether it is still there, so that a second free takes nobody else's. */
+ * Lifetime: every handle counts one reference on its context, and so does every running call, on
+ * its handles as well: whatever is freed while something uses it outlives that use, and the thread
+ * that drops the last reference takes it down. A free gives up the caller's reference, once: `held`
+ * says whether it is still there, so that a second free takes nobody else's. */
 #include "base/options.h"
 #include "base/pool.h"
 #include <errno.h>
@@ -36,12 +38,16 @@ void ctx_log(mesaopt_ctx *ctx, const char *format, ...)
 
 /* ---- references ---- */
 
-static const char *const words[] = {"a ctx", "a tensor", "a task", "an attn", "a model", "a trainer", "a baseline", "an lsq", "a probe", "an rls",
-                                    "a revalg", "settings"};       /* in the order of enum object_kind */
+static const char *const words[] = {"a ctx",     "a tensor",   "a task", "an attn", "a model",
+                                    "a trainer", "a baseline", "an lsq", "a probe", "an rls",
+                                    "a revalg",  "settings"}; /* in the order of enum object_kind */
 
 static int known(uint32_t kind) { return kind >= OBJECT_CTX && kind <= OBJECT_SETTINGS; }
 static uint32_t kind_of(const void *handle) { return *(const uint32_t *)handle; }
-static int let_go(const object *o) { return o->kind != OBJECT_SETTINGS && !atomic_load(&((object *)o)->held); }
+static int let_go(const object *o)
+{
+    return o->kind != OBJECT_SETTINGS && !atomic_load(&((object *)o)->held);
+}
 
 const char *kind_word(enum object_kind kind)
 {
@@ -73,10 +79,13 @@ mesaopt_status given_check(enum object_kind kind, const void *const *given, int 
     if (handle_ok(given[0], kind)) return MESAOPT_OK;
     const char *name = kind_word(kind), *live = kind == OBJECT_SETTINGS ? "" : "a live ";
     for (int i = 0; i < count; i++)
-        if (ctx_of(given[i])) return fail(ctx_of(given[i]), MESAOPT_E_ARGUMENT, "%s: %s, expected %s%s", name, handle_word(given[0]), live, name);
+        if (ctx_of(given[i]))
+            return fail(ctx_of(given[i]), MESAOPT_E_ARGUMENT, "%s: %s, expected %s%s", name,
+                        handle_word(given[0]), live, name);
     for (int i = 0; i < count; i++)
         if (handle_ok(given[i], OBJECT_SETTINGS))
-            return settings_fail((mesaopt_settings *)given[i], MESAOPT_E_ARGUMENT, "%s: %s, expected %s%s", name, handle_word(given[0]), live, name);
+            return settings_fail((mesaopt_settings *)given[i], MESAOPT_E_ARGUMENT,
+                                 "%s: %s, expected %s%s", name, handle_word(given[0]), live, name);
     return MESAOPT_E_ARGUMENT;
 }
 
@@ -141,9 +150,11 @@ mesaopt_status ctx_enter(mesaopt_ctx *ctx, enum call_kind kind, call *c)
     int idle = 0;
     if (atomic_compare_exchange_strong(&ctx->busy, &idle, 1)) {
         atomic_store(&ctx->owner, pthread_self());
-    } else if (atomic_load(&ctx->in_callback) && owned_by_caller(ctx) && (kind == CALL_IN_CALLBACK || ctx->running->open)) {
+    } else if (atomic_load(&ctx->in_callback) && owned_by_caller(ctx) &&
+               (kind == CALL_IN_CALLBACK || ctx->running->open)) {
         c->outer = ctx->running;
-        atomic_store(&ctx->in_callback, 0);            /* the inner call may have callbacks of its own */
+        atomic_store(&ctx->in_callback, 0);            /* the inner call may have callbacks of its
+                                                          own */
     } else {
         fail(ctx, MESAOPT_E_BUSY, "context: inside another call, expected one call at a time");
         errno = c->saved_errno;
@@ -161,7 +172,8 @@ void call_hold(call *c, void *handle)
     c->handle[c->handles++] = handle;
 }
 
-/* The handles go last, in the host's environment: a wrapped tensor's `release` is a callback, too. */
+/* The handles go last, in the host's environment: a wrapped tensor's `release` is a callback, too.
+ */
 mesaopt_status ctx_leave(call *c, mesaopt_status status)
 {
     mesaopt_ctx *ctx = c->ctx;
@@ -169,8 +181,10 @@ mesaopt_status ctx_leave(call *c, mesaopt_status status)
     if (c->outer) {
         atomic_store(&ctx->in_callback, 1);
     } else {
-        atomic_store(&ctx->owner, (pthread_t)0);       /* before busy: a stale owner must not look like the next call's */
-        atomic_store(&ctx->interrupted, 0);            /* likewise: what came during this call ends with it */
+        atomic_store(&ctx->owner, (pthread_t)0);       /* before busy: a stale owner must not look
+                                                          like the next call's */
+        atomic_store(&ctx->interrupted, 0);            /* likewise: what came during this call ends
+                                                          with it */
         atomic_store(&ctx->busy, 0);
     }
     fp_restore(c->fp);
@@ -201,5 +215,6 @@ int ctx_interrupted(const mesaopt_ctx *ctx)
 
 mesaopt_status ctx_stopped(mesaopt_ctx *ctx, const char *what)
 {
-    return ctx_interrupted(ctx) ? fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what) : MESAOPT_OK;
+    return ctx_interrupted(ctx) ? fail(ctx, MESAOPT_E_INTERRUPTED, "%s: interrupted", what)
+                                : MESAOPT_OK;
 }

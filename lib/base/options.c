@@ -1,4 +1,5 @@
-/* Lookup in the table of settings (options_table.c), values of settings objects, and the texts of their failures. */
+/* Lookup in the table of settings (options_table.c), values of settings objects, and the texts of
+ * their failures. */
 #include "base/options.h"
 #include "base/pool.h"
 #include <math.h>
@@ -7,7 +8,8 @@
 
 static const int64_t EXACT = 1ll << 53;  /* integers up to here are exact as double */
 
-typedef struct list { char text[400]; } list;          /* words joined for an error text, cut at the end when there are too many */
+typedef struct list { char text[400]; } list;          /* words joined for an error text, cut at the
+                                                          end when there are too many */
 
 static void list_add(list *l, const char *separator, const char *word)
 {
@@ -77,7 +79,8 @@ int64_t option_int(const mesaopt_settings *settings, int32_t scope, int32_t key)
     return (int64_t)option_float(settings, scope, key);
 }
 
-mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, const char *format, ...)
+mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, const char *format,
+                             ...)
 {
     if (!settings) return status;
     va_list args;
@@ -87,18 +90,22 @@ mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, 
     return status;
 }
 
-mesaopt_status options_given(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *argument)
+mesaopt_status options_given(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                             const char *argument)
 {
     if (handle_ok(settings, OBJECT_SETTINGS)) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected settings", argument, handle_word(settings));
+    return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected settings", argument,
+                handle_word(settings));
 }
 
-mesaopt_status options_check(mesaopt_ctx *ctx, const mesaopt_settings *settings, int32_t scope, const char *argument)
+mesaopt_status options_check(mesaopt_ctx *ctx, const mesaopt_settings *settings, int32_t scope,
+                             const char *argument)
 {
     const mesaopt_status status = settings ? options_given(ctx, settings, argument) : MESAOPT_OK;
     if (!settings || status != MESAOPT_OK || settings->scope == scope) return status;
     const char *is = options_scope_name(settings->scope);
-    return fail(ctx, MESAOPT_E_SETTING, "%s: settings of scope %s, expected scope %s", argument, is ? is : "?", options_scope_name(scope));
+    return fail(ctx, MESAOPT_E_SETTING, "%s: settings of scope %s, expected scope %s", argument,
+                is ? is : "?", options_scope_name(scope));
 }
 
 /* ---- failures ---- */
@@ -118,8 +125,12 @@ mesaopt_status settings_unknown(mesaopt_settings *s, const char *what, const opt
         if (applies(row, s->scope)) list_add(&known, ", ", row->name);
     const char *scope = options_scope_name(s->scope);
     if (!*what) what = "\"\"";
-    if (!elsewhere) return settings_fail(s, MESAOPT_E_SETTING, "%s: unknown key, expected for scope %s one of %s", what, scope, known.text);
-    return settings_fail(s, MESAOPT_E_SETTING, "%s: a key of scope %s, expected for scope %s one of %s", elsewhere->name,
+    if (!elsewhere)
+        return settings_fail(s, MESAOPT_E_SETTING,
+                             "%s: unknown key, expected for scope %s one of %s", what, scope,
+                             known.text);
+    return settings_fail(s, MESAOPT_E_SETTING,
+                         "%s: a key of scope %s, expected for scope %s one of %s", elsewhere->name,
                          scopes_of(elsewhere->key).text, scope, known.text);
 }
 
@@ -129,17 +140,20 @@ mesaopt_status settings_refuse(mesaopt_settings *s, const option_row *row, const
     if (!*was) was = "\"\"";
     if (row->type == MESAOPT_TYPE_CHOICE) {
         for (int i = 0; row->words[i]; i++) list_add(&words, ", ", row->words[i]);
-        return settings_fail(s, MESAOPT_E_SETTING, "%s: %.60s, expected one of %s", row->name, was, words.text);
+        return settings_fail(s, MESAOPT_E_SETTING, "%s: %.60s, expected one of %s", row->name, was,
+                             words.text);
     }
     return settings_fail(s, MESAOPT_E_SETTING, "%s: %.60s, expected %s in %s..%s", row->name, was,
-                         row->type == MESAOPT_TYPE_INT ? "an integer" : "a number", number_text(row->lowest).text, number_text(row->highest).text);
+                         row->type == MESAOPT_TYPE_INT ? "an integer" : "a number",
+                         number_text(row->lowest).text, number_text(row->highest).text);
 }
 
 /* ---- values ---- */
 
 mesaopt_status settings_put(mesaopt_settings *s, const option_row *row, double value)
 {
-    if (!(value >= row->lowest && value <= row->highest)) return settings_refuse(s, row, number_text(value).text);
+    if (!(value >= row->lowest && value <= row->highest))
+        return settings_refuse(s, row, number_text(value).text);
     s->value[row->key] = value;
     return MESAOPT_OK;
 }
@@ -162,17 +176,22 @@ mesaopt_status settings_read(mesaopt_settings *s, const option_row *row, const c
             if (!strcmp(row->words[i], text)) return settings_put(s, row, i);
         return settings_refuse(s, row, text);
     case MESAOPT_TYPE_INT:
-        return number_read_int(text, &integer) ? settings_put_int(s, row, integer) : settings_refuse(s, row, text);
+        return number_read_int(text, &integer) ? settings_put_int(s, row, integer)
+                                               : settings_refuse(s, row, text);
     default:
-        return number_read(text, &value) ? settings_put(s, row, value) : settings_refuse(s, row, text);
+        return number_read(text, &value) ? settings_put(s, row, value)
+                                         : settings_refuse(s, row, text);
     }
 }
 
-int64_t settings_value_text(const mesaopt_settings *s, const option_row *row, char *buf, int64_t cap)
+int64_t settings_value_text(const mesaopt_settings *s, const option_row *row, char *buf,
+                            int64_t cap)
 {
     const double value = s->value[row->key];
     const number n = number_text(value);
-    return snprintf(buf, (size_t)cap, "%s", row->type == MESAOPT_TYPE_CHOICE ? row->words[(int)value] : n.text) + 1;
+    return snprintf(buf, (size_t)cap, "%s",
+                    row->type == MESAOPT_TYPE_CHOICE ? row->words[(int)value] : n.text) +
+           1;
 }
 
 int64_t settings_text(const mesaopt_settings *s, char *buf, int64_t cap)
@@ -182,7 +201,8 @@ int64_t settings_text(const mesaopt_settings *s, char *buf, int64_t cap)
     for (const option_row *row = option_rows; row->key; row++) {
         if (!applies(row, s->scope)) continue;
         int64_t room = cap > used ? cap - used : 0;
-        used += snprintf(room ? buf + used : NULL, (size_t)room, "%s%s=", used ? " " : "", row->name);
+        used +=
+            snprintf(room ? buf + used : NULL, (size_t)room, "%s%s=", used ? " " : "", row->name);
         room = cap > used ? cap - used : 0;
         used += settings_value_text(s, row, room ? buf + used : NULL, room) - 1;
     }

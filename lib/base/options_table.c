@@ -1,18 +1,33 @@
-/* The table of all settings: adding a scope or a key means adding rows here (and its number to mesaopt/settings.h).
- * Default values are ABI. Infinity as a bound means: no bound (a clip at infinity clips nothing). */
+/* The table of all settings: adding a scope or a key means adding rows here (and its number to
+ * mesaopt/settings.h). Default values are ABI. Infinity as a bound means: no bound (a clip at
+ * infinity clips nothing). */
 #include "base/options.h"
 #include <math.h>
 
-const char *const option_scope_names[] = {"ctx", "task", "model", "trainer", "baseline", "linear", "softmax", "dense", "mask", "lsq", "mesa", "probe", NULL};
+const char *const option_scope_names[] = {"ctx",    "task",    "model", "trainer", "baseline",
+                                          "linear", "softmax", "dense", "mask",    "lsq",
+                                          "mesa",   "probe",   NULL};
 
 #define IN(s) (1u << MESAOPT_SCOPE_##s)
 #define ATTENTION (IN(LINEAR) | IN(SOFTMAX))
 #define HEADED (ATTENTION | IN(MESA))
-#define INT(k, name, scopes, low, high, standard) {MESAOPT_KEY_##k, name, scopes, MESAOPT_TYPE_INT, low, high, standard, 0}
-#define FLOAT(k, name, scopes, low, high, standard) {MESAOPT_KEY_##k, name, scopes, MESAOPT_TYPE_FLOAT, low, high, standard, 0}
+#define INT(k, name, scopes, low, high, standard) \
+    { \
+        MESAOPT_KEY_##k, name, scopes, MESAOPT_TYPE_INT, low, high, standard, 0 \
+    }
+#define FLOAT(k, name, scopes, low, high, standard) \
+    { \
+        MESAOPT_KEY_##k, name, scopes, MESAOPT_TYPE_FLOAT, low, high, standard, 0 \
+    }
 #define CHOICE(k, name, scopes, standard, ...) \
-    {MESAOPT_KEY_##k, name, scopes, MESAOPT_TYPE_CHOICE, 0, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *) - 1, standard, \
-     (const char *const[]){__VA_ARGS__, 0}}
+    { \
+        MESAOPT_KEY_##k, name, scopes, MESAOPT_TYPE_CHOICE, 0, \
+            sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *) - 1, standard, \
+            (const char *const[]) \
+        { \
+            __VA_ARGS__, 0 \
+        } \
+    }
 
 #define MOST 9007199254740992.0            /* 2^53: integers up to here are exact as double */
 #define WIDEST 1048576                     /* features, heads x dimension */
@@ -65,7 +80,8 @@ const option_row option_rows[] = {
     FLOAT(CLIP_VALUE, "clip_value", IN(TRAINER) | IN(BASELINE), 0, INFINITY, 1),
     FLOAT(CLIP_NORM, "clip_norm", IN(TRAINER) | IN(BASELINE), 0, INFINITY, 0),
 
-    CHOICE(BASELINE, "baseline", IN(BASELINE), 0, "gd", "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"),
+    CHOICE(BASELINE, "baseline", IN(BASELINE), 0, "gd", "lsq", "kernel", "neumann", "newton",
+           "richardson", "chebyshev"),
     FLOAT(ETA, "eta", IN(BASELINE), 0, 1e30, 0.032),
     FLOAT(RIDGE, "ridge", IN(BASELINE), 1e-30, 1e30, 0.001),
     INT(NEWEST_PAIR, "newest_pair", IN(BASELINE), 0, 1, 1),
@@ -77,7 +93,8 @@ const option_row option_rows[] = {
     INT(COSINE_STEPS, "cosine_steps", IN(BASELINE), 0, MOST, 40000),
     FLOAT(WEIGHT_DECAY, "weight_decay", IN(BASELINE), 0, 1e3, 0.05),
 
-    CHOICE(SOLVER, "solver", IN(LSQ) | IN(MESA), 0, "auto", "cholesky", "sherman_morrison", "cg", "jacobi", "pcg", "neumann", "segments"),
+    CHOICE(SOLVER, "solver", IN(LSQ) | IN(MESA), 0, "auto", "cholesky", "sherman_morrison", "cg",
+           "jacobi", "pcg", "neumann", "segments"),
     FLOAT(TOLERANCE, "tolerance", IN(LSQ), 0, 1, 0),
     INT(ITERATIONS, "iterations", IN(LSQ), 0, WIDEST, 0),
     INT(FALLBACK, "fallback", IN(LSQ), 0, 1, 1),

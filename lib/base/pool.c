@@ -1,13 +1,15 @@
 /* The parallel loop (pool.h): threads - 1 workers and the caller, or the host's loop.
  *
- * A run is open from the moment it is published until its caller finds no item left. A worker that wakes up in between joins it and is
- * counted; the caller waits for those who joined, never for one that the system has not scheduled yet. Both sides spin briefly before
- * they sleep, since runs follow each other within microseconds.
+ * A run is open from the moment it is published until its caller finds no item left. A worker that
+ * wakes up in between joins it and is counted; the caller waits for those who joined, never for one
+ * that the system has not scheduled yet. Both sides spin briefly before they sleep, since runs
+ * follow each other within microseconds.
  *
- * After a fork the child has a copy of the pool but none of its threads, and its mutex may be in any
- * state: nothing of it is touched but what tells whose it is; its memory is given back. A pid does
- * not tell: a child that is the first process of a namespace has pid 1, as its parent may. A page
- * that the kernel wipes in children does; the pid stands in where there is none (Linux < 4.14). */
+ * After a fork the child has a copy of the pool but none of its threads, and its mutex may be in
+ * any state: nothing of it is touched but what tells whose it is; its memory is given back. A pid
+ * does not tell: a child that is the first process of a namespace has pid 1, as its parent may. A
+ * page that the kernel wipes in children does; the pid stands in where there is none (Linux <
+ * 4.14). */
 #include "base/pool.h"
 #include <errno.h>
 #include <sched.h>
@@ -27,7 +29,8 @@ typedef struct run {
 typedef struct pool {
     volatile int *mark;            /* alloc_mark of the process whose threads these are, or NULL: */
     pid_t pid;                     /* its pid tells */
-    pthread_mutex_t mutex;         /* over the members below; the atomic ones are also read while spinning */
+    pthread_mutex_t mutex;         /* over the members below; the atomic ones are also read while
+                                      spinning */
     pthread_cond_t work, done;
     atomic_uint published;         /* runs so far */
     atomic_int joined;             /* workers inside the run */
@@ -74,9 +77,13 @@ static void *worker(void *data)
         if (!p->open || atomic_load(&p->published) == seen || p->entered == p->open->workers - 1) {
             seen = atomic_load(&p->published);
             pthread_mutex_unlock(&p->mutex);
-            for (int i = 0; i < SPINS && atomic_load_explicit(&p->published, memory_order_relaxed) == seen; i++) pause_cpu();
+            for (int i = 0;
+                 i < SPINS && atomic_load_explicit(&p->published, memory_order_relaxed) == seen;
+                 i++)
+                pause_cpu();
             pthread_mutex_lock(&p->mutex);
-            while (!p->stop && atomic_load(&p->published) == seen) pthread_cond_wait(&p->work, &p->mutex);
+            while (!p->stop && atomic_load(&p->published) == seen)
+                pthread_cond_wait(&p->work, &p->mutex);
             continue;
         }
         seen = atomic_load(&p->published);
@@ -92,14 +99,16 @@ static void *worker(void *data)
     return NULL;
 }
 
-/* Workers take no signal: handlers run on the host's threads. The caller waits until they are up, since a thread that starts may hold a lock of an
- * allocator, which the child of a fork at that moment would find locked for ever; a waiting worker holds nothing. */
+/* Workers take no signal: handlers run on the host's threads. The caller waits until they are up,
+ * since a thread that starts may hold a lock of an allocator, which the child of a fork at that
+ * moment would find locked for ever; a waiting worker holds nothing. */
 static void start_threads(pool *p, int64_t wanted)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (p->count < wanted && pthread_create(&p->thread[p->count], NULL, worker, p) == 0) p->count++;
+    while (p->count < wanted && pthread_create(&p->thread[p->count], NULL, worker, p) == 0)
+        p->count++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_mutex_lock(&p->mutex);
     while (p->started < p->count) pthread_cond_wait(&p->done, &p->mutex);
@@ -158,7 +167,8 @@ static void run_on_pool(pool *p, run *r)
     pthread_mutex_lock(&p->mutex);
     p->open = NULL;
     pthread_mutex_unlock(&p->mutex);
-    for (int i = 0; i < SPINS && atomic_load_explicit(&p->joined, memory_order_relaxed); i++) pause_cpu();
+    for (int i = 0; i < SPINS && atomic_load_explicit(&p->joined, memory_order_relaxed); i++)
+        pause_cpu();
     pthread_mutex_lock(&p->mutex);
     while (atomic_load(&p->joined)) pthread_cond_wait(&p->done, &p->mutex);
     pthread_mutex_unlock(&p->mutex);
@@ -167,7 +177,11 @@ static void run_on_pool(pool *p, run *r)
 void parallel_run(mesaopt_ctx *ctx, int64_t n, parallel_body body, void *job)
 {
     if (n <= 0) return;
-    run r = {.ctx = ctx, .body = body, .job = job, .n = n, .workers = ctx->threads < n ? ctx->threads : n};
+    run r = {.ctx = ctx,
+             .body = body,
+             .job = job,
+             .n = n,
+             .workers = ctx->threads < n ? ctx->threads : n};
     pool *p = NULL;
     int keep = errno;              /* pthread_create and host loops set it */
     if (r.workers > 1) {
@@ -175,6 +189,7 @@ void parallel_run(mesaopt_ctx *ctx, int64_t n, parallel_body body, void *job)
         else p = pool_get(ctx);
     }
     if (p && p->count) run_on_pool(p, &r);
-    else run_job(&r, 0);           /* after a host loop: nothing is left, unless that loop forgot a job */
+    else run_job(&r, 0);           /* after a host loop: nothing is left, unless that loop forgot a
+                                      job */
     errno = keep;
 }

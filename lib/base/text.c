@@ -1,6 +1,7 @@
-/* See text.h. The last text is kept like this: a writer takes the oldest slot, by making its version odd, fills it and gives it a version above all others; a reader
- * copies the newest whole slot, and copies again when the version has changed meanwhile. Words are stored with release and loaded with acquire order: who sees a word
- * of a newer text also sees its odd version. */
+/* See text.h. The last text is kept like this: a writer takes the oldest slot, by making its
+ * version odd, fills it and gives it a version above all others; a reader copies the newest whole
+ * slot, and copies again when the version has changed meanwhile. Words are stored with release and
+ * loaded with acquire order: who sees a word of a newer text also sees its odd version. */
 #include "base/text.h"
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +10,12 @@
 /* Bytes of the character that starts at p, 0 when none does. Source: Unicode 15, table 3-7. */
 static int character(const unsigned char *p)
 {
-    const int bytes = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    const int bytes = p[0] < 0x80   ? 1
+                      : p[0] < 0xc2 ? 0
+                      : p[0] < 0xe0 ? 2
+                      : p[0] < 0xf0 ? 3
+                      : p[0] < 0xf5 ? 4
+                                    : 0;
     for (int i = 1; i < bytes; i++)
         if ((p[i] & 0xc0) != 0x80) return 0;
     if (p[0] == 0xe0 && p[1] < 0xa0) return 0;         /* longer than it need be */
@@ -60,28 +66,35 @@ int64_t text_out(const char *text, char *buf, int64_t cap)
 
 /* ---- the last text ---- */
 
-static unsigned long long version_of(const struct text_slot *s) { return atomic_load_explicit(&s->version, memory_order_acquire); }
+static unsigned long long version_of(const struct text_slot *s)
+{
+    return atomic_load_explicit(&s->version, memory_order_acquire);
+}
 
-/* Of the slots that are whole, the oldest (newest: 0) or newest one, and its version; NULL when all are being written. */
+/* Of the slots that are whole, the oldest (newest: 0) or newest one, and its version; NULL when all
+ * are being written. */
 static struct text_slot *pick(last_text *t, int newest, unsigned long long *version)
 {
     struct text_slot *found = NULL;
     for (int i = 0; i < TEXT_SLOTS; i++) {
         const unsigned long long v = version_of(&t->slot[i]);
-        if (v % 2 == 0 && (!found || (newest ? v > *version : v < *version))) found = &t->slot[i], *version = v;
+        if (v % 2 == 0 && (!found || (newest ? v > *version : v < *version)))
+            found = &t->slot[i], *version = v;
     }
     return found;
 }
 
 void last_text_set(last_text *t, const char text[TEXT_BYTES])
 {
-    const unsigned long long number = atomic_fetch_add_explicit(&t->written, 1, memory_order_relaxed) + 1;
+    const unsigned long long number =
+        atomic_fetch_add_explicit(&t->written, 1, memory_order_relaxed) + 1;
     unsigned long long version = 0;
     struct text_slot *s;
     do {
         s = pick(t, 0, &version);
         if (!s) return;
-    } while (!atomic_compare_exchange_strong_explicit(&s->version, &version, version | 1, memory_order_acq_rel, memory_order_relaxed));
+    } while (!atomic_compare_exchange_strong_explicit(&s->version, &version, version | 1,
+                                                      memory_order_acq_rel, memory_order_relaxed));
     const int64_t words = ((int64_t)strlen(text) + 8) / 8;
     for (int64_t i = 0; i < words; i++) {
         uint64_t word;

@@ -3,7 +3,8 @@
 #include "base/number.h"
 #include "kern/kern.h"
 
-enum { WORTH = 16, PIECE = 1 << 20 };                  /* adjacent elements that are looked at in vectors, and at a time */
+enum { WORTH = 16, PIECE = 1 << 20 };                  /* adjacent elements that are looked at in
+                                                          vectors, and at a time */
 
 /* Are n adjacent elements finite? */
 static int run_finite(const kern *k, const char *x, int64_t n)
@@ -34,12 +35,15 @@ int finite_check(const mesaopt_ctx *ctx, const mesaopt_view *view, int64_t *inde
     mesaopt_view rows = *view;
     const kern *k = kern_get(ctx, view->dtype, 0);
     if (view_count(view) == 0) return 0;
-    while (rows.ndim > 0 && (rows.stride[rows.ndim - 1] == run || rows.shape[rows.ndim - 1] == 1)) run *= rows.shape[--rows.ndim];
+    while (rows.ndim > 0 && (rows.stride[rows.ndim - 1] == run || rows.shape[rows.ndim - 1] == 1))
+        run *= rows.shape[--rows.ndim];
     if (run < WORTH) return strided_check(k, view, index);
-    for (int64_t left = view_count(&rows); left > 0 && !kern_stopped(k); left--, view_next(&rows, at)) {
+    for (int64_t left = view_count(&rows); left > 0 && !kern_stopped(k);
+         left--, view_next(&rows, at)) {
         int64_t first = 0;
         for (int32_t i = 0; i < rows.ndim; i++) first += at[i] * rows.stride[i];
-        if (!run_finite(k, (const char *)view->data + first * k->size, run)) return view_first_nonfinite(view, index);
+        if (!run_finite(k, (const char *)view->data + first * k->size, run))
+            return view_first_nonfinite(view, index);
     }
     return 0;
 }

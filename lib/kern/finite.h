@@ -7,7 +7,8 @@
 /* As view_first_nonfinite; 0 also when the call is to end (ctx_stopped). */
 int finite_check(const mesaopt_ctx *ctx, const mesaopt_view *view, int64_t *index);
 
-/* MESAOPT_OK, MESAOPT_E_NONFINITE that names the first element of `name` that is not finite, or MESAOPT_E_INTERRUPTED. */
+/* MESAOPT_OK, MESAOPT_E_NONFINITE that names the first element of `name` that is not finite, or
+ * MESAOPT_E_INTERRUPTED. */
 mesaopt_status finite_require(mesaopt_ctx *ctx, const mesaopt_view *view, const char *name);
 
 #endif

@@ -1,8 +1,10 @@
 /* The large product: micro-kernels of BLIS by ISA level. See gemm.h.
  *
- * The only file that includes blis.h. Kernels are named, and nothing else of BLIS is called: its initialisers of contexts allocate and
- * abort when memory is short, and its framework reads the environment and locks. The kernels use neither the context they are passed
- * nor anything but memmove of the C library. Since 0.9 they take the extents of the tile, always the full ones here. */
+ * The only file that includes blis.h. Kernels are named, and nothing else of BLIS is called: its
+ * initialisers of contexts allocate and abort when memory is short, and its framework reads the
+ * environment and locks. The kernels use neither the context they are passed nor anything but
+ * memmove of the C library. Since 0.9 they take the extents of the tile, always the full ones
+ * here. */
 #include "kern/simd_gemm.h"
 #include <blis.h>
 #include <string.h>
@@ -13,20 +15,27 @@
 #define EXTENTS(mr, nr)
 #endif
 
-#define MICRO(name, type, mr, nr)                                                                                              \
-    static void micro_##name(int64_t k, const void *a, const void *b, int accumulate, void *c, int64_t rs, int64_t cs,        \
-                             const void *next_a, const void *next_b)                                                          \
-    {                                                                                                                         \
-        static const type factor[2] = {0, 1};                                                                                \
-        auxinfo_t aux;                                                                                                        \
-        memset(&aux, 0, sizeof aux);                                                                                          \
-        bli_auxinfo_set_next_a((void *)next_a, &aux);                                                                         \
-        bli_auxinfo_set_next_b((void *)next_b, &aux);                                                                         \
-        name(EXTENTS(mr, nr) k, (void *)&factor[1], (void *)a, (void *)b, (void *)&factor[accumulate != 0], c, rs, cs, &aux, NULL); \
-    }                                                                                                                         \
+#define MICRO(name, type, mr, nr) \
+    static void micro_##name(int64_t k, const void *a, const void *b, int accumulate, void *c, \
+                             int64_t rs, int64_t cs, const void *next_a, const void *next_b) \
+    { \
+        static const type factor[2] = {0, 1}; \
+        auxinfo_t aux; \
+        memset(&aux, 0, sizeof aux); \
+        bli_auxinfo_set_next_a((void *)next_a, &aux); \
+        bli_auxinfo_set_next_b((void *)next_b, &aux); \
+        name(EXTENTS(mr, nr) k, (void *)&factor[1], (void *)a, (void *)b, \
+             (void *)&factor[accumulate != 0], c, rs, cs, &aux, NULL); \
+    } \
     _Static_assert((mr) * (nr) * sizeof(type) <= GEMM_TILE_BYTES, "register tile");
 
-typedef struct choice { int32_t isa, dtype; gemm_micro micro; int64_t mr, nr; int by_rows; int64_t mc, kc, nc; } choice;
+typedef struct choice {
+    int32_t isa, dtype;
+    gemm_micro micro;
+    int64_t mr, nr;
+    int by_rows;
+    int64_t mc, kc, nc;
+} choice;
 
 #if defined(BLIS_KERNELS_SKX)
 MICRO(bli_sgemm_skx_asm_32x12_l2, float, 32, 12)
@@ -61,10 +70,14 @@ int gemm_portable(gemm *g, int32_t isa, int32_t dtype)
 {
     int f64 = dtype == MESAOPT_F64;
     switch (isa) {
-    case MESAOPT_ISA_BASELINE: (f64 ? gemm_portable_f64_baseline : gemm_portable_f32_baseline)(g); return 1;
+    case MESAOPT_ISA_BASELINE:
+        (f64 ? gemm_portable_f64_baseline : gemm_portable_f32_baseline)(g);
+        return 1;
 #if defined(__x86_64__)
     case MESAOPT_ISA_AVX2: (f64 ? gemm_portable_f64_avx2 : gemm_portable_f32_avx2)(g); return 1;
-    case MESAOPT_ISA_AVX512: (f64 ? gemm_portable_f64_avx512 : gemm_portable_f32_avx512)(g); return 1;
+    case MESAOPT_ISA_AVX512:
+        (f64 ? gemm_portable_f64_avx512 : gemm_portable_f32_avx512)(g);
+        return 1;
 #endif
     }
     return 0;
@@ -96,8 +109,10 @@ static int64_t packed(int64_t extent, int64_t block, int64_t unit)
 int64_t gemm_scratch_up_to(const gemm *g, int64_t side, int64_t depth)
 {
     const int64_t columns = packed(side, g->mc, g->mr) + packed(side, g->nc, g->nr);
-    const int64_t bytes = GEMM_TILE_BYTES + columns * least(depth, g->kc) * g->size + GEMM_SLACK_BYTES;
-    return (bytes + 127) / 64 * 64;                    /* whole lines, and one where the two operands meet */
+    const int64_t bytes =
+        GEMM_TILE_BYTES + columns * least(depth, g->kc) * g->size + GEMM_SLACK_BYTES;
+    return (bytes + 127) / 64 * 64;                    /* whole lines, and one where the two
+                                                          operands meet */
 }
 
 int64_t gemm_scratch(const gemm *g)
@@ -105,8 +120,8 @@ int64_t gemm_scratch(const gemm *g)
     return gemm_scratch_up_to(g, INT64_MAX, INT64_MAX);
 }
 
-void gemm_product(const kern *k, void *scratch, enum product_kind kind, enum triangle tri, int accumulate,
-                  int64_t M, int64_t N, int64_t K, mat A, mat B, mat C)
+void gemm_product(const kern *k, void *scratch, enum product_kind kind, enum triangle tri,
+                  int accumulate, int64_t M, int64_t N, int64_t K, mat A, mat B, mat C)
 {
     (void)kind;
     gemm_op op = {M, N, K, A, B, C, tri, 0, accumulate, k->stop};

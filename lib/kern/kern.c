@@ -4,11 +4,14 @@
 #include <string.h>
 
 #if defined(__x86_64__)
-#define LEVELS(X) X(baseline, MESAOPT_ISA_BASELINE) X(avx2, MESAOPT_ISA_AVX2) X(avx512, MESAOPT_ISA_AVX512)
+#define LEVELS(X) \
+    X(baseline, MESAOPT_ISA_BASELINE) X(avx2, MESAOPT_ISA_AVX2) X(avx512, MESAOPT_ISA_AVX512)
 #else
 #define LEVELS(X) X(baseline, MESAOPT_ISA_BASELINE)
 #endif
-#define DECLARE(level, isa) extern const kern kern_panel_f32_##level, kern_panel_f64_##level, kern_one_f32_##level, kern_one_f64_##level;
+#define DECLARE(level, isa) \
+    extern const kern kern_panel_f32_##level, kern_panel_f64_##level, kern_one_f32_##level, \
+        kern_one_f64_##level;
 LEVELS(DECLARE)
 
 typedef struct tables {
@@ -22,8 +25,10 @@ static const atomic_int never = 0;
 int32_t kern_isa_best(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) return MESAOPT_ISA_AVX512;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("fma"))
+        return MESAOPT_ISA_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return MESAOPT_ISA_AVX2;
 #endif
     return MESAOPT_ISA_BASELINE;
@@ -39,7 +44,9 @@ int kern_isa_built(int32_t isa)
 mesaopt_status kern_init(mesaopt_ctx *ctx)
 {
     tables *t = alloc_new(&ctx->alloc, 1, sizeof *t);
-    if (!t) return fail(ctx, MESAOPT_E_MEMORY, "kernels: no memory for %lld bytes", (long long)sizeof *t);
+    if (!t)
+        return fail(ctx, MESAOPT_E_MEMORY, "kernels: no memory for %lld bytes",
+                    (long long)sizeof *t);
 #define FILL(level, number) \
     if (ctx->isa == number) { \
         t->k[0][0] = kern_panel_f32_##level, t->k[0][1] = kern_one_f32_##level; \
@@ -49,7 +56,8 @@ mesaopt_status kern_init(mesaopt_ctx *ctx)
     for (int i = 0; i < 2; i++) {
         if (!gemm_init(&t->gemm[i], ctx->isa, t->k[i][1].dtype)) {
             alloc_free(&ctx->alloc, t);
-            return fail(ctx, MESAOPT_E_UNSUPPORTED, "isa: level %d, for which this build has no micro-kernels", (int)ctx->isa);
+            return fail(ctx, MESAOPT_E_UNSUPPORTED,
+                        "isa: level %d, for which this build has no micro-kernels", (int)ctx->isa);
         }
         t->k[i][1].product = gemm_product;
         t->k[i][1].gemm = &t->gemm[i];
@@ -77,7 +85,10 @@ const kern *kern_get(const mesaopt_ctx *ctx, int32_t dtype, int one_lane)
     return &((const tables *)ctx->kern)->k[dtype == MESAOPT_F64][one_lane];
 }
 
-const kern *kern_unstopped(const mesaopt_ctx *ctx) { return &((const tables *)ctx->kern)->unstopped[1]; }
+const kern *kern_unstopped(const mesaopt_ctx *ctx)
+{
+    return &((const tables *)ctx->kern)->unstopped[1];
+}
 
 int64_t kern_product_scratch(const kern *k) { return k->lanes == 1 ? gemm_scratch(k->gemm) : 64; }
 

@@ -1,5 +1,6 @@
-/* Included by every simd_*.c, which is compiled once per element type and ISA level with -DREAL_BITS=32|64 -DSIMD_ISA=1|2|3:
- * `real`, its vector of the level's native width, and NAME(f), the name of f in this compilation (f_f32_avx512). */
+/* Included by every simd_*.c, which is compiled once per element type and ISA level with
+ * -DREAL_BITS=32|64 -DSIMD_ISA=1|2|3: `real`, its vector of the level's native width, and NAME(f),
+ * the name of f in this compilation (f_f32_avx512). */
 #ifndef KERN_SIMD_H
 #define KERN_SIMD_H
 
@@ -45,22 +46,29 @@ typedef int64_t real_int;
 enum { LANES = SIMD_BYTES / sizeof(real) };
 typedef real vec __attribute__((vector_size(SIMD_BYTES)));
 typedef real_int ivec __attribute__((vector_size(SIMD_BYTES)));
-typedef real uvec __attribute__((vector_size(SIMD_BYTES), aligned(sizeof(real)), may_alias));   /* unaligned access */
+/* unaligned access */
+typedef real uvec __attribute__((vector_size(SIMD_BYTES), aligned(sizeof(real)), may_alias));
 
 static inline __attribute__((always_inline)) vec load_u(const real *p) { return *(const uvec *)p; }
 static inline __attribute__((always_inline)) void store_u(real *p, vec v) { *(uvec *)p = v; }
 static inline __attribute__((always_inline)) vec splat(real x) { return x - (vec){0}; }
-static inline __attribute__((always_inline)) vec pick(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
+static inline __attribute__((always_inline)) vec pick(ivec mask, vec a, vec b)
+{
+    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
+}
 
 /* The larger and the smaller one; b when either is NaN. */
 static inline __attribute__((always_inline)) vec max_vec(vec a, vec b)
 {
 #if SIMD_ISA == 3
-    return REAL_BITS == 32 ? (vec)_mm512_max_ps((__m512)a, (__m512)b) : (vec)_mm512_max_pd((__m512d)a, (__m512d)b);
+    return REAL_BITS == 32 ? (vec)_mm512_max_ps((__m512)a, (__m512)b)
+                           : (vec)_mm512_max_pd((__m512d)a, (__m512d)b);
 #elif SIMD_ISA == 2
-    return REAL_BITS == 32 ? (vec)_mm256_max_ps((__m256)a, (__m256)b) : (vec)_mm256_max_pd((__m256d)a, (__m256d)b);
+    return REAL_BITS == 32 ? (vec)_mm256_max_ps((__m256)a, (__m256)b)
+                           : (vec)_mm256_max_pd((__m256d)a, (__m256d)b);
 #elif defined(__x86_64__)
-    return REAL_BITS == 32 ? (vec)_mm_max_ps((__m128)a, (__m128)b) : (vec)_mm_max_pd((__m128d)a, (__m128d)b);
+    return REAL_BITS == 32 ? (vec)_mm_max_ps((__m128)a, (__m128)b)
+                           : (vec)_mm_max_pd((__m128d)a, (__m128d)b);
 #else
     return pick(a > b, a, b);
 #endif
@@ -69,11 +77,14 @@ static inline __attribute__((always_inline)) vec max_vec(vec a, vec b)
 static inline __attribute__((always_inline)) vec min_vec(vec a, vec b)
 {
 #if SIMD_ISA == 3
-    return REAL_BITS == 32 ? (vec)_mm512_min_ps((__m512)a, (__m512)b) : (vec)_mm512_min_pd((__m512d)a, (__m512d)b);
+    return REAL_BITS == 32 ? (vec)_mm512_min_ps((__m512)a, (__m512)b)
+                           : (vec)_mm512_min_pd((__m512d)a, (__m512d)b);
 #elif SIMD_ISA == 2
-    return REAL_BITS == 32 ? (vec)_mm256_min_ps((__m256)a, (__m256)b) : (vec)_mm256_min_pd((__m256d)a, (__m256d)b);
+    return REAL_BITS == 32 ? (vec)_mm256_min_ps((__m256)a, (__m256)b)
+                           : (vec)_mm256_min_pd((__m256d)a, (__m256d)b);
 #elif defined(__x86_64__)
-    return REAL_BITS == 32 ? (vec)_mm_min_ps((__m128)a, (__m128)b) : (vec)_mm_min_pd((__m128d)a, (__m128d)b);
+    return REAL_BITS == 32 ? (vec)_mm_min_ps((__m128)a, (__m128)b)
+                           : (vec)_mm_min_pd((__m128d)a, (__m128d)b);
 #else
     return pick(a < b, a, b);
 #endif

@@ -1,13 +1,15 @@
-/* Cholesky factors, solutions and inverses of symmetric positive definite systems, one per lane. Panels have LANES lanes.
+/* Cholesky factors, solutions and inverses of symmetric positive definite systems, one per lane.
+ * Panels have LANES lanes.
  *
  * cholesky           H <- g H + b k k^T,  L L^T = H + diag(l)
  * cholesky_solve     rows of X = (L L^T)^-1 rows of B
  * cholesky_inverse   R = (L L^T)^-1 = Z^T Z,  Z = L^-1
  *
- * Matrices are [row][column][lane] and only their lower triangles are touched. They are worked on in N x N blocks, each of them in registers from its sum over
- * k to its triangular solve; right-hand sides are more rows of the factor. L keeps the reciprocals of its diagonal. Pivots are at least the ridge, as they
- * are without rounding, since H is positive semidefinite. Source: Golub and Van Loan,
- * Matrix Computations, section 4.2. */
+ * Matrices are [row][column][lane] and only their lower triangles are touched. They are worked on
+ * in N x N blocks, each of them in registers from its sum over k to its triangular solve;
+ * right-hand sides are more rows of the factor. L keeps the reciprocals of its diagonal. Pivots are
+ * at least the ridge, as they are without rounding, since H is positive semidefinite. Source: Golub
+ * and Van Loan, Matrix Computations, section 4.2. */
 #include "kern/simd_random.h"
 
 enum { N = SIMD_ISA == 3 ? 5 : 3 };
@@ -33,8 +35,10 @@ INLINE vec start(const source *s, int64_t i, int64_t j)
     return i == j ? *h + s->ridge[i] : *h;
 }
 
-/* Block (i0, j0) of the factor whose rows are at A and whose diagonal block (j0, j0) is known: C = start - A B^T over columns < j0, C <- C L_jj^-T. */
-INLINE void factor_block(int m, int n, const source *s, vec *A, int64_t a_rs, const vec *L, int64_t l_rs, int64_t i0, int64_t j0)
+/* Block (i0, j0) of the factor whose rows are at A and whose diagonal block (j0, j0) is known: C =
+ * start - A B^T over columns < j0, C <- C L_jj^-T. */
+INLINE void factor_block(int m, int n, const source *s, vec *A, int64_t a_rs, const vec *L,
+                         int64_t l_rs, int64_t i0, int64_t j0)
 {
     vec c[N][N];
     const vec *b = L + j0 * l_rs;
@@ -87,7 +91,8 @@ INLINE void factor_diagonal(int n, const source *s, vec *L, int64_t rs, int64_t 
     }
 #pragma GCC unroll 8
     for (int j = 0; j < n; j++) {
-        const vec least = s->ridge[i0 + j], inverse = 1 / square_root(pick(c[j][j] < least, least, c[j][j]));
+        const vec least = s->ridge[i0 + j],
+                  inverse = 1 / square_root(pick(c[j][j] < least, least, c[j][j]));
         a[j * rs + i0 + j] = inverse;
 #pragma GCC unroll 8
         for (int i = j + 1; i < n; i++) {
@@ -98,19 +103,28 @@ INLINE void factor_diagonal(int n, const source *s, vec *L, int64_t rs, int64_t 
     }
 }
 
-typedef void (*block_fn)(const source *s, vec *A, int64_t a_rs, const vec *L, int64_t l_rs, int64_t i0, int64_t j0);
+typedef void (*block_fn)(const source *s, vec *A, int64_t a_rs, const vec *L, int64_t l_rs,
+                         int64_t i0, int64_t j0);
 typedef void (*diagonal_fn)(const source *s, vec *L, int64_t rs, int64_t i0);
 #define BLOCK(m, n) \
-    static void block_##m##_##n(const source *s, vec *A, int64_t a_rs, const vec *L, int64_t l_rs, int64_t i0, int64_t j0) \
-    { factor_block(m, n, s, A, a_rs, L, l_rs, i0, j0); }
-#define DIAGONAL(n) static void diagonal_##n(const source *s, vec *L, int64_t rs, int64_t i0) { factor_diagonal(n, s, L, rs, i0); }
+    static void block_##m##_##n(const source *s, vec *A, int64_t a_rs, const vec *L, int64_t l_rs, \
+                                int64_t i0, int64_t j0) \
+    { \
+        factor_block(m, n, s, A, a_rs, L, l_rs, i0, j0); \
+    }
+#define DIAGONAL(n) \
+    static void diagonal_##n(const source *s, vec *L, int64_t rs, int64_t i0) \
+    { \
+        factor_diagonal(n, s, L, rs, i0); \
+    }
 #if SIMD_ISA == 3
 #define ROW(m) BLOCK(m, 1) BLOCK(m, 2) BLOCK(m, 3) BLOCK(m, 4) BLOCK(m, 5)
 #define NAMES(m) {block_##m##_1, block_##m##_2, block_##m##_3, block_##m##_4, block_##m##_5}
 ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
 DIAGONAL(1) DIAGONAL(2) DIAGONAL(3) DIAGONAL(4) DIAGONAL(5)
 static const block_fn blocks[N][N] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4), NAMES(5)};
-static const diagonal_fn diagonals[N] = {diagonal_1, diagonal_2, diagonal_3, diagonal_4, diagonal_5};
+static const diagonal_fn diagonals[N] = {diagonal_1, diagonal_2, diagonal_3, diagonal_4,
+                                         diagonal_5};
 #else
 #define ROW(m) BLOCK(m, 1) BLOCK(m, 2) BLOCK(m, 3)
 #define NAMES(m) {block_##m##_1, block_##m##_2, block_##m##_3}
@@ -122,10 +136,14 @@ static const diagonal_fn diagonals[N] = {diagonal_1, diagonal_2, diagonal_3};
 
 /* Piece i of n extents cut into near-equal pieces of at most N starts here. */
 INLINE int64_t pieces(int64_t n) { return (n + N - 1) / N; }
-INLINE int64_t cut(int64_t n, int64_t i) { return n / pieces(n) * i + (i < n % pieces(n) ? i : n % pieces(n)); }
+INLINE int64_t cut(int64_t n, int64_t i)
+{
+    return n / pieces(n) * i + (i < n % pieces(n) ? i : n % pieces(n));
+}
 
-void NAME(cholesky)(const kern *k, int64_t d, void *H, int64_t h_rs, const void *key, const void *beta, const void *keep_high, const void *keep_low, const void *ridge,
-                    void *L, int64_t l_rs)
+void NAME(cholesky)(const kern *k, int64_t d, void *H, int64_t h_rs, const void *key,
+                    const void *beta, const void *keep_high, const void *keep_low,
+                    const void *ridge, void *L, int64_t l_rs)
 {
     source s = {.H = H, .h_rs = h_rs, .key = key, .ridge = ridge};
     if (key) {
@@ -169,11 +187,14 @@ static void back_substitute(int64_t d, const vec *L, int64_t l_rs, vec *z)
         }
         if (n == N) eliminate(N, L, l_rs, j, z);
         else if (n == N - 1) eliminate(N - 1, L, l_rs, j, z);
-        else for (int64_t i = 0; i < n; i++) for (int64_t k = 0; k < j; k++) z[k] -= z[j + i] * L[(j + i) * l_rs + k];
+        else
+            for (int64_t i = 0; i < n; i++)
+                for (int64_t k = 0; k < j; k++) z[k] -= z[j + i] * L[(j + i) * l_rs + k];
     }
 }
 
-void NAME(cholesky_solve)(const kern *k, int64_t d, const void *L, int64_t l_rs, int64_t rows, const void *B, int64_t b_rs, void *X, int64_t x_rs)
+void NAME(cholesky_solve)(const kern *k, int64_t d, const void *L, int64_t l_rs, int64_t rows,
+                          const void *B, int64_t b_rs, void *X, int64_t x_rs)
 {
     source s = {.B = B, .b_rs = b_rs};
     for (int64_t i = 0; i < rows && !kern_stopped(k); i += N) {
@@ -183,12 +204,14 @@ void NAME(cholesky_solve)(const kern *k, int64_t d, const void *L, int64_t l_rs,
             blocks[m - 1][n - 1](&s, X, x_rs, L, l_rs, i, j);
         }
     }
-    for (int64_t i = 0; i < rows && !kern_stopped(k); i++) back_substitute(d, L, l_rs, (vec *)X + i * x_rs);
+    for (int64_t i = 0; i < rows && !kern_stopped(k); i++)
+        back_substitute(d, L, l_rs, (vec *)X + i * x_rs);
 }
 
 /* ---- inverse ---- */
 
-/* Rows i0.. of Z over rows i0.. of L, from column j0 on: Z_ij = -L_ii^-1 sum_k L_ik Z_kj. Columns go from left to right, so that what is left of L is what is needed. */
+/* Rows i0.. of Z over rows i0.. of L, from column j0 on: Z_ij = -L_ii^-1 sum_k L_ik Z_kj. Columns
+ * go from left to right, so that what is left of L is what is needed. */
 INLINE void invert_block(int m, int n, vec *L, int64_t rs, int64_t i0, int64_t j0)
 {
     vec c[N][N] = {{{0}}}, *a = L + i0 * rs;
@@ -236,7 +259,8 @@ INLINE void invert_diagonal(int n, vec *L, int64_t rs, int64_t i0)
 }
 
 /* R_ij = sum over k >= i0 of Z_ki Z_kj, j0 <= i0. */
-INLINE void gram_block(int m, int n, int64_t d, const vec *Z, int64_t z_rs, vec *R, int64_t r_rs, int64_t i0, int64_t j0)
+INLINE void gram_block(int m, int n, int64_t d, const vec *Z, int64_t z_rs, vec *R, int64_t r_rs,
+                       int64_t i0, int64_t j0)
 {
     vec c[N][N] = {{{0}}};
 #pragma GCC unroll 8
@@ -269,27 +293,43 @@ INLINE void gram_block(int m, int n, int64_t d, const vec *Z, int64_t z_rs, vec 
 
 /* Near-equal pieces of N (N - 1) and more are N or N - 1 long. */
 #define PAIR(m, n) \
-    static void invert_##m##_##n(vec *L, int64_t rs, int64_t i, int64_t j) { invert_block(m, n, L, rs, i, j); } \
-    static void gram_##m##_##n(int64_t d, const vec *Z, int64_t z_rs, vec *R, int64_t r_rs, int64_t i, int64_t j) { gram_block(m, n, d, Z, z_rs, R, r_rs, i, j); }
+    static void invert_##m##_##n(vec *L, int64_t rs, int64_t i, int64_t j) \
+    { \
+        invert_block(m, n, L, rs, i, j); \
+    } \
+    static void gram_##m##_##n(int64_t d, const vec *Z, int64_t z_rs, vec *R, int64_t r_rs, \
+                               int64_t i, int64_t j) \
+    { \
+        gram_block(m, n, d, Z, z_rs, R, r_rs, i, j); \
+    }
 #if SIMD_ISA == 3
-PAIR(4, 4) PAIR(4, 5) PAIR(5, 4) PAIR(5, 5)
-static void (*const inverts[2][2])(vec *, int64_t, int64_t, int64_t) = {{invert_4_4, invert_4_5}, {invert_5_4, invert_5_5}};
-static void (*const grams[2][2])(int64_t, const vec *, int64_t, vec *, int64_t, int64_t, int64_t) = {{gram_4_4, gram_4_5}, {gram_5_4, gram_5_5}};
+PAIR(4, 4)
+PAIR(4, 5) PAIR(5, 4)
+    PAIR(5, 5) static void (*const inverts[2][2])(vec *, int64_t, int64_t, int64_t) = {
+        {invert_4_4, invert_4_5}, {invert_5_4, invert_5_5}};
+static void (*const grams[2][2])(int64_t, const vec *, int64_t, vec *, int64_t, int64_t,
+                                 int64_t) = {{gram_4_4, gram_4_5}, {gram_5_4, gram_5_5}};
 #else
-PAIR(2, 2) PAIR(2, 3) PAIR(3, 2) PAIR(3, 3)
-static void (*const inverts[2][2])(vec *, int64_t, int64_t, int64_t) = {{invert_2_2, invert_2_3}, {invert_3_2, invert_3_3}};
-static void (*const grams[2][2])(int64_t, const vec *, int64_t, vec *, int64_t, int64_t, int64_t) = {{gram_2_2, gram_2_3}, {gram_3_2, gram_3_3}};
+PAIR(2, 2)
+PAIR(2, 3) PAIR(3, 2)
+    PAIR(3, 3) static void (*const inverts[2][2])(vec *, int64_t, int64_t, int64_t) = {
+        {invert_2_2, invert_2_3}, {invert_3_2, invert_3_3}};
+static void (*const grams[2][2])(int64_t, const vec *, int64_t, vec *, int64_t, int64_t,
+                                 int64_t) = {{gram_2_2, gram_2_3}, {gram_3_2, gram_3_3}};
 #endif
 
 void NAME(cholesky_inverse)(const kern *k, int64_t d, void *L, int64_t l_rs, void *R, int64_t r_rs)
 {
     for (int64_t bi = 0; bi < pieces(d) && !kern_stopped(k); bi++) {
         const int64_t i = cut(d, bi), m = cut(d, bi + 1) - i;
-        for (int64_t bj = 0; bj < bi; bj++) inverts[m - N + 1][cut(d, bj + 1) - cut(d, bj) - N + 1](L, l_rs, i, cut(d, bj));
+        for (int64_t bj = 0; bj < bi; bj++)
+            inverts[m - N + 1][cut(d, bj + 1) - cut(d, bj) - N + 1](L, l_rs, i, cut(d, bj));
         invert_diagonal((int)m, L, l_rs, i);
     }
     for (int64_t bi = 0; bi < pieces(d) && !kern_stopped(k); bi++) {
         const int64_t i = cut(d, bi), m = cut(d, bi + 1) - i;
-        for (int64_t bj = 0; bj <= bi; bj++) grams[m - N + 1][cut(d, bj + 1) - cut(d, bj) - N + 1](d, L, l_rs, R, r_rs, i, cut(d, bj));
+        for (int64_t bj = 0; bj <= bi; bj++)
+            grams[m - N + 1][cut(d, bj + 1) - cut(d, bj) - N + 1](d, L, l_rs, R, r_rs, i,
+                                                                  cut(d, bj));
     }
 }

@@ -1,11 +1,15 @@
-/* Elementwise and reduction kernels: the residual stream, gradient clipping, AdamW, sums in a fixed order.
+/* Elementwise and reduction kernels: the residual stream, gradient clipping, AdamW, sums in a fixed
+ * order.
  *
- * Arrays are n reals, any n; a loop body is written once, over vectors, and serves the last n mod LANES elements through a
- * padded copy. Comparisons are written so that NaN passes through clips. */
+ * Arrays are n reals, any n; a loop body is written once, over vectors, and serves the last n mod
+ * LANES elements through a padded copy. Comparisons are written so that NaN passes through
+ * clips. */
 #include "kern/simd_kernels.h"
 
-/* Runs BODY with `i` at every vector of n reals and `w` reals in it. GET reads w reals, padded with zeros; PUT writes w. */
-#define FOR_VECTORS(n, i, w) for (int64_t i = 0, w; i < (n) && (w = (n) - i < LANES ? (n) - i : LANES); i += LANES)
+/* Runs BODY with `i` at every vector of n reals and `w` reals in it. GET reads w reals, padded with
+ * zeros; PUT writes w. */
+#define FOR_VECTORS(n, i, w) \
+    for (int64_t i = 0, w; i < (n) && (w = (n)-i < LANES ? (n)-i : LANES); i += LANES)
 
 static inline __attribute__((always_inline)) vec get(const real *p, int64_t w)
 {
@@ -30,7 +34,8 @@ static inline __attribute__((always_inline)) vec clamp_vec(vec v, vec c)
 void NAME(residual)(int64_t n, const void *x, const void *r, double clip, void *y)
 {
     const vec c = splat((real)clip);
-    FOR_VECTORS(n, i, w) put((real *)y + i, clamp_vec(get((const real *)x + i, w) + get((const real *)r + i, w), c), w);
+    FOR_VECTORS(n, i, w)
+    put((real *)y + i, clamp_vec(get((const real *)x + i, w) + get((const real *)r + i, w), c), w);
 }
 
 void NAME(residual_back)(int64_t n, const void *y, double clip, void *dy)
@@ -80,7 +85,8 @@ int64_t NAME(first_nonfinite)(int64_t n, const void *x)
     return -1;
 }
 
-/* Sum of parts first .. first + count - 1 at one vector: a balanced tree that depends on count only. */
+/* Sum of parts first .. first + count - 1 at one vector: a balanced tree that depends on count
+ * only. */
 static vec tree(int64_t count, int64_t stride, const real *p, int64_t w)
 {
     if (count == 1) return get(p, w);
@@ -93,10 +99,13 @@ void NAME(sum_parts)(int64_t n, int64_t count, int64_t stride, const void *parts
     FOR_VECTORS(n, i, w) put((real *)out + i, tree(count, stride, (const real *)parts + i, w), w);
 }
 
-void NAME(adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr, double b1, double b2, double eps, double wd, double c1, double c2)
+void NAME(adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr, double b1,
+                 double b2, double eps, double wd, double c1, double c2)
 {
-    const vec B1 = splat((real)b1), B2 = splat((real)b2), D1 = splat((real)(1 - b1)), D2 = splat((real)(1 - b2));
-    const vec C1 = splat((real)c1), C2 = splat((real)c2), E = splat((real)eps), LR = splat((real)lr), WD = splat((real)wd);
+    const vec B1 = splat((real)b1), B2 = splat((real)b2), D1 = splat((real)(1 - b1)),
+              D2 = splat((real)(1 - b2));
+    const vec C1 = splat((real)c1), C2 = splat((real)c2), E = splat((real)eps),
+              LR = splat((real)lr), WD = splat((real)wd);
     FOR_VECTORS(n, i, w) {
         vec G = get((const real *)g + i, w), P = get((real *)p + i, w);
         vec M = B1 * get((real *)m + i, w) + D1 * G, V = B2 * get((real *)v + i, w) + D2 * G * G;
@@ -106,10 +115,13 @@ void NAME(adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr,
     }
 }
 
-/* d = prediction - target; by_t += 1/2 sum d^2 over the valid lanes; dpred = scale * d there, 0 elsewhere. */
-static inline __attribute__((always_inline)) void
-squared_error(int lanes, int64_t T, int64_t n, int64_t valid, const real *pred, int64_t rs_p, const real *target, int64_t rs_t,
-              double scale, double *by_t, real *dpred)
+/* d = prediction - target; by_t += 1/2 sum d^2 over the valid lanes; dpred = scale * d there, 0
+ * elsewhere. */
+static inline __attribute__((always_inline)) void squared_error(int lanes, int64_t T, int64_t n,
+                                                                int64_t valid, const real *pred,
+                                                                int64_t rs_p, const real *target,
+                                                                int64_t rs_t, double scale,
+                                                                double *by_t, real *dpred)
 {
     const real factor = (real)scale;
     for (int64_t i = 0; i < T; i++) {
@@ -129,8 +141,10 @@ squared_error(int lanes, int64_t T, int64_t n, int64_t valid, const real *pred, 
 }
 
 #define SQUARED_ERROR(name, lanes) \
-    void NAME(name)(int64_t T, int64_t n, int64_t valid, const void *pred, int64_t rs_p, const void *target, int64_t rs_t, \
-                    double factor, double *by_t, void *dpred) \
-    { squared_error(lanes, T, n, valid, pred, rs_p, target, rs_t, factor, by_t, dpred); }
+    void NAME(name)(int64_t T, int64_t n, int64_t valid, const void *pred, int64_t rs_p, \
+                    const void *target, int64_t rs_t, double factor, double *by_t, void *dpred) \
+    { \
+        squared_error(lanes, T, n, valid, pred, rs_p, target, rs_t, factor, by_t, dpred); \
+    }
 SQUARED_ERROR(squared_error, LANES)
 SQUARED_ERROR(squared_error_one, 1)

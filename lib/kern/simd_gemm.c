@@ -1,13 +1,14 @@
-/* The large product, per element type and ISA level: packing, cache loops, edges, and a portable micro-kernel for builds of BLIS (or
- * ISA levels) without one. See gemm.h.
+/* The large product, per element type and ISA level: packing, cache loops, edges, and a portable
+ * micro-kernel for builds of BLIS (or ISA levels) without one. See gemm.h.
  *
  *     for jc, pc:  pack B[pc.., jc..] into panels [k][nr]
  *         for ic:  pack A[ic.., pc..] into panels [k][mr]
  *             for jr, ir:  micro-kernel, C tile (mr x nr) += A panel * B panel
  *
- * A C of the storage order that the micro-kernel does not favour is computed as C' = B' A'. Tiles outside a triangle are
- * skipped; inside A's triangle the sum over k is cut per panel. Edges and diagonal tiles of C go through a tile in scratch.
- * Thin products (few rows or few columns, as a vector times a matrix) would fill a fraction of that tile and have loops of their own. */
+ * A C of the storage order that the micro-kernel does not favour is computed as C' = B' A'. Tiles
+ * outside a triangle are skipped; inside A's triangle the sum over k is cut per panel. Edges and
+ * diagonal tiles of C go through a tile in scratch. Thin products (few rows or few columns, as a
+ * vector times a matrix) would fill a fraction of that tile and have loops of their own. */
 #include "kern/simd_gemm.h"
 #include "kern/simd.h"
 
@@ -18,14 +19,22 @@ enum { QUAD = 16 / sizeof(real) };
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #elif REAL_BITS == 32
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (int32_t __attribute__((vector_size(16)))){__VA_ARGS__})
+#define SHUFFLE(a, b, ...) \
+    __builtin_shuffle(a, b, (int32_t __attribute__((vector_size(16)))){__VA_ARGS__})
 #else
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (int64_t __attribute__((vector_size(16)))){__VA_ARGS__})
+#define SHUFFLE(a, b, ...) \
+    __builtin_shuffle(a, b, (int64_t __attribute__((vector_size(16)))){__VA_ARGS__})
 #endif
 
-/* One operand, cut into panels: element (i, k) at p[i * is + k * ks], i < count runs along panels of `width`. */
+/* One operand, cut into panels: element (i, k) at p[i * is + k * ks], i < count runs along panels
+ * of `width`. */
 enum { FULL, LOWER, UPPER };       /* all; k <= i + diagonal; k >= i + diagonal */
-typedef struct side { const real *p; int64_t is, ks, count, width; int tri; int64_t diagonal; } side;
+typedef struct side {
+    const real *p;
+    int64_t is, ks, count, width;
+    int tri;
+    int64_t diagonal;
+} side;
 
 typedef struct work {
     const gemm *g;
@@ -38,7 +47,10 @@ typedef struct work {
     const atomic_int *stop;
 } work;
 
-static int stopped(const atomic_int *stop) { return atomic_load_explicit(stop, memory_order_relaxed) != 0; }
+static int stopped(const atomic_int *stop)
+{
+    return atomic_load_explicit(stop, memory_order_relaxed) != 0;
+}
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -54,8 +66,10 @@ static int64_t even_block(int64_t n, int64_t block, int64_t unit)
 static inline void transpose(const real *x, int64_t is, real *out, int64_t width)
 {
 #if REAL_BITS == 32
-    quad a = *(const uquad *)x, b = *(const uquad *)(x + is), c = *(const uquad *)(x + 2 * is), d = *(const uquad *)(x + 3 * is);
-    quad ab0 = SHUFFLE(a, b, 0, 4, 1, 5), ab2 = SHUFFLE(a, b, 2, 6, 3, 7), cd0 = SHUFFLE(c, d, 0, 4, 1, 5), cd2 = SHUFFLE(c, d, 2, 6, 3, 7);
+    quad a = *(const uquad *)x, b = *(const uquad *)(x + is), c = *(const uquad *)(x + 2 * is),
+         d = *(const uquad *)(x + 3 * is);
+    quad ab0 = SHUFFLE(a, b, 0, 4, 1, 5), ab2 = SHUFFLE(a, b, 2, 6, 3, 7),
+         cd0 = SHUFFLE(c, d, 0, 4, 1, 5), cd2 = SHUFFLE(c, d, 2, 6, 3, 7);
     *(uquad *)out = SHUFFLE(ab0, cd0, 0, 1, 4, 5);
     *(uquad *)(out + width) = SHUFFLE(ab0, cd0, 2, 3, 6, 7);
     *(uquad *)(out + 2 * width) = SHUFFLE(ab2, cd2, 0, 1, 4, 5);
@@ -68,14 +82,16 @@ static inline void transpose(const real *x, int64_t is, real *out, int64_t width
 }
 
 /* Panel rows of adjacent elements; the last vector of a row overlaps the one before. */
-static inline __attribute__((always_inline)) void copy_rows(int64_t width, int64_t rows, int64_t n, const real *x, int64_t ks, real *out)
+static inline __attribute__((always_inline)) void copy_rows(int64_t width, int64_t rows, int64_t n,
+                                                            const real *x, int64_t ks, real *out)
 {
     for (int64_t k = 0; k < n; k++, x += ks, out += width) {
         if (rows >= LANES) {
             for (int64_t i = 0; i + LANES < rows; i += LANES) store_u(out + i, load_u(x + i));
             store_u(out + rows - LANES, load_u(x + rows - LANES));
         } else if (rows >= QUAD) {
-            for (int64_t i = 0; i + QUAD < rows; i += QUAD) *(uquad *)(out + i) = *(const uquad *)(x + i);
+            for (int64_t i = 0; i + QUAD < rows; i += QUAD)
+                *(uquad *)(out + i) = *(const uquad *)(x + i);
             *(uquad *)(out + rows - QUAD) = *(const uquad *)(x + rows - QUAD);
         } else {
             for (int64_t i = 0; i < rows; i++) out[i] = x[i];
@@ -96,20 +112,24 @@ static void pack_copy(int64_t width, int64_t rows, int64_t n, const real *x, int
     }
 }
 
-static void pack_strided(int64_t width, int64_t rows, int64_t n, const real *x, int64_t is, int64_t ks, real *out)
+static void pack_strided(int64_t width, int64_t rows, int64_t n, const real *x, int64_t is,
+                         int64_t ks, real *out)
 {
     for (int64_t k = 0; k < n; k++)
         for (int64_t i = 0; i < rows; i++) out[k * width + i] = x[i * is + k * ks];
 }
 
-/* Adjacent elements run along k: QUAD rows of a cache line's length at a time, since rows a power of two apart share few cache sets. */
-static void pack_transposed(int64_t width, int64_t rows, int64_t n, const real *x, int64_t is, real *out)
+/* Adjacent elements run along k: QUAD rows of a cache line's length at a time, since rows a power
+ * of two apart share few cache sets. */
+static void pack_transposed(int64_t width, int64_t rows, int64_t n, const real *x, int64_t is,
+                            real *out)
 {
     enum { LINE = 64 / sizeof(real) };
     int64_t whole_i = rows - rows % QUAD, whole_k = n - n % QUAD;
     for (int64_t line = 0; line < whole_k; line += LINE)
         for (int64_t i = 0; i < whole_i; i += QUAD)
-            for (int64_t k = line; k < least(whole_k, line + LINE); k += QUAD) transpose(x + i * is + k, is, out + k * width + i, width);
+            for (int64_t k = line; k < least(whole_k, line + LINE); k += QUAD)
+                transpose(x + i * is + k, is, out + k * width + i, width);
     pack_strided(width, rows - whole_i, whole_k, x + whole_i * is, is, 1, out + whole_i);
     pack_strided(width, rows, n - whole_k, x + whole_k, is, 1, out + whole_k * width);
 }
@@ -121,8 +141,9 @@ static void panel_range(const side *s, int64_t i, int64_t K, int64_t *low, int64
     *high = s->tri == LOWER ? least(K, least(i + s->width, s->count) + s->diagonal) : K;
 }
 
-/* Panel of rows i.., k in [pc, end): out[(k - pc) * width + row], zeros outside the triangle, and in rows that
- * do not exist: those never reach C, but what is left in scratch may be slow to multiply (denormal numbers). */
+/* Panel of rows i.., k in [pc, end): out[(k - pc) * width + row], zeros outside the triangle, and
+ * in rows that do not exist: those never reach C, but what is left in scratch may be slow to
+ * multiply (denormal numbers). */
 static void pack_panel(const side *s, int64_t i, int64_t K, int64_t pc, int64_t end, real *out)
 {
     int64_t width = s->width, rows = least(width, s->count - i), low, high;
@@ -135,14 +156,17 @@ static void pack_panel(const side *s, int64_t i, int64_t K, int64_t pc, int64_t 
     if (s->is == 1) pack_copy(width, rows, high - low, x, s->ks, out);
     else if (s->ks == 1) pack_transposed(width, rows, high - low, x, s->is, out);
     else pack_strided(width, rows, high - low, x, s->is, s->ks, out);
-    for (int64_t k = low; k < high && rows < width; k++) memset(out + (k - low) * width + rows, 0, (size_t)(width - rows) * sizeof(real));
-    int64_t edge = i + s->diagonal;                    /* the triangle of row r begins or ends at k = edge + r */
+    for (int64_t k = low; k < high && rows < width; k++)
+        memset(out + (k - low) * width + rows, 0, (size_t)(width - rows) * sizeof(real));
+    int64_t edge = i + s->diagonal;                    /* the triangle of row r begins or ends at k
+                                                          = edge + r */
     if (s->tri == LOWER)
         for (int64_t k = most(low, edge + 1); k < high; k++)
             memset(out + (k - low) * width, 0, (size_t)least(k - edge, width) * sizeof(real));
     if (s->tri == UPPER)
         for (int64_t k = low; k < least(high, edge + width - 1); k++)
-            memset(out + (k - low) * width + (k - edge + 1), 0, (size_t)(width - (k - edge + 1)) * sizeof(real));
+            memset(out + (k - low) * width + (k - edge + 1), 0,
+                   (size_t)(width - (k - edge + 1)) * sizeof(real));
 }
 
 /* C (m x n at row i, column j) from the tile in scratch: the part inside its triangle. */
@@ -152,8 +176,10 @@ static void store_tile(const work *w, int64_t i, int64_t j, int64_t m, int64_t n
     int64_t ld = g->by_rows ? g->nr : g->mr, outer = g->by_rows ? m : n, inner = g->by_rows ? n : m;
     int64_t os = g->by_rows ? w->rs : w->cs, is = g->by_rows ? w->cs : w->rs;
     for (int64_t o = 0; o < outer; o++) {
-        /* by rows, o is a row and its columns begin or end at edge + o; otherwise o is a column, and the sense turns round */
-        int64_t low = 0, high = inner, edge = g->by_rows ? i + o + w->diagonal - j : j + o - w->diagonal - i;
+        /* by rows, o is a row and its columns begin or end at edge + o; otherwise o is a column,
+         * and the sense turns round */
+        int64_t low = 0, high = inner,
+                edge = g->by_rows ? i + o + w->diagonal - j : j + o - w->diagonal - i;
         if (w->tri == (g->by_rows ? LOWER : UPPER)) high = least(inner, edge + 1);
         else if (w->tri != FULL) low = most(0, edge);
         const real *t = w->tile + o * ld;
@@ -164,43 +190,51 @@ static void store_tile(const work *w, int64_t i, int64_t j, int64_t m, int64_t n
     }
 }
 
-/* Tile at row i, column j, over k in [pc, end). a, b: its panels; next_*: the panels of the next tile. */
-static void tile(const work *w, int64_t i, int64_t j, int64_t pc, int64_t end, const real *a, const real *b,
-                 const real *next_a, const real *next_b)
+/* Tile at row i, column j, over k in [pc, end). a, b: its panels; next_*: the panels of the next
+ * tile. */
+static void tile(const work *w, int64_t i, int64_t j, int64_t pc, int64_t end, const real *a,
+                 const real *b, const real *next_a, const real *next_b)
 {
     const gemm *g = w->g;
-    int64_t m = least(g->mr, w->a.count - i), n = least(g->nr, w->b.count - j), edge = i + w->diagonal;
+    int64_t m = least(g->mr, w->a.count - i), n = least(g->nr, w->b.count - j),
+            edge = i + w->diagonal;
     int skip = (w->tri == LOWER && j > edge + m - 1) || (w->tri == UPPER && j + n - 1 < edge);
     int cut = (w->tri == LOWER && j + n - 1 > edge) || (w->tri == UPPER && j < edge + m - 1);
     int64_t low_a, high_a, low_b, high_b;
     panel_range(&w->a, i, w->K, &low_a, &high_a);
     panel_range(&w->b, j, w->K, &low_b, &high_b);
-    int64_t first = most(low_a, low_b), low = most(first, pc), high = least(least(high_a, high_b), end);
+    int64_t first = most(low_a, low_b), low = most(first, pc),
+            high = least(least(high_a, high_b), end);
     if (skip || low >= high) return;
     int accumulate = w->accumulate || low > first;
     a += (low - pc) * g->mr;
     b += (low - pc) * g->nr;
     if (m == g->mr && n == g->nr && !cut && (g->by_rows ? w->cs : w->rs) == 1) {
-        g->micro(high - low, a, b, accumulate, w->c + i * w->rs + j * w->cs, w->rs, w->cs, next_a, next_b);
+        g->micro(high - low, a, b, accumulate, w->c + i * w->rs + j * w->cs, w->rs, w->cs, next_a,
+                 next_b);
     } else {
-        g->micro(high - low, a, b, 0, w->tile, g->by_rows ? g->nr : 1, g->by_rows ? 1 : g->mr, next_a, next_b);
+        g->micro(high - low, a, b, 0, w->tile, g->by_rows ? g->nr : 1, g->by_rows ? 1 : g->mr,
+                 next_a, next_b);
         store_tile(w, i, j, m, n, accumulate);
     }
 }
 
 /* Block of C: rows ic.., columns jc.., over k in [pc, end) with B already packed. */
-static void block(const work *w, int64_t ic, int64_t rows, int64_t jc, int64_t columns, int64_t pc, int64_t end)
+static void block(const work *w, int64_t ic, int64_t rows, int64_t jc, int64_t columns, int64_t pc,
+                  int64_t end)
 {
     int64_t mr = w->g->mr, nr = w->g->nr, kc = end - pc;
     if (w->tri == LOWER && jc > ic + rows - 1 + w->diagonal) return;
     if (w->tri == UPPER && jc + columns - 1 < ic + w->diagonal) return;
-    for (int64_t i = 0; i < rows; i += mr) pack_panel(&w->a, ic + i, w->K, pc, end, w->pack_a + i * kc);
+    for (int64_t i = 0; i < rows; i += mr)
+        pack_panel(&w->a, ic + i, w->K, pc, end, w->pack_a + i * kc);
     for (int64_t j = 0; j < columns; j += nr) {
         const real *b = w->pack_b + j * kc;
         for (int64_t i = 0; i < rows; i += mr) {
             const real *a = w->pack_a + i * kc;
             int last = i + mr >= rows;
-            tile(w, ic + i, jc + j, pc, end, a, b, last ? w->pack_a : a + mr * kc, last ? b + nr * kc : b);
+            tile(w, ic + i, jc + j, pc, end, a, b, last ? w->pack_a : a + mr * kc,
+                 last ? b + nr * kc : b);
         }
     }
 }
@@ -210,13 +244,16 @@ static void loops(work *w)
     enum { LINE = 64 / sizeof(real) };
     const gemm *g = w->g;
     int64_t M = w->a.count, N = w->b.count, K = w->K;
-    int64_t mc = even_block(M, g->mc, g->mr), nc = even_block(N, g->nc, g->nr), kc = even_block(K, g->kc, 1);
-    w->pack_b = w->pack_a + (mc * kc + LINE - 1) / LINE * LINE;           /* micro-kernels load aligned */
+    int64_t mc = even_block(M, g->mc, g->mr), nc = even_block(N, g->nc, g->nr),
+            kc = even_block(K, g->kc, 1);
+    w->pack_b = w->pack_a + (mc * kc + LINE - 1) / LINE * LINE; /* micro-kernels load aligned */
     for (int64_t jc = 0; jc < N; jc += nc)
         for (int64_t pc = 0; pc < K && !stopped(w->stop); pc += kc) {
             int64_t columns = least(nc, N - jc), end = least(K, pc + kc);
-            for (int64_t j = 0; j < columns; j += g->nr) pack_panel(&w->b, jc + j, K, pc, end, w->pack_b + j * (end - pc));
-            for (int64_t ic = 0; ic < M && !stopped(w->stop); ic += mc) block(w, ic, least(mc, M - ic), jc, columns, pc, end);
+            for (int64_t j = 0; j < columns; j += g->nr)
+                pack_panel(&w->b, jc + j, K, pc, end, w->pack_b + j * (end - pc));
+            for (int64_t ic = 0; ic < M && !stopped(w->stop); ic += mc)
+                block(w, ic, least(mc, M - ic), jc, columns, pc, end);
         }
 }
 
@@ -227,16 +264,21 @@ static void clear(const gemm_op *op, int above)
     int64_t rs = op->C.rs, cs = op->C.cs;
     for (int64_t i = 0; i < op->M; i++) {
         int64_t from = above ? most(0, i + op->diagonal + 1) : 0;
-        if (cs == 1 && from < op->N) memset(c + i * rs + from, 0, (size_t)(op->N - from) * sizeof(real));
+        if (cs == 1 && from < op->N)
+            memset(c + i * rs + from, 0, (size_t)(op->N - from) * sizeof(real));
         else for (int64_t j = from; j < op->N; j++) c[i * rs + j * cs] = 0;
     }
 }
 
-enum { THIN = 4, THIN_VECS = SIMD_ISA == 3 ? 4 : 2, WIDE = 4 * LANES };   /* sums for 3 and 4 rows: 8 of 16, or 16 of 32 registers */
+/* sums for 3 and 4 rows: 8 of 16, or 16 of 32 registers */
+enum { THIN = 4, THIN_VECS = SIMD_ISA == 3 ? 4 : 2, WIDE = 4 * LANES };
 
-/* c[t][w] = sum over k of thin[t * ts + k * ks] x[k * xs + w], w < width = vecs * LANES, with all sums in registers. */
-static inline __attribute__((always_inline)) void thin_block(int rows, int vecs, int64_t n, const real *thin, int64_t ts, int64_t ks,
-                                                             const real *x, int64_t xs, real *c)
+/* c[t][w] = sum over k of thin[t * ts + k * ks] x[k * xs + w], w < width = vecs * LANES, with all
+ * sums in registers. */
+static inline __attribute__((always_inline)) void thin_block(int rows, int vecs, int64_t n,
+                                                             const real *thin, int64_t ts,
+                                                             int64_t ks, const real *x, int64_t xs,
+                                                             real *c)
 {
     vec sum[THIN][WIDE / LANES] = {{{0}}};
     for (int64_t k = 0; k < n; k++, x += xs, thin += ks)
@@ -247,9 +289,10 @@ static inline __attribute__((always_inline)) void thin_block(int rows, int vecs,
         for (int v = 0; v < vecs; v++) store_u(c + (t * vecs + v) * LANES, sum[t][v]);
 }
 
-/* C with at most THIN rows: the rows of `thin` times the panels of `wide`, which are packed only where their elements are not adjacent. */
-static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc, const gemm_op *op, real *c, int64_t rs, int64_t cs,
-                       real *scratch)
+/* C with at most THIN rows: the rows of `thin` times the panels of `wide`, which are packed only
+ * where their elements are not adjacent. */
+static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc, const gemm_op *op,
+                       real *c, int64_t rs, int64_t cs, real *scratch)
 {
     real *tile = scratch, *pack = scratch + THIN * WIDE;
     int64_t rows = thin->count, width = wide->width;
@@ -269,7 +312,8 @@ static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc
             for (int64_t t = 0; t < rows; t++)
                 for (int64_t w = 0; w < columns; w++) {
                     real *to = c + t * rs + (j + w) * cs;
-                    *to = op->accumulate || pc > 0 ? *to + tile[t * width + w] : tile[t * width + w];
+                    *to =
+                        op->accumulate || pc > 0 ? *to + tile[t * width + w] : tile[t * width + w];
                 }
         }
 }
@@ -291,13 +335,22 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
         return;
     }
     int tri = op->tri == TRI_A_LOWER ? LOWER : op->tri == TRI_A_UPPER ? UPPER : FULL;
-    side a = {op->A.p, op->A.rs, op->A.cs, op->M, 0, tri, op->diagonal}, b = {op->B.p, op->B.cs, op->B.rs, op->N, 0, FULL, 0};
+    side a = {op->A.p, op->A.rs, op->A.cs, op->M, 0, tri, op->diagonal},
+         b = {op->B.p, op->B.cs, op->B.rs, op->N, 0, FULL, 0};
     if (op->tri == TRI_NONE && least(op->M, op->N) <= THIN) {
         thin(g, op, a, b, scratch);
         return;
     }
-    work w = {.g = g, .a = a, .b = b, .c = op->C.p, .rs = op->C.rs, .cs = op->C.cs, .K = op->K,
-              .tri = op->tri == TRI_C_LOWER ? LOWER : FULL, .accumulate = op->accumulate, .diagonal = op->diagonal,
+    work w = {.g = g,
+              .a = a,
+              .b = b,
+              .c = op->C.p,
+              .rs = op->C.rs,
+              .cs = op->C.cs,
+              .K = op->K,
+              .tri = op->tri == TRI_C_LOWER ? LOWER : FULL,
+              .accumulate = op->accumulate,
+              .diagonal = op->diagonal,
               .stop = op->stop};
     if (g->by_rows ? w.cs != 1 && w.rs == 1 : w.rs != 1 && w.cs == 1) {
         w.a = b, w.b = a, w.rs = op->C.cs, w.cs = op->C.rs, w.diagonal = -op->diagonal;
@@ -311,8 +364,8 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
 
 enum { VECS = 2, MR = VECS * LANES, NR = SIMD_ISA == 3 ? 12 : SIMD_ISA == 2 ? 6 : 4 };
 
-static void micro(int64_t k, const void *va, const void *vb, int accumulate, void *vc, int64_t rs, int64_t cs,
-                  const void *next_a, const void *next_b)
+static void micro(int64_t k, const void *va, const void *vb, int accumulate, void *vc, int64_t rs,
+                  int64_t cs, const void *next_a, const void *next_b)
 {
     const real *a = va, *b = vb;
     real *c = vc;
@@ -329,11 +382,14 @@ static void micro(int64_t k, const void *va, const void *vb, int accumulate, voi
     for (int j = 0; j < NR; j++) {
         const real *s = (const real *)sum[j];
         if (rs == 1 && accumulate) for (int i = 0; i < MR; i++) c[i + j * cs] += s[i];
-        else for (int i = 0; i < MR; i++) c[i * rs + j * cs] = accumulate ? c[i * rs + j * cs] + s[i] : s[i];
+        else
+            for (int i = 0; i < MR; i++)
+                c[i * rs + j * cs] = accumulate ? c[i * rs + j * cs] + s[i] : s[i];
     }
 }
 
 void NAME(gemm_portable)(gemm *g)
 {
-    *g = (gemm){SIMD_ISA, REAL_DTYPE, sizeof(real), micro, MR, NR, 0, 8 * MR, 256, 64 * NR, NAME(gemm_run)};
+    *g = (gemm){SIMD_ISA, REAL_DTYPE, sizeof(real), micro,         MR, NR, 0,
+                8 * MR,   256,        64 * NR,      NAME(gemm_run)};
 }

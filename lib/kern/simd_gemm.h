@@ -4,9 +4,11 @@
 
 #include "kern/gemm.h"
 
-enum { GEMM_TILE_BYTES = 4096, GEMM_SLACK_BYTES = 1024 };   /* the largest register tile; what micro-kernels may read past a panel */
+enum { GEMM_TILE_BYTES = 4096, GEMM_SLACK_BYTES = 1024 }; /* the largest register tile; what
+                                                             micro-kernels may read past a panel */
 
-void gemm_portable_f32_baseline(gemm *g);              /* micro-kernel of this library, for where BLIS has none */
+void gemm_portable_f32_baseline(gemm *g);              /* micro-kernel of this library, for where
+                                                          BLIS has none */
 void gemm_portable_f64_baseline(gemm *g);
 #if defined(__x86_64__)
 void gemm_portable_f32_avx2(gemm *g);

@@ -1,16 +1,25 @@
-/* Inverses that change from step to step, one per lane: the recursion under the mesa layer. Panels have LANES lanes.
+/* Inverses that change from step to step, one per lane: the recursion under the mesa layer. Panels
+ * have LANES lanes.
  *
- * inverse_steps      with a_t = g_1 .. g_t, and R_t the inverse of H + Lambda before the first step plus sum of (b_s / a_s) k_s k_s^T:
+ * inverse_steps      with a_t = g_1 .. g_t, and R_t the inverse of H + Lambda before the first step
+ *                    plus sum of (b_s / a_s) k_s k_s^T:
  *                    R_t = R_{t-1} - b_t R_{t-1} k_t k_t^T R_{t-1} / (a_t + b_t k_t^T R_{t-1} k_t)
- *                    (arXiv 2309.05858 appendix on the mesa layer; Sherman and Morrison 1950), so that (H_t + Lambda) / a_t = R_t^-1 + e_t Lambda,
- *                    e_t = 1 / a_t - 1. x_t = y / a_t with (1 + e_t R_t Lambda) y = R_t q_t by Chebyshev's iteration: the spectrum lies in [1, 1 + e_t], whatever the
- *                    keys (Saad, Iterative Methods for Sparse Linear Systems, algorithm 12.1). Without gates e_t = 0, and x_t = R_t q_t.
- * and refined:       x_t += the same for the residual q_t - (H_t + Lambda) x_t. A product with an explicit inverse leaves a residual of kappa roundings, where a
- *                    factor leaves a few: errors of x_t along the keys, which should be its smallest, are then kappa times too large (Higham, Accuracy and Stability
- *                    of Numerical Algorithms, sections 12.2 and 14.1). One step of refinement mends that.
+ *                    (arXiv 2309.05858 appendix on the mesa layer; Sherman and Morrison 1950), so
+ *                    that (H_t + Lambda) / a_t = R_t^-1 + e_t Lambda, e_t = 1 / a_t - 1. x_t = y /
+ *                    a_t with (1 + e_t R_t Lambda) y = R_t q_t by Chebyshev's iteration: the
+ *                    spectrum lies in [1, 1 + e_t], whatever the keys (Saad, Iterative Methods for
+ *                    Sparse Linear Systems, algorithm 12.1). Without gates e_t = 0, and x_t = R_t
+ *                    q_t.
+ * and refined:       x_t += the same for the residual q_t - (H_t + Lambda) x_t. A product with an
+ *                    explicit inverse leaves a residual of kappa roundings, where a
+ *                    factor leaves a few: errors of x_t along the keys, which should be its
+ *                    smallest, are then kappa times too large (Higham, Accuracy and Stability of
+ *                    Numerical Algorithms, sections 12.2 and 14.1). One step of refinement mends
+ *                    that.
  *
- * Matrices are [row][column][lane] and only their lower triangles are touched. One pass over R updates it and multiplies it with q_t and with the
- * next key: each element is loaded once for five multiply-adds. */
+ * Matrices are [row][column][lane] and only their lower triangles are touched. One pass over R
+ * updates it and multiplies it with q_t and with the next key: each element is loaded once for five
+ * multiply-adds. */
 #include "kern/simd_random.h"
 
 enum { PASS_ROWS = SIMD_ISA == 3 ? 4 : 2 };            /* rows of R that are passed at a time */
@@ -23,9 +32,12 @@ typedef struct pass_of { vec *M; int64_t rs; const vec *u, *f, *q, *k; vec *x, *
 /* Rows i0..; rows above have already added to x and b. One product: only x. */
 INLINE void pass_rows(int products, int rows, int64_t i0, const pass_of *p)
 {
-    vec u[PASS_ROWS], q[PASS_ROWS], k[PASS_ROWS], x[PASS_ROWS], b[PASS_ROWS], *M = p->M + i0 * p->rs;
+    vec u[PASS_ROWS], q[PASS_ROWS], k[PASS_ROWS], x[PASS_ROWS], b[PASS_ROWS],
+        *M = p->M + i0 * p->rs;
 #pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) u[i] = p->u[i0 + i], q[i] = p->q[i0 + i], k[i] = products > 1 ? p->k[i0 + i] : splat(0), x[i] = b[i] = (vec){0};
+    for (int i = 0; i < rows; i++)
+        u[i] = p->u[i0 + i], q[i] = p->q[i0 + i], k[i] = products > 1 ? p->k[i0 + i] : splat(0),
+        x[i] = b[i] = (vec){0};
     for (int64_t j = 0; j < i0; j++) {
         const vec fj = p->f[j], qj = p->q[j], kj = products > 1 ? p->k[j] : splat(0);
         vec xj = p->x[j], bj = products > 1 ? p->b[j] : splat(0);
@@ -70,7 +82,8 @@ static void pass_2(int64_t d, const pass_of *p) { pass_all(2, d, p); }
 /* ---- products ---- */
 
 /* Rows i0.. of y = R x for one or two x; rows above have already added. */
-INLINE void product_rows(int sets, int rows, int64_t i0, int64_t d, const vec *R, int64_t rs, const vec *x, vec *y)
+INLINE void product_rows(int sets, int rows, int64_t i0, int64_t d, const vec *R, int64_t rs,
+                         const vec *x, vec *y)
 {
     vec a[2][PASS_ROWS], sum[2][PASS_ROWS];
     const vec *r0 = R + i0 * rs;
@@ -118,32 +131,42 @@ INLINE void product_all(int sets, int64_t d, const vec *R, int64_t rs, const vec
     for (; i < d; i++) product_rows(sets, 1, i, d, R, rs, x, y);
 }
 
-static void product_1(int64_t d, const vec *R, int64_t rs, const vec *x, vec *y) { product_all(1, d, R, rs, x, y); }
-static void product_2(int64_t d, const vec *R, int64_t rs, const vec *x, vec *y) { product_all(2, d, R, rs, x, y); }
+static void product_1(int64_t d, const vec *R, int64_t rs, const vec *x, vec *y)
+{
+    product_all(1, d, R, rs, x, y);
+}
+static void product_2(int64_t d, const vec *R, int64_t rs, const vec *x, vec *y)
+{
+    product_all(2, d, R, rs, x, y);
+}
 
 /* ---- gates ---- */
 
 enum { ALL_DIGITS = REAL_BITS == 32 ? 22 : 51, HALF_OF_THEM = (ALL_DIGITS + 1) / 2 };
 
-/* Applications of R that bring the error below 2^-digits (in the norm of R^-1) in the widest of the lanes' intervals. */
+/* Applications of R that bring the error below 2^-digits (in the norm of R^-1) in the widest of the
+ * lanes' intervals. */
 static int steps_of(vec e, int digits)
 {
     real widest = 0;
     for (int l = 0; l < LANES; l++) widest = e[l] > widest ? e[l] : widest;
-    const double root = __builtin_sqrt(1 + (double)widest) + 1, rate = (double)widest / (root * root), enough = 1 / (double)(INT64_C(1) << digits);
+    const double root = __builtin_sqrt(1 + (double)widest) + 1,
+                 rate = (double)widest / (root * root), enough = 1 / (double)(INT64_C(1) << digits);
     int steps = 0;
     for (double error = 2 * rate; error > enough && steps < 64; error *= rate) steps++;
     return steps;
 }
 
 /* x (sets x d) <- (1 + e R diag(l))^-1 r, r overwritten; work: 3 d per set. */
-static void chebyshev(int sets, int64_t d, const vec *R, int64_t rs, const vec *l, vec e, int digits, vec *r, vec *x, vec *work)
+static void chebyshev(int sets, int64_t d, const vec *R, int64_t rs, const vec *l, vec e,
+                      int digits, vec *r, vec *x, vec *work)
 {
     const int64_t n = sets * d;
     vec *p = work, *lp = p + n, *w = lp + n;
     const vec theta = 1 + e * (real)0.5, delta2 = e * e * (real)0.25;
     vec tau = 1 / theta;
-    for (int64_t i = 0; i < n; i++) p[i] = tau * r[i], x[i] = p[i], lp[i] = l[i < d ? i : i - d] * p[i];
+    for (int64_t i = 0; i < n; i++)
+        p[i] = tau * r[i], x[i] = p[i], lp[i] = l[i < d ? i : i - d] * p[i];
     for (int step = steps_of(e, digits); step > 0; step--) {
         if (sets == 2) product_2(d, R, rs, lp, w);
         else product_1(d, R, rs, lp, w);
@@ -160,9 +183,10 @@ static void chebyshev(int sets, int64_t d, const vec *R, int64_t rs, const vec *
 
 /* ---- all ---- */
 
-/* H <- H + weight k k^T, and for each set y += (1 + e R Lambda)^-1 R (q - H y - (1 + e) Lambda y); r: 2 d, u, f: d. */
-static void refine(int sets, int64_t d, const vec *R, vec *H, int64_t rs, const vec *k, vec weight, const vec *l, vec e, const vec *q, vec *y,
-                   vec *r, vec *u, vec *f, vec *work)
+/* H <- H + weight k k^T, and for each set y += (1 + e R Lambda)^-1 R (q - H y - (1 + e) Lambda y);
+ * r: 2 d, u, f: d. */
+static void refine(int sets, int64_t d, const vec *R, vec *H, int64_t rs, const vec *k, vec weight,
+                   const vec *l, vec e, const vec *q, vec *y, vec *r, vec *u, vec *f, vec *work)
 {
     for (int64_t i = 0; i < d; i++) u[i] = -weight * k[i], f[i] = k[i];
     pass_1(d, &(pass_of){H, rs, u, f, y, NULL, r, NULL});
@@ -175,25 +199,30 @@ static void refine(int sets, int64_t d, const vec *R, vec *H, int64_t rs, const 
     }
 }
 
-void NAME(inverse_steps)(const kern *kern, int64_t T, int64_t d, void *R, void *H, int64_t rs, mat K, mat beta, mat high, mat low, const void *ridge,
-                         int sets, int refined, const mat *B, const mat *X, void *work)
+void NAME(inverse_steps)(const kern *kern, int64_t T, int64_t d, void *R, void *H, int64_t rs,
+                         mat K, mat beta, mat high, mat low, const void *ridge, int sets,
+                         int refined, const mat *B, const mat *X, void *work)
 {
-    vec *u = work, *f = u + d, *b = f + d, *q = b + d, *r = q + 2 * d, *y = r + 2 * d, *spare = y + 2 * d;
+    vec *u = work, *f = u + d, *b = f + d, *q = b + d, *r = q + 2 * d, *y = r + 2 * d,
+        *spare = y + 2 * d;
     const vec *k = K.p;
     vec a = splat(1);
     if (T <= 0) return;
     product_1(d, R, rs, k, b);                                               /* b = R k_1 */
     for (int64_t t = 0; t < T && !kern_stopped(kern); t++) {
-        const vec *next = t + 1 < T ? k + K.rs : k, weight = beta.p ? ((const vec *)beta.p)[t * beta.rs] : splat(1);
+        const vec *next = t + 1 < T ? k + K.rs : k,
+                  weight = beta.p ? ((const vec *)beta.p)[t * beta.rs] : splat(1);
         vec s = {0};
         if (high.p) a *= ((const vec *)high.p)[t * high.rs] + ((const vec *)low.p)[t * low.rs];
         for (int64_t i = 0; i < d; i++) s += k[i] * b[i];
         const vec factor = weight / (a + weight * s), e = (1 - a) / a, back = 1 / a;
         for (int64_t i = 0; i < d; i++) u[i] = b[i], f[i] = factor * b[i];
-        for (int i = 0; i < sets; i++) memcpy(q + i * d, (const vec *)B[i].p + t * B[i].rs, (size_t)d * sizeof *q);
+        for (int i = 0; i < sets; i++)
+            memcpy(q + i * d, (const vec *)B[i].p + t * B[i].rs, (size_t)d * sizeof *q);
         pass_2(d, &(pass_of){R, rs, u, f, q, next, r, b});
         if (sets == 2) product_1(d, R, rs, q + d, r + d);
-        chebyshev(sets, d, R, rs, ridge, e, refined == sets ? HALF_OF_THEM : ALL_DIGITS, r, y, spare);
+        chebyshev(sets, d, R, rs, ridge, e, refined == sets ? HALF_OF_THEM : ALL_DIGITS, r, y,
+                  spare);
         if (refined) refine(refined, d, R, H, rs, k, weight * back, ridge, e, q, y, r, u, f, spare);
         for (int i = 0; i < sets; i++)
             for (int64_t j = 0; j < d; j++) ((vec *)X[i].p)[t * X[i].rs + j] = back * y[i * d + j];

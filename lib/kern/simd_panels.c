@@ -1,15 +1,19 @@
-/* Panels in and out. The strided side is the user's, in any order; one sequence per lane, lanes past `valid` are zeroed.
- * Addresses are those of elements: a pointer that went on by a stride could leave the address space behind the last one.
+/* Panels in and out. The strided side is the user's, in any order; one sequence per lane, lanes
+ * past `valid` are zeroed. Addresses are those of elements: a pointer that went on by a stride
+ * could leave the address space behind the last one.
  *
- * Where a sequence's columns are adjacent, LANES of them of every lane are a square that is transposed in registers: in log2(LANES) stages, stage s exchanges
- * the upper right and lower left s x s corners of every 2s x 2s square (Eklundh, IEEE Transactions on Computers 21, 1972). The last columns go with those
- * before them a second time. */
+ * Where a sequence's columns are adjacent, LANES of them of every lane are a square that is
+ * transposed in registers: in log2(LANES) stages, stage s exchanges the upper right and lower left
+ * s x s corners of every 2s x 2s square (Eklundh, IEEE Transactions on Computers 21, 1972). The
+ * last columns go with those before them a second time. */
 #include "kern/simd_kernels.h"
 
-#define KEPT(l, s) ((l) & (s) ? LANES + (l) - (s) : (l))       /* row i: its own, and from row i + s */
+#define KEPT(l, s) ((l) & (s) ? LANES + (l) - (s) : (l)) /* row i: its own, and from row i + s */
 #define MOVED(l, s) ((l) & (s) ? LANES + (l) : (l) + (s))      /* row i + s */
 #if SIMD_BYTES * 8 / REAL_BITS == 16
-#define LIST(F, s) F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s), F(8, s), F(9, s), F(10, s), F(11, s), F(12, s), F(13, s), F(14, s), F(15, s)
+#define LIST(F, s) \
+    F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s), F(8, s), F(9, s), \
+        F(10, s), F(11, s), F(12, s), F(13, s), F(14, s), F(15, s)
 #elif SIMD_BYTES * 8 / REAL_BITS == 8
 #define LIST(F, s) F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s)
 #elif SIMD_BYTES * 8 / REAL_BITS == 4
@@ -73,7 +77,8 @@ static void store_row(int64_t cols, int64_t valid, const real *panel, real *x, i
 /* Whether row i is still wanted. */
 static inline int going(const kern *k, int64_t i) { return i % 64 != 0 || !kern_stopped(k); }
 
-void NAME(load)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *from, int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs)
+void NAME(load)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *from,
+                int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs)
 {
     for (int64_t i = 0; i < T && going(k, i); i++) {
         const real *x = (const real *)from + i * t;
@@ -88,7 +93,8 @@ void NAME(load)(const kern *k, int64_t T, int64_t cols, int64_t valid, const voi
     }
 }
 
-void NAME(store)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *to, int64_t seq, int64_t t, int64_t col)
+void NAME(store)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *panel,
+                 int64_t rs, void *to, int64_t seq, int64_t t, int64_t col)
 {
     for (int64_t i = 0; i < T && going(k, i); i++) {
         const real *row = (const real *)panel + i * rs * LANES;
@@ -103,7 +109,8 @@ void NAME(store)(const kern *k, int64_t T, int64_t cols, int64_t valid, const vo
 }
 
 /* One lane: rows of a matrix. */
-void NAME(load_one)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *from, int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs)
+void NAME(load_one)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *from,
+                    int64_t seq, int64_t t, int64_t col, void *panel, int64_t rs)
 {
     (void)seq;
     for (int64_t i = 0; i < T && going(k, i); i++) {
@@ -115,7 +122,8 @@ void NAME(load_one)(const kern *k, int64_t T, int64_t cols, int64_t valid, const
     }
 }
 
-void NAME(store_one)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *panel, int64_t rs, void *to, int64_t seq, int64_t t, int64_t col)
+void NAME(store_one)(const kern *k, int64_t T, int64_t cols, int64_t valid, const void *panel,
+                     int64_t rs, void *to, int64_t seq, int64_t t, int64_t col)
 {
     (void)seq;
     for (int64_t i = 0; i < T && valid > 0 && going(k, i); i++) {

@@ -1,16 +1,19 @@
 /* Uniform and normal draws, one sequence per lane.
  *
- * Words: Philox4x32-10 (base/philox.h says which counter a position has). With u in [0, 1) of a position's 64 bits,
- *     uniform = low + (high - low) u                       f64: the high 53 bits; f32: the high 24 bits
+ * Words: Philox4x32-10 (base/philox.h says which counter a position has). With u in [0, 1) of a
+ * position's 64 bits,
+ *     uniform = low + (high - low) u      f64: the high 53 bits; f32: the high 24 bits
  *     normal  = mean + sd r (cos, sin)(2 pi u'),  r = sqrt(-2 log u)
- * where u and u' belong to positions 2i and 2i + 1 (Box and Muller 1958). For normals f32 keeps 48 bits of u, from both ends
- * of the interval: the logarithm then has full relative accuracy near 0 and near 1, and f32 and f64 agree to rounding.
- * Polynomials: tests/oracle/random_polynomials.py. */
+ * where u and u' belong to positions 2i and 2i + 1 (Box and Muller 1958). For normals f32 keeps 48
+ * bits of u, from both ends of the interval: the logarithm then has full relative accuracy near 0
+ * and near 1, and f32 and f64 agree to rounding. Polynomials:
+ * tests/oracle/random_polynomials.py. */
 #include "kern/simd_random.h"
 #include "base/philox.h"
 
-/* 32-bit words live in the low halves of 64-bit lanes, where one instruction gives their full product; high halves are
- * garbage until masked. A vector of f32 needs two of them: lane l of the panel is lane l / HALVES of half l % HALVES. */
+/* 32-bit words live in the low halves of 64-bit lanes, where one instruction gives their full
+ * product; high halves are garbage until masked. A vector of f32 needs two of them: lane l of the
+ * panel is lane l / HALVES of half l % HALVES. */
 typedef uint64_t wide __attribute__((vector_size(SIMD_BYTES)));
 enum { WIDE = SIMD_BYTES / 8, HALVES = (int)LANES / WIDE };
 #define WORD 0xffffffffu
@@ -30,7 +33,10 @@ INLINE wide mul_words(wide a, uint32_t b)
 #endif
 }
 
-typedef struct stream_state { wide key[PHILOX_ROUNDS][2], sequence[HALVES]; uint32_t stream; } stream_state;
+typedef struct stream_state {
+    wide key[PHILOX_ROUNDS][2], sequence[HALVES];
+    uint32_t stream;
+} stream_state;
 
 INLINE void start(stream_state *s, uint64_t seed, uint32_t stream, int64_t sequence)
 {
@@ -40,7 +46,8 @@ INLINE void start(stream_state *s, uint64_t seed, uint32_t stream, int64_t seque
         s->key[r][1] = wide_splat(k1);
     }
     for (int h = 0; h < HALVES; h++)
-        for (int i = 0; i < WIDE; i++) s->sequence[h][i] = (uint64_t)sequence + (uint64_t)(HALVES * i + h);
+        for (int i = 0; i < WIDE; i++)
+            s->sequence[h][i] = (uint64_t)sequence + (uint64_t)(HALVES * i + h);
     s->stream = stream;
 }
 
@@ -49,7 +56,8 @@ INLINE void block_words(const stream_state *s, uint32_t block, wide w[HALVES][4]
 {
 #pragma GCC unroll 2
     for (int h = 0; h < HALVES; h++) {
-        wide c0 = wide_splat(block), c1 = wide_splat(s->stream), c2 = s->sequence[h], c3 = s->sequence[h] >> 32;
+        wide c0 = wide_splat(block), c1 = wide_splat(s->stream), c2 = s->sequence[h],
+             c3 = s->sequence[h] >> 32;
 #pragma GCC unroll 10
         for (int r = 0; r < PHILOX_ROUNDS; r++) {
             wide p0 = mul_words(c0, PHILOX_M0), p1 = mul_words(c2, PHILOX_M1);
@@ -82,7 +90,10 @@ enum { MANTISSA = 23, BIAS = 127 };
 #define UNIT 0x1p-24f                  /* of u */
 
 typedef uint32_t bits_vec __attribute__((vector_size(SIMD_BYTES)));
-INLINE bits_vec word(wide w[HALVES][4], int i) { return (bits_vec)((w[0][i] & WORD) | (w[1][i] << 32)); }
+INLINE bits_vec word(wide w[HALVES][4], int i)
+{
+    return (bits_vec)((w[0][i] & WORD) | (w[1][i] << 32));
+}
 INLINE vec from_int(ivec i) { return __builtin_convertvector(i, vec); }
 
 INLINE vec unit(wide w[HALVES][4], int i) { return from_int((ivec)(word(w, i) >> 8)) * UNIT; }
@@ -105,12 +116,12 @@ INLINE ivec quadrant(wide w[HALVES][4], vec *x)
     return (ivec)q;
 }
 #else
-POLYNOMIAL(log_tail, 0.66666666666666696, 0.39999999999899505, 0.28571428625975487, 0.22222211134795081, 0.18182889125261723,
-           0.15331721600556042, 0.14616449685043406)
-POLYNOMIAL(sin_tail, -41.341702240399755, 81.605249276051694, -76.705859735620933, 42.058689180885118, -15.094054182079999,
-           3.7864333495654501)
-POLYNOMIAL(cos_tail, -19.739208802178716, 64.939394022668239, -85.456817206643805, 60.244641352702011, -26.426253275854723,
-           7.9032069115696784, -1.6990343940660637)
+POLYNOMIAL(log_tail, 0.66666666666666696, 0.39999999999899505, 0.28571428625975487,
+           0.22222211134795081, 0.18182889125261723, 0.15331721600556042, 0.14616449685043406)
+POLYNOMIAL(sin_tail, -41.341702240399755, 81.605249276051694, -76.705859735620933,
+           42.058689180885118, -15.094054182079999, 3.7864333495654501)
+POLYNOMIAL(cos_tail, -19.739208802178716, 64.939394022668239, -85.456817206643805,
+           60.244641352702011, -26.426253275854723, 7.9032069115696784, -1.6990343940660637)
 enum { MANTISSA = 52, BIAS = 1023 };
 #define ROOT_HALF 0x3fe6a09e667f3bcd
 #define UNIT 0x1p-53
@@ -121,7 +132,8 @@ INLINE vec from_int(ivec i) { return (vec)(i | 0x4330000000000000) - 0x1p52; }
 
 INLINE vec unit(wide w[HALVES][4], int i)
 {
-    return from_int((ivec)(w[0][i] & WORD)) * 0x1p-32 + from_int((ivec)((w[0][i + 1] & WORD) >> 11)) * UNIT;
+    return from_int((ivec)(w[0][i] & WORD)) * 0x1p-32 +
+           from_int((ivec)((w[0][i + 1] & WORD) >> 11)) * UNIT;
 }
 
 INLINE void unit_both(wide w[HALVES][4], vec *u, vec *rest)
@@ -139,7 +151,8 @@ INLINE ivec quadrant(wide w[HALVES][4], vec *x)
 }
 #endif
 
-/* log u for 0 < u <= 1 and rest = 1 - u: with u = 2^e m, sqrt(1/2) < m <= sqrt(2), s = (m - 1) / (m + 1): e log 2 + 2 atanh s. */
+/* log u for 0 < u <= 1 and rest = 1 - u: with u = 2^e m, sqrt(1/2) < m <= sqrt(2), s = (m - 1) / (m
+ * + 1): e log 2 + 2 atanh s. */
 INLINE vec log_unit(vec u, vec rest)
 {
     ivec shifted = (ivec)u - (real_int)ROOT_HALF + ((real_int)BIAS << MANTISSA);
@@ -155,7 +168,8 @@ INLINE void normal_pair(wide w[HALVES][4], vec scale, vec offset, vec *first, ve
     unit_both(w, &u, &rest);
     vec r = scale * square_root(-2 * log_unit(u, rest));
     ivec q = quadrant(w, &x);
-    vec z = x * x, s = x * (z * sin_tail(z) + (real)6.28318530717958647693), c = z * cos_tail(z) + 1;
+    vec z = x * x, s = x * (z * sin_tail(z) + (real)6.28318530717958647693),
+        c = z * cos_tail(z) + 1;
     enum { SIGN = REAL_BITS - 2 };
     ivec odd = -(q & 1);
     *first = offset + r * (vec)((ivec)pick(odd, s, c) ^ (((q + 1) & 2) << SIGN));
@@ -171,23 +185,27 @@ INLINE real next_below(real x)
     return x;
 }
 
-void NAME(uniform)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double low, double high, void *panel)
+void NAME(uniform)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position,
+                   int64_t count, double low, double high, void *panel)
 {
     stream_state s;
     start(&s, seed, stream, sequence);
-    vec *out = panel, scale = splat((real)(high - low)), offset = splat((real)low), below = splat(next_below((real)high));
+    vec *out = panel, scale = splat((real)(high - low)), offset = splat((real)low),
+        below = splat(next_below((real)high));
     for (int64_t p = position & ~(int64_t)1, end = position + count; p < end; p += 2) {
         wide w[HALVES][4];
         block_words(&s, (uint32_t)(p / 2), w);
 #pragma GCC unroll 2
         for (int i = 0; i < 2; i++) {
             vec x = offset + scale * unit(w, 2 * i);
-            if (p + i >= position && p + i < end) out[p + i - position] = pick(x > below, below, x);   /* rounding may reach `high` */
+            /* rounding may reach `high` */
+            if (p + i >= position && p + i < end) out[p + i - position] = pick(x > below, below, x);
         }
     }
 }
 
-void NAME(normal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count, double mean, double sd, void *panel)
+void NAME(normal)(uint64_t seed, uint32_t stream, int64_t sequence, int64_t position, int64_t count,
+                  double mean, double sd, void *panel)
 {
     stream_state s;
     start(&s, seed, stream, sequence);

@@ -1,8 +1,11 @@
-/* Gates and row by row work of gated attention: every row of a matrix has a coefficient of its own (and every lane, in a panel).
+/* Gates and row by row work of gated attention: every row of a matrix has a coefficient of its own
+ * (and every lane, in a panel).
  *
  * sigmoid    1 / (1 + e^-z), its complement and its logarithm, without cancellation
- * gates      g = e^(log g) = high + low, to twice the precision near 1: a product of many g near 1 must not drift
- * decay      D[i, 0] = g_0 .. g_i,  D[i, j + 1] = g_{j+1} .. g_i for j <= i (so D[i, i + 1] = 1), by products: exact for g = 0
+ * gates      g = e^(log g) = high + low, to twice the precision near 1: a product of many g near 1
+ *            must not drift
+ * decay      D[i, 0] = g_0 .. g_i,  D[i, j + 1] = g_{j+1} .. g_i for j <= i (so D[i, i + 1] = 1),
+ *            by products: exact for g = 0
  * the others: see `struct kern`
  *
  * `_one` is the form for panels of one lane, where the columns of a row fill the register. */
@@ -51,7 +54,8 @@ void NAME(sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s)
 {
     const vec zero = {0};
     for (int64_t i = 0; i < n; i += LANES) {
-        const vec x = get((const real *)z + i, n - i), size = pick(x < zero, -x, x), y = exp_vec(-size);
+        const vec x = get((const real *)z + i, n - i), size = pick(x < zero, -x, x),
+                  y = exp_vec(-size);
         const vec large = 1 / (1 + y), small = y / (1 + y);
         const ivec negative = x < zero;
         put((real *)s + i, pick(negative, small, large), n - i);
@@ -97,7 +101,8 @@ void NAME(mask)(int64_t C, const void *D, int64_t d_rs, void *S, int64_t s_rs)
         for (int64_t j = 0; j <= i; j++) ((vec *)S)[i * s_rs + j] *= ((const vec *)D)[i * d_rs + j];
 }
 
-void NAME(row_scale)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+void NAME(row_scale)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X,
+                     int64_t x_rs, void *Y, int64_t y_rs)
 {
     for (int64_t t = 0; t < T; t++) {
         const vec a = ((const vec *)c)[t * stride], *x = (const vec *)X + t * x_rs;
@@ -106,7 +111,8 @@ void NAME(row_scale)(int64_t T, int64_t n, const void *c, int64_t stride, const 
     }
 }
 
-void NAME(row_dot)(int64_t T, int64_t n, const void *weight, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out, int64_t stride)
+void NAME(row_dot)(int64_t T, int64_t n, const void *weight, const void *X, int64_t x_rs,
+                   const void *Y, int64_t y_rs, void *out, int64_t stride)
 {
     const vec *w = weight;
     for (int64_t t = 0; t < T; t++) {
@@ -114,13 +120,15 @@ void NAME(row_dot)(int64_t T, int64_t n, const void *weight, const void *X, int6
         vec sum[4] = {{0}};
         int64_t j = 0;
         for (; j + 4 <= n; j += 4)
-            for (int i = 0; i < 4; i++) sum[i] += w ? w[j + i] * x[j + i] * y[j + i] : x[j + i] * y[j + i];
+            for (int i = 0; i < 4; i++)
+                sum[i] += w ? w[j + i] * x[j + i] * y[j + i] : x[j + i] * y[j + i];
         for (; j < n; j++) sum[0] += w ? w[j] * x[j] * y[j] : x[j] * y[j];
         ((vec *)out)[t * stride] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
     }
 }
 
-void NAME(row_add)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+void NAME(row_add)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs,
+                   void *Y, int64_t y_rs)
 {
     for (int64_t t = 0; t < T; t++) {
         const vec a = ((const vec *)c)[t * stride], *x = (const vec *)X + t * x_rs;
@@ -129,7 +137,8 @@ void NAME(row_add)(int64_t T, int64_t n, const void *c, int64_t stride, const vo
     }
 }
 
-void NAME(row_ridge)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+void NAME(row_ridge)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs, void *Y,
+                     int64_t y_rs)
 {
     const vec *l = ridge;
     for (int64_t t = 0; t < T; t++) {
@@ -152,7 +161,8 @@ INLINE vec larger(vec size, vec x)
     return pick(y > size, y, size);
 }
 
-void NAME(row_pick)(int64_t T, int64_t n, const void *mask, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+void NAME(row_pick)(int64_t T, int64_t n, const void *mask, const void *X, int64_t x_rs, void *Y,
+                    int64_t y_rs)
 {
     for (int64_t t = 0; t < T; t++) {
         const vec m = ((const vec *)mask)[t], *x = (const vec *)X + t * x_rs;
@@ -171,20 +181,24 @@ void NAME(row_max)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *out)
     }
 }
 
-void NAME(row_diagonal)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
+void NAME(row_diagonal)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta,
+                        int64_t b_rs, const void *high, const void *low, int64_t g_rs,
                         const void *H, int64_t h_rs, const void *ridge, void *out)
 {
     for (int64_t j = 0; j < n; j++) {
         vec h = ((const vec *)H)[j * (h_rs + 1)];
         for (int64_t t = 0; t < C; t++) {
-            const vec x = ((const vec *)K)[t * k_rs + j], add = (beta ? ((const vec *)beta)[t * b_rs] : splat(1)) * x * x;
-            h = high ? h * ((const vec *)high)[t * g_rs] + (h * ((const vec *)low)[t * g_rs] + add) : h + add;
+            const vec x = ((const vec *)K)[t * k_rs + j],
+                      add = (beta ? ((const vec *)beta)[t * b_rs] : splat(1)) * x * x;
+            h = high ? h * ((const vec *)high)[t * g_rs] + (h * ((const vec *)low)[t * g_rs] + add)
+                     : h + add;
             ((vec *)out)[t * n + j] = 1 / (h + ((const vec *)ridge)[j]);
         }
     }
 }
 
-void NAME(column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out)
+void NAME(column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y,
+                      int64_t y_rs, void *out)
 {
     for (int64_t j = 0; j < n; j++) {
         vec sum[4] = {{0}};
@@ -196,7 +210,8 @@ void NAME(column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const v
 
 /* ---- one lane ---- */
 
-void NAME(decay_one)(int64_t C, const void *high, const void *low, int64_t stride, void *D, int64_t rs)
+void NAME(decay_one)(int64_t C, const void *high, const void *low, int64_t stride, void *D,
+                     int64_t rs)
 {
     for (int64_t i = 0; i < C; i++) {
         const real h = ((const real *)high)[i * stride], l = ((const real *)low)[i * stride];
@@ -215,11 +230,13 @@ void NAME(mask_one)(int64_t C, const void *D, int64_t d_rs, void *S, int64_t s_r
     for (int64_t i = 0; i < C; i++) {
         real *s = (real *)S + i * s_rs;
         const real *d = (const real *)D + i * d_rs;
-        for (int64_t j = 0; j <= i; j += LANES) put(s + j, get(s + j, i + 1 - j) * get(d + j, i + 1 - j), i + 1 - j);
+        for (int64_t j = 0; j <= i; j += LANES)
+            put(s + j, get(s + j, i + 1 - j) * get(d + j, i + 1 - j), i + 1 - j);
     }
 }
 
-void NAME(row_scale_one)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+void NAME(row_scale_one)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X,
+                         int64_t x_rs, void *Y, int64_t y_rs)
 {
     for (int64_t t = 0; t < T; t++) {
         const vec a = splat(((const real *)c)[t * stride]);
@@ -229,7 +246,8 @@ void NAME(row_scale_one)(int64_t T, int64_t n, const void *c, int64_t stride, co
     }
 }
 
-void NAME(row_dot_one)(int64_t T, int64_t n, const void *weight, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out, int64_t stride)
+void NAME(row_dot_one)(int64_t T, int64_t n, const void *weight, const void *X, int64_t x_rs,
+                       const void *Y, int64_t y_rs, void *out, int64_t stride)
 {
     for (int64_t t = 0; t < T; t++) {
         const real *x = (const real *)X + t * x_rs, *y = (const real *)Y + t * y_rs;
@@ -242,29 +260,35 @@ void NAME(row_dot_one)(int64_t T, int64_t n, const void *weight, const void *X, 
     }
 }
 
-void NAME(row_add_one)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+void NAME(row_add_one)(int64_t T, int64_t n, const void *c, int64_t stride, const void *X,
+                       int64_t x_rs, void *Y, int64_t y_rs)
 {
     for (int64_t t = 0; t < T; t++) {
         const vec a = splat(((const real *)c)[t * stride]);
         const real *x = (const real *)X + t * x_rs;
         real *y = (real *)Y + t * y_rs;
-        for (int64_t j = 0; j < n; j += LANES) put(y + j, get(y + j, n - j) + a * get(x + j, n - j), n - j);
+        for (int64_t j = 0; j < n; j += LANES)
+            put(y + j, get(y + j, n - j) + a * get(x + j, n - j), n - j);
     }
 }
 
-void NAME(row_ridge_one)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+void NAME(row_ridge_one)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs,
+                         void *Y, int64_t y_rs)
 {
     for (int64_t t = 0; t < T; t++) {
         const real *x = (const real *)X + t * x_rs, *l = ridge;
         real *y = (real *)Y + t * y_rs;
-        for (int64_t j = 0; j < n; j += LANES) put(y + j, get(y + j, n - j) + get(l + j, n - j) * get(x + j, n - j), n - j);
+        for (int64_t j = 0; j < n; j += LANES)
+            put(y + j, get(y + j, n - j) + get(l + j, n - j) * get(x + j, n - j), n - j);
     }
 }
 
-void NAME(row_pick_one)(int64_t T, int64_t n, const void *mask, const void *X, int64_t x_rs, void *Y, int64_t y_rs)
+void NAME(row_pick_one)(int64_t T, int64_t n, const void *mask, const void *X, int64_t x_rs,
+                        void *Y, int64_t y_rs)
 {
     for (int64_t t = 0; t < T; t++)
-        if (((const real *)mask)[t] != 0) memcpy((real *)Y + t * y_rs, (const real *)X + t * x_rs, (size_t)n * sizeof(real));
+        if (((const real *)mask)[t] != 0)
+            memcpy((real *)Y + t * y_rs, (const real *)X + t * x_rs, (size_t)n * sizeof(real));
 }
 
 void NAME(row_max_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *out)
@@ -279,27 +303,34 @@ void NAME(row_max_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *
     }
 }
 
-void NAME(row_diagonal_one)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs,
+void NAME(row_diagonal_one)(int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta,
+                            int64_t b_rs, const void *high, const void *low, int64_t g_rs,
                             const void *H, int64_t h_rs, const void *ridge, void *out)
 {
     for (int64_t j = 0; j < n; j += LANES) {
         const vec l = get((const real *)ridge + j, n - j);
         vec h = {0};
-        for (int64_t i = 0; i < LANES && j + i < n; i++) h[i] = ((const real *)H)[(j + i) * (h_rs + 1)];
+        for (int64_t i = 0; i < LANES && j + i < n; i++)
+            h[i] = ((const real *)H)[(j + i) * (h_rs + 1)];
         for (int64_t t = 0; t < C; t++) {
-            const vec x = get((const real *)K + t * k_rs + j, n - j), add = (beta ? ((const real *)beta)[t * b_rs] : 1) * x * x;
-            h = high ? h * ((const real *)high)[t * g_rs] + (h * ((const real *)low)[t * g_rs] + add) : h + add;
+            const vec x = get((const real *)K + t * k_rs + j, n - j),
+                      add = (beta ? ((const real *)beta)[t * b_rs] : 1) * x * x;
+            h = high
+                    ? h * ((const real *)high)[t * g_rs] + (h * ((const real *)low)[t * g_rs] + add)
+                    : h + add;
             put((real *)out + t * n + j, 1 / (h + l), n - j);
         }
     }
 }
 
-void NAME(column_dot_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y, int64_t y_rs, void *out)
+void NAME(column_dot_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, const void *Y,
+                          int64_t y_rs, void *out)
 {
     for (int64_t j = 0; j < n; j += LANES) {
         vec sum[4] = {{0}};
         const real *x = (const real *)X + j, *y = (const real *)Y + j;
-        for (int64_t t = 0; t < T; t++) sum[t % 4] += get(x + t * x_rs, n - j) * get(y + t * y_rs, n - j);
+        for (int64_t t = 0; t < T; t++)
+            sum[t % 4] += get(x + t * x_rs, n - j) * get(y + t * y_rs, n - j);
         real *o = (real *)out + j;
         put(o, get(o, n - j) + ((sum[0] + sum[1]) + (sum[2] + sum[3])), n - j);
     }
@@ -309,18 +340,23 @@ void NAME(column_dot_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, con
 
 void NAME(multiply)(int64_t n, const void *x, const void *y, void *z)
 {
-    for (int64_t i = 0; i < n; i += LANES) put((real *)z + i, get((const real *)x + i, n - i) * get((const real *)y + i, n - i), n - i);
+    for (int64_t i = 0; i < n; i += LANES)
+        put((real *)z + i, get((const real *)x + i, n - i) * get((const real *)y + i, n - i),
+            n - i);
 }
 
 void NAME(ratio)(int64_t n, const void *a, const void *b, void *out)
 {
     for (int64_t i = 0; i < n; i += LANES) {
         const vec y = get((const real *)b + i, n - i);
-        put((real *)out + i, pick(y != 0, get((const real *)a + i, n - i) / pick(y != 0, y, splat(1)), (vec){0}), n - i);
+        put((real *)out + i,
+            pick(y != 0, get((const real *)a + i, n - i) / pick(y != 0, y, splat(1)), (vec){0}),
+            n - i);
     }
 }
 
-int64_t NAME(above)(int64_t n, const void *x, const void *bound, double factor, void *mask, void *count)
+int64_t NAME(above)(int64_t n, const void *x, const void *bound, double factor, void *mask,
+                    void *count)
 {
     const real f = (real)factor;
     int64_t left = 0;
@@ -346,7 +382,8 @@ void NAME(carry)(int64_t n, double a, const void *added, double *exact, void *no
 /* ---- both ---- */
 
 /* Sums in double, from the last row to the first. */
-INLINE void forget(int lanes, int64_t T, const real *c, const real *beta, int64_t b_rs, const real *dbeta, int64_t db_rs, const real *high, int64_t h_rs,
+INLINE void forget(int lanes, int64_t T, const real *c, const real *beta, int64_t b_rs,
+                   const real *dbeta, int64_t db_rs, const real *high, int64_t h_rs,
                    const real *last, real *out, int64_t rs)
 {
     double sum[LANES] = {0};
@@ -360,8 +397,9 @@ INLINE void forget(int lanes, int64_t T, const real *c, const real *beta, int64_
         }
 }
 
-INLINE void norms(int lanes, int64_t C, int64_t n, const real *K, int64_t k_rs, const real *beta, int64_t b_rs, const real *high, const real *low, int64_t g_rs,
-                  const real *H, int64_t h_rs, const real *ridge, real *norm, real *lowest)
+INLINE void norms(int lanes, int64_t C, int64_t n, const real *K, int64_t k_rs, const real *beta,
+                  int64_t b_rs, const real *high, const real *low, int64_t g_rs, const real *H,
+                  int64_t h_rs, const real *ridge, real *norm, real *lowest)
 {
     double trace[LANES] = {0}, top[LANES] = {0}, bottom[LANES];
     for (int l = 0; l < lanes; l++) bottom[l] = (double)ridge[l];
@@ -376,9 +414,12 @@ INLINE void norms(int lanes, int64_t C, int64_t n, const real *K, int64_t k_rs, 
     for (int64_t t = 0; t < C; t++) {
         double square[LANES] = {0};
         for (int64_t j = 0; j < n; j++)
-            for (int l = 0; l < lanes; l++) square[l] += (double)K[(t * k_rs + j) * lanes + l] * (double)K[(t * k_rs + j) * lanes + l];
+            for (int l = 0; l < lanes; l++)
+                square[l] +=
+                    (double)K[(t * k_rs + j) * lanes + l] * (double)K[(t * k_rs + j) * lanes + l];
         for (int l = 0; l < lanes; l++) {
-            const double g = high ? (double)high[t * g_rs * lanes + l] + (double)low[t * g_rs * lanes + l] : 1;
+            const double g =
+                high ? (double)high[t * g_rs * lanes + l] + (double)low[t * g_rs * lanes + l] : 1;
             trace[l] = g * trace[l] + (beta ? (double)beta[t * b_rs * lanes + l] : 1) * square[l];
             norm[t * lanes + l] = (real)(trace[l] + top[l]);
         }
@@ -389,36 +430,48 @@ INLINE void add_transposed(int lanes, int64_t n, const real *X, real *Y)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++)
-            for (int l = 0; l < lanes; l++) Y[(i * n + j) * lanes + l] += X[(i * n + j) * lanes + l] + X[(j * n + i) * lanes + l];
+            for (int l = 0; l < lanes; l++)
+                Y[(i * n + j) * lanes + l] +=
+                    X[(i * n + j) * lanes + l] + X[(j * n + i) * lanes + l];
 }
 
 #define BOTH(name, lanes, parameters, ...) void NAME(name) parameters { __VA_ARGS__; }
 #define FORGET(name, lanes) \
-    BOTH(name, lanes, (int64_t T, const void *c, const void *beta, int64_t b_rs, const void *dbeta, int64_t db_rs, const void *high, int64_t h_rs, \
-                       const void *last, void *out, int64_t rs), forget(lanes, T, c, beta, b_rs, dbeta, db_rs, high, h_rs, last, out, rs))
+    BOTH(name, lanes, \
+         (int64_t T, const void *c, const void *beta, int64_t b_rs, const void *dbeta, \
+          int64_t db_rs, const void *high, int64_t h_rs, const void *last, void *out, int64_t rs), \
+         forget(lanes, T, c, beta, b_rs, dbeta, db_rs, high, h_rs, last, out, rs))
 FORGET(forget, LANES)
 FORGET(forget_one, 1)
-INLINE void residuals(int lanes, int64_t T, int64_t n, const real *B, int64_t b_rs, const real *Y, int64_t y_rs, real *out)
+INLINE void residuals(int lanes, int64_t T, int64_t n, const real *B, int64_t b_rs, const real *Y,
+                      int64_t y_rs, real *out)
 {
     for (int64_t t = 0; t < T; t++) {
         double r[LANES] = {0}, b[LANES] = {0};
         for (int64_t j = 0; j < n; j++)
             for (int l = 0; l < lanes; l++) {
-                const double x = (double)B[(t * b_rs + j) * lanes + l], d = x - (double)Y[(t * y_rs + j) * lanes + l];
+                const double x = (double)B[(t * b_rs + j) * lanes + l],
+                             d = x - (double)Y[(t * y_rs + j) * lanes + l];
                 r[l] += d * d;
                 b[l] += x * x;
             }
-        for (int l = 0; l < lanes; l++) out[t * lanes + l] = (real)__builtin_sqrt(b[l] > 0 ? r[l] / b[l] : 0);
+        for (int l = 0; l < lanes; l++)
+            out[t * lanes + l] = (real)__builtin_sqrt(b[l] > 0 ? r[l] / b[l] : 0);
     }
 }
 
 #define RESIDUALS(name, lanes) \
-    BOTH(name, lanes, (int64_t T, int64_t n, const void *B, int64_t b_rs, const void *Y, int64_t y_rs, void *out), residuals(lanes, T, n, B, b_rs, Y, y_rs, out))
+    BOTH(name, lanes, \
+         (int64_t T, int64_t n, const void *B, int64_t b_rs, const void *Y, int64_t y_rs, \
+          void *out), \
+         residuals(lanes, T, n, B, b_rs, Y, y_rs, out))
 RESIDUALS(residuals, LANES)
 RESIDUALS(residuals_one, 1)
 #define NORMS(name, lanes) \
-    BOTH(name, lanes, (int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, const void *high, const void *low, int64_t g_rs, \
-                       const void *H, int64_t h_rs, const void *ridge, void *norm, void *lowest), \
+    BOTH(name, lanes, \
+         (int64_t C, int64_t n, const void *K, int64_t k_rs, const void *beta, int64_t b_rs, \
+          const void *high, const void *low, int64_t g_rs, const void *H, int64_t h_rs, \
+          const void *ridge, void *norm, void *lowest), \
          norms(lanes, C, n, K, k_rs, beta, b_rs, high, low, g_rs, H, h_rs, ridge, norm, lowest))
 NORMS(norms, LANES)
 NORMS(norms_one, 1)

@@ -10,7 +10,11 @@ mat chunk_space(arena *a, const kern *k, int gates, int64_t C)
 
 chunk chunk_at(const kern *k, const stream *s, mat space, int64_t t, int64_t C)
 {
-    chunk c = {.t = t, .C = C, .K = rows_from(k, s->K, t), .beta = rows_from(k, s->beta, t), .whole = {NULL, 1}};
+    chunk c = {.t = t,
+               .C = C,
+               .K = rows_from(k, s->K, t),
+               .beta = rows_from(k, s->beta, t),
+               .whole = {NULL, 1}};
     if (!s->high.p) return c;
     const mat high = rows_from(k, s->high, t), low = rows_from(k, s->low, t);
     k->decay(C, high.p, low.p, high.rs, space.p, space.rs);
@@ -37,5 +41,6 @@ void chunk_scores(const kern *k, void *ps, const chunk *c, int64_t n, mat A, mat
 
 void rows_copy(const kern *k, int64_t C, int64_t n, mat from, mat to)
 {
-    for (int64_t i = 0; i < C; i++) memcpy(kern_at(k, to.p, i * to.rs), kern_at(k, from.p, i * from.rs), bytes_of(k, 1, n));
+    for (int64_t i = 0; i < C; i++)
+        memcpy(kern_at(k, to.p, i * to.rs), kern_at(k, from.p, i * from.rs), bytes_of(k, 1, n));
 }

@@ -1,4 +1,5 @@
-/* A chunk of the tokens of one head: its keys, its gates, and the products of gates that chunkwise sums need. */
+/* A chunk of the tokens of one head: its keys, its gates, and the products of gates that chunkwise
+ * sums need. */
 #ifndef LSQ_CHUNK_H
 #define LSQ_CHUNK_H
 
@@ -13,8 +14,10 @@ typedef struct stream {
 typedef struct chunk {
     int64_t t, C;                  /* tokens t .. t + C - 1 */
     mat K, beta;
-    mat D;                         /* C x C: D_ij = g_{j+1} .. g_i for i >= j; p NULL without gates, and all is 1 */
-    mat a, w;                      /* C x 1: a_i = g_1 .. g_i, w_j = g_{j+1} .. g_C; p NULL likewise */
+    mat D;                         /* C x C: D_ij = g_{j+1} .. g_i for i >= j; p NULL without gates,
+                                      and all is 1 */
+    mat a, w;                      /* C x 1: a_i = g_1 .. g_i, w_j = g_{j+1} .. g_C; p NULL
+                                      likewise */
     decays whole;                  /* a_C */
 } chunk;
 
@@ -26,7 +29,8 @@ chunk chunk_at(const kern *k, const stream *s, mat space, int64_t t, int64_t C);
 mat chunk_weighted(const kern *k, int64_t C, int64_t n, mat c, mat X, void *space);
 
 /* S [C x C] = D o (A B^T, plus what was there when `more`); A, B: C x n. */
-void chunk_scores(const kern *k, void *ps, const chunk *c, int64_t n, mat A, mat B, int more, mat S);
+void chunk_scores(const kern *k, void *ps, const chunk *c, int64_t n, mat A, mat B, int more,
+                  mat S);
 
 void rows_copy(const kern *k, int64_t C, int64_t n, mat from, mat to);
 

@@ -1,14 +1,18 @@
-/* Gated linear attention, chunkwise. With C rows, entry state Z, D_ij = g_{j+1} .. g_i (i >= j), a_i = g_1 .. g_i, w_j = g_{j+1} .. g_C:
+/* Gated linear attention, chunkwise. With C rows, entry state Z, D_ij = g_{j+1} .. g_i (i >= j),
+ * a_i = g_1 .. g_i, w_j = g_{j+1} .. g_C:
  *
- *     O = (D o X K^T) diag(b) V + diag(a) X Z        Y = (D o dO V^T diag(b)) K + diag(a) dO Z^T        Z' = a_C Z + (diag(w) K)^T diag(b) V
+ *     O = (D o X K^T) diag(b) V + diag(a) X Z      Y = (D o dO V^T diag(b)) K + diag(a) dO Z^T
+ *     Z' = a_C Z + (diag(w) K)^T diag(b) V
  *
- * and from the last chunk to the first, with P and R2 = R + R^T of what follows the chunk, and W = -U:
+ * and from the last chunk to the first, with P and R2 = R + R^T of what follows the chunk, and W =
+ * -U:
  *
  *     dV = diag(b) [(D o X K^T)^T dO + diag(w) K P]
  *     dK = diag(b) [E^T X + (D o X K^T)^T W + diag(w) (V P^T + K R2)],   E = D o (dO V^T + W K^T)
  *     P' = a_C P + (diag(a) X)^T dO                  R2' = a_C R2 + W^T diag(a) X + its transpose
  *
- * D comes from products of gates, so a gate of 0 cuts exactly. b dbeta = (k . dK + v . dV) / 2, before dK and dV are multiplied by b.
+ * D comes from products of gates, so a gate of 0 cuts exactly. b dbeta = (k . dK + v . dV) / 2,
+ * before dK and dV are multiplied by b.
  * Source: arXiv 2506.05233 section 3 and appendix; docs/science.md, section 3. */
 #include "lsq/gated.h"
 #include <string.h>
@@ -16,7 +20,8 @@
 typedef struct workspace {
     mat D;                         /* of the chunk */
     void *scores;                  /* chunk x chunk */
-    void *left, *right;            /* chunk x max(d, dv), chunk x dv: rows times their coefficients */
+    void *left, *right;            /* chunk x max(d, dv), chunk x dv: rows times their
+                                      coefficients */
     void *minus_u;                 /* chunk x d */
     carried P, R2;                 /* d x dv: Z, or P; d x d */
     void *outer;                   /* d x d */
@@ -26,7 +31,8 @@ typedef struct workspace {
 static workspace lay_out(arena *a, const kern *k, const gated *g, int backward)
 {
     workspace w = {0};
-    const int64_t real = k->lanes * k->size, C = g->chunk, d = g->d, wide = g->d > g->dv ? g->d : g->dv;
+    const int64_t real = k->lanes * k->size, C = g->chunk, d = g->d,
+                  wide = g->d > g->dv ? g->d : g->dv;
     w.D = chunk_space(a, k, g->s.high.p != NULL, C);
     w.scores = arena_take(a, C * C, real);
     w.left = arena_take(a, C * wide, real);
@@ -57,7 +63,8 @@ static void advance(const kern *k, const gated *g, void *ps, workspace *w, const
 {
     const int last = c->t + c->C == g->s.T;
     if (last && !g->ST) return;
-    carried_advance(k, ps, &w->P, c->whole, c->C, transposed(chunk_weighted(k, c->C, g->d, c->w, c->K, w->left)), BV);
+    carried_advance(k, ps, &w->P, c->whole, c->C,
+                    transposed(chunk_weighted(k, c->C, g->d, c->w, c->K, w->left)), BV);
     if (last) carried_get(k, &w->P, g->ST);
 }
 
@@ -73,7 +80,9 @@ void gated_forward(const kern *k, const gated *g, void *ps, void *scratch, mat X
         const mat BV = chunk_weighted(k, c.C, g->dv, c.beta, rows_from(k, g->V, t), w.right);
         chunk_scores(k, ps, &c, g->d, x, c.K, 0, S);
         k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, c.C, g->dv, c.C, S, BV, o);
-        if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, c.C, g->dv, g->d, chunk_weighted(k, c.C, g->d, c.a, x, w.left), carried_mat(&w.P), o);
+        if (has_state)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, c.C, g->dv, g->d,
+                       chunk_weighted(k, c.C, g->d, c.a, x, w.left), carried_mat(&w.P), o);
         advance(k, g, ps, &w, &c, BV);
     }
 }
@@ -82,7 +91,8 @@ void gated_forward(const kern *k, const gated *g, void *ps, void *scratch, mat X
 static mat output_scores(const kern *k, const gated *g, void *ps, const chunk *c, mat go)
 {
     const mat E = {g->dscores, c->C, 1};
-    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, c->C, c->C, g->dv, go, transposed(rows_from(k, g->V, c->t)), E);
+    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, c->C, c->C, g->dv, go,
+               transposed(rows_from(k, g->V, c->t)), E);
     return E;
 }
 
@@ -96,10 +106,18 @@ void gated_query_gradient(const kern *k, const gated *g, void *ps, void *scratch
         const int has_state = t > 0 || g->S0;
         const mat go = rows_from(k, dO, t), y = rows_from(k, Y, t), masked = {w.scores, c.C, 1};
         mat E = output_scores(k, g, ps, &c, go);
-        if (c.D.p) rows_copy(k, c.C, c.C, E, masked), k->mask(c.C, c.D.p, c.D.rs, masked.p, masked.rs), E = masked;
-        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, c.C, g->d, c.C, E, chunk_weighted(k, c.C, g->d, c.beta, c.K, w.left), y);    /* O = (D o X K^T) BV + diag(a) X Z */
-        if (has_state) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, c.C, g->d, g->dv, chunk_weighted(k, c.C, g->dv, c.a, go, w.left), transposed(carried_mat(&w.P)), y);
-        advance(k, g, ps, &w, &c, chunk_weighted(k, c.C, g->dv, c.beta, rows_from(k, g->V, t), w.right));
+        if (c.D.p)
+            rows_copy(k, c.C, c.C, E, masked), k->mask(c.C, c.D.p, c.D.rs, masked.p, masked.rs),
+                E = masked;
+        /* O = (D o X K^T) BV + diag(a) X Z */
+        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, c.C, g->d, c.C, E,
+                   chunk_weighted(k, c.C, g->d, c.beta, c.K, w.left), y);
+        if (has_state)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, c.C, g->d, g->dv,
+                       chunk_weighted(k, c.C, g->dv, c.a, go, w.left),
+                       transposed(carried_mat(&w.P)), y);
+        advance(k, g, ps, &w, &c,
+                chunk_weighted(k, c.C, g->dv, c.beta, rows_from(k, g->V, t), w.right));
     }
 }
 
@@ -114,7 +132,8 @@ static int last_gradients(const kern *k, const gated *g, const gated_adjoint *b,
 }
 
 /* dbeta = (k . dK + v . dV) / 2 of gradients that are not multiplied by b yet; then they are. */
-static void input_gate(const kern *k, const gated *g, const workspace *w, const chunk *c, mat dbeta, mat dK, mat dV)
+static void input_gate(const kern *k, const gated *g, const workspace *w, const chunk *c, mat dbeta,
+                       mat dK, mat dV)
 {
     const int64_t C = c->C, d = g->d, dv = g->dv;
     if (dbeta.p) {
@@ -133,19 +152,27 @@ static void input_gate(const kern *k, const gated *g, const workspace *w, const 
 }
 
 /* Gradients of one chunk; W: minus U. */
-static void chunk_gradients(const kern *k, const gated *g, void *ps, const gated_adjoint *b, const workspace *w, const chunk *c, mat W, int later)
+static void chunk_gradients(const kern *k, const gated *g, void *ps, const gated_adjoint *b,
+                            const workspace *w, const chunk *c, mat W, int later)
 {
     const int64_t C = c->C, d = g->d, dv = g->dv;
-    const mat x = rows_from(k, b->X, c->t), go = rows_from(k, b->dO, c->t), dK = rows_from(k, b->dK, c->t), dV = rows_from(k, b->dV, c->t);
-    const mat V = rows_from(k, g->V, c->t), S = {w->scores, C, 1}, P = carried_mat(&w->P), R2 = carried_mat(&w->R2);
+    const mat x = rows_from(k, b->X, c->t), go = rows_from(k, b->dO, c->t),
+              dK = rows_from(k, b->dK, c->t), dV = rows_from(k, b->dV, c->t);
+    const mat V = rows_from(k, g->V, c->t), S = {w->scores, C, 1}, P = carried_mat(&w->P),
+              R2 = carried_mat(&w->R2);
     chunk_scores(k, ps, c, d, x, c->K, 0, S);
-    const mat E = C == g->s.T ? (mat){g->dscores, C, 1} : output_scores(k, g, ps, c, go);     /* of a single chunk: as the query's gradient has left it */
+    /* of a single chunk: as the query's gradient has left it */
+    const mat E = C == g->s.T ? (mat){g->dscores, C, 1} : output_scores(k, g, ps, c, go);
     chunk_scores(k, ps, c, d, W, c->K, 1, E);
-    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, dv, C, transposed(S), go, dV);          /* O = (D o X K^T) BV */
-    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, d, C, transposed(E), x, dK);            /* Q = X Lambda + (D o X K^T) BK */
+    /* O = (D o X K^T) BV */
+    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, dv, C, transposed(S), go, dV);
+    /* Q = X Lambda + (D o X K^T) BK */
+    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, d, C, transposed(E), x, dK);
     k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 1, C, d, C, transposed(S), W, dK);
-    if (later) {                                                                               /* Z' = (diag(w) K)^T BV, H' = (diag(w) K)^T BK */
-        const mat wK = chunk_weighted(k, C, d, c->w, c->K, w->left), wV = chunk_weighted(k, C, dv, c->w, V, w->right);
+    if (later) {                                        /* Z' = (diag(w) K)^T BV, H' = (diag(w) K)^T
+                                                           BK */
+        const mat wK = chunk_weighted(k, C, d, c->w, c->K, w->left),
+                  wV = chunk_weighted(k, C, dv, c->w, V, w->right);
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, dv, d, wK, P, dV);
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, d, dv, wV, transposed(P), dK);
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, d, d, wK, R2, dK);
@@ -154,7 +181,8 @@ static void chunk_gradients(const kern *k, const gated *g, void *ps, const gated
 }
 
 /* P and R2 at the start of the chunk. */
-static void retreat(const kern *k, const gated *g, void *ps, const gated_adjoint *b, workspace *w, const chunk *c, mat W)
+static void retreat(const kern *k, const gated *g, void *ps, const gated_adjoint *b, workspace *w,
+                    const chunk *c, mat W)
 {
     const mat xa = chunk_weighted(k, c->C, g->d, c->a, rows_from(k, b->X, c->t), w->left);
     carried_advance(k, ps, &w->P, c->whole, c->C, transposed(xa), rows_from(k, b->dO, c->t));

@@ -1,15 +1,21 @@
-/* Iterative solvers of the systems, all rows of a chunk at once: every step is a handful of products.
+/* Iterative solvers of the systems, all rows of a chunk at once: every step is a handful of
+ * products.
  *
- *     conjugate gradients   p = z + (r.z / r'.z') p',  x += (r.z / p.Ap) p,  r -= (r.z / p.Ap) A p,  z = M^-1 r
+ *     conjugate gradients   p = z + (r.z / r'.z') p',  x += (r.z / p.Ap) p,  r -= (r.z / p.Ap) A p,
+ *                           z = M^-1 r
  *     Neumann               x += s r,  r = b - A x,  s = 1 / (tr H + max l) <= 1 / |A|
  *
- * M: nothing, the diagonal of each row's own matrix, or the matrix of the chunk's middle row, factored once for every set of right-hand sides. Rows are divided by
- * their largest element first, and the tolerance is relative to each row: there is no absolute threshold, so a loss scaled by a power of 2
- * scales gradients bit for bit. A row is done when its residual is small, and does not move any more.
+ * M: nothing, the diagonal of each row's own matrix, or the matrix of the chunk's middle row,
+ * factored once for every set of right-hand sides. Rows are divided by their largest element first,
+ * and the tolerance is relative to each row: there is no absolute threshold, so a loss scaled by a
+ * power of 2 scales gradients bit for bit. A row is done when its residual is small, and does not
+ * move any more.
  *
- * The residual of the recursion drifts away from the true one by roundings of |A| |x| (Greenbaum, SIAM J. Matrix Anal. Appl. 18, 1997), and tends to 0
- * whatever the true one does. So it only says when to look: b - A x is evaluated, rows that miss the tolerance go on from there, and what they miss in the
- * end is what counts. Source: Hestenes and Stiefel 1952; Saad, Iterative Methods for Sparse Linear Systems, sections 6.7 and 9.2; arXiv 2506.05233 section 4. */
+ * The residual of the recursion drifts away from the true one by roundings of |A| |x| (Greenbaum,
+ * SIAM J. Matrix Anal. Appl. 18, 1997), and tends to 0 whatever the true one does. So it only says
+ * when to look: b - A x is evaluated, rows that miss the tolerance go on from there, and what they
+ * miss in the end is what counts. Source: Hestenes and Stiefel 1952; Saad, Iterative Methods for
+ * Sparse Linear Systems, sections 6.7 and 9.2; arXiv 2506.05233 section 4. */
 #include "lsq/dense.h"
 #include "lsq/operator.h"
 #include "lsq/systems.h"
@@ -35,7 +41,8 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
     w.D = chunk_space(a, k, s->s.high.p != NULL, C);
     w.operation = operation_take(a, k, C, d);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) *rows[i] = arena_take(a, C * d, real);
-    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) *scalars[i] = arena_take(a, C, real);
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
+        *scalars[i] = arena_take(a, C, real);
     if (s->solver == MESA_JACOBI) w.inverse = arena_take(a, C * d, real);
     if (s->solver == MESA_PCG) {
         w.inverse = arena_take(a, d * d, real);
@@ -56,12 +63,14 @@ int64_t iterative_scratch(const kern *k, const systems *s)
 /* ---- preconditioners ---- */
 
 /* w->inverse <- (H_t + Lambda)^-1 of the chunk's middle row. */
-static void invert_middle(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o)
+static void invert_middle(const kern *k, const systems *s, void *ps, const workspace *w,
+                          const operation *o)
 {
     const chunk *c = o->c;
     const int64_t d = s->d, n = d * d, m = (c->C - 1) / 2;
     const mat decay = c->D.p ? (mat){kern_at(k, c->D.p, m * c->D.rs), 1, 1} : (mat){NULL, 0, 0};
-    const mat M = {w->factor, d, 1}, K = chunk_weighted(k, m + 1, d, decay, c->K, w->operation.weighted);
+    const mat M = {w->factor, d, 1},
+              K = chunk_weighted(k, m + 1, d, decay, c->K, w->operation.weighted);
     memcpy(M.p, o->H->now, bytes_of(k, d, d));
     if (c->a.p) k->row_scale(1, n, kern_at(k, c->a.p, m * c->a.rs), 1, M.p, n, M.p, n);
     k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, d, d, m + 1, transposed(K), o->BK, M);
@@ -76,13 +85,15 @@ static void invert_middle(const kern *k, const systems *s, void *ps, const works
     }
 }
 
-static void prepare(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o)
+static void prepare(const kern *k, const systems *s, void *ps, const workspace *w,
+                    const operation *o)
 {
     const chunk *c = o->c;
     if (s->solver == MESA_PCG) invert_middle(k, s, ps, w, o);
     if (s->solver == MESA_JACOBI) {
         const mat high = rows_from(k, s->s.high, c->t), low = rows_from(k, s->s.low, c->t);
-        k->row_diagonal(c->C, s->d, c->K.p, c->K.rs, c->beta.p, c->beta.rs, high.p, low.p, high.rs, o->H->now, s->d, s->ridge, w->inverse);
+        k->row_diagonal(c->C, s->d, c->K.p, c->K.rs, c->beta.p, c->beta.rs, high.p, low.p, high.rs,
+                        o->H->now, s->d, s->ridge, w->inverse);
     }
 }
 
@@ -91,14 +102,19 @@ static void *precondition(const kern *k, const systems *s, void *ps, const works
 {
     const int64_t d = s->d;
     if (s->solver == MESA_JACOBI) k->multiply(C * d * k->lanes, w->R, w->inverse, w->Z);
-    else if (s->solver == MESA_PCG) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, C, d, d, (mat){w->R, d, 1}, (mat){w->inverse, d, 1}, (mat){w->Z, d, 1});
+    else if (s->solver == MESA_PCG)
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, C, d, d, (mat){w->R, d, 1},
+                   (mat){w->inverse, d, 1}, (mat){w->Z, d, 1});
     else return w->R;
     return w->Z;
 }
 
 /* ---- one set of right-hand sides ---- */
 
-static void dot(const kern *k, int64_t C, int64_t d, const void *x, const void *y, void *out) { k->row_dot(C, d, NULL, x, d, y, d, out, 1); }
+static void dot(const kern *k, int64_t C, int64_t d, const void *x, const void *y, void *out)
+{
+    k->row_dot(C, d, NULL, x, d, y, d, out, 1);
+}
 
 /* R = B / size, X = 0; rows of zeros are done already. */
 static void begin(const kern *k, const systems *s, const workspace *w, int64_t C, mat B)
@@ -115,7 +131,8 @@ static void begin(const kern *k, const systems *s, const workspace *w, int64_t C
 }
 
 /* P <- Z + (r.z / r'.z') P, and the step along it. */
-static void next_direction(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, int first)
+static void next_direction(const kern *k, const systems *s, void *ps, const workspace *w,
+                           const operation *o, int first)
 {
     const int64_t C = o->c->C, d = s->d, n = C * k->lanes;
     const void *Z = precondition(k, s, ps, w, C);
@@ -134,7 +151,8 @@ static void next_direction(const kern *k, const systems *s, void *ps, const work
 }
 
 /* Neumann: P = R, and the step is 1 / norm. */
-static void residual_direction(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o)
+static void residual_direction(const kern *k, const systems *s, void *ps, const workspace *w,
+                               const operation *o)
 {
     const int64_t C = o->c->C, d = s->d;
     memcpy(w->P, w->R, bytes_of(k, C, d));
@@ -142,8 +160,10 @@ static void residual_direction(const kern *k, const systems *s, void *ps, const 
     k->ratio(C * k->lanes, w->mask, rows_from(k, s->norm, o->c->t).p, w->step);
 }
 
-/* Steps of the rows that `mask` tells from number i on, until their recursion says that they are done; returns the number of the next one. */
-static int64_t iterate(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, int64_t i)
+/* Steps of the rows that `mask` tells from number i on, until their recursion says that they are
+ * done; returns the number of the next one. */
+static int64_t iterate(const kern *k, const systems *s, void *ps, const workspace *w,
+                       const operation *o, int64_t i)
 {
     const int64_t C = o->c->C, d = s->d, n = C * k->lanes;
     const double target = s->strict ? 0.75 * s->tolerance : s->tolerance;
@@ -165,9 +185,11 @@ static int64_t iterate(const kern *k, const systems *s, void *ps, const workspac
     return i;
 }
 
-/* R = B / size - A X; `mask` tells the rows where it is above the tolerance, `minus` its share of B. With a tolerance that was asked for, what rounding may hide
- * counts as well; without one, it is what cannot be mended. */
-static int64_t look(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, mat B)
+/* R = B / size - A X; `mask` tells the rows where it is above the tolerance, `minus` its share of
+ * B. With a tolerance that was asked for, what rounding may hide counts as well; without one, it is
+ * what cannot be mended. */
+static int64_t look(const kern *k, const systems *s, void *ps, const workspace *w,
+                    const operation *o, mat B)
 {
     const int64_t C = o->c->C, d = s->d, n = C * k->lanes;
     int64_t left = 0;
@@ -180,9 +202,11 @@ static int64_t look(const kern *k, const systems *s, void *ps, const workspace *
     dot(k, C, d, w->R, w->R, w->rr);
     dot(k, C, d, w->X, w->X, w->step);
     for (int64_t i = 0; i < n; i++) {
-        const double r = sqrt(kern_real(k, w->rr, i)), b = sqrt(kern_real(k, w->bb, i)), norm = kern_real(k, s->norm.p, o->c->t * k->lanes + i);
+        const double r = sqrt(kern_real(k, w->rr, i)), b = sqrt(kern_real(k, w->bb, i)),
+                     norm = kern_real(k, s->norm.p, o->c->t * k->lanes + i);
         const double rounding = systems_rounding(k) * norm * sqrt(kern_real(k, w->step, i));
-        const int done = s->strict ? r + 0.25 * rounding <= s->tolerance * b : r <= s->tolerance * b + rounding;
+        const int done =
+            s->strict ? r + 0.25 * rounding <= s->tolerance * b : r <= s->tolerance * b + rounding;
         kern_set_real(k, w->mask, i, !done);
         kern_set_real(k, w->minus, i, (s->strict ? r + 0.25 * rounding : r) / b);
         left += !done;
@@ -191,7 +215,8 @@ static int64_t look(const kern *k, const systems *s, void *ps, const workspace *
 }
 
 /* X for B, both divided by `size`; returns the rows that did not converge, which `mask` tells. */
-static int64_t solve_set(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, mat B)
+static int64_t solve_set(const kern *k, const systems *s, void *ps, const workspace *w,
+                         const operation *o, mat B)
 {
     enum { LOOKS = 4 };
     begin(k, s, w, o->c->C, B);
@@ -205,7 +230,8 @@ static int64_t solve_set(const kern *k, const systems *s, void *ps, const worksp
 /* ---- chunks ---- */
 
 /* Rows that `mask` tells, by Cholesky. */
-static void fall_back(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, mat B, mat X)
+static void fall_back(const kern *k, const systems *s, void *ps, const workspace *w,
+                      const operation *o, mat B, mat X)
 {
     systems direct = *s;
     const int64_t C = o->c->C, d = s->d;
@@ -227,30 +253,34 @@ static void fall_back(const kern *k, const systems *s, void *ps, const workspace
 static void note_missed(const kern *k, const systems *s, const workspace *w, const chunk *c)
 {
     for (int64_t i = 0; i < c->C * k->lanes; i++)
-        if (kern_real(k, w->mask, i) != 0) systems_missed(k, s, c->t, i, s->fallback ? MESA_FELL_BACK : kern_real(k, w->minus, i));
+        if (kern_real(k, w->mask, i) != 0)
+            systems_missed(k, s, c->t, i, s->fallback ? MESA_FELL_BACK : kern_real(k, w->minus, i));
 }
 
-static void solve_chunk(const kern *k, const systems *s, void *ps, const workspace *w, const operation *o, int n, const mat *B, const mat *X,
-                        mat other, mat defect)
+static void solve_chunk(const kern *k, const systems *s, void *ps, const workspace *w,
+                        const operation *o, int n, const mat *B, const mat *X, mat other,
+                        mat defect)
 {
     const chunk *c = o->c;
     const int64_t C = c->C, d = s->d;
     prepare(k, s, ps, w, o);
-    for (int i = n - 1; i >= 0; i--) {                         /* the first set last: its residuals stay for the defect */
+    for (int i = n - 1; i >= 0; i--) {                  /* the first set last: its residuals stay
+                                                           for the defect */
         const int64_t left = solve_set(k, s, ps, w, o, B[i]);
         k->row_scale(C, d, w->size, 1, w->X, d, X[i].p, X[i].rs);
         if (left > 0 && !(s->fallback && s->silent)) note_missed(k, s, w, c);
         if (left > 0 && s->fallback) fall_back(k, s, ps, w, o, B[i], X[i]);
     }
-    if (s->certificate.iterations.p) rows_copy(k, C, 1, (mat){w->count, 1, 1}, rows_from(k, s->certificate.iterations, c->t));
+    if (s->certificate.iterations.p)
+        rows_copy(k, C, 1, (mat){w->count, 1, 1}, rows_from(k, s->certificate.iterations, c->t));
     if (defect.p) {
         k->row_scale(C, d, w->size, 1, w->R, d, w->R, d);
         k->row_dot(C, d, NULL, other.p, other.rs, w->R, d, defect.p, defect.rs);
     }
 }
 
-void iterative_solve(const kern *k, const systems *s, void *ps, void *scratch, int64_t t, int64_t n, carried *H, int right, const mat *B, const mat *X,
-                     mat other, mat defect)
+void iterative_solve(const kern *k, const systems *s, void *ps, void *scratch, int64_t t, int64_t n,
+                     carried *H, int right, const mat *B, const mat *X, mat other, mat defect)
 {
     arena a = {scratch, 0};
     const workspace w = lay_out(&a, k, s);

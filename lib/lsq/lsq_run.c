@@ -1,5 +1,6 @@
-/* The mesa layer of a batch of heads on strided views. A panel takes as many heads as there are lanes, along the batch or along the heads,
- * whichever is longer; few, or long ones, go one by one, in place where their channels are adjacent. With offsets every sequence is a batch of its own. */
+/* The mesa layer of a batch of heads on strided views. A panel takes as many heads as there are
+ * lanes, along the batch or along the heads, whichever is longer; few, or long ones, go one by one,
+ * in place where their channels are adjacent. With offsets every sequence is a batch of its own. */
 #include "lsq/lsq_plan.h"
 #include "base/pool.h"
 #include "base/real.h"
@@ -26,7 +27,9 @@ typedef struct job {
     const lsq_views *v;
     plan p;
     char *memory, *partial;        /* partial: [N, H, d], dense */
-    atomic_llong missed, fell_back, first;             /* rows that did not converge; of these, solved by Cholesky; the first of [B, T, H] */
+    atomic_llong missed, fell_back, first;             /* rows that did not converge; of these,
+                                                          solved by Cholesky; the first of [B, T,
+                                                          H] */
 } job;
 
 /* ---- views as slabs ---- */
@@ -34,7 +37,12 @@ typedef struct job {
 /* Of [B, T, H, n] and [B, T, H]; `sequence` with its rows when there are offsets. */
 static slab tokens_of(const job *j, const mesaopt_view *v, int64_t sequence)
 {
-    slab s = {v->data, v->shape[1], v->ndim == 4 ? v->shape[3] : 1, {v->stride[0], v->stride[2]}, v->stride[1], v->ndim == 4 ? v->stride[3] : 1};
+    slab s = {v->data,
+              v->shape[1],
+              v->ndim == 4 ? v->shape[3] : 1,
+              {v->stride[0], v->stride[2]},
+              v->stride[1],
+              v->ndim == 4 ? v->stride[3] : 1};
     const mesaopt_view *offsets = j->v->op[MESAOPT_LSQ_OFFSETS];
     if (!offsets) return s;
     s.data += lsq_offset(offsets, sequence) * s.row * dtype_size(v->dtype);
@@ -45,7 +53,8 @@ static slab tokens_of(const job *j, const mesaopt_view *v, int64_t sequence)
 /* Of [N, H, d, n]. */
 static slab state_of(const job *j, const mesaopt_view *v, int64_t sequence)
 {
-    slab s = {v->data, v->shape[2], v->shape[3], {v->stride[0], v->stride[1]}, v->stride[2], v->stride[3]};
+    slab s = {v->data,      v->shape[2], v->shape[3], {v->stride[0], v->stride[1]},
+              v->stride[2], v->stride[3]};
     if (j->v->op[MESAOPT_LSQ_OFFSETS]) s.data += sequence * v->stride[0] * dtype_size(v->dtype);
     return s;
 }
@@ -53,9 +62,11 @@ static slab state_of(const job *j, const mesaopt_view *v, int64_t sequence)
 /* Where the heads of a panel start, and how many there are. */
 static char *first_head(const plan *p, const slab *s, int64_t panel, int64_t *valid)
 {
-    const int64_t per = (p->extent + p->k->lanes - 1) / p->k->lanes, first = panel % per * p->k->lanes, left = p->extent - first;
+    const int64_t per = (p->extent + p->k->lanes - 1) / p->k->lanes,
+                  first = panel % per * p->k->lanes, left = p->extent - first;
     *valid = left < p->k->lanes ? left : p->k->lanes;
-    return s->data + (first * s->stride[p->along] + panel / per * s->stride[1 - p->along]) * p->k->size;
+    return s->data +
+           (first * s->stride[p->along] + panel / per * s->stride[1 - p->along]) * p->k->size;
 }
 
 static void load(const plan *p, slab s, int64_t panel, mat to)
@@ -76,7 +87,8 @@ static void store(const plan *p, slab s, int64_t panel, mat from)
 
 static int in_place(const plan *p, const mesaopt_view *v)
 {
-    return p->k->lanes == 1 && (v->ndim == 3 || v->stride[3] == 1 || v->shape[3] <= 1) && v->stride[1] >= 0;
+    return p->k->lanes == 1 && (v->ndim == 3 || v->stride[3] == 1 || v->shape[3] <= 1) &&
+           v->stride[1] >= 0;
 }
 
 static mat space(arena *a, const plan *p, int64_t rows, int64_t cols)
@@ -86,7 +98,8 @@ static mat space(arena *a, const plan *p, int64_t rows, int64_t cols)
 }
 
 /* A T x cols operand: where it is, or a copy to be filled (or stored later). */
-static mat take_tokens(arena *a, const job *j, const plan *p, const mesaopt_view *v, int64_t sequence, int64_t panel, int input)
+static mat take_tokens(arena *a, const job *j, const plan *p, const mesaopt_view *v,
+                       int64_t sequence, int64_t panel, int input)
 {
     int64_t valid;
     if (!v) return (mat){NULL, 0, 0};
@@ -101,7 +114,8 @@ static mat take_tokens(arena *a, const job *j, const plan *p, const mesaopt_view
     return to;
 }
 
-static void *take_state(arena *a, const job *j, const plan *p, const mesaopt_view *v, int64_t sequence, int64_t panel, int input)
+static void *take_state(arena *a, const job *j, const plan *p, const mesaopt_view *v,
+                        int64_t sequence, int64_t panel, int input)
 {
     if (!v) return NULL;
     const mat to = space(a, p, v->shape[2], v->shape[3]);
@@ -122,7 +136,9 @@ static void *take_ridge(arena *a, const job *j, const plan *p, int64_t panel)
     const char *x = first_head(p, &s, panel, &valid);
     const int64_t lane = p->k->lanes == 1 ? 0 : s.stride[p->along];
     for (int64_t i = 0; i < s.cols; i++)
-        for (int64_t n = 0; n < valid; n++) memcpy((char *)kern_at(p->k, to.p, i) + n * p->k->size, x + (n * lane + i * s.col) * p->k->size, (size_t)p->k->size);
+        for (int64_t n = 0; n < valid; n++)
+            memcpy((char *)kern_at(p->k, to.p, i) + n * p->k->size,
+                   x + (n * lane + i * s.col) * p->k->size, (size_t)p->k->size);
     return to.p;
 }
 
@@ -130,7 +146,8 @@ static void *take_ridge(arena *a, const job *j, const plan *p, int64_t panel)
 static mat take_gate(arena *a, const job *j, const plan *p, int64_t sequence, int64_t panel)
 {
     const mesaopt_view *v = j->v->op[MESAOPT_LSQ_LOG_GAMMA];
-    if (v || (j->l->gamma == 1 && !j->v->op[MESAOPT_LSQ_D_LOG_GAMMA])) return take_tokens(a, j, p, v, sequence, panel, 1);
+    if (v || (j->l->gamma == 1 && !j->v->op[MESAOPT_LSQ_D_LOG_GAMMA]))
+        return take_tokens(a, j, p, v, sequence, panel, 1);
     const mat to = space(a, p, p->h.T, 1);
     if (a->base) fill(p->k, p->h.T * p->k->lanes, real_log(j->l->gamma), to.p);
     return to;
@@ -156,7 +173,8 @@ static mesa_operands lay_out(arena *a, const job *j, const plan *p, int64_t sequ
     m->HT = take_state(a, j, p, op[MESAOPT_LSQ_H_LAST], sequence, panel, 0);
     m->ST = take_state(a, j, p, op[MESAOPT_LSQ_S_LAST], sequence, panel, 0);
     m->certificate.residual = take_tokens(a, j, p, op[MESAOPT_LSQ_RESIDUAL], sequence, panel, 0);
-    m->certificate.iterations = take_tokens(a, j, p, op[MESAOPT_LSQ_ITERATIONS], sequence, panel, 0);
+    m->certificate.iterations =
+        take_tokens(a, j, p, op[MESAOPT_LSQ_ITERATIONS], sequence, panel, 0);
     m->certificate.condition = take_tokens(a, j, p, op[MESAOPT_LSQ_CONDITION], sequence, panel, 0);
     m->missed = space(a, p, p->h.T, 1);
     m->dO = take_tokens(a, j, p, v->dout, sequence, panel, 1);
@@ -173,17 +191,20 @@ static mesa_operands lay_out(arena *a, const job *j, const plan *p, int64_t sequ
     return operands;
 }
 
-static void store_tokens(const job *j, const plan *p, const mesaopt_view *v, int64_t sequence, int64_t panel, mat from)
+static void store_tokens(const job *j, const plan *p, const mesaopt_view *v, int64_t sequence,
+                         int64_t panel, mat from)
 {
     if (v && !in_place(p, v)) store(p, tokens_of(j, v, sequence), panel, from);
 }
 
-static void store_state(const job *j, const plan *p, const mesaopt_view *v, int64_t sequence, int64_t panel, void *from)
+static void store_state(const job *j, const plan *p, const mesaopt_view *v, int64_t sequence,
+                        int64_t panel, void *from)
 {
     if (v) store(p, state_of(j, v, sequence), panel, (mat){from, v->shape[3], 1});
 }
 
-static void store_all(const job *j, const plan *p, int64_t sequence, int64_t panel, const mesa_operands *m)
+static void store_all(const job *j, const plan *p, int64_t sequence, int64_t panel,
+                      const mesa_operands *m)
 {
     const lsq_views *v = j->v;
     const mesaopt_view *const *op = v->op;
@@ -203,7 +224,8 @@ static void store_all(const job *j, const plan *p, int64_t sequence, int64_t pan
     store_state(j, p, op[MESAOPT_LSQ_D_S0], sequence, panel, m->dS0);
     if (!m->dridge) return;
     const int64_t d = j->l->d, H = j->s->H;
-    store(p, (slab){j->partial + sequence * H * d * p->k->size, 1, d, {H * d, d}, 0, 1}, panel, (mat){m->dridge, d, 1});
+    store(p, (slab){j->partial + sequence * H * d * p->k->size, 1, d, {H * d, d}, 0, 1}, panel,
+          (mat){m->dridge, d, 1});
 }
 
 /* ---- the whole batch ---- */
@@ -216,9 +238,11 @@ static plan plan_of(const job *j)
     const kern *wide = kern_get(ctx, s->dtype, 0);
     plan p = {.along = s->H > s->B};
     p.extent = p.along ? s->H : s->B, p.others = p.along ? s->B : s->H;
-    const int one = l->lanes == 1 || (l->lanes == 0 && (2 * p.extent <= wide->width || s->T > 1024 || l->d > 256 || l->dv > 256));
+    const int one = l->lanes == 1 || (l->lanes == 0 && (2 * p.extent <= wide->width ||
+                                                        s->T > 1024 || l->d > 256 || l->dv > 256));
     p.k = kern_get(ctx, s->dtype, one);
-    p.h = (mesa_head){s->T, l->d, l->dv, l->chunk, l->solver, l->tolerance, l->iterations, l->fallback, 0};
+    p.h = (mesa_head){s->T,         l->d,          l->dv,       l->chunk, l->solver,
+                      l->tolerance, l->iterations, l->fallback, 0};
     p.panels = (p.extent + p.k->lanes - 1) / p.k->lanes * p.others;
     arena a = {0};
     const mesa_operands m = lay_out(&a, j, &p, 0, 0);
@@ -237,7 +261,9 @@ static plan plan_of(const job *j)
 static int64_t plan_bytes(const plan *p)
 {
     int64_t bytes;
-    return size_mul(p->worker_bytes, p->workers, &bytes) && size_add(bytes, p->partial, &bytes) ? bytes : -1;
+    return size_mul(p->worker_bytes, p->workers, &bytes) && size_add(bytes, p->partial, &bytes)
+               ? bytes
+               : -1;
 }
 
 int64_t lsq_bytes(const mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
@@ -250,13 +276,15 @@ int64_t lsq_bytes(const mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
 /* Counts the rows of a panel that did not converge. */
 static void count_missed(job *j, const plan *p, int64_t sequence, int64_t panel, mat missed)
 {
-    const int64_t lanes = p->k->lanes, per = (p->extent + lanes - 1) / lanes, first = panel % per * lanes, other = panel / per;
+    const int64_t lanes = p->k->lanes, per = (p->extent + lanes - 1) / lanes,
+                  first = panel % per * lanes, other = panel / per;
     const mesaopt_view *offsets = j->v->op[MESAOPT_LSQ_OFFSETS];
     for (int64_t t = 0; t < p->h.T; t++)
         for (int64_t l = 0; l < lanes && first + l < p->extent; l++) {
             const double x = kern_real(p->k, missed.p, t * missed.rs * lanes + l);
             if (x == 0) continue;
-            const int64_t b = p->along ? other : first + l, h = p->along ? first + l : other, token = t + (offsets ? lsq_offset(offsets, sequence) : 0);
+            const int64_t b = p->along ? other : first + l, h = p->along ? first + l : other,
+                          token = t + (offsets ? lsq_offset(offsets, sequence) : 0);
             const long long at = (b * j->s->T + token) * j->s->H + h;
             long long seen = atomic_load(&j->first);
             while (at < seen && !atomic_compare_exchange_weak(&j->first, &seen, at)) continue;
@@ -277,7 +305,8 @@ static void run_item(void *data, int64_t worker, int64_t item)
     const mesa_operands m = lay_out(&a, j, &p, sequence, panel);
     void *core = arena_take(&a, mesa_scratch(p.k, &p.h, &m, adjoint), 1);
     void *product = arena_take(&a, kern_product_scratch(p.k), 1);
-    const int64_t missed = adjoint ? mesa_backward(p.k, &p.h, product, core, &m) : mesa_forward(p.k, &p.h, product, core, &m);
+    const int64_t missed = adjoint ? mesa_backward(p.k, &p.h, product, core, &m)
+                                   : mesa_forward(p.k, &p.h, product, core, &m);
     if (missed) count_missed(j, &p, sequence, panel, m.missed);
     store_all(j, &p, sequence, panel, &m);
 }
@@ -302,27 +331,48 @@ static mesaopt_status convergence(mesaopt_ctx *ctx, const job *j)
     const int64_t at = atomic_load(&j->first), H = j->s->H, T = j->s->T;
     const list_text first = view_list(3, (int64_t[]){at / H / T, at / H % T, at % H});
     if (fell_back == missed)
-        return fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld rows within the iterations, the first at %s, which Cholesky solved instead", missed, first.text);
+        return fail(ctx, MESAOPT_NOT_CONVERGED,
+                    "tolerance: missed by %lld rows within the iterations, the first at %s, which "
+                    "Cholesky solved instead",
+                    missed, first.text);
     if (mesa_iterates(j->p.h.solver) && !j->l->fallback)
-        return fail(ctx, MESAOPT_NOT_CONVERGED, "tolerance: missed by %lld rows within the iterations, the first at %s, which stay as they are", missed, first.text);
-    return fail(ctx, MESAOPT_NOT_CONVERGED, "ridge: lost beside the keys in %lld rows, the first at %s, of which double has not three digits left", missed, first.text);
+        return fail(ctx, MESAOPT_NOT_CONVERGED,
+                    "tolerance: missed by %lld rows within the iterations, the first at %s, which "
+                    "stay as they are",
+                    missed, first.text);
+    return fail(ctx, MESAOPT_NOT_CONVERGED,
+                "ridge: lost beside the keys in %lld rows, the first at %s, of which double has "
+                "not three digits left",
+                missed, first.text);
 }
 
 /* Everything that is written is finite. */
 static mesaopt_status check_outputs(mesaopt_ctx *ctx, const lsq_views *v)
 {
-    static const struct { int32_t which; const char *name; } more[] = {
-        {MESAOPT_LSQ_H_LAST, "h_last"}, {MESAOPT_LSQ_S_LAST, "s_last"}, {MESAOPT_LSQ_SOLUTION, "solution"}, {MESAOPT_LSQ_RESIDUAL, "residual"},
-        {MESAOPT_LSQ_CONDITION, "condition"}, {MESAOPT_LSQ_D_BETA, "d_beta"}, {MESAOPT_LSQ_D_LOG_GAMMA, "d_log_gamma"}, {MESAOPT_LSQ_D_RIDGE, "d_ridge"},
-        {MESAOPT_LSQ_D_H0, "d_h0"}, {MESAOPT_LSQ_D_S0, "d_s0"}};
-    const struct { const mesaopt_view *v; const char *name; } always[] = {{v->out, "out"}, {v->dq, "dq"}, {v->dk, "dk"}, {v->dv, "dv"}};
+    static const struct { int32_t which; const char *name;
+    } more[] = {{MESAOPT_LSQ_H_LAST, "h_last"},
+                {MESAOPT_LSQ_S_LAST, "s_last"},
+                {MESAOPT_LSQ_SOLUTION, "solution"},
+                {MESAOPT_LSQ_RESIDUAL, "residual"},
+                {MESAOPT_LSQ_CONDITION, "condition"},
+                {MESAOPT_LSQ_D_BETA, "d_beta"},
+                {MESAOPT_LSQ_D_LOG_GAMMA, "d_log_gamma"},
+                {MESAOPT_LSQ_D_RIDGE, "d_ridge"},
+                {MESAOPT_LSQ_D_H0, "d_h0"},
+                {MESAOPT_LSQ_D_S0, "d_s0"}};
+    const struct {
+        const mesaopt_view *v;
+        const char *name;
+    } always[] = {{v->out, "out"}, {v->dq, "dq"}, {v->dk, "dk"}, {v->dv, "dv"}};
     int64_t at[MESAOPT_MAX_RANK];
     const size_t n = sizeof always / sizeof *always;
     for (size_t i = 0; i < n + sizeof more / sizeof *more; i++) {
         const mesaopt_view *out = i < n ? always[i].v : v->op[more[i - n].which];
         const char *name = i < n ? always[i].name : more[i - n].name;
         if (out && finite_check(ctx, out, at))
-            return fail(ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected results that its type can hold", name, view_list(out->ndim, at).text);
+            return fail(ctx, MESAOPT_E_NONFINITE,
+                        "%s: not finite at %s, expected results that its type can hold", name,
+                        view_list(out->ndim, at).text);
     }
     return MESAOPT_OK;
 }
@@ -335,7 +385,9 @@ mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
     const int64_t bytes = plan_bytes(&j.p);
     if (bytes < 0 || bytes > l->bytes) {
         void *memory = bytes < 0 ? NULL : alloc_new(&ctx->alloc, 1, bytes);
-        if (!memory) return fail(ctx, MESAOPT_E_MEMORY, "lsq: no memory for a workspace of %lld bytes", (long long)bytes);
+        if (!memory)
+            return fail(ctx, MESAOPT_E_MEMORY, "lsq: no memory for a workspace of %lld bytes",
+                        (long long)bytes);
         alloc_free(&ctx->alloc, l->memory);
         l->memory = memory;
         l->bytes = bytes;

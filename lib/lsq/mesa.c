@@ -1,25 +1,34 @@
-/* The mesa layer of one head: systems for x, gated linear attention for o, and the same two for the adjoint:
+/* The mesa layer of one head: systems for x, gated linear attention for o, and the same two for the
+ * adjoint:
  *
  *     forward    x_t = (H_t + Lambda)^-1 q_t                o_t = S_t^T x_t
- *     backward   y_t = S_t do_t    u_t = (H_t + Lambda)^-1 y_t    dq_t = u_t    dl = -sum_t u_t o x_t    dk, dv, db: gated_backward
- *                d(log g)_s = sum_{t >= s} c_t,  c_t = sum_j l_j u_tj x_tj + x_t . r_t - b_t db_t  (+ <dS_T, S_T> + <dH_T, H_T> at t = T)
+ *     backward      y_t = S_t do_t      u_t = (H_t + Lambda)^-1 y_t      dq_t = u_t
+ *     dl = -sum_t u_t o x_t      dk, dv, db: gated_backward
+ *                d(log g)_s = sum_{t >= s} c_t,  c_t = sum_j l_j u_tj x_tj + x_t . r_t - b_t db_t
+ *                (+ <dS_T, S_T> + <dH_T, H_T> at t = T)
  *
- * r_t = y_t - (H_t + Lambda) u_t is what an iterative solver leaves: with it c_t is do_t . o_t - u_t^T H_t x_t - b_t db_t, whatever the tolerance.
+ * r_t = y_t - (H_t + Lambda) u_t is what an iterative solver leaves: with it c_t is do_t . o_t -
+ * u_t^T H_t x_t - b_t db_t, whatever the tolerance.
  *
- * Backward runs forward in time once more for y, x and u, then back in time once for the rest: no state per token or per chunk is kept, memory
- * is a few T x d. The systems of x and u have the same matrices: one factorisation serves both.
+ * Backward runs forward in time once more for y, x and u, then back in time once for the rest: no
+ * state per token or per chunk is kept, memory is a few T x d. The systems of x and u have the same
+ * matrices: one factorisation serves both.
  *
- * f32 does what leaves it three digits: forward all tokens in front of the first region that does not, backward all or none, since later tokens weigh on the
- * gradients of earlier ones. Source: docs/science.md, section 3. */
+ * f32 does what leaves it three digits: forward all tokens in front of the first region that does
+ * not, backward all or none, since later tokens weigh on the gradients of earlier ones. Source:
+ * docs/science.md, section 3. */
 #include "lsq/gated.h"
 #include "lsq/systems.h"
 #include "lsq/widened.h"
 #include <float.h>
 #include <string.h>
 
-/* Bounds of the condition number up to which f32 solves, and of the ridge: its numbers and those of H stay in 2^-66 .. 2^66. */
+/* Bounds of the condition number up to which f32 solves, and of the ridge: its numbers and those of
+ * H stay in 2^-66 .. 2^66. */
 static const double MOST_CONDITION = 0x1p14, MOST_RIDGE = 0x1p52, LEAST_RIDGE = 0x1p-66;
-static const double STRICT_SHARE = 0x1p19;             /* a tolerance that is asked for can be met and seen in f32 while it is this many times the condition's reciprocal */
+static const double STRICT_SHARE = 0x1p19;             /* a tolerance that is asked for can be met
+                                                          and seen in f32 while it is this many
+                                                          times the condition's reciprocal */
 
 void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has)
 {
@@ -43,26 +52,34 @@ typedef struct layer {
     mat defect;                    /* T x 1 */
     void *c;                       /* T */
     mat dbeta;
-    void *core;                    /* scratch of systems, of gated attention, of what f64 does, one after the other */
+    void *core;                    /* scratch of systems, of gated attention, of what f64 does, one
+                                      after the other */
 } layer;
 
-static mat take_rows(arena *a, const kern *k, int64_t rows, int64_t cols) { return (mat){arena_take(a, rows * cols, k->lanes * k->size), cols, 1}; }
+static mat take_rows(arena *a, const kern *k, int64_t rows, int64_t cols)
+{
+    return (mat){arena_take(a, rows * cols, k->lanes * k->size), cols, 1};
+}
 
 static int64_t larger(int64_t a, int64_t b) { return a < 0 || b < 0 ? -1 : a > b ? a : b; }
 
-static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_operands *m, int backward)
+static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_operands *m,
+                     int backward)
 {
     static const char present;     /* stands for what is not laid out yet */
     const int64_t real = k->lanes * k->size, T = h->T, d = h->d, dv = h->dv;
     layer l = {.X = m->X, .m = *m};
     if (m->log_gamma.p) l.high = arena_take(a, T, real), l.low = arena_take(a, T, real);
-    const mat high = {m->log_gamma.p ? (a->base ? l.high : m->log_gamma.p) : NULL, 1, 1}, low = {l.low, 1, 1};
+    const mat high = {m->log_gamma.p ? (a->base ? l.high : m->log_gamma.p) : NULL, 1, 1},
+              low = {l.low, 1, 1};
     const int last = backward && m->dlog_gamma.p && (m->dHT || m->dST);
     const mat norm = take_rows(a, k, T, 1), condition = take_rows(a, k, T, 1);
     l.lowest = arena_take(a, 1, real);
     if (!m->missed.p) l.m.missed = take_rows(a, k, T, 1);
     if (!m->X.p) l.X = take_rows(a, k, T, d);
-    if (last) l.HT = arena_take(a, d * d, real), l.ST = arena_take(a, d * dv, real), l.dots = arena_take(a, 2, real);
+    if (last)
+        l.HT = arena_take(a, d * d, real), l.ST = arena_take(a, d * dv, real),
+        l.dots = arena_take(a, 2, real);
     void *dscores = backward ? arena_take(a, h->chunk * h->chunk, real) : NULL;
     if (backward) l.Y = take_rows(a, k, T, d);
     l.dbeta = m->dbeta;
@@ -73,9 +90,22 @@ static layer lay_out(arena *a, const kern *k, const mesa_head *h, const mesa_ope
     }
     const stream s = {T, m->K, m->beta, high, low};
     l.attention = (gated){s, d, dv, h->chunk, m->V, m->S0, backward ? l.ST : m->ST, dscores};
-    l.system = (systems){.s = s, .d = d, .chunk = h->chunk, .solver = h->solver, .tolerance = h->tolerance, .strict = h->strict, .iterations = h->iterations,
-                         .fallback = h->fallback, .ridge = m->ridge, .H0 = m->H0, .HT = backward ? l.HT : m->HT, .norm = norm, .condition = condition,
-                         .certificate = m->certificate, .missed = l.m.missed, .adjoint = backward};
+    l.system = (systems){.s = s,
+                         .d = d,
+                         .chunk = h->chunk,
+                         .solver = h->solver,
+                         .tolerance = h->tolerance,
+                         .strict = h->strict,
+                         .iterations = h->iterations,
+                         .fallback = h->fallback,
+                         .ridge = m->ridge,
+                         .H0 = m->H0,
+                         .HT = backward ? l.HT : m->HT,
+                         .norm = norm,
+                         .condition = condition,
+                         .certificate = m->certificate,
+                         .missed = l.m.missed,
+                         .adjoint = backward};
     int64_t core = larger(systems_scratch(k, &l.system), gated_scratch(k, &l.attention, backward));
     if (!a->base && !l.m.missed.p) l.m.missed.p = (void *)&present;
     if (k->size == 4) core = larger(core, widened_scratch(k, h, &l.m, backward));
@@ -94,7 +124,9 @@ int64_t mesa_scratch(const kern *k, const mesa_head *h, const mesa_operands *has
 static void split_gates(const kern *k, const mesa_head *h, const mesa_operands *m, const layer *l)
 {
     if (!m->log_gamma.p) return;
-    for (int64_t t = 0; t < h->T; t++) memcpy(kern_at(k, l->high, t), kern_at(k, m->log_gamma.p, t * m->log_gamma.rs), bytes_of(k, 1, 1));
+    for (int64_t t = 0; t < h->T; t++)
+        memcpy(kern_at(k, l->high, t), kern_at(k, m->log_gamma.p, t * m->log_gamma.rs),
+               bytes_of(k, 1, 1));
     k->gates(h->T * k->lanes, l->high, l->high, l->low);
 }
 
@@ -111,11 +143,15 @@ static void measure(const kern *k, const mesa_head *h, const mesa_operands *m, c
 {
     const systems *s = &l->system;
     const stream *t = &s->s;
-    k->norms(h->T, h->d, t->K.p, t->K.rs, t->beta.p, t->beta.rs, t->high.p, t->low.p, t->high.rs, m->H0, h->d, m->ridge, s->norm.p, l->lowest);
-    for (int64_t i = 0; i < h->T; i++) k->ratio(k->lanes, kern_at(k, s->norm.p, i), l->lowest, kern_at(k, s->condition.p, i));
+    k->norms(h->T, h->d, t->K.p, t->K.rs, t->beta.p, t->beta.rs, t->high.p, t->low.p, t->high.rs,
+             m->H0, h->d, m->ridge, s->norm.p, l->lowest);
+    for (int64_t i = 0; i < h->T; i++)
+        k->ratio(k->lanes, kern_at(k, s->norm.p, i), l->lowest, kern_at(k, s->condition.p, i));
     if (m->certificate.condition.p) {
         rows_copy(k, h->T, 1, s->condition, m->certificate.condition);
-        for (int64_t i = 0; i < h->T; i++) finite_bounds(k, kern_at(k, m->certificate.condition.p, i * m->certificate.condition.rs));
+        for (int64_t i = 0; i < h->T; i++)
+            finite_bounds(k,
+                          kern_at(k, m->certificate.condition.p, i * m->certificate.condition.rs));
     }
     memset(l->m.missed.p, 0, bytes_of(k, h->T, 1));
 }
@@ -124,10 +160,15 @@ static void measure(const kern *k, const mesa_head *h, const mesa_operands *m, c
 static int64_t tokens_of_f32(const kern *k, const mesa_head *h, const layer *l)
 {
     const int64_t region = systems_region(h->chunk);
-    const double bound = h->strict && mesa_iterates(h->solver) && h->tolerance * STRICT_SHARE < MOST_CONDITION ? h->tolerance * STRICT_SHARE : MOST_CONDITION;
+    const double bound =
+        h->strict && mesa_iterates(h->solver) && h->tolerance * STRICT_SHARE < MOST_CONDITION
+            ? h->tolerance * STRICT_SHARE
+            : MOST_CONDITION;
     if (k->size == 8) return h->T;
     for (int i = 0; i < k->lanes; i++)
-        if (!(kern_real(k, l->lowest, i) >= LEAST_RIDGE && kern_real(k, l->lowest, i) <= MOST_RIDGE)) return 0;
+        if (!(kern_real(k, l->lowest, i) >= LEAST_RIDGE &&
+              kern_real(k, l->lowest, i) <= MOST_RIDGE))
+            return 0;
     for (int64_t t = 0; t < h->T; t += region) {
         const int64_t n = h->T - t < region ? h->T - t : region;
         if (!(systems_most(k, kern_at(k, l->system.condition.p, t), n) <= bound)) return t;
@@ -151,7 +192,8 @@ static void copy_state(const kern *k, int64_t rows, int64_t cols, const void *fr
     else memset(to, 0, bytes_of(k, rows, cols));
 }
 
-static void certify(const kern *k, const mesa_head *h, void *ps, const layer *l, mat B, mat X, int64_t T)
+static void certify(const kern *k, const mesa_head *h, void *ps, const layer *l, mat B, mat X,
+                    int64_t T)
 {
     if (!l->m.certificate.residual.p || T == 0) return;
     systems without = l->system;
@@ -160,7 +202,8 @@ static void certify(const kern *k, const mesa_head *h, void *ps, const layer *l,
     else systems_certify(k, &without, ps, l->core, B, X);
 }
 
-int64_t mesa_forward(const kern *k, const mesa_head *h, void *ps, void *scratch, const mesa_operands *m)
+int64_t mesa_forward(const kern *k, const mesa_head *h, void *ps, void *scratch,
+                     const mesa_operands *m)
 {
     arena a = {scratch, 0};
     layer l = lay_out(&a, k, h, m, 0);
@@ -175,7 +218,8 @@ int64_t mesa_forward(const kern *k, const mesa_head *h, void *ps, void *scratch,
     l.attention.s.T = l.system.s.T = T;
     if (T < h->T) l.attention.ST = l.system.HT = NULL;
     if (T > 0) {
-        systems_solve(k, &l.system, ps, l.core, 1, &m->Q, &l.X, (mat){NULL, 0, 0}, (mat){NULL, 0, 0});
+        systems_solve(k, &l.system, ps, l.core, 1, &m->Q, &l.X, (mat){NULL, 0, 0},
+                      (mat){NULL, 0, 0});
         gated_forward(k, &l.attention, ps, l.core, l.X, m->O);
         certify(k, h, ps, &l, m->Q, l.X, T);
     }
@@ -197,40 +241,50 @@ static void forget_gate(const kern *k, const mesa_head *h, const mesa_operands *
         k->add(k->lanes, kern_at(k, l->dots, 1), l->dots);
         last = l->dots;
     }
-    k->forget(T, l->c, m->beta.p, m->beta.rs, l->dbeta.p, l->dbeta.rs, l->high, 1, last, m->dlog_gamma.p, m->dlog_gamma.rs);
+    k->forget(T, l->c, m->beta.p, m->beta.rs, l->dbeta.p, l->dbeta.rs, l->high, 1, last,
+              m->dlog_gamma.p, m->dlog_gamma.rs);
 }
 
 /* dl = -sum_t u_t o x_t, chunk by chunk. */
-static void ridge_gradient(const kern *k, const mesa_head *h, const mesa_operands *m, const layer *l)
+static void ridge_gradient(const kern *k, const mesa_head *h, const mesa_operands *m,
+                           const layer *l)
 {
     memset(m->dridge, 0, bytes_of(k, 1, h->d));
     for (int64_t t = 0; t < h->T; t += h->chunk) {
         const int64_t C = h->T - t < h->chunk ? h->T - t : h->chunk;
-        k->column_dot(C, h->d, rows_from(k, m->dQ, t).p, m->dQ.rs, rows_from(k, l->X, t).p, l->X.rs, m->dridge);
+        k->column_dot(C, h->d, rows_from(k, m->dQ, t).p, m->dQ.rs, rows_from(k, l->X, t).p, l->X.rs,
+                      m->dridge);
     }
     k->scale(h->d * k->lanes, -1, m->dridge);
 }
 
 /* All tokens in the type of the operands. */
-static void backward(const kern *k, const mesa_head *h, void *ps, const mesa_operands *m, const layer *l)
+static void backward(const kern *k, const mesa_head *h, void *ps, const mesa_operands *m,
+                     const layer *l)
 {
     const mat B[] = {l->Y, m->Q}, X[] = {m->dQ, l->X};
-    gated_query_gradient(k, &l->attention, ps, l->core, m->dO, l->Y);                          /* o_t = S_t^T x_t */
-    systems_solve(k, &l->system, ps, l->core, m->X.p ? 1 : 2, B, X, l->X, l->defect);          /* (H_t + Lambda) x_t = q_t */
+    /* o_t = S_t^T x_t */
+    gated_query_gradient(k, &l->attention, ps, l->core, m->dO, l->Y);
+    /* (H_t + Lambda) x_t = q_t */
+    systems_solve(k, &l->system, ps, l->core, m->X.p ? 1 : 2, B, X, l->X, l->defect);
     certify(k, h, ps, l, l->Y, m->dQ, h->T);
-    gated_backward(k, &l->attention, ps, l->core, &(gated_adjoint){l->X, m->dQ, m->dO, m->dST, m->dHT, m->dK, m->dV, l->dbeta, m->dS0, m->dH0});
+    gated_backward(k, &l->attention, ps, l->core,
+                   &(gated_adjoint){l->X, m->dQ, m->dO, m->dST, m->dHT, m->dK, m->dV, l->dbeta,
+                                    m->dS0, m->dH0});
     if (m->dlog_gamma.p) forget_gate(k, h, m, l);
     if (m->dridge) ridge_gradient(k, h, m, l);
 }
 
-int64_t mesa_backward(const kern *k, const mesa_head *h, void *ps, void *scratch, const mesa_operands *m)
+int64_t mesa_backward(const kern *k, const mesa_head *h, void *ps, void *scratch,
+                      const mesa_operands *m)
 {
     arena a = {scratch, 0};
     const layer l = lay_out(&a, k, h, m, 1);
     if (h->T == 0) {
         copy_state(k, h->d, h->dv, m->dST, m->dS0);
         if (m->dH0) memset(m->dH0, 0, bytes_of(k, h->d, h->d));
-        if (m->dH0 && m->dHT) k->add_transposed(h->d, m->dHT, m->dH0), k->scale(h->d * h->d * k->lanes, 0.5, m->dH0);
+        if (m->dH0 && m->dHT)
+            k->add_transposed(h->d, m->dHT, m->dH0), k->scale(h->d * h->d * k->lanes, 0.5, m->dH0);
         if (m->dridge) memset(m->dridge, 0, bytes_of(k, 1, h->d));
         return 0;
     }

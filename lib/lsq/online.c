@@ -15,12 +15,14 @@ static workspace lay_out(const online_plan *p, arena *a)
     w.given = arena_take(a, 2 * p->d, size), w.turned = arena_take(a, 2 * p->d, size);
     w.St = arena_take(a, p->d * p->dv, size);
     w.residual = arena_take(a, p->d, size), w.solved = arena_take(a, p->d, size);
-    w.direction = arena_take(a, p->d, size), w.M_direction = arena_take(a, p->d, size), w.A_direction = arena_take(a, p->d, size);
+    w.direction = arena_take(a, p->d, size), w.M_direction = arena_take(a, p->d, size),
+    w.A_direction = arena_take(a, p->d, size);
     w.dots = arena_take(a, 2 * p->rows, size);
     w.dense = arena_take(a, dense_scratch(p->k, p->d, p->d > p->dv ? p->d : p->dv), 1);
     w.defect = arena_take(a, p->d, size), w.correction = arena_take(a, p->d, size);
     w.HD = arena_take(a, p->d * p->dv, size), w.rest = arena_take(a, p->rows * p->dv, size);
-    w.total = arena_take(a, p->dv, size), w.left = arena_take(a, p->dv, size), w.now = arena_take(a, p->dv, size);
+    w.total = arena_take(a, p->dv, size), w.left = arena_take(a, p->dv, size),
+    w.now = arena_take(a, p->dv, size);
     return w;
 }
 
@@ -42,7 +44,8 @@ void online_begin(const online_plan *p, void *scratch)
 int64_t online_product_scratch(const online_plan *p)
 {
     const int64_t side = p->d > p->dv ? p->d : p->dv, depth = p->d > p->rows ? p->d : p->rows;
-    return kern_product_scratch_up_to(p->k, side, depth);      /* those of dense.h are no deeper than d */
+    return kern_product_scratch_up_to(p->k, side, depth); /* those of dense.h are no deeper than
+                                                             d */
 }
 
 online_plan online_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window)
@@ -55,14 +58,19 @@ void online_take(const online_plan *p, arena *a, online *o)
 {
     const int64_t size = sizeof(double), d = p->d, dv = p->dv, n = p->rows;
     o->ridge = arena_take(a, d, size);
-    o->H = arena_take(a, d * d, size), o->S = arena_take(a, d * dv, size), o->R = arena_take(a, d * d, size);
-    o->K = arena_take(a, n * d, size), o->V = arena_take(a, n * dv, size), o->weight = arena_take(a, n, size);
-    o->P = arena_take(a, n * d, size), o->sign = arena_take(a, n, size), o->length = arena_take(a, n, size);
+    o->H = arena_take(a, d * d, size), o->S = arena_take(a, d * dv, size),
+    o->R = arena_take(a, d * d, size);
+    o->K = arena_take(a, n * d, size), o->V = arena_take(a, n * dv, size),
+    o->weight = arena_take(a, n, size);
+    o->P = arena_take(a, n * d, size), o->sign = arena_take(a, n, size),
+    o->length = arena_take(a, n, size);
     o->Kt = arena_take(a, d * n, size), o->Pt = arena_take(a, d * n, size);
     o->diagonal = arena_take(a, d, size);
     o->squares = arena_take(a, dv, size), o->spread = arena_take(a, dv, size);
-    o->W = arena_take(a, d * dv, size), o->G = arena_take(a, d * dv, size), o->U = arena_take(a, n * dv, size);
-    o->left = arena_take(a, dv, size), o->held = arena_take(a, dv, size), o->floor = arena_take(a, dv, size);
+    o->W = arena_take(a, d * dv, size), o->G = arena_take(a, d * dv, size),
+    o->U = arena_take(a, n * dv, size);
+    o->left = arena_take(a, dv, size), o->held = arena_take(a, dv, size),
+    o->floor = arena_take(a, dv, size);
     o->noise = arena_take(a, dv, size), o->blur = arena_take(a, dv, size);
     o->peak = arena_take(a, 1 + dv + d + dv, size);
     int64_t width = d + dv + 3, ring = 0;
@@ -73,7 +81,8 @@ void online_take(const online_plan *p, arena *a, online *o)
 online_row online_row_at(const online_plan *p, const online *o, int64_t i)
 {
     double *row = o->ring + (o->first + i) % p->ring * (p->d + p->dv + 3);
-    return (online_row){row, row + p->d, row + p->d + p->dv, row + p->d + p->dv + 1, row + p->d + p->dv + 2};
+    return (online_row){row, row + p->d, row + p->d + p->dv, row + p->d + p->dv + 1,
+                        row + p->d + p->dv + 2};
 }
 
 /* The largest of sums that were given. */
@@ -109,7 +118,8 @@ void online_clear(const online_plan *p, online *o)
 
 /* ---- rows ---- */
 
-static void append(const online_plan *p, online *o, const double *key, const double *value, double weight)
+static void append(const online_plan *p, online *o, const double *key, const double *value,
+                   double weight)
 {
     if (weight == 0) return;
     const int64_t j = o->filled++;
@@ -131,11 +141,15 @@ static void leave(const online_plan *p, online *o)
     o->kept--;
 }
 
-static void keep(const online_plan *p, online *o, const double *key, const double *value, double weight, double log_gate)
+static void keep(const online_plan *p, online *o, const double *key, const double *value,
+                 double weight, double log_gate)
 {
     const online_row r = online_row_at(p, o, o->kept++);
-    if (weight == 0) memset(r.key, 0, (size_t)(p->d + p->dv) * sizeof(double));      /* the value is behind the key */
-    else memcpy(r.key, key, (size_t)p->d * sizeof(double)), memcpy(r.value, value, (size_t)p->dv * sizeof(double));
+    /* the value is behind the key */
+    if (weight == 0) memset(r.key, 0, (size_t)(p->d + p->dv) * sizeof(double));
+    else
+        memcpy(r.key, key, (size_t)p->d * sizeof(double)),
+            memcpy(r.value, value, (size_t)p->dv * sizeof(double));
     *r.weight = weight, *r.log_gate = log_gate, *r.clock = o->clock;
 }
 
@@ -159,11 +173,13 @@ static void forget(const online_plan *p, void *ps, const workspace *w, online *o
     }
     o->clock += log_gate;
     o->total *= gate;
-    for (int64_t c = 0; c < p->dv; c++) o->squares[c] *= gate, o->floor[c] *= gate, o->noise[c] *= gate;
+    for (int64_t c = 0; c < p->dv; c++)
+        o->squares[c] *= gate, o->floor[c] *= gate, o->noise[c] *= gate;
     p->k->scale(1 + p->dv, gate, o->peak);
 }
 
-void online_push(const online_plan *p, void *ps, void *scratch, online *o, const double *key, const double *value, double weight, double log_gate)
+void online_push(const online_plan *p, void *ps, void *scratch, online *o, const double *key,
+                 const double *value, double weight, double log_gate)
 {
     const workspace *w = scratch;
     if (log_gate != 0) forget(p, ps, w, o, log_gate);
@@ -242,7 +258,8 @@ void online_merge(const online_plan *p, void *ps, void *scratch, online *into, c
     p->k->row_add(1, p->d * p->d, &from->a, 0, from->H, 0, into->H, 0);
     p->k->row_add(1, p->d * p->dv, &from->a, 0, from->S, 0, into->S, 0);
     if (from->filled > 0) base_add_rows(p, ps, w, into, from, from->filled, from->a);
-    for (int64_t c = 0; c < p->dv; c++) into->squares[c] = gate * into->squares[c] + from->squares[c];
+    for (int64_t c = 0; c < p->dv; c++)
+        into->squares[c] = gate * into->squares[c] + from->squares[c];
     into->total = gate * into->total + from->total;
     into->decay += from->decay;
     into->count += from->count;

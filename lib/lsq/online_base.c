@@ -26,8 +26,9 @@ void base_empty(const online_plan *p, online *o)
 
 /* ---- digits that a window loses ----
  *
- * Judged by the sums of weights, of squares of each value and of squares of each key: an element of H or S is at most the root of two of the last.
- * What values leave beside a map has sums of its own. */
+ * Judged by the sums of weights, of squares of each value and of squares of each key: an element of
+ * H or S is at most the root of two of the last. What values leave beside a map has sums of its
+ * own. */
 
 void base_set_peaks(const online_plan *p, online *o)
 {
@@ -49,50 +50,61 @@ static int fallen(double x, double *peak, double digits)
 void base_judge(const online_plan *p, online *o)
 {
     o->lost |= fallen(o->total, &o->peak[0], LOST_DIGITS);
-    for (int64_t c = 0; c < p->dv; c++) o->lost |= fallen(o->squares[c], &o->peak[1 + c], LOST_DIGITS);
+    for (int64_t c = 0; c < p->dv; c++)
+        o->lost |= fallen(o->squares[c], &o->peak[1 + c], LOST_DIGITS);
 }
 
-/* Peaks of the squares of keys and of what values leave, before the buffer enters: whatever order its rows came in. */
+/* Peaks of the squares of keys and of what values leave, before the buffer enters: whatever order
+ * its rows came in. */
 static void raise_peaks(const online_plan *p, online *o)
 {
     double *keys = o->peak + 1 + p->dv, *left = keys + p->d;
     const double *u = o->referred ? o->U : o->V;
     for (int64_t j = 0; j < p->dv; j++) {
         double most = o->left[j];
-        for (int64_t i = 0; i < o->filled; i++) most += fabs(o->weight[i]) * u[i * p->dv + j] * u[i * p->dv + j];
+        for (int64_t i = 0; i < o->filled; i++)
+            most += fabs(o->weight[i]) * u[i * p->dv + j] * u[i * p->dv + j];
         fallen(most, &left[j], LOST_DIGITS);
     }
     for (int64_t i = 0; i < p->d; i++) {
         double most = o->H[i * (p->d + 1)];
-        for (int64_t j = 0; j < o->filled; j++) most += fabs(o->weight[j]) * o->Kt[i * p->rows + j] * o->Kt[i * p->rows + j];
+        for (int64_t j = 0; j < o->filled; j++)
+            most += fabs(o->weight[j]) * o->Kt[i * p->rows + j] * o->Kt[i * p->rows + j];
         fallen(most, &keys[i], LOST_DIGITS);
     }
 }
 
 static int sums_fallen(const online_plan *p, online *o)
 {
-    const double digits = o->strain > STRAINED ? STRAINED_DIGITS : LOST_DIGITS;        /* solutions lose enough */
+    /* solutions lose enough */
+    const double digits = o->strain > STRAINED ? STRAINED_DIGITS : LOST_DIGITS;
     int any = 0;
-    for (int64_t j = 0; j < p->dv; j++) any |= fallen(o->left[j], &o->peak[1 + p->dv + p->d + j], LOST_DIGITS);
-    for (int64_t i = 0; i < p->d; i++) any |= fallen(o->H[i * (p->d + 1)], &o->peak[1 + p->dv + i], digits);
+    for (int64_t j = 0; j < p->dv; j++)
+        any |= fallen(o->left[j], &o->peak[1 + p->dv + p->d + j], LOST_DIGITS);
+    for (int64_t i = 0; i < p->d; i++)
+        any |= fallen(o->H[i * (p->d + 1)], &o->peak[1 + p->dv + i], digits);
     return any;
 }
 
 /* ---- sums ---- */
 
-mat base_add_rows(const online_plan *p, void *ps, const workspace *w, online *o, const online *from, int64_t n, double c)
+mat base_add_rows(const online_plan *p, void *ps, const workspace *w, online *o, const online *from,
+                  int64_t n, double c)
 {
     const int64_t d = p->d, dv = p->dv;
     const mat wKt = {w->weighted, 1, d};
     p->k->row_scale(n, d, from->weight, 1, from->K, d, w->weighted, d);
     if (c != 1) p->k->scale(n * d, c, w->weighted);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(from->K, d), dense_mat(o->H, d));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(from->K, d),
+                  dense_mat(o->H, d));
     o->whole = 0;
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(from->V, dv), dense_mat(o->S, dv));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(from->V, dv),
+                  dense_mat(o->S, dv));
     return wKt;
 }
 
-void base_output(const online_plan *p, const workspace *w, const online *o, int64_t n, const double *S, const double *V, const double *x, double *out)
+void base_output(const online_plan *p, const workspace *w, const online *o, int64_t n,
+                 const double *S, const double *V, const double *x, double *out)
 {
     p->k->combine(p->d, p->dv, 1, x, 0, S, p->dv, 0, out, 0);
     if (n == 0) return;
@@ -157,5 +169,7 @@ void base_flush(const online_plan *p, void *ps, const workspace *w, online *o)
     o->a = 1;
     o->filled = o->ready = 0;
     if (p->window == 0) return;
-    if (sums_fallen(p, o) || o->lost || o->since > (o->strain > STRAINED ? 2 * p->window + 64 : 4 * p->window + 1024)) base_form_anew(p, ps, w, o);
+    if (sums_fallen(p, o) || o->lost ||
+        o->since > (o->strain > STRAINED ? 2 * p->window + 64 : 4 * p->window + 1024))
+        base_form_anew(p, ps, w, o);
 }

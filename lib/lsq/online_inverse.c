@@ -5,18 +5,22 @@
 
 enum { MOST_UPDATES = 32, MOST_STEPS = 64, MOST_CORRECTIONS = 4 };
 static const double MOST_CANCELLED = 256, MOST_SHRUNK = 64;
-/* Of strain times rounding: from here on no three digits are left; squared, from here on a solution is corrected once more. */
+/* Of strain times rounding: from here on no three digits are left; squared, from here on a solution
+ * is corrected once more. */
 static const double FEW_DIGITS = 0x1p-10, ENOUGH = 0x1p-40;
 
-/* Along M^-1 k a row shrinks M^-1 by its pivot, and digits go with it. Keys of unit size on a ridge of 1, which begin with d, pass; the first d rows
- * on a small ridge and outliers do not. */
+/* Along M^-1 k a row shrinks M^-1 by its pivot, and digits go with it. Keys of unit size on a ridge
+ * of 1, which begin with d, pass; the first d rows on a small ridge and outliers do not. */
 static double most_pivot(const online_plan *p) { return 8 * (double)(p->d + 16); }
 
 /* y += c x, of d elements */
-static void add(const online_plan *p, double c, const double *x, double *y) { p->k->row_add(1, p->d, &c, 0, x, 0, y, 0); }
+static void add(const online_plan *p, double c, const double *x, double *y)
+{
+    p->k->row_add(1, p->d, &c, 0, x, 0, y, 0);
+}
 
-/* The largest M_ii R_ii, how far channel i is explained by the others: 1 when it is not, and between kappa / d^2 and kappa, the condition number of M when
- * its diagonal is scaled to ones. */
+/* The largest M_ii R_ii, how far channel i is explained by the others: 1 when it is not, and
+ * between kappa / d^2 and kappa, the condition number of M when its diagonal is scaled to ones. */
 void inverse_strain(const online_plan *p, online *o)
 {
     const int64_t d = p->d;
@@ -29,7 +33,8 @@ void inverse_strain(const online_plan *p, online *o)
     o->singular = !((double)d * 0x1p-52 * o->strain < FEW_DIGITS);
 }
 
-/* R = (H + Lambda)^-1 = U^-1 U^-T by Cholesky. Such a product leaves M R - 1 as small as M's condition allows; the mean of an inverse and its transpose does not. */
+/* R = (H + Lambda)^-1 = U^-1 U^-T by Cholesky. Such a product leaves M R - 1 as small as M's
+ * condition allows; the mean of an inverse and its transpose does not. */
 void inverse_form(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d;
@@ -40,7 +45,8 @@ void inverse_form(const online_plan *p, void *ps, const workspace *w, online *o)
     memset(w->inverse, 0, (size_t)(d * d) * sizeof(double));
     for (int64_t i = 0; i < d; i++) w->inverse[i * (d + 1)] = 1;
     dense_half(p->k, ps, w->dense, d, w->U, d, d, w->inverse, d);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, d, d, d, (mat){w->inverse, 1, d}, dense_mat(w->inverse, d), dense_mat(o->R, d));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, d, d, d, (mat){w->inverse, 1, d},
+                  dense_mat(w->inverse, d), dense_mat(o->R, d));
     dense_mirror(d, sizeof(double), o->R);
     o->fresh = 1;
     o->updates = 0;
@@ -56,7 +62,8 @@ static void subtract_rows(const online_plan *p, int64_t n, const online *o, doub
 }
 
 /* y = M^-1 x */
-static void apply(const online_plan *p, const workspace *w, const online *o, const double *x, double *y)
+static void apply(const online_plan *p, const workspace *w, const online *o, const double *x,
+                  double *y)
 {
     p->k->combine(p->d, p->d, 1, x, 0, o->R, p->d, 0, y, 0);
     if (o->ready == 0) return;
@@ -72,7 +79,8 @@ static double terms_of(const online_plan *p, const online *o, const double *key)
     return sum;
 }
 
-/* Row j is ready: what is left of R's diagonal, and by how much it has shrunk, for digits go with that. */
+/* Row j is ready: what is left of R's diagonal, and by how much it has shrunk, for digits go with
+ * that. */
 static void shrink(const online_plan *p, online *o, int64_t j, double weight)
 {
     const double *row = o->P + j * p->d;
@@ -83,14 +91,17 @@ static void shrink(const online_plan *p, online *o, int64_t j, double weight)
     }
 }
 
-/* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be lost, and R is not fresh then. */
+/* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be
+ * lost, and R is not fresh then. */
 static int prepare_row(const online_plan *p, online *o, double *c, double *r)
 {
     const int64_t j = o->ready;
     const double *key = o->K + j * p->d, weight = o->weight[j];
     subtract_rows(p, j, o, c, r);
     const double pivot = 1 + weight * vector_dot(p, key, r);
-    if (!(weight < 0 ? -weight * terms_of(p, o, key) < MOST_CANCELLED * pivot : pivot < most_pivot(p))) return o->fresh = 0;
+    if (!(weight < 0 ? -weight * terms_of(p, o, key) < MOST_CANCELLED * pivot
+                     : pivot < most_pivot(p)))
+        return o->fresh = 0;
     o->length[j] = sqrt(fabs(weight) / pivot);
     p->k->row_scale(1, p->d, &o->length[j], 0, r, 0, o->P + j * p->d, 0);
     buffer_column(p, o->Pt, j, o->P + j * p->d);
@@ -116,7 +127,8 @@ void inverse_update(const online_plan *p, void *ps, const workspace *w, online *
     const int64_t n = o->filled, d = p->d;
     int usable = o->fresh && o->a == 1 && o->updates + n <= MOST_UPDATES * p->rows;
     for (int64_t j = 0; usable && j < n; j++) usable = o->weight[j] > 0;
-    if (usable && n - o->ready > p->rows / 4) usable = o->ready > n / 2; /* nobody has asked for most of P */
+    /* nobody has asked for most of P */
+    if (usable && n - o->ready > p->rows / 4) usable = o->ready > n / 2;
     if (usable) prepare_rows(p, w, o);
     if (!usable || o->ready < n || !(o->shrunk < MOST_SHRUNK)) {
         o->fresh = 0;
@@ -124,13 +136,17 @@ void inverse_update(const online_plan *p, void *ps, const workspace *w, online *
     }
     memcpy(w->weighted, o->P, (size_t)(n * d) * sizeof(double));
     p->k->scale(n * d, -1, w->weighted);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, (mat){w->weighted, 1, d}, dense_mat(o->P, d), dense_mat(o->R, d));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, (mat){w->weighted, 1, d},
+                  dense_mat(o->P, d), dense_mat(o->R, d));
     dense_mirror(d, sizeof(double), o->R);
     o->updates += n;
 }
 
 /* R is of the base, and has its digits: rows may have brought those of a singular one back. */
-static int current(const online *o) { return o->fresh && !o->lost && !(o->singular && o->filled > 0); }
+static int current(const online *o)
+{
+    return o->fresh && !o->lost && !(o->singular && o->filled > 0);
+}
 
 void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online *o)
 {
@@ -143,14 +159,17 @@ void inverse_prepare(const online_plan *p, void *ps, const workspace *w, online 
 }
 
 /* x = (M + e Lambda)^-1 b from z = M^-1 b in x, by conjugate gradients. */
-static void turn(const online_plan *p, const workspace *w, const online *o, const double *b, double *x)
+static void turn(const online_plan *p, const workspace *w, const online *o, const double *b,
+                 double *x)
 {
     const int64_t d = p->d;
-    const double e = 1 / o->a - 1, enough = 0x1p-98 * vector_dot(p, b, b);       /* squares: 49 bits */
-    double *r = w->residual, *z = w->solved, *s = w->direction, *Ms = w->M_direction, *As = w->A_direction, rz = 0;
+    /* squares: 49 bits */
+    const double e = 1 / o->a - 1, enough = 0x1p-98 * vector_dot(p, b, b);
+    double *r = w->residual, *z = w->solved, *s = w->direction, *Ms = w->M_direction,
+           *As = w->A_direction, rz = 0;
     memcpy(r, x, (size_t)d * sizeof(double));
     p->k->multiply(d, r, o->ridge, r);
-    p->k->scale(d, -e, r);                                                /* b - (M + e Lambda) M^-1 b */
+    p->k->scale(d, -e, r);                              /* b - (M + e Lambda) M^-1 b */
     for (int i = 0; i < MOST_STEPS && vector_dot(p, r, r) > enough; i++) {
         const double before = rz;
         apply(p, w, o, r, z);
@@ -168,14 +187,16 @@ static void turn(const online_plan *p, const workspace *w, const online *o, cons
 }
 
 /* x = (M + e Lambda)^-1 b, as good as R is */
-static void solve(const online_plan *p, const workspace *w, const online *o, const double *b, double *x)
+static void solve(const online_plan *p, const workspace *w, const online *o, const double *b,
+                  double *x)
 {
     apply(p, w, o, b, x);
     if (o->a != 1) turn(p, w, o, b, x);
 }
 
 /* w->defect <- b - (M + e Lambda) x, from the sums themselves */
-static void fill_defect(const online_plan *p, const workspace *w, online *o, const double *b, const double *x)
+static void fill_defect(const online_plan *p, const workspace *w, online *o, const double *b,
+                        const double *x)
 {
     const int64_t d = p->d, n = o->filled;
     if (!o->whole) dense_mirror(d, sizeof(double), o->H);
@@ -189,14 +210,16 @@ static void fill_defect(const online_plan *p, const workspace *w, online *o, con
     for (int64_t i = 0; i < d; i++) w->defect[i] = b[i] - w->defect[i] - o->ridge[i] / o->a * x[i];
 }
 
-/* Where M strains R, or much of R has gone: x is corrected by what it leaves of b, until that is what a factor of M would leave too. */
+/* Where M strains R, or much of R has gone: x is corrected by what it leaves of b, until that is
+ * what a factor of M would leave too. */
 static void correct(const online_plan *p, const workspace *w, online *o, const double *b, double *x)
 {
     double last = INFINITY;
     for (int i = 0; i < MOST_CORRECTIONS; i++) {
         fill_defect(p, w, o, b, x);
         solve(p, w, o, w->defect, w->correction);
-        const double left = vector_dot(p, w->defect, w->correction);       /* squared, as the sums measure */
+        /* squared, as the sums measure */
+        const double left = vector_dot(p, w->defect, w->correction);
         if (!(left < last / 4)) return;
         add(p, 1, w->correction, x);
         if (left <= ENOUGH * vector_dot(p, b, x)) return;
@@ -204,7 +227,8 @@ static void correct(const online_plan *p, const workspace *w, online *o, const d
     }
 }
 
-/* The power of two just above the largest |x_i|: squares of x / size neither overflow nor vanish. 1 for zeros. */
+/* The power of two just above the largest |x_i|: squares of x / size neither overflow nor vanish. 1
+ * for zeros. */
 static double size_of(const online_plan *p, const double *x)
 {
     double most = 0;
@@ -214,7 +238,8 @@ static double size_of(const online_plan *p, const double *x)
     return ldexp(1, power > 1000 ? 1000 : power < -1000 ? -1000 : power);
 }
 
-/* One row is not ready, which is how it is row by row: R is read once for its key and for w->given, M^-1 of which goes to w->turned. 0 as prepare_row. */
+/* One row is not ready, which is how it is row by row: R is read once for its key and for w->given,
+ * M^-1 of which goes to w->turned. 0 as prepare_row. */
 static int solve_with_row(const online_plan *p, const workspace *w, online *o)
 {
     const int64_t d = p->d, n = o->ready;

@@ -2,7 +2,8 @@
 #include "lsq/online_parts.h"
 #include <math.h>
 
-void online_predict(const online_plan *p, void *ps, void *scratch, online *o, const double *q, double *out, double *error)
+void online_predict(const online_plan *p, void *ps, void *scratch, online *o, const double *q,
+                    double *out, double *error)
 {
     const workspace *w = scratch;
     if (error) residual_spread(p, ps, w, o);
@@ -10,5 +11,6 @@ void online_predict(const online_plan *p, void *ps, void *scratch, online *o, co
     base_output(p, w, o, o->filled, o->S, o->V, w->turned, out);
     p->k->scale(p->dv, size, out);
     const double leverage = error ? vector_dot(p, w->given, w->turned) / o->a : 0;
-    for (int64_t j = 0; error && j < p->dv; j++) error[j] = o->total > 0 ? size * sqrt(leverage * (o->spread[j] / o->total)) : NAN;
+    for (int64_t j = 0; error && j < p->dv; j++)
+        error[j] = o->total > 0 ? size * sqrt(leverage * (o->spread[j] / o->total)) : NAN;
 }

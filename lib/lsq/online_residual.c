@@ -2,17 +2,19 @@
  *
  *     spread_j = min_x J_j(x),   J_j(x) = sum w (v_j - x . k)^2 + x . Lambda x
  *
- * is what remains when almost all of sum w v^2 has cancelled, where values are far from 0 or keys explain
- * them well. So sums are kept of u_j = v_j - W_j . k, W a map that fits about (0 until it matters):
+ * is what remains when almost all of sum w v^2 has cancelled, where values are far from 0 or keys
+ * explain them well. So sums are kept of u_j = v_j - W_j . k, W a map that fits about (0 until it
+ * matters):
  *
  *     J_j(W_j + y) = left_j + held_j - 2 y . (G_j - Lambda W_j) + y . (H + Lambda) y
  *     left_j = sum w u_j^2,   G_j = sum w k u_j,   held_j = W_j . Lambda W_j
  *
- * where little cancels as long as left + held is not far above the spread. The spread grows with rows and
- * falls by no more than the gates; so `floor`, what it once was, tells when to look at W: just before rows
- * enter the base, so that what they leave is computed from themselves. A window, whose spread may fall,
- * forms the sums anew from its rows; so do the first rows, of which W would have to move far and H, which
- * is rounded, does not say how little that changes for those before. `noise` counts what moves may cost. */
+ * where little cancels as long as left + held is not far above the spread. The spread grows with
+ * rows and falls by no more than the gates; so `floor`, what it once was, tells when to look at W:
+ * just before rows enter the base, so that what they leave is computed from themselves. A window,
+ * whose spread may fall, forms the sums anew from its rows; so do the first rows, of which W would
+ * have to move far and H, which is rounded, does not say how little that changes for those before.
+ * `noise` counts what moves may cost. */
 #include "base/real.h"
 #include "lsq/dense.h"
 #include "lsq/online_parts.h"
@@ -20,7 +22,8 @@
 
 /* left + held beside the last known spread: above SURPRISE we look, and above MUCH W moves. */
 static const double SURPRISE = 1e3, MUCH = 32;
-/* What sums leave of themselves when they cancel; what a spread may be off by, beside itself and beside squares of values. */
+/* What sums leave of themselves when they cancel; what a spread may be off by, beside itself and
+ * beside squares of values. */
 static const double ROUNDING = 0x1p-50, DIGITS = 1e-6, NOTHING = 0x1p-92;
 
 static double *sums(const online *o) { return o->referred ? o->G : o->S; }
@@ -50,10 +53,12 @@ void residual_row(const online_plan *p, online *o, int64_t i)
 }
 
 /* out_j += c sum_i w_i u_ij^2 */
-static void add_squares(const online_plan *p, int64_t n, const double *weight, const double *U, double c, double *out)
+static void add_squares(const online_plan *p, int64_t n, const double *weight, const double *U,
+                        double c, double *out)
 {
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < p->dv; j++) out[j] += c * weight[i] * U[i * p->dv + j] * U[i * p->dv + j];
+        for (int64_t j = 0; j < p->dv; j++)
+            out[j] += c * weight[i] * U[i * p->dv + j] * U[i * p->dv + j];
 }
 
 void residual_add_rows(const online_plan *p, void *ps, online *o, int64_t n, mat wKt)
@@ -61,7 +66,8 @@ void residual_add_rows(const online_plan *p, void *ps, online *o, int64_t n, mat
     const int64_t d = p->d, dv = p->dv;
     add_squares(p, n, o->weight, rows(o), 1, o->left);
     if (!o->referred) return;
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(o->U, dv), dense_mat(o->G, dv));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, wKt, dense_mat(o->U, dv),
+                  dense_mat(o->G, dv));
 }
 
 void residual_scale(const online_plan *p, online *o, double c)
@@ -95,9 +101,11 @@ static void fill_sums(const online_plan *p, void *ps, const workspace *w, const 
     memcpy(w->St, sums(o), (size_t)map_bytes(p));
     if (n > 0) {
         p->k->row_scale(n, d, o->weight, 1, o->K, d, w->weighted, d);
-        p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d}, dense_mat(rows(o), dv), dense_mat(w->St, dv));
+        p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d},
+                      dense_mat(rows(o), dv), dense_mat(w->St, dv));
     }
-    for (int64_t i = 0; o->referred && i < d * dv; i++) w->St[i] -= o->ridge[i / dv] / o->a * o->W[i];
+    for (int64_t i = 0; o->referred && i < d * dv; i++)
+        w->St[i] -= o->ridge[i / dv] / o->a * o->W[i];
 }
 
 /* ---- the map moves ---- */
@@ -118,36 +126,43 @@ static void add_held(const online_plan *p, const double *ridge, const double *W,
 }
 
 /* w->HD <- H D; left_j += D_j . H D_j - 2 D_j . G_j. H is a lower triangle, and whole then. */
-static void shift(const online_plan *p, void *ps, const workspace *w, double *H, const double *G, const double *D, double *left)
+static void shift(const online_plan *p, void *ps, const workspace *w, double *H, const double *G,
+                  const double *D, double *left)
 {
     const int64_t d = p->d, dv = p->dv;
     dense_mirror(d, sizeof(double), H);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 0, d, dv, d, dense_mat(H, d), dense_mat((double *)D, dv), dense_mat(w->HD, dv));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 0, d, dv, d, dense_mat(H, d),
+                  dense_mat((double *)D, dv), dense_mat(w->HD, dv));
     for (int64_t i = 0; i < d * dv; i++) left[i % dv] += D[i] * (w->HD[i] - 2 * G[i]);
 }
 
-/* What that leaves of left_j is off by no more: H holds every k . D only beside sqrt(H_ii) |D_i|. */
-static double shift_noise(const online_plan *p, const double *H, const double *D, double left, int64_t j)
+/* What that leaves of left_j is off by no more: H holds every k . D only beside sqrt(H_ii) |D_i|.
+ */
+static double shift_noise(const online_plan *p, const double *H, const double *D, double left,
+                          int64_t j)
 {
     double sum = sqrt(fabs(left));
     for (int64_t i = 0; i < p->d; i++) sum += fabs(D[i * p->dv + j]) * sqrt(H[i * (p->d + 1)]);
     return ROUNDING * sum * sum;
 }
 
-/* w->U <- Cholesky's factor of H + sum_i w_i k_i k_i^T + Lambda / a, of the lower triangle in w->U and n rows */
-static void factor(const online_plan *p, void *ps, const workspace *w, const double *ridge, int64_t n, const double *weight, const double *K, double a)
+/* w->U <- Cholesky's factor of H + sum_i w_i k_i k_i^T + Lambda / a, of the lower triangle in w->U
+ * and n rows */
+static void factor(const online_plan *p, void *ps, const workspace *w, const double *ridge,
+                   int64_t n, const double *weight, const double *K, double a)
 {
     const int64_t d = p->d;
     const double inverse = 1 / a;
     p->k->row_scale(n, d, weight, 1, K, d, w->weighted, d);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, (mat){w->weighted, 1, d}, dense_mat((double *)K, d), dense_mat(w->U, d));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_C_LOWER, 1, d, d, n, (mat){w->weighted, 1, d},
+                  dense_mat((double *)K, d), dense_mat(w->U, d));
     dense_mirror(d, sizeof(double), w->U);
     p->k->row_scale(1, d, &inverse, 0, ridge, 0, w->residual, 0);
     dense_cholesky(p->k, ps, w->dense, d, w->residual, w->U, d);
 }
 
-/* w->St <- D, the step from W to the minimum; w->left, w->HD: of the base there; w->now <- J there: what rows of the buffer leave is
- * computed from themselves. */
+/* w->St <- D, the step from W to the minimum; w->left, w->HD: of the base there; w->now <- J there:
+ * what rows of the buffer leave is computed from themselves. */
 static void measure(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d, dv = p->dv, n = o->filled;
@@ -157,7 +172,8 @@ static void measure(const online_plan *p, void *ps, const workspace *w, online *
     dense_solve(p->k, ps, w->dense, d, w->U, d, dv, w->St, dv);
     memcpy(w->left, o->left, (size_t)dv * sizeof(double));
     shift(p, ps, w, o->H, sums(o), w->St, w->left);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 0, n, dv, d, dense_mat(o->K, d), dense_mat(w->St, dv), dense_mat(w->rest, dv));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 0, n, dv, d, dense_mat(o->K, d),
+                  dense_mat(w->St, dv), dense_mat(w->rest, dv));
     for (int64_t i = 0; i < n * dv; i++) w->rest[i] = rows(o)[i] - w->rest[i];
     memcpy(w->now, w->left, (size_t)dv * sizeof(double));
     add_squares(p, n, o->weight, w->rest, 1, w->now);
@@ -191,7 +207,8 @@ void residual_flush(const online_plan *p, void *ps, const workspace *w, online *
     if (o->young || !surprising(p, w, o)) return;
     measure(p, ps, w, o);
     for (int64_t j = 0; j < dv; j++) {
-        if (!(w->now[j] >= 0 && w->now[j] <= w->total[j])) {                     /* rounding decides here, or there are no numbers */
+        if (!(w->now[j] >= 0 && w->now[j] <= w->total[j])) { /* rounding decides here, or there are
+                                                                no numbers */
             known = 0;
             continue;
         }
@@ -207,8 +224,8 @@ void residual_flush(const online_plan *p, void *ps, const workspace *w, online *
 
 /* ---- spread ---- */
 
-/* A row more of the buffer: spread_j += (length u_j - p^T (G_j - Lambda W_j))^2, G over the rows before. All is ready; nothing has been forgotten or
- * has left. */
+/* A row more of the buffer: spread_j += (length u_j - p^T (G_j - Lambda W_j))^2, G over the rows
+ * before. All is ready; nothing has been forgotten or has left. */
 static void follow_row(const online_plan *p, const workspace *w, online *o)
 {
     const int64_t d = p->d, n = o->followed++, dv = p->dv;
@@ -225,7 +242,8 @@ static void follow_row(const online_plan *p, const workspace *w, online *o)
     }
 }
 
-/* spread_j = left_t + held - y . (G_t - Lambda W) of column j, y = (H_t + Lambda)^-1 of the same, which goes to w->St */
+/* spread_j = left_t + held - y . (G_t - Lambda W) of column j, y = (H_t + Lambda)^-1 of the same,
+ * which goes to w->St */
 static void solve_spread(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d, dv = p->dv;
@@ -235,13 +253,15 @@ static void solve_spread(const online_plan *p, void *ps, const workspace *w, onl
     for (int64_t j = 0; j < dv; j++) {
         for (int64_t i = 0; i < d; i++) s[i] = w->St[i * dv + j];
         const double size = inverse_solve(p, ps, w, o, s);
-        o->spread[j] = larger(0, w->total[j] - o->a * size * vector_dot(p, w->given, w->turned) * size);
+        o->spread[j] =
+            larger(0, w->total[j] - o->a * size * vector_dot(p, w->given, w->turned) * size);
         for (int64_t i = 0; i < d; i++) w->St[i * dv + j] = size * w->turned[i];
         o->blur[j] = o->noise[j] + ROUNDING * sqrt(o->strain) * (w->total[j] - o->spread[j]);
     }
 }
 
-/* Rows are kept, and the spread would lose digits: W moves to the minimum, and all sums are formed anew. */
+/* Rows are kept, and the spread would lose digits: W moves to the minimum, and all sums are formed
+ * anew. */
 static void refer_kept(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     solve_spread(p, ps, w, o);
@@ -288,34 +308,41 @@ void residual_grow_up(const online_plan *p, void *ps, const workspace *w, online
 /* ---- whole states ---- */
 
 /* w->St <- the map that fits both; 0 when double has no numbers for it */
-static int fit_both(const online_plan *p, void *ps, const workspace *w, const online *into, const online *from, double gate)
+static int fit_both(const online_plan *p, void *ps, const workspace *w, const online *into,
+                    const online *from, double gate)
 {
     const int64_t d = p->d, dv = p->dv, n = from->filled;
     const double a = from->a, turn = gate / a;                 /* both sums divided by a */
     for (int64_t i = 0; i < d * d; i++) w->U[i] = turn * into->H[i] + from->H[i];
     for (int64_t i = 0; i < d * dv; i++) w->St[i] = turn * into->S[i] + from->S[i];
     factor(p, ps, w, into->ridge, n, from->weight, from->K, a);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d}, dense_mat(from->V, dv), dense_mat(w->St, dv));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d},
+                  dense_mat(from->V, dv), dense_mat(w->St, dv));
     dense_solve(p->k, ps, w->dense, d, w->U, d, dv, w->St, dv);
     for (int64_t i = 0; i < d * dv; i++) if (!isfinite(w->St[i])) return 0;
     return 1;
 }
 
-/* `from` at the map of `into`: a (left - ..), a (G - H D) and what its waiting rows leave are added. */
-static void add_other(const online_plan *p, void *ps, const workspace *w, online *into, const online *from)
+/* `from` at the map of `into`: a (left - ..), a (G - H D) and what its waiting rows leave are
+ * added. */
+static void add_other(const online_plan *p, void *ps, const workspace *w, online *into,
+                      const online *from)
 {
     const int64_t d = p->d, dv = p->dv, n = from->filled;
     for (int64_t i = 0; i < d * dv; i++) w->St[i] = into->W[i] - (from->referred ? from->W[i] : 0);
     memcpy(w->left, from->left, (size_t)dv * sizeof(double));
-    for (int64_t j = 0; j < dv; j++) into->noise[j] += from->a * shift_noise(p, from->H, w->St, from->left[j], j);
+    for (int64_t j = 0; j < dv; j++)
+        into->noise[j] += from->a * shift_noise(p, from->H, w->St, from->left[j], j);
     memcpy(w->U, from->H, (size_t)(d * d) * sizeof(double));
     shift(p, ps, w, w->U, sums(from), w->St, w->left);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 0, n, dv, d, dense_mat(from->K, d), dense_mat(into->W, dv), dense_mat(w->rest, dv));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 0, n, dv, d, dense_mat(from->K, d),
+                  dense_mat(into->W, dv), dense_mat(w->rest, dv));
     for (int64_t i = 0; i < n * dv; i++) w->rest[i] = from->V[i] - w->rest[i];
     add_squares(p, n, from->weight, w->rest, 1, w->left);
     for (int64_t i = 0; i < d * dv; i++) w->HD[i] = sums(from)[i] - w->HD[i];
     p->k->row_scale(n, d, from->weight, 1, from->K, d, w->weighted, d);
-    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d}, dense_mat(w->rest, dv), dense_mat(w->HD, dv));
+    p->k->product(p->k, ps, PRODUCT_LANE, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d},
+                  dense_mat(w->rest, dv), dense_mat(w->HD, dv));
     p->k->row_add(1, dv, &from->a, 0, w->left, 0, into->left, 0);
     p->k->row_add(1, d * dv, &from->a, 0, w->HD, 0, into->G, 0);
 }
@@ -324,11 +351,13 @@ static void add_other(const online_plan *p, void *ps, const workspace *w, online
 static int without_map(const online_plan *p, const workspace *w, const online *into)
 {
     int good = 1;
-    for (int64_t j = 0; j < p->dv; j++) good &= w->total[j] <= MUCH * (into->left[j] + into->held[j]);
+    for (int64_t j = 0; j < p->dv; j++)
+        good &= w->total[j] <= MUCH * (into->left[j] + into->held[j]);
     return good;
 }
 
-void residual_merge(const online_plan *p, void *ps, const workspace *w, online *into, const online *from, double gate)
+void residual_merge(const online_plan *p, void *ps, const workspace *w, online *into,
+                    const online *from, double gate)
 {
     const int64_t d = p->d, dv = p->dv;
     const int fits = fit_both(p, ps, w, into, from, gate), maps = into->referred || from->referred;
@@ -342,7 +371,8 @@ void residual_merge(const online_plan *p, void *ps, const workspace *w, online *
     }
     begin(p, into);
     for (int64_t i = 0; i < d * dv; i++) w->St[i] = fits ? w->St[i] - into->W[i] : 0;
-    for (int64_t j = 0; j < dv; j++) into->noise[j] += gate * shift_noise(p, into->H, w->St, into->left[j], j);
+    for (int64_t j = 0; j < dv; j++)
+        into->noise[j] += gate * shift_noise(p, into->H, w->St, into->left[j], j);
     shift(p, ps, w, into->H, into->G, w->St, into->left);
     for (int64_t i = 0; i < d * dv; i++) into->W[i] += w->St[i], into->G[i] -= w->HD[i];
     residual_scale(p, into, gate);
@@ -354,7 +384,8 @@ void residual_merge(const online_plan *p, void *ps, const workspace *w, online *
     into->referred = 0;
 }
 
-/* W <- the fit of the sums, whose factor is at hand, which is taken to be the minimum: G - Lambda W = 0 */
+/* W <- the fit of the sums, whose factor is at hand, which is taken to be the minimum: G - Lambda W
+ * = 0 */
 static void restore_map(const online_plan *p, void *ps, const workspace *w, online *o)
 {
     const int64_t d = p->d, dv = p->dv;
@@ -367,7 +398,8 @@ static void restore_map(const online_plan *p, void *ps, const workspace *w, onli
     for (int64_t j = 0; j < dv; j++) o->left[j] = o->spread[j] - o->held[j];
 }
 
-void residual_restore(const online_plan *p, void *ps, const workspace *w, online *o, const double *spread)
+void residual_restore(const online_plan *p, void *ps, const workspace *w, online *o,
+                      const double *spread)
 {
     int known = 1, refer = 0;
     residual_empty(p, o);

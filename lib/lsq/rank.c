@@ -1,20 +1,32 @@
 /* Regressions from a kept triangle; see rank.h.
  *
- * R = [r_00 r; 0 R_c], Z = [z; Z_c]: r / r_00 and z / r_00 are the means of x and y, [R_c | Z_c] is the triangle of the centred rows. Without an
- * intercept r and z are rows like any other: the triangle of [r; R_c].
- * A triangle whose condition is safely below 1 / rcond has full rank and is solved by back substitution; the others get their singular values. */
+ * R = [r_00 r; 0 R_c], Z = [z; Z_c]: r / r_00 and z / r_00 are the means of x and y, [R_c | Z_c] is
+ * the triangle of the centred rows. Without an intercept r and z are rows like any other: the
+ * triangle of [r; R_c]. A triangle whose condition is safely below 1 / rcond has full rank and is
+ * solved by back substitution; the others get their singular values. */
 #include "lsq/rank.h"
 #include <math.h>
 #include <string.h>
 
-enum { CACHE = 1 << 17, LONGEST = 64, SWEEPS = 60 };   /* bytes of new rows that are worked on at a time; sweeps: 10 are many */
-static const double ROUNDING = 1e-26;                  /* targets whose spread is this share of their squared mean are constant */
+enum { CACHE = 1 << 17, LONGEST = 64, SWEEPS = 60 };   /* bytes of new rows that are worked on at a
+                                                          time; sweeps: 10 are many */
+static const double ROUNDING = 1e-26;                  /* targets whose spread is this share of
+                                                          their squared mean are constant */
 
-static int64_t row_span(const kern *k, int64_t n, int64_t m) { return kern_span(k, n) + kern_span(k, m); }
+static int64_t row_span(const kern *k, int64_t n, int64_t m)
+{
+    return kern_span(k, n) + kern_span(k, m);
+}
 
 /* Element (i, j) of R, or of Z, in a factor of n and m columns. */
-static double *in_r(const kern *k, int64_t n, int64_t m, double *factor, int64_t i, int64_t j) { return factor + i * row_span(k, n, m) * k->width + j * k->lanes; }
-static double *in_z(const kern *k, int64_t n, int64_t m, double *factor, int64_t i, int64_t j) { return in_r(k, n, m, factor, i, 0) + kern_span(k, n) * k->width + j * k->lanes; }
+static double *in_r(const kern *k, int64_t n, int64_t m, double *factor, int64_t i, int64_t j)
+{
+    return factor + i * row_span(k, n, m) * k->width + j * k->lanes;
+}
+static double *in_z(const kern *k, int64_t n, int64_t m, double *factor, int64_t i, int64_t j)
+{
+    return in_r(k, n, m, factor, i, 0) + kern_span(k, n) * k->width + j * k->lanes;
+}
 
 static void *take_vectors(arena *a, const kern *k, int64_t rows, int64_t cols)
 {
@@ -35,8 +47,10 @@ void regression_copy(const regression *r, const regression *to)
     const kern *k = r->k;
     const int64_t n = r->n + 1;
     for (int64_t i = 0; i < n; i++) {
-        memcpy(in_r(k, n, r->m, to->factor, i, i), in_r(k, n, r->m, r->factor, i, i), (size_t)((n - i) * k->lanes) * sizeof(double));
-        memcpy(in_z(k, n, r->m, to->factor, i, 0), in_z(k, n, r->m, r->factor, i, 0), (size_t)(r->m * k->lanes) * sizeof(double));
+        memcpy(in_r(k, n, r->m, to->factor, i, i), in_r(k, n, r->m, r->factor, i, i),
+               (size_t)((n - i) * k->lanes) * sizeof(double));
+        memcpy(in_z(k, n, r->m, to->factor, i, 0), in_z(k, n, r->m, r->factor, i, 0),
+               (size_t)(r->m * k->lanes) * sizeof(double));
     }
     memcpy(to->rest, r->rest, (size_t)(r->m * k->lanes) * sizeof(double));
 }
@@ -49,7 +63,10 @@ static int64_t rows_length(const kern *k, int64_t n, int64_t m)
 }
 
 /* Vectors of the rows that a fit adds: the means, and those of the penalty. */
-static int64_t extra_length(const kern *k, int64_t n, int penalty) { return penalty ? kern_span(k, n + 1) : 1; }
+static int64_t extra_length(const kern *k, int64_t n, int penalty)
+{
+    return penalty ? kern_span(k, n + 1) : 1;
+}
 
 regression_work regression_work_take(arena *a, const kern *k, int64_t n, int64_t m)
 {
@@ -73,27 +90,37 @@ void regression_rows(const regression *r, const regression_work *w, int64_t leng
 
 /* ---- fit ---- */
 
-/* w->turned <- the triangle that is to be solved: centred rows; without an intercept also their means; with a penalty its rows too. */
+/* w->turned <- the triangle that is to be solved: centred rows; without an intercept also their
+ * means; with a penalty its rows too. */
 static void prepare(const regression *r, const regression_work *w, int intercept, double penalty)
 {
     const kern *k = r->k;
-    const int64_t n = r->n, m = r->m, lanes = k->lanes, length = extra_length(k, n, penalty > 0), column = length * k->width;
+    const int64_t n = r->n, m = r->m, lanes = k->lanes, length = extra_length(k, n, penalty > 0),
+                  column = length * k->width;
     memset(w->turned, 0, (size_t)(n * row_span(k, n, m) * k->width) * sizeof(double));
     for (int64_t i = 0; i < n; i++) {
-        memcpy(in_r(k, n, m, w->turned, i, 0), in_r(k, n + 1, m, r->factor, i + 1, 1), (size_t)(n * lanes) * sizeof(double));
-        memcpy(in_z(k, n, m, w->turned, i, 0), in_z(k, n + 1, m, r->factor, i + 1, 0), (size_t)(m * lanes) * sizeof(double));
+        memcpy(in_r(k, n, m, w->turned, i, 0), in_r(k, n + 1, m, r->factor, i + 1, 1),
+               (size_t)(n * lanes) * sizeof(double));
+        memcpy(in_z(k, n, m, w->turned, i, 0), in_z(k, n + 1, m, r->factor, i + 1, 0),
+               (size_t)(m * lanes) * sizeof(double));
     }
     if (intercept && penalty == 0) return;
     memset(w->extra, 0, (size_t)((n + m) * column) * sizeof(double));
     for (int64_t j = 0; j < n + m && !intercept; j++)
-        memcpy(w->extra + j * column, j < n ? in_r(k, n + 1, m, r->factor, 0, j + 1) : in_z(k, n + 1, m, r->factor, 0, j - n), (size_t)lanes * sizeof(double));
+        memcpy(w->extra + j * column,
+               j < n ? in_r(k, n + 1, m, r->factor, 0, j + 1)
+                     : in_z(k, n + 1, m, r->factor, 0, j - n),
+               (size_t)lanes * sizeof(double));
     for (int64_t j = 0; j < n && penalty > 0; j++)
-        for (int64_t l = 0; l < lanes; l++) w->extra[j * column + (j + 1) * lanes + l] = sqrt(penalty);
+        for (int64_t l = 0; l < lanes; l++)
+            w->extra[j * column + (j + 1) * lanes + l] = sqrt(penalty);
     k->qr_rows(k, n, m, length, w->turned, w->extra, w->rest, w->rows);
 }
 
-/* Singular values of the lanes that are not `sure`: w->turned gets orthogonal rows, w->weights the solution. */
-static void solve_by_rank(const regression *r, const regression_work *w, const int *sure, const double *rcond, double *rank)
+/* Singular values of the lanes that are not `sure`: w->turned gets orthogonal rows, w->weights the
+ * solution. */
+static void solve_by_rank(const regression *r, const regression_work *w, const int *sure,
+                          const double *rcond, double *rank)
 {
     const kern *k = r->k;
     double cut[16] __attribute__((aligned(64)));
@@ -106,15 +133,18 @@ static void solve_by_rank(const regression *r, const regression_work *w, const i
 static void write_intercept(const regression *r, int64_t l, double *weights)
 {
     const kern *k = r->k;
-    const double *mean_x = in_r(k, r->n + 1, r->m, r->factor, 0, 1), *mean_y = in_z(k, r->n + 1, r->m, r->factor, 0, 0), weight = r->factor[l];
+    const double *mean_x = in_r(k, r->n + 1, r->m, r->factor, 0, 1),
+                 *mean_y = in_z(k, r->n + 1, r->m, r->factor, 0, 0), weight = r->factor[l];
     for (int64_t j = 0; j < r->m; j++) {
         double b = mean_y[j * k->lanes + l];
-        for (int64_t i = 0; i < r->n; i++) b -= mean_x[i * k->lanes + l] * weights[((i + 1) * r->m + j) * k->lanes + l];
+        for (int64_t i = 0; i < r->n; i++)
+            b -= mean_x[i * k->lanes + l] * weights[((i + 1) * r->m + j) * k->lanes + l];
         weights[j * k->lanes + l] = weight != 0 ? b / weight : 0;
     }
 }
 
-void regression_solve(const regression *r, const regression_work *w, int intercept, double penalty, const double *rcond, double *weights, double *rank)
+void regression_solve(const regression *r, const regression_work *w, int intercept, double penalty,
+                      const double *rcond, double *weights, double *rank)
 {
     const kern *k = r->k;
     const int64_t n = r->n, m = r->m, lanes = k->lanes, row = kern_span(k, m) * k->width;
@@ -128,7 +158,9 @@ void regression_solve(const regression *r, const regression_work *w, int interce
     for (int64_t l = 0; l < lanes; l++) {
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < m; j++)
-                weights[((i + 1) * m + j) * lanes + l] = sure[l] ? in_z(k, n, m, w->solved, i, j)[l] : w->weights[i * row + j * lanes + l];
+                weights[((i + 1) * m + j) * lanes + l] = sure[l]
+                                                             ? in_z(k, n, m, w->solved, i, j)[l]
+                                                             : w->weights[i * row + j * lanes + l];
         if (sure[l]) rank[l] = (double)n;
         if (intercept) write_intercept(r, l, weights);
     }
@@ -136,11 +168,14 @@ void regression_solve(const regression *r, const regression_work *w, int interce
 
 /* ---- errors ---- */
 
-void regression_errors(const regression *r, const regression_work *w, const double *weights, double *error, double *spread, double *total)
+void regression_errors(const regression *r, const regression_work *w, const double *weights,
+                       double *error, double *spread, double *total)
 {
     const kern *k = r->k;
-    const int64_t n = r->n + 1, m = r->m, lanes = k->lanes, row = row_span(k, n, m) * k->width / lanes;
-    k->product(k, w->scratch, PRODUCT_LANE, TRI_A_UPPER, 0, n, m, n, (mat){r->factor, row, 1}, (mat){(double *)weights, m, 1}, (mat){w->residual, m, 1});
+    const int64_t n = r->n + 1, m = r->m, lanes = k->lanes,
+                  row = row_span(k, n, m) * k->width / lanes;
+    k->product(k, w->scratch, PRODUCT_LANE, TRI_A_UPPER, 0, n, m, n, (mat){r->factor, row, 1},
+               (mat){(double *)weights, m, 1}, (mat){w->residual, m, 1});
     memcpy(error, r->rest, (size_t)(m * lanes) * sizeof *error);
     memcpy(spread, r->rest, (size_t)(m * lanes) * sizeof *spread);
     for (int64_t i = 0; i < n; i++) {

@@ -15,17 +15,20 @@ static work lay_out(arena *a, const online_plan *p)
     w.product = arena_take(a, online_product_scratch(p), 1);
     w.online = arena_take(a, online_scratch(p), 1);
     w.key = arena_take(a, p->d, size), w.query = arena_take(a, p->d, size);
-    w.value = arena_take(a, p->dv, size), w.out = arena_take(a, p->dv, size), w.error = arena_take(a, p->dv, size);
+    w.value = arena_take(a, p->dv, size), w.out = arena_take(a, p->dv, size),
+    w.error = arena_take(a, p->dv, size);
     return w;
 }
 
 static void set_ridge(mesaopt_rls *r, const mesaopt_view *ridge)
 {
     for (int64_t s = 0; s < r->streams; s++)
-        for (int64_t i = 0; i < r->p.d; i++) r->o[s].ridge[i] = ridge ? view_get(ridge, (int64_t[]){s, i}) : r->plan->ridge;
+        for (int64_t i = 0; i < r->p.d; i++)
+            r->o[s].ridge[i] = ridge ? view_get(ridge, (int64_t[]){s, i}) : r->plan->ridge;
 }
 
-mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, const mesaopt_view *ridge)
+mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams,
+                         const mesaopt_view *ridge)
 {
     mesaopt_ctx *ctx = r->head.ctx;
     arena one = {0}, scratch = {0};
@@ -35,13 +38,16 @@ mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams, con
     online_take(&r->p, &one, &counted);
     lay_out(&scratch, &r->p);
     r->work_bytes = scratch.used;
-    if (one.used >= 0 && size_mul(one.used, streams, &bytes)) r->memory = alloc_new(&ctx->alloc, 1, bytes);
+    if (one.used >= 0 && size_mul(one.used, streams, &bytes))
+        r->memory = alloc_new(&ctx->alloc, 1, bytes);
     const int64_t workers = streams < ctx->threads ? streams : ctx->threads;
-    if (r->work_bytes >= 0 && size_mul(r->work_bytes, workers, &work_bytes)) r->work = alloc_new(&ctx->alloc, 1, work_bytes);
+    if (r->work_bytes >= 0 && size_mul(r->work_bytes, workers, &work_bytes))
+        r->work = alloc_new(&ctx->alloc, 1, work_bytes);
     r->o = alloc_new(&ctx->alloc, streams, sizeof *r->o);
     r->done = alloc_new(&ctx->alloc, streams, 1);
     if (!r->memory || !r->work || !r->o || !r->done)
-        return fail(ctx, MESAOPT_E_MEMORY, "streams: no memory for %lld states of %lld bytes", (long long)streams, (long long)one.used);
+        return fail(ctx, MESAOPT_E_MEMORY, "streams: no memory for %lld states of %lld bytes",
+                    (long long)streams, (long long)one.used);
     r->plan = plan;
     object_retain(&plan->head);
     r->streams = streams;
@@ -79,14 +85,16 @@ void rls_clear(mesaopt_rls *r)
 static void read_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t n, double *out)
 {
     const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2];
-    if (v->dtype == MESAOPT_F32) for (int64_t i = 0; i < n; i++) out[i] = (double)((const float *)v->data)[first + i * step];
+    if (v->dtype == MESAOPT_F32)
+        for (int64_t i = 0; i < n; i++) out[i] = (double)((const float *)v->data)[first + i * step];
     else for (int64_t i = 0; i < n; i++) out[i] = ((const double *)v->data)[first + i * step];
 }
 
 static void write_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t n, const double *x)
 {
     const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2];
-    if (v->dtype == MESAOPT_F32) for (int64_t i = 0; i < n; i++) ((float *)v->data)[first + i * step] = (float)x[i];
+    if (v->dtype == MESAOPT_F32)
+        for (int64_t i = 0; i < n; i++) ((float *)v->data)[first + i * step] = (float)x[i];
     else for (int64_t i = 0; i < n; i++) ((double *)v->data)[first + i * step] = x[i];
 }
 
@@ -94,7 +102,8 @@ static double scalar(const mesaopt_view *v, int64_t t, int64_t s, double otherwi
 {
     if (!v) return otherwise;
     const int64_t at = t * v->stride[0] + s * v->stride[1];
-    return v->dtype == MESAOPT_F32 ? (double)((const float *)v->data)[at] : ((const double *)v->data)[at];
+    return v->dtype == MESAOPT_F32 ? (double)((const float *)v->data)[at]
+                                   : ((const double *)v->data)[at];
 }
 
 double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s) { return scalar(beta, t, s, 1); }
@@ -107,14 +116,21 @@ int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most)
     const float *narrow = v->data;
     const double *wide = v->data;
     if (v->dtype == MESAOPT_F32) {
-        for (int64_t i = 0; i < n; i++) if (!(fabs((double)narrow[first + i * step]) <= most)) return i;
+        for (int64_t i = 0; i < n; i++)
+            if (!(fabs((double)narrow[first + i * step]) <= most)) return i;
     } else {
         for (int64_t i = 0; i < n; i++) if (!(fabs(wide[first + i * step]) <= most)) return i;
     }
     return -1;
 }
 
-typedef struct job { mesaopt_rls *r; const rls_rows *rows; int64_t T; double log_gamma; int stops; } job;
+typedef struct job {
+    mesaopt_rls *r;
+    const rls_rows *rows;
+    int64_t T;
+    double log_gamma;
+    int stops;
+} job;
 
 enum { DONE = 1, BLURRED = 2, DOUBTFUL = 3 };
 
@@ -138,11 +154,14 @@ static void run_stream(void *data, int64_t worker, int64_t s)
     online *o = &r->o[s];
     int64_t t = 0;
     for (; t < j->T && !(j->stops && ctx_interrupted(r->head.ctx)); t++) {
-        const double weight = rls_weight(rows->beta, t, s), log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
+        const double weight = rls_weight(rows->beta, t, s),
+                     log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
         if (rows->k) read_row(rows->k, t, s, d, w.key), read_row(rows->v, t, s, dv, w.value);
         if (rows->q) read_row(rows->q, t, s, d, w.query);
         if (rows->k) online_push(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma);
-        if (rows->q) online_predict(&r->p, w.product, w.online, o, w.query, w.out, rows->error ? w.error : NULL);
+        if (rows->q)
+            online_predict(&r->p, w.product, w.online, o, w.query, w.out,
+                           rows->error ? w.error : NULL);
         if (rows->q) write_row(rows->out, t, s, dv, w.out);
         if (rows->q && (o->singular || !holds(rows->out, w.out, dv))) r->done[s] = DOUBTFUL;
         if (rows->error) write_row(rows->error, t, s, dv, w.error);
@@ -159,7 +178,8 @@ static int is_long(const mesaopt_rls *r, int64_t T)
     return (double)T * (double)r->streams * row > 0x1p26;      /* some 50 milliseconds */
 }
 
-/* Keeps the state, so that kernels may leave their work unfinished. 0 when memory is short: then the call just takes its time. */
+/* Keeps the state, so that kernels may leave their work unfinished. 0 when memory is short: then
+ * the call just takes its time. */
 static int keep_state(mesaopt_rls *r)
 {
     const allocator *a = &r->head.ctx->alloc;
@@ -189,7 +209,9 @@ static void run_all(job *j)
     enum { WORTH_THREADS = 1 << 20 };
     mesaopt_rls *r = j->r;
     memset(r->done, 0, (size_t)r->streams);
-    if (r->streams > 1 && (double)j->T * (double)r->streams * (double)(r->p.d * r->p.d) > WORTH_THREADS) parallel_run(r->head.ctx, r->streams, run_stream, j);
+    if (r->streams > 1 &&
+        (double)j->T * (double)r->streams * (double)(r->p.d * r->p.d) > WORTH_THREADS)
+        parallel_run(r->head.ctx, r->streams, run_stream, j);
     for (int64_t s = 0; s < r->streams; s++)
         if (!r->done[s]) run_stream(j, 0, s);                  /* also what an interrupt left out */
 }
@@ -207,12 +229,18 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
     if (status != MESAOPT_OK) return status;
     for (int64_t s = 0; s < r->streams; s++)
         if (r->done[s] == DOUBTFUL)
-            return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: the ridge is lost in the rounding of the keys' sums of squares, or predictions are not finite, expected keys that are "
-                        "centred and of like size, or a larger ridge", (long long)s);
+            return fail(ctx, MESAOPT_NOT_CONVERGED,
+                        "stream %lld: the ridge is lost in the rounding of the keys' sums of "
+                        "squares, or predictions are not finite, expected keys that are "
+                        "centred and of like size, or a larger ridge",
+                        (long long)s);
     for (int64_t s = 0; s < r->streams; s++)
         if (r->done[s] == BLURRED)
-            return fail(ctx, MESAOPT_NOT_CONVERGED, "stream %lld: standard errors are lost in the rounding of sums of squares, expected MESAOPT_RLS_RESIDUAL beside what was set, and "
-                        "rows in all directions before", (long long)s);
+            return fail(ctx, MESAOPT_NOT_CONVERGED,
+                        "stream %lld: standard errors are lost in the rounding of sums of squares, "
+                        "expected MESAOPT_RLS_RESIDUAL beside what was set, and "
+                        "rows in all directions before",
+                        (long long)s);
     return MESAOPT_OK;
 }
 
@@ -240,5 +268,6 @@ void rls_merge(mesaopt_rls *r, const mesaopt_rls *from)
 {
     arena a = {r->work, 0};
     const work w = lay_out(&a, &r->p);
-    for (int64_t s = 0; s < r->streams; s++) online_merge(&r->p, w.product, w.online, &r->o[s], &from->o[s]);
+    for (int64_t s = 0; s < r->streams; s++)
+        online_merge(&r->p, w.product, w.online, &r->o[s], &from->o[s]);
 }

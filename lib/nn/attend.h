@@ -18,10 +18,14 @@ struct mesaopt_attn {
     int64_t bytes;
 };
 
-/* q, k, v [B, T, H, d or dv]; forward writes out; backward reads dout and writes dq, dk, dv (out NULL). Views are valid; allocates when the shape needs more than any
- * before. MESAOPT_OK, MESAOPT_E_MEMORY, MESAOPT_E_INTERRUPTED or MESAOPT_E_NONFINITE. */
-typedef struct attend_views { const mesaopt_view *q, *k, *v, *out, *dout, *dq, *dk, *dv; } attend_views;
+/* q, k, v [B, T, H, d or dv]; forward writes out; backward reads dout and writes dq, dk, dv (out
+ * NULL). Views are valid; allocates when the shape needs more than any before. MESAOPT_OK,
+ * MESAOPT_E_MEMORY, MESAOPT_E_INTERRUPTED or MESAOPT_E_NONFINITE. */
+typedef struct attend_views {
+    const mesaopt_view *q, *k, *v, *out, *dout, *dq, *dk, *dv;
+} attend_views;
 mesaopt_status attend(mesaopt_attn *a, const attend_shape *s, const attend_views *v);
-int64_t attend_bytes(const mesaopt_attn *a, const attend_shape *s, int backward);      /* -1: overflow */
+/* -1: overflow */
+int64_t attend_bytes(const mesaopt_attn *a, const attend_shape *s, int backward);
 
 #endif

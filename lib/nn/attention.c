@@ -1,10 +1,14 @@
-/* The residual block of linear or softmax self-attention: heads.h around O_h = attention(Q_h, K_h, V_h), attention.h, for every head. */
+/* The residual block of linear or softmax self-attention: heads.h around O_h = attention(Q_h, K_h,
+ * V_h), attention.h, for every head. */
 #include "nn/attention.h"
 #include "nn/heads.h"
 #include <math.h>
 
 /* The attention of one head, as the settings have it. */
-static const attention_kind *kind_of(const block *b) { return b->kind->scope == MESAOPT_SCOPE_SOFTMAX ? &softmax_attention : &linear_attention; }
+static const attention_kind *kind_of(const block *b)
+{
+    return b->kind->scope == MESAOPT_SCOPE_SOFTMAX ? &softmax_attention : &linear_attention;
+}
 
 double attention_scale(const block *b)
 {
@@ -15,7 +19,10 @@ double attention_scale(const block *b)
 
 static head head_of(const block *b, const extents *e)
 {
-    return (head){e->T, e->d, e->dv, attention_chunk(option_int(&b->settings, b->kind->scope, MESAOPT_KEY_CHUNK), e->T), attention_scale(b)};
+    return (head){
+        e->T, e->d, e->dv,
+        attention_chunk(option_int(&b->settings, b->kind->scope, MESAOPT_KEY_CHUNK), e->T),
+        attention_scale(b)};
 }
 
 static int64_t stash_bytes(const block *b, const kern *k, int64_t T)
@@ -57,12 +64,14 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
     const work w = lay_out_scratch(&aw, b, k, &e, 0);
     heads_project(b, p, &e, X, Xq, &h);
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++)
-        kind_of(b)->forward(k, &one, p->product_scratch, w.core, columns(k, h.q, i * e.d), columns(k, h.k, i * e.d),
-                            columns(k, h.v, i * e.dv), columns(k, h.o, i * e.dv));
+        kind_of(b)->forward(k, &one, p->product_scratch, w.core, columns(k, h.q, i * e.d),
+                            columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv),
+                            columns(k, h.o, i * e.dv));
     heads_output(b, p, &e, h.o, x, y);
 }
 
-static void *backward(const block *b, const pass *p, const void *x, const void *y, const void *stash, void *dy, void *spare, int want_dx)
+static void *backward(const block *b, const pass *p, const void *x, const void *y,
+                      const void *stash, void *dy, void *spare, int want_dx)
 {
     (void)spare;
     const kern *k = p->k;
@@ -73,13 +82,16 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     const mat X = {(void *)x, e.D, 1}, Xq = heads_input(&as, b, k, &e, x);
     const work w = lay_out_scratch(&aw, b, k, &e, 1);
     heads_output_back(b, p, &e, h.o, y, dy, w.d.o);
-    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++)                           /* O_h = attention(Q_h, K_h, V_h) */
-        kind_of(b)->backward(k, &one, p->product_scratch, w.core,
-                             columns(k, h.q, i * e.d), columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv), columns(k, w.d.o, i * e.dv),
-                             columns(k, w.d.q, i * e.d), columns(k, w.d.k, i * e.d), columns(k, w.d.v, i * e.dv));
+    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) /* O_h = attention(Q_h, K_h, V_h) */
+        kind_of(b)->backward(k, &one, p->product_scratch, w.core, columns(k, h.q, i * e.d),
+                             columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv),
+                             columns(k, w.d.o, i * e.dv), columns(k, w.d.q, i * e.d),
+                             columns(k, w.d.k, i * e.d), columns(k, w.d.v, i * e.dv));
     heads_project_back(b, p, &e, X, Xq, &w.d, (mat){dy, e.D, 1}, want_dx);
     return dy;
 }
 
-const block_kind linear_block = {MESAOPT_SCOPE_LINEAR, heads_plan, stash_bytes, scratch_bytes, forward, backward};
-const block_kind softmax_block = {MESAOPT_SCOPE_SOFTMAX, heads_plan, stash_bytes, scratch_bytes, forward, backward};
+const block_kind linear_block = {MESAOPT_SCOPE_LINEAR, heads_plan, stash_bytes,
+                                 scratch_bytes,        forward,    backward};
+const block_kind softmax_block = {MESAOPT_SCOPE_SOFTMAX, heads_plan, stash_bytes,
+                                  scratch_bytes,         forward,    backward};

@@ -8,15 +8,19 @@
 
 typedef struct head {
     int64_t T, d, dv;
-    int64_t chunk;                 /* rows that are worked on at a time; memory is linear in T for any */
+    int64_t chunk;                 /* rows that are worked on at a time; memory is linear in T for
+                                      any */
     double scale;
 } head;
 
 typedef struct attention_kind {
-    int64_t (*scratch)(const kern *k, const head *h, int backward);     /* bytes, private to the caller */
-    void (*forward)(const kern *k, const head *h, void *product_scratch, void *scratch, mat Q, mat K, mat V, mat O);
+    /* bytes, private to the caller */
+    int64_t (*scratch)(const kern *k, const head *h, int backward);
+    void (*forward)(const kern *k, const head *h, void *product_scratch, void *scratch, mat Q,
+                    mat K, mat V, mat O);
     /* dO may be overwritten; dQ, dK, dV are written. */
-    void (*backward)(const kern *k, const head *h, void *product_scratch, void *scratch, mat Q, mat K, mat V, mat dO, mat dQ, mat dK, mat dV);
+    void (*backward)(const kern *k, const head *h, void *product_scratch, void *scratch, mat Q,
+                     mat K, mat V, mat dO, mat dQ, mat dK, mat dV);
 } attention_kind;
 
 extern const attention_kind linear_attention, softmax_attention;
@@ -24,7 +28,10 @@ extern const attention_kind linear_attention, softmax_attention;
 /* Rows per chunk; 0 asks for the default: whole sequences while their score matrix is small. */
 int64_t attention_chunk(int64_t chunk, int64_t T);
 
-static inline mat mat_rows(const kern *k, mat m, int64_t row) { return (mat){kern_at(k, m.p, row * m.rs), m.rs, m.cs}; }
+static inline mat mat_rows(const kern *k, mat m, int64_t row)
+{
+    return (mat){kern_at(k, m.p, row * m.rs), m.rs, m.cs};
+}
 static inline mat mat_transposed(mat m) { return (mat){m.p, m.cs, m.rs}; }
 
 #endif

@@ -1,10 +1,12 @@
-/* The kinds of blocks, and the sinusoidal positions that a block may ask for:
- * feature 2i: sin(t / 10000^(2i/D)), feature 2i + 1: cos of the same; t from 0. Source: arXiv 1706.03762 section 3.5. */
+/* The kinds of blocks, and the sinusoidal positions that a block may ask for: feature 2i: sin(t /
+ * 10000^(2i/D)), feature 2i + 1: cos of the same; t from 0. Source: arXiv 1706.03762 section
+ * 3.5. */
 #include "base/real.h"
 #include "nn/block.h"
 
 extern const block_kind linear_block, softmax_block, mesa_block, dense_block, mask_block;
-static const block_kind *const kinds[] = {&linear_block, &softmax_block, &mesa_block, &dense_block, &mask_block};
+static const block_kind *const kinds[] = {&linear_block, &softmax_block, &mesa_block, &dense_block,
+                                          &mask_block};
 
 const block_kind *block_kind_of(int32_t scope)
 {

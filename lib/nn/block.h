@@ -1,5 +1,6 @@
-/* A block of a model: what it does to one panel of the residual stream, forward and backward side by side in one file
- * per kind. A model is a list of blocks; a block knows nothing of models, tasks or threads. */
+/* A block of a model: what it does to one panel of the residual stream, forward and backward side
+ * by side in one file per kind. A model is a list of blocks; a block knows nothing of models, tasks
+ * or threads. */
 #ifndef NN_BLOCK_H
 #define NN_BLOCK_H
 
@@ -22,7 +23,8 @@ typedef struct pass {
     int64_t T;
     const void *params;            /* of the whole model */
     void *grads;                   /* summed into; NULL in a forward pass */
-    const void *positions;         /* T x in panel of sinusoidal positions, the same in all lanes; NULL if no block wants it */
+    const void *positions;         /* T x in panel of sinusoidal positions, the same in all lanes;
+                                      NULL if no block wants it */
     void *scratch, *product_scratch;
     int64_t *failed;               /* += rows whose systems missed their tolerance */
 } pass;
@@ -30,14 +32,19 @@ typedef struct pass {
 typedef struct block block;
 typedef struct block_kind {
     int32_t scope;                 /* MESAOPT_SCOPE_*, names the kind */
-    mesaopt_status (*plan)(mesaopt_ctx *ctx, block *b);     /* from b->settings and b->in: widths, parameters; sets the text on failure */
+    mesaopt_status (*plan)(mesaopt_ctx *ctx, block *b); /* from b->settings and b->in: widths,
+                                                           parameters; sets the text on failure */
     /* NULL for either: none needed. */
-    int64_t (*stash)(const block *b, const kern *k, int64_t T);                 /* bytes kept from forward to backward */
-    int64_t (*scratch)(const block *b, const kern *k, int64_t T, int backward); /* bytes, private to a call */
-    void (*forward)(const block *b, const pass *p, const void *x, void *y, void *stash);        /* x: T x in, y: T x out */
-    /* dy: gradient of y, may be overwritten; spare: T x max(in, out). Returns whichever of the two holds the gradient of x,
-     * which is left unfinished unless want_dx. */
-    void *(*backward)(const block *b, const pass *p, const void *x, const void *y, const void *stash, void *dy, void *spare, int want_dx);
+    int64_t (*stash)(const block *b, const kern *k, int64_t T); /* bytes kept from forward to
+                                                                   backward */
+    /* bytes, private to a call */
+    int64_t (*scratch)(const block *b, const kern *k, int64_t T, int backward);
+    /* x: T x in, y: T x out */
+    void (*forward)(const block *b, const pass *p, const void *x, void *y, void *stash);
+    /* dy: gradient of y, may be overwritten; spare: T x max(in, out). Returns whichever of the two
+     * holds the gradient of x, which is left unfinished unless want_dx. */
+    void *(*backward)(const block *b, const pass *p, const void *x, const void *y,
+                      const void *stash, void *dy, void *spare, int want_dx);
 } block_kind;
 
 struct block {
@@ -53,6 +60,9 @@ struct block {
 const block_kind *block_kind_of(int32_t scope);        /* NULL: no such kind */
 void positions_fill(const kern *k, int64_t T, int64_t width, void *panel);
 
-static inline mat param_mat(const kern *k, const void *base, const parameter *p) { return (mat){(char *)base + p->offset * k->size, p->cols, 1}; }
+static inline mat param_mat(const kern *k, const void *base, const parameter *p)
+{
+    return (mat){(char *)base + p->offset * k->size, p->cols, 1};
+}
 
 #endif

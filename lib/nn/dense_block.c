@@ -1,4 +1,5 @@
-/* Dense map of every token, without bias: Y = X W. X: T x in, W: in x out. Embedding and read-out. */
+/* Dense map of every token, without bias: Y = X W. X: T x in, W: in x out. Embedding and read-out.
+ */
 #include "nn/block.h"
 #include <math.h>
 
@@ -6,10 +7,17 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
 {
     int64_t size;
     b->out = option_int(&b->settings, MESAOPT_SCOPE_DENSE, MESAOPT_KEY_OUTPUTS);
-    if (!size_mul(b->in, b->out, &size)) return fail(ctx, MESAOPT_E_MEMORY, "outputs: sizes overflow");
+    if (!size_mul(b->in, b->out, &size))
+        return fail(ctx, MESAOPT_E_MEMORY, "outputs: sizes overflow");
     b->clip = INFINITY;
     b->n_params = 1;
-    b->param[0] = (parameter){"weight", b->in, b->out, 0, .sd = option_float(&b->settings, MESAOPT_SCOPE_DENSE, MESAOPT_KEY_INIT_SD), .decay = 1};
+    b->param[0] =
+        (parameter){"weight",
+                    b->in,
+                    b->out,
+                    0,
+                    .sd = option_float(&b->settings, MESAOPT_SCOPE_DENSE, MESAOPT_KEY_INIT_SD),
+                    .decay = 1};
     return MESAOPT_OK;
 }
 
@@ -17,16 +25,23 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
 {
     (void)stash;
     const mat X = {(void *)x, b->in, 1}, Y = {y, b->out, 1};
-    p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, b->out, b->in, X, param_mat(p->k, p->params, &b->param[0]), Y);
+    p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, b->out, b->in, X,
+                  param_mat(p->k, p->params, &b->param[0]), Y);
 }
 
-static void *backward(const block *b, const pass *p, const void *x, const void *y, const void *stash, void *dy, void *spare, int want_dx)
+static void *backward(const block *b, const pass *p, const void *x, const void *y,
+                      const void *stash, void *dy, void *spare, int want_dx)
 {
     (void)y, (void)stash;
-    const mat Xt = {(void *)x, 1, b->in}, dY = {dy, b->out, 1}, dX = {spare, b->in, 1};                /* Y = X W */
-    const mat W = param_mat(p->k, p->params, &b->param[0]), dW = param_mat(p->k, p->grads, &b->param[0]), Wt = {W.p, W.cs, W.rs};
-    p->k->product(p->k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, b->in, b->out, p->T, Xt, dY, dW);
-    if (want_dx) p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, b->in, b->out, dY, Wt, dX);
+    /* Y = X W */
+    const mat Xt = {(void *)x, 1, b->in}, dY = {dy, b->out, 1}, dX = {spare, b->in, 1};
+    const mat W = param_mat(p->k, p->params, &b->param[0]),
+              dW = param_mat(p->k, p->grads, &b->param[0]), Wt = {W.p, W.cs, W.rs};
+    p->k->product(p->k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, b->in, b->out, p->T, Xt, dY,
+                  dW);
+    if (want_dx)
+        p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, b->in, b->out,
+                      dY, Wt, dX);
     return spare;
 }
 

@@ -6,8 +6,10 @@
 extents heads_extents(const block *b, int64_t T)
 {
     const int32_t scope = b->kind->scope;
-    const int64_t H = option_int(&b->settings, scope, MESAOPT_KEY_HEADS), d = option_int(&b->settings, scope, MESAOPT_KEY_KEY);
-    const int64_t value = option_int(&b->settings, scope, MESAOPT_KEY_VALUE), dv = value ? value : d;
+    const int64_t H = option_int(&b->settings, scope, MESAOPT_KEY_HEADS),
+                  d = option_int(&b->settings, scope, MESAOPT_KEY_KEY);
+    const int64_t value = option_int(&b->settings, scope, MESAOPT_KEY_VALUE),
+                  dv = value ? value : d;
     return (extents){T, H, d, dv, b->in, (1 + b->positions) * b->in, H * d, H * dv};
 }
 
@@ -20,7 +22,8 @@ mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
     b->positions = option_int(&b->settings, b->kind->scope, MESAOPT_KEY_PE) == 1;
     const extents e = heads_extents(b, 0);
     int64_t size;
-    if (!size_mul(2 * (e.qk + e.hv), 2 * b->in, &size)) return fail(ctx, MESAOPT_E_MEMORY, "heads, key: sizes overflow");
+    if (!size_mul(2 * (e.qk + e.hv), 2 * b->in, &size))
+        return fail(ctx, MESAOPT_E_MEMORY, "heads, key: sizes overflow");
     b->n_params = HEADS_PARAMS;
     b->param[QUERY] = (parameter){"query", e.Dq, e.qk, 0, .sd = sd, .decay = 1};
     b->param[KEY] = (parameter){"key", e.Dq, e.qk, 0, .sd = sd, .decay = 1};
@@ -32,8 +35,10 @@ mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
 heads heads_lay_out(arena *a, const kern *k, const extents *e)
 {
     const int64_t real = k->lanes * k->size, T = e->T;
-    return (heads){{arena_take(a, T * e->qk, real), e->qk, 1}, {arena_take(a, T * e->qk, real), e->qk, 1},
-                   {arena_take(a, T * e->hv, real), e->hv, 1}, {arena_take(a, T * e->hv, real), e->hv, 1}};
+    return (heads){{arena_take(a, T * e->qk, real), e->qk, 1},
+                   {arena_take(a, T * e->qk, real), e->qk, 1},
+                   {arena_take(a, T * e->hv, real), e->hv, 1},
+                   {arena_take(a, T * e->hv, real), e->hv, 1}};
 }
 
 mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, const void *x)
@@ -60,34 +65,43 @@ void heads_project(const block *b, const pass *p, const extents *e, mat X, mat X
     const mat in[3] = {Xq, Xq, X}, out[3] = {h->q, h->k, h->v};
     for (int i = QUERY; i <= VALUE; i++) {
         const parameter *w = &b->param[i];
-        k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, w->cols, w->rows, in[i], param_mat(k, p->params, w), out[i]);
+        k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, w->cols, w->rows,
+                   in[i], param_mat(k, p->params, w), out[i]);
     }
 }
 
-void heads_project_back(const block *b, const pass *p, const extents *e, mat X, mat Xq, const heads *d, mat dX, int want_dx)
+void heads_project_back(const block *b, const pass *p, const extents *e, mat X, mat Xq,
+                        const heads *d, mat dX, int want_dx)
 {
     const kern *k = p->k;
     const mat in[3] = {Xq, Xq, X}, grad[3] = {d->q, d->k, d->v};
-    for (int i = QUERY; i <= VALUE; i++) {                                              /* Q = X W_q, K = X W_k, V = X W_v */
+    for (int i = QUERY; i <= VALUE; i++) {              /* Q = X W_q, K = X W_k, V = X W_v */
         const parameter *w = &b->param[i];
-        k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, w->rows, w->cols, e->T, transposed_mat(in[i]), grad[i], param_mat(k, p->grads, w));
+        k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, w->rows, w->cols, e->T,
+                   transposed_mat(in[i]), grad[i], param_mat(k, p->grads, w));
         if (!want_dx) continue;
-        k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, w->cols, grad[i], transposed_mat(param_mat(k, p->params, w)), dX);
+        k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, w->cols, grad[i],
+                   transposed_mat(param_mat(k, p->params, w)), dX);
     }
 }
 
 void heads_output(const block *b, const pass *p, const extents *e, mat O, const void *x, void *y)
 {
     const kern *k = p->k;
-    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->D, e->hv, O, param_mat(k, p->params, &b->param[OUTPUT]), (mat){y, e->D, 1});
+    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->D, e->hv, O,
+               param_mat(k, p->params, &b->param[OUTPUT]), (mat){y, e->D, 1});
     k->residual(e->T * e->D * k->lanes, x, y, b->clip, y);
 }
 
-void heads_output_back(const block *b, const pass *p, const extents *e, mat O, const void *y, void *dy, mat dO)
+void heads_output_back(const block *b, const pass *p, const extents *e, mat O, const void *y,
+                       void *dy, mat dO)
 {
     const kern *k = p->k;
-    const mat dY = {dy, e->D, 1}, P = param_mat(k, p->params, &b->param[OUTPUT]), dP = param_mat(k, p->grads, &b->param[OUTPUT]);
-    k->residual_back(e->T * e->D * k->lanes, y, b->clip, dy);                           /* Y = clip(X + O P) */
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->hv, e->D, e->T, transposed_mat(O), dY, dP);
-    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->hv, e->D, dY, transposed_mat(P), dO);
+    const mat dY = {dy, e->D, 1}, P = param_mat(k, p->params, &b->param[OUTPUT]),
+              dP = param_mat(k, p->grads, &b->param[OUTPUT]);
+    k->residual_back(e->T * e->D * k->lanes, y, b->clip, dy); /* Y = clip(X + O P) */
+    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->hv, e->D, e->T,
+               transposed_mat(O), dY, dP);
+    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->hv, e->D, dY,
+               transposed_mat(P), dO);
 }

@@ -2,16 +2,19 @@
  *
  *     Q = X W_q, K = X W_k, V = X W_v (heads side by side)        Y = clip(X + O P, +-c)
  *
- * X, Y: T x D; W_q, W_k: D x H d; W_v: D x H dv; P: H dv x D. With pe=qk, X in Q and K is [X, positions], and W_q, W_k have 2 D rows.
+ * X, Y: T x D; W_q, W_k: D x H d; W_v: D x H dv; P: H dv x D. With pe=qk, X in Q and K is [X,
+ * positions], and W_q, W_k have 2 D rows.
  * Source: arXiv 2309.05858 equation 1; docs/science.md, section 3. */
 #ifndef NN_HEADS_H
 #define NN_HEADS_H
 
 #include "nn/block.h"
 
-enum { QUERY, KEY, VALUE, OUTPUT, HEADS_PARAMS };      /* parameters of such a block, before its own */
+enum { QUERY, KEY, VALUE, OUTPUT, HEADS_PARAMS };      /* parameters of such a block, before its
+                                                          own */
 
-/* Extents: heads, their widths, the stream, the input of Q and K, all heads' keys, all heads' values. */
+/* Extents: heads, their widths, the stream, the input of Q and K, all heads' keys, all heads'
+ * values. */
 typedef struct extents { int64_t T, heads, d, dv, D, Dq, qk, hv; } extents;
 
 /* Panels of all heads, or their gradients. */
@@ -21,18 +24,26 @@ typedef struct heads { mat q, k, v, o; } heads;
 mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b);
 extents heads_extents(const block *b, int64_t T);
 
-double attention_scale(const block *b);                /* factor of the logits of a linear or softmax block */
+double attention_scale(const block *b);                /* factor of the logits of a linear or
+                                                          softmax block */
 
 heads heads_lay_out(arena *a, const kern *k, const extents *e);
 /* The input of Q and K: X, or with positions a panel of the stash. */
 mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, const void *x);
 
 void heads_project(const block *b, const pass *p, const extents *e, mat X, mat Xq, const heads *h);
-void heads_project_back(const block *b, const pass *p, const extents *e, mat X, mat Xq, const heads *d, mat dX, int want_dx);    /* dX += ... */
+/* dX += ... */
+void heads_project_back(const block *b, const pass *p, const extents *e, mat X, mat Xq,
+                        const heads *d, mat dX, int want_dx);
 void heads_output(const block *b, const pass *p, const extents *e, mat O, const void *x, void *y);
-void heads_output_back(const block *b, const pass *p, const extents *e, mat O, const void *y, void *dy, mat dO);      /* dy becomes the gradient of X + O P */
+/* dy becomes the gradient of X + O P */
+void heads_output_back(const block *b, const pass *p, const extents *e, mat O, const void *y,
+                       void *dy, mat dO);
 
-static inline mat columns(const kern *k, mat m, int64_t first) { return (mat){kern_at(k, m.p, first), m.rs, m.cs}; }
+static inline mat columns(const kern *k, mat m, int64_t first)
+{
+    return (mat){kern_at(k, m.p, first), m.rs, m.cs};
+}
 static inline mat transposed_mat(mat m) { return (mat){m.p, m.cs, m.rs}; }
 
 #endif

@@ -1,8 +1,10 @@
-/* Linear attention of one head: O_t = s sum_{t' <= t} (q_t . k_t') v_t'. Source: arXiv 2309.05858 equation 2.
+/* Linear attention of one head: O_t = s sum_{t' <= t} (q_t . k_t') v_t'. Source: arXiv 2309.05858
+ * equation 2.
  *
  * Chunkwise: with the state Z = sum over earlier chunks of K_c^T V_c (d x dv),
  *     O_c = tril(Q_c K_c^T) V_c + Q_c Z,
- * so no T x T matrix exists and memory is linear in T. Backward, with Y = sum over later chunks of Q_c^T dO_c (d x dv):
+ * so no T x T matrix exists and memory is linear in T. Backward, with Y = sum over later chunks of
+ * Q_c^T dO_c (d x dv):
  *     dQ_c = tril(dO_c V_c^T) K_c + dO_c Z^T
  *     dK_c = tril(dO_c V_c^T)^T Q_c + V_c Y^T
  *     dV_c = tril(Q_c K_c^T)^T dO_c + K_c Y
@@ -43,38 +45,46 @@ static int64_t linear_scratch_bytes(const kern *k, const head *h, int backward)
 static void scale_rows(const kern *k, const head *h, mat x)
 {
     if (h->scale == 1) return;
-    for (int64_t t = 0; t < h->T; t++) k->scale(h->dv * k->lanes, h->scale, kern_at(k, x.p, t * x.rs));
+    for (int64_t t = 0; t < h->T; t++)
+        k->scale(h->dv * k->lanes, h->scale, kern_at(k, x.p, t * x.rs));
 }
 
-static void linear_forward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K, mat V, mat O)
+static void linear_forward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K,
+                           mat V, mat O)
 {
     arena a = {scratch, 0};
     const linear_scratch s = lay_out(&a, k, h, 0);
     const mat Z = {s.state, h->dv, 1};
     for (int64_t t = 0; t < h->T && !kern_stopped(k); t += h->chunk) {
         const int64_t C = h->T - t < h->chunk ? h->T - t : h->chunk;
-        const mat q = mat_rows(k, Q, t), kc = mat_rows(k, K, t), v = mat_rows(k, V, t), o = mat_rows(k, O, t), S = {s.scores, C, 1};
+        const mat q = mat_rows(k, Q, t), kc = mat_rows(k, K, t), v = mat_rows(k, V, t),
+                  o = mat_rows(k, O, t), S = {s.scores, C, 1};
         k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, h->d, q, mat_transposed(kc), S);
         k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, C, h->dv, C, S, v, o);
         if (t > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->dv, h->d, q, Z, o);
-        if (t + C < h->T) k->product(k, ps, PRODUCT_LANE, TRI_NONE, t > 0, h->d, h->dv, C, mat_transposed(kc), v, Z);
+        if (t + C < h->T)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, t > 0, h->d, h->dv, C, mat_transposed(kc), v,
+                       Z);
     }
     scale_rows(k, h, O);
 }
 
 /* States at the start of every chunk but the first. */
-static void keep_states(const kern *k, const head *h, void *ps, const linear_scratch *s, mat K, mat V)
+static void keep_states(const kern *k, const head *h, void *ps, const linear_scratch *s, mat K,
+                        mat V)
 {
     const int64_t size = h->d * h->dv;
     for (int64_t t = h->chunk, c = 1; t < h->T && !kern_stopped(k); t += h->chunk, c++) {
         const mat Z = {kern_at(k, s->state, c * size), h->dv, 1};
-        if (c > 1) memcpy(Z.p, kern_at(k, s->state, (c - 1) * size), (size_t)(size * k->lanes * k->size));
+        if (c > 1)
+            memcpy(Z.p, kern_at(k, s->state, (c - 1) * size), (size_t)(size * k->lanes * k->size));
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, c > 1, h->d, h->dv, h->chunk,
                    mat_transposed(mat_rows(k, K, t - h->chunk)), mat_rows(k, V, t - h->chunk), Z);
     }
 }
 
-static void linear_backward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K, mat V, mat dO, mat dQ, mat dK, mat dV)
+static void linear_backward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K,
+                            mat V, mat dO, mat dQ, mat dK, mat dV)
 {
     arena a = {scratch, 0};
     const linear_scratch s = lay_out(&a, k, h, 1);
@@ -84,20 +94,28 @@ static void linear_backward(const kern *k, const head *h, void *ps, void *scratc
     keep_states(k, h, ps, &s, K, V);
     for (int64_t c = chunks - 1; c >= 0 && !kern_stopped(k); c--) {
         const int64_t t = c * h->chunk, C = h->T - t < h->chunk ? h->T - t : h->chunk;
-        const mat q = mat_rows(k, Q, t), kc = mat_rows(k, K, t), v = mat_rows(k, V, t), g = mat_rows(k, dO, t);
+        const mat q = mat_rows(k, Q, t), kc = mat_rows(k, K, t), v = mat_rows(k, V, t),
+                  g = mat_rows(k, dO, t);
         const mat dq = mat_rows(k, dQ, t), dk = mat_rows(k, dK, t), dv = mat_rows(k, dV, t);
-        const mat S = {s.scores, C, 1}, dS = {s.dscores, C, 1}, Z = {kern_at(k, s.state, c * h->d * h->dv), h->dv, 1};
-        k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, h->d, q, mat_transposed(kc), S);          /* S = tril(Q K^T) */
-        k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, h->dv, g, mat_transposed(v), dS);         /* O = S V */
+        const mat S = {s.scores, C, 1}, dS = {s.dscores, C, 1},
+                  Z = {kern_at(k, s.state, c * h->d * h->dv), h->dv, 1};
+        /* S = tril(Q K^T) */
+        k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, h->d, q, mat_transposed(kc), S);
+        /* O = S V */
+        k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, h->dv, g, mat_transposed(v), dS);
         k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, h->dv, C, mat_transposed(S), g, dv);
         k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, C, h->d, C, dS, kc, dq);
         k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, 0, C, h->d, C, mat_transposed(dS), q, dk);
-        if (c > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->d, h->dv, g, mat_transposed(Z), dq);    /* O += Q Z */
-        if (c < chunks - 1) {                                                                                 /* later O += Q (K^T V) */
+        /* O += Q Z */
+        if (c > 0)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->d, h->dv, g, mat_transposed(Z), dq);
+        if (c < chunks - 1) {                           /* later O += Q (K^T V) */
             k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->d, h->dv, v, mat_transposed(Y), dk);
             k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->dv, h->d, kc, Y, dv);
         }
-        if (c > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, c < chunks - 1, h->d, h->dv, C, mat_transposed(q), g, Y);
+        if (c > 0)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, c < chunks - 1, h->d, h->dv, C,
+                       mat_transposed(q), g, Y);
     }
 }
 

@@ -1,37 +1,52 @@
-/* The residual mesa block: heads.h around the mesa layer of every head, lsq/mesa.h, which solves a ridge regression of values on keys at each step:
+/* The residual mesa block: heads.h around the mesa layer of every head, lsq/mesa.h, which solves a
+ * ridge regression of values on keys at each step:
  *
  *     O_h = mesa(Q_h, K_h, V_h; beta, gamma, l)
  *
  * ridges=head     l = 1/lambda, one learned lambda per head (the original form, arXiv 2309.05858)
  * ridges=channel  l = ridge_min + softplus(theta), per head and channel (arXiv 2506.05233)
- * gates=sigmoid   beta_t = sigmoid(x_t W_beta + b_beta), gamma_t = sigmoid(x_t W_gamma + b_gamma), one of each per head; gates=none: 1
+ * gates=sigmoid   beta_t = sigmoid(x_t W_beta + b_beta), gamma_t = sigmoid(x_t W_gamma + b_gamma),
+ *                 one of each per head; gates=none: 1
  * qk_norm=1       queries and keys are scaled to length 1 (0 stays 0)
  *
- * Own parameters: lambda [1, H] or theta [H, d]; beta, gamma [D, H] and beta_bias, gamma_bias [1, H]. Source: docs/science.md, section 3. */
+ * Own parameters: lambda [1, H] or theta [H, d]; beta, gamma [D, H] and beta_bias, gamma_bias [1,
+ * H]. Source: docs/science.md, section 3. */
 #include "base/real.h"
 #include "lsq/mesa.h"
 #include "nn/heads.h"
 #include <math.h>
 #include <string.h>
 
-enum { RIDGE = HEADS_PARAMS, GATES };                  /* at GATES: weight and bias of beta, then of gamma */
+enum { RIDGE = HEADS_PARAMS, GATES };                  /* at GATES: weight and bias of beta, then of
+                                                          gamma */
 enum { BETA, GAMMA, GATE_KINDS };
 static const double FIRST_GATE = 4;                    /* bias: gates start at 0.982 */
 static const double LEAST_LAMBDA = 1e-6;
 
-static int64_t choice(const block *b, int32_t key) { return option_int(&b->settings, MESAOPT_SCOPE_MESA, key); }
+static int64_t choice(const block *b, int32_t key)
+{
+    return option_int(&b->settings, MESAOPT_SCOPE_MESA, key);
+}
 static int gated(const block *b) { return choice(b, MESAOPT_KEY_GATES) == 1; }
 static int by_channel(const block *b) { return choice(b, MESAOPT_KEY_RIDGES) == 1; }
-static double ridge_min(const block *b) { return option_float(&b->settings, MESAOPT_SCOPE_MESA, MESAOPT_KEY_RIDGE_MIN); }
+static double ridge_min(const block *b)
+{
+    return option_float(&b->settings, MESAOPT_SCOPE_MESA, MESAOPT_KEY_RIDGE_MIN);
+}
 
 static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
 {
     const mesaopt_status status = heads_plan(ctx, b);
     if (status != MESAOPT_OK) return status;
     if (gated(b) && choice(b, MESAOPT_KEY_SOLVER) == MESA_SHERMAN_MORRISON)
-        return fail(ctx, MESAOPT_E_UNSUPPORTED, "solver: sherman_morrison with gates=sigmoid, expected gates=none: with forgetting its ridge decays as well");
+        return fail(ctx, MESAOPT_E_UNSUPPORTED,
+                    "solver: sherman_morrison with gates=sigmoid, expected gates=none: with "
+                    "forgetting its ridge decays as well");
     const extents e = heads_extents(b, 0);
-    b->param[RIDGE] = by_channel(b) ? (parameter){"theta", e.heads, e.d, 0, real_log(real_expm1(1 - ridge_min(b))), 0, 0} : (parameter){"lambda", 1, e.heads, 0, 1, 0, 1};
+    b->param[RIDGE] =
+        by_channel(b)
+            ? (parameter){"theta", e.heads, e.d, 0, real_log(real_expm1(1 - ridge_min(b))), 0, 0}
+            : (parameter){"lambda", 1, e.heads, 0, 1, 0, 1};
     b->n_params = GATES;
     if (!gated(b)) return MESAOPT_OK;
     const double sd = option_float(&b->settings, MESAOPT_SCOPE_MESA, MESAOPT_KEY_INIT_SD);
@@ -43,24 +58,31 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
     return MESAOPT_OK;
 }
 
-/* Kept from forward to backward. A gate is s = sigmoid(z), c = 1 - s, and its logarithm; T x H each. */
+/* Kept from forward to backward. A gate is s = sigmoid(z), c = 1 - s, and its logarithm; T x H
+ * each. */
 typedef struct gate { mat s, c, log; } gate;
 typedef struct kept {
     heads h;                       /* q and k as the mesa layer sees them */
-    mat Xq, X, q_scale, k_scale;   /* input of Q and K; solutions (H_t + Lambda)^-1 q_t; 1 / length, T x H */
+    mat Xq, X, q_scale, k_scale;   /* input of Q and K; solutions (H_t + Lambda)^-1 q_t; 1 / length,
+                                      T x H */
     gate g[GATE_KINDS];
 } kept;
 
-static mat take(arena *a, const kern *k, int64_t rows, int64_t cols) { return (mat){arena_take(a, rows * cols, k->lanes * k->size), cols, 1}; }
+static mat take(arena *a, const kern *k, int64_t rows, int64_t cols)
+{
+    return (mat){arena_take(a, rows * cols, k->lanes * k->size), cols, 1};
+}
 
 static kept lay_out_stash(arena *a, const block *b, const kern *k, const extents *e, const void *x)
 {
     kept r = {.h = heads_lay_out(a, k, e)};
     r.Xq = heads_input(a, b, k, e, x);
     r.X = take(a, k, e->T, e->qk);
-    if (choice(b, MESAOPT_KEY_QK_NORM)) r.q_scale = take(a, k, e->T, e->heads), r.k_scale = take(a, k, e->T, e->heads);
+    if (choice(b, MESAOPT_KEY_QK_NORM))
+        r.q_scale = take(a, k, e->T, e->heads), r.k_scale = take(a, k, e->T, e->heads);
     for (int i = 0; gated(b) && i < GATE_KINDS; i++)
-        r.g[i] = (gate){take(a, k, e->T, e->heads), take(a, k, e->T, e->heads), take(a, k, e->T, e->heads)};
+        r.g[i] = (gate){take(a, k, e->T, e->heads), take(a, k, e->T, e->heads),
+                        take(a, k, e->T, e->heads)};
     return r;
 }
 
@@ -81,26 +103,36 @@ typedef struct work {
     void *dridge, *dot;            /* H x d; T */
 } work;
 
-static mesa_operands operands(const block *b, const kern *k, const extents *e, const kept *r, const work *w, int64_t i)
+static mesa_operands operands(const block *b, const kern *k, const extents *e, const kept *r,
+                              const work *w, int64_t i)
 {
-    mesa_operands m = {.Q = columns(k, r->h.q, i * e->d), .K = columns(k, r->h.k, i * e->d), .V = columns(k, r->h.v, i * e->dv),
-                       .O = columns(k, r->h.o, i * e->dv), .X = columns(k, r->X, i * e->d), .ridge = kern_at(k, w->ridge, i * e->d)};
-    if (gated(b)) m.beta = columns(k, r->g[BETA].s, i), m.log_gamma = columns(k, r->g[GAMMA].log, i);
+    mesa_operands m = {.Q = columns(k, r->h.q, i * e->d),
+                       .K = columns(k, r->h.k, i * e->d),
+                       .V = columns(k, r->h.v, i * e->dv),
+                       .O = columns(k, r->h.o, i * e->dv),
+                       .X = columns(k, r->X, i * e->d),
+                       .ridge = kern_at(k, w->ridge, i * e->d)};
+    if (gated(b))
+        m.beta = columns(k, r->g[BETA].s, i), m.log_gamma = columns(k, r->g[GAMMA].log, i);
     return m;
 }
 
-static void add_gradients(const block *b, const kern *k, const extents *e, const work *w, int64_t i, mesa_operands *m)
+static void add_gradients(const block *b, const kern *k, const extents *e, const work *w, int64_t i,
+                          mesa_operands *m)
 {
     m->dO = columns(k, w->d.o, i * e->dv);
-    m->dQ = columns(k, w->d.q, i * e->d), m->dK = columns(k, w->d.k, i * e->d), m->dV = columns(k, w->d.v, i * e->dv);
+    m->dQ = columns(k, w->d.q, i * e->d), m->dK = columns(k, w->d.k, i * e->d),
+    m->dV = columns(k, w->d.v, i * e->dv);
     m->dridge = kern_at(k, w->dridge, i * e->d);
-    if (gated(b)) m->dbeta = columns(k, w->dgate[BETA], i), m->dlog_gamma = columns(k, w->dgate[GAMMA], i);
+    if (gated(b))
+        m->dbeta = columns(k, w->dgate[BETA], i), m->dlog_gamma = columns(k, w->dgate[GAMMA], i);
 }
 
 static work lay_out_scratch(arena *a, const block *b, const kern *k, const extents *e, int backward)
 {
     static const char present;     /* stands for operands while bytes are counted */
-    work w = {.head = {e->T, e->d, e->dv, choice(b, MESAOPT_KEY_CHUNK), (enum mesa_solver)choice(b, MESAOPT_KEY_SOLVER), 0, 0, 1}};
+    work w = {.head = {e->T, e->d, e->dv, choice(b, MESAOPT_KEY_CHUNK),
+                       (enum mesa_solver)choice(b, MESAOPT_KEY_SOLVER), 0, 0, 1}};
     const mat there = {(void *)&present, 1, 1};
     mesa_operands has = {there, there, there, .ridge = &present, .O = there, .X = there};
     if (gated(b)) has.beta = has.log_gamma = there;
@@ -130,7 +162,8 @@ static int64_t scratch_bytes(const block *b, const kern *k, int64_t T, int backw
 
 /* ---- ridge: a handful of shared numbers, in double ---- */
 
-/* Below the least lambda the layer and its gradient are those of the least: a step that went too far can be undone. */
+/* Below the least lambda the layer and its gradient are those of the least: a step that went too
+ * far can be undone. */
 static double lambda_of(const block *b, const pass *p, int64_t i)
 {
     const double lambda = kern_real(p->k, param_mat(p->k, p->params, &b->param[RIDGE]).p, i);
@@ -143,8 +176,11 @@ static void fill_ridge(const block *b, const pass *p, const extents *e, const wo
     const void *theta = param_mat(k, p->params, &b->param[RIDGE]).p;
     for (int64_t i = 0; i < e->qk; i++) {
         const double z = by_channel(b) ? kern_real(k, theta, i) : 0;
-        const double l = by_channel(b) ? ridge_min(b) + larger(z, 0) + real_log1p(real_exp(-fabs(z))) : 1 / lambda_of(b, p, i / e->d);
-        for (int64_t lane = 0; lane < k->lanes; lane++) kern_set_real(k, w->ridge, i * k->lanes + lane, l);
+        const double l = by_channel(b)
+                             ? ridge_min(b) + larger(z, 0) + real_log1p(real_exp(-fabs(z)))
+                             : 1 / lambda_of(b, p, i / e->d);
+        for (int64_t lane = 0; lane < k->lanes; lane++)
+            kern_set_real(k, w->ridge, i * k->lanes + lane, l);
     }
     for (int64_t lane = 0; lane < k->lanes; lane++) kern_set_real(k, w->one, lane, 1);
 }
@@ -156,36 +192,46 @@ static void ridge_back(const block *b, const pass *p, const extents *e, const wo
     void *grad = param_mat(k, p->grads, &b->param[RIDGE]).p;
     for (int64_t i = 0; i < e->qk; i++) {
         double dl = 0;
-        for (int64_t lane = 0; lane < k->lanes; lane++) dl += kern_real(k, w->dridge, i * k->lanes + lane);
+        for (int64_t lane = 0; lane < k->lanes; lane++)
+            dl += kern_real(k, w->dridge, i * k->lanes + lane);
         const int64_t at = by_channel(b) ? i : i / e->d;
         const double lambda = by_channel(b) ? 0 : lambda_of(b, p, at);
-        const double slope = by_channel(b) ? 1 / (1 + real_exp(-kern_real(k, theta, i))) : -1 / (lambda * lambda);
+        const double slope =
+            by_channel(b) ? 1 / (1 + real_exp(-kern_real(k, theta, i))) : -1 / (lambda * lambda);
         kern_set_real(k, grad, at, kern_real(k, grad, at) + dl * slope);
     }
 }
 
 /* ---- gates ---- */
 
-static void fill_gate(const block *b, const pass *p, const extents *e, mat X, const work *w, int which, const gate *g)
+static void fill_gate(const block *b, const pass *p, const extents *e, mat X, const work *w,
+                      int which, const gate *g)
 {
     const kern *k = p->k;
     const parameter *weight = &b->param[GATES + 2 * which];
-    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->heads, 1, (mat){w->one, 0, 0}, param_mat(k, p->params, weight + 1), g->log);
-    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->heads, e->D, X, param_mat(k, p->params, weight), g->log);
+    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->heads, 1,
+               (mat){w->one, 0, 0}, param_mat(k, p->params, weight + 1), g->log);
+    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->heads, e->D, X,
+               param_mat(k, p->params, weight), g->log);
     k->sigmoid(e->T * e->heads * k->lanes, g->log.p, g->s.p, g->c.p, g->log.p);
 }
 
 /* dz = dbeta s c, or d(log gamma) c; then z = x W + b. */
-static void gate_back(const block *b, const pass *p, const extents *e, mat X, const work *w, int which, const gate *g, mat dX, int want_dx)
+static void gate_back(const block *b, const pass *p, const extents *e, mat X, const work *w,
+                      int which, const gate *g, mat dX, int want_dx)
 {
     const kern *k = p->k;
     const parameter *weight = &b->param[GATES + 2 * which];
     const mat dz = w->dgate[which], W = param_mat(k, p->params, weight);
     k->row_scale(e->T * e->heads, 1, g->c.p, 1, dz.p, 1, dz.p, 1);
     if (which == BETA) k->row_scale(e->T * e->heads, 1, g->s.p, 1, dz.p, 1, dz.p, 1);
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->D, e->heads, e->T, transposed_mat(X), dz, param_mat(k, p->grads, weight));
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, 1, e->heads, e->T, (mat){w->one, 0, 0}, dz, param_mat(k, p->grads, weight + 1));
-    if (want_dx) k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, e->heads, dz, transposed_mat(W), dX);
+    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->D, e->heads, e->T,
+               transposed_mat(X), dz, param_mat(k, p->grads, weight));
+    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, 1, e->heads, e->T,
+               (mat){w->one, 0, 0}, dz, param_mat(k, p->grads, weight + 1));
+    if (want_dx)
+        k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, e->heads, dz,
+                   transposed_mat(W), dX);
 }
 
 /* ---- q and k of length 1 ---- */
@@ -209,7 +255,8 @@ static void normalise_back(const kern *k, const extents *e, const work *w, mat y
     k->row_dot(e->T, e->d, NULL, y.p, y.rs, dy.p, dy.rs, w->dot, 1);
     k->row_scale(e->T, e->d, w->dot, 1, y.p, y.rs, w->row.p, w->row.rs);
     k->scale(e->T * e->d * k->lanes, -1, w->row.p);
-    for (int64_t t = 0; t < e->T; t++) k->add(e->d * k->lanes, kern_at(k, w->row.p, t * e->d), kern_at(k, dy.p, t * dy.rs));
+    for (int64_t t = 0; t < e->T; t++)
+        k->add(e->d * k->lanes, kern_at(k, w->row.p, t * e->d), kern_at(k, dy.p, t * dy.rs));
     k->row_scale(e->T, e->d, scale.p, scale.rs, dy.p, dy.rs, dy.p, dy.rs);
 }
 
@@ -234,7 +281,8 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
     heads_output(b, p, &e, r.h.o, x, y);
 }
 
-static void *backward(const block *b, const pass *p, const void *x, const void *y, const void *stash, void *dy, void *spare, int want_dx)
+static void *backward(const block *b, const pass *p, const void *x, const void *y,
+                      const void *stash, void *dy, void *spare, int want_dx)
 {
     (void)spare;
     const kern *k = p->k;
@@ -245,7 +293,7 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     const mat X = {(void *)x, e.D, 1}, dX = {dy, e.D, 1};
     heads_output_back(b, p, &e, r.h.o, y, dy, w.d.o);
     fill_ridge(b, p, &e, &w);
-    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) {                         /* O_h = mesa(Q_h, K_h, V_h) */
+    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) { /* O_h = mesa(Q_h, K_h, V_h) */
         mesa_operands m = operands(b, k, &e, &r, &w, i);
         add_gradients(b, k, &e, &w, i, &m);
         *p->failed += mesa_backward(k, &w.head, p->product_scratch, w.core, &m);
@@ -255,8 +303,10 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     }
     ridge_back(b, p, &e, &w);
     heads_project_back(b, p, &e, X, r.Xq, &w.d, dX, want_dx);
-    for (int i = 0; gated(b) && i < GATE_KINDS; i++) gate_back(b, p, &e, X, &w, i, &r.g[i], dX, want_dx);
+    for (int i = 0; gated(b) && i < GATE_KINDS; i++)
+        gate_back(b, p, &e, X, &w, i, &r.g[i], dX, want_dx);
     return dy;
 }
 
-const block_kind mesa_block = {MESAOPT_SCOPE_MESA, plan, stash_bytes, scratch_bytes, forward, backward};
+const block_kind mesa_block = {MESAOPT_SCOPE_MESA, plan,    stash_bytes,
+                               scratch_bytes,      forward, backward};

@@ -1,7 +1,8 @@
-/* Softmax attention of one head: O = softmax(s Q K^T, causal) V. Source: Vaswani et al., arXiv 1706.03762; docs/science.md, section 3.
+/* Softmax attention of one head: O = softmax(s Q K^T, causal) V. Source: Vaswani et al., arXiv
+ * 1706.03762; docs/science.md, section 3.
  *
- * A chunk of C queries meets all keys up to its last row: scores are C x T, so memory is linear in T. The backward pass
- * recomputes P chunk by chunk instead of keeping T x T of it:
+ * A chunk of C queries meets all keys up to its last row: scores are C x T, so memory is linear in
+ * T. The backward pass recomputes P chunk by chunk instead of keeping T x T of it:
  *     dV += P^T dO    dS = s P o (dO V^T - rowsum(P o dO V^T))    dQ = dS K    dK += dS^T Q */
 #include "nn/attention.h"
 
@@ -22,16 +23,20 @@ static int64_t softmax_scratch_bytes(const kern *k, const head *h, int backward)
     return a.used;
 }
 
-/* X [C x (t + C)] = A B^T where causal: a full block against the first t rows of B, a triangle against the next C. */
-static void causal_outer(const kern *k, void *ps, int64_t t, int64_t C, int64_t d, mat A, mat B, mat X)
+/* X [C x (t + C)] = A B^T where causal: a full block against the first t rows of B, a triangle
+ * against the next C. */
+static void causal_outer(const kern *k, void *ps, int64_t t, int64_t C, int64_t d, mat A, mat B,
+                         mat X)
 {
     const mat diagonal = {kern_at(k, X.p, t), X.rs, 1};
     if (t > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, C, t, d, A, mat_transposed(B), X);
-    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, d, A, mat_transposed(mat_rows(k, B, t)), diagonal);
+    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, d, A, mat_transposed(mat_rows(k, B, t)),
+               diagonal);
 }
 
 /* Y [C x d] = X B for such an X. */
-static void causal_product(const kern *k, void *ps, int64_t t, int64_t C, int64_t d, mat X, mat B, mat Y)
+static void causal_product(const kern *k, void *ps, int64_t t, int64_t C, int64_t d, mat X, mat B,
+                           mat Y)
 {
     const mat diagonal = {kern_at(k, X.p, t), X.rs, 1};
     k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, C, d, C, diagonal, mat_rows(k, B, t), Y);
@@ -39,10 +44,12 @@ static void causal_product(const kern *k, void *ps, int64_t t, int64_t C, int64_
 }
 
 /* Y [(t + C) x d] += X^T B; chunks run from the last, which finds Y unwritten, to the first. */
-static void causal_product_transposed(const kern *k, void *ps, int64_t t, int64_t C, int64_t d, int last, mat X, mat B, mat Y)
+static void causal_product_transposed(const kern *k, void *ps, int64_t t, int64_t C, int64_t d,
+                                      int last, mat X, mat B, mat Y)
 {
     const mat diagonal = {kern_at(k, X.p, t), X.rs, 1};
-    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, !last, C, d, C, mat_transposed(diagonal), B, mat_rows(k, Y, t));
+    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, !last, C, d, C, mat_transposed(diagonal), B,
+               mat_rows(k, Y, t));
     if (t > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, !last, t, d, C, mat_transposed(X), B, Y);
 }
 
@@ -63,10 +70,12 @@ static void weigh_back(const kern *k, const head *h, int64_t t, int64_t C, mat P
 {
     const int64_t n = rows_at_a_time(P.rs);
     for (int64_t i = 0; i < C && !kern_stopped(k); i += n)
-        k->softmax_back(C - i < n ? C - i : n, t + i, h->scale, mat_rows(k, P, i).p, mat_rows(k, dS, i).p, P.rs);
+        k->softmax_back(C - i < n ? C - i : n, t + i, h->scale, mat_rows(k, P, i).p,
+                        mat_rows(k, dS, i).p, P.rs);
 }
 
-static void softmax_forward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K, mat V, mat O)
+static void softmax_forward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K,
+                            mat V, mat O)
 {
     arena a = {scratch, 0};
     const softmax_scratch s = lay_out(&a, k, h, 0);
@@ -79,14 +88,16 @@ static void softmax_forward(const kern *k, const head *h, void *ps, void *scratc
     }
 }
 
-static void softmax_backward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K, mat V, mat dO, mat dQ, mat dK, mat dV)
+static void softmax_backward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K,
+                             mat V, mat dO, mat dQ, mat dK, mat dV)
 {
     arena a = {scratch, 0};
     const softmax_scratch s = lay_out(&a, k, h, 1);
     const int64_t chunks = (h->T + h->chunk - 1) / h->chunk;
     for (int64_t c = chunks - 1; c >= 0 && !kern_stopped(k); c--) {
         const int64_t t = c * h->chunk, C = h->T - t < h->chunk ? h->T - t : h->chunk;
-        const mat q = mat_rows(k, Q, t), g = mat_rows(k, dO, t), P = {s.scores, t + C, 1}, dS = {s.dscores, t + C, 1};
+        const mat q = mat_rows(k, Q, t), g = mat_rows(k, dO, t), P = {s.scores, t + C, 1},
+                  dS = {s.dscores, t + C, 1};
         const int last = c == chunks - 1;
         causal_outer(k, ps, t, C, h->d, q, K, P);                       /* P = softmax(s Q K^T) */
         weigh(k, h, t, C, P);

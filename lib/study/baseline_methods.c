@@ -1,9 +1,14 @@
-/* The predictors themselves, one table row each (baselines.h). Pairs are (x_{i-1}, x_i), i >= 2, since x_0 = 0 says nothing.
+/* The predictors themselves, one table row each (baselines.h). Pairs are (x_{i-1}, x_i), i >= 2,
+ * since x_0 = 0 says nothing.
  *
- * lsq      p_t = Phi x_t, Phi = argmin sum_i |x_i - Phi x_{i-1}|^2 + ridge |Phi|^2 over i <= t (newest_pair) or i <= t - 1; kept in
- *          square-root form (kern/simd_ridge.c), so a step costs O(n^2) and small ridges cost no digits. No pairs: 0.
- * kernel   p_t = sum_i w_i x_i, w = softmax over i <= t of beta x_{i-1} . x_t: softmax attention of queries x_t, keys x_{i-1} and values x_i
- * others   p_t = G_t^T u, G_t = sum_i x_{i-1} x_i^T, u an approximation of inv(A_t) x_t (precondition.h): k steps of gradient descent,
+ * lsq      p_t = Phi x_t, Phi = argmin sum_i |x_i - Phi x_{i-1}|^2 + ridge |Phi|^2 over i <= t
+ *          (newest_pair) or i <= t - 1; kept in
+ *          square-root form (kern/simd_ridge.c), so a step costs O(n^2) and small ridges cost no
+ *          digits. No pairs: 0.
+ * kernel   p_t = sum_i w_i x_i, w = softmax over i <= t of beta x_{i-1} . x_t: softmax attention of
+ *          queries x_t, keys x_{i-1} and values x_i
+ * others   p_t = G_t^T u, G_t = sum_i x_{i-1} x_i^T, u an approximation of inv(A_t) x_t
+ *          (precondition.h): k steps of gradient descent,
  *          which always include the newest pair, Neumann, Newton, Richardson, Chebyshev
  * Source: arXiv 2309.05858 section 3 and proposition 2; docs/science.md, section 5. */
 #include "base/options.h"
@@ -13,7 +18,10 @@
 #include <string.h>
 
 static int64_t vector_bytes(const baseline_problem *p) { return p->k->lanes * p->k->size; }
-static void *row(const baseline_problem *p, const void *panel, int64_t t) { return kern_at(p->k, panel, t * p->n); }
+static void *row(const baseline_problem *p, const void *panel, int64_t t)
+{
+    return kern_at(p->k, panel, t * p->n);
+}
 
 /* ---- precondition, then one gradient step ---- */
 
@@ -56,7 +64,10 @@ static void conditioned_predict(const baseline_problem *p)
 static int64_t lsq_work(const baseline_problem *p)
 {
     int64_t twice, elements;
-    return size_mul(p->n, 2 * vector_bytes(p), &twice) && size_add(p->n, 1, &elements) && size_mul(elements, twice, &elements) ? elements : -1;
+    return size_mul(p->n, 2 * vector_bytes(p), &twice) && size_add(p->n, 1, &elements) &&
+                   size_mul(elements, twice, &elements)
+               ? elements
+               : -1;
 }
 
 /* Without pairs: [sqrt(ridge) I | 0]. */
@@ -78,7 +89,8 @@ static void lsq_predict(const baseline_problem *p)
     for (int64_t t = 0; t < p->T && !kern_stopped(k); t++) {
         int64_t newest = p->b->newest_pair ? t : t - 1;    /* row of its target */
         if (newest >= 1) {
-            memcpy(pair, row(p, p->x, newest - 1), (size_t)(2 * n * vector_bytes(p)));     /* rows are adjacent: [x_{i-1} | x_i] */
+            /* rows are adjacent: [x_{i-1} | x_i] */
+            memcpy(pair, row(p, p->x, newest - 1), (size_t)(2 * n * vector_bytes(p)));
             k->ridge_row(k, n, n, p->work, pair);
         }
         memcpy(pair, row(p, p->x, t), (size_t)(n * vector_bytes(p)));
@@ -108,14 +120,20 @@ static void kernel_predict(const baseline_problem *p)
     const head h = kernel_head(p);
     const mat first = {p->x, p->n, 1}, second = {row(p, p->x, 1), p->n, 1};
     arena a = {p->work, 0};
-    void *scratch = arena_take(&a, softmax_attention.scratch(p->k, &h, 0), 1), *products = arena_take(&a, kern_product_scratch(p->k), 1);
+    void *scratch = arena_take(&a, softmax_attention.scratch(p->k, &h, 0), 1),
+         *products = arena_take(&a, kern_product_scratch(p->k), 1);
     memset(p->out, 0, (size_t)(p->n * vector_bytes(p)));
-    softmax_attention.forward(p->k, &h, products, scratch, second, first, second, (mat){row(p, p->out, 1), p->n, 1});
+    softmax_attention.forward(p->k, &h, products, scratch, second, first, second,
+                              (mat){row(p, p->out, 1), p->n, 1});
 }
 
 /* ---- the table, and objects ---- */
 
-#define CONDITIONED(key, low, high, kind, iterations, learned) {MESAOPT_KEY_##key, low, high, conditioned_work, conditioned_predict, 1, PRECONDITION_##kind, iterations, learned}
+#define CONDITIONED(key, low, high, kind, iterations, learned) \
+    { \
+        MESAOPT_KEY_##key, low, high, conditioned_work, conditioned_predict, 1, \
+            PRECONDITION_##kind, iterations, learned \
+    }
 const baseline_method baseline_methods[] = {
     CONDITIONED(ETA, 1e-5, 0.1, STEPS, 1, 0),
     {MESAOPT_KEY_RIDGE, 1e-5, 10, lsq_work, lsq_predict, 1, PRECONDITION_EXACT, 0, 0},
@@ -126,12 +144,15 @@ const baseline_method baseline_methods[] = {
     CONDITIONED(RIDGE, 1e-5, 10, STEPS, 6, 2),
 };
 
-/* Gradient descent is Neumann's series without ridge: k steps of size eta are eta (I + (I - eta A) + .. + (I - eta A)^(k-1)). */
+/* Gradient descent is Neumann's series without ridge: k steps of size eta are eta (I + (I - eta A)
+ * + .. + (I - eta A)^(k-1)). */
 preconditioner baseline_preconditioner(const mesaopt_baseline *b, double value)
 {
     const int gd = b->method->key == MESAOPT_KEY_ETA;
-    return (preconditioner){b->method->kind, b->iterations - gd, b->coefficients, b->coefficients + b->iterations, gd ? 0 : value,
-                            gd ? 1 / value : b->divisor, gd || b->newest_pair};
+    return (preconditioner){b->method->kind,     b->iterations - gd,
+                            b->coefficients,     b->coefficients + b->iterations,
+                            gd ? 0 : value,      gd ? 1 / value : b->divisor,
+                            gd || b->newest_pair};
 }
 
 static void destroy(object *o)
@@ -140,12 +161,15 @@ static void destroy(object *o)
     alloc_free(&o->ctx->alloc, ((mesaopt_baseline *)o)->moments);
 }
 
-mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out)
+mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                               mesaopt_baseline **out)
 {
     enum { SCOPE = MESAOPT_SCOPE_BASELINE };
-    const baseline_method *method = &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
+    const baseline_method *method =
+        &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
     adamw recipe = {0};
-    const mesaopt_status status = method->learned ? adamw_read(ctx, settings, SCOPE, &recipe) : MESAOPT_OK;
+    const mesaopt_status status =
+        method->learned ? adamw_read(ctx, settings, SCOPE, &recipe) : MESAOPT_OK;
     if (status != MESAOPT_OK) return status;
     mesaopt_baseline *b = object_new(ctx, OBJECT_BASELINE, sizeof *b, destroy);
     if (!b) return MESAOPT_E_MEMORY;
@@ -161,7 +185,8 @@ mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *setting
     b->moments = alloc_new(&ctx->alloc, 4 * b->iterations, sizeof *b->moments);
     if (!b->coefficients || !b->moments) {
         object_release(&b->head);
-        return fail(ctx, MESAOPT_E_MEMORY, "baseline: no memory for the coefficients of its iterations");
+        return fail(ctx, MESAOPT_E_MEMORY,
+                    "baseline: no memory for the coefficients of its iterations");
     }
     for (int64_t k = 0; k < b->iterations; k++) b->coefficients[k] = 1;
     *out = b;

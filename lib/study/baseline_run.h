@@ -1,4 +1,5 @@
-/* Measuring a baseline on a task, again and again in the same memory: evaluation, line search, learning of coefficients. */
+/* Measuring a baseline on a task, again and again in the same memory: evaluation, line search,
+ * learning of coefficients. */
 #ifndef STUDY_BASELINE_RUN_H
 #define STUDY_BASELINE_RUN_H
 
@@ -21,16 +22,21 @@ typedef struct baseline_run {
     int64_t first, count, start;   /* `start` of these `count` are done */
     int64_t values;
     const double *value;           /* of the tuned setting */
-    int64_t gradients;             /* 2 K when the gradient of the coefficients is wanted, values is 1 then; 0 */
-    double *sums;                  /* [slot][values T + gradients]: half squared errors, gradients of their sums */
+    int64_t gradients;             /* 2 K when the gradient of the coefficients is wanted, values is
+                                      1 then; 0 */
+    double *sums;                  /* [slot][values T + gradients]: half squared errors, gradients
+                                      of their sums */
 } baseline_run;
 
-/* b, what, task, stream, values and gradients are set; count: of most sequences measured at once. Nothing to close after a failure. */
+/* b, what, task, stream, values and gradients are set; count: of most sequences measured at once.
+ * Nothing to close after a failure. */
 mesaopt_status baseline_run_open(baseline_run *r, int64_t count);
 void baseline_run_close(baseline_run *r);
 
-/* means [values T + gradients] over sequences first .. first + count - 1. Allocates nothing, unless a callback's batch grows. */
-mesaopt_status baseline_run_measure(baseline_run *r, call *c, int64_t first, int64_t count, const double *value, double *means);
+/* means [values T + gradients] over sequences first .. first + count - 1. Allocates nothing, unless
+ * a callback's batch grows. */
+mesaopt_status baseline_run_measure(baseline_run *r, call *c, int64_t first, int64_t count,
+                                    const double *value, double *means);
 
 static inline double mean_of(const double *x, int64_t n)
 {

@@ -1,9 +1,10 @@
 /* Runs of a baseline: over the user's sequences, over a task, and the line search (baselines.h).
  *
- * Panels of a task come in blocks of SLOTS; panel i of every block adds its sums to slot i, block after block, and slots are added in order:
- * the sums are the same bits for any number of threads, and memory does not grow with the number of sequences.
- * The line search tries a whole grid of values on each panel it draws, then a finer grid around the best one. Where it looks follows the data: a ridge has
- * the scale of the mean square of observations, eta and beta have its inverse. */
+ * Panels of a task come in blocks of SLOTS; panel i of every block adds its sums to slot i, block
+ * after block, and slots are added in order: the sums are the same bits for any number of threads,
+ * and memory does not grow with the number of sequences. The line search tries a whole grid of
+ * values on each panel it draws, then a finer grid around the best one. Where it looks follows the
+ * data: a ridge has the scale of the mean square of observations, eta and beta have its inverse. */
 #include "study/baseline_run.h"
 #include "base/number.h"
 #include "base/options.h"
@@ -12,7 +13,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { SLOTS = 32, GRID = 13, PASSES = 4 };            /* 6 decades are searched to half a per cent */
+enum { SLOTS = 32, GRID = 13, PASSES = 4 };            /* 6 decades are searched to half a per
+                                                          cent */
 typedef baseline_run run;
 
 /* What a worker needs, in memory of its own. */
@@ -40,8 +42,8 @@ static mesaopt_status allocate(run *r, int64_t items)
     r->worker_bytes = plan.used;
     r->memory = plan.used < 0 ? NULL : alloc_new(&ctx->alloc, workers, plan.used);
     if (r->memory) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for %d x %lld bytes (length %lld, dim %lld)", r->what, (int)workers, (long long)plan.used,
-                (long long)r->T, (long long)r->n);
+    return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for %d x %lld bytes (length %lld, dim %lld)",
+                r->what, (int)workers, (long long)plan.used, (long long)r->T, (long long)r->n);
 }
 
 static mesaopt_status run_items(run *r, int64_t items, parallel_body body)
@@ -52,7 +54,10 @@ static mesaopt_status run_items(run *r, int64_t items, parallel_body body)
 }
 
 static int64_t panels(const kern *k, int64_t count) { return (count + k->lanes - 1) / k->lanes; }
-static int64_t valid_lanes(const kern *k, int64_t left) { return left < k->lanes ? left : k->lanes; }
+static int64_t valid_lanes(const kern *k, int64_t left)
+{
+    return left < k->lanes ? left : k->lanes;
+}
 
 /* ---- the user's sequences ---- */
 
@@ -65,9 +70,14 @@ static mesaopt_view slice(const mesaopt_view *v, int64_t first, int64_t count)
 }
 
 /* `valid` lanes of a panel [T][n][lane] as a view [valid, T, n]. */
-static mesaopt_view lanes_view(const kern *k, const void *panel, int64_t valid, int64_t T, int64_t n)
+static mesaopt_view lanes_view(const kern *k, const void *panel, int64_t valid, int64_t T,
+                               int64_t n)
 {
-    return (mesaopt_view){.data = (void *)panel, .shape = {valid, T, n}, .stride = {1, n * k->lanes, k->lanes}, .ndim = 3, .dtype = k->dtype};
+    return (mesaopt_view){.data = (void *)panel,
+                          .shape = {valid, T, n},
+                          .stride = {1, n * k->lanes, k->lanes},
+                          .ndim = 3,
+                          .dtype = k->dtype};
 }
 
 static void predict_item(void *data, int64_t worker, int64_t item)
@@ -80,7 +90,8 @@ static void predict_item(void *data, int64_t worker, int64_t item)
     const int64_t first = item * k->lanes, valid = valid_lanes(k, r->out->shape[0] - first);
     if (valid < k->lanes) memset(p.x, 0, (size_t)((p.T + 1) * p.n * k->lanes * k->size));
     const mesaopt_view from = slice(r->sequences, first, valid), to = slice(r->out, first, valid);
-    const mesaopt_view x = lanes_view(k, p.x, valid, from.shape[1], p.n), out = lanes_view(k, p.out, valid, p.T, p.n);
+    const mesaopt_view x = lanes_view(k, p.x, valid, from.shape[1], p.n),
+                       out = lanes_view(k, p.out, valid, p.T, p.n);
     view_copy_while(r->b->head.ctx, &from, &x);
     r->body(&p);
     view_copy_while(r->b->head.ctx, &out, &to);
@@ -89,7 +100,8 @@ static void predict_item(void *data, int64_t worker, int64_t item)
 static mesaopt_status predict_all(run *r)
 {
     if (view_count(r->out) == 0) return MESAOPT_OK;
-    r->k = kern_get(r->b->head.ctx, MESAOPT_F64, 0), r->T = r->out->shape[1], r->n = r->out->shape[2];
+    r->k = kern_get(r->b->head.ctx, MESAOPT_F64, 0), r->T = r->out->shape[1],
+    r->n = r->out->shape[2];
     const int64_t items = panels(r->k, r->out->shape[0]);
     mesaopt_status status = allocate(r, items);
     if (status == MESAOPT_OK) status = run_items(r, items, predict_item);
@@ -97,9 +109,15 @@ static mesaopt_status predict_all(run *r)
     return status;
 }
 
-mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out)
+mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences,
+                                const mesaopt_view *out)
 {
-    return predict_all(&(run){.b = b, .what = "predict", .sequences = sequences, .out = out, .work = b->method->work, .body = b->method->predict});
+    return predict_all(&(run){.b = b,
+                              .what = "predict",
+                              .sequences = sequences,
+                              .out = out,
+                              .work = b->method->work,
+                              .body = b->method->predict});
 }
 
 static int64_t precondition_work(const baseline_problem *p)
@@ -117,9 +135,15 @@ static void precondition(const baseline_problem *p)
     precondition_panel(&c, p->T, p->x, p->out);
 }
 
-mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out)
+mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences,
+                                     const mesaopt_view *out)
 {
-    return predict_all(&(run){.b = b, .what = "precondition", .sequences = sequences, .out = out, .work = precondition_work, .body = precondition});
+    return predict_all(&(run){.b = b,
+                              .what = "precondition",
+                              .sequences = sequences,
+                              .out = out,
+                              .work = precondition_work,
+                              .body = precondition});
 }
 
 /* ---- a task ---- */
@@ -140,10 +164,12 @@ static void measure_item(void *data, int64_t worker, int64_t item)
     for (int64_t v = 0; v < r->values && !kern_stopped(k); v++, sums += r->T) {
         p.value = r->value[v];
         r->body(&p);
-        k->squared_error(r->T, r->n, valid, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, sums, NULL);
+        k->squared_error(r->T, r->n, valid, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, sums,
+                         NULL);
     }
     for (int64_t i = 0; i < r->gradients; i++)
-        for (int64_t l = 0; l < k->lanes; l++) sums[i] += ((const double *)p.gradient)[i * k->lanes + l];
+        for (int64_t l = 0; l < k->lanes; l++)
+            sums[i] += ((const double *)p.gradient)[i * k->lanes + l];
 }
 
 mesaopt_status baseline_run_open(run *r, int64_t count)
@@ -157,7 +183,8 @@ mesaopt_status baseline_run_open(run *r, int64_t count)
     r->sums = alloc_new(&ctx->alloc, SLOTS * slot_size(r), sizeof *r->sums);
     if (r->sums) return MESAOPT_OK;
     alloc_free(&ctx->alloc, r->memory);
-    return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for the errors of %lld steps", r->what, (long long)r->T);
+    return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for the errors of %lld steps", r->what,
+                (long long)r->T);
 }
 
 void baseline_run_close(run *r)
@@ -166,7 +193,8 @@ void baseline_run_close(run *r)
     alloc_free(&r->b->head.ctx->alloc, r->memory);
 }
 
-mesaopt_status baseline_run_measure(run *r, call *c, int64_t first, int64_t count, const double *value, double *means)
+mesaopt_status baseline_run_measure(run *r, call *c, int64_t first, int64_t count,
+                                    const double *value, double *means)
 {
     const int64_t block = SLOTS * r->k->lanes, size = slot_size(r);
     mesaopt_status status = MESAOPT_OK;
@@ -185,8 +213,9 @@ mesaopt_status baseline_run_measure(run *r, call *c, int64_t first, int64_t coun
     return status;
 }
 
-mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count,
-                                 double *by_t, double *loss)
+mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task,
+                                 int32_t stream, int64_t first, int64_t count, double *by_t,
+                                 double *loss)
 {
     const double value = b->value;
     run r = {.b = b, .what = "evaluate", .task = task, .stream = stream, .values = 1};
@@ -197,7 +226,8 @@ mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_tas
     if (status != MESAOPT_OK) return status;
     const double result = mean_of(by_t, r.T);
     if (!isfinite(result))
-        return fail(b->head.ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is %s, expected a finite number", number_text(result).text);
+        return fail(b->head.ctx, MESAOPT_E_NONFINITE,
+                    "evaluate: the loss is %s, expected a finite number", number_text(result).text);
     *loss = result;
     return MESAOPT_OK;
 }
@@ -210,7 +240,8 @@ static void predict_nothing(const baseline_problem *p)
     memset(p->out, 0, (size_t)(p->T * p->n * p->k->lanes * p->k->size));
 }
 
-/* Mean square of the observations that are predicted; 1 when there is none to go by: they are all 0, or it overflows. */
+/* Mean square of the observations that are predicted; 1 when there is none to go by: they are all
+ * 0, or it overflows. */
 static mesaopt_status mean_square(run *r, call *c, int64_t count, double *means, double *square)
 {
     run nothing = *r;
@@ -222,12 +253,18 @@ static mesaopt_status mean_square(run *r, call *c, int64_t count, double *means,
     return MESAOPT_OK;
 }
 
-static double within(const option_row *o, double x) { return smaller(larger(x, o->lowest), o->highest); }
-
-/* GRID values from low to high, evenly spaced in their logarithm; best: the first of lowest loss. */
-static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, double high, double *value, double *means, int64_t *best)
+static double within(const option_row *o, double x)
 {
-    for (int64_t i = 0; i < GRID; i++) value[i] = i == GRID - 1 ? high : low * real_pow(high / low, (double)i / (GRID - 1));
+    return smaller(larger(x, o->lowest), o->highest);
+}
+
+/* GRID values from low to high, evenly spaced in their logarithm; best: the first of lowest loss.
+ */
+static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, double high,
+                               double *value, double *means, int64_t *best)
+{
+    for (int64_t i = 0; i < GRID; i++)
+        value[i] = i == GRID - 1 ? high : low * real_pow(high / low, (double)i / (GRID - 1));
     mesaopt_status status = baseline_run_measure(r, c, 0, count, value, means);
     double lowest = INFINITY;
     *best = -1;
@@ -236,8 +273,10 @@ static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, doubl
         if (loss < lowest) lowest = loss, *best = i;
     }
     if (status != MESAOPT_OK || *best >= 0) return status;
-    return fail(r->b->head.ctx, MESAOPT_E_NONFINITE, "search: the loss is not finite for any %s from %s to %s, expected a finite number",
-                options_find(0, r->b->method->key)->name, number_text(low).text, number_text(high).text);
+    return fail(r->b->head.ctx, MESAOPT_E_NONFINITE,
+                "search: the loss is not finite for any %s from %s to %s, expected a finite number",
+                options_find(0, r->b->method->key)->name, number_text(low).text,
+                number_text(high).text);
 }
 
 static mesaopt_status search(run *r, call *c, int64_t count, double *means, double *found)
@@ -249,7 +288,8 @@ static mesaopt_status search(run *r, call *c, int64_t count, double *means, doub
     mesaopt_status status = mean_square(r, c, count, means, &square);
     if (status != MESAOPT_OK) return status;
     const double unit = method->key == MESAOPT_KEY_RIDGE ? square : 1 / square;
-    const double lowest = within(o, method->lowest * unit), highest = within(o, method->highest * unit);
+    const double lowest = within(o, method->lowest * unit),
+                 highest = within(o, method->highest * unit);
     double low = lowest, high = highest;
     for (int pass = 0; pass < PASSES; pass++) {
         status = try_grid(r, c, count, low, high, value, means, &best);
@@ -259,17 +299,22 @@ static mesaopt_status search(run *r, call *c, int64_t count, double *means, doub
     }
     *found = value[best];
     if (lowest < *found && *found < highest) return MESAOPT_OK;
-    return fail(r->b->head.ctx, MESAOPT_AT_BOUND, "search: the best %s is %s, the bound of the range %s..%s, expected one inside", o->name,
-                number_text(*found).text, number_text(lowest).text, number_text(highest).text);
+    return fail(r->b->head.ctx, MESAOPT_AT_BOUND,
+                "search: the best %s is %s, the bound of the range %s..%s, expected one inside",
+                o->name, number_text(*found).text, number_text(lowest).text,
+                number_text(highest).text);
 }
 
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count)
 {
     mesaopt_ctx *ctx = b->head.ctx;
-    run r = {.b = b, .what = "search", .task = task, .stream = MESAOPT_STREAM_SEARCH, .values = GRID};
+    run r = {
+        .b = b, .what = "search", .task = task, .stream = MESAOPT_STREAM_SEARCH, .values = GRID};
     double *means = alloc_new(&ctx->alloc, GRID * task->shape.length, sizeof *means);
-    mesaopt_status status = means ? baseline_run_open(&r, count)
-                                  : fail(ctx, MESAOPT_E_MEMORY, "search: no memory for the errors of %lld steps", (long long)task->shape.length);
+    mesaopt_status status =
+        means ? baseline_run_open(&r, count)
+              : fail(ctx, MESAOPT_E_MEMORY, "search: no memory for the errors of %lld steps",
+                     (long long)task->shape.length);
     if (status == MESAOPT_OK) {
         status = search(&r, c, count, means, &b->value);
         baseline_run_close(&r);

@@ -1,5 +1,6 @@
-/* Learning the coefficients a, b of a preconditioning iteration: AdamW on the autoregressive loss of its predictions, a fresh batch each update;
- * the gradient is worked out by hand (kern/simd_precondition.c). Recipe: docs/science.md, section 5. */
+/* Learning the coefficients a, b of a preconditioning iteration: AdamW on the autoregressive loss
+ * of its predictions, a fresh batch each update; the gradient is worked out by hand
+ * (kern/simd_precondition.c). Recipe: docs/science.md, section 5. */
 #include "study/baseline_run.h"
 #include "train/trainer_impl.h"
 #include <math.h>
@@ -7,15 +8,19 @@
 
 enum { RECIPE_UPDATES = 20000, RECIPE_UPDATES_OF_TWO_STEPS = 80000 };
 
-/* means: [T] errors, then the gradient of their sum. Nothing changes before everything is known to be finite. */
-static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, double *means, mesaopt_step *report)
+/* means: [T] errors, then the gradient of their sum. Nothing changes before everything is known to
+ * be finite. */
+static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, double *means,
+                             mesaopt_step *report)
 {
     mesaopt_ctx *ctx = b->head.ctx;
     const int64_t step = atomic_load(&b->updates), n = b->method->learned * b->iterations;
     int64_t first, end;
     const double value = b->value;
     if (!size_mul(step, b->batch, &first) || !size_add(first, b->batch, &end))
-        return fail(ctx, MESAOPT_E_STATE, "updates: %lld of batch %lld, the stream of sequences ends here", (long long)step, (long long)b->batch);
+        return fail(ctx, MESAOPT_E_STATE,
+                    "updates: %lld of batch %lld, the stream of sequences ends here",
+                    (long long)step, (long long)b->batch);
     const mesaopt_status status = baseline_run_measure(r, c, first, b->batch, &value, means);
     if (status != MESAOPT_OK) return status;
     double *g = means + r->T, *m = b->moments, *v = m + 2 * b->iterations;
@@ -23,17 +28,20 @@ static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, doub
     r->k->scale(2 * b->iterations, 1 / (double)r->T, g);
     const double norm = sqrt(r->k->sum_squares(n, g));
     if (!isfinite(loss) || !isfinite(norm))
-        return fail(ctx, MESAOPT_E_NONFINITE, "step %lld: the %s is not finite", (long long)step, isfinite(loss) ? "gradient of the coefficients" : "loss");
+        return fail(ctx, MESAOPT_E_NONFINITE, "step %lld: the %s is not finite", (long long)step,
+                    isfinite(loss) ? "gradient of the coefficients" : "loss");
     if (b->recipe.clip_value < INFINITY) r->k->clamp(n, b->recipe.clip_value, g);
     r->k->scale(n, adamw_norm_factor(&b->recipe, sqrt(r->k->sum_squares(n, g))), g);
     adamw_update(&b->recipe, r->k, step, 1, n, b->coefficients, g, m, v);
     atomic_store(&b->updates, step + 1);
-    *report = (mesaopt_step){sizeof *report, step + 1, loss, schedule_rate(&b->recipe.rate, step), norm};
+    *report =
+        (mesaopt_step){sizeof *report, step + 1, loss, schedule_rate(&b->recipe.rate, step), norm};
     return MESAOPT_OK;
 }
 
 /* As trainer_run. */
-static mesaopt_status train(mesaopt_baseline *b, baseline_run *r, call *c, int64_t updates, mesaopt_step_fn after, void *user, double *means)
+static mesaopt_status train(mesaopt_baseline *b, baseline_run *r, call *c, int64_t updates,
+                            mesaopt_step_fn after, void *user, double *means)
 {
     while (atomic_load(&b->updates) < updates) {
         mesaopt_step report;
@@ -45,14 +53,23 @@ static mesaopt_status train(mesaopt_baseline *b, baseline_run *r, call *c, int64
     return MESAOPT_OK;
 }
 
-mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t updates, mesaopt_step_fn after, void *user)
+mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t updates,
+                              mesaopt_step_fn after, void *user)
 {
     mesaopt_ctx *ctx = b->head.ctx;
-    baseline_run r = {.b = b, .what = "train", .task = task, .stream = MESAOPT_STREAM_TRAIN, .values = 1, .gradients = 2 * b->iterations};
+    baseline_run r = {.b = b,
+                      .what = "train",
+                      .task = task,
+                      .stream = MESAOPT_STREAM_TRAIN,
+                      .values = 1,
+                      .gradients = 2 * b->iterations};
     double *means = NULL;
     int64_t size;
-    if (size_add(task->shape.length, r.gradients, &size)) means = alloc_new(&ctx->alloc, size, sizeof *means);
-    if (!means) return fail(ctx, MESAOPT_E_MEMORY, "train: no memory for the errors of %lld steps", (long long)task->shape.length);
+    if (size_add(task->shape.length, r.gradients, &size))
+        means = alloc_new(&ctx->alloc, size, sizeof *means);
+    if (!means)
+        return fail(ctx, MESAOPT_E_MEMORY, "train: no memory for the errors of %lld steps",
+                    (long long)task->shape.length);
     if (updates == 0) updates = b->iterations == 2 ? RECIPE_UPDATES_OF_TWO_STEPS : RECIPE_UPDATES;
     mesaopt_status status = task_reserve(task, b->batch, MESAOPT_F64);
     if (status == MESAOPT_OK) status = baseline_run_open(&r, b->batch);

@@ -1,4 +1,5 @@
-/* Predictors that a trained model is compared with. Each is a row of one table; all run in f64 on panels of native width. */
+/* Predictors that a trained model is compared with. Each is a row of one table; all run in f64 on
+ * panels of native width. */
 #ifndef STUDY_BASELINES_H
 #define STUDY_BASELINES_H
 
@@ -16,11 +17,13 @@ typedef struct baseline_problem {
     void *x;                       /* x_1 .. x_{T+1}: [T+1][n][lane]; 0 in unused lanes */
     void *out;                     /* predictions of x_2 .. x_{T+1}: [T][n][lane] */
     void *work;                    /* method->work bytes */
-    void *gradient;                /* 2 K elements += the gradient, with respect to a and b, of the half squared errors of every lane; NULL: not wanted */
+    void *gradient;                /* 2 K elements += the gradient, with respect to a and b, of the
+                                      half squared errors of every lane; NULL: not wanted */
 } baseline_problem;
 
 typedef struct baseline_method {
-    int32_t key;                   /* setting that a line search tunes, and where it looks when observations have mean square 1 */
+    int32_t key;                   /* setting that a line search tunes, and where it looks when
+                                      observations have mean square 1 */
     double lowest, highest;
     int64_t (*work)(const baseline_problem *p);        /* -1 on overflow */
     void (*predict)(const baseline_problem *p);
@@ -30,7 +33,8 @@ typedef struct baseline_method {
     int learned;                   /* rows of coefficients that are learned: 1: a; 2: a and b */
 } baseline_method;
 
-extern const baseline_method baseline_methods[];       /* in the order of the words of MESAOPT_KEY_BASELINE */
+extern const baseline_method baseline_methods[];       /* in the order of the words of
+                                                          MESAOPT_KEY_BASELINE */
 
 struct mesaopt_baseline {
     object head;
@@ -47,21 +51,29 @@ struct mesaopt_baseline {
 };
 
 /* Arguments are valid. */
-mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_baseline **out);
+mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                               mesaopt_baseline **out);
 
-/* What stands behind a baseline's predictions when its tuned setting has this value; method->conditions. */
+/* What stands behind a baseline's predictions when its tuned setting has this value;
+ * method->conditions. */
 preconditioner baseline_preconditioner(const mesaopt_baseline *b, double value);
 
-mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out);
+mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences,
+                                const mesaopt_view *out);
 
 /* out [B, T, n]: inv(A_t) x_t as its preconditioner has it, of sequences of the same shape. */
-mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences, const mesaopt_view *out);
+mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences,
+                                     const mesaopt_view *out);
 
 /* by_t [T]: means over the sequences. */
-mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task, int32_t stream, int64_t first, int64_t count, double *by_t, double *loss);
+mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task,
+                                 int32_t stream, int64_t first, int64_t count, double *by_t,
+                                 double *loss);
 
-/* Moves the learned coefficients until `updates` updates in all have been taken (0: as many as the recipe wants). A failed update changes nothing. */
-mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t updates, mesaopt_step_fn after, void *user);
+/* Moves the learned coefficients until `updates` updates in all have been taken (0: as many as the
+ * recipe wants). A failed update changes nothing. */
+mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t updates,
+                              mesaopt_step_fn after, void *user);
 
 /* Sets b->value; unchanged on failure. MESAOPT_AT_BOUND: to a bound of the range. */
 mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t count);

@@ -1,13 +1,17 @@
 /* inv(A) v for A = sum x_{i-1} x_{i-1}^T + ridge I:
  *
- * steps    K steps of Chebyshev's iteration with momentum on A / c (kern/simd_precondition.c); Neumann: a = 1, b = 0; Richardson: b = 0. k steps of
- *          gradient descent with step size eta are k - 1 Neumann steps with c = 1 / eta and no ridge: eta sum_{j<k} (I - eta A)^j v
+ * steps    K steps of Chebyshev's iteration with momentum on A / c (kern/simd_precondition.c);
+ *          Neumann: a = 1, b = 0; Richardson: b = 0. k steps of
+ *          gradient descent with step size eta are k - 1 Neumann steps with c = 1 / eta and no
+ *          ridge: eta sum_{j<k} (I - eta A)^j v
  * Newton   X_0 = I / tr A;  X <- X (2 I - A X);  X v
- * exact    the factor R, R^T R = A, and inv(R)^T beside it, both turned by the same rotations (kern/simd_ridge.c): inv(R) inv(R)^T v. The
+ * exact    the factor R, R^T R = A, and inv(R)^T beside it, both turned by the same rotations
+ *          (kern/simd_ridge.c): inv(R) inv(R)^T v. The
  *          normal equations would lose eps kappa(A), this loses eps sqrt(kappa(A))
  *
- * A prediction is G^T inv(A) x_t, G = sum x_{i-1} x_i^T: precondition, then take one step of gradient descent. Source: arXiv 2309.05858 proposition 2
- * and appendix; docs/science.md, section 5. */
+ * A prediction is G^T inv(A) x_t, G = sum x_{i-1} x_i^T: precondition, then take one step of
+ * gradient descent. Source: arXiv 2309.05858 proposition 2 and appendix; docs/science.md, section
+ * 5. */
 #include "study/precondition.h"
 #include <math.h>
 #include <string.h>
@@ -18,21 +22,28 @@ conditioning conditioning_lay_out(arena *a, const kern *k, const preconditioner 
     int64_t square = -1, trace = -1, rows;
     conditioning c = {.k = k, .p = p, .n = n};
     if (!size_mul(n, n, &square)) square = -1;
-    if (!size_mul(p->steps + 1, 2, &rows) || !size_mul(rows, n, &trace) || !size_add(trace, 1, &trace)) trace = -1;
+    if (!size_mul(p->steps + 1, 2, &rows) || !size_mul(rows, n, &trace) ||
+        !size_add(trace, 1, &trace))
+        trace = -1;
     c.pairs = arena_take(a, square, 2 * vector);
     c.trace = arena_take(a, p->kind == PRECONDITION_STEPS ? trace : 0, vector);
-    c.work = arena_take(a, p->kind == PRECONDITION_NEWTON ? square : n, (p->kind == PRECONDITION_NEWTON ? 3 : 4) * vector);
+    c.work = arena_take(a, p->kind == PRECONDITION_NEWTON ? square : n,
+                        (p->kind == PRECONDITION_NEWTON ? 3 : 4) * vector);
     c.scratch = arena_take(a, kern_product_scratch(k), 1);
     return c;
 }
 
 static mat matrix_a(const conditioning *c) { return (mat){c->pairs, 2 * c->n, 1}; }
-static mat matrix_g(const conditioning *c) { return (mat){kern_at(c->k, c->pairs, c->n), 2 * c->n, 1}; }
+static mat matrix_g(const conditioning *c)
+{
+    return (mat){kern_at(c->k, c->pairs, c->n), 2 * c->n, 1};
+}
 
 static void set_diagonal(const conditioning *c, mat M, double x)
 {
     for (int64_t i = 0; i < c->n; i++)
-        for (int64_t l = 0; l < c->k->lanes; l++) ((double *)kern_at(c->k, M.p, i * (M.rs + M.cs)))[l] = x;
+        for (int64_t l = 0; l < c->k->lanes; l++)
+            ((double *)kern_at(c->k, M.p, i * (M.rs + M.cs)))[l] = x;
 }
 
 void conditioning_start(const conditioning *c)
@@ -52,7 +63,9 @@ void conditioning_add(const conditioning *c, const void *pair)
         memcpy(c->work, pair, row);
         memset(kern_at(k, c->work, n), 0, row);
         k->ridge_row(k, n, n, c->pairs, c->work);
-    } else k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 1, n, 2 * n, 1, (mat){(void *)pair, 1, 1}, (mat){(void *)pair, 2 * n, 1}, matrix_a(c));
+    } else
+        k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 1, n, 2 * n, 1, (mat){(void *)pair, 1, 1},
+                   (mat){(void *)pair, 2 * n, 1}, matrix_a(c));
 }
 
 /* X <- 1 / tr A */
@@ -62,7 +75,8 @@ static void newton_first(const conditioning *c, mat X)
     memset(X.p, 0, (size_t)(n * n * lanes * c->k->size));
     for (int64_t l = 0; l < lanes; l++) {
         double trace = 0;
-        for (int64_t i = 0; i < n; i++) trace += ((const double *)c->pairs)[i * (2 * n + 1) * lanes + l];
+        for (int64_t i = 0; i < n; i++)
+            trace += ((const double *)c->pairs)[i * (2 * n + 1) * lanes + l];
         for (int64_t i = 0; i < n; i++) ((double *)X.p)[i * (n + 1) * lanes + l] = 1 / trace;
     }
 }
@@ -71,7 +85,8 @@ static void newton(const conditioning *c, const void *v, void *out)
 {
     const kern *k = c->k;
     const int64_t n = c->n, reals = n * n * k->lanes;
-    mat X = {c->work, n, 1}, AX = {kern_at(k, c->work, n * n), n, 1}, next = {kern_at(k, c->work, 2 * n * n), n, 1};
+    mat X = {c->work, n, 1}, AX = {kern_at(k, c->work, n * n), n, 1},
+        next = {kern_at(k, c->work, 2 * n * n), n, 1};
     newton_first(c, X);
     for (int64_t i = 0; i < c->p->steps && !kern_stopped(k); i++) {
         k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, n, n, n, matrix_a(c), X, AX);
@@ -82,7 +97,8 @@ static void newton(const conditioning *c, const void *v, void *out)
         const mat old = X;
         X = next, next = old;
     }
-    k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, n, n, (mat){(void *)v, n, 1}, X, (mat){out, n, 1});
+    k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, n, n, (mat){(void *)v, n, 1}, X,
+               (mat){out, n, 1});
 }
 
 void conditioning_solve(const conditioning *c, const void *v, void *out)
@@ -90,7 +106,10 @@ void conditioning_solve(const conditioning *c, const void *v, void *out)
     const kern *k = c->k;
     const preconditioner *p = c->p;
     switch (p->kind) {
-    case PRECONDITION_STEPS: k->precondition(k, c->n, p->steps, p->a, p->b, p->divisor, c->pairs, 2 * c->n, v, out, c->trace); return;
+    case PRECONDITION_STEPS:
+        k->precondition(k, c->n, p->steps, p->a, p->b, p->divisor, c->pairs, 2 * c->n, v, out,
+                        c->trace);
+        return;
     case PRECONDITION_NEWTON: newton(c, v, out); return;
     case PRECONDITION_EXACT:
         memcpy(c->work, v, (size_t)(c->n * k->lanes * k->size));
@@ -100,21 +119,26 @@ void conditioning_solve(const conditioning *c, const void *v, void *out)
 
 void conditioning_predict(const conditioning *c, const void *u, void *out)
 {
-    c->k->product(c->k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->n, c->n, (mat){(void *)u, c->n, 1}, matrix_g(c), (mat){out, c->n, 1});
+    c->k->product(c->k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->n, c->n,
+                  (mat){(void *)u, c->n, 1}, matrix_g(c), (mat){out, c->n, 1});
 }
 
 void conditioning_back(const conditioning *c, const void *dout, void *da, void *db)
 {
     const kern *k = c->k;
     const mat G = matrix_g(c), du = {c->work, c->n, 1};
-    k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->n, c->n, (mat){(void *)dout, c->n, 1}, (mat){G.p, G.cs, G.rs}, du);     /* out = G^T u */
-    k->precondition_back(k, c->n, c->p->steps, c->p->a, c->p->b, c->pairs, 2 * c->n, du.p, c->trace, da, db, kern_at(k, c->work, c->n));
+    /* out = G^T u */
+    k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->n, c->n,
+               (mat){(void *)dout, c->n, 1}, (mat){G.p, G.cs, G.rs}, du);
+    k->precondition_back(k, c->n, c->p->steps, c->p->a, c->p->b, c->pairs, 2 * c->n, du.p, c->trace,
+                         da, db, kern_at(k, c->work, c->n));
 }
 
 int conditioning_advance(const conditioning *c, const void *x, int64_t t)
 {
-    const int64_t newest = c->p->newest_pair ? t : t - 1;                        /* row of its target */
-    if (newest >= 1) conditioning_add(c, kern_at(c->k, x, (newest - 1) * c->n));     /* rows are adjacent: [x_{i-1} | x_i] */
+    const int64_t newest = c->p->newest_pair ? t : t - 1; /* row of its target */
+    /* rows are adjacent: [x_{i-1} | x_i] */
+    if (newest >= 1) conditioning_add(c, kern_at(c->k, x, (newest - 1) * c->n));
     return newest >= 1;
 }
 

@@ -1,8 +1,9 @@
 /* Plans of probes, and what feeding does to them (probes.h).
  *
- * An item is a panel of one layer: its worker copies the triangle, brings in the rows [sqrt(w) | sqrt(w) h | sqrt(w) y] of all sequences of the input piece by
- * piece, and looks whether the triangle is still finite: NaN and infinity in any row would show there. Items share nothing, so the bits
- * do not depend on threads. */
+ * An item is a panel of one layer: its worker copies the triangle, brings in the rows [sqrt(w) |
+ * sqrt(w) h | sqrt(w) y] of all sequences of the input piece by piece, and looks whether the
+ * triangle is still finite: NaN and infinity in any row would show there. Items share nothing, so
+ * the bits do not depend on threads. */
 #include "study/probes.h"
 #include "base/pool.h"
 #include <float.h>
@@ -16,28 +17,35 @@ static void destroy(object *o)
 {
     mesaopt_probe *p = (mesaopt_probe *)o;
     const allocator *a = &o->ctx->alloc;
-    for (int i = 0; i < PROBE_SETS; i++) alloc_free(a, p->set[i].now), alloc_free(a, p->set[i].next);
+    for (int i = 0; i < PROBE_SETS; i++)
+        alloc_free(a, p->set[i].now), alloc_free(a, p->set[i].next);
     alloc_free(a, p->fit.now), alloc_free(a, p->fit.next);
-    alloc_free(a, p->scores), alloc_free(a, p->given), alloc_free(a, p->work), alloc_free(a, p->group);
+    alloc_free(a, p->scores), alloc_free(a, p->given), alloc_free(a, p->work),
+        alloc_free(a, p->group);
     if (p->conditioner) object_release(&p->conditioner->head);
 }
 
-/* Steps of a layer that share panels: whole registers of them, and a last one that is mostly filled, while a triangle stays near the core. */
-static int64_t steps_in_lanes(const kern *wide, int64_t lanes, int64_t features, int64_t steps, int64_t targets)
+/* Steps of a layer that share panels: whole registers of them, and a last one that is mostly
+ * filled, while a triangle stays near the core. */
+static int64_t steps_in_lanes(const kern *wide, int64_t lanes, int64_t features, int64_t steps,
+                              int64_t targets)
 {
     const int64_t rest = steps % wide->width;
     if (lanes == 1 || (lanes == 0 && features + targets > 256)) return 0;
     return lanes == 2 || 4 * rest >= 3 * wide->width ? steps : steps - rest;
 }
 
-/* Places of one group in the stores, which are arenas that only count; sets *worker to the most that any of its workers needs. */
-static void lay_out_group(const mesaopt_probe *p, probe_group *g, arena *set, arena *fit, int64_t *worker)
+/* Places of one group in the stores, which are arenas that only count; sets *worker to the most
+ * that any of its workers needs. */
+static void lay_out_group(const mesaopt_probe *p, probe_group *g, arena *set, arena *fit,
+                          int64_t *worker)
 {
     arena triangle = {0}, work = {0}, map = {0};
     int64_t elements = -1;
     regression_take(&triangle, g->k, g->features, p->targets);
     regression_work_take(&work, g->k, g->features, p->targets);
-    arena_take(&map, size_mul(g->features + 1, p->targets, &elements) ? elements : -1, g->k->lanes * g->k->size);
+    arena_take(&map, size_mul(g->features + 1, p->targets, &elements) ? elements : -1,
+               g->k->lanes * g->k->size);
     g->panels = (g->steps + g->k->lanes - 1) / g->k->lanes;
     g->triangle = triangle.used, g->triangles = set->used;
     g->map = map.used, g->maps = fit->used;
@@ -56,14 +64,21 @@ static int64_t lay_out(mesaopt_probe *p, mesaopt_ctx *ctx, const int64_t *featur
     const int64_t lanes = option_int(&p->settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LANES);
     int64_t pairs = -1, scores = -1, sizes[] = {-1, -1};
     if (!size_mul(p->layers, p->steps, &pairs)) pairs = -1;
-    if (!size_mul(p->targets, 2, &scores) || !size_add(scores, 1, &scores) || !size_mul(scores, pairs, &scores)) scores = -1;
+    if (!size_mul(p->targets, 2, &scores) || !size_add(scores, 1, &scores) ||
+        !size_mul(scores, pairs, &scores))
+        scores = -1;
     arena_take(&set, p->steps, sizeof(int64_t));
     arena_take(&fit, pairs, sizeof(int64_t));
     p->items = p->worker_bytes = 0;
     for (int64_t i = 0; i < 2 * p->layers; i++) {
         probe_group one, *g = p->group ? &p->group[i] : &one;
-        const int64_t shared = steps_in_lanes(kerns[0], lanes, features[i / 2], p->steps, p->targets);
-        *g = (probe_group){.k = kerns[i % 2], .layer = i / 2, .features = features[i / 2], .first = i % 2 ? shared : 0, .steps = i % 2 ? p->steps - shared : shared};
+        const int64_t shared =
+            steps_in_lanes(kerns[0], lanes, features[i / 2], p->steps, p->targets);
+        *g = (probe_group){.k = kerns[i % 2],
+                           .layer = i / 2,
+                           .features = features[i / 2],
+                           .first = i % 2 ? shared : 0,
+                           .steps = i % 2 ? p->steps - shared : shared};
         lay_out_group(p, g, &set, &fit, &p->worker_bytes);
         p->items += g->panels;
     }
@@ -80,7 +95,8 @@ static int64_t lay_out(mesaopt_probe *p, mesaopt_ctx *ctx, const int64_t *featur
     return all.used;
 }
 
-static mesaopt_probe shape_of(const mesaopt_settings *settings, int64_t layers, int64_t steps, int64_t targets)
+static mesaopt_probe shape_of(const mesaopt_settings *settings, int64_t layers, int64_t steps,
+                              int64_t targets)
 {
     mesaopt_probe p = {.layers = layers, .steps = steps, .targets = targets};
     if (settings) p.settings = *settings;
@@ -88,7 +104,8 @@ static mesaopt_probe shape_of(const mesaopt_settings *settings, int64_t layers, 
     return p;
 }
 
-int64_t probe_bytes(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers, const int64_t *features, int64_t steps, int64_t targets)
+int64_t probe_bytes(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers,
+                    const int64_t *features, int64_t steps, int64_t targets)
 {
     mesaopt_probe p = shape_of(settings, layers, steps, targets);
     return lay_out(&p, ctx, features);
@@ -108,7 +125,8 @@ static int allocate_set(mesaopt_probe *p, int32_t set)
     return 1;
 }
 
-mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers, const int64_t *features, int64_t steps, int64_t targets,
+mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers,
+                          const int64_t *features, int64_t steps, int64_t targets,
                           mesaopt_probe **out)
 {
     const allocator *a = &ctx->alloc;
@@ -124,19 +142,23 @@ mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, in
         p->scores = alloc_new(a, layers * steps * (2 * targets + 1), sizeof(double));
         p->given = alloc_new(a, layers, sizeof *p->given);
         p->work = alloc_new(a, p->workers, p->worker_bytes);
-        if (allocate_set(p, MESAOPT_PROBE_TRAIN) && p->fit.now && p->fit.next && p->scores && p->given && p->work) {
+        if (allocate_set(p, MESAOPT_PROBE_TRAIN) && p->fit.now && p->fit.next && p->scores &&
+            p->given && p->work) {
             *out = p;
             return MESAOPT_OK;
         }
     }
     object_release(&p->head);
-    return fail(ctx, MESAOPT_E_MEMORY, "layers, features, steps, targets: no memory for %lld bytes of probes", (long long)bytes);
+    return fail(ctx, MESAOPT_E_MEMORY,
+                "layers, features, steps, targets: no memory for %lld bytes of probes",
+                (long long)bytes);
 }
 
 static probe_item item_in(const probe_group *g, int64_t panel)
 {
     const int64_t lanes = g->k->lanes, first = panel * lanes, left = g->steps - first;
-    return (probe_item){.group = g, .panel = panel, .t = g->first + first, .valid = left < lanes ? left : lanes};
+    return (probe_item){
+        .group = g, .panel = panel, .t = g->first + first, .valid = left < lanes ? left : lanes};
 }
 
 probe_item probe_item_at(const mesaopt_probe *p, int64_t layer, int64_t t)
@@ -163,7 +185,12 @@ regression probe_regression(const mesaopt_probe *p, const probe_item *i, char *s
 
 /* ---- feeding ---- */
 
-typedef struct feeding { const mesaopt_probe *p; const probe_input *in; char *from, *to; atomic_int bad; } feeding;
+typedef struct feeding {
+    const mesaopt_probe *p;
+    const probe_input *in;
+    char *from, *to;
+    atomic_int bad;
+} feeding;
 
 static double weight_at(const probe_input *in, int64_t row, int64_t t)
 {
@@ -176,13 +203,17 @@ static void fill_scales(const feeding *f, const probe_item *i, int64_t first, in
     const kern *k = i->group->k;
     for (int64_t v = 0; v < length; v++)
         for (int64_t l = 0; l < k->width; l++) {
-            const int64_t row = first + (k->lanes == 1 ? v * k->width + l : v), t = i->t + (k->lanes == 1 ? 0 : l);
-            i->work.x[v * k->width + l] = row < f->in->B && t < i->t + i->valid ? f->in->weights ? sqrt(weight_at(f->in, row, t)) : 1 : 0;
+            const int64_t row = first + (k->lanes == 1 ? v * k->width + l : v),
+                          t = i->t + (k->lanes == 1 ? 0 : l);
+            i->work.x[v * k->width + l] = row < f->in->B && t < i->t + i->valid
+                                              ? f->in->weights ? sqrt(weight_at(f->in, row, t)) : 1
+                                              : 0;
         }
 }
 
 /* Rows first .. first + rows - 1 of a view [B, T, cols], times their scales. */
-static void load(const probe_item *i, const mesaopt_view *x, int64_t first, int64_t rows, double *out, int64_t length)
+static void load(const probe_item *i, const mesaopt_view *x, int64_t first, int64_t rows,
+                 double *out, int64_t length)
 {
     const kern *k = i->group->k;
     const int64_t width = k->width, cols = x->shape[2], size = dtype_size(x->dtype);
@@ -190,14 +221,20 @@ static void load(const probe_item *i, const mesaopt_view *x, int64_t first, int6
     const double *scale = i->work.x;
     int64_t used = rows;
     if (k->lanes > 1) {
-        k->columns(rows, cols, i->valid, from, x->dtype, (int64_t[]){x->stride[0], x->stride[2], x->stride[1]}, scale, out, length);
+        k->columns(rows, cols, i->valid, from, x->dtype,
+                   (int64_t[]){x->stride[0], x->stride[2], x->stride[1]}, scale, out, length);
     } else {
-        const int64_t stride[] = {x->stride[0] * width, x->stride[2], x->stride[0]}, whole = rows / width, rest = rows % width;
+        const int64_t stride[] = {x->stride[0] * width, x->stride[2], x->stride[0]},
+                      whole = rows / width, rest = rows % width;
         k->columns(whole, cols, width, from, x->dtype, stride, scale, out, length);
-        if (rest) k->columns(1, cols, rest, from + whole * stride[0] * size, x->dtype, stride, scale + whole * width, out + whole * width, length);
+        if (rest)
+            k->columns(1, cols, rest, from + whole * stride[0] * size, x->dtype, stride,
+                       scale + whole * width, out + whole * width, length);
         used = whole + (rest > 0);
     }
-    for (int64_t c = 0; c < cols && used < length; c++) memset(out + (c * length + used) * width, 0, (size_t)((length - used) * width) * sizeof *out);
+    for (int64_t c = 0; c < cols && used < length; c++)
+        memset(out + (c * length + used) * width, 0,
+               (size_t)((length - used) * width) * sizeof *out);
 }
 
 static mesaopt_view layer_targets(const mesaopt_view *targets, int64_t l)
@@ -226,7 +263,8 @@ static void feed_item(void *data, int64_t worker, int64_t item)
     }
     for (int64_t first = 0, rows; first < f->in->B && !kern_stopped(k); first += rows) {
         const int64_t left = f->in->B - first, vectors = (left + per_vector - 1) / per_vector;
-        const int64_t length = vectors < i.work.most ? vectors | 1 : i.work.most, column = length * k->width;
+        const int64_t length = vectors < i.work.most ? vectors | 1 : i.work.most,
+                      column = length * k->width;
         rows = left < length * per_vector ? left : length * per_vector;
         fill_scales(f, &i, first, length);
         load(&i, &f->in->activations[i.group->layer], first, rows, i.work.x + column, length);
@@ -239,7 +277,8 @@ static void feed_item(void *data, int64_t worker, int64_t item)
 mesaopt_status probe_begin(mesaopt_probe *p, int32_t set)
 {
     if (allocate_set(p, set)) return MESAOPT_OK;
-    return fail(p->head.ctx, MESAOPT_E_MEMORY, "feed: no memory for %lld bytes of the set", 2 * (long long)p->set_bytes);
+    return fail(p->head.ctx, MESAOPT_E_MEMORY, "feed: no memory for %lld bytes of the set",
+                2 * (long long)p->set_bytes);
 }
 
 /* Looks for an element that is not finite or too large. */
@@ -262,10 +301,14 @@ static void find_culprit(const mesaopt_probe *p, const probe_input *in, probe_cu
     blame(in->targets, p->layers, bad);
 }
 
-mesaopt_status probe_take(mesaopt_probe *p, int32_t set, const probe_input *in, int first, probe_culprit *bad)
+mesaopt_status probe_take(mesaopt_probe *p, int32_t set, const probe_input *in, int first,
+                          probe_culprit *bad)
 {
     mesaopt_ctx *ctx = p->head.ctx;
-    feeding f = {.p = p, .in = in, .from = first ? p->set[set].now : p->set[set].next, .to = p->set[set].next};
+    feeding f = {.p = p,
+                 .in = in,
+                 .from = first ? p->set[set].now : p->set[set].next,
+                 .to = p->set[set].next};
     int64_t *before = probe_counts(f.from), *after = probe_counts(f.to);
     parallel_run(ctx, p->items, feed_item, &f);
     const mesaopt_status status = ctx_stopped(ctx, "feed");
@@ -295,8 +338,11 @@ void probe_reset(mesaopt_probe *p, int32_t set)
 
 mesaopt_status probe_refuse(const mesaopt_probe *p, const char *name, const probe_culprit *bad)
 {
-    if (bad->which < 0) return fail(p->head.ctx, MESAOPT_E_NONFINITE, "%s: the sums of squares overflow, expected smaller numbers", name);
-    return fail(p->head.ctx, MESAOPT_E_NONFINITE, "%s: element %s is %s, expected a finite number of size up to 1e100", name,
+    if (bad->which < 0)
+        return fail(p->head.ctx, MESAOPT_E_NONFINITE,
+                    "%s: the sums of squares overflow, expected smaller numbers", name);
+    return fail(p->head.ctx, MESAOPT_E_NONFINITE,
+                "%s: element %s is %s, expected a finite number of size up to 1e100", name,
                 view_list(bad->ndim, bad->index).text, number_text(bad->value).text);
 }
 
@@ -309,6 +355,8 @@ mesaopt_status probe_feed(mesaopt_probe *p, int32_t set, const probe_input *in)
     if (status == MESAOPT_OK) probe_commit(p, set);
     if (status != MESAOPT_E_NONFINITE) return status;
     char name[48] = "targets";
-    if (bad.which < p->layers) snprintf(name, sizeof name, bad.which < 0 ? "activations, targets" : "activations[%lld]", (long long)bad.which);
+    if (bad.which < p->layers)
+        snprintf(name, sizeof name, bad.which < 0 ? "activations, targets" : "activations[%lld]",
+                 (long long)bad.which);
     return probe_refuse(p, name, &bad);
 }

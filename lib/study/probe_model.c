@@ -1,7 +1,8 @@
-/* Probes of a model while it runs: draw sequences, run the model, make targets, feed, batch by batch; memory does not grow with their number. Of a control
- * the activations are inv(A_t) x_t, as a preconditioner has it, instead of a model's.
- * A filter needs mean and standard deviation of the norms of all targets (control: activations) first: the sequences are drawn once more for it, without
- * running the model. */
+/* Probes of a model while it runs: draw sequences, run the model, make targets, feed, batch by
+ * batch; memory does not grow with their number. Of a control the activations are inv(A_t) x_t, as
+ * a preconditioner has it, instead of a model's. A filter needs mean and standard deviation of the
+ * norms of all targets (control: activations) first: the sequences are drawn once more for it,
+ * without running the model. */
 #include "study/probes.h"
 #include "train/batch.h"
 #include <stdio.h>
@@ -27,7 +28,11 @@ static mesaopt_view take(arena *a, int64_t B, int64_t T, int64_t n, int32_t dtyp
 {
     int64_t rows = -1, count = -1;
     if (!size_mul(B, T, &rows) || !size_mul(rows, n, &count)) count = -1;
-    return (mesaopt_view){.data = arena_take(a, count, dtype_size(dtype)), .shape = {B, T, n}, .stride = {T * n, n, 1}, .ndim = 3, .dtype = dtype};
+    return (mesaopt_view){.data = arena_take(a, count, dtype_size(dtype)),
+                          .shape = {B, T, n},
+                          .stride = {T * n, n, 1},
+                          .ndim = 3,
+                          .dtype = dtype};
 }
 
 static void lay_out(running *r, arena *a)
@@ -54,21 +59,27 @@ static mesaopt_status allocate(running *r)
     arena one = {0}, plan = {0};
     r->batch = 1;
     lay_out(r, &one);
-    r->batch = one.used < 0 || one.used > BATCH_BYTES / BATCH_LEAST ? BATCH_LEAST : BATCH_BYTES / one.used < BATCH ? BATCH_BYTES / one.used : BATCH;
+    r->batch = one.used < 0 || one.used > BATCH_BYTES / BATCH_LEAST ? BATCH_LEAST
+               : BATCH_BYTES / one.used < BATCH                     ? BATCH_BYTES / one.used
+                                                                    : BATCH;
     if (r->batch > r->count) r->batch = r->count;
     lay_out(r, &plan);
     r->memory = plan.used < 0 ? NULL : alloc_new(&ctx->alloc, 1, plan.used);
     if (!r->memory)
-        return fail(ctx, MESAOPT_E_MEMORY, "feed: no memory for activations of %lld sequences (%lld bytes)", (long long)r->batch, (long long)plan.used);
+        return fail(ctx, MESAOPT_E_MEMORY,
+                    "feed: no memory for activations of %lld sequences (%lld bytes)",
+                    (long long)r->batch, (long long)plan.used);
     arena a = {r->memory, 0};
     lay_out(r, &a);
     return MESAOPT_OK;
 }
 
-static mesaopt_status ask_host(const running *r, const mesaopt_view *sequences, const mesaopt_view *targets)
+static mesaopt_status ask_host(const running *r, const mesaopt_view *sequences,
+                               const mesaopt_view *targets)
 {
-    const mesaopt_view in = *sequences, out = *targets;           /* the host may scribble on its own */
-    memset(targets->data, 0xff, (size_t)view_count(targets) * sizeof(double));      /* NaN: what the host leaves out is found */
+    const mesaopt_view in = *sequences, out = *targets; /* the host may scribble on its own */
+    /* NaN: what the host leaves out is found */
+    memset(targets->data, 0xff, (size_t)view_count(targets) * sizeof(double));
     ctx_callback_begin(r->c);
     const int32_t answer = r->p->fill(&in, &out, r->p->fill_user);
     ctx_callback_end(r->c);
@@ -76,7 +87,8 @@ static mesaopt_status ask_host(const running *r, const mesaopt_view *sequences, 
     return fail(r->p->head.ctx, MESAOPT_E_SOURCE, "fill: returned %d, expected 0", (int)answer);
 }
 
-/* Sequences done .. done + count - 1 of the feed, their targets, and the activations of a control. */
+/* Sequences done .. done + count - 1 of the feed, their targets, and the activations of a control.
+ */
 static mesaopt_status draw(running *r, int64_t done, int64_t count)
 {
     const mesaopt_probe *p = r->p;
@@ -85,7 +97,8 @@ static mesaopt_status draw(running *r, int64_t done, int64_t count)
     mesaopt_status status = task_draw(r->task, r->c, r->stream, r->first + done, &r->sequences);
     mesaopt_view inputs = r->sequences;
     inputs.shape[1] = p->steps;
-    if (status == MESAOPT_OK && r->control) status = baseline_precondition(r->control, &inputs, &r->activations[0]);
+    if (status == MESAOPT_OK && r->control)
+        status = baseline_precondition(r->control, &inputs, &r->activations[0]);
     if (status != MESAOPT_OK) return status;
     if (p->fill) return ask_host(r, &r->sequences, &r->targets);
     if (p->conditioner) return baseline_precondition(p->conditioner, &inputs, &r->targets);
@@ -98,27 +111,39 @@ static mesaopt_status run_model(const running *r)
     const batch b = {.B = r->tokens.shape[0], .T = r->p->steps, .tokens = &r->tokens};
     const mesaopt_status status = task_tokens(r->task, &r->sequences, &r->tokens);
     if (status != MESAOPT_OK) return status;
-    return batch_pass(r->model, &b, &(wanted){.count = r->p->layers, .blocks = r->blocks, .outs = r->activations}, "feed_model");
+    return batch_pass(r->model, &b,
+                      &(wanted){.count = r->p->layers, .blocks = r->blocks, .outs = r->activations},
+                      "feed_model");
 }
 
 /* What the filter goes by. */
-static const mesaopt_view *filtered(const running *r) { return r->control ? &r->activations[0] : &r->targets; }
+static const mesaopt_view *filtered(const running *r)
+{
+    return r->control ? &r->activations[0] : &r->targets;
+}
 
 static mesaopt_status feed(running *r, int32_t set, int64_t done, double limit)
 {
     mesaopt_probe *p = r->p;
     probe_culprit bad;
     const mesaopt_status ran = r->model ? run_model(r) : MESAOPT_OK;
-    if (ran < 0 && ran != MESAOPT_E_NONFINITE) return ran;        /* what is not finite is found below, with its place */
+    if (ran < 0 && ran != MESAOPT_E_NONFINITE) return ran; /* what is not finite is found below,
+                                                              with its place */
     if (limit > 0) probe_norms_filter(p->head.ctx, &r->norms, limit, filtered(r), &r->weights);
-    const probe_input in = {r->targets.shape[0], r->activations, &r->targets, limit > 0 ? &r->weights : NULL};
+    const probe_input in = {r->targets.shape[0], r->activations, &r->targets,
+                            limit > 0 ? &r->weights : NULL};
     const mesaopt_status status = probe_take(p, set, &in, done == 0, &bad);
     if (status != MESAOPT_E_NONFINITE) return status == MESAOPT_OK ? ran : status;
     char name[96];
     const long long from = r->first + done;
-    if (bad.which == 0 && r->control) snprintf(name, sizeof name, "preconditioned observations, sequences from %lld on", from);
-    else if (bad.which >= 0 && bad.which < p->layers) snprintf(name, sizeof name, "activations of block %lld, sequences from %lld on", (long long)r->blocks[bad.which], from);
-    else snprintf(name, sizeof name, "%s of sequences from %lld on", bad.which < 0 ? "activations and targets" : "targets", from);
+    if (bad.which == 0 && r->control)
+        snprintf(name, sizeof name, "preconditioned observations, sequences from %lld on", from);
+    else if (bad.which >= 0 && bad.which < p->layers)
+        snprintf(name, sizeof name, "activations of block %lld, sequences from %lld on",
+                 (long long)r->blocks[bad.which], from);
+    else
+        snprintf(name, sizeof name, "%s of sequences from %lld on",
+                 bad.which < 0 ? "activations and targets" : "targets", from);
     return probe_refuse(p, name, &bad);
 }
 
@@ -130,7 +155,8 @@ static mesaopt_status feed_all(running *r, int32_t set)
         for (int64_t done = 0, size; done < r->count && status >= 0; done += size) {
             size = r->count - done < r->batch ? r->count - done : r->batch;
             status = draw(r, done, size);
-            if (status == MESAOPT_OK && pass == 0) probe_norms_add(r->p->head.ctx, &r->norms, filtered(r));
+            if (status == MESAOPT_OK && pass == 0)
+                probe_norms_add(r->p->head.ctx, &r->norms, filtered(r));
             if (status == MESAOPT_OK && pass == 1) status = feed(r, set, done, limit);
             if (status > 0) worth_knowing = status;
         }
@@ -148,13 +174,31 @@ static mesaopt_status run(running *r, int32_t set)
     return status;
 }
 
-mesaopt_status probe_feed_model(mesaopt_probe *p, call *c, int32_t set, mesaopt_model *model, const int64_t *blocks, mesaopt_task *task, int32_t stream,
+mesaopt_status probe_feed_model(mesaopt_probe *p, call *c, int32_t set, mesaopt_model *model,
+                                const int64_t *blocks, mesaopt_task *task, int32_t stream,
                                 int64_t first, int64_t count)
 {
-    return run(&(running){.p = p, .c = c, .model = model, .task = task, .stream = stream, .first = first, .count = count, .blocks = blocks}, set);
+    return run(&(running){.p = p,
+                          .c = c,
+                          .model = model,
+                          .task = task,
+                          .stream = stream,
+                          .first = first,
+                          .count = count,
+                          .blocks = blocks},
+               set);
 }
 
-mesaopt_status probe_feed_control(mesaopt_probe *p, call *c, int32_t set, mesaopt_baseline *conditioner, mesaopt_task *task, int32_t stream, int64_t first, int64_t count)
+mesaopt_status probe_feed_control(mesaopt_probe *p, call *c, int32_t set,
+                                  mesaopt_baseline *conditioner, mesaopt_task *task, int32_t stream,
+                                  int64_t first, int64_t count)
 {
-    return run(&(running){.p = p, .c = c, .control = conditioner, .task = task, .stream = stream, .first = first, .count = count}, set);
+    return run(&(running){.p = p,
+                          .c = c,
+                          .control = conditioner,
+                          .task = task,
+                          .stream = stream,
+                          .first = first,
+                          .count = count},
+               set);
 }

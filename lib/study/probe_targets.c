@@ -1,7 +1,8 @@
 /* Targets of probes that are observations, and the filter by norm.
  *
- *     out_t = [x_{t-lag}, x_{t-lag-1}, ..., x_{t-lag-lags+1}], t = 1..T; observations before the first are 0
- *     z_bt = (|y_bt| - mean_b |y_bt|) / sd_b |y_bt|, sd of the population: left out where z_bt >= limit
+ *     out_t = [x_{t-lag}, x_{t-lag-1}, ..., x_{t-lag-lags+1}], t = 1..T; observations before the
+ *     first are 0 z_bt = (|y_bt| - mean_b |y_bt|) / sd_b |y_bt|, sd of the population: left out
+ *     where z_bt >= limit
  * Source: docs/science.md, section 6. */
 #include "study/probes.h"
 #include <math.h>
@@ -9,7 +10,8 @@
 int64_t probe_observed(const mesaopt_settings *settings, int64_t n)
 {
     int64_t width;
-    return size_mul(n, option_int(settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LAGS), &width) ? width : -1;
+    return size_mul(n, option_int(settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LAGS), &width) ? width
+                                                                                            : -1;
 }
 
 /* Steps first .. first + count - 1 of a view [B, T, n]. */
@@ -20,13 +22,16 @@ static mesaopt_view steps(mesaopt_view v, int64_t first, int64_t count)
     return v;
 }
 
-void probe_observations(const mesaopt_ctx *ctx, const mesaopt_settings *settings, const mesaopt_view *sequences, const mesaopt_view *out)
+void probe_observations(const mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                        const mesaopt_view *sequences, const mesaopt_view *out)
 {
     static const double zero = 0;
-    const int64_t lag = option_int(settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LAG), lags = option_int(settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LAGS);
+    const int64_t lag = option_int(settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LAG),
+                  lags = option_int(settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_LAGS);
     const int64_t T = out->shape[1], n = sequences->shape[2];
     for (int64_t i = 0; i < lags; i++) {
-        const int64_t age = lag + i, before = age < 0 ? 0 : age < T ? age : T;       /* steps that have no such observation yet */
+        /* steps that have no such observation yet */
+        const int64_t age = lag + i, before = age < 0 ? 0 : age < T ? age : T;
         mesaopt_view part = *out;
         part.data = (char *)part.data + i * n * part.stride[2] * dtype_size(part.dtype);
         part.shape[2] = n;
@@ -36,7 +41,8 @@ void probe_observations(const mesaopt_ctx *ctx, const mesaopt_settings *settings
         for (int a = 0; a < 3; a++) zeros.stride[a] = 0;
         view_copy_while(ctx, &zeros, &empty);
         if (T == before) continue;
-        const mesaopt_view rest = steps(part, before, T - before), from = steps(*sequences, before - age, T - before);
+        const mesaopt_view rest = steps(part, before, T - before),
+                           from = steps(*sequences, before - age, T - before);
         view_copy_while(ctx, &from, &rest);
     }
 }
@@ -65,11 +71,13 @@ void probe_norms_add(const mesaopt_ctx *ctx, probe_norms *n, const mesaopt_view 
     }
 }
 
-void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double limit, const mesaopt_view *targets, const mesaopt_view *out)
+void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double limit,
+                        const mesaopt_view *targets, const mesaopt_view *out)
 {
     for (int64_t b = 0; b < targets->shape[0] && !ctx_interrupted(ctx); b++)
         for (int64_t t = 0; t < targets->shape[1]; t++) {
-            const double off = norm_at(targets, b, t) - n->mean[t], sd = sqrt(n->square[t] / (double)n->count);
+            const double off = norm_at(targets, b, t) - n->mean[t],
+                         sd = sqrt(n->square[t] / (double)n->count);
             view_set(out, (int64_t[]){b, t}, off >= limit * sd && sd > 0 ? 0 : 1);
         }
 }

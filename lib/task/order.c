@@ -1,13 +1,15 @@
 /* A fresh random order of 0 .. count-1 every pass, without storing it.
  *
- * Row of index i = p count + r: a keyed bijection of 0 .. count-1, new for every pass p, applied to r. Elements are pairs (left, right)
- * of an a x b grid, a = ceil(sqrt(count)), b = ceil(count / a); each round adds to one coordinate a Philox word of the other one, modulo
- * its extent (a Feistel network on mixed radices: Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). The grid has
- * fewer than a elements too many: a result beyond count goes through the rounds again (cycle walking).
+ * Row of index i = p count + r: a keyed bijection of 0 .. count-1, new for every pass p, applied to
+ * r. Elements are pairs (left, right) of an a x b grid, a = ceil(sqrt(count)), b = ceil(count / a);
+ * each round adds to one coordinate a Philox word of the other one, modulo its extent (a Feistel
+ * network on mixed radices: Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA
+ * 2002). The grid has fewer than a elements too many: a result beyond count goes through the rounds
+ * again (cycle walking).
  *
- * Such a network cannot make all orders of few rows, and not equally often those it makes. Fewer than SHUFFLED
- * rows are shuffled instead (Durstenfeld, "Algorithm 235: Random permutation", CACM 7, 1964): all orders are
- * equally likely, but for 2^-59. */
+ * Such a network cannot make all orders of few rows, and not equally often those it makes. Fewer
+ * than SHUFFLED rows are shuffled instead (Durstenfeld, "Algorithm 235: Random permutation", CACM
+ * 7, 1964): all orders are equally likely, but for 2^-59. */
 #include "base/philox.h"
 #include "task/sequences.h"
 

@@ -1,4 +1,5 @@
-/* Tasks: sequences by index (generated, the user's own, or from a callback), and the tokens of a panel of them. */
+/* Tasks: sequences by index (generated, the user's own, or from a callback), and the tokens of a
+ * panel of them. */
 #ifndef TASK_SEQUENCES_H
 #define TASK_SEQUENCES_H
 
@@ -6,9 +7,11 @@
 #include "mesaopt/task.h"
 #include "tensor/view.h"
 
-typedef struct task_shape { int64_t dim, length, width, count; } task_shape;   /* n, T, D of a token, own sequences (0: endless) */
+/* n, T, D of a token, own sequences (0: endless) */
+typedef struct task_shape { int64_t dim, length, width, count; } task_shape;
 
-enum token_kind { TOKENS_RAW, TOKENS_CONSTRUCTED, TOKENS_SLOTS };      /* the words of the setting, in their order */
+/* the words of the setting, in their order */
+enum token_kind { TOKENS_RAW, TOKENS_CONSTRUCTED, TOKENS_SLOTS };
 
 struct generator;
 struct mesaopt_task {
@@ -34,16 +37,22 @@ struct mesaopt_task {
 };
 
 /* ---- creation; arguments are valid, settings may be NULL; the text is set on failure ---- */
-mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out);
-mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_tensor *sequences, mesaopt_task **out);
-mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_sequence_fn fill, void *user, mesaopt_task **out);
+mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                              mesaopt_task **out);
+mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                        mesaopt_tensor *sequences, mesaopt_task **out);
+mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                             mesaopt_sequence_fn fill, void *user, mesaopt_task **out);
 
 /* ---- text: task_text.c ---- */
 
 typedef struct task_facts { char text[512]; } task_facts;
-task_facts task_text(const mesaopt_task *task);        /* "name=value name=value": all that its sequences and tokens depend on */
-uint64_t task_fingerprint(const mesaopt_view *v);      /* of numbers in row-major order, equal for f32 and f64 */
-int64_t task_kind(const mesaopt_task *task);           /* of a generator: index of the word of the setting */
+task_facts task_text(const mesaopt_task *task);        /* "name=value name=value": all that its
+                                                          sequences and tokens depend on */
+uint64_t task_fingerprint(const mesaopt_view *v);      /* of numbers in row-major order, equal for
+                                                          f32 and f64 */
+int64_t task_kind(const mesaopt_task *task);           /* of a generator: index of the word of the
+                                                          setting */
 
 /* ---- sequences ---- */
 
@@ -53,28 +62,36 @@ mesaopt_status task_range_check(mesaopt_ctx *ctx, int32_t stream, int64_t first,
 /* Room for batches of `count` sequences, so that task_prepare will not allocate. */
 mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype);
 
-/* Before panels of sequences first .. first + count - 1 are asked for: a callback task calls its host (on this thread) and keeps the
- * batch, checked to be finite; it allocates only when the batch is larger than any before. Does nothing for other tasks.
- * MESAOPT_E_SOURCE: the callback returned non-zero. The next task_prepare overwrites the batch. */
-mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t first, int64_t count, int32_t dtype);
+/* Before panels of sequences first .. first + count - 1 are asked for: a callback task calls its
+ * host (on this thread) and keeps the batch, checked to be finite; it allocates only when the batch
+ * is larger than any before. Does nothing for other tasks. MESAOPT_E_SOURCE: the callback returned
+ * non-zero. The next task_prepare overwrites the batch. */
+mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t first,
+                            int64_t count, int32_t dtype);
 
 /* Bytes of private scratch, aligned to 64, that one task_panel call needs. */
 int64_t task_scratch(const mesaopt_task *task, const kern *k);
 
-/* raw panel [T+1][n][lane] <- sequences first .. first + valid - 1 of `stream`, 0 in other lanes. From any thread. */
-void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first, int64_t valid, void *scratch, void *raw);
+/* raw panel [T+1][n][lane] <- sequences first .. first + valid - 1 of `stream`, 0 in other lanes.
+ * From any thread. */
+void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
+                int64_t valid, void *scratch, void *raw);
 
-/* tokens panel [T][D][lane] of a raw panel. The targets are the raw panel from its second row on. */
+/* tokens panel [T][D][lane] of a raw panel. The targets are the raw panel from its second row on.
+ */
 void tokens_panel(const mesaopt_task *task, const kern *k, const void *raw, void *tokens);
 
 int64_t tokens_width(int32_t kind, int64_t slots, int64_t dim);        /* D; -1 on overflow */
 
 /* Sequences of a range into a view [B, T+1, n], in parallel; status and text on failure. */
-mesaopt_status task_draw(mesaopt_task *task, call *c, int32_t stream, int64_t first, const mesaopt_view *out);
+mesaopt_status task_draw(mesaopt_task *task, call *c, int32_t stream, int64_t first,
+                         const mesaopt_view *out);
 /* Tokens [B, T, D] of sequences [B, T+1, n], same type. */
-mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequences, const mesaopt_view *out);
+mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequences,
+                           const mesaopt_view *out);
 
-/* Row of own data that sequence `index` is: in order (modulo count), or in a fresh random order every pass. */
+/* Row of own data that sequence `index` is: in order (modulo count), or in a fresh random order
+ * every pass. */
 int64_t order_row(uint64_t seed, int64_t count, int64_t index);
 
 #endif

@@ -1,12 +1,16 @@
-/* What a task's sequences and tokens depend on, as text, for checkpoints: "task=linear dim=10 length=50 noise=0 ...". Of the user's own
- * sequences a number stands in for the data: equal texts mean equal sequences. */
+/* What a task's sequences and tokens depend on, as text, for checkpoints: "task=linear dim=10
+ * length=50 noise=0 ...". Of the user's own sequences a number stands in for the data: equal texts
+ * mean equal sequences. */
 #include "base/options.h"
 #include "task/sequences.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char *word(int32_t key, int64_t i) { return options_find(MESAOPT_SCOPE_TASK, key)->words[i]; }
+static const char *word(int32_t key, int64_t i)
+{
+    return options_find(MESAOPT_SCOPE_TASK, key)->words[i];
+}
 
 uint64_t task_fingerprint(const mesaopt_view *v)
 {
@@ -16,7 +20,8 @@ uint64_t task_fingerprint(const mesaopt_view *v)
         const double x = view_get(v, index);
         uint64_t bits;
         memcpy(&bits, &x, sizeof bits);
-        h = (h ^ bits) * 0xff51afd7ed558ccdu;          /* the multiplier of MurmurHash3's last steps */
+        h = (h ^ bits) * 0xff51afd7ed558ccdu;          /* the multiplier of MurmurHash3's last
+                                                          steps */
         h ^= h >> 32;
     }
     return h;
@@ -25,15 +30,21 @@ uint64_t task_fingerprint(const mesaopt_view *v)
 task_facts task_text(const mesaopt_task *task)
 {
     task_facts f;
-    const char *kind = task->own ? "own" : task->fill ? "callback" : word(MESAOPT_KEY_TASK, task_kind(task));
-    int n = snprintf(f.text, sizeof f.text, "task=%s dim=%" PRId64 " length=%" PRId64 " tokens=%s", kind, task->shape.dim,
-                     task->shape.length, word(MESAOPT_KEY_TOKENS, task->tokens));
-    if (task->tokens == TOKENS_SLOTS) n += snprintf(f.text + n, sizeof f.text - (size_t)n, " slots=%" PRId64, task->slots);
+    const char *kind = task->own    ? "own"
+                       : task->fill ? "callback"
+                                    : word(MESAOPT_KEY_TASK, task_kind(task));
+    int n =
+        snprintf(f.text, sizeof f.text, "task=%s dim=%" PRId64 " length=%" PRId64 " tokens=%s",
+                 kind, task->shape.dim, task->shape.length, word(MESAOPT_KEY_TOKENS, task->tokens));
+    if (task->tokens == TOKENS_SLOTS)
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " slots=%" PRId64, task->slots);
     if (task->generator)
-        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " noise=%s data_clip=%s", number_text(task->noise).text,
-                      number_text(task->clip).text);
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " noise=%s data_clip=%s",
+                      number_text(task->noise).text, number_text(task->clip).text);
     if (task->own)
-        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " sequences=%" PRId64 " data=%016" PRIx64, task->shape.count, task->fingerprint);
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n,
+                      " sequences=%" PRId64 " data=%016" PRIx64, task->shape.count,
+                      task->fingerprint);
     if (!task->fill) snprintf(f.text + n, sizeof f.text - (size_t)n, " seed=%" PRIu64, task->seed);
     return f;
 }

@@ -1,4 +1,5 @@
-/* Tokens of sequences, one row per input t = 1..T (arXiv 2309.05858, appendix; docs/science.md, section 2):
+/* Tokens of sequences, one row per input t = 1..T (arXiv 2309.05858, appendix; docs/science.md,
+ * section 2):
  *     raw          x_t
  *     constructed  [0, x_t, x_t, x_{t-1}]
  *     slots        [x_t, x_{t-1}, ..., x_{t-k+1}]
@@ -18,9 +19,11 @@ int64_t tokens_width(int32_t kind, int64_t slots, int64_t dim)
 }
 
 /* tokens[t][slot] <- an observation of `bytes` bytes, for t < length. */
-static void construct(const mesaopt_task *task, int64_t length, size_t bytes, const char *raw, char *tokens)
+static void construct(const mesaopt_task *task, int64_t length, size_t bytes, const char *raw,
+                      char *tokens)
 {
-    static const int64_t constructed[] = {-1, 0, 0, 1};          /* age of each slot's observation; -1: none */
+    static const int64_t constructed[] = {-1, 0, 0, 1}; /* age of each slot's observation; -1:
+                                                           none */
     const int64_t slots = slots_of(task->tokens, task->slots);
     for (int64_t t = 0; t < length; t++)
         for (int64_t s = 0; s < slots; s++, tokens += bytes) {
@@ -32,24 +35,33 @@ static void construct(const mesaopt_task *task, int64_t length, size_t bytes, co
 
 void tokens_panel(const mesaopt_task *task, const kern *k, const void *raw, void *tokens)
 {
-    construct(task, task->shape.length, (size_t)(task->shape.dim * k->lanes * k->size), raw, tokens);
+    construct(task, task->shape.length, (size_t)(task->shape.dim * k->lanes * k->size), raw,
+              tokens);
 }
 
-mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequences, const mesaopt_view *out)
+mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequences,
+                           const mesaopt_view *out)
 {
     mesaopt_ctx *ctx = task->head.ctx;
     const kern *k = kern_get(ctx, out->dtype, 0);
-    const int64_t count = out->shape[0], length = out->shape[1], n = task->shape.dim, width = task->shape.width;
+    const int64_t count = out->shape[0], length = out->shape[1], n = task->shape.dim,
+                  width = task->shape.width;
     int64_t elements;
-    char *raw = size_mul(length, n + width, &elements) ? alloc_new(&ctx->alloc, elements, k->lanes * k->size) : NULL;
-    if (!raw) return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace for tokens of %lld rows", (long long)length);
+    char *raw = size_mul(length, n + width, &elements)
+                    ? alloc_new(&ctx->alloc, elements, k->lanes * k->size)
+                    : NULL;
+    if (!raw)
+        return fail(ctx, MESAOPT_E_MEMORY, "memory: no workspace for tokens of %lld rows",
+                    (long long)length);
     char *tokens = raw + length * n * k->lanes * k->size;
     for (int64_t i = 0; i < count && !kern_stopped(k); i += k->lanes) {
         const int64_t valid = count - i < k->lanes ? count - i : k->lanes;
-        k->load(k, length, n, valid, (const char *)sequences->data + i * sequences->stride[0] * k->size, sequences->stride[0],
-                sequences->stride[1], sequences->stride[2], raw, n);
+        k->load(k, length, n, valid,
+                (const char *)sequences->data + i * sequences->stride[0] * k->size,
+                sequences->stride[0], sequences->stride[1], sequences->stride[2], raw, n);
         construct(task, length, (size_t)(n * k->lanes * k->size), raw, tokens);
-        k->store(k, length, width, valid, tokens, width, (char *)out->data + i * out->stride[0] * k->size, out->stride[0], out->stride[1],
+        k->store(k, length, width, valid, tokens, width,
+                 (char *)out->data + i * out->stride[0] * k->size, out->stride[0], out->stride[1],
                  out->stride[2]);
     }
     alloc_free(&ctx->alloc, raw);

@@ -1,12 +1,14 @@
 /* Copies between views with conversion of the element type. 16-bit types are read only:
- *   f16   sign 1, exponent 5 (bias 15), mantissa 10: 2^(e-15) 1.m, subnormals 2^-14 0.m, e = 31: infinity, NaN
+ *   f16   sign 1, exponent 5 (bias 15), mantissa 10: 2^(e-15) 1.m, subnormals 2^-14 0.m, e = 31:
+ *         infinity, NaN
  *   bf16  the upper half of an f32 */
 #include "tensor/layout.h"
 #include <string.h>
 
 float half_value(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 1023, bits;
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 1023,
+             bits;
     if (exponent == 31) {
         bits = 0x7f800000 | mantissa << 13;
     } else if (exponent) {
@@ -40,7 +42,8 @@ float bfloat_value(uint16_t b)
 #define PAIR(s, d) ((s) * 8 + (d))
 
 /* n elements with their strides */
-static void copy_row(int64_t n, const void *src, int32_t from_type, int64_t ss, void *dst, int32_t to_type, int64_t ds)
+static void copy_row(int64_t n, const void *src, int32_t from_type, int64_t ss, void *dst,
+                     int32_t to_type, int64_t ds)
 {
     switch (PAIR(from_type, to_type)) {
     case PAIR(MESAOPT_F32, MESAOPT_F32): ROW(float, float, SAME)
@@ -70,7 +73,8 @@ int view_copyable(int32_t from, int32_t to)
     return from == to && (to == MESAOPT_I32 || to == MESAOPT_I64);
 }
 
-/* The axes in the order of the destination's memory, so that any common layout is walked through in one direction. */
+/* The axes in the order of the destination's memory, so that any common layout is walked through in
+ * one direction. */
 static void by_stride(mesaopt_view *src, mesaopt_view *dst)
 {
     for (int i = 1; i < dst->ndim; i++)
@@ -94,11 +98,14 @@ void view_copy(const mesaopt_view *src, const mesaopt_view *dst)
         n = d.shape[last], ss = s.stride[last], ds = d.stride[last];
         d.ndim = last;
     }
-    int64_t index[MESAOPT_MAX_RANK] = {0}, from_size = dtype_size(s.dtype), to_size = dtype_size(d.dtype);
+    int64_t index[MESAOPT_MAX_RANK] = {0}, from_size = dtype_size(s.dtype),
+            to_size = dtype_size(d.dtype);
     for (int64_t rows = view_count(&d); rows > 0; rows--) {
         int64_t from = 0, to = 0;
-        for (int k = 0; k < d.ndim; k++) from += index[k] * s.stride[k], to += index[k] * d.stride[k];
-        copy_row(n, (char *)s.data + from * from_size, s.dtype, ss, (char *)d.data + to * to_size, d.dtype, ds);
+        for (int k = 0; k < d.ndim; k++)
+            from += index[k] * s.stride[k], to += index[k] * d.stride[k];
+        copy_row(n, (char *)s.data + from * from_size, s.dtype, ss, (char *)d.data + to * to_size,
+                 d.dtype, ds);
         view_next(&d, index);
     }
 }

@@ -1,10 +1,12 @@
 /* Do views share memory?
  *
- * A byte of a view lies at data + sum_k i_k s_k, 0 <= i_k < n_k, where the bytes of an element are one more axis (s = 1, n = size). So two
- * views meet if and only if the difference of their addresses is a sum  delta = sum_k x_k s_k  with lo_k <= x_k <= hi_k: an axis of a
- * contributes [0, n - 1], one of b [-(n - 1), 0], and equal strides of both merge to [-(n_b - 1), n_a - 1].
- * Sorted by falling stride, x_1 is bound by what the later axes can still reach, and mostly to one or two values: packed slices and
- * strided columns are decided at once. The search gives up after a fixed number of steps and then says that they may meet. */
+ * A byte of a view lies at data + sum_k i_k s_k, 0 <= i_k < n_k, where the bytes of an element are
+ * one more axis (s = 1, n = size). So two views meet if and only if the difference of their
+ * addresses is a sum  delta = sum_k x_k s_k  with lo_k <= x_k <= hi_k: an axis of a contributes [0,
+ * n - 1], one of b [-(n - 1), 0], and equal strides of both merge to [-(n_b - 1), n_a - 1]. Sorted
+ * by falling stride, x_1 is bound by what the later axes can still reach, and mostly to one or two
+ * values: packed slices and strided columns are decided at once. The search gives up after a fixed
+ * number of steps and then says that they may meet. */
 #include "tensor/layout.h"
 
 enum { MOST_AXES = 2 * (MESAOPT_MAX_RANK + 1), MOST_STEPS = 4096 };
@@ -41,7 +43,8 @@ static void add_view(search *s, const mesaopt_view *v, int sign)
 {
     int64_t size = dtype_size(v->dtype);
     for (int k = 0; k <= v->ndim; k++) {
-        int64_t last = (k < v->ndim ? v->shape[k] : size) - 1, stride = k < v->ndim ? v->stride[k] * size : 1;
+        int64_t last = (k < v->ndim ? v->shape[k] : size) - 1,
+                stride = k < v->ndim ? v->stride[k] * size : 1;
         add_axis(s, stride, sign > 0 ? 0 : -last, sign > 0 ? last : 0);
     }
 }
@@ -52,8 +55,10 @@ static int reachable(search *s, int k, int64_t delta)
     int64_t least = 0, most = 0;
     if (++s->steps > MOST_STEPS) return 1;
     if (k == s->count) return delta == 0;
-    for (int j = k + 1; j < s->count; j++) least += s->a[j].stride * s->a[j].low, most += s->a[j].stride * s->a[j].high;
-    int64_t x = divide_up(delta - most, s->a[k].stride), end = divide_down(delta - least, s->a[k].stride);
+    for (int j = k + 1; j < s->count; j++)
+        least += s->a[j].stride * s->a[j].low, most += s->a[j].stride * s->a[j].high;
+    int64_t x = divide_up(delta - most, s->a[k].stride),
+            end = divide_down(delta - least, s->a[k].stride);
     if (x < s->a[k].low) x = s->a[k].low;
     if (end > s->a[k].high) end = s->a[k].high;
     for (; x <= end; x++)
@@ -76,7 +81,8 @@ int view_may_meet(const mesaopt_view *a, const mesaopt_view *b)
 
 int view_distinct(const mesaopt_view *view)
 {
-    search s = {.count = 0};                           /* equal strides merge, which makes their elements meet, as they do */
+    search s = {.count = 0};                           /* equal strides merge, which makes their
+                                                          elements meet, as they do */
     int64_t reach = 0;
     int axes = 0;
     for (int k = 0; k < view->ndim; k++) {

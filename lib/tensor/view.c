@@ -1,8 +1,9 @@
 /* Views: checks, and element access for code that is not hot (view.h).
  *
- * The elements of a view lie at data + size sum_k i_k stride_k, 0 <= i_k < shape_k: between the sums over the negative and over the
- * positive strides. A checked view lies in [0, 2^60), and its elements can be counted in an int64_t: sums of a few reaches
- * cannot overflow, and nobody has to check again. */
+ * The elements of a view lie at data + size sum_k i_k stride_k, 0 <= i_k < shape_k: between the
+ * sums over the negative and over the positive strides. A checked view lies in [0, 2^60), and its
+ * elements can be counted in an int64_t: sums of a few reaches cannot overflow, and nobody has to
+ * check again. */
 #include "tensor/view.h"
 #include "tensor/layout.h"
 #include <float.h>
@@ -43,8 +44,9 @@ static list_text list_of(int32_t ndim, const int64_t *values, int any)
     list_text l = {"["};
     char *p = l.text + 1, *end = l.text + sizeof l.text;
     for (int k = 0; k < ndim; k++)
-        p += any && values[k] == ANY ? snprintf(p, (size_t)(end - p), "%s*", k ? "," : "")
-                                     : snprintf(p, (size_t)(end - p), "%s%lld", k ? "," : "", (long long)values[k]);
+        p += any && values[k] == ANY
+                 ? snprintf(p, (size_t)(end - p), "%s*", k ? "," : "")
+                 : snprintf(p, (size_t)(end - p), "%s%lld", k ? "," : "", (long long)values[k]);
     snprintf(p, (size_t)(end - p), "]");
     return l;
 }
@@ -63,19 +65,24 @@ static int has_elements(const mesaopt_view *v)
 
 int64_t view_count(const mesaopt_view *view)
 {
-    int64_t n = has_elements(view);                    /* the other extents may not fit together when one is 0 */
+    int64_t n = has_elements(view);                    /* the other extents may not fit together
+                                                          when one is 0 */
     for (int k = 0; n && k < view->ndim; k++) n *= view->shape[k];
     return n;
 }
 
 int view_range(const mesaopt_view *view, int64_t *low, int64_t *high)
 {
-    int64_t size = dtype_size(view->dtype), lowest = (int64_t)(intptr_t)view->data, highest = lowest;
+    int64_t size = dtype_size(view->dtype), lowest = (int64_t)(intptr_t)view->data,
+            highest = lowest;
     if (lowest < 0 || __builtin_add_overflow(highest, size, &highest)) return 0;
     for (int k = 0; k < view->ndim; k++) {
         int64_t reach;
-        if (__builtin_mul_overflow(view->shape[k] - 1, view->stride[k], &reach) || __builtin_mul_overflow(reach, size, &reach) ||
-            __builtin_add_overflow(reach < 0 ? lowest : highest, reach, reach < 0 ? &lowest : &highest)) return 0;
+        if (__builtin_mul_overflow(view->shape[k] - 1, view->stride[k], &reach) ||
+            __builtin_mul_overflow(reach, size, &reach) ||
+            __builtin_add_overflow(reach < 0 ? lowest : highest, reach,
+                                   reach < 0 ? &lowest : &highest))
+            return 0;
     }
     *low = lowest, *high = highest;
     return lowest >= 0 && highest <= ADDRESS_END;
@@ -93,36 +100,49 @@ static int countable(const mesaopt_view *v)
 static mesaopt_status check_shape(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want)
 {
     if (v->ndim < 0 || v->ndim > MESAOPT_MAX_RANK)
-        return fail(ctx, MESAOPT_E_SHAPE, "%s: rank %d, expected 0..%d", want->name, (int)v->ndim, MESAOPT_MAX_RANK);
+        return fail(ctx, MESAOPT_E_SHAPE, "%s: rank %d, expected 0..%d", want->name, (int)v->ndim,
+                    MESAOPT_MAX_RANK);
     int same = want->ndim == ANY || v->ndim == want->ndim;
     for (int k = 0; k < v->ndim; k++) {
         if (v->shape[k] < 0)
-            return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected extents >= 0", want->name, view_list(v->ndim, v->shape).text);
-        same &= want->ndim == ANY || k >= want->ndim || want->shape[k] == ANY || want->shape[k] == v->shape[k];
+            return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected extents >= 0", want->name,
+                        view_list(v->ndim, v->shape).text);
+        same &= want->ndim == ANY || k >= want->ndim || want->shape[k] == ANY ||
+                want->shape[k] == v->shape[k];
     }
     if (same) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected %s", want->name, view_list(v->ndim, v->shape).text,
-                list_of(want->ndim, want->shape, 1).text);
+    return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected %s", want->name,
+                view_list(v->ndim, v->shape).text, list_of(want->ndim, want->shape, 1).text);
 }
 
 static mesaopt_status check_dtype(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want)
 {
-    int ok = want->dtype == ANY ? dtype_size(v->dtype) != 0 : want->dtype ? v->dtype == want->dtype : v->dtype == MESAOPT_F32 || v->dtype == MESAOPT_F64;
+    int ok = want->dtype == ANY ? dtype_size(v->dtype) != 0
+             : want->dtype      ? v->dtype == want->dtype
+                                : v->dtype == MESAOPT_F32 || v->dtype == MESAOPT_F64;
     if (ok) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_DTYPE, "%s: dtype %d (%s), expected %s", want->name, (int)v->dtype, dtype_name(v->dtype),
-                want->dtype == ANY ? "a known one" : want->dtype ? dtype_name(want->dtype) : "f32 or f64");
+    return fail(ctx, MESAOPT_E_DTYPE, "%s: dtype %d (%s), expected %s", want->name, (int)v->dtype,
+                dtype_name(v->dtype),
+                want->dtype == ANY ? "a known one"
+                : want->dtype      ? dtype_name(want->dtype)
+                                   : "f32 or f64");
 }
 
 static mesaopt_status check_output(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want)
 {
-    if (v->flags & MESAOPT_VIEW_READONLY) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: a READONLY view, expected one to write to", want->name);
+    if (v->flags & MESAOPT_VIEW_READONLY)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: a READONLY view, expected one to write to",
+                    want->name);
     if (!has_elements(v)) return MESAOPT_OK;
     for (int k = 0; k < v->ndim; k++)
         if (v->shape[k] > 1 && v->stride[k] < 0)
-            return fail(ctx, MESAOPT_E_SHAPE, "%s: strides %s, expected positive ones for an output", want->name, view_list(v->ndim, v->stride).text);
+            return fail(ctx, MESAOPT_E_SHAPE,
+                        "%s: strides %s, expected positive ones for an output", want->name,
+                        view_list(v->ndim, v->stride).text);
     if (view_distinct(v)) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_OVERLAP, "%s: strides %s of shape %s, expected an output without shared elements", want->name,
-                view_list(v->ndim, v->stride).text, view_list(v->ndim, v->shape).text);
+    return fail(ctx, MESAOPT_E_OVERLAP,
+                "%s: strides %s of shape %s, expected an output without shared elements",
+                want->name, view_list(v->ndim, v->stride).text, view_list(v->ndim, v->shape).text);
 }
 
 /* Where the elements of a checked view lie, in the form of view.h. */
@@ -142,19 +162,27 @@ static mesaopt_status check_memory(mesaopt_ctx *ctx, const mesaopt_view *v, cons
     int64_t low, high;
     const int empty = !has_elements(v);
     if (empty && countable(v)) return MESAOPT_OK;
-    if (!empty && !v->data) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data NULL, expected elements of shape %s", name, view_list(v->ndim, v->shape).text);
+    if (!empty && !v->data)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data NULL, expected elements of shape %s", name,
+                    view_list(v->ndim, v->shape).text);
     if (!empty && (uintptr_t)v->data % (uintptr_t)dtype_size(v->dtype))
-        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data at %p, expected alignment to %d bytes", name, v->data, (int)dtype_size(v->dtype));
+        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: data at %p, expected alignment to %d bytes", name,
+                    v->data, (int)dtype_size(v->dtype));
     if (!empty && countable(v) && view_range(v, &low, &high)) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s with strides %s overflows, expected elements within the address space", name,
-                view_list(v->ndim, v->shape).text, view_list(v->ndim, v->stride).text);
+    return fail(
+        ctx, MESAOPT_E_SHAPE,
+        "%s: shape %s with strides %s overflows, expected elements within the address space", name,
+        view_list(v->ndim, v->shape).text, view_list(v->ndim, v->stride).text);
 }
 
-mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want, mesaopt_view *own)
+mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *v, const view_want *want,
+                          mesaopt_view *own)
 {
     if (!v) return fail(ctx, MESAOPT_E_ARGUMENT, "%s: NULL, expected a view", want->name);
     if ((v->flags & ~MESAOPT_VIEW_READONLY) || v->reserved)
-        return fail(ctx, MESAOPT_E_ARGUMENT, "%s: flags 0x%x, reserved 0x%x, expected known flags and 0", want->name, (unsigned)v->flags, (unsigned)v->reserved);
+        return fail(ctx, MESAOPT_E_ARGUMENT,
+                    "%s: flags 0x%x, reserved 0x%x, expected known flags and 0", want->name,
+                    (unsigned)v->flags, (unsigned)v->reserved);
     mesaopt_status status = check_shape(ctx, v, want);
     if (status == MESAOPT_OK) status = check_dtype(ctx, v, want);
     if (status == MESAOPT_OK) status = check_memory(ctx, v, want->name);
@@ -180,10 +208,12 @@ mesaopt_status views_take(call_views *w, const mesaopt_view **view, const view_w
     return MESAOPT_OK;
 }
 
-mesaopt_status view_apart(mesaopt_ctx *ctx, const mesaopt_view *output, const char *name, const mesaopt_view *other, const char *other_name)
+mesaopt_status view_apart(mesaopt_ctx *ctx, const mesaopt_view *output, const char *name,
+                          const mesaopt_view *other, const char *other_name)
 {
     if (!view_may_meet(output, other)) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_OVERLAP, "%s: may share elements with %s, expected an output of its own", name, other_name);
+    return fail(ctx, MESAOPT_E_OVERLAP,
+                "%s: may share elements with %s, expected an output of its own", name, other_name);
 }
 
 /* Each pair once: an output is compared with the outputs behind it and with all inputs. */
@@ -192,7 +222,8 @@ mesaopt_status views_apart(const call_views *w)
     mesaopt_status status = MESAOPT_OK;
     for (int i = 0; i < w->count; i++)
         for (int j = 0; w->output[i] && j < w->count && status == MESAOPT_OK; j++)
-            if (!w->output[j] || j > i) status = view_apart(w->ctx, &w->own[i], w->name[i], &w->own[j], w->name[j]);
+            if (!w->output[j] || j > i)
+                status = view_apart(w->ctx, &w->own[i], w->name[i], &w->own[j], w->name[j]);
     return status;
 }
 
@@ -230,9 +261,14 @@ void view_set(const mesaopt_view *view, const int64_t *index, double x)
     static int64_t name(const type *x, int64_t n, int64_t stride, type low, type high) \
     { \
         int outside = 0; \
-        if (stride == 1) for (int64_t i = 0; i < n; i++) outside |= !(x[i] >= low) | !(x[i] <= high); \
-        else for (int64_t i = 0; i < n; i++) outside |= !(x[i * stride] >= low) | !(x[i * stride] <= high); \
-        if (outside) for (int64_t i = 0; i < n; i++) if (!(x[i * stride] >= low && x[i * stride] <= high)) return i; \
+        if (stride == 1) \
+            for (int64_t i = 0; i < n; i++) outside |= !(x[i] >= low) | !(x[i] <= high); \
+        else \
+            for (int64_t i = 0; i < n; i++) \
+                outside |= !(x[i * stride] >= low) | !(x[i * stride] <= high); \
+        if (outside) \
+            for (int64_t i = 0; i < n; i++) \
+                if (!(x[i * stride] >= low && x[i * stride] <= high)) return i; \
         return -1; \
     }
 OUTSIDE(float, outside_f32)
@@ -242,11 +278,14 @@ int view_first_outside(const mesaopt_view *view, double low, double high, int64_
 {
     memset(index, 0, sizeof *index * MESAOPT_MAX_RANK);
     mesaopt_view rows = *view;
-    const int64_t n = view->ndim ? view->shape[view->ndim - 1] : 1, stride = view->ndim ? view->stride[view->ndim - 1] : 1;
+    const int64_t n = view->ndim ? view->shape[view->ndim - 1] : 1,
+                  stride = view->ndim ? view->stride[view->ndim - 1] : 1;
     if (rows.ndim) rows.ndim--;
     for (int64_t left = n > 0 ? view_count(&rows) : 0; left > 0; left--) {
         const void *x = element(&rows, index);
-        const int64_t at = view->dtype == MESAOPT_F32 ? outside_f32(x, n, stride, (float)low, (float)high) : outside_f64(x, n, stride, low, high);
+        const int64_t at = view->dtype == MESAOPT_F32
+                               ? outside_f32(x, n, stride, (float)low, (float)high)
+                               : outside_f64(x, n, stride, low, high);
         if (at >= 0) {
             if (view->ndim) index[view->ndim - 1] = at;
             return 1;

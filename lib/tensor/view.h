@@ -16,14 +16,18 @@ typedef struct view_want {
     int32_t ndim;                  /* ANY: any rank and shape */
     int64_t shape[6];              /* ANY: any extent >= 0 */
     int32_t dtype;                 /* 0: f32 or f64; ANY: any known one */
-    int output;                    /* 1: not READONLY, strides > 0 where the extent > 1, elements of the view apart from each other */
+    int output;                    /* 1: not READONLY, strides > 0 where the extent > 1, elements of
+                                      the view apart from each other */
 } view_want;
 
-/* MESAOPT_OK, or a status with a text such as "keys: shape [256,50,20], expected [256,50,16]". Checks NULL, rank, extents, dtype,
- * data, alignment, overflow of the address range, flags (unknown bits and reserved must be 0).
- * *own <- the same elements in the form that inner code walks, whatever strides the view came with: an extent of 1 has stride 0, and a view
- * without elements has strides of 0 and an address, so that no sum of index times stride overflows or leaves the elements. */
-mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *view, const view_want *want, mesaopt_view *own);
+/* MESAOPT_OK, or a status with a text such as "keys: shape [256,50,20], expected [256,50,16]".
+ * Checks NULL, rank, extents, dtype, data, alignment, overflow of the address range, flags (unknown
+ * bits and reserved must be 0). *own <- the same elements in the form that inner code walks,
+ * whatever strides the view came with: an extent of 1 has stride 0, and a view without elements has
+ * strides of 0 and an address, so that no sum of index times stride overflows or leaves the
+ * elements. */
+mesaopt_status view_check(mesaopt_ctx *ctx, const mesaopt_view *view, const view_want *want,
+                          mesaopt_view *own);
 
 /* The views of one call, checked. */
 enum { MOST_VIEWS = 32 };
@@ -39,11 +43,13 @@ void views_begin(call_views *w, mesaopt_ctx *ctx);
 /* Checks *view and moves it to the copy in w. */
 mesaopt_status views_take(call_views *w, const mesaopt_view **view, const view_want *want);
 
-/* MESAOPT_OK, or MESAOPT_E_OVERLAP naming both, when an element of an output may be an element of another output or of an input.
- * Apart: address ranges disjoint, or the strides prove the elements apart (packed q, k, v slices). */
+/* MESAOPT_OK, or MESAOPT_E_OVERLAP naming both, when an element of an output may be an element of
+ * another output or of an input. Apart: address ranges disjoint, or the strides prove the elements
+ * apart (packed q, k, v slices). */
 mesaopt_status views_apart(const call_views *w);
 /* The same of two checked views. */
-mesaopt_status view_apart(mesaopt_ctx *ctx, const mesaopt_view *output, const char *name, const mesaopt_view *other, const char *other_name);
+mesaopt_status view_apart(mesaopt_ctx *ctx, const mesaopt_view *output, const char *name,
+                          const mesaopt_view *other, const char *other_name);
 
 int64_t view_count(const mesaopt_view *view);          /* elements */
 
@@ -53,7 +59,8 @@ void view_set(const mesaopt_view *view, const int64_t *index, double x);
 
 /* First element that is not finite in row-major order: 1 and its index, or 0. f32 and f64. */
 int view_first_nonfinite(const mesaopt_view *view, int64_t *index);
-/* The same for elements that are not in [low, high], as NaN never is. The bounds are numbers of the view's type. */
+/* The same for elements that are not in [low, high], as NaN never is. The bounds are numbers of the
+ * view's type. */
 int view_first_outside(const mesaopt_view *view, double low, double high, int64_t *index);
 
 /* Steps `index` to the next element in row-major order; after the last one it is all 0 again. */
@@ -65,9 +72,11 @@ list_text view_list(int32_t ndim, const int64_t *values);
 
 /* Is there a conversion? Copies with conversion (shapes equal, checked by the caller). */
 int view_copyable(int32_t from, int32_t to);
-int dtype_counts(int32_t dtype);                       /* an integer or a truth value; view_copy takes these to f64 as well */
+int dtype_counts(int32_t dtype);                       /* an integer or a truth value; view_copy
+                                                          takes these to f64 as well */
 void view_copy(const mesaopt_view *src, const mesaopt_view *dst);
-void view_copy_while(const mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst);    /* until the call is to end, see ctx_stopped */
+/* until the call is to end, see ctx_stopped */
+void view_copy_while(const mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst);
 
 struct mesaopt_tensor {
     object head;

@@ -6,14 +6,17 @@
 
 enum { MAX_SHARDS = 16, SHARD_MEMORY = 1 << 26, SUM_CHUNK = 1 << 14 };
 
-/* Layout of the workspace: shared pieces, then one per worker. Made once per pass from shapes alone. */
+/* Layout of the workspace: shared pieces, then one per worker. Made once per pass from shapes
+ * alone. */
 typedef struct layout {
     const kern *k;
     int64_t panels, shards, workers, width;    /* width: widest stream */
     void *grads;                               /* shards x n_params */
     double *by_t;                              /* shards x T */
-    int64_t *bad;                              /* shards: the first of enum stage that is not finite */
-    int64_t *failed;                           /* shards x blocks: rows whose systems missed their tolerance */
+    int64_t *bad;                              /* shards: the first of enum stage that is not
+                                                  finite */
+    int64_t *failed;                           /* shards x blocks: rows whose systems missed their
+                                                  tolerance */
     void **positions;                          /* per block, or NULL */
     char *worker;                              /* workers x worker_bytes */
     int64_t worker_bytes, bytes;
@@ -31,7 +34,8 @@ typedef struct job { mesaopt_model *m; const batch *b; const wanted *w; layout l
 
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
-static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, const layout *l, int gradient)
+static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, const layout *l,
+                             int gradient)
 {
     const kern *k = l->k;
     const int64_t real = k->lanes * k->size, T = b->T;
@@ -71,7 +75,8 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, int gr
     for (int64_t i = -1; i < m->n_blocks; i++) l.width = max64(l.width, model_width(m, i));
     l.positions = arena_take(&a, m->n_blocks, sizeof(void *));
     for (int64_t i = 0; i < m->n_blocks; i++) {
-        void *p = arena_take(&a, m->blocks[i].positions ? b->T * m->blocks[i].in : 0, l.k->lanes * l.k->size);
+        void *p = arena_take(&a, m->blocks[i].positions ? b->T * m->blocks[i].in : 0,
+                             l.k->lanes * l.k->size);
         if (l.positions) l.positions[i] = m->blocks[i].positions ? p : NULL;
     }
     l.grads = arena_take(&a, gradient ? l.shards * m->n_params : 0, m->size);
@@ -85,7 +90,10 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, int gr
     return l;
 }
 
-int64_t batch_bytes(const mesaopt_model *m, const batch *b, int gradient) { return lay_out(NULL, m, b, gradient).bytes; }
+int64_t batch_bytes(const mesaopt_model *m, const batch *b, int gradient)
+{
+    return lay_out(NULL, m, b, gradient).bytes;
+}
 
 mesaopt_status batch_plan(mesaopt_model *m, const batch *b, int gradient)
 {
@@ -95,13 +103,16 @@ mesaopt_status batch_plan(mesaopt_model *m, const batch *b, int gradient)
     if (bytes >= 0 && bytes <= w->bytes) return MESAOPT_OK;
     void *memory = bytes < 0 ? NULL : alloc_new(alloc, 1, bytes);
     if (!memory)
-        return fail(m->head.ctx, MESAOPT_E_MEMORY, "workspace: no memory for %lld bytes (batch %lld, length %lld)", (long long)bytes, (long long)b->B, (long long)b->T);
+        return fail(m->head.ctx, MESAOPT_E_MEMORY,
+                    "workspace: no memory for %lld bytes (batch %lld, length %lld)",
+                    (long long)bytes, (long long)b->B, (long long)b->T);
     alloc_free(alloc, w->memory);
     *w = (workspace){.memory = memory, .bytes = bytes};
     return MESAOPT_OK;
 }
 
-/* Positions stand first in the workspace: passes of one length find those of the pass before, unless blocks came between. */
+/* Positions stand first in the workspace: passes of one length find those of the pass before,
+ * unless blocks came between. */
 static void fill_positions(mesaopt_model *m, int64_t T, const layout *l)
 {
     workspace *w = &m->work;
@@ -111,19 +122,24 @@ static void fill_positions(mesaopt_model *m, int64_t T, const layout *l)
     w->T = T, w->lanes = l->k->lanes, w->blocks = m->n_blocks;
 }
 
-static void load_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid, void *panel)
+static void load_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid,
+                      void *panel)
 {
     const char *x = (const char *)v->data + first * v->stride[0] * k->size;
-    k->load(k, v->shape[1], v->shape[2], valid, x, v->stride[0], v->stride[1], v->stride[2], panel, v->shape[2]);
+    k->load(k, v->shape[1], v->shape[2], valid, x, v->stride[0], v->stride[1], v->stride[2], panel,
+            v->shape[2]);
 }
 
-static void store_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid, const void *panel, int64_t rs)
+static void store_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid,
+                       const void *panel, int64_t rs)
 {
     char *x = (char *)v->data + first * v->stride[0] * k->size;
-    k->store(k, v->shape[1], v->shape[2], valid, panel, rs, x, v->stride[0], v->stride[1], v->stride[2]);
+    k->store(k, v->shape[1], v->shape[2], valid, panel, rs, x, v->stride[0], v->stride[1],
+             v->stride[2]);
 }
 
-/* Tokens into stream 0, targets (if any) into w->target; returns where the targets of t = 1 start. */
+/* Tokens into stream 0, targets (if any) into w->target; returns where the targets of t = 1 start.
+ */
 static const void *fill(const job *j, const worker *w, int64_t first, int64_t valid)
 {
     const kern *k = j->l.k;
@@ -131,7 +147,7 @@ static const void *fill(const job *j, const worker *w, int64_t first, int64_t va
     if (b->task) {
         task_panel(b->task, k, b->stream, b->first + first, valid, w->task_scratch, w->target);
         tokens_panel(b->task, k, w->target, w->stream[0]);
-        return kern_at(k, w->target, j->m->outputs);               /* raw observations, one time step on */
+        return kern_at(k, w->target, j->m->outputs);    /* raw observations, one time step on */
     }
     load_view(k, b->tokens, first, valid, w->stream[0]);
     if (!b->targets) return NULL;
@@ -147,12 +163,14 @@ static int64_t find_bad(const job *j, const worker *w, const void *target)
     if (k->first_nonfinite(T * j->m->inputs * lanes, w->stream[0]) >= 0) return TOKENS;
     if (target && k->first_nonfinite(T * j->m->outputs * lanes, target) >= 0) return TARGETS;
     for (int64_t i = 0; i < j->m->n_blocks; i++)
-        if (k->first_nonfinite(T * j->m->blocks[i].out * lanes, w->stream[i + 1]) >= 0) return BLOCKS + i;
+        if (k->first_nonfinite(T * j->m->blocks[i].out * lanes, w->stream[i + 1]) >= 0)
+            return BLOCKS + i;
     return LOSS;
 }
 
 /* Gradient of the predictions, in the first `outputs` columns of d. */
-static void start_backward(const job *j, const worker *w, int64_t first, int64_t valid, const void *target, double *by_t)
+static void start_backward(const job *j, const worker *w, int64_t first, int64_t valid,
+                           const void *target, double *by_t)
 {
     const kern *k = j->l.k;
     const int64_t T = j->b->T, n = j->m->outputs, rs = model_width(j->m, j->m->n_blocks - 1);
@@ -160,15 +178,24 @@ static void start_backward(const job *j, const worker *w, int64_t first, int64_t
     if (j->w->gradient && rs > n) memset(w->d[0], 0, (size_t)(T * rs * k->lanes * k->size));
     if (j->w->dout) {
         const mesaopt_view *v = j->w->dout;
-        k->load(k, T, n, valid, (const char *)v->data + first * v->stride[0] * k->size, v->stride[0], v->stride[1], v->stride[2], w->d[0], rs);
+        k->load(k, T, n, valid, (const char *)v->data + first * v->stride[0] * k->size,
+                v->stride[0], v->stride[1], v->stride[2], w->d[0], rs);
     } else if (target)
-        k->squared_error(T, n, valid, pred, rs, target, n, 1 / ((double)j->b->B * (double)T), by_t, j->w->gradient ? w->d[0] : NULL);
+        k->squared_error(T, n, valid, pred, rs, target, n, 1 / ((double)j->b->B * (double)T), by_t,
+                         j->w->gradient ? w->d[0] : NULL);
 }
 
 static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
 {
     void *grads = j->w->gradient ? (char *)j->l.grads + shard * j->m->n_params * j->m->size : NULL;
-    return (pass){j->l.k, j->b->T, j->m->params, grads, j->l.positions[i], w->scratch, w->product_scratch, j->l.failed + shard * j->m->n_blocks + i};
+    return (pass){j->l.k,
+                  j->b->T,
+                  j->m->params,
+                  grads,
+                  j->l.positions[i],
+                  w->scratch,
+                  w->product_scratch,
+                  j->l.failed + shard * j->m->n_blocks + i};
 }
 
 /* n columns of a panel with rows of rs. */
@@ -188,7 +215,8 @@ static int forward_is_finite(const job *j, const worker *w, const double *by_t)
     double sum = 0;
     int finite = 1;
     for (int64_t t = 0; t < T; t++) sum += by_t[t];
-    if (j->w->out || j->w->dout) finite = columns_finite(j->l.k, T, m->outputs, w->stream[last + 1], model_width(m, last));
+    if (j->w->out || j->w->dout)
+        finite = columns_finite(j->l.k, T, m->outputs, w->stream[last + 1], model_width(m, last));
     for (int64_t i = 0; i < j->w->count; i++) {
         const int64_t b = j->w->blocks[i], width = model_width(m, b);
         finite = finite && columns_finite(j->l.k, T, width, w->stream[b + 1], width);
@@ -200,7 +228,8 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
 {
     const mesaopt_model *m = j->m;
     const kern *k = j->l.k;
-    const int64_t first = panel * k->lanes, left = j->b->B - first, valid = left < k->lanes ? left : k->lanes, T = j->b->T;
+    const int64_t first = panel * k->lanes, left = j->b->B - first,
+                  valid = left < k->lanes ? left : k->lanes, T = j->b->T;
     double *by_t = j->l.by_t + shard * T;
     const void *target = fill(j, w, first, valid);
     for (int64_t i = 0; i < m->n_blocks && !kern_stopped(k); i++) {
@@ -208,25 +237,32 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
         m->blocks[i].kind->forward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i]);
     }
     if (kern_stopped(k)) return;
-    if (j->w->out) store_view(k, j->w->out, first, valid, w->stream[m->n_blocks], model_width(m, m->n_blocks - 1));
+    if (j->w->out)
+        store_view(k, j->w->out, first, valid, w->stream[m->n_blocks],
+                   model_width(m, m->n_blocks - 1));
     for (int64_t i = 0; i < j->w->count; i++)
-        store_view(k, &j->w->outs[i], first, valid, w->stream[j->w->blocks[i] + 1], model_width(m, j->w->blocks[i]));
+        store_view(k, &j->w->outs[i], first, valid, w->stream[j->w->blocks[i] + 1],
+                   model_width(m, j->w->blocks[i]));
     start_backward(j, w, first, valid, target, by_t);
     if (!forward_is_finite(j, w, by_t)) {
         if (j->l.bad[shard] == NONE) j->l.bad[shard] = find_bad(j, w, target);
         return;
     }
     if (!j->w->gradient) return;
-    if (j->w->dout && !columns_finite(k, T, m->outputs, w->d[0], model_width(m, m->n_blocks - 1))) j->l.bad[shard] = DOUT;
+    if (j->w->dout && !columns_finite(k, T, m->outputs, w->d[0], model_width(m, m->n_blocks - 1)))
+        j->l.bad[shard] = DOUT;
     void *dy = w->d[0], *spare = w->d[1];
     for (int64_t i = m->n_blocks - 1; i >= 0 && !kern_stopped(k); i--) {
         const pass p = pass_of(j, w, shard, i);
-        void *dx = m->blocks[i].kind->backward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i], dy, spare, i > 0 || j->w->dtokens != NULL);
+        void *dx =
+            m->blocks[i].kind->backward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1],
+                                        w->stash[i], dy, spare, i > 0 || j->w->dtokens != NULL);
         if (dx == spare) spare = dy, dy = dx;
     }
     if (!j->w->dtokens) return;
     store_view(k, j->w->dtokens, first, valid, dy, m->inputs);
-    if (j->l.bad[shard] == NONE && !columns_finite(k, T, m->inputs, dy, m->inputs)) j->l.bad[shard] = TOKEN_GRADIENT;
+    if (j->l.bad[shard] == NONE && !columns_finite(k, T, m->inputs, dy, m->inputs))
+        j->l.bad[shard] = TOKEN_GRADIENT;
 }
 
 static void run_shard(void *data, int64_t worker_id, int64_t shard)
@@ -235,11 +271,14 @@ static void run_shard(void *data, int64_t worker_id, int64_t shard)
     const layout *l = &j->l;
     arena a = {l->worker + worker_id * l->worker_bytes, 0};
     const worker w = lay_out_worker(&a, j->m, j->b, l, j->w->gradient);
-    if (j->w->gradient) memset((char *)l->grads + shard * j->m->n_params * j->m->size, 0, (size_t)(j->m->n_params * j->m->size));
+    if (j->w->gradient)
+        memset((char *)l->grads + shard * j->m->n_params * j->m->size, 0,
+               (size_t)(j->m->n_params * j->m->size));
     memset(l->by_t + shard * j->b->T, 0, (size_t)j->b->T * sizeof(double));
     l->bad[shard] = NONE;
     memset(l->failed + shard * j->m->n_blocks, 0, (size_t)j->m->n_blocks * sizeof(int64_t));
-    for (int64_t p = l->panels * shard / l->shards; p < l->panels * (shard + 1) / l->shards && !kern_stopped(l->k); p++)
+    for (int64_t p = l->panels * shard / l->shards;
+         p < l->panels * (shard + 1) / l->shards && !kern_stopped(l->k); p++)
         run_panel(j, &w, shard, p);
 }
 
@@ -248,16 +287,24 @@ static void sum_chunk(void *data, int64_t worker_id, int64_t i)
 {
     (void)worker_id;
     const job *j = data;
-    const int64_t first = i * SUM_CHUNK, left = j->m->n_params - first, n = left < SUM_CHUNK ? left : SUM_CHUNK;
+    const int64_t first = i * SUM_CHUNK, left = j->m->n_params - first,
+                  n = left < SUM_CHUNK ? left : SUM_CHUNK;
     char *parts = (char *)j->l.grads + first * j->m->size;
     j->l.k->sum_parts(n, j->l.shards, j->m->n_params, parts, parts);
 }
 
 static mesaopt_status refuse_stage(const job *j, int64_t stage, const char *what)
 {
-    static const char *const words[] = {"", "the tokens are", "the targets are", "the loss is", "dout is", "the gradient of the tokens is"};
-    if (stage < BLOCKS) return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: %s not finite", what, words[stage]);
-    return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: the output of block %lld is not finite", what, (long long)(stage - BLOCKS));
+    static const char *const words[] = {"",
+                                        "the tokens are",
+                                        "the targets are",
+                                        "the loss is",
+                                        "dout is",
+                                        "the gradient of the tokens is"};
+    if (stage < BLOCKS)
+        return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: %s not finite", what, words[stage]);
+    return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: the output of block %lld is not finite",
+                what, (long long)(stage - BLOCKS));
 }
 
 static mesaopt_status check_gradient(const job *j, const char *what, double *norm)
@@ -267,12 +314,14 @@ static mesaopt_status check_gradient(const job *j, const char *what, double *nor
     if (at >= 0) {
         int64_t i = 0;
         while (i + 1 < m->n_table && m->table[i + 1].offset <= at) i++;
-        return fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: the gradient of %s is not finite", what, m->table[i].name);
+        return fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: the gradient of %s is not finite", what,
+                    m->table[i].name);
     }
     if (!norm) return MESAOPT_OK;
     *norm = sqrt(kern_get(m->head.ctx, m->dtype, 0)->sum_squares(m->n_params, j->l.grads));
     if (isfinite(*norm)) return MESAOPT_OK;
-    return fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: the norm of the gradient is not finite", what);
+    return fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: the norm of the gradient is not finite",
+                what);
 }
 
 /* by_t: of all shards, into those of the first. */
@@ -309,8 +358,10 @@ static mesaopt_status tell_failed(const job *j, const char *what)
         long long rows = 0;
         for (int64_t s = 0; s < j->l.shards; s++) rows += j->l.failed[s * j->m->n_blocks + i];
         if (rows == 0) continue;
-        return fail(j->m->head.ctx, MESAOPT_NOT_CONVERGED, "%s: block %lld: %lld rows missed the tolerance of their least-squares systems, expected none", what,
-                    (long long)i, rows);
+        return fail(j->m->head.ctx, MESAOPT_NOT_CONVERGED,
+                    "%s: block %lld: %lld rows missed the tolerance of their least-squares "
+                    "systems, expected none",
+                    what, (long long)i, rows);
     }
     return MESAOPT_OK;
 }
@@ -319,8 +370,10 @@ mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task
 {
     const task_shape shape = task->shape;
     if (shape.width != m->inputs || shape.dim != m->outputs)
-        return fail(m->head.ctx, MESAOPT_E_SHAPE, "task: tokens of width %lld and targets of %lld, expected %lld and %lld",
-                    (long long)shape.width, (long long)shape.dim, (long long)m->inputs, (long long)m->outputs);
+        return fail(m->head.ctx, MESAOPT_E_SHAPE,
+                    "task: tokens of width %lld and targets of %lld, expected %lld and %lld",
+                    (long long)shape.width, (long long)shape.dim, (long long)m->inputs,
+                    (long long)m->outputs);
     return MESAOPT_OK;
 }
 

@@ -1,7 +1,8 @@
 /* A pass of a model over a batch: forward, loss, backward, in panels that run in parallel.
  *
- * Panels go to a number of shards that depends on shapes only; a shard runs its panels in order and owns its sums (gradients, errors by
- * t); shards are added in a fixed tree. So results do not depend on threads or schedules. */
+ * Panels go to a number of shards that depends on shapes only; a shard runs its panels in order and
+ * owns its sums (gradients, errors by t); shards are added in a fixed tree. So results do not
+ * depend on threads or schedules. */
 #ifndef TRAIN_BATCH_H
 #define TRAIN_BATCH_H
 
@@ -23,18 +24,21 @@ typedef struct wanted {
     int64_t count;                             /* activations */
     const int64_t *blocks;
     const mesaopt_view *outs;
-    int gradient;                              /* into m->grads: of the loss, or of sum(dout * predictions) */
+    int gradient;                              /* into m->grads: of the loss, or of sum(dout *
+                                                  predictions) */
     const mesaopt_view *dout, *dtokens;
     double *norm;                              /* of the gradient */
-    double *loss;                              /* mean over sequences and t of the half squared error */
+    double *loss;                              /* mean over sequences and t of the half squared
+                                                  error */
     double *by_t;                              /* [T], += its sum over sequences at t */
 } wanted;
 
 /* Do tokens and observations of a task fit the model? Of the same context, too. */
 mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task);
 
-/* MESAOPT_OK, MESAOPT_NOT_CONVERGED with a text that names the block and the number of rows, or else m->grads is as before: MESAOPT_E_MEMORY,
- * MESAOPT_E_INTERRUPTED, MESAOPT_E_NONFINITE with a text that names what is not finite. Texts begin with `what`. Allocates when the shape needs more
+/* MESAOPT_OK, MESAOPT_NOT_CONVERGED with a text that names the block and the number of rows, or
+ * else m->grads is as before: MESAOPT_E_MEMORY, MESAOPT_E_INTERRUPTED, MESAOPT_E_NONFINITE with a
+ * text that names what is not finite. Texts begin with `what`. Allocates when the shape needs more
  * than any before. */
 mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, const char *what);
 

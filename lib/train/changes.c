@@ -7,7 +7,10 @@ enum { SHOWN = 40 };
 typedef struct span { const char *text; int length; } span;
 typedef struct pair { span name, value; } pair;        /* value.text NULL: there is none */
 
-static int same(span a, span b) { return a.length == b.length && memcmp(a.text, b.text, (size_t)a.length) == 0; }
+static int same(span a, span b)
+{
+    return a.length == b.length && memcmp(a.text, b.text, (size_t)a.length) == 0;
+}
 
 /* The pair at *text, which moves behind it; 0: the end. */
 static int next_pair(const char **text, pair *out)
@@ -29,7 +32,8 @@ static span value_of(const char *text, span name)
 
 typedef struct difference { span name, was, now; } difference;
 
-/* The next setting that differs: those of `was` in turn, then those that only `now` has. *at goes along; both NULL at first. */
+/* The next setting that differs: those of `was` in turn, then those that only `now` has. *at goes
+ * along; both NULL at first. */
 static int next_difference(const char *was, const char *now, const char *at[2], difference *d)
 {
     pair p;
@@ -57,12 +61,15 @@ static int listed(const char *list, span name)
 }
 
 /* All words of `change` are names. */
-static mesaopt_status check_names(const tensor_file *f, const char *was, const char *now, const char *change)
+static mesaopt_status check_names(const tensor_file *f, const char *was, const char *now,
+                                  const char *change)
 {
     for (const char *c = change; *c;) {
         const span word = {c, (int)strcspn(c, ",")};
         if (!same(word, (span){"all", 3}) && !value_of(was, word).text && !value_of(now, word).text)
-            return fail(f->ctx, MESAOPT_E_SETTING, "change: '%.*s', expected all or names out of %.300s", word.length, word.text, now);
+            return fail(f->ctx, MESAOPT_E_SETTING,
+                        "change: '%.*s', expected all or names out of %.300s", word.length,
+                        word.text, now);
         c += word.length + (c[word.length] == ',');
     }
     return MESAOPT_OK;
@@ -92,11 +99,13 @@ mesaopt_status changes_check(const tensor_file *f, const char *now, const char *
         if (listed(change, d.name)) continue;
         const span name = shown(d.name), a = shown(d.was), b = shown(d.now);
         if (used < (int)sizeof text)
-            used += snprintf(text + used, sizeof text - (size_t)used, "%s%.*s: %.*s, expected %.*s", used ? "; " : "", name.length,
-                             name.text, a.length, a.text, b.length, b.text);
+            used += snprintf(text + used, sizeof text - (size_t)used, "%s%.*s: %.*s, expected %.*s",
+                             used ? "; " : "", name.length, name.text, a.length, a.text, b.length,
+                             b.text);
     }
     if (!used) return MESAOPT_OK;
-    return fail(f->ctx, MESAOPT_E_SETTING, "%.120s: task setting %s as the trainer's task has it", f->path, text);
+    return fail(f->ctx, MESAOPT_E_SETTING, "%.120s: task setting %s as the trainer's task has it",
+                f->path, text);
 }
 
 void changes_log(const tensor_file *f, const char *key, const char *now)
@@ -105,7 +114,7 @@ void changes_log(const tensor_file *f, const char *key, const char *now)
     difference d;
     while (was && next_difference(was, now, at, &d)) {
         const span name = shown(d.name), a = shown(d.was), b = shown(d.now);
-        ctx_log(f->ctx, "%.120s: %.*s was %.*s, now %.*s", f->path, name.length, name.text, a.length, a.text,
-                b.length, b.text);
+        ctx_log(f->ctx, "%.120s: %.*s was %.*s, now %.*s", f->path, name.length, name.text,
+                a.length, a.text, b.length, b.text);
     }
 }

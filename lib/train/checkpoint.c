@@ -42,7 +42,10 @@ typedef struct record {
     char *dumps;                   /* blocks, settings of the model, settings of the trainer */
 } record;
 
-static void add_text(record *r, const char *key, const char *value) { r->text[r->texts++] = (tensor_file_text){key, value}; }
+static void add_text(record *r, const char *key, const char *value)
+{
+    r->text[r->texts++] = (tensor_file_text){key, value};
+}
 
 static void add_tensors(record *r, const char *prefix, const void *base)
 {
@@ -50,7 +53,10 @@ static void add_tensors(record *r, const char *prefix, const void *base)
     for (int64_t i = 0; i < m->n_table; i++, r->tensors++) {
         const model_parameter *p = &m->table[i];
         r->names[r->tensors] = full_name(prefix, p);
-        r->tensor[r->tensors] = (saved_tensor){r->names[r->tensors].text, m->dtype, 2, {p->rows, p->cols},
+        r->tensor[r->tensors] = (saved_tensor){r->names[r->tensors].text,
+                                               m->dtype,
+                                               2,
+                                               {p->rows, p->cols},
                                                (const char *)base + p->offset * m->size};
     }
 }
@@ -63,10 +69,14 @@ static mesaopt_status record_reserve(record *r, int64_t text_bytes)
     r->names = alloc_new(a, tensors, sizeof *r->names);
     r->dumps = alloc_new(a, text_bytes, 1);
     if (r->tensor && r->names && r->dumps) return MESAOPT_OK;
-    return fail(r->m->head.ctx, MESAOPT_E_MEMORY, "save: no memory for the table of %" PRId64 " tensors", tensors);
+    return fail(r->m->head.ctx, MESAOPT_E_MEMORY,
+                "save: no memory for the table of %" PRId64 " tensors", tensors);
 }
 
-static const kern *kern_of_steps(const mesaopt_trainer *t) { return model_kern(t->model, t->batch, t->task->shape.length); }
+static const kern *kern_of_steps(const mesaopt_trainer *t)
+{
+    return model_kern(t->model, t->batch, t->task->shape.length);
+}
 
 static mesaopt_status record_fill(record *r)
 {
@@ -83,7 +93,8 @@ static mesaopt_status record_fill(record *r)
     add_text(r, "mesaopt.version", mesaopt_version_text());
     add_text(r, "mesaopt.blocks", r->dumps);
     add_text(r, "mesaopt.model", r->dumps + blocks);
-    for (int64_t i = 0; i < m->notes.count; i++) add_text(r, m->notes.item[i].key, m->notes.item[i].text);
+    for (int64_t i = 0; i < m->notes.count; i++)
+        add_text(r, m->notes.item[i].key, m->notes.item[i].text);
     add_tensors(r, prefixes[0], m->params);
     if (!t) return MESAOPT_OK;
     const kern *k = kern_of_steps(t);
@@ -106,20 +117,29 @@ static mesaopt_status save(const mesaopt_model *m, const mesaopt_trainer *t, con
     const allocator *a = &m->head.ctx->alloc;
     record r = {.m = m, .t = t};
     mesaopt_status status = record_fill(&r);
-    if (status == MESAOPT_OK) status = tensor_file_write(m->head.ctx, path, r.texts, r.text, r.tensors, r.tensor);
+    if (status == MESAOPT_OK)
+        status = tensor_file_write(m->head.ctx, path, r.texts, r.text, r.tensors, r.tensor);
     alloc_free(a, r.tensor);
     alloc_free(a, r.names);
     alloc_free(a, r.dumps);
     return status;
 }
 
-mesaopt_status checkpoint_save_model(const mesaopt_model *m, const char *path) { return save(m, NULL, path); }
-mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const char *path) { return save(t->model, t, path); }
+mesaopt_status checkpoint_save_model(const mesaopt_model *m, const char *path)
+{
+    return save(m, NULL, path);
+}
+mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const char *path)
+{
+    return save(t->model, t, path);
+}
 
 /* ---- loading ---- */
 
-/* One tensor per parameter, names with `prefix`, into `out`, laid out as the model's parameters; all finite, and not negative if so wanted. */
-static mesaopt_status read_tensors(const tensor_file *f, const mesaopt_model *m, const char *prefix, int not_negative, void *out)
+/* One tensor per parameter, names with `prefix`, into `out`, laid out as the model's parameters;
+ * all finite, and not negative if so wanted. */
+static mesaopt_status read_tensors(const tensor_file *f, const mesaopt_model *m, const char *prefix,
+                                   int not_negative, void *out)
 {
     const kern *k = kern_get(f->ctx, m->dtype, 0);
     for (int64_t i = 0; i < m->n_table; i++) {
@@ -128,16 +148,20 @@ static mesaopt_status read_tensors(const tensor_file *f, const mesaopt_model *m,
         const int64_t count = p->rows * p->cols;
         const file_tensor *t;
         char *x = (char *)out + p->offset * m->size;
-        mesaopt_status status = tensor_file_expect(f, full.text, 2, (int64_t[]){p->rows, p->cols}, &t);
+        mesaopt_status status =
+            tensor_file_expect(f, full.text, 2, (int64_t[]){p->rows, p->cols}, &t);
         if (status == MESAOPT_OK) status = tensor_file_read(f, t, 0, count, m->dtype, x);
         if (status != MESAOPT_OK) return status;
         const int64_t bad = k->first_nonfinite(count, x);
         if (bad >= 0)
-            return tensor_file_fail(f, full.text, "element [%" PRId64 ",%" PRId64 "] is not a finite %s", bad / p->cols, bad % p->cols,
-                                    dtype_name(m->dtype));
+            return tensor_file_fail(f, full.text,
+                                    "element [%" PRId64 ",%" PRId64 "] is not a finite %s",
+                                    bad / p->cols, bad % p->cols, dtype_name(m->dtype));
         for (int64_t j = 0; not_negative && j < count; j++)
             if (m->dtype == MESAOPT_F32 ? ((float *)x)[j] < 0 : ((double *)x)[j] < 0)
-                return tensor_file_fail(f, full.text, "element [%" PRId64 ",%" PRId64 "] is negative", j / p->cols, j % p->cols);
+                return tensor_file_fail(f, full.text,
+                                        "element [%" PRId64 ",%" PRId64 "] is negative",
+                                        j / p->cols, j % p->cols);
     }
     return MESAOPT_OK;
 }
@@ -146,7 +170,9 @@ static mesaopt_status load_parameters(const tensor_file *f, mesaopt_model *m)
 {
     const allocator *a = &f->ctx->alloc;
     void *spare = alloc_new(a, m->n_params, m->size);
-    if (!spare) return fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for %" PRId64 " parameters", m->n_params);
+    if (!spare)
+        return fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for %" PRId64 " parameters",
+                    m->n_params);
     mesaopt_status status = read_tensors(f, m, prefixes[0], 0, spare);
     if (status == MESAOPT_OK) memcpy(m->params, spare, (size_t)(m->n_params * m->size));
     alloc_free(a, spare);
@@ -167,20 +193,25 @@ mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path)
 static mesaopt_status need_text(const tensor_file *f, const char *key, const char **out)
 {
     *out = tensor_file_metadata(f, key);
-    return *out ? MESAOPT_OK : tensor_file_fail(f, NULL, "no metadata %s, expected a checkpoint of this library", key);
+    return *out ? MESAOPT_OK
+                : tensor_file_fail(f, NULL, "no metadata %s, expected a checkpoint of this library",
+                                   key);
 }
 
-static mesaopt_status need_integer(const tensor_file *f, const char *key, int64_t lowest, int64_t *out)
+static mesaopt_status need_integer(const tensor_file *f, const char *key, int64_t lowest,
+                                   int64_t *out)
 {
     const char *text;
     mesaopt_status status = need_text(f, key, &text);
     if (status != MESAOPT_OK) return status;
     if (number_read_int(text, out) && *out >= lowest) return MESAOPT_OK;
-    return tensor_file_fail(f, NULL, "metadata %s: \"%.40s\", expected an integer >= %" PRId64, key, text, lowest);
+    return tensor_file_fail(f, NULL, "metadata %s: \"%.40s\", expected an integer >= %" PRId64, key,
+                            text, lowest);
 }
 
 /* Settings from their dump, "name=value name=value". */
-static mesaopt_status need_settings(const tensor_file *f, const char *key, int32_t scope, mesaopt_settings *out)
+static mesaopt_status need_settings(const tensor_file *f, const char *key, int32_t scope,
+                                    mesaopt_settings *out)
 {
     const char *text;
     mesaopt_status status = need_text(f, key, &text);
@@ -191,7 +222,8 @@ static mesaopt_status need_settings(const tensor_file *f, const char *key, int32
         for (int i = 0; i < 2; i++) {                  /* up to '=', then up to ' ' or the end */
             const size_t n = strcspn(text, i ? " " : "= ");
             if (n == 0 || n >= sizeof word[i] || (i == 0 && text[n] != '='))
-                return tensor_file_fail(f, NULL, "metadata %s: expected name=value at \"%.40s\"", key, text);
+                return tensor_file_fail(f, NULL, "metadata %s: expected name=value at \"%.40s\"",
+                                        key, text);
             memcpy(word[i], text, n);
             word[i][n] = 0;
             text += n + (text[n] != 0);
@@ -207,7 +239,9 @@ static mesaopt_status check_format(const tensor_file *f)
     int64_t format;
     mesaopt_status status = need_integer(f, "mesaopt.format", 1, &format);
     if (status != MESAOPT_OK || format <= FORMAT) return status;
-    return tensor_file_fail(f, NULL, "metadata mesaopt.format: %" PRId64 ", expected at most %d; a newer version of the library wrote it",
+    return tensor_file_fail(f, NULL,
+                            "metadata mesaopt.format: %" PRId64
+                            ", expected at most %d; a newer version of the library wrote it",
                             format, FORMAT);
 }
 
@@ -218,10 +252,12 @@ static mesaopt_status open_model(const tensor_file *f, mesaopt_model **out)
     const char *blocks;
     mesaopt_status status = check_format(f);
     if (status == MESAOPT_OK) status = need_text(f, "mesaopt.blocks", &blocks);
-    if (status == MESAOPT_OK) status = need_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &settings);
+    if (status == MESAOPT_OK)
+        status = need_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &settings);
     if (status == MESAOPT_OK) status = model_create(f->ctx, &settings, &m);
     if (status != MESAOPT_OK) return status;
-    m->most_params = f->data_bytes / 2;                /* before the memory is asked for: a number takes two bytes at least */
+    m->most_params = f->data_bytes / 2;                /* before the memory is asked for: a number
+                                                          takes two bytes at least */
     if (*blocks) status = model_add_text(m, blocks);
     m->most_params = INT64_MAX;
     if (status == MESAOPT_OK) status = load_parameters(f, m);
@@ -250,19 +286,26 @@ static mesaopt_status check_same_model(const tensor_file *f, const mesaopt_model
     mesaopt_settings theirs;
     const char *blocks;
     mesaopt_status status = need_text(f, "mesaopt.blocks", &blocks);
-    if (status == MESAOPT_OK) status = need_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &theirs);
+    if (status == MESAOPT_OK)
+        status = need_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &theirs);
     if (status != MESAOPT_OK) return status;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const int64_t was = option_int(&theirs, MESAOPT_SCOPE_MODEL, keys[i]), is = option_int(&m->settings, MESAOPT_SCOPE_MODEL, keys[i]);
+        const int64_t was = option_int(&theirs, MESAOPT_SCOPE_MODEL, keys[i]),
+                      is = option_int(&m->settings, MESAOPT_SCOPE_MODEL, keys[i]);
         if (was != is)
-            return tensor_file_fail(f, NULL, "model setting %s: %" PRId64 ", expected %" PRId64 " as the trainer's model has it",
+            return tensor_file_fail(f, NULL,
+                                    "model setting %s: %" PRId64 ", expected %" PRId64
+                                    " as the trainer's model has it",
                                     mesaopt_settings_name(keys[i]), was, is);
     }
     const int64_t bytes = model_text(m, NULL, 0);
     char *ours = alloc_new(&f->ctx->alloc, bytes, 1);
-    if (!ours) return fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for a text of %" PRId64 " bytes", bytes);
+    if (!ours)
+        return fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for a text of %" PRId64 " bytes",
+                    bytes);
     model_text(m, ours, bytes);
-    if (strcmp(ours, blocks) != 0) status = tensor_file_fail(f, NULL, "blocks \"%.100s\", expected \"%.100s\"", blocks, ours);
+    if (strcmp(ours, blocks) != 0)
+        status = tensor_file_fail(f, NULL, "blocks \"%.100s\", expected \"%.100s\"", blocks, ours);
     alloc_free(&f->ctx->alloc, ours);
     return status;
 }
@@ -276,25 +319,32 @@ static mesaopt_status compare_machine(const tensor_file *f, const mesaopt_traine
     mesaopt_status status = need_text(f, "mesaopt.isa", &isa);
     if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.lanes", 1, &lanes);
     if (status != MESAOPT_OK) return status;
-    return strcmp(isa, mesaopt_settings_word(MESAOPT_KEY_ISA, k->isa)) == 0 && lanes == k->lanes ? MESAOPT_OK : MESAOPT_OTHER_ISA;
+    return strcmp(isa, mesaopt_settings_word(MESAOPT_KEY_ISA, k->isa)) == 0 && lanes == k->lanes
+               ? MESAOPT_OK
+               : MESAOPT_OTHER_ISA;
 }
 
-static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, const char *change, void *spare[SETS], int64_t *step)
+static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, const char *change,
+                                   void *spare[SETS], int64_t *step)
 {
     const char *kind;
     mesaopt_status status = check_format(f);
     if (status == MESAOPT_OK) status = need_text(f, "mesaopt.kind", &kind);
     if (status == MESAOPT_OK && strcmp(kind, "trainer") != 0)
-        status = tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
+        status =
+            tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
     if (status == MESAOPT_OK) status = check_same_model(f, t->model);
     if (status == MESAOPT_OK) status = changes_check(f, task_text(t->task).text, change);
     if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.step", 0, step);
     if (status == MESAOPT_OK && !trainer_steps_fit(t, *step))
-        status = tensor_file_fail(f, NULL, "metadata mesaopt.step: %" PRId64 ", beyond the end of the stream of sequences", *step);
+        status = tensor_file_fail(
+            f, NULL,
+            "metadata mesaopt.step: %" PRId64 ", beyond the end of the stream of sequences", *step);
     for (int i = 0; i < SETS && status == MESAOPT_OK; i++) {
         spare[i] = alloc_new(&f->ctx->alloc, t->model->n_params, t->model->size);
         status = spare[i] ? read_tensors(f, t->model, prefixes[i], i == SETS - 1, spare[i])
-                          : fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for %" PRId64 " parameters", t->model->n_params);
+                          : fail(f->ctx, MESAOPT_E_MEMORY,
+                                 "load: no memory for %" PRId64 " parameters", t->model->n_params);
     }
     return status == MESAOPT_OK ? compare_machine(f, t) : status;
 }
@@ -306,7 +356,8 @@ static mesaopt_status load_trainer(const tensor_file *f, mesaopt_trainer *t, con
     int64_t step;
     const mesaopt_status status = read_trainer(f, t, change, spare, &step);
     if (status >= 0) {
-        for (int i = 0; i < SETS; i++) memcpy(to[i], spare[i], (size_t)(t->model->n_params * t->model->size));
+        for (int i = 0; i < SETS; i++)
+            memcpy(to[i], spare[i], (size_t)(t->model->n_params * t->model->size));
         atomic_store(&t->step, step);
         settings_text(&t->settings, dump, sizeof dump);
         changes_log(f, "mesaopt.trainer", dump);

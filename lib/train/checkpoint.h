@@ -1,6 +1,7 @@
 /* Checkpoints: models and trainers as safetensors files.
  *
- * Tensors: parameters by their names; of a trainer also "adamw.m.NAME" and "adamw.v.NAME". Metadata, all texts:
+ * Tensors: parameters by their names; of a trainer also "adamw.m.NAME" and "adamw.v.NAME".
+ * Metadata, all texts:
  *     mesaopt.format     1; what follows may change with it
  *     mesaopt.kind       model, trainer
  *     mesaopt.version    of the library that wrote it
@@ -9,7 +10,8 @@
  *   and of a trainer
  *     mesaopt.trainer    its settings
  *     mesaopt.task       what its sequences and tokens depend on, as task_text
- *     mesaopt.step       steps taken; with the task it says which sequences come next, so that no other random state is needed
+ *     mesaopt.step       steps taken; with the task it says which sequences come next, so that no
+ *                        other random state is needed
  *     mesaopt.isa, mesaopt.lanes   on which the bits of further steps depend
  * Loading reads and checks everything before it changes anything. */
 #ifndef TRAIN_CHECKPOINT_H
@@ -18,11 +20,13 @@
 #include "train/trainer_impl.h"
 
 mesaopt_status checkpoint_save_model(const mesaopt_model *m, const char *path);
-mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path);             /* by names; any safetensors file that has them */
+/* by names; any safetensors file that has them */
+mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path);
 mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const char *path, mesaopt_model **out);
 
 mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const char *path);
-/* MESAOPT_OTHER_ISA: loaded, see trainer.h. change: task settings that may differ, "name,name" or "all"; NULL: none. */
+/* MESAOPT_OTHER_ISA: loaded, see trainer.h. change: task settings that may differ, "name,name" or
+ * "all"; NULL: none. */
 mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const char *path, const char *change);
 
 #endif

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STREAM_INIT = 16, OFTEN = 1024 };       /* data streams are below; elements between two looks at kern_stopped */
+enum { STREAM_INIT = 16, OFTEN = 1024 };       /* data streams are below; elements between two looks
+                                                  at kern_stopped */
 
 static void destroy(object *o)
 {
@@ -23,25 +24,30 @@ mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
     if (!m) return MESAOPT_E_MEMORY;
     if (settings) m->settings = *settings;
     else options_init(&m->settings, MESAOPT_SCOPE_MODEL);
-    m->dtype = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_DTYPE) == 1 ? MESAOPT_F64 : MESAOPT_F32;
+    m->dtype = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_DTYPE) == 1 ? MESAOPT_F64
+                                                                                 : MESAOPT_F32;
     m->size = dtype_size(m->dtype);
     m->inputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_INPUTS);
     m->outputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_OUTPUTS);
     m->most_params = INT64_MAX;
-    const mesaopt_status status = model_add(m, NULL, 0);         /* arrays of no blocks and parameters, which are not NULL */
+    const mesaopt_status status = model_add(m, NULL, 0); /* arrays of no blocks and parameters,
+                                                            which are not NULL */
     if (status == MESAOPT_OK) *out = m;
     else object_release(&m->head);
     return status;
 }
 
-/* Element e of a parameter is draw 0 of sequence e of the parameter's own stream, made in f64 whatever the type. Into `params`, laid out as the model's. */
-static void initialise_parameter(const mesaopt_model *m, const block *blocks, const model_parameter *p, int64_t seed, void *params)
+/* Element e of a parameter is draw 0 of sequence e of the parameter's own stream, made in f64
+ * whatever the type. Into `params`, laid out as the model's. */
+static void initialise_parameter(const mesaopt_model *m, const block *blocks,
+                                 const model_parameter *p, int64_t seed, void *params)
 {
     const kern *k = kern_get(m->head.ctx, MESAOPT_F64, 0);
     const parameter *w = &blocks[p->block].param[p->index];
     const uint32_t stream = STREAM_INIT + (uint32_t)(p->block * BLOCK_MAX_PARAMS + p->index);
     _Alignas(64) double draws[16];
-    for (int64_t e = 0; e < p->rows * p->cols && !(e % OFTEN == 0 && kern_stopped(k)); e += k->width) {
+    for (int64_t e = 0; e < p->rows * p->cols && !(e % OFTEN == 0 && kern_stopped(k));
+         e += k->width) {
         k->normal((uint64_t)seed, stream, e, 0, 1, w->mean, w->sd, draws);
         for (int64_t l = 0; l < k->width && e + l < p->rows * p->cols; l++) {
             if (m->size == 4) ((float *)params)[p->offset + e + l] = (float)draws[l];
@@ -54,8 +60,11 @@ mesaopt_status model_initialise(mesaopt_model *m, int64_t seed)
 {
     const allocator *a = &m->head.ctx->alloc;
     void *params = alloc_new(a, m->n_params, m->size);
-    if (!params) return fail(m->head.ctx, MESAOPT_E_MEMORY, "initialise: no memory for %lld parameters", (long long)m->n_params);
-    for (int64_t i = 0; i < m->n_table; i++) initialise_parameter(m, m->blocks, &m->table[i], seed, params);
+    if (!params)
+        return fail(m->head.ctx, MESAOPT_E_MEMORY, "initialise: no memory for %lld parameters",
+                    (long long)m->n_params);
+    for (int64_t i = 0; i < m->n_table; i++)
+        initialise_parameter(m, m->blocks, &m->table[i], seed, params);
     const mesaopt_status status = ctx_stopped(m->head.ctx, "initialise");
     if (status == MESAOPT_OK) memcpy(m->params, params, (size_t)(m->n_params * m->size));
     alloc_free(a, params);
@@ -63,7 +72,8 @@ mesaopt_status model_initialise(mesaopt_model *m, int64_t seed)
 }
 
 /* Plans block i of `blocks` from its settings; widths must meet. */
-static mesaopt_status plan_block(mesaopt_model *m, block *blocks, int64_t i, const mesaopt_settings *settings)
+static mesaopt_status plan_block(mesaopt_model *m, block *blocks, int64_t i,
+                                 const mesaopt_settings *settings)
 {
     block *b = &blocks[i];
     memset(b, 0, sizeof *b);
@@ -73,7 +83,8 @@ static mesaopt_status plan_block(mesaopt_model *m, block *blocks, int64_t i, con
     return b->kind->plan(m->head.ctx, b);
 }
 
-/* Lays out parameters of all blocks: the table when not NULL, and their number of reals (-1: overflow). */
+/* Lays out parameters of all blocks: the table when not NULL, and their number of reals (-1:
+ * overflow). */
 static int64_t lay_out(block *blocks, int64_t n_blocks, model_parameter *table)
 {
     int64_t offset = 0, n = 0;
@@ -101,28 +112,37 @@ mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settin
     mesaopt_status status = MESAOPT_OK;
     int64_t n_params = 0, n_table = 0;
     if (n > MODEL_MOST_BLOCKS) {
-        status = fail(ctx, MESAOPT_E_ARGUMENT, "blocks: %lld in all, expected at most %d", (long long)n, MODEL_MOST_BLOCKS);
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "blocks: %lld in all, expected at most %d",
+                      (long long)n, MODEL_MOST_BLOCKS);
         goto failed;
     }
     if (!blocks) goto memory;
     if (m->n_blocks) memcpy(blocks, m->blocks, (size_t)m->n_blocks * sizeof *blocks);
-    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) status = plan_block(m, blocks, m->n_blocks + i, settings[i]);
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++)
+        status = plan_block(m, blocks, m->n_blocks + i, settings[i]);
     if (status != MESAOPT_OK) goto failed;
     for (int64_t i = 0; i < n; i++) n_table += blocks[i].n_params;
     table = alloc_new(a, n_table, sizeof *table);
     if (!table || (n_params = lay_out(blocks, n, table)) < 0) goto memory;
     if (n_params > m->most_params) {
-        status = fail(ctx, MESAOPT_E_FORMAT, "blocks: %lld parameters, expected at most the %lld that the file has room for", (long long)n_params, (long long)m->most_params);
+        status =
+            fail(ctx, MESAOPT_E_FORMAT,
+                 "blocks: %lld parameters, expected at most the %lld that the file has room for",
+                 (long long)n_params, (long long)m->most_params);
         goto failed;
     }
     params = alloc_new(a, n_params, m->size);
     grads = alloc_new(a, n_params, m->size);
     if (!params || !grads) goto memory;
     if (m->n_params) memcpy(params, m->params, (size_t)(m->n_params * m->size));
-    for (int64_t i = m->n_table; i < n_table; i++) initialise_parameter(m, blocks, &table[i], option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_SEED), params);
+    for (int64_t i = m->n_table; i < n_table; i++)
+        initialise_parameter(m, blocks, &table[i],
+                             option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_SEED),
+                             params);
     status = ctx_stopped(ctx, "add");
     if (status != MESAOPT_OK) goto failed;
-    alloc_free(a, m->blocks), alloc_free(a, m->table), alloc_free(a, m->params), alloc_free(a, m->grads);
+    alloc_free(a, m->blocks), alloc_free(a, m->table), alloc_free(a, m->params),
+        alloc_free(a, m->grads);
     m->blocks = blocks, m->n_blocks = n, m->table = table, m->n_table = n_table;
     m->params = params, m->grads = grads, m->n_params = n_params;
     return MESAOPT_OK;
@@ -136,9 +156,13 @@ failed:
 mesaopt_status model_check_whole(const mesaopt_model *m)
 {
     const int64_t width = model_width(m, m->n_blocks - 1);
-    if (m->n_blocks == 0) return fail(m->head.ctx, MESAOPT_E_STATE, "model: no blocks, expected at least one");
+    if (m->n_blocks == 0)
+        return fail(m->head.ctx, MESAOPT_E_STATE, "model: no blocks, expected at least one");
     if (width < m->outputs)
-        return fail(m->head.ctx, MESAOPT_E_STATE, "model: the last block has %lld features, expected at least the %lld of the prediction", (long long)width, (long long)m->outputs);
+        return fail(
+            m->head.ctx, MESAOPT_E_STATE,
+            "model: the last block has %lld features, expected at least the %lld of the prediction",
+            (long long)width, (long long)m->outputs);
     return MESAOPT_OK;
 }
 
@@ -151,10 +175,15 @@ const model_parameter *model_find(const mesaopt_model *m, const char *name)
 
 mesaopt_view model_matrix(const mesaopt_model *m, const model_parameter *p, void *base)
 {
-    return (mesaopt_view){.data = (char *)base + p->offset * m->size, .shape = {p->rows, p->cols}, .stride = {p->cols, 1}, .ndim = 2, .dtype = m->dtype};
+    return (mesaopt_view){.data = (char *)base + p->offset * m->size,
+                          .shape = {p->rows, p->cols},
+                          .stride = {p->cols, 1},
+                          .ndim = 2,
+                          .dtype = m->dtype};
 }
 
-/* A panel of native width wants as many sequences as lanes; a long or wide one no longer fits near the core. */
+/* A panel of native width wants as many sequences as lanes; a long or wide one no longer fits near
+ * the core. */
 const kern *model_kern(const mesaopt_model *m, int64_t B, int64_t T)
 {
     const kern *wide = kern_get(m->head.ctx, m->dtype, 0);

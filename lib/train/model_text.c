@@ -1,5 +1,6 @@
 /* The one-line text form of a model:
- *     blocks := block { ";" block }     block := [ count "x" ] kind [ "(" [ name "=" value { "," name "=" value } ] ")" ]
+ *     blocks := block { ";" block }
+ *     block := [ count "x" ] kind [ "(" [ name "=" value { "," name "=" value } ] ")" ]
  * for example "mask(first=20); 6 x linear(heads=4,key=20)". Blanks are free between the parts. */
 #include "base/number.h"
 #include "train/model_impl.h"
@@ -15,7 +16,8 @@ typedef struct reader {
 
 static mesaopt_status syntax(const reader *r, const char *expected)
 {
-    return fail(r->ctx, MESAOPT_E_FORMAT, "blocks: at character %lld (\"%.16s\"), expected %s", (long long)(r->at - r->text) + 1, r->at, expected);
+    return fail(r->ctx, MESAOPT_E_FORMAT, "blocks: at character %lld (\"%.16s\"), expected %s",
+                (long long)(r->at - r->text) + 1, r->at, expected);
 }
 
 static void skip_blanks(reader *r) { r->at += strspn(r->at, " \t\n"); }
@@ -28,7 +30,8 @@ static int accept(reader *r, char c)
     return 1;
 }
 
-/* The longest run of characters outside `ends`, at most MAX_WORD - 1 of them, into word; 0 when empty or too long. */
+/* The longest run of characters outside `ends`, at most MAX_WORD - 1 of them, into word; 0 when
+ * empty or too long. */
 static int read_word(reader *r, const char *ends, char *word)
 {
     skip_blanks(r);
@@ -49,7 +52,8 @@ static mesaopt_status read_settings(reader *r, mesaopt_settings *s)
         if (!accept(r, '=')) return syntax(r, "'='");
         if (!read_word(r, " \t\n=(),;", value)) return syntax(r, "a value");
         if (mesaopt_settings_set_text(s, name, value) != MESAOPT_OK)
-            return fail(r->ctx, MESAOPT_E_SETTING, "blocks: before character %lld: %s", (long long)(r->at - r->text) + 1, s->text);
+            return fail(r->ctx, MESAOPT_E_SETTING, "blocks: before character %lld: %s",
+                        (long long)(r->at - r->text) + 1, s->text);
     } while (accept(r, ','));
     return accept(r, ')') ? MESAOPT_OK : syntax(r, "',' or ')'");
 }
@@ -62,7 +66,8 @@ static mesaopt_status read_block(reader *r, int64_t *count, mesaopt_settings *s)
     skip_blanks(r);
     if (*r->at >= '0' && *r->at <= '9') {
         const char *start = r->at;
-        if (!read_word(r, " \t\nx(;", word) || !number_read_int(word, count) || *count < 1 || *count > MAX_BLOCKS) {
+        if (!read_word(r, " \t\nx(;", word) || !number_read_int(word, count) || *count < 1 ||
+            *count > MAX_BLOCKS) {
             r->at = start;
             return syntax(r, "a count from 1 to 4096");
         }
@@ -85,10 +90,15 @@ mesaopt_status model_add_text(mesaopt_model *m, const char *text)
     reader r = {m->head.ctx, text, text};
     int64_t groups = 1, group = 0, total = 0;
     for (const char *p = text; (p = strchr(p, ';')); p++) groups++;
-    if (groups > MAX_BLOCKS) return fail(r.ctx, MESAOPT_E_FORMAT, "blocks: %lld blocks, expected at most %d", (long long)groups, MAX_BLOCKS);
+    if (groups > MAX_BLOCKS)
+        return fail(r.ctx, MESAOPT_E_FORMAT, "blocks: %lld blocks, expected at most %d",
+                    (long long)groups, MAX_BLOCKS);
     mesaopt_settings *settings = alloc_new(a, groups, sizeof *settings);
     const mesaopt_settings **list = alloc_new(a, MAX_BLOCKS, sizeof *list);
-    mesaopt_status status = settings && list ? MESAOPT_OK : fail(r.ctx, MESAOPT_E_MEMORY, "blocks: no memory for %lld blocks", (long long)groups);
+    mesaopt_status status =
+        settings && list
+            ? MESAOPT_OK
+            : fail(r.ctx, MESAOPT_E_MEMORY, "blocks: no memory for %lld blocks", (long long)groups);
     while (status == MESAOPT_OK) {
         int64_t count;
         status = read_block(&r, &count, &settings[group]);
@@ -120,7 +130,9 @@ static int same_block(const block *a, const block *b)
     if (a->kind != b->kind) return 0;
     for (int32_t i = 0; i < mesaopt_settings_count(a->kind->scope); i++) {
         const int32_t key = mesaopt_settings_key_at(a->kind->scope, i);
-        if (option_float(&a->settings, a->kind->scope, key) != option_float(&b->settings, b->kind->scope, key)) return 0;
+        if (option_float(&a->settings, a->kind->scope, key) !=
+            option_float(&b->settings, b->kind->scope, key))
+            return 0;
     }
     return 1;
 }

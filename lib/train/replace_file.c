@@ -1,4 +1,5 @@
-/* Replacing a file: the name that links lead to, temporary files beside it, locks, syncs; see replace_file.h. */
+/* Replacing a file: the name that links lead to, temporary files beside it, locks, syncs; see
+ * replace_file.h. */
 #include "train/replace_file.h"
 
 #include <errno.h>
@@ -25,7 +26,8 @@ static int follow_links(const char *path, char *target)
     strcpy(target, path);
     for (int i = 0; i < MOST_LINKS; i++) {
         const ssize_t n = readlink(target, link, sizeof link);
-        if (n < 0) return errno == EINVAL || errno == ENOENT ? 0 : errno;      /* no link; nothing */
+        /* no link; nothing */
+        if (n < 0) return errno == EINVAL || errno == ENOENT ? 0 : errno;
         const int folder = link[0] == '/' ? 0 : folder_length(target);
         if (folder + n >= REPLACE_LONGEST_PATH) return ENAMETOOLONG;
         memcpy(target + folder, link, (size_t)n);
@@ -40,15 +42,18 @@ static void temporary_name(new_file *f, int slot, char *out)
     const char *name = f->target + folder;
     int n = (int)strlen(name);
     if (n > NAME_SHOWN)
-        for (n = NAME_SHOWN; n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80;) n--;   /* not inside a character */
-    snprintf(out, sizeof f->temporary, "%.*s.%.*s.mesaopt-%d.tmp", folder, f->target, n, name, slot);
+        /* not inside a character */
+        for (n = NAME_SHOWN; n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80;) n--;
+    snprintf(out, sizeof f->temporary, "%.*s.%.*s.mesaopt-%d.tmp", folder, f->target, n, name,
+             slot);
 }
 
 /* Is this open file the one of that name? */
 static int is_named(int fd, const char *name)
 {
     struct stat a, b;
-    return fstat(fd, &a) == 0 && lstat(name, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return fstat(fd, &a) == 0 && lstat(name, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 /* Removes a temporary file that nobody has locked. */
@@ -60,8 +65,8 @@ static void remove_stale(const char *name)
     close(fd);
 }
 
-/* Creates and locks the temporary file of a slot. -1 and EEXIST: another process has it. Where the system knows no locks, a file that
- * is there is left alone. */
+/* Creates and locks the temporary file of a slot. -1 and EEXIST: another process has it. Where the
+ * system knows no locks, a file that is there is left alone. */
 static int take_slot(const char *name, mode_t mode)
 {
     for (;;) {
@@ -71,7 +76,8 @@ static int take_slot(const char *name, mode_t mode)
         if (fd < 0) return -1;
         const int busy = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
         if (!busy && is_named(fd, name)) return fd;
-        close(fd);                                     /* it looked stale to another process, which removes it */
+        close(fd);                                     /* it looked stale to another process, which
+                                                          removes it */
     }
 }
 
@@ -93,15 +99,18 @@ static int open_temporary(new_file *f, mode_t mode)
     return f->fd < 0 ? EEXIST : 0;
 }
 
-/* What cannot be kept is no failure; a file of another group gives that group what it gives to all. */
+/* What cannot be kept is no failure; a file of another group gives that group what it gives to all.
+ */
 static void keep_mode(int fd, const struct stat *old)
 {
     struct stat now;
     mode_t mode = old->st_mode & 07777;
     if (fstat(fd, &now) != 0) return;
-    if ((now.st_uid != old->st_uid || now.st_gid != old->st_gid) && fchown(fd, old->st_uid, old->st_gid) != 0) {
+    if ((now.st_uid != old->st_uid || now.st_gid != old->st_gid) &&
+        fchown(fd, old->st_uid, old->st_gid) != 0) {
         mode &= 0777;
-        if (now.st_gid != old->st_gid && fchown(fd, (uid_t)-1, old->st_gid) != 0) mode = (mode & ~070u) | (mode & 07u) << 3;
+        if (now.st_gid != old->st_gid && fchown(fd, (uid_t)-1, old->st_gid) != 0)
+            mode = (mode & ~070u) | (mode & 07u) << 3;
     }
     if (fchmod(fd, mode) != 0) return;
 }
@@ -111,7 +120,8 @@ int new_file_begin(new_file *f, const char *path)
     struct stat old;
     f->what = "creating a file in its folder";
     const int found = stat(path, &old) == 0;
-    if (found && !S_ISREG(old.st_mode)) {              /* rename() would put a file in the place of a device */
+    if (found && !S_ISREG(old.st_mode)) {              /* rename() would put a file in the place of
+                                                          a device */
         f->what = "not a regular file";
         return S_ISDIR(old.st_mode) ? EISDIR : EEXIST;
     }
@@ -132,7 +142,8 @@ static int retry_fsync(int fd)
     return r == 0 ? 0 : errno;
 }
 
-/* Makes the rename last. Folders that cannot be opened or synced (some file systems) are no failure. */
+/* Makes the rename last. Folders that cannot be opened or synced (some file systems) are no
+ * failure. */
 static int sync_folder(char *path)
 {
     path[folder_length(path)] = 0;
@@ -154,7 +165,8 @@ int new_file_end(new_file *f, int error)
         f->what = "renaming";
     }
     if (error) unlink(f->temporary);
-    close(f->fd);                                      /* only now: the lock has kept the temporary file */
+    close(f->fd);                                      /* only now: the lock has kept the temporary
+                                                          file */
     if (error) return error;
     f->what = "written, but fsync of its folder";
     return sync_folder(f->temporary);

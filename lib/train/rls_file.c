@@ -1,6 +1,8 @@
-/* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d], value_state [n, d, dv], squares [n, dv],
- * counters [n, 4] = weight, decay, rows, kept; without a window residual [n, dv], NaN where it is not known; with one, or when rows are kept, kept
- * [n, ring, d + dv + 3]: the kept rows, oldest first, each key, value, weight, log gate, minus the log gates since then. */
+/* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d],
+ * value_state [n, d, dv], squares [n, dv], counters [n, 4] = weight, decay, rows, kept; without a
+ * window residual [n, dv], NaN where it is not known; with one, or when rows are kept, kept [n,
+ * ring, d + dv + 3]: the kept rows, oldest first, each key, value, weight, log gate, minus the log
+ * gates since then. */
 #include "train/rls_file.h"
 #include "base/number.h"
 #include "base/real.h"
@@ -8,10 +10,23 @@
 #include <math.h>
 #include <string.h>
 
-enum { RIDGE, KEY_STATE, VALUE_STATE, SQUARES, COUNTERS, RESIDUAL, KEPT, TENSORS, COUNTER = 4, OWN_TEXTS = 4 };
-static const char *const names[TENSORS] = {"ridge", "key_state", "value_state", "squares", "counters", "residual", "kept"};
+enum {
+    RIDGE,
+    KEY_STATE,
+    VALUE_STATE,
+    SQUARES,
+    COUNTERS,
+    RESIDUAL,
+    KEPT,
+    TENSORS,
+    COUNTER = 4,
+    OWN_TEXTS = 4
+};
+static const char *const names[TENSORS] = {"ridge",    "key_state", "value_state", "squares",
+                                           "counters", "residual",  "kept"};
 
-/* Is there such a tensor? Rows are kept by windows, and by streams without one as long as they are young. */
+/* Is there such a tensor? Rows are kept by windows, and by streams without one as long as they are
+ * young. */
 static int present(const online_plan *p, int young, int which)
 {
     return which < RESIDUAL || (which == RESIDUAL ? p->window == 0 : p->window > 0 || young);
@@ -51,9 +66,11 @@ static void move(const online_plan *p, online *o, int which, double *x, int64_t 
         const int64_t width = n / p->ring;
         for (int64_t i = 0; i < o->kept; i++) {
             double *row = online_row_at(p, o, i).key;
-            memcpy(out ? x + i * width : row, out ? row : x + i * width, (size_t)width * sizeof(double));
+            memcpy(out ? x + i * width : row, out ? row : x + i * width,
+                   (size_t)width * sizeof(double));
         }
-        if (out) memset(x + o->kept * width, 0, (size_t)((p->ring - o->kept) * width) * sizeof(double));
+        if (out)
+            memset(x + o->kept * width, 0, (size_t)((p->ring - o->kept) * width) * sizeof(double));
     }
 }
 
@@ -65,18 +82,26 @@ static int64_t lay_out(const mesaopt_rls *r, int young, arena *a, saved_tensor *
         const shape s = shape_of(&r->p, r->streams, i);
         if (!present(&r->p, young, i)) continue;
         which[count] = i;
-        tensor[count++] = (saved_tensor){names[i], MESAOPT_F64, s.ndim, {s.extent[0], s.extent[1], s.extent[2]},
-                                         arena_take(a, s.extent[0], each(&s) * (int64_t)sizeof(double))};
+        tensor[count++] =
+            (saved_tensor){names[i],
+                           MESAOPT_F64,
+                           s.ndim,
+                           {s.extent[0], s.extent[1], s.extent[2]},
+                           arena_take(a, s.extent[0], each(&s) * (int64_t)sizeof(double))};
     }
     return count;
 }
 
-static mesaopt_status write_file(mesaopt_rls *r, const char *path, int64_t count, const saved_tensor *tensor)
+static mesaopt_status write_file(mesaopt_rls *r, const char *path, int64_t count,
+                                 const saved_tensor *tensor)
 {
     const number gamma = number_text(r->plan->gamma), window = number_text((double)r->p.window);
-    tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {
-        {"mesaopt.format", "2"}, {"mesaopt.gamma", gamma.text}, {"mesaopt.kind", "rls"}, {"mesaopt.window", window.text}};
-    for (int64_t i = 0; i < r->notes.count; i++) text[OWN_TEXTS + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
+    tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {{"mesaopt.format", "2"},
+                                                     {"mesaopt.gamma", gamma.text},
+                                                     {"mesaopt.kind", "rls"},
+                                                     {"mesaopt.window", window.text}};
+    for (int64_t i = 0; i < r->notes.count; i++)
+        text[OWN_TEXTS + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
     return tensor_file_write(r->head.ctx, path, OWN_TEXTS + r->notes.count, text, count, tensor);
 }
 
@@ -89,12 +114,15 @@ mesaopt_status rls_save(mesaopt_rls *r, const char *path)
     for (int64_t n = 0; n < r->streams; n++) young |= r->o[n].young;
     lay_out(r, young, &a, tensor, which);
     if (a.used >= 0) a = (arena){alloc_new(alloc, 1, a.used), 0};
-    if (!a.base) return fail(r->head.ctx, MESAOPT_E_MEMORY, "save: no memory for a copy of %lld states", (long long)r->streams);
+    if (!a.base)
+        return fail(r->head.ctx, MESAOPT_E_MEMORY, "save: no memory for a copy of %lld states",
+                    (long long)r->streams);
     rls_settle(r);
     const int64_t count = lay_out(r, young, &a, tensor, which);
     for (int64_t i = 0; i < count; i++) {
         const shape s = shape_of(&r->p, r->streams, which[i]);
-        for (int64_t n = 0; n < r->streams; n++) move(&r->p, &r->o[n], which[i], (double *)tensor[i].data + n * each(&s), each(&s), 1);
+        for (int64_t n = 0; n < r->streams; n++)
+            move(&r->p, &r->o[n], which[i], (double *)tensor[i].data + n * each(&s), each(&s), 1);
     }
     const mesaopt_status status = write_file(r, path, count, tensor);
     alloc_free(alloc, a.base);
@@ -107,7 +135,8 @@ static mesaopt_status check_text(const tensor_file *f, const char *key, const ch
 {
     const char *text = tensor_file_metadata(f, key);
     if (text && !strcmp(text, expected)) return MESAOPT_OK;
-    return tensor_file_fail(f, NULL, "%s '%.40s', expected '%s'", key, text ? text : "missing", expected);
+    return tensor_file_fail(f, NULL, "%s '%.40s', expected '%s'", key, text ? text : "missing",
+                            expected);
 }
 
 static mesaopt_status check_numbers(const tensor_file *f, const online_plan *p, const online *o)
@@ -115,49 +144,68 @@ static mesaopt_status check_numbers(const tensor_file *f, const online_plan *p, 
     const int64_t d = p->d;
     for (int64_t i = 0; i < d; i++) {
         if (!(o->ridge[i] > 0 && isfinite(o->ridge[i])))
-            return tensor_file_fail(f, names[RIDGE], "%s, expected a positive number", number_text(o->ridge[i]).text);
+            return tensor_file_fail(f, names[RIDGE], "%s, expected a positive number",
+                                    number_text(o->ridge[i]).text);
         for (int64_t j = 0; j <= i; j++)
-            if (!isfinite(o->H[i * d + j]) || o->H[i * d + j] != o->H[j * d + i] || o->H[i * (d + 1)] < 0)
-                return tensor_file_fail(f, names[KEY_STATE], "row %lld, column %lld: expected a finite, symmetric, non-negative matrix", (long long)i,
-                                        (long long)j);
+            if (!isfinite(o->H[i * d + j]) || o->H[i * d + j] != o->H[j * d + i] ||
+                o->H[i * (d + 1)] < 0)
+                return tensor_file_fail(
+                    f, names[KEY_STATE],
+                    "row %lld, column %lld: expected a finite, symmetric, non-negative matrix",
+                    (long long)i, (long long)j);
     }
     for (int64_t i = 0; i < d * p->dv; i++)
-        if (!isfinite(o->S[i])) return tensor_file_fail(f, names[VALUE_STATE], "not finite, expected finite numbers");
+        if (!isfinite(o->S[i]))
+            return tensor_file_fail(f, names[VALUE_STATE], "not finite, expected finite numbers");
     for (int64_t i = 0; i < p->dv; i++)
         if (!(o->squares[i] >= 0 && isfinite(o->squares[i])))
-            return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0", number_text(o->squares[i]).text);
+            return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0",
+                                    number_text(o->squares[i]).text);
     for (int64_t i = 0; i < p->dv && p->window == 0; i++)
         if (o->spread[i] < 0 || isinf(o->spread[i]))
-            return tensor_file_fail(f, names[RESIDUAL], "%s, expected a finite number >= 0, or NaN", number_text(o->spread[i]).text);
+            return tensor_file_fail(f, names[RESIDUAL], "%s, expected a finite number >= 0, or NaN",
+                                    number_text(o->spread[i]).text);
     if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || o->kept > o->count)
-        return tensor_file_fail(f, names[COUNTERS], "%s, %s, %lld, %lld, expected a weight >= 0, a log gate <= 0, rows and no more of them kept",
-                                number_text(o->total).text, number_text(o->decay).text, (long long)o->count, (long long)o->kept);
+        return tensor_file_fail(f, names[COUNTERS],
+                                "%s, %s, %lld, %lld, expected a weight >= 0, a log gate <= 0, rows "
+                                "and no more of them kept",
+                                number_text(o->total).text, number_text(o->decay).text,
+                                (long long)o->count, (long long)o->kept);
     return MESAOPT_OK;
 }
 
-/* Kept rows: a gate of 0 has taken all before it, and what has been forgotten since a row only grows with its age. */
+/* Kept rows: a gate of 0 has taken all before it, and what has been forgotten since a row only
+ * grows with its age. */
 static mesaopt_status check_kept(const tensor_file *f, const online_plan *p, const online *o)
 {
     for (int64_t i = 0; i < o->kept; i++) {
         const online_row r = online_row_at(p, o, i);
         const double next = i + 1 < o->kept ? *online_row_at(p, o, i + 1).clock : 0;
         for (int64_t j = 0; j < p->d + p->dv; j++)
-            if (!isfinite(r.key[j])) return tensor_file_fail(f, names[KEPT], "row %lld is not finite, expected finite numbers", (long long)i);
+            if (!isfinite(r.key[j]))
+                return tensor_file_fail(f, names[KEPT],
+                                        "row %lld is not finite, expected finite numbers",
+                                        (long long)i);
         if (!(*r.weight >= 0 && *r.weight <= ONLINE_SQUARE))
-            return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to %s", (long long)i, number_text(*r.weight).text,
+            return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to %s",
+                                    (long long)i, number_text(*r.weight).text,
                                     number_text(ONLINE_SQUARE).text);
         if (!(*r.log_gate <= 0) || (i > 0 && real_exp(*r.log_gate) == 0))
-            return tensor_file_fail(f, names[KEPT], "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first", (long long)i,
-                                    number_text(*r.log_gate).text);
+            return tensor_file_fail(
+                f, names[KEPT],
+                "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first",
+                (long long)i, number_text(*r.log_gate).text);
         if (!(*r.clock >= next && isfinite(*r.clock)) || (i + 1 == o->kept && *r.clock != 0))
-            return tensor_file_fail(f, names[KEPT], "row %lld: %s forgotten since, expected numbers that fall to 0", (long long)i,
-                                    number_text(*r.clock).text);
+            return tensor_file_fail(f, names[KEPT],
+                                    "row %lld: %s forgotten since, expected numbers that fall to 0",
+                                    (long long)i, number_text(*r.clock).text);
     }
     return MESAOPT_OK;
 }
 
 /* Counters become integers only when they are small enough. */
-static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const file_tensor *const *tensor, int64_t n, double *buffer)
+static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r,
+                                  const file_tensor *const *tensor, int64_t n, double *buffer)
 {
     mesaopt_status status = MESAOPT_OK;
     for (int i = 0; i < TENSORS && status == MESAOPT_OK; i++) {
@@ -165,8 +213,11 @@ static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r, const fi
         if (!tensor[i]) continue;
         status = tensor_file_read(f, tensor[i], n * each(&s), each(&s), MESAOPT_F64, buffer);
         for (int c = 2; i == COUNTERS && c < 4 && status == MESAOPT_OK; c++)
-            if (!(buffer[c] >= 0 && buffer[c] <= (c == 3 ? (tensor[KEPT] ? (double)r->p.ring : 0) : 0x1p53) && buffer[c] == floor(buffer[c])))
-                status = tensor_file_fail(f, names[i], "%s, expected a whole number in range", number_text(buffer[c]).text);
+            if (!(buffer[c] >= 0 &&
+                  buffer[c] <= (c == 3 ? (tensor[KEPT] ? (double)r->p.ring : 0) : 0x1p53) &&
+                  buffer[c] == floor(buffer[c])))
+                status = tensor_file_fail(f, names[i], "%s, expected a whole number in range",
+                                          number_text(buffer[c]).text);
         if (status == MESAOPT_OK) move(&r->p, &r->o[n], i, buffer, each(&s), 0);
     }
     if (status == MESAOPT_OK) status = check_numbers(f, &r->p, &r->o[n]);
@@ -183,25 +234,33 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq
     const file_tensor *first = tensor_file_find(f, names[RIDGE]);
     mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "2");
-    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.gamma", number_text(plan->gamma).text);
+    if (status == MESAOPT_OK)
+        status = check_text(f, "mesaopt.gamma", number_text(plan->gamma).text);
     if (status == MESAOPT_OK && (!first || first->ndim != 2))
-        status = tensor_file_fail(f, names[RIDGE], "missing or not of rank 2, expected [streams, d_key]");
+        status = tensor_file_fail(f, names[RIDGE],
+                                  "missing or not of rank 2, expected [streams, d_key]");
     const int64_t streams = status == MESAOPT_OK ? first->shape[0] : 0;
     if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
-        status = tensor_file_fail(f, names[RIDGE], "%lld streams, expected 1 to %d", (long long)streams, RLS_MOST_STREAMS);
+        status = tensor_file_fail(f, names[RIDGE], "%lld streams, expected 1 to %d",
+                                  (long long)streams, RLS_MOST_STREAMS);
     int64_t most = 0;
     for (int i = 0; i < TENSORS && status == MESAOPT_OK; i++) {
         const shape s = shape_of(&p, streams, i);
         if (!present(&p, tensor_file_find(f, names[KEPT]) != NULL, i)) continue;
         status = tensor_file_expect(f, names[i], s.ndim, s.extent, &tensor[i]);
-        if (status == MESAOPT_OK && each(&s) > most) most = each(&s);      /* the file has so many */
+        /* the file has so many */
+        if (status == MESAOPT_OK && each(&s) > most) most = each(&s);
     }
-    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.window", number_text((double)plan->window).text);
+    if (status == MESAOPT_OK)
+        status = check_text(f, "mesaopt.window", number_text((double)plan->window).text);
     if (status == MESAOPT_OK) status = rls_build(r, plan, streams, NULL);
     if (status != MESAOPT_OK) return status;
     double *buffer = alloc_new(&r->head.ctx->alloc, most, sizeof(double));
-    if (!buffer) return fail(r->head.ctx, MESAOPT_E_MEMORY, "open: no memory for a tensor of %lld elements", (long long)most);
-    for (int64_t n = 0; n < streams && status == MESAOPT_OK; n++) status = read_stream(f, r, tensor, n, buffer);
+    if (!buffer)
+        return fail(r->head.ctx, MESAOPT_E_MEMORY, "open: no memory for a tensor of %lld elements",
+                    (long long)most);
+    for (int64_t n = 0; n < streams && status == MESAOPT_OK; n++)
+        status = read_stream(f, r, tensor, n, buffer);
     alloc_free(&r->head.ctx->alloc, buffer);
     return status;
 }

@@ -1,9 +1,11 @@
-/* Tensor files in the safetensors format: an atomic writer, and a reader that trusts nothing in the file.
+/* Tensor files in the safetensors format: an atomic writer, and a reader that trusts nothing in the
+ * file.
  *
- *     u64 n | header: n bytes of JSON, padded with blanks | data
- *     header = { "__metadata__": { text: text, ... }, name: { "dtype": "F32", "shape": [..], "data_offsets": [begin, end] }, ... }
+ *     u64 n | header: n bytes of JSON, padded with blanks | data header = { "__metadata__": { text:
+ *     text, ... }, name: { "dtype": "F32", "shape": [..], "data_offsets": [begin, end] }, ... }
  *
- * Everything is little endian; offsets count from the start of the data, tensors are dense, row-major, and fill the data without gaps.
+ * Everything is little endian; offsets count from the start of the data, tensors are dense,
+ * row-major, and fill the data without gaps.
  * Source: the format description at github.com/huggingface/safetensors. */
 #ifndef TRAIN_SAFETENSORS_H
 #define TRAIN_SAFETENSORS_H
@@ -11,12 +13,18 @@
 #include "base/notes.h"
 #include "mesaopt/tensor.h"
 
-enum { TENSOR_FILE_MAX_HEADER = 64 << 20, TENSOR_FILE_MAX_TOKENS = 1 << 22, TENSOR_FILE_MAX_DEPTH = 16,
-       TENSOR_FILE_PIECE = 64 << 20 };                 /* bytes that are read or written between two looks at ctx_interrupted */
+enum {
+    TENSOR_FILE_MAX_HEADER = 64 << 20,
+    TENSOR_FILE_MAX_TOKENS = 1 << 22,
+    TENSOR_FILE_MAX_DEPTH = 16,
+    TENSOR_FILE_PIECE = 64 << 20
+}; /* bytes that are read or written between two
+                                                          looks at ctx_interrupted */
 
 typedef struct tensor_file_text { const char *key, *value; } tensor_file_text;
 
-/* Writing. `data` is dense and row-major; tensors come in the order of falling element size, so that each is aligned. */
+/* Writing. `data` is dense and row-major; tensors come in the order of falling element size, so
+ * that each is aligned. */
 typedef struct saved_tensor {
     const char *name;              /* UTF-8, unique */
     int32_t dtype, ndim;           /* MESAOPT_F32, ... */
@@ -24,16 +32,20 @@ typedef struct saved_tensor {
     const void *data;
 } saved_tensor;
 
-/* Replaces what `path` names (replace_file.h). On failure MESAOPT_E_IO with the system's words (or MESAOPT_E_MEMORY, or MESAOPT_E_ARGUMENT for
- * more names and texts than can be read); a file that was there is as it was. */
-mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts, const tensor_file_text *text, int64_t tensors,
+/* Replaces what `path` names (replace_file.h). On failure MESAOPT_E_IO with the system's words (or
+ * MESAOPT_E_MEMORY, or MESAOPT_E_ARGUMENT for more names and texts than can be read); a file that
+ * was there is as it was. */
+mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts,
+                                 const tensor_file_text *text, int64_t tensors,
                                  const saved_tensor *tensor);
 
 /* Reading. */
 typedef struct file_tensor {
     const char *name;
-    int32_t dtype;                 /* MESAOPT_F32, ...; 0: of a type that this library does not read */
-    int32_t ndim;                  /* beyond MESAOPT_MAX_RANK it cannot be read, and `shape` holds the first extents only */
+    int32_t dtype;                 /* MESAOPT_F32, ...; 0: of a type that this library does not
+                                      read */
+    int32_t ndim;                  /* beyond MESAOPT_MAX_RANK it cannot be read, and `shape` holds
+                                      the first extents only */
     int64_t shape[MESAOPT_MAX_RANK];
     int64_t count;                 /* elements */
     int64_t begin, end;            /* bytes from the start of the data */
@@ -50,31 +62,41 @@ typedef struct tensor_file {
     tensor_file_text *text;        /* by key, rising bytes */
 } tensor_file;
 
-/* Opens and checks a whole header, all of it before anything is used. MESAOPT_E_FORMAT names the file and the tensor; MESAOPT_E_IO. On
- * failure nothing needs closing; after tensor_file_close neither. */
+/* Opens and checks a whole header, all of it before anything is used. MESAOPT_E_FORMAT names the
+ * file and the tensor; MESAOPT_E_IO. On failure nothing needs closing; after tensor_file_close
+ * neither. */
 mesaopt_status tensor_file_open(mesaopt_ctx *ctx, const char *path, tensor_file *out);
 void tensor_file_close(tensor_file *f);
 
-const file_tensor *tensor_file_find(const tensor_file *f, const char *name);          /* NULL: there is none */
-const char *tensor_file_metadata(const tensor_file *f, const char *key);              /* NULL: there is none */
+/* NULL: there is none */
+const file_tensor *tensor_file_find(const tensor_file *f, const char *name);
+/* NULL: there is none */
+const char *tensor_file_metadata(const tensor_file *f, const char *key);
 
 /* All texts that are not the library's own become notes. */
 mesaopt_status tensor_file_notes(const tensor_file *f, notes *out);
 
-/* The tensor of this name if it has this shape and a type that can be read as f32 and f64; otherwise MESAOPT_E_FORMAT. */
-mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_t ndim, const int64_t *shape, const file_tensor **out);
+/* The tensor of this name if it has this shape and a type that can be read as f32 and f64;
+ * otherwise MESAOPT_E_FORMAT. */
+mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_t ndim,
+                                  const int64_t *shape, const file_tensor **out);
 
-/* Elements first .. first + count - 1 in row-major order into dense memory of type `dtype`: f64, f32, f16 and bf16 become f32 or f64,
- * integers keep their type (MESAOPT_E_DTYPE otherwise). Reads, and does not map, so that a file cut short meanwhile is an error and no signal. */
-mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int64_t first, int64_t count, int32_t dtype, void *out);
+/* Elements first .. first + count - 1 in row-major order into dense memory of type `dtype`: f64,
+ * f32, f16 and bf16 become f32 or f64, integers keep their type (MESAOPT_E_DTYPE otherwise). Reads,
+ * and does not map, so that a file cut short meanwhile is an error and no signal. */
+mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int64_t first,
+                                int64_t count, int32_t dtype, void *out);
 
-/* "PATH: tensor 'NAME': ..." (name NULL: "PATH: ...") with both cut to a readable length. Returns MESAOPT_E_FORMAT. */
-mesaopt_status tensor_file_fail(const tensor_file *f, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* "PATH: tensor 'NAME': ..." (name NULL: "PATH: ...") with both cut to a readable length. Returns
+ * MESAOPT_E_FORMAT. */
+mesaopt_status tensor_file_fail(const tensor_file *f, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* MESAOPT_E_IO: "PATH: WHAT: the system's words for `error`". */
 mesaopt_status tensor_file_io(mesaopt_ctx *ctx, const char *path, const char *what, int error);
 
-/* safetensors_header.c: parses f->header (f->data_start - 8 bytes and a final NUL) into tensors and texts. */
+/* safetensors_header.c: parses f->header (f->data_start - 8 bytes and a final NUL) into tensors and
+ * texts. */
 mesaopt_status tensor_file_parse(tensor_file *f);
 
 #endif

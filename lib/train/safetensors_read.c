@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Names come from the file: cut to a readable length, between characters; fail() makes them one line. */
+/* Names come from the file: cut to a readable length, between characters; fail() makes them one
+ * line. */
 typedef struct shown { char text[164]; } shown;
 
 static shown show(const char *name)
@@ -37,13 +38,15 @@ mesaopt_status tensor_file_fail(const tensor_file *f, const char *name, const ch
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     if (!name) return fail(f->ctx, MESAOPT_E_FORMAT, "%s: %s", show(f->path).text, what);
-    return fail(f->ctx, MESAOPT_E_FORMAT, "%s: tensor '%s': %s", show(f->path).text, show(name).text, what);
+    return fail(f->ctx, MESAOPT_E_FORMAT, "%s: tensor '%s': %s", show(f->path).text,
+                show(name).text, what);
 }
 
 mesaopt_status tensor_file_io(mesaopt_ctx *ctx, const char *path, const char *what, int error)
 {
     char words[128] = "unknown error";
-    if (strerror_r(error, words, sizeof words) != 0) snprintf(words, sizeof words, "error %d", error);
+    if (strerror_r(error, words, sizeof words) != 0)
+        snprintf(words, sizeof words, "error %d", error);
     return fail(ctx, MESAOPT_E_IO, "%s: %s: %s", show(path).text, what, words);
 }
 
@@ -51,11 +54,14 @@ mesaopt_status tensor_file_io(mesaopt_ctx *ctx, const char *path, const char *wh
 static mesaopt_status read_all(const tensor_file *f, int64_t offset, int64_t bytes, void *out)
 {
     for (char *p = out; bytes > 0;) {
-        ssize_t got = pread(f->fd, p, bytes > TENSOR_FILE_PIECE ? TENSOR_FILE_PIECE : (size_t)bytes, offset);
+        ssize_t got =
+            pread(f->fd, p, bytes > TENSOR_FILE_PIECE ? TENSOR_FILE_PIECE : (size_t)bytes, offset);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
         if (got == 0)
-            return fail(f->ctx, MESAOPT_E_IO, "%s: reading: the file ends %" PRId64 " bytes early, was it cut short meanwhile?",
+            return fail(f->ctx, MESAOPT_E_IO,
+                        "%s: reading: the file ends %" PRId64
+                        " bytes early, was it cut short meanwhile?",
                         show(f->path).text, bytes);
         p += got;
         offset += got;
@@ -71,17 +77,24 @@ static mesaopt_status read_header(tensor_file *f)
     struct stat st;
     uint64_t length;
     if (fstat(f->fd, &st) != 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
-    if (!S_ISREG(st.st_mode)) return fail(f->ctx, MESAOPT_E_IO, "%s: not a regular file", show(f->path).text);
-    if (st.st_size < 8) return tensor_file_fail(f, NULL, "%" PRId64 " bytes, too few for a safetensors file", (int64_t)st.st_size);
+    if (!S_ISREG(st.st_mode))
+        return fail(f->ctx, MESAOPT_E_IO, "%s: not a regular file", show(f->path).text);
+    if (st.st_size < 8)
+        return tensor_file_fail(f, NULL, "%" PRId64 " bytes, too few for a safetensors file",
+                                (int64_t)st.st_size);
     mesaopt_status status = read_all(f, 0, 8, &length);
     if (status != MESAOPT_OK) return status;
     if (length < 2 || length > TENSOR_FILE_MAX_HEADER || (int64_t)length > st.st_size - 8)
-        return tensor_file_fail(f, NULL, "header of %" PRIu64 " bytes, expected 2 to %d within the %" PRId64 " bytes that follow its length",
+        return tensor_file_fail(f, NULL,
+                                "header of %" PRIu64 " bytes, expected 2 to %d within the %" PRId64
+                                " bytes that follow its length",
                                 length, TENSOR_FILE_MAX_HEADER, (int64_t)st.st_size - 8);
     f->data_start = 8 + (int64_t)length;
     f->data_bytes = st.st_size - f->data_start;
     f->header = alloc_new(&f->ctx->alloc, (int64_t)length + 1, 1);
-    if (!f->header) return fail(f->ctx, MESAOPT_E_MEMORY, "%s: no memory for a header of %" PRIu64 " bytes", show(f->path).text, length);
+    if (!f->header)
+        return fail(f->ctx, MESAOPT_E_MEMORY, "%s: no memory for a header of %" PRIu64 " bytes",
+                    show(f->path).text, length);
     status = read_all(f, 8, (int64_t)length, f->header);
     return status == MESAOPT_OK ? tensor_file_parse(f) : status;
 }
@@ -89,7 +102,8 @@ static mesaopt_status read_header(tensor_file *f)
 mesaopt_status tensor_file_open(mesaopt_ctx *ctx, const char *path, tensor_file *out)
 {
     *out = (tensor_file){.ctx = ctx, .path = path};
-    do out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* a pipe without a writer must not hang us */
+    do out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not
+                                                                   hang us */
     while (out->fd < 0 && errno == EINTR);
     if (out->fd < 0) return tensor_file_io(ctx, path, "opening", errno);
     mesaopt_status status = read_header(out);
@@ -107,16 +121,22 @@ void tensor_file_close(tensor_file *f)
 }
 
 /* Both kinds of entry start with their name. */
-static int compare_name(const void *name, const void *entry) { return strcmp(name, *(const char *const *)entry); }
+static int compare_name(const void *name, const void *entry)
+{
+    return strcmp(name, *(const char *const *)entry);
+}
 
 const file_tensor *tensor_file_find(const tensor_file *f, const char *name)
 {
-    return f->tensors ? bsearch(name, f->tensor, (size_t)f->tensors, sizeof *f->tensor, compare_name) : NULL;
+    return f->tensors
+               ? bsearch(name, f->tensor, (size_t)f->tensors, sizeof *f->tensor, compare_name)
+               : NULL;
 }
 
 const char *tensor_file_metadata(const tensor_file *f, const char *key)
 {
-    const tensor_file_text *text = f->texts ? bsearch(key, f->text, (size_t)f->texts, sizeof *f->text, compare_name) : NULL;
+    const tensor_file_text *text =
+        f->texts ? bsearch(key, f->text, (size_t)f->texts, sizeof *f->text, compare_name) : NULL;
     return text ? text->value : NULL;
 }
 
@@ -126,23 +146,30 @@ mesaopt_status tensor_file_notes(const tensor_file *f, notes *out)
         if (notes_reserved(f->text[i].key)) continue;
         const mesaopt_status status = notes_set(f->ctx, out, f->text[i].key, f->text[i].value);
         if (status == MESAOPT_E_ARGUMENT)
-            return tensor_file_fail(f, NULL, "metadata \"%.40s\" cannot be kept as a note", f->text[i].key);
+            return tensor_file_fail(f, NULL, "metadata \"%.40s\" cannot be kept as a note",
+                                    f->text[i].key);
         if (status != MESAOPT_OK) return status;
     }
     return MESAOPT_OK;
 }
 
-mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_t ndim, const int64_t *shape, const file_tensor **out)
+mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_t ndim,
+                                  const int64_t *shape, const file_tensor **out)
 {
     const file_tensor *t = tensor_file_find(f, name);
-    if (!t) return tensor_file_fail(f, name, "it is missing, expected one of shape %.100s", view_list(ndim, shape).text);
+    if (!t)
+        return tensor_file_fail(f, name, "it is missing, expected one of shape %.100s",
+                                view_list(ndim, shape).text);
     int same = t->ndim == ndim;
     for (int32_t i = 0; same && i < ndim; i++) same = t->shape[i] == shape[i];
-    if (t->ndim > MESAOPT_MAX_RANK) return tensor_file_fail(f, name, "rank %d, expected %d", t->ndim, ndim);
+    if (t->ndim > MESAOPT_MAX_RANK)
+        return tensor_file_fail(f, name, "rank %d, expected %d", t->ndim, ndim);
     if (!same)
-        return tensor_file_fail(f, name, "shape %.100s, expected %.100s", view_list(t->ndim, t->shape).text, view_list(ndim, shape).text);
+        return tensor_file_fail(f, name, "shape %.100s, expected %.100s",
+                                view_list(t->ndim, t->shape).text, view_list(ndim, shape).text);
     if (t->dtype == 0 || !view_copyable(t->dtype, MESAOPT_F64))
-        return tensor_file_fail(f, name, "not of a type that can be read as numbers, expected F64, F32, F16 or BF16");
+        return tensor_file_fail(
+            f, name, "not of a type that can be read as numbers, expected F64, F32, F16 or BF16");
     *out = t;
     return MESAOPT_OK;
 }
@@ -152,14 +179,19 @@ static mesaopt_view flat(void *data, int32_t dtype, int64_t count)
     return (mesaopt_view){.data = data, .shape = {count}, .stride = {1}, .ndim = 1, .dtype = dtype};
 }
 
-mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int64_t first, int64_t count, int32_t dtype, void *out)
+mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int64_t first,
+                                int64_t count, int32_t dtype, void *out)
 {
     char buffer[16384] __attribute__((aligned(16)));
-    if (t->ndim > MESAOPT_MAX_RANK) return tensor_file_fail(f, t->name, "rank %d, expected at most %d", t->ndim, MESAOPT_MAX_RANK);
-    if (t->dtype == 0 || (t->dtype != dtype && !view_copyable(t->dtype, dtype) && !(dtype_counts(t->dtype) && dtype == MESAOPT_F64)))
-        return fail(f->ctx, MESAOPT_E_DTYPE, "%s: tensor '%s': of a type that cannot be read as %s", show(f->path).text,
-                    show(t->name).text, dtype_name(dtype));
-    int64_t size = (t->end - t->begin) / (t->count > 0 ? t->count : 1), offset = f->data_start + t->begin + first * size;
+    if (t->ndim > MESAOPT_MAX_RANK)
+        return tensor_file_fail(f, t->name, "rank %d, expected at most %d", t->ndim,
+                                MESAOPT_MAX_RANK);
+    if (t->dtype == 0 || (t->dtype != dtype && !view_copyable(t->dtype, dtype) &&
+                          !(dtype_counts(t->dtype) && dtype == MESAOPT_F64)))
+        return fail(f->ctx, MESAOPT_E_DTYPE, "%s: tensor '%s': of a type that cannot be read as %s",
+                    show(f->path).text, show(t->name).text, dtype_name(dtype));
+    int64_t size = (t->end - t->begin) / (t->count > 0 ? t->count : 1),
+            offset = f->data_start + t->begin + first * size;
     if (t->dtype == dtype) return read_all(f, offset, count * size, out);
     for (int64_t n; count > 0; count -= n, offset += n * size) {
         n = (int64_t)sizeof buffer / size < count ? (int64_t)sizeof buffer / size : count;

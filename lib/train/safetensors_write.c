@@ -51,7 +51,8 @@ static const char *type_name(int32_t dtype)
     return names[dtype];
 }
 
-static void put_header(json_out *o, int64_t texts, const tensor_file_text *text, int64_t tensors, const saved_tensor *tensor)
+static void put_header(json_out *o, int64_t texts, const tensor_file_text *text, int64_t tensors,
+                       const saved_tensor *tensor)
 {
     int64_t end = 0;
     put(o, "{\"__metadata__\":{");
@@ -98,17 +99,19 @@ static int write_all(const mesaopt_ctx *ctx, int fd, const void *data, int64_t b
 }
 
 /* Likewise. */
-static int write_file(const mesaopt_ctx *ctx, int fd, const char *header, int64_t bytes, int64_t tensors, const saved_tensor *tensor)
+static int write_file(const mesaopt_ctx *ctx, int fd, const char *header, int64_t bytes,
+                      int64_t tensors, const saved_tensor *tensor)
 {
     uint64_t length = (uint64_t)bytes;
     int error = write_all(ctx, fd, &length, 8);
     if (!error) error = write_all(ctx, fd, header, bytes);
-    for (int64_t i = 0; i < tensors && !error; i++) error = write_all(ctx, fd, tensor[i].data, tensor_bytes(&tensor[i]));
+    for (int64_t i = 0; i < tensors && !error; i++)
+        error = write_all(ctx, fd, tensor[i].data, tensor_bytes(&tensor[i]));
     return error;
 }
 
-static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *header, int64_t bytes, int64_t tensors,
-                              const saved_tensor *tensor)
+static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *header, int64_t bytes,
+                              int64_t tensors, const saved_tensor *tensor)
 {
     new_file f;
     int error = new_file_begin(&f, path);
@@ -117,16 +120,21 @@ static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *he
     return error ? tensor_file_io(ctx, path, f.what, error) : MESAOPT_OK;
 }
 
-mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts, const tensor_file_text *text, int64_t tensors,
+mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts,
+                                 const tensor_file_text *text, int64_t tensors,
                                  const saved_tensor *tensor)
 {
     json_out o = {0};
     put_header(&o, texts, text, tensors, tensor);
     int64_t bytes = o.used;
     if (bytes > TENSOR_FILE_MAX_HEADER)                /* what is written can be read */
-        return fail(ctx, MESAOPT_E_ARGUMENT, "%.200s: names and texts of %" PRId64 " bytes, expected at most %d", path, bytes, TENSOR_FILE_MAX_HEADER);
+        return fail(ctx, MESAOPT_E_ARGUMENT,
+                    "%.200s: names and texts of %" PRId64 " bytes, expected at most %d", path,
+                    bytes, TENSOR_FILE_MAX_HEADER);
     o = (json_out){alloc_new(&ctx->alloc, bytes, 1), 0};
-    if (!o.p) return fail(ctx, MESAOPT_E_MEMORY, "no memory for a file header of %" PRId64 " bytes", bytes);
+    if (!o.p)
+        return fail(ctx, MESAOPT_E_MEMORY, "no memory for a file header of %" PRId64 " bytes",
+                    bytes);
     put_header(&o, texts, text, tensors, tensor);
     mesaopt_status status = replace(ctx, path, o.p, bytes, tensors, tensor);
     alloc_free(&ctx->alloc, o.p);

@@ -1,7 +1,9 @@
-/* The learning rate and the powers of AdamW's bias correction, without libm, whose last bits depend on the machine. */
+/* The learning rate and the powers of AdamW's bias correction, without libm, whose last bits depend
+ * on the machine. */
 #include "train/schedule.h"
 
-/* cos(pi x) for x in [0, 1]: Taylor series on [0, 1/2], where its 13 terms reach the last bit, and the symmetry about 1/2. */
+/* cos(pi x) for x in [0, 1]: Taylor series on [0, 1/2], where its 13 terms reach the last bit, and
+ * the symmetry about 1/2. */
 static double cos_pi(double x)
 {
     double half = x <= 0.5 ? x : 1 - x, y = 9.869604401089358 * half * half, sum = 1;

@@ -1,5 +1,6 @@
-/* Training: step s takes the gradient of the loss on sequences s batch .. (s + 1) batch - 1 of the training stream and hands it to AdamW (adamw.h).
- * The model's gradient is left as it is, unclipped, for the user to look at: a piece of it at a time is copied, clipped and used. */
+/* Training: step s takes the gradient of the loss on sequences s batch .. (s + 1) batch - 1 of the
+ * training stream and hands it to AdamW (adamw.h). The model's gradient is left as it is,
+ * unclipped, for the user to look at: a piece of it at a time is copied, clipped and used. */
 #include "train/trainer_impl.h"
 #include "base/options.h"
 #include "train/batch.h"
@@ -10,9 +11,13 @@
 
 enum { PIECE = 4096 };             /* reals; a multiple of every vector */
 
-static const kern *kern_of(const mesaopt_trainer *t) { return kern_get(t->head.ctx, t->model->dtype, 0); }
+static const kern *kern_of(const mesaopt_trainer *t)
+{
+    return kern_get(t->head.ctx, t->model->dtype, 0);
+}
 
-/* The piece of the gradient from element `first` on, before `end`, clipped by value; writes its length. */
+/* The piece of the gradient from element `first` on, before `end`, clipped by value; writes its
+ * length. */
 static void *clipped_piece(const mesaopt_trainer *t, int64_t first, int64_t end, int64_t *length)
 {
     const mesaopt_model *m = t->model;
@@ -43,10 +48,12 @@ static void update(mesaopt_trainer *t, int64_t step)
     for (int64_t i = 0; i < m->n_table; i++) {
         const model_parameter *p = &m->table[i];
         const int decays = m->blocks[p->block].param[p->index].decay;
-        for (int64_t first = p->offset, end = first + p->rows * p->cols, n; first < end; first += n) {
+        for (int64_t first = p->offset, end = first + p->rows * p->cols, n; first < end;
+             first += n) {
             void *g = clipped_piece(t, first, end, &n);
             if (factor < 1) k->scale(n, factor, g);
-            adamw_update(&t->recipe, k, step, decays, n, (char *)m->params + first * m->size, g, (char *)t->m + first * m->size, (char *)t->v + first * m->size);
+            adamw_update(&t->recipe, k, step, decays, n, (char *)m->params + first * m->size, g,
+                         (char *)t->m + first * m->size, (char *)t->v + first * m->size);
         }
     }
 }
@@ -63,15 +70,23 @@ mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report)
     mesaopt_ctx *ctx = t->head.ctx;
     const int64_t step = atomic_load(&t->step), T = t->task->shape.length;
     if (step == INT64_MAX || !trainer_steps_fit(t, step + 1))
-        return fail(ctx, MESAOPT_E_STATE, "step: %" PRId64 " of batch %" PRId64 ", the stream of sequences ends here", step, t->batch);
-    const batch b = {.B = t->batch, .T = T, .task = t->task, .stream = MESAOPT_STREAM_TRAIN, .first = step * t->batch};
+        return fail(ctx, MESAOPT_E_STATE,
+                    "step: %" PRId64 " of batch %" PRId64 ", the stream of sequences ends here",
+                    step, t->batch);
+    const batch b = {.B = t->batch,
+                     .T = T,
+                     .task = t->task,
+                     .stream = MESAOPT_STREAM_TRAIN,
+                     .first = step * t->batch};
     char what[32];
     double loss, norm;
     snprintf(what, sizeof what, "step %" PRId64, step);
     mesaopt_status status = task_prepare(t->task, c, b.stream, b.first, b.B, m->dtype);
-    if (status == MESAOPT_OK) status = batch_pass(m, &b, &(wanted){.gradient = 1, .loss = &loss, .norm = &norm}, what);
+    if (status == MESAOPT_OK)
+        status = batch_pass(m, &b, &(wanted){.gradient = 1, .loss = &loss, .norm = &norm}, what);
     if (status < 0) return status;
-    *report = (mesaopt_step){sizeof *report, step + 1, loss, schedule_rate(&t->recipe.rate, step), norm};
+    *report =
+        (mesaopt_step){sizeof *report, step + 1, loss, schedule_rate(&t->recipe.rate, step), norm};
     update(t, step);
     atomic_store(&t->step, step + 1);
     return status;
@@ -85,10 +100,12 @@ int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void 
         stop = after(report, user) != 0;
         ctx_callback_end(c);
     }
-    return stop || ctx_interrupted(c->ctx);            /* it came while the parameters moved, or in the callback */
+    return stop || ctx_interrupted(c->ctx);            /* it came while the parameters moved, or in
+                                                          the callback */
 }
 
-mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after, void *user)
+mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after,
+                           void *user)
 {
     mesaopt_status worth_knowing = MESAOPT_OK;
     while (atomic_load(&t->step) < steps) {
@@ -114,7 +131,8 @@ static void destroy(object *o)
     object_release(&t->task->head);
 }
 
-/* All that steps need: moments, pieces, the pass's workspace, room for the sequences of a callback. */
+/* All that steps need: moments, pieces, the pass's workspace, room for the sequences of a callback.
+ */
 static mesaopt_status reserve(mesaopt_trainer *t)
 {
     mesaopt_model *m = t->model;
@@ -124,13 +142,14 @@ static mesaopt_status reserve(mesaopt_trainer *t)
     t->v = alloc_new(a, m->n_params, m->size);
     t->piece = alloc_new(a, PIECE, m->size);
     if (!t->m || !t->v || !t->piece)
-        return fail(t->head.ctx, MESAOPT_E_MEMORY, "trainer: no memory for the moments of %" PRId64 " parameters", m->n_params);
+        return fail(t->head.ctx, MESAOPT_E_MEMORY,
+                    "trainer: no memory for the moments of %" PRId64 " parameters", m->n_params);
     mesaopt_status status = task_reserve(t->task, t->batch, m->dtype);
     return status == MESAOPT_OK ? batch_plan(m, &b, 1) : status;
 }
 
-mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
-                              mesaopt_trainer **out)
+mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                              mesaopt_model *model, mesaopt_task *task, mesaopt_trainer **out)
 {
     adamw recipe;
     mesaopt_status status = adamw_read(ctx, settings, MESAOPT_SCOPE_TRAINER, &recipe);

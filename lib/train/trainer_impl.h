@@ -1,4 +1,5 @@
-/* The training loop: draw, gradient, clip, AdamW; everything is allocated at creation. See include/mesaopt/trainer.h. */
+/* The training loop: draw, gradient, clip, AdamW; everything is allocated at creation. See
+ * include/mesaopt/trainer.h. */
 #ifndef TRAIN_TRAINER_IMPL_H
 #define TRAIN_TRAINER_IMPL_H
 
@@ -20,14 +21,17 @@ struct mesaopt_trainer {
 };
 
 /* Arguments are valid except that widths and schedule may not fit: a status with its text then. */
-mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_model *model, mesaopt_task *task,
-                              mesaopt_trainer **out);
+mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                              mesaopt_model *model, mesaopt_task *task, mesaopt_trainer **out);
 
-/* One step, or a status < 0: then parameters, gradients, moments and the count of steps are as they were. */
+/* One step, or a status < 0: then parameters, gradients, moments and the count of steps are as they
+ * were. */
 mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report);
-mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after, void *user);
+mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after,
+                           void *user);
 
-/* Tells the callback (may be NULL) of a step that was taken. Does it, or an interrupt, end the run? */
+/* Tells the callback (may be NULL) of a step that was taken. Does it, or an interrupt, end the run?
+ */
 int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void *user);
 
 /* Do sequences of `steps` steps have indices that fit into int64_t? */
