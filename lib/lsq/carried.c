@@ -1,6 +1,6 @@
 /* See carried.h. */
 #include "lsq/carried.h"
-#include "lsq/dense.h"
+#include "kern/dense.h"
 #include <string.h>
 
 carried carried_take(arena *a, const kern *k, int64_t rows, int64_t cols)

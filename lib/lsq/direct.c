@@ -8,7 +8,7 @@
  * They work on panels of native width, one system per lane. A panel of one lane, a long sequence,
  * is cut: its next `width` segments become the lanes, each starting from its own H, which products
  * of whole segments advance. Matrices too wide for that are factored one by one. */
-#include "lsq/dense.h"
+#include "kern/dense.h"
 #include "lsq/systems.h"
 #include <string.h>
 

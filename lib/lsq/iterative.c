@@ -16,7 +16,7 @@
  * when to look: b - A x is evaluated, rows that miss the tolerance go on from there, and what they
  * miss in the end is what counts. Source: Hestenes and Stiefel 1952; Saad, Iterative Methods for
  * Sparse Linear Systems, sections 6.7 and 9.2; arXiv 2506.05233 section 4. */
-#include "lsq/dense.h"
+#include "kern/dense.h"
 #include "lsq/operator.h"
 #include "lsq/systems.h"
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Rows that arrive, and whole states: see online.h. */
 #include "base/real.h"
-#include "lsq/dense.h"
+#include "kern/dense.h"
 #include "lsq/online_parts.h"
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* R, P and M^-1, see online.h. */
-#include "lsq/dense.h"
+#include "kern/dense.h"
 #include "lsq/online_parts.h"
 #include <math.h>
 

@@ -16,7 +16,7 @@
  * have to move far and H, which is rounded, does not say how little that changes for those before.
  * `noise` counts what moves may cost. */
 #include "base/real.h"
-#include "lsq/dense.h"
+#include "kern/dense.h"
 #include "lsq/online_parts.h"
 #include <math.h>
 

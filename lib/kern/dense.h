@@ -1,8 +1,8 @@
 /* Cholesky of one dense symmetric matrix: A + diag(ridge) = U^T U, A positive semidefinite, ridge >
  * 0. Row-major, row stride rs, upper triangle, on kernels for one lane. U keeps the reciprocals of
  * its diagonal. Pivots are at least the ridge, as they are without rounding. */
-#ifndef LSQ_DENSE_H
-#define LSQ_DENSE_H
+#ifndef KERN_DENSE_H
+#define KERN_DENSE_H
 
 #include "kern/kern.h"
 

@@ -1,6 +1,6 @@
 /* Blocked Cholesky and triangular solves: blocks of BLOCK rows on their own, everything else in
  * products. See dense.h. Source: Golub and Van Loan, Matrix Computations, section 4.2. */
-#include "lsq/dense.h"
+#include "kern/dense.h"
 #include <string.h>
 
 enum { BLOCK = DENSE_BLOCK };
