@@ -54,9 +54,12 @@ TESTS := $(sort $(wildcard tests/test_*.c))
 TEST_SRC := $(sort $(wildcard tests/*.c))
 BENCH_SRC := $(sort $(filter-out tests/bench/simd_%,$(wildcard tests/bench/*.c)))
 BENCH_SIMD := $(sort $(wildcard tests/bench/simd_*.c))
-EXAMPLE_SHARED := $(addprefix examples/,algorithm.c cells.c columns.c common.c decimal.c figures.c files.c lines.c own_sequences.c pairs.c rows.c scores.c training.c)
-EXAMPLES := $(patsubst examples/%.c,$O/bin/%,$(sort $(filter-out $(EXAMPLE_SHARED),$(wildcard examples/*.c))))
-EXAMPLE_COMMON := $(patsubst %.c,$O/obj/%.o,$(wildcard $(EXAMPLE_SHARED)))
+# Examples are one file each; those of examples/programs/ share the kit beside them.
+KIT := $(addprefix examples/programs/,algorithm.c cells.c columns.c common.c decimal.c figures.c files.c lines.c own_sequences.c pairs.c rows.c scores.c training.c)
+PROGRAMS := $(sort $(filter-out $(KIT),$(wildcard examples/programs/*.c)))
+TINY := $(sort $(wildcard examples/*.c))
+EXAMPLES := $(patsubst %.c,$O/bin/%,$(notdir $(TINY) $(PROGRAMS)))
+EXAMPLE_OBJ := $(patsubst %.c,$O/obj/%.o,$(KIT) $(TINY) $(PROGRAMS))
 
 OBJ := $(SRC:%.c=$O/obj/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$O/obj/%.o)
@@ -152,7 +155,10 @@ $O/lib/libmesaopt.so: $(SHARED)
 	@ln -sf libmesaopt.so.$(VERSION) $O/lib/libmesaopt.so.$(SOVERSION)
 	@ln -sf libmesaopt.so.$(SOVERSION) $@
 
-$(EXAMPLES): $O/bin/%: $O/obj/examples/%.o $(EXAMPLE_COMMON) $(STATIC)
+$(patsubst examples/%.c,$O/bin/%,$(TINY)): $O/bin/%: $O/obj/examples/%.o $(STATIC)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(patsubst examples/programs/%.c,$O/bin/%,$(PROGRAMS)): $O/bin/%: $O/obj/examples/programs/%.o $(KIT:%.c=$O/obj/%.o) $(STATIC)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -332,4 +338,4 @@ FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
--include $(patsubst %.o,%.d,$(OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(FUZZ_OBJ) $(EXAMPLE_COMMON) $(EXAMPLES:$O/bin/%=$O/obj/examples/%.o)) $O/gen/api_values.d $O/gen/mesa_error.d
+-include $(patsubst %.o,%.d,$(OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(FUZZ_OBJ) $(EXAMPLE_OBJ)) $O/gen/api_values.d $O/gen/mesa_error.d

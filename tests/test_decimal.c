@@ -1,5 +1,5 @@
-/* The number reader of the examples (examples/decimal.c) against strtod of the C library: the same bits, and the same end of the number. */
-#include "../examples/decimal.c"
+/* The number reader of the examples (examples/programs/decimal.c) against strtod of the C library: the same bits, and the same end of the number. */
+#include "../examples/programs/decimal.c"
 #include <check.h>
 #include <math.h>
 #include <stdio.h>

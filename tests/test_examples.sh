@@ -7,7 +7,7 @@ tiny='batch=16 length=12 dim=3 test=32 final=64 every=10'
 colours() { # colours SVG: what its curves are called, and their colours
     awk '/<title>/ { sub(/.*<title>/, ""); sub(/<\/title>.*/, ""); name = $0 } name && match($0, /stroke=.rgb\([^)]*\)/) { print name ": " substr($0, RSTART + 8, RLENGTH - 8); name = "" }' "$1" | sort
 }
-grep -n '^ *# *include *"' "$here"/examples/*.[ch] | grep -v '"\(common\|rows\|cells\|own_sequences\|pairs\|algorithm\)\.h"$' > wrong
+grep -n '^ *# *include *"' "$here"/examples/*.[ch] "$here"/examples/programs/*.[ch] | grep -v '"\(common\|rows\|cells\|own_sequences\|pairs\|algorithm\)\.h"$' > wrong
 check "examples include public headers only"
 
 for f in README ownership errors threads-and-fork quickstart reverse-engineering; do

@@ -112,7 +112,7 @@ void bench_chebyshev6_update(bench *b)
     mesaopt_settings_free(s);
 }
 
-/* What examples/revalg.c does per step: training, and its share of an evaluation of model and average on 2560 sequences every 100 steps. */
+/* What examples/programs/revalg.c does per step: training, and its share of an evaluation of model and average on 2560 sequences every 100 steps. */
 void bench_revalg6_step(bench *b)
 {
     enum { SHARE = 26 };
