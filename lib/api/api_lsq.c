@@ -2,7 +2,7 @@
 #include "api/api_call.h"
 #include "api/api_checks.h"
 #include "base/options.h"
-#include "lsq/lsq_plan.h"
+#include "mesa/lsq_plan.h"
 #include <stddef.h>
 #include <string.h>
 

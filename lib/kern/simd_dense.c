@@ -1,6 +1,6 @@
 /* One dense matrix, row-major; every loop runs along rows, in vectors.
  *
- * Blocks of a Cholesky factor A = U^T U, the inner parts of lib/lsq/dense.c: upper triangle, with
+ * Blocks of a Cholesky factor A = U^T U, the inner parts of dense.c: upper triangle, with
  * the reciprocals of its diagonal. Combinations of rows, y = sum_i c_i M_i: a matrix times a vector
  * when it is symmetric or transposed, with y in registers. */
 #include "kern/simd_kernels.h"

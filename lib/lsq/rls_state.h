@@ -3,7 +3,7 @@
 #define LSQ_RLS_STATE_H
 
 #include "base/notes.h"
-#include "lsq/lsq_plan.h"
+#include "mesa/lsq_plan.h"
 #include "lsq/online.h"
 #include "mesaopt/rls.h"
 

@@ -1,4 +1,4 @@
-/* The residual mesa block: heads.h around the mesa layer of every head, lsq/mesa.h, which solves a
+/* The residual mesa block: heads.h around the mesa layer of every head, mesa/mesa.h, which solves a
  * ridge regression of values on keys at each step:
  *
  *     O_h = mesa(Q_h, K_h, V_h; beta, gamma, l)
@@ -12,7 +12,7 @@
  * Own parameters: lambda [1, H] or theta [H, d]; beta, gamma [D, H] and beta_bias, gamma_bias [1,
  * H]. Source: docs/science.md, section 3. */
 #include "base/real.h"
-#include "lsq/mesa.h"
+#include "mesa/mesa.h"
 #include "nn/heads.h"
 #include <math.h>
 #include <string.h>

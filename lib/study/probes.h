@@ -1,4 +1,4 @@
-/* Linear probes: one regression (lsq/rank.h) for every layer and step; see include/mesaopt/probe.h.
+/* Linear probes: one regression (rank.h) for every layer and step; see include/mesaopt/probe.h.
  *
  * The lanes of a panel are steps of one layer, or a panel holds one step: the last steps that do
  * not fill a register, and steps of many features. A set is a store of triangles, one for every
@@ -8,7 +8,7 @@
 #define STUDY_PROBES_H
 
 #include "base/options.h"
-#include "lsq/rank.h"
+#include "study/rank.h"
 #include "mesaopt/probe.h"
 #include "tensor/view.h"
 #include "study/baselines.h"

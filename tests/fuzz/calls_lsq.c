@@ -1,7 +1,7 @@
 /* Random calls of attention, least squares and recursive least squares. */
 #include "calls.h"
 #include "base/object.h"
-#include "lsq/lsq_plan.h"
+#include "mesa/lsq_plan.h"
 #include "lsq/rls_state.h"
 
 /* ---- attention ---- */

@@ -1,5 +1,5 @@
 /* See carried.h. */
-#include "lsq/carried.h"
+#include "mesa/carried.h"
 #include "kern/dense.h"
 #include <string.h>
 

@@ -2,10 +2,10 @@
  * after the other. Backward goes through the pieces from the last to the first, each from its own
  * states: the sums over all tokens in front are made anew, so that memory does not grow with their
  * number. */
-#include "lsq/widened.h"
-#include "lsq/carried.h"
-#include "lsq/chunk.h"
-#include "lsq/systems.h"
+#include "mesa/widened.h"
+#include "mesa/carried.h"
+#include "mesa/chunk.h"
+#include "mesa/systems.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>

@@ -14,7 +14,7 @@
  * D comes from products of gates, so a gate of 0 cuts exactly. b dbeta = (k . dK + v . dV) / 2,
  * before dK and dV are multiplied by b.
  * Source: arXiv 2506.05233 section 3 and appendix; docs/science.md, section 3. */
-#include "lsq/gated.h"
+#include "mesa/gated.h"
 #include <string.h>
 
 typedef struct workspace {

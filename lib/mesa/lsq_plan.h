@@ -1,8 +1,8 @@
 /* Plans, and the mesa layer of a batch of heads on strided views, panel by panel in parallel. */
-#ifndef LSQ_LSQ_PLAN_H
-#define LSQ_LSQ_PLAN_H
+#ifndef MESA_LSQ_PLAN_H
+#define MESA_LSQ_PLAN_H
 
-#include "lsq/mesa.h"
+#include "mesa/mesa.h"
 #include "mesaopt/lsq.h"
 #include "tensor/view.h"
 

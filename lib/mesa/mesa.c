@@ -17,9 +17,9 @@
  * f32 does what leaves it three digits: forward all tokens in front of the first region that does
  * not, backward all or none, since later tokens weigh on the gradients of earlier ones. Source:
  * docs/science.md, section 3. */
-#include "lsq/gated.h"
-#include "lsq/systems.h"
-#include "lsq/widened.h"
+#include "mesa/gated.h"
+#include "mesa/systems.h"
+#include "mesa/widened.h"
 #include <float.h>
 #include <string.h>
 

@@ -2,10 +2,10 @@
  * mesa.h, and rounded again. States go from piece to piece in f64, those at the first one are
  * summed in f64 from the start. Products of f32 numbers are exact there, so a result is that of f64
  * on the same numbers. */
-#ifndef LSQ_WIDENED_H
-#define LSQ_WIDENED_H
+#ifndef MESA_WIDENED_H
+#define MESA_WIDENED_H
 
-#include "lsq/mesa.h"
+#include "mesa/mesa.h"
 
 /* bytes */
 int64_t widened_scratch(const kern *k, const mesa_head *h, const mesa_operands *has, int backward);

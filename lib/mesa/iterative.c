@@ -17,8 +17,8 @@
  * miss in the end is what counts. Source: Hestenes and Stiefel 1952; Saad, Iterative Methods for
  * Sparse Linear Systems, sections 6.7 and 9.2; arXiv 2506.05233 section 4. */
 #include "kern/dense.h"
-#include "lsq/operator.h"
-#include "lsq/systems.h"
+#include "mesa/operator.h"
+#include "mesa/systems.h"
 #include <math.h>
 #include <string.h>
 

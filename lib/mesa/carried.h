@@ -3,8 +3,8 @@
  * In a panel of native width it is a panel matrix. In a panel of one lane, a long sequence, it is
  * kept in double beside its working copy: thousands of chunks add up to no more than the rounding
  * of one, and gates within a rounding of 1 still count. */
-#ifndef LSQ_CARRIED_H
-#define LSQ_CARRIED_H
+#ifndef MESA_CARRIED_H
+#define MESA_CARRIED_H
 
 #include "kern/kern.h"
 

@@ -1,10 +1,10 @@
 /* The linear systems of the mesa layer: rows x_t = (H_t + diag l)^-1 b_t for all t, H_t = g_t
  * H_{t-1} + b_t k_t k_t^T. */
-#ifndef LSQ_SYSTEMS_H
-#define LSQ_SYSTEMS_H
+#ifndef MESA_SYSTEMS_H
+#define MESA_SYSTEMS_H
 
-#include "lsq/chunk.h"
-#include "lsq/mesa.h"
+#include "mesa/chunk.h"
+#include "mesa/mesa.h"
 
 typedef struct systems {
     stream s;

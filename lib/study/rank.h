@@ -9,8 +9,8 @@
  * Singular values up to rcond times the largest count as 0, and the solution is the one of minimum
  * norm, as in numpy.linalg.lstsq (with an intercept: of centred rows); with a penalty it is that of
  * the rows with sqrt(penalty) I below them. Always f64. */
-#ifndef LSQ_RANK_H
-#define LSQ_RANK_H
+#ifndef STUDY_RANK_H
+#define STUDY_RANK_H
 
 #include "kern/kern.h"
 

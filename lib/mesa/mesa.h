@@ -21,8 +21,8 @@
  * a region of tokens is solved in f64 (widened.h).
  *
  * Source: docs/science.md, section 3; docs/mesa-layer.md derives the adjoint. */
-#ifndef LSQ_MESA_H
-#define LSQ_MESA_H
+#ifndef MESA_MESA_H
+#define MESA_MESA_H
 
 #include "kern/kern.h"
 

@@ -1,5 +1,5 @@
 /* See chunk.h. */
-#include "lsq/chunk.h"
+#include "mesa/chunk.h"
 #include <string.h>
 
 mat chunk_space(arena *a, const kern *k, int gates, int64_t C)

@@ -1,11 +1,11 @@
 /* The mesa layer of a batch of heads on strided views. A panel takes as many heads as there are
  * lanes, along the batch or along the heads, whichever is longer; few, or long ones, go one by one,
  * in place where their channels are adjacent. With offsets every sequence is a batch of its own. */
-#include "lsq/lsq_plan.h"
+#include "mesa/lsq_plan.h"
 #include "base/pool.h"
 #include "base/real.h"
 #include "kern/finite.h"
-#include "lsq/carried.h"
+#include "mesa/carried.h"
 #include <math.h>
 #include <string.h>
 

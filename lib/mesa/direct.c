@@ -9,7 +9,7 @@
  * is cut: its next `width` segments become the lanes, each starting from its own H, which products
  * of whole segments advance. Matrices too wide for that are factored one by one. */
 #include "kern/dense.h"
-#include "lsq/systems.h"
+#include "mesa/systems.h"
 #include <string.h>
 
 /* Tokens of a segment, at most; of one that no gate shortens, on panels. What rounding leaves in H

@@ -1,5 +1,5 @@
 /* See operator.h. Source: arXiv 2506.05233 section 4; docs/science.md, section 3. */
-#include "lsq/operator.h"
+#include "mesa/operator.h"
 
 operation_space operation_take(arena *a, const kern *k, int64_t C, int64_t d)
 {

@@ -1,9 +1,9 @@
 /* Gated linear attention of one head: o_t = S_t^T x_t, S_t = g_t S_{t-1} + b_t k_t v_t^T, and what
  * the mesa layer's adjoint needs of it. */
-#ifndef LSQ_GATED_H
-#define LSQ_GATED_H
+#ifndef MESA_GATED_H
+#define MESA_GATED_H
 
-#include "lsq/chunk.h"
+#include "mesa/chunk.h"
 
 /* X is where linear attention has its queries. */
 typedef struct gated {

@@ -1,9 +1,9 @@
 /* All systems of one chunk as one operator, one system per row: A(X) = diag(a) X H + (D o X K^T)
  * diag(b) K + X Lambda, H at the start of the chunk. */
-#ifndef LSQ_OPERATOR_H
-#define LSQ_OPERATOR_H
+#ifndef MESA_OPERATOR_H
+#define MESA_OPERATOR_H
 
-#include "lsq/chunk.h"
+#include "mesa/chunk.h"
 
 typedef struct operation {
     int64_t d;

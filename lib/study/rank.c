@@ -4,7 +4,7 @@
  * the triangle of the centred rows. Without an intercept r and z are rows like any other: the
  * triangle of [r; R_c]. A triangle whose condition is safely below 1 / rcond has full rank and is
  * solved by back substitution; the others get their singular values. */
-#include "lsq/rank.h"
+#include "study/rank.h"
 #include <math.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* A chunk of the tokens of one head: its keys, its gates, and the products of gates that chunkwise
  * sums need. */
-#ifndef LSQ_CHUNK_H
-#define LSQ_CHUNK_H
+#ifndef MESA_CHUNK_H
+#define MESA_CHUNK_H
 
-#include "lsq/carried.h"
+#include "mesa/carried.h"
 
 /* All tokens. Absent where p is NULL: beta 1, gates 1. */
 typedef struct stream {

@@ -13,8 +13,8 @@
  * follows a large key. It does in the adjoint, whose gradients weigh solutions themselves, not only
  * what they explain of b. */
 #include "base/real.h"
-#include "lsq/operator.h"
-#include "lsq/systems.h"
+#include "mesa/operator.h"
+#include "mesa/systems.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
