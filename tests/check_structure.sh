@@ -23,8 +23,8 @@ wrong() { cat > "$tmp/wrong"; }
 
 # ---- source tree ----
 
-for folder in base tensor kern mesa lsq nn task train study api; do     # in rising order
-    case $folder in base) floor=0 ;; tensor) floor=1 ;; kern) floor=2 ;; mesa|lsq) floor=3 ;; nn) floor=4 ;; task) floor=5 ;; train) floor=6 ;; study) floor=7 ;; api) floor=8 ;; esac
+for folder in base tensor kern mesa rls nn task train study api; do     # in rising order
+    case $folder in base) floor=0 ;; tensor) floor=1 ;; kern) floor=2 ;; mesa|rls) floor=3 ;; nn) floor=4 ;; task) floor=5 ;; train) floor=6 ;; study) floor=7 ;; api) floor=8 ;; esac
     echo "$folder $floor"
 done > "$tmp/floors"
 grep -n '^ *# *include *"' lib/*/*.[ch] | awk -F'[:"]' -v floors="$tmp/floors" '

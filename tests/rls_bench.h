@@ -2,7 +2,7 @@
 #ifndef TESTS_RLS_BENCH_H
 #define TESTS_RLS_BENCH_H
 
-#include "lsq/rls_state.h"
+#include "rls/streams.h"
 #undef fail                        /* Check's; here it is the library's */
 #include "contexts.h"
 #include <math.h>

@@ -1,5 +1,5 @@
 /* Files of recursive least squares that were not written by mesaopt_rls_save: made here, tensor by tensor, and changed one number at a time. */
-#include "lsq/rls_state.h"
+#include "rls/streams.h"
 #include "train/safetensors.h"
 #undef fail                        /* Check's; here it is the library's */
 #include "contexts.h"

@@ -2,7 +2,7 @@
 #ifndef TRAIN_RLS_FILE_H
 #define TRAIN_RLS_FILE_H
 
-#include "lsq/rls_state.h"
+#include "rls/streams.h"
 
 mesaopt_status rls_save(mesaopt_rls *r, const char *path);
 

@@ -2,7 +2,7 @@
 #include "calls.h"
 #include "base/object.h"
 #include "mesa/lsq_plan.h"
-#include "lsq/rls_state.h"
+#include "rls/streams.h"
 
 /* ---- attention ---- */
 

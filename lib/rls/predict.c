@@ -1,5 +1,5 @@
-/* Predictions and their standard errors, see online.h. */
-#include "lsq/online_parts.h"
+/* Predictions and their standard errors, see regression.h. */
+#include "rls/worker.h"
 #include <math.h>
 
 void online_predict(const online_plan *p, void *ps, void *scratch, online *o, const double *q,

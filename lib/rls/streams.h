@@ -1,10 +1,10 @@
 /* Streams of recursive least squares on strided views: `streams` regressions side by side. */
-#ifndef LSQ_RLS_STATE_H
-#define LSQ_RLS_STATE_H
+#ifndef RLS_STREAMS_H
+#define RLS_STREAMS_H
 
 #include "base/notes.h"
 #include "mesa/lsq_plan.h"
-#include "lsq/online.h"
+#include "rls/regression.h"
 #include "mesaopt/rls.h"
 
 enum { RLS_MOST_STREAMS = 1 << 20 };
@@ -47,9 +47,9 @@ double rls_most(double weight);                         /* of |x_i| in a row of 
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
 
 void rls_clear(mesaopt_rls *r);
-void rls_flush(mesaopt_rls *r);    /* H and S of every stream are its state: online.h */
+void rls_flush(mesaopt_rls *r);    /* H and S of every stream are its state: regression.h */
 void rls_settle(mesaopt_rls *r);
-void rls_spread(mesaopt_rls *r);   /* of every stream: online.h; NaN where rounding has left none */
+void rls_spread(mesaopt_rls *r);   /* of every stream: regression.h; NaN where rounding has left none */
 /* a caller has written to the sums of stream s */
 void rls_given(mesaopt_rls *r, int64_t s, const double *spread);
 void rls_merge(mesaopt_rls *r, const mesaopt_rls *from);

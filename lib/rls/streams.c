@@ -1,5 +1,5 @@
-/* See rls_state.h. */
-#include "lsq/rls_state.h"
+/* See streams.h. */
+#include "rls/streams.h"
 #include "base/pool.h"
 #include "base/real.h"
 #include <float.h>

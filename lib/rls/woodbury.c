@@ -1,6 +1,6 @@
-/* R, P and M^-1, see online.h. */
+/* R, P and M^-1, see regression.h. */
 #include "kern/dense.h"
-#include "lsq/online_parts.h"
+#include "rls/worker.h"
 #include <math.h>
 
 enum { MOST_UPDATES = 32, MOST_STEPS = 64, MOST_CORRECTIONS = 4 };

@@ -1,10 +1,10 @@
-/* Inside online.h: what its files share. online_base.c: sums over rows; online_inverse.c: R, P and
- * M^-1; online_residual.c: what the fit leaves; online_predict.c: predictions; online.c: rows and
+/* Inside regression.h: what its files share. sums.c: sums over rows; woodbury.c: R, P and
+ * M^-1; residual.c: what the fit leaves; predict.c: predictions; regression.c: rows and
  * whole states. */
-#ifndef LSQ_ONLINE_PARTS_H
-#define LSQ_ONLINE_PARTS_H
+#ifndef RLS_WORKER_H
+#define RLS_WORKER_H
 
-#include "lsq/online.h"
+#include "rls/regression.h"
 #include <string.h>
 
 /* At the beginning of the scratch that callers hold. */
@@ -24,7 +24,7 @@ typedef struct workspace {
 } workspace;
 
 
-/* ---- online_base.c ---- */
+/* ---- sums.c ---- */
 
 void base_empty(const online_plan *p, online *o);              /* no rows: R = Lambda^-1 */
 /* H += c K^T diag(weight) K (lower triangle) and S += c K^T diag(weight) V over the first n rows of
@@ -45,7 +45,7 @@ void base_form_anew(const online_plan *p, void *ps, const workspace *w, online *
 /* the buffer into the base */
 void base_flush(const online_plan *p, void *ps, const workspace *w, online *o);
 
-/* ---- online_residual.c ---- */
+/* ---- residual.c ---- */
 
 void residual_empty(const online_plan *p, online *o);
 void residual_row(const online_plan *p, online *o, int64_t i); /* u of a row of the buffer */
@@ -65,7 +65,7 @@ void residual_merge(const online_plan *p, void *ps, const workspace *w, online *
 void residual_restore(const online_plan *p, void *ps, const workspace *w, online *o,
                       const double *spread);
 
-/* ---- online_inverse.c ---- */
+/* ---- woodbury.c ---- */
 
 #define STRAINED 1e5                                    /* of o->strain: from here on solutions are
                                                            corrected */

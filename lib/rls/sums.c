@@ -1,6 +1,6 @@
-/* The base: sums over rows, see online.h. */
+/* The base: sums over rows, see regression.h. */
 #include "base/real.h"
-#include "lsq/online_parts.h"
+#include "rls/worker.h"
 #include <math.h>
 
 static const double LOST_DIGITS = 1e3, STRAINED_DIGITS = 4;

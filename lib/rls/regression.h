@@ -18,14 +18,14 @@
  * The weighted squared error of the fit, ridge included, is sum_j w_j v_j^2 - S_t^T (H_t +
  * Lambda)^-1 S_t; without forgetting a row adds to it, with W of the rows before, w_j (v_j - W^T
  * k_j)^2 / (1 + w_j k_j . M^-1 k_j) = (length_j v_j - S^T p_j)^2. Where these would cancel, values
- * count from a map that fits about: online_residual.c.
+ * count from a map that fits about: residual.c.
  *
  * A window takes the row that leaves it out again as a row of negative weight; when sums have lost
  * digits that way (after a row far larger than what is left), or after some windows, they are
  * formed anew from the rows, which are kept. Source: docs/science.md, section 3; Golub and Van
  * Loan, Matrix Computations, section 6.5. */
-#ifndef LSQ_ONLINE_H
-#define LSQ_ONLINE_H
+#ifndef RLS_REGRESSION_H
+#define RLS_REGRESSION_H
 
 #include "kern/kern.h"
 
@@ -53,7 +53,7 @@ typedef struct online {
     double *diagonal, shrunk;      /* d: of R less the rows that are ready; the most that it has
                                       shrunk by since R was formed */
     double strain;                 /* about the condition number of what R is the inverse of:
-                                      online_inverse.c */
+                                      woodbury.c */
     int singular;                  /* to rounding: R has hardly a digit in some direction */
     int64_t updates;               /* rows that R took in since it was factored */
     double total, *squares;        /* sum of weights, of weighted squares of values (dv) */
@@ -69,7 +69,7 @@ typedef struct online {
     int lost;                      /* one of the first two is far below its peak: the next flush
                                       forms all sums anew */
     int64_t since;                 /* rows since then */
-    /* For standard errors, online_residual.c: */
+    /* For standard errors, residual.c: */
     double *spread;                /* dv: weighted squared error of the fit over the base and the
                                       first `followed` rows of the buffer */
     int64_t followed;              /* -1: not known */

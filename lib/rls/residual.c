@@ -1,4 +1,4 @@
-/* What values leave beside the fit, for standard errors: see online.h.
+/* What values leave beside the fit, for standard errors: see regression.h.
  *
  *     spread_j = min_x J_j(x),   J_j(x) = sum w (v_j - x . k)^2 + x . Lambda x
  *
@@ -17,7 +17,7 @@
  * `noise` counts what moves may cost. */
 #include "base/real.h"
 #include "kern/dense.h"
-#include "lsq/online_parts.h"
+#include "rls/worker.h"
 #include <math.h>
 
 /* left + held beside the last known spread: above SURPRISE we look, and above MUCH W moves. */

@@ -1,7 +1,7 @@
-/* Rows that arrive, and whole states: see online.h. */
+/* Rows that arrive, and whole states: see regression.h. */
 #include "base/real.h"
 #include "kern/dense.h"
-#include "lsq/online_parts.h"
+#include "rls/worker.h"
 #include <math.h>
 
 static const double LEAST_GATE = 0.5;
