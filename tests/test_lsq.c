@@ -38,10 +38,10 @@ static void compare_all(int32_t dtype, const lsq_case *want, double bound, const
     }
 }
 
-static const char *const gated[] = {"solver=auto", "solver=auto chunk=37", "solver=cholesky", "solver=segments chunk=48", "solver=cg chunk=50", "solver=jacobi",
-                                    "solver=pcg chunk=32", NULL};
-static const char *const gated_wide[] = {"solver=auto", "solver=cholesky chunk=37", "solver=segments chunk=48", "solver=pcg chunk=32", NULL};
-static const char *const ungated[] = {"solver=auto", "solver=sherman_morrison chunk=29", "solver=cholesky chunk=40", "solver=segments", "solver=pcg", NULL};
+static const char *const gated[] = {"solver=auto", "solver=auto chunk=37", "solver=cholesky", "solver=segments chunk=48", "solver=cg chunk=50", "solver=cg_diag",
+                                    "solver=cg_chunk chunk=32", NULL};
+static const char *const gated_wide[] = {"solver=auto", "solver=cholesky chunk=37", "solver=segments chunk=48", "solver=cg_chunk chunk=32", NULL};
+static const char *const ungated[] = {"solver=auto", "solver=sherman_morrison chunk=29", "solver=cholesky chunk=40", "solver=segments", "solver=cg_chunk", NULL};
 
 /* ---- accuracy ---- */
 

@@ -105,7 +105,7 @@ static const mesaopt_view *first_rows(mesaopt_view *v, int64_t rows) { v->shape[
 START_TEST(a_long_sequence_can_be_stopped)
 {
     enum { LONG = 40000, WIDTH = 64 };
-    static const char *const solvers[] = {"solver=auto", "solver=cholesky", "solver=sherman_morrison", "solver=pcg"};
+    static const char *const solvers[] = {"solver=auto", "solver=cholesky", "solver=sherman_morrison", "solver=cg_chunk"};
     const struct itimerval soon = {{0, 0}, {0, 3000}};
     mesaopt_ctx *ctx = stopped = context_at(MESAOPT_ISA_AUTO, 1);
     mesaopt_lsq *l = plan_from(ctx, solvers[_i], WIDTH, WIDTH);
@@ -163,7 +163,7 @@ END_TEST
 /* Fewer tokens than channels and a ridge far below rounding: solutions cannot be exact, though what they say of a key that was seen can. That is its value. */
 START_TEST(a_solver_that_breaks_down_says_so)
 {
-    static const char *const solvers[] = {"cholesky", "segments", "auto", "sherman_morrison", "jacobi", "pcg"};
+    static const char *const solvers[] = {"cholesky", "segments", "auto", "sherman_morrison", "cg_diag", "cg_chunk"};
     enum { ROWS = 12, WIDTHS = 2 };
     static const int64_t widths[WIDTHS] = {16, 200};
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);

@@ -8,8 +8,8 @@ static const double BOUND = 1e-7;
 static const enum lsq_array inputs[] = {L_Q, L_K, L_V, L_BETA, L_GATE, L_RIDGE, L_H0, L_S0}, gradients[] = {L_DQ, L_DK, L_DV, L_DBETA, L_DGATE, L_DRIDGE, L_DH0, L_DS0};
 enum { INPUTS = sizeof inputs / sizeof *inputs };
 
-static const char *const gated[] = {"auto", "cholesky", "segments", "cg", "jacobi", "pcg", "neumann", NULL};
-static const char *const ungated[] = {"sherman_morrison", "cholesky", "segments", "pcg", NULL};
+static const char *const gated[] = {"auto", "cholesky", "segments", "cg", "cg_diag", "cg_chunk", "neumann", NULL};
+static const char *const ungated[] = {"sherman_morrison", "cholesky", "segments", "cg_chunk", NULL};
 
 /* d loss / d x[i], fourth order; y: another element that moves along, or NULL. */
 static double difference(lsq_case *c, double *x, double *y, double step)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-static const char *const solvers[] = {"auto", "cholesky", "sherman_morrison", "segments", "cg", "jacobi", "pcg", "neumann"};
+static const char *const solvers[] = {"auto", "cholesky", "sherman_morrison", "segments", "cg", "cg_diag", "cg_chunk", "neumann"};
 enum { SOLVERS = 8, ROWS = 40, MOST = 48 };
 
 static mesaopt_lsq *plan_from(mesaopt_ctx *ctx, const char *text, int64_t d, int64_t dv)
@@ -141,7 +141,7 @@ static void all_finite(const void *x, size_t bytes)
 /* The text names the first of them and says how many; RESIDUAL tells which; the others are as without them; its solution is an input of the adjoint. */
 START_TEST(rows_that_did_not_converge)
 {
-    static const char *const settings[] = {"solver=auto", "solver=cholesky lanes=1", "solver=segments lanes=2", "solver=jacobi", "solver=pcg fallback=0"};
+    static const char *const settings[] = {"solver=auto", "solver=cholesky lanes=1", "solver=segments lanes=2", "solver=cg_diag", "solver=cg_chunk fallback=0"};
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     for (int s = 0; s < 5; s++)
         for (int size = 0; size < 3; size++) {

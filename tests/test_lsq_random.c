@@ -15,7 +15,7 @@ static uint64_t next(uint64_t *state)                          /* splitmix64 */
 static double uniform(uint64_t *s, double low, double high) { return low + (high - low) * (((double)(next(s) >> 11) + 0.5) * 0x1p-53); }
 static int64_t pick(uint64_t *s, int64_t n) { return (int64_t)(next(s) % (uint64_t)n); }
 
-static const char *const solvers[] = {"auto", "cholesky", "segments", "sherman_morrison", "cg", "jacobi", "pcg", "neumann"};
+static const char *const solvers[] = {"auto", "cholesky", "segments", "sherman_morrison", "cg", "cg_diag", "cg_chunk", "neumann"};
 enum { DIRECT = 4, SOLVERS = 8 };
 
 typedef struct configuration {

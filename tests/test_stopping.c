@@ -169,7 +169,7 @@ END_TEST
 /* Of one head with 1000 channels, by each solver. */
 START_TEST(least_squares)
 {
-    static const char *const solvers[] = {"auto", "cholesky", "sherman_morrison", "segments", "cg", "jacobi", "pcg", "neumann"};
+    static const char *const solvers[] = {"auto", "cholesky", "sherman_morrison", "segments", "cg", "cg_diag", "cg_chunk", "neumann"};
     mesaopt_ctx *ctx = context_from("");
     mesaopt_view q = FILLED(MESAOPT_F32, 1, 2000, 1, 1000), out = FILLED(MESAOPT_F32, 1, 2000, 1, 1000), dq = FILLED(MESAOPT_F32, 1, 2000, 1, 1000),
                  dk = FILLED(MESAOPT_F32, 1, 2000, 1, 1000), dv = FILLED(MESAOPT_F32, 1, 2000, 1, 1000);

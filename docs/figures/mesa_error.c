@@ -87,7 +87,7 @@ static double error(const mesaopt_view *single, const mesaopt_view *exact)
 
 int main(void)
 {
-    static const char *const solvers[] = {"cholesky", "segments", "pcg", "jacobi"};
+    static const char *const solvers[] = {"cholesky", "segments", "cg_chunk", "cg_diag"};
     mesaopt_ctx *ctx = NULL;
     mesaopt_view single[TENSORS], exact[TENSORS], extra32[3], extra64[3], last = new_view(MESAOPT_F64, 4, state);
     check(NULL, mesaopt_ctx_create(NULL, &ctx));

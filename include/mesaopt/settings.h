@@ -105,7 +105,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           does */
 /* Least squares: */
 #define MESAOPT_KEY_SOLVER 100         /* solver: auto (the default), cholesky, sherman_morrison
-                                          (refused with forgetting), cg, jacobi, pcg, neumann,
+                                          (refused with forgetting), cg, cg_diag, cg_chunk, neumann,
                                           segments */
 #define MESAOPT_KEY_TOLERANCE 101      /* tolerance: of iterative solvers, residual over right-hand
                                           side per row; 0, the default: by element type */

@@ -94,7 +94,7 @@ const option_row option_rows[] = {
     FLOAT(WEIGHT_DECAY, "weight_decay", IN(BASELINE), 0, 1e3, 0.05),
 
     CHOICE(SOLVER, "solver", IN(LSQ) | IN(MESA), 0, "auto", "cholesky", "sherman_morrison", "cg",
-           "jacobi", "pcg", "neumann", "segments"),
+           "cg_diag", "cg_chunk", "neumann", "segments"),
     FLOAT(TOLERANCE, "tolerance", IN(LSQ), 0, 1, 0),
     INT(ITERATIONS, "iterations", IN(LSQ), 0, WIDEST, 0),
     INT(FALLBACK, "fallback", IN(LSQ), 0, 1, 1),

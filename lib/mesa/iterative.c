@@ -43,8 +43,8 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) *rows[i] = arena_take(a, C * d, real);
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
         *scalars[i] = arena_take(a, C, real);
-    if (s->solver == MESA_JACOBI) w.inverse = arena_take(a, C * d, real);
-    if (s->solver == MESA_PCG) {
+    if (s->solver == MESA_CG_DIAG) w.inverse = arena_take(a, C * d, real);
+    if (s->solver == MESA_CG_CHUNK) {
         w.inverse = arena_take(a, d * d, real);
         w.factor = arena_take(a, d * d, real);
         if (k->lanes == 1) w.dense = arena_take(a, dense_scratch(k, d, d), 1);
@@ -89,8 +89,8 @@ static void prepare(const kern *k, const systems *s, void *ps, const workspace *
                     const operation *o)
 {
     const chunk *c = o->c;
-    if (s->solver == MESA_PCG) invert_middle(k, s, ps, w, o);
-    if (s->solver == MESA_JACOBI) {
+    if (s->solver == MESA_CG_CHUNK) invert_middle(k, s, ps, w, o);
+    if (s->solver == MESA_CG_DIAG) {
         const mat high = rows_from(k, s->s.high, c->t), low = rows_from(k, s->s.low, c->t);
         k->row_diagonal(c->C, s->d, c->K.p, c->K.rs, c->beta.p, c->beta.rs, high.p, low.p, high.rs,
                         o->H->now, s->d, s->ridge, w->inverse);
@@ -101,8 +101,8 @@ static void prepare(const kern *k, const systems *s, void *ps, const workspace *
 static void *precondition(const kern *k, const systems *s, void *ps, const workspace *w, int64_t C)
 {
     const int64_t d = s->d;
-    if (s->solver == MESA_JACOBI) k->multiply(C * d * k->lanes, w->R, w->inverse, w->Z);
-    else if (s->solver == MESA_PCG)
+    if (s->solver == MESA_CG_DIAG) k->multiply(C * d * k->lanes, w->R, w->inverse, w->Z);
+    else if (s->solver == MESA_CG_CHUNK)
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, C, d, d, (mat){w->R, d, 1},
                    (mat){w->inverse, d, 1}, (mat){w->Z, d, 1});
     else return w->R;

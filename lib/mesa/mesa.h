@@ -27,16 +27,16 @@
 #include "kern/kern.h"
 
 /* MESA_CHOLESKY: a factor for every token. MESA_SEGMENTS: one for every few tokens, see direct.c.
- * MESA_CG and MESA_JACOBI: conjugate gradients without and with the diagonal as preconditioner;
- * MESA_PCG: with one Cholesky factor per chunk, which the systems of x and u share; MESA_NEUMANN: x
- * <- q + (I - A) x on an operator scaled to norm <= 1. */
+ * MESA_CG and MESA_CG_DIAG: conjugate gradients without and with the diagonal as preconditioner;
+ * MESA_CG_CHUNK: with one Cholesky factor per chunk, which the systems of x and u share;
+ * MESA_NEUMANN: x <- q + (I - A) x on an operator scaled to norm <= 1. */
 enum mesa_solver {
     MESA_AUTO,
     MESA_CHOLESKY,
     MESA_SHERMAN_MORRISON,
     MESA_CG,
-    MESA_JACOBI,
-    MESA_PCG,
+    MESA_CG_DIAG,
+    MESA_CG_CHUNK,
     MESA_NEUMANN,
     MESA_SEGMENTS
 };

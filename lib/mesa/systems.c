@@ -53,7 +53,7 @@ static workspace lay_out(arena *a, const kern *k, const systems *s)
         w.rr = arena_take(a, C, real);
     }
     w.xx = arena_take(a, systems_region(C), real), w.bb = arena_take(a, systems_region(C), real);
-    const systems trial = with_solver(s, MESA_JACOBI);
+    const systems trial = with_solver(s, MESA_CG_DIAG);
     const int64_t direct =
         s->solver == MESA_AUTO || !mesa_iterates(s->solver) ? direct_scratch(k, s) : 0;
     const int64_t iterative =
@@ -203,7 +203,7 @@ static enum mesa_solver pick(const kern *k, const systems *s, double condition, 
     double cost = d * d * d / 6 + 3 * d * d;
     if (direct == MESA_SEGMENTS) cost = d * d * d / 32 + 9 * d * d;
     else if (k->lanes == 1 && s->d > SYSTEMS_LANES) cost *= 5;
-    return steps * 1.5 * (d * d + C * d + 8 * d) < cost ? MESA_JACOBI : direct;
+    return steps * 1.5 * (d * d + C * d + 8 * d) < cost ? MESA_CG_DIAG : direct;
 }
 
 /* Certificate and defect of direct solvers. */
