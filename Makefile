@@ -187,6 +187,7 @@ check-long: $O/bin/check
 check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
 run-examples: examples
+	@O='$O' CC='$(CC)' tests/test_hellos.sh
 	@O='$O' CC='$(CC)' tests/test_examples.sh
 	@O='$O' tests/test_rows.sh
 	@O='$O' CC='$(CC)' tests/test_files.sh
@@ -288,10 +289,10 @@ figures: $O/bin/mesa_error
 	$O/bin/mesa_error > $O/docs/mesa-error.csv
 	gnuplot -e "set output 'docs/figures/mesa-error.svg'; csv = '$O/docs/mesa-error.csv'" docs/figures/mesa_error.gp
 
-INSTALL_DOCS := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/figures/*.svg)
+INSTALL_DOCS := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/figures/*.svg) $(TINY)
 DOCDIR = $(DATADIR)/doc/mesaopt
 install: lib $O/docs/api.json
-	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR)/docs/figures)
+	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR)/docs/figures $(DOCDIR)/examples)
 	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
@@ -307,7 +308,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS:include/%=%))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc)
 	rm -f $(DESTDIR)$(DATADIR)/mesaopt/api.json $(addprefix $(DESTDIR)$(DOCDIR)/,$(INSTALL_DOCS))
-	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs) $(DOCDIR)) 2>/dev/null || true
+	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs /examples) $(DOCDIR)) 2>/dev/null || true
 
 deps:
 	@CC='$(CC)' CXX='$(CXX)' MULTIARCH='$(MULTIARCH)' BLIS_LIB='$(BLIS_LIB)' BLIS_INC='$(BLIS_INC)' .ci/deps

@@ -152,7 +152,7 @@ done
 if command -v gnuplot > /dev/null; then [ "$(stat -c %a real/loss.svg)" = 640 ] || echo 'mode of loss.svg' >> wrong; fi
 check "tables and figures go where links lead, with the modes that are there"
 
-for program in hello "harness steps=6 stop=2 out=h1" "one_step_gd $tiny steps=1 out=h2" "probe_file help" "stream_rls file=rows out="; do
+for program in "one_step_gd $tiny steps=1 out=h2" "probe_file help" "stream_rls file=rows out="; do
     set -- $program; name=$1; shift
     timeout 120 "$bin/$name" "$@" > /dev/full 2> err && echo "$name: success with a full standard output" >> wrong
     has err 'No space left on device'
