@@ -3,7 +3,7 @@
 #include "base/options.h"
 #include "nn/attend.h"
 
-static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_attn *)o)->memory); }
+static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_attn *)o)->memory.memory); }
 
 mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                    mesaopt_attn **out)
@@ -57,8 +57,14 @@ mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int6
     CHECK(check_extent(ctx, value, "value"));
     CHECK(check_not_null(ctx, bytes, "bytes"));
     if (status != MESAOPT_OK) return status;
-    const int64_t need =
-        attend_bytes(a, &(attend_shape){batch, length, heads, key, value, dtype}, 1);
+    operands o;
+    operands_begin(&o, ctx, attend_operands, ATTEND_OPERANDS, 1);
+    o.dtype = dtype;
+    const int64_t extents[] = {batch, length, heads, key, value};
+    for (int i = 0; i < 5; i++) operands_set_extent(&o, "bthdv"[i], extents[i]);
+    for (int i = 0; i < ATTEND_OPERANDS; i++)
+        if (operand_reads(&o, i) || operand_writes(&o, i)) operands_count(&o, i);
+    const int64_t need = attend_bytes(a, &o);
     if (need < 0)
         return fail(ctx, MESAOPT_E_MEMORY,
                     "batch, length, heads, key, value: the workspace overflows");
@@ -66,36 +72,25 @@ mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int6
     return MESAOPT_OK;
 }
 
-/* q, k, v: equal types, q and k of one shape, v with a width of its own. */
-static mesaopt_status take_inputs(call_views *w, const mesaopt_view **q, const mesaopt_view **k,
-                                  const mesaopt_view **v, attend_shape *s)
+/* A call on views by row of the table. */
+static mesaopt_status run(mesaopt_attn *a, int backward, const mesaopt_view *const *views)
 {
-    mesaopt_status status = views_take(w, q, &(view_want){"q", 4, {ANY, ANY, ANY, ANY}, 0, 0});
+    call c;
+    operands o;
+    mesaopt_status status = call_begin(a, OBJECT_ATTN, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    const int64_t *shape = (*q)->shape;
-    *s = (attend_shape){shape[0], shape[1], shape[2], shape[3], 0, (*q)->dtype};
-    for (int i = 0; i < 4; i++) CHECK(check_extent(w->ctx, shape[i], "q: an extent"));
-    CHECK(views_take(w, k, &(view_want){"k", 4, {s->B, s->T, s->H, s->d}, s->dtype, 0}));
-    CHECK(views_take(w, v, &(view_want){"v", 4, {s->B, s->T, s->H, ANY}, s->dtype, 0}));
-    if (status == MESAOPT_OK) s->dv = (*v)->shape[3];
-    CHECK(check_extent(w->ctx, s->dv, "v: its last extent"));
-    return status;
+    operands_begin(&o, a->head.ctx, attend_operands, ATTEND_OPERANDS, backward);
+    for (int i = 0; i < ATTEND_OPERANDS; i++)
+        if (operand_reads(&o, i) || operand_writes(&o, i)) CHECK(operands_take(&o, i, views[i]));
+    CHECK(views_apart(&o.views));
+    CHECK(attend(a, &o));
+    return call_end(a, &c, status);
 }
 
 mesaopt_status mesaopt_attn_forward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k,
                                     const mesaopt_view *v, const mesaopt_view *out)
 {
-    call c;
-    attend_shape s;
-    call_views w;
-    mesaopt_status status = call_begin(a, OBJECT_ATTN, CALL_IN_CALLBACK, &c);
-    if (status != MESAOPT_OK) return status;
-    views_begin(&w, a->head.ctx);
-    CHECK(take_inputs(&w, &q, &k, &v, &s));
-    CHECK(views_take(&w, &out, &(view_want){"out", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 1}));
-    CHECK(views_apart(&w));
-    CHECK(attend(a, &s, &(attend_views){.q = q, .k = k, .v = v, .out = out}));
-    return call_end(a, &c, status);
+    return run(a, 0, (const mesaopt_view *[ATTEND_OPERANDS]){q, k, v, out});
 }
 
 mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k,
@@ -103,22 +98,7 @@ mesaopt_status mesaopt_attn_backward(mesaopt_attn *a, const mesaopt_view *q, con
                                      const mesaopt_view *dq, const mesaopt_view *dk,
                                      const mesaopt_view *dv)
 {
-    call c;
-    attend_shape s;
-    call_views w;
-    mesaopt_status status = call_begin(a, OBJECT_ATTN, CALL_IN_CALLBACK, &c);
-    if (status != MESAOPT_OK) return status;
-    views_begin(&w, a->head.ctx);
-    CHECK(take_inputs(&w, &q, &k, &v, &s));
-    CHECK(views_take(&w, &dout, &(view_want){"dout", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 0}));
-    CHECK(views_take(&w, &dq, &(view_want){"dq", 4, {s.B, s.T, s.H, s.d}, s.dtype, 1}));
-    CHECK(views_take(&w, &dk, &(view_want){"dk", 4, {s.B, s.T, s.H, s.d}, s.dtype, 1}));
-    CHECK(views_take(&w, &dv, &(view_want){"dv", 4, {s.B, s.T, s.H, s.dv}, s.dtype, 1}));
-    CHECK(views_apart(&w));
-    CHECK(attend(
-        a, &s,
-        &(attend_views){.q = q, .k = k, .v = v, .dout = dout, .dq = dq, .dk = dk, .dv = dv}));
-    return call_end(a, &c, status);
+    return run(a, 1, (const mesaopt_view *[ATTEND_OPERANDS]){q, k, v, NULL, dout, dq, dk, dv});
 }
 
 mesaopt_status mesaopt_attn_free(mesaopt_attn *attn)

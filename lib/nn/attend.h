@@ -2,11 +2,9 @@
 #ifndef NN_ATTEND_H
 #define NN_ATTEND_H
 
+#include "kern/operands.h"
 #include "mesaopt/attn.h"
 #include "nn/attention.h"
-#include "tensor/view.h"
-
-typedef struct attend_shape { int64_t B, T, H, d, dv; int32_t dtype; } attend_shape;
 
 struct mesaopt_attn {
     object head;
@@ -14,18 +12,27 @@ struct mesaopt_attn {
     double scale;                  /* 0: the kind's own */
     int softmax;
     int64_t chunk, lanes;          /* settings */
-    void *memory;                  /* workspace of the largest call so far */
-    int64_t bytes;
+    panel_memory memory;
 };
 
-/* q, k, v [B, T, H, d or dv]; forward writes out; backward reads dout and writes dq, dk, dv (out
- * NULL). Views are valid; allocates when the shape needs more than any before. MESAOPT_OK,
- * MESAOPT_E_MEMORY, MESAOPT_E_INTERRUPTED or MESAOPT_E_NONFINITE. */
-typedef struct attend_views {
-    const mesaopt_view *q, *k, *v, *out, *dout, *dq, *dk, *dv;
-} attend_views;
-mesaopt_status attend(mesaopt_attn *a, const attend_shape *s, const attend_views *v);
+/* Rows of the table: forward writes out; backward reads dout and writes dq, dk, dv. */
+enum {
+    ATTEND_Q,
+    ATTEND_K,
+    ATTEND_V,
+    ATTEND_OUT,
+    ATTEND_DOUT,
+    ATTEND_DQ,
+    ATTEND_DK,
+    ATTEND_DV,
+    ATTEND_OPERANDS
+};
+extern const operand attend_operands[ATTEND_OPERANDS];
+
+/* Of operands of that table, checked. Allocates when the shape needs more than any before.
+ * MESAOPT_OK, MESAOPT_E_MEMORY, MESAOPT_E_INTERRUPTED or MESAOPT_E_NONFINITE. */
+mesaopt_status attend(mesaopt_attn *a, const operands *o);
 /* -1: overflow */
-int64_t attend_bytes(const mesaopt_attn *a, const attend_shape *s, int backward);
+int64_t attend_bytes(const mesaopt_attn *a, const operands *o);
 
 #endif

@@ -1,0 +1,116 @@
+/* See panels.h. */
+#include "kern/panels.h"
+#include "base/pool.h"
+
+enum { LONG = 1024 };
+
+const kern *panels_kern(const mesaopt_ctx *ctx, int32_t dtype, int64_t setting, int64_t sequences,
+                        int64_t T, int wide)
+{
+    const kern *k = kern_get(ctx, dtype, 0);
+    const int one =
+        setting == 1 || (setting == 0 && (2 * sequences <= k->width || T > LONG || wide));
+    return one ? kern_get(ctx, dtype, 1) : k;
+}
+
+static int64_t per_row(const panels *p) { return (p->extent + p->k->lanes - 1) / p->k->lanes; }
+
+panels panels_plan(const mesaopt_ctx *ctx, int32_t dtype, int64_t setting, int64_t B, int64_t H,
+                   int64_t T, int wide)
+{
+    panels p = {.along = H > B, .extent = H > B ? H : B, .others = H > B ? B : H};
+    p.k = panels_kern(ctx, dtype, setting, p.extent, T, wide);
+    p.count = per_row(&p) * p.others;
+    return p;
+}
+
+slab slab_of(const mesaopt_view *v, const char *axes)
+{
+    slab s = {.data = v->data, .rows = 1, .cols = 1, .col = 1};
+    for (int i = 0; axes[i]; i++)
+        if (axes[i] == 'b' || axes[i] == 'n') s.stride[0] = v->stride[i];
+        else if (axes[i] == 'h') s.stride[1] = v->stride[i];
+        else if (axes[i] == 't' || axes[i + 1]) s.rows = v->shape[i], s.row = v->stride[i];
+        else s.cols = v->shape[i], s.col = v->stride[i];
+    return s;
+}
+
+char *panels_first(const panels *p, const slab *s, int64_t panel, int64_t *valid)
+{
+    const int64_t per = per_row(p), first = panel % per * p->k->lanes, left = p->extent - first;
+    *valid = left < p->k->lanes ? left : p->k->lanes;
+    return s->data +
+           (first * s->stride[p->along] + panel / per * s->stride[1 - p->along]) * p->k->size;
+}
+
+int panels_holds(const panels *p, int64_t panel, int64_t lane, int64_t *sequence, int64_t *head)
+{
+    const int64_t per = per_row(p), at = panel % per * p->k->lanes + lane, other = panel / per;
+    *sequence = p->along ? other : at, *head = p->along ? at : other;
+    return at < p->extent;
+}
+
+void panels_load(const panels *p, const slab *s, int64_t panel, mat to)
+{
+    int64_t valid;
+    const char *x = panels_first(p, s, panel, &valid);
+    p->k->load(p->k, s->rows, s->cols, valid, x, s->stride[p->along], s->row, s->col, to.p, to.rs);
+}
+
+void panels_store(const panels *p, const slab *s, int64_t panel, mat from)
+{
+    int64_t valid;
+    char *x = panels_first(p, s, panel, &valid);
+    p->k->store(p->k, s->rows, s->cols, valid, from.p, from.rs, x, s->stride[p->along], s->row,
+                s->col);
+}
+
+/* ---- workers ---- */
+
+static int64_t workers(const mesaopt_ctx *ctx, const panel_run *r)
+{
+    return r->shards < ctx->threads ? r->shards : ctx->threads;
+}
+
+int64_t panels_bytes(const mesaopt_ctx *ctx, const panel_run *r)
+{
+    int64_t bytes;
+    return size_mul(r->worker, workers(ctx, r), &bytes) && size_add(bytes, r->shared, &bytes)
+               ? bytes
+               : -1;
+}
+
+mesaopt_status panels_reserve(mesaopt_ctx *ctx, panel_memory *m, int64_t bytes, const char *what)
+{
+    if (bytes >= 0 && bytes <= m->bytes) return MESAOPT_OK;
+    void *memory = bytes < 0 ? NULL : alloc_new(&ctx->alloc, 1, bytes);
+    if (!memory)
+        return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for a workspace of %lld bytes", what,
+                    (long long)bytes);
+    alloc_free(&ctx->alloc, m->memory);
+    *m = (panel_memory){memory, bytes};
+    return MESAOPT_OK;
+}
+
+typedef struct running {
+    const panel_run *r;
+    char *workers;
+    panel_body body;
+    void *job;
+} running;
+
+static void run_shard(void *data, int64_t worker, int64_t shard)
+{
+    const running *j = data;
+    const panel_run *r = j->r;
+    j->body(j->job, (arena){j->workers + worker * r->worker, 0}, shard,
+            r->panels * shard / r->shards, r->panels * (shard + 1) / r->shards);
+}
+
+mesaopt_status panels_run(mesaopt_ctx *ctx, const panel_run *r, const panel_memory *m,
+                          panel_body body, void *job, const char *what)
+{
+    running j = {r, (char *)m->memory + r->shared, body, job};
+    parallel_run(ctx, r->shards, run_shard, &j);
+    return ctx_stopped(ctx, what);
+}
