@@ -5,7 +5,8 @@
  * one multiplication or division rounds once. Up to 19 digits w still fits 64 bits, and for -27 <=
  * e <= 0 so does 5^-e: the quotient w / 5^-e is taken to 63 bits and one more that says whether
  * there was a remainder, which is enough to round it correctly. What remains goes to strtod. */
-#include "common.h"
+#include "decimal.h"
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,10 +1,13 @@
-/* figures.c: figures of CSV files by gnuplot, and claims; see common.h. */
-#include "common.h"
+/* figures.c: figures of CSV files by gnuplot; see figures.h. */
+#include "figures.h"
+#include "args.h"
+#include "errors.h"
+#include "files.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <signal.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -303,21 +306,4 @@ void draw_blocks(const char *name, const blocks *b, const char *title)
         fprintf(d.f, "plot '%s.csv' matrix with image\n", name);
     }
     drawing_end(&d);
-}
-
-/* ---- claims ---- */
-
-static int untrue;                     /* a claim does not hold */
-
-int claims_status(void) { return untrue ? 3 : 0; }
-
-void claim(const char *what, const char *expected, int holds, const char *seen, ...)
-{
-    va_list list;
-    va_start(list, seen);
-    printf("\nclaim: %s\nexpected: %s\nseen: ", what, expected);
-    vprintf(seen, list);
-    printf("\n%s\n", holds ? "holds" : "does not hold");
-    untrue |= !holds;
-    va_end(list);
 }

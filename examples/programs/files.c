@@ -1,9 +1,11 @@
-/* files.c: the out folder and what is in it; see common.h.
+/* files.c: the out folder and what is in it; see files.h.
  *
  * run.txt holds the arguments of a run, one a line (settings=run.txt takes them), and as comments
  * the version, the ISA level, the command, every setting, and what a resumed run does otherwise
  * than before. */
-#include "common.h"
+#include "files.h"
+#include "args.h"
+#include "errors.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* scores.c: fitting probes, and what they score on the sequences that were fitted and on others;
- * see common.h. */
-#include "common.h"
+ * see scores.h. */
+#include "scores.h"
+#include "errors.h"
 #include <math.h>
 #include <stdlib.h>
 
