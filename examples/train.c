@@ -2,7 +2,7 @@
  *
  * A model is a list of blocks in a line of text, a trainer joins it with a task, a callback watches
  * the steps. Prints the training loss as it falls, and the loss on test sequences before and after,
- * beside that of one step of gradient descent on the tokens seen so far, which the layer becomes. */
+ * beside that of one step of gradient descent on the tokens so far, which the layer becomes. */
 #include <mesaopt/mesaopt.h>
 #include <stdio.h>
 #include <stdlib.h>

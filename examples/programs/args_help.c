@@ -14,7 +14,8 @@ const char *args_key(int i)
     for (int s = 0; s < args.scopes; s++)
         for (int32_t at = 0, key; (key = mesaopt_settings_key_at(args.scope[s], at)) != 0; at++) {
             const char *name = mesaopt_settings_name(key);
-            if (own_key_of(name) || !args_take(args.scope[s], name) || args_taken(s, name)) continue;
+            if (own_key_of(name) || !args_take(args.scope[s], name) || args_taken(s, name))
+                continue;
             if (i-- == 0) return name;
         }
     return NULL;

@@ -1,4 +1,4 @@
-/* args_settings.c: settings of the library as presets and the command line make them; see args.h. */
+/* args_settings.c: settings of the library, by presets and the command line; see args.h. */
 #include "args_state.h"
 #include "errors.h"
 #include "files.h"
