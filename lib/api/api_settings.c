@@ -49,10 +49,7 @@ static mesaopt_status find_name(mesaopt_settings *settings, const char *name,
     if (!name)
         return settings_fail(settings, MESAOPT_E_ARGUMENT, "name: NULL, expected a key of scope %s",
                              options_scope_name(settings->scope));
-    *row = options_find_name(settings->scope, name);
-    char what[80];
-    snprintf(what, sizeof what, "%.70s", name);
-    return *row ? MESAOPT_OK : settings_unknown(settings, what, options_find_name(0, name));
+    return settings_find_name(settings, name, row);
 }
 
 mesaopt_status mesaopt_settings_set_int(mesaopt_settings *settings, int32_t key, int64_t value)
@@ -179,10 +176,7 @@ const char *mesaopt_settings_name(int32_t key)
 
 const char *mesaopt_settings_word(int32_t key, int32_t i)
 {
-    const option_row *row = options_find(0, key);
-    return row && row->type == MESAOPT_TYPE_CHOICE && i >= 0 && i <= (int32_t)row->highest
-               ? row->words[i]
-               : NULL;
+    return options_word(key, i);
 }
 
 int64_t mesaopt_settings_dump(const mesaopt_settings *settings, char *buf, int64_t cap)

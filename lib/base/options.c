@@ -19,54 +19,56 @@ static void list_add(list *l, const char *separator, const char *word)
 
 const char *options_scope_name(int32_t scope)
 {
-    return scope >= 1 && scope <= options_scope_count() ? option_scope_names[scope - 1] : NULL;
-}
-
-int32_t options_scope_count(void)
-{
-    int32_t n = 0;
-    while (option_scope_names[n]) n++;
-    return n;
+    return scope >= 1 && scope <= options_scope_count() ? option_scopes[scope].name : NULL;
 }
 
 int32_t options_scope(const char *name)
 {
-    for (int32_t i = 0; name && option_scope_names[i]; i++)
-        if (!strcmp(option_scope_names[i], name)) return i + 1;
+    for (int32_t scope = options_scope_count(); name && scope >= 1; scope--)
+        if (!strcmp(option_scopes[scope].name, name)) return scope;
     return 0;
 }
 
-static int applies(const option_row *row, int32_t scope)
+/* Keys of a scope, closed by key 0. */
+static const option_row *keys_of(int32_t scope)
 {
-    return scope == 0 || (scope > 0 && scope < 32 && row->scopes >> scope & 1);
+    return option_scopes[options_scope_name(scope) ? scope : 0].keys;
 }
 
-const option_row *options_find(int32_t scope, int32_t key)
+/* In a scope, or with scope 0 in any: by name when there is one, else by key. */
+static const option_row *find(int32_t scope, int32_t key, const char *name)
 {
-    for (const option_row *row = option_rows; row->key; row++)
-        if (row->key == key && applies(row, scope)) return row;
+    for (int32_t s = options_scope_count(); s >= 1; s--)
+        for (const option_row *row = keys_of(s); (!scope || s == scope) && row->key; row++)
+            if (name ? !strcmp(row->name, name) : row->key == key) return row;
     return NULL;
 }
+
+const option_row *options_find(int32_t scope, int32_t key) { return find(scope, key, NULL); }
 
 const option_row *options_find_name(int32_t scope, const char *name)
 {
-    for (const option_row *row = option_rows; row->key; row++)
-        if (!strcmp(row->name, name) && applies(row, scope)) return row;
-    return NULL;
+    return find(scope, 0, name);
 }
 
 const option_row *options_at(int32_t scope, int32_t i)
 {
-    for (const option_row *row = option_rows; row->key; row++)
-        if (scope && applies(row, scope) && i-- == 0) return row;
+    for (const option_row *row = keys_of(scope); row->key; row++)
+        if (i-- == 0) return row;
     return NULL;
+}
+
+const char *options_word(int32_t key, int64_t i)
+{
+    const option_row *row = options_find(0, key);
+    return row && row->words && i >= 0 && i <= (int64_t)row->highest ? row->words[i] : NULL;
 }
 
 void options_init(mesaopt_settings *s, int32_t scope)
 {
     *s = (mesaopt_settings){.kind = OBJECT_SETTINGS, .alloc = alloc_default(), .scope = scope};
-    for (const option_row *row = option_rows; row->key; row++)
-        if (applies(row, scope)) s->value[row->key] = row->standard;
+    for (const option_row *row = keys_of(scope); row->key; row++)
+        s->value[row->key] = row->standard;
 }
 
 double option_float(const mesaopt_settings *settings, int32_t scope, int32_t key)
@@ -121,8 +123,8 @@ static list scopes_of(int32_t key)
 mesaopt_status settings_unknown(mesaopt_settings *s, const char *what, const option_row *elsewhere)
 {
     list known = {""};
-    for (const option_row *row = option_rows; row->key; row++)
-        if (applies(row, s->scope)) list_add(&known, ", ", row->name);
+    for (const option_row *row = keys_of(s->scope); row->key; row++)
+        list_add(&known, ", ", row->name);
     const char *scope = options_scope_name(s->scope);
     if (!*what) what = "\"\"";
     if (!elsewhere)
@@ -146,6 +148,14 @@ mesaopt_status settings_refuse(mesaopt_settings *s, const option_row *row, const
     return settings_fail(s, MESAOPT_E_SETTING, "%s: %.60s, expected %s in %s..%s", row->name, was,
                          row->type == MESAOPT_TYPE_INT ? "an integer" : "a number",
                          number_text(row->lowest).text, number_text(row->highest).text);
+}
+
+mesaopt_status settings_find_name(mesaopt_settings *s, const char *name, const option_row **row)
+{
+    char what[80];
+    snprintf(what, sizeof what, "%.70s", name);
+    *row = options_find_name(s->scope, name);
+    return *row ? MESAOPT_OK : settings_unknown(s, what, options_find_name(0, name));
 }
 
 /* ---- values ---- */
@@ -198,8 +208,7 @@ int64_t settings_text(const mesaopt_settings *s, char *buf, int64_t cap)
 {
     int64_t used = 0;
     if (cap > 0) *buf = 0;
-    for (const option_row *row = option_rows; row->key; row++) {
-        if (!applies(row, s->scope)) continue;
+    for (const option_row *row = keys_of(s->scope); row->key; row++) {
         int64_t room = cap > used ? cap - used : 0;
         used +=
             snprintf(room ? buf + used : NULL, (size_t)room, "%s%s=", used ? " " : "", row->name);

@@ -22,22 +22,24 @@ struct mesaopt_settings {
     char text[TEXT_BYTES];
 };
 
-/* One key in one or more scopes; a key whose bounds or default differ by scope has a row for each.
- */
+/* A key of a scope. */
 typedef struct option_row {
     int32_t key;
     const char *name;
-    uint32_t scopes;                       /* bit per scope */
     int32_t type;
     double lowest, highest, standard;      /* both bounds allowed; choice: 0, words - 1, index */
     const char *const *words;              /* choice: NULL-terminated */
 } option_row;
-extern const option_row option_rows[];     /* options_table.c, closed by key 0 */
-extern const char *const option_scope_names[];         /* by scope number from 1, closed by NULL */
+typedef struct option_scope {
+    const char *name;
+    const option_row *keys;                /* closed by key 0 */
+} option_scope;
+extern const option_scope option_scopes[]; /* options_table.c, by number; 0: none */
 
 const option_row *options_find(int32_t scope, int32_t key); /* scope 0: any; NULL when there is
                                                                none */
 const option_row *options_find_name(int32_t scope, const char *name);
+const char *options_word(int32_t key, int64_t i);      /* NULL: no choice, or past the last */
 const option_row *options_at(int32_t scope, int32_t i); /* i-th of a scope; NULL past the last */
 
 /* Sets settings->text (which must not be an argument) and returns `status`; settings may be NULL.
@@ -49,6 +51,8 @@ mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, 
 mesaopt_status settings_put(mesaopt_settings *settings, const option_row *row, double value);
 mesaopt_status settings_put_int(mesaopt_settings *settings, const option_row *row, int64_t value);
 mesaopt_status settings_read(mesaopt_settings *settings, const option_row *row, const char *text);
+mesaopt_status settings_find_name(mesaopt_settings *settings, const char *name,
+                                  const option_row **row);
 mesaopt_status settings_refuse(mesaopt_settings *settings, const option_row *row, const char *was);
 mesaopt_status settings_unknown(mesaopt_settings *settings, const char *what,
                                 const option_row *elsewhere);

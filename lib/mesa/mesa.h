@@ -24,22 +24,14 @@
 #ifndef MESA_MESA_H
 #define MESA_MESA_H
 
+#include "base/choices.h"
 #include "kern/kern.h"
 
-/* MESA_CHOLESKY: a factor for every token. MESA_SEGMENTS: one for every few tokens, see direct.c.
+/* The words of the setting, base/choices.def.
+ * MESA_CHOLESKY: a factor for every token. MESA_SEGMENTS: one for every few tokens, see direct.c.
  * MESA_CG and MESA_CG_DIAG: conjugate gradients without and with the diagonal as preconditioner;
  * MESA_CG_CHUNK: with one Cholesky factor per chunk, which the systems of x and u share;
  * MESA_NEUMANN: x <- q + (I - A) x on an operator scaled to norm <= 1. */
-enum mesa_solver {
-    MESA_AUTO,
-    MESA_CHOLESKY,
-    MESA_SHERMAN_MORRISON,
-    MESA_CG,
-    MESA_CG_DIAG,
-    MESA_CG_CHUNK,
-    MESA_NEUMANN,
-    MESA_SEGMENTS
-};
 
 /* Not the direct ones; MESA_AUTO may. */
 static inline int mesa_iterates(enum mesa_solver s)

@@ -1,5 +1,6 @@
 /* Projections into heads and back into the residual stream; see heads.h. */
 #include "nn/heads.h"
+#include "base/choices.h"
 #include <math.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
     const double sd = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_INIT_SD);
     b->out = b->in;
     b->clip = clip > 0 ? clip : INFINITY;
-    b->positions = option_int(&b->settings, b->kind->scope, MESAOPT_KEY_PE) == 1;
+    b->positions = option_int(&b->settings, b->kind->scope, MESAOPT_KEY_PE) == PE_QK;
     const extents e = heads_extents(b, 0);
     int64_t size;
     if (!size_mul(2 * (e.qk + e.hv), 2 * b->in, &size))

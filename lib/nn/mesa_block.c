@@ -11,6 +11,7 @@
  *
  * Own parameters: lambda [1, H] or theta [H, d]; beta, gamma [D, H] and beta_bias, gamma_bias [1,
  * H]. Source: docs/science.md, section 3. */
+#include "base/choices.h"
 #include "base/real.h"
 #include "mesa/mesa.h"
 #include "nn/heads.h"
@@ -27,8 +28,8 @@ static int64_t choice(const block *b, int32_t key)
 {
     return option_int(&b->settings, MESAOPT_SCOPE_MESA, key);
 }
-static int gated(const block *b) { return choice(b, MESAOPT_KEY_GATES) == 1; }
-static int by_channel(const block *b) { return choice(b, MESAOPT_KEY_RIDGES) == 1; }
+static int gated(const block *b) { return choice(b, MESAOPT_KEY_GATES) == GATES_SIGMOID; }
+static int by_channel(const block *b) { return choice(b, MESAOPT_KEY_RIDGES) == RIDGES_CHANNEL; }
 static double ridge_min(const block *b)
 {
     return option_float(&b->settings, MESAOPT_SCOPE_MESA, MESAOPT_KEY_RIDGE_MIN);

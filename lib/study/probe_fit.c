@@ -3,6 +3,7 @@
  *     mse = |e|^2 / sum w, halved or divided by the number of targets;
  *     r2 = 1 - |e|^2 / |y - mean y|^2 */
 #include "study/probes.h"
+#include "base/choices.h"
 #include "base/pool.h"
 #include <float.h>
 #include <math.h>
@@ -110,7 +111,8 @@ static double mse_of(const double *error, double total, int64_t count, int mean)
 /* [L, T], or [L, T, m]: one target each. */
 static void write_scores(const mesaopt_probe *p, const mesaopt_view *out, int r2)
 {
-    const int mean = (int)option_int(&p->settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_ERROR);
+    const int mean =
+        option_int(&p->settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_ERROR) == ERROR_MEAN;
     const int64_t m = p->targets, pairs = p->layers * p->steps, count = out->ndim == 2 ? m : 1;
     for (int64_t pair = 0; pair < pairs; pair++)
         for (int64_t j = 0; j < m; j += count) {

@@ -3,15 +3,13 @@
 #ifndef TASK_SEQUENCES_H
 #define TASK_SEQUENCES_H
 
+#include "base/choices.h"
 #include "kern/kern.h"
 #include "mesaopt/task.h"
 #include "tensor/view.h"
 
 /* n, T, D of a token, own sequences (0: endless) */
 typedef struct task_shape { int64_t dim, length, width, count; } task_shape;
-
-/* the words of the setting, in their order */
-enum token_kind { TOKENS_RAW, TOKENS_CONSTRUCTED, TOKENS_SLOTS };
 
 struct generator;
 struct mesaopt_task {

@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *word(int32_t key, int64_t i)
-{
-    return options_find(MESAOPT_SCOPE_TASK, key)->words[i];
-}
-
 uint64_t task_fingerprint(const mesaopt_view *v)
 {
     int64_t index[MESAOPT_MAX_RANK] = {0};
@@ -32,10 +27,11 @@ task_facts task_text(const mesaopt_task *task)
     task_facts f;
     const char *kind = task->own    ? "own"
                        : task->fill ? "callback"
-                                    : word(MESAOPT_KEY_TASK, task_kind(task));
+                                    : options_word(MESAOPT_KEY_TASK, task_kind(task));
     int n =
         snprintf(f.text, sizeof f.text, "task=%s dim=%" PRId64 " length=%" PRId64 " tokens=%s",
-                 kind, task->shape.dim, task->shape.length, word(MESAOPT_KEY_TOKENS, task->tokens));
+                 kind, task->shape.dim, task->shape.length,
+                 options_word(MESAOPT_KEY_TOKENS, task->tokens));
     if (task->tokens == TOKENS_SLOTS)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " slots=%" PRId64, task->slots);
     if (task->generator)

@@ -105,7 +105,7 @@ static mesaopt_status record_fill(record *r)
     add_text(r, "mesaopt.trainer", r->dumps + blocks + model);
     add_text(r, "mesaopt.task", r->task.text);
     add_text(r, "mesaopt.step", r->step.text);
-    add_text(r, "mesaopt.isa", mesaopt_settings_word(MESAOPT_KEY_ISA, k->isa));
+    add_text(r, "mesaopt.isa", options_word(MESAOPT_KEY_ISA, k->isa));
     add_text(r, "mesaopt.lanes", r->lanes.text);
     add_tensors(r, prefixes[1], t->m);
     add_tensors(r, prefixes[2], t->v);
@@ -319,7 +319,7 @@ static mesaopt_status compare_machine(const tensor_file *f, const mesaopt_traine
     mesaopt_status status = need_text(f, "mesaopt.isa", &isa);
     if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.lanes", 1, &lanes);
     if (status != MESAOPT_OK) return status;
-    return strcmp(isa, mesaopt_settings_word(MESAOPT_KEY_ISA, k->isa)) == 0 && lanes == k->lanes
+    return strcmp(isa, options_word(MESAOPT_KEY_ISA, k->isa)) == 0 && lanes == k->lanes
                ? MESAOPT_OK
                : MESAOPT_OTHER_ISA;
 }

@@ -1,4 +1,5 @@
 /* Models: creation, the parameter table, initial weights N(0, init_sd^2). */
+#include "base/choices.h"
 #include "train/model_impl.h"
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +25,8 @@ mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
     if (!m) return MESAOPT_E_MEMORY;
     if (settings) m->settings = *settings;
     else options_init(&m->settings, MESAOPT_SCOPE_MODEL);
-    m->dtype = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_DTYPE) == 1 ? MESAOPT_F64
-                                                                                 : MESAOPT_F32;
+    const int64_t dtype = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_DTYPE);
+    m->dtype = dtype == DTYPE_F64 ? MESAOPT_F64 : MESAOPT_F32;
     m->size = dtype_size(m->dtype);
     m->inputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_INPUTS);
     m->outputs = option_int(settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_OUTPUTS);
