@@ -36,8 +36,8 @@ mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *setti
     if (status == MESAOPT_OK && !block_kind_of(settings->scope)) {
         const char *name = options_scope_name(settings->scope);
         status = fail(m->head.ctx, MESAOPT_E_SETTING,
-                      "settings: for %s, expected a block's: linear, softmax, mesa, dense or mask",
-                      name ? name : "an unknown scope");
+                      "settings: for %s, expected a block's: %s",
+                      name ? name : "an unknown scope", block_kind_names().text);
     }
     CHECK(check_free_to_grow(m));
     CHECK(model_add(m, &settings, 1));

@@ -1,18 +1,35 @@
-/* The kinds of blocks, and the sinusoidal positions that a block may ask for: feature 2i: sin(t /
- * 10000^(2i/D)), feature 2i + 1: cos of the same; t from 0. Source: arXiv 1706.03762 section
- * 3.5. */
+/* The table of kinds of blocks, from base/kinds.def, and the sinusoidal positions that a block may
+ * ask for: feature 2i: sin(t / 10000^(2i/D)), feature 2i + 1: cos of the same; t from 0. Source:
+ * arXiv 1706.03762 section 3.5. */
 #include "base/real.h"
 #include "nn/block.h"
+#include <stdio.h>
 
-extern const block_kind linear_block, softmax_block, mesa_block, dense_block, mask_block;
-static const block_kind *const kinds[] = {&linear_block, &softmax_block, &mesa_block, &dense_block,
-                                          &mask_block};
+#define KIND(number, name, ...) extern const block_kind name##_block;
+#include "base/kinds.def"
+static const block_kind *const kinds[] = {
+#define KIND(number, name, ...) &name##_block,
+#include "base/kinds.def"
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+const block_kind *block_kind_at(int i) { return i >= 0 && i < KINDS ? kinds[i] : NULL; }
 
 const block_kind *block_kind_of(int32_t scope)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (int i = 0; i < KINDS; i++)
         if (kinds[i]->scope == scope) return kinds[i];
     return NULL;
+}
+
+block_names block_kind_names(void)
+{
+    block_names list = {""};
+    for (int i = 0, used = 0; i < KINDS; i++)
+        used += snprintf(list.text + used, sizeof list.text - (size_t)used, "%s%s",
+                         i == 0 ? "" : i < KINDS - 1 ? ", " : " or ",
+                         options_scope_name(kinds[i]->scope));
+    return list;
 }
 
 void positions_fill(const kern *k, int64_t T, int64_t width, void *panel)

@@ -58,6 +58,10 @@ struct block {
 };
 
 const block_kind *block_kind_of(int32_t scope);        /* NULL: no such kind */
+const block_kind *block_kind_at(int i);                /* in the order of base/kinds.def; NULL past
+                                                          the last */
+typedef struct block_names { char text[256]; } block_names;
+block_names block_kind_names(void);                    /* "linear, softmax, .. or mask" */
 void positions_fill(const kern *k, int64_t T, int64_t width, void *panel);
 
 static inline mat param_mat(const kern *k, const void *base, const parameter *p)

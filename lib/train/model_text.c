@@ -43,15 +43,24 @@ static int read_word(reader *r, const char *ends, char *word)
     return 1;
 }
 
+static mesaopt_status no_kind(const reader *r)
+{
+    char expected[sizeof(block_names) + 32];
+    snprintf(expected, sizeof expected, "a kind of block: %s", block_kind_names().text);
+    return syntax(r, expected);
+}
+
 static mesaopt_status read_settings(reader *r, mesaopt_settings *s)
 {
     char name[MAX_WORD], value[MAX_WORD];
+    const option_row *row;
     if (!accept(r, '(') || accept(r, ')')) return MESAOPT_OK;
     do {
         if (!read_word(r, " \t\n=(),;", name)) return syntax(r, "the name of a setting");
         if (!accept(r, '=')) return syntax(r, "'='");
         if (!read_word(r, " \t\n=(),;", value)) return syntax(r, "a value");
-        if (mesaopt_settings_set_text(s, name, value) != MESAOPT_OK)
+        if (settings_find_name(s, name, &row) != MESAOPT_OK ||
+            settings_read(s, row, value) != MESAOPT_OK)
             return fail(r->ctx, MESAOPT_E_SETTING, "blocks: before character %lld: %s",
                         (long long)(r->at - r->text) + 1, s->text);
     } while (accept(r, ','));
@@ -76,7 +85,7 @@ static mesaopt_status read_block(reader *r, int64_t *count, mesaopt_settings *s)
     const char *start = (skip_blanks(r), r->at);
     if (!read_word(r, " \t\n(;", word) || !block_kind_of(options_scope(word))) {
         r->at = start;
-        return syntax(r, "a kind of block: linear, softmax, mesa, dense or mask");
+        return no_kind(r);
     }
     options_init(s, options_scope(word));
     const mesaopt_status status = read_settings(r, s);
@@ -128,12 +137,9 @@ static void put(writer *w, const char *text)
 static int same_block(const block *a, const block *b)
 {
     if (a->kind != b->kind) return 0;
-    for (int32_t i = 0; i < mesaopt_settings_count(a->kind->scope); i++) {
-        const int32_t key = mesaopt_settings_key_at(a->kind->scope, i);
-        if (option_float(&a->settings, a->kind->scope, key) !=
-            option_float(&b->settings, b->kind->scope, key))
-            return 0;
-    }
+    const option_row *row;
+    for (int32_t i = 0; (row = options_at(a->kind->scope, i)); i++)
+        if (a->settings.value[row->key] != b->settings.value[row->key]) return 0;
     return 1;
 }
 
@@ -141,12 +147,11 @@ static void put_block(writer *w, const block *b)
 {
     const int32_t scope = b->kind->scope;
     const char *before = "(";
+    const option_row *row;
     put(w, options_scope_name(scope));
-    for (int32_t i = 0; i < mesaopt_settings_count(scope); i++) {
-        const int32_t key = mesaopt_settings_key_at(scope, i);
-        const option_row *row = options_find(scope, key);
+    for (int32_t i = 0; (row = options_at(scope, i)); i++) {
         char value[64];
-        if (option_float(&b->settings, scope, key) == row->standard) continue;
+        if (b->settings.value[row->key] == row->standard) continue;
         settings_value_text(&b->settings, row, value, sizeof value);
         put(w, before), put(w, row->name), put(w, "="), put(w, value);
         before = ",";
