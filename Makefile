@@ -239,9 +239,10 @@ run-calls: $O/bin/replay_calls
 	$O/bin/replay_calls seed=1 calls=$(calls) $(CALLS_OPTIONS)
 fuzz:
 	@command -v clang >/dev/null || { echo "make fuzz: clang is missing (Debian: clang)" >&2; exit 1; }
-	+$(MAKE) O=$O/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINED)' $(FUZZERS:%=$O/fuzz/bin/fuzz_%)
+	+$(MAKE) O=$O/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINED)' $(foreach f,$(FUZZERS),$O/fuzz/bin/fuzz_$f $O/fuzz/bin/replay_$f)
 	@set -e; for f in $(FUZZERS); do \
 	    mkdir -p $O/fuzz/corpus/$$f; \
+	    $O/fuzz/bin/replay_$$f made=$O/fuzz/corpus/$$f; \
 	    echo "make fuzz: $$f for $(seconds) s"; \
 	    $O/fuzz/bin/fuzz_$$f -max_total_time=$(seconds) -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 -artifact_prefix=$O/fuzz/$$f- \
 	        $O/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
@@ -274,7 +275,7 @@ $O/peers/bin/python:
 
 $O/bin/api_values: docs/api_values.c $O/gen/constants.inc $(STATIC)
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -Iinclude -I$O/gen $(LDFLAGS) -MF $O/gen/api_values.d -o $@ $< $(STATIC) $(LIBS)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -Iinclude -Ilib -I$O/gen $(LDFLAGS) -MF $O/gen/api_values.d -o $@ $< $(STATIC) $(LIBS)
 $O/docs/api.json $O/docs/api.md: $O/docs/api.%: docs/api.awk $(HEADERS) $O/bin/api_values
 	@mkdir -p $(@D)
 	$(call say,DOC,$@)awk -v mode=$* -v version=$(VERSION) -f docs/api.awk $(HEADERS) > $@ && $O/bin/api_values $* >> $@
@@ -292,7 +293,7 @@ figures: $O/bin/mesa_error
 
 INSTALL_DOCS := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/figures/*.svg) $(TINY)
 DOCDIR = $(DATADIR)/doc/mesaopt
-install: lib $O/docs/api.json
+install: lib $O/docs/api.json $O/docs/api.md
 	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR)/docs/figures $(DOCDIR)/examples)
 	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
@@ -302,13 +303,14 @@ install: lib $O/docs/api.json
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' mesaopt.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mesaopt.pc
 	install -m 644 $O/docs/api.json $(DESTDIR)$(DATADIR)/mesaopt
+	install -m 644 $O/docs/api.md $(DESTDIR)$(DOCDIR)/docs
 	for f in $(INSTALL_DOCS); do install -m 644 $$f $(DESTDIR)$(DOCDIR)/$$f || exit 1; done
 	$(if $(DESTDIR),,@! command -v ldconfig >/dev/null || ldconfig 2>/dev/null || true)
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS:include/%=%))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc)
-	rm -f $(DESTDIR)$(DATADIR)/mesaopt/api.json $(addprefix $(DESTDIR)$(DOCDIR)/,$(INSTALL_DOCS))
+	rm -f $(DESTDIR)$(DATADIR)/mesaopt/api.json $(DESTDIR)$(DOCDIR)/docs/api.md $(addprefix $(DESTDIR)$(DOCDIR)/,$(INSTALL_DOCS))
 	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs /examples) $(DOCDIR)) 2>/dev/null || true
 
 deps:

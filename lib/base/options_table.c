@@ -79,7 +79,8 @@ const option_scope option_scopes[] = {
           ADAMW_KEYS),
 
     SCOPE(BASELINE, baseline, INT(BATCH, batch, 1, WIDEST, 256),
-          FLOAT(LR_END, lr_end, 0, 1e3, 1e-5), ADAMW_KEYS, CHOICE(BASELINE, baseline, 0), FLOAT(ETA, eta, 0, 1e30, 0.032),
+          FLOAT(LR_END, lr_end, 0, 1e3, 1e-5), ADAMW_KEYS,
+          CHOICE(BASELINE, baseline, 0), FLOAT(ETA, eta, 0, 1e30, 0.032),
           FLOAT(RIDGE, ridge, 1e-30, 1e30, 0.001), INT(NEWEST_PAIR, newest_pair, 0, 1, 1),
           FLOAT(BETA, beta, 0, 1e30, 1), INT(ITERATIONS, iterations, 0, 65536, 0),
           FLOAT(DIVISOR, divisor, 0, 1e30, 0), FLOAT(LR, lr, 0, 1e3, 3e-4),

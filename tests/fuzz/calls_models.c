@@ -1,6 +1,7 @@
 /* Random calls of tasks, models and trainers. */
 #include "calls.h"
 #include "base/object.h"
+#include "kind_texts.h"
 #include "task/sequences.h"
 #include "train/model_impl.h"
 #include <string.h>
@@ -77,8 +78,17 @@ static void call_task_tokens(void)
 
 /* ---- models ---- */
 
+static const block_kind *any_kind(void)
+{
+    uint32_t n = 0;
+    while (block_kind_at((int)n)) n++;
+    return block_kind_at((int)below(n));
+}
+
 static const char *blocks(void)
 {
+    static char any[600];
+    if (chance(3) && kind_text(any_kind(), (int)below(24), any, sizeof any)) return any;
     return ONE_OF("linear(heads=2,key=2,init_sd=0.3)", "dense(outputs=8)", "softmax(heads=1,key=2)", "mesa(heads=1,key=2,init_sd=0.3)", "mask(first=2)",
                   "mesa(heads=2,key=2,gates=sigmoid,ridges=channel,qk_norm=1)", "softmax(heads=2,key=3,value=1,pe=qk,residual_clip=1)", "2 x linear(heads=1,key=2)",
                   "mask(first=4);linear(heads=1,key=1,residual_clip=inf);dense(outputs=2)", "dense(outputs=3,init_sd=1e3)", "mesa(solver=cg_chunk,heads=1,key=3)", "linear", "softmax;softmax",
@@ -102,7 +112,7 @@ static void call_model_create(void)
 static void call_model_add(void)
 {
     mesaopt_model *m = handle(MODEL);
-    const mesaopt_settings *s = settings(ONE_OF(MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_SOFTMAX, MESAOPT_SCOPE_MESA, MESAOPT_SCOPE_DENSE, MESAOPT_SCOPE_MASK));
+    const mesaopt_settings *s = settings(any_kind()->scope);
     CALL(MODEL, m, mesaopt_model_add(m, s));
 }
 

@@ -1,17 +1,27 @@
 /* Settings for random calls, and the calls on settings, contexts and texts. */
 #include "calls.h"
+#include "nn/block.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { SCOPES = MESAOPT_SCOPE_PROBE };
+#define SCOPES ((uint32_t)options_scope_count())
 
-/* Values with which handles are small and mostly fit each other: tokens of 8 features, predictions of 2, 5 steps. */
-static const char *const recipes[SCOPES + 1] = {
-    [MESAOPT_SCOPE_TASK] = "dim=2 length=5 seed=3", [MESAOPT_SCOPE_MODEL] = "inputs=8 outputs=2", [MESAOPT_SCOPE_TRAINER] = "batch=3 lr=0.01 warmup=0",
-    [MESAOPT_SCOPE_BASELINE] = "batch=3 iterations=2 warmup=0", [MESAOPT_SCOPE_LINEAR] = "heads=2 key=2 init_sd=0.3", [MESAOPT_SCOPE_SOFTMAX] = "heads=1 key=2",
-    [MESAOPT_SCOPE_DENSE] = "outputs=8", [MESAOPT_SCOPE_MASK] = "first=2", [MESAOPT_SCOPE_LSQ] = "ridge=0.5", [MESAOPT_SCOPE_MESA] = "heads=1 key=2 init_sd=0.3",
-    [MESAOPT_SCOPE_PROBE] = "penalty=0.1",
-};
+/* Values with which handles are small and mostly fit each other: tokens of 8 features, predictions of 2, 5 steps. Kinds of blocks share one recipe, of
+ * which each takes the keys that it has. */
+static const char *recipe_of(int32_t scope)
+{
+    static const struct { int32_t scope; const char *text; } recipes[] = {
+        {MESAOPT_SCOPE_TASK, "dim=2 length=5 seed=3"},
+        {MESAOPT_SCOPE_MODEL, "inputs=8 outputs=2"},
+        {MESAOPT_SCOPE_TRAINER, "batch=3 lr=0.01 warmup=0"},
+        {MESAOPT_SCOPE_BASELINE, "batch=3 iterations=2 warmup=0"},
+        {MESAOPT_SCOPE_LSQ, "ridge=0.5"},
+        {MESAOPT_SCOPE_PROBE, "penalty=0.1"},
+    };
+    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
+        if (recipes[i].scope == scope) return recipes[i].text;
+    return block_kind_of(scope) ? "heads=2 key=2 init_sd=0.3 outputs=8 first=2" : NULL;
+}
 
 static void follow(mesaopt_settings *s, const char *recipe)
 {
@@ -66,6 +76,8 @@ static void set_any(mesaopt_settings *s, int32_t scope)
     }
 }
 
+static uint32_t words_of(int32_t key) { return (uint32_t)options_find(0, key)->highest + 1; }
+
 mesaopt_settings *settings(int32_t scope)
 {
     mesaopt_settings *s = NULL;
@@ -73,10 +85,11 @@ mesaopt_settings *settings(int32_t scope)
     if (chance(200)) return handle((enum kind)below(KINDS));
     if (chance(100)) scope = (int32_t)below(SCOPES + 1);
     if (mesaopt_settings_create(scope, world_memory, NULL, &s) != MESAOPT_OK) return NULL;
-    follow(s, recipes[scope]);
+    follow(s, recipe_of(scope));
     if (scope == MESAOPT_SCOPE_MODEL && chance(2)) mesaopt_settings_set_text(s, "dtype", "f64");
-    if (scope == MESAOPT_SCOPE_BASELINE) mesaopt_settings_set_int(s, MESAOPT_KEY_BASELINE, below(7));
-    if (scope == MESAOPT_SCOPE_LSQ) mesaopt_settings_set_int(s, MESAOPT_KEY_SOLVER, below(8));
+    if (scope == MESAOPT_SCOPE_BASELINE) mesaopt_settings_set_int(s, MESAOPT_KEY_BASELINE, below(words_of(MESAOPT_KEY_BASELINE)));
+    if (scope == MESAOPT_SCOPE_TASK && chance(2)) mesaopt_settings_set_int(s, MESAOPT_KEY_TASK, below(words_of(MESAOPT_KEY_TASK)));
+    if (scope == MESAOPT_SCOPE_LSQ) mesaopt_settings_set_int(s, MESAOPT_KEY_SOLVER, below(words_of(MESAOPT_KEY_SOLVER)));
     if (scope == MESAOPT_SCOPE_LSQ && chance(3)) mesaopt_settings_set_int(s, MESAOPT_KEY_WINDOW, 1 + below(4));
     if (scope == MESAOPT_SCOPE_CTX && chance(4)) mesaopt_settings_set_parallel(s, loop, NULL);
     if (scope == MESAOPT_SCOPE_CTX && chance(4)) mesaopt_settings_set_log(s, log_line, NULL);

@@ -1,5 +1,7 @@
 /* mesaopt_model_add_text on any text: refused with a reason and without a trace, or a model whose own text makes it again. */
 #include "fuzzing.h"
+#include "kind_texts.h"
+#include "seeds.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,23 @@ static char *model_text(const mesaopt_model *model)
     char *text = malloc((size_t)needed);
     FUZZ_EXPECT(text && mesaopt_model_text(model, text, needed) == needed && (int64_t)strlen(text) == needed - 1);
     return text;
+}
+
+/* Every kind of block with every setting at other values, then one model of all kinds. */
+int64_t fuzz_made_seed(int i, uint8_t *data, size_t cap)
+{
+    const block_kind *kind;
+    char *text = (char *)data;
+    for (int k = 0; (kind = block_kind_at(k)); k++)
+        for (int variant = 0; kind_text(kind, variant, text, cap); variant++)
+            if (i-- == 0) return (int64_t)strlen(text);
+    size_t used = 0;
+    for (int k = 0; (kind = block_kind_at(k)); k++) {
+        used += (size_t)snprintf(text + used, cap - used, "%s2 x ", k ? "; " : "");
+        FUZZ_EXPECT(kind_text(kind, 0, text + used, cap - used));
+        used += strlen(text + used);
+    }
+    return i == 0 ? (int64_t)used : -1;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,6 +1,9 @@
 /* mesaopt_settings_set_text: the first byte picks the scope, the rest is lines "name=value". A refused value changes nothing, and
  * the dump of what was accepted sets an equal object. */
 #include "fuzzing.h"
+#include "base/options.h"
+#include "seeds.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,11 +39,30 @@ static void set_and_check(mesaopt_settings *s, char *line)
     free(before);
 }
 
+/* Of every scope: each key of the library at a value of its own, most of them refused there; then each key of the scope at its bounds and words. */
+int64_t fuzz_made_seed(int i, uint8_t *data, size_t cap)
+{
+    const int32_t scopes = options_scope_count(), scope = 1 + i / 2;
+    if (scope > scopes) return -1;
+    size_t used = 1;
+    data[0] = (uint8_t)(scope - 1);
+    for (int32_t s = i % 2 ? scope : 1; s <= (i % 2 ? scope : scopes); s++) {
+        const option_row *row;
+        for (int k = 0; (row = options_at(s, k)); k++) {
+            char *text = (char *)data + used;
+            if (row->words) used += (size_t)snprintf(text, cap - used, "%s=%s\n", row->name, row->words[i % 2 ? 0 : (int)row->highest]);
+            else used += (size_t)snprintf(text, cap - used, "%s=%.17g\n%s=%.17g\n", row->name, row->lowest, row->name, i % 2 ? row->highest : row->lowest + 1);
+            FUZZ_EXPECT(used < cap);
+        }
+    }
+    return (int64_t)used;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!size) return 0;
     char *text = fuzz_text(data + 1, size - 1), *place = NULL;
-    int32_t scope = 1 + data[0] % MESAOPT_SCOPE_MASK;
+    int32_t scope = 1 + data[0] % options_scope_count();
     mesaopt_settings *s = fuzz_settings(scope), *copy = fuzz_settings(scope);
     for (char *line = strtok_r(text, "\n", &place); line; line = strtok_r(NULL, "\n", &place)) set_and_check(s, line);
     char *all = dump(s), *work = dump(s);

@@ -2,6 +2,7 @@
 
     python3 tests/fuzz/make_corpus.py
 
+What goes through every kind of block, scope and key is made by the fuzzers themselves (seeds.h).
 Inputs that `make fuzz` found and that led to a fix are added by hand, under a name that says what they broke."""
 import json
 import os
@@ -93,9 +94,6 @@ put("model_text", "stray_semicolon", ";linear;;")
 put("model_text", "late_failure", "dense(outputs=16);linear(heads=2,key=4);nothing")
 put("model_text", "bytes", b"\xff\x00linear\x80(")
 
-for scope in range(9):
-    put("settings_text", "scope_%d" % (scope + 1), bytes([scope]) + b"threads=2\nisa=avx2\nseed=7\ndtype=f64\nlanes=1\ndim=5\nlength=20\nnoise=0.1\ntokens=slots\nslots=3\ninputs=8\noutputs=2\n"
-        b"heads=3\nkey=5\nvalue=2\nresidual_clip=4\npe=qk\nfirst=2\nbatch=16\nlr=3e-4\nwarmup=10\ncosine_steps=100\nweight_decay=.05\nclip_norm=1\nbaseline=lsq\nridge=1e-3\nnewest_pair=0")
 put("settings_text", "numbers", b"\x03lr=1e999\nlr=-1\nlr=nan\nlr=inf\nlr=0x1p3\nlr=1,5\nlr= 1\nlr=1 \nlr=\nlr=.\nlr=1e\nlr=4.9e-324\nlr=1e-400\nbatch=1.5\nbatch=99999999999999999999\nbatch=+3\nbatch=-0")
 put("settings_text", "names", b"\x03\n=\n=1\nlearning_rate=1\nLR=1\nlr\nlr==1\n\xff=\xff\nthreads=1")
 

@@ -3,12 +3,15 @@
  *     replay_calls seed=1 calls=1000000      inputs from seed, seed + 1, .. until so many calls of the API were made (calls)
  *     replay_calls seed=1 calls=1000000 finaliser=1      handles are freed by a second thread
  *     replay_model_text seed=1 inputs=1000   so many inputs
+ *     replay_model_text made=DIR             the inputs that the fuzzer makes from the library's tables (seeds.h), written into a folder
  *
  * Every input is a function of its own seed, so that the one that broke something can be run alone: seed=N inputs=1. */
 #include "fuzzing.h"
+#include "seeds.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* A block of exactly the file's size, so that a sanitizer sees a read past its end. */
@@ -50,10 +53,32 @@ static void run_random(const char *program, uint64_t seed, uint64_t inputs, uint
     printf("%s: %" PRIu64 " random inputs from seed %" PRIu64 ", %" PRIu64 " calls\n", program, n, seed, fuzz_calls_made);
 }
 
+/* Runs the inputs that the fuzzer makes, or writes them into a folder; how many. */
+static uint64_t run_made(const char *folder)
+{
+    enum { ROOM = 1 << 14 };
+    uint8_t *data = malloc(ROOM);
+    FUZZ_EXPECT(data != NULL);
+    int made = 0;
+    for (int64_t size; fuzz_made_seed && (size = fuzz_made_seed(made, data, ROOM)) >= 0; made++) {
+        char path[512];
+        if (!folder) {
+            LLVMFuzzerTestOneInput(data, (size_t)size);
+            continue;
+        }
+        snprintf(path, sizeof path, "%s/made_%d", folder, made);
+        FILE *file = fopen(path, "wb");
+        FUZZ_EXPECT(file && fwrite(data, 1, (size_t)size, file) == (size_t)size && fclose(file) == 0);
+    }
+    free(data);
+    return (uint64_t)made;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seed = 0, inputs = 0, calls = 0, files = 0;
     for (int i = 1; i < argc; i++) {
+        if (!strncmp(argv[i], "made=", 5)) return run_made(argv[i] + 5), 0;
         if (sscanf(argv[i], "seed=%" SCNu64, &seed) == 1 || sscanf(argv[i], "inputs=%" SCNu64, &inputs) == 1 || sscanf(argv[i], "calls=%" SCNu64, &calls) == 1 ||
             sscanf(argv[i], "finaliser=%d", &fuzz_finaliser) == 1) continue;
         size_t size;
@@ -63,6 +88,6 @@ int main(int argc, char **argv)
         files++;
     }
     if (inputs || calls) run_random(argv[0], seed, inputs ? inputs : UINT64_MAX, calls);
-    else printf("%s: %" PRIu64 " inputs\n", argv[0], files);
+    else printf("%s: %" PRIu64 " inputs\n", argv[0], files + run_made(NULL));
     return 0;
 }
