@@ -1,4 +1,5 @@
-/* Second half of api.json, and the tables of settings of the API reference: what only the built library knows.
+/* Second half of api.json, and the tables of settings, kinds of blocks, tasks and baselines of the API reference: what only the built library
+ * and its tables (the .def files of lib/base) know.
  *
  *     api_values json | md
  *
@@ -15,6 +16,21 @@ static const struct { const char *name, *comment; int64_t value; } constants[] =
 #undef CONSTANT
 };
 enum { CONSTANTS = sizeof constants / sizeof *constants };
+
+typedef struct row { const char *name, *text; int32_t scope; } row;
+static const row kinds[] = {
+#define KIND(number, name, text, ...) {#name, text, MESAOPT_SCOPE_##number},
+#include "base/kinds.def"
+    {0},
+}, tasks[] = {
+#define TASK(name, text) {#name, text, 0},
+#include "base/tasks.def"
+    {0},
+}, baselines[] = {
+#define BASELINE(name, text) {#name, text, 0},
+#include "base/baselines.def"
+    {0},
+};
 
 static const char *const type_names[] = {"?", "int", "float", "choice"};
 
@@ -129,8 +145,128 @@ static void markdown_setting(setting s)
     printf(" | %s |\n", s.comment);
 }
 
+/* ---- parameters of a kind of block: of models that are made for it, whose extents are told apart by their values ---- */
+
+typedef struct extent { const char *name; int64_t value; } extent;
+enum { MOST_EXTENTS = 16, MOST_PARAMETERS = 32 };
+typedef struct extents { int n; extent list[MOST_EXTENTS]; } extents;
+
+/* D, and a prime for every integer setting that may be one. */
+static extents extents_of(int32_t scope)
+{
+    static const int primes[] = {11, 13, 17, 19, 23, 29, 31, 37};
+    extents e = {2, {{"1", 1}, {"D", 7}}};
+    for (int32_t k = 0, used = 0; k < mesaopt_settings_count(scope) && used < 8; k++) {
+        const setting s = describe(scope, mesaopt_settings_key_at(scope, k));
+        if (s.type == MESAOPT_TYPE_INT && s.highest >= 65536 && s.key != MESAOPT_KEY_FIRST && s.key != MESAOPT_KEY_CHUNK)
+            e.list[e.n++] = (extent){mesaopt_settings_name(s.key), primes[used++]};
+    }
+    return e;
+}
+
+/* "D", "heads key", "2 D": what an extent is made of. */
+static void print_extent(const extents *e, int64_t value)
+{
+    for (int i = 0; i < e->n; i++)
+        if (e->list[i].value == value) {
+            printf("%s", e->list[i].name);
+            return;
+        }
+    for (int i = 1; i < e->n; i++) {
+        if (2 * e->list[i].value == value) printf("2 %s", e->list[i].name);
+        for (int j = i; j < e->n; j++)
+            if (e->list[i].value * e->list[j].value == value) printf("%s %s", e->list[i].name, e->list[j].name);
+    }
+}
+
+/* Of one block with all extents and, unless 0, a choice set; NULL when it is refused. */
+static mesaopt_model *model_of(mesaopt_ctx *ctx, int32_t scope, const extents *e, int32_t key, int32_t word)
+{
+    mesaopt_settings *m = NULL, *s = NULL;
+    mesaopt_model *model = NULL;
+    mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &m);
+    mesaopt_settings_create(scope, NULL, NULL, &s);
+    mesaopt_settings_set_int(m, MESAOPT_KEY_INPUTS, e->list[1].value);
+    for (int i = 2; i < e->n; i++) mesaopt_settings_set_int(s, mesaopt_settings_key(e->list[i].name), e->list[i].value);
+    if (key) mesaopt_settings_set_int(s, key, word);
+    if (mesaopt_model_create(ctx, m, &model) == MESAOPT_OK && mesaopt_model_add(model, s) != MESAOPT_OK) {
+        mesaopt_model_free(model);
+        model = NULL;
+    }
+    mesaopt_settings_free(s);
+    mesaopt_settings_free(m);
+    return model;
+}
+
+/* The parameters of a model that were not shown before, as "name [rows, columns]". */
+typedef struct shown { int n; char text[MOST_PARAMETERS][64]; } shown;
+static void show_parameters(mesaopt_model *model, const extents *e, const char *when, shown *before)
+{
+    const char *comma = "";
+    for (int64_t i = 0; i < mesaopt_model_parameters(model); i++) {
+        const char *name = mesaopt_model_parameter_name(model, i);
+        mesaopt_view v;
+        char text[64];
+        int known = 0;
+        if (mesaopt_model_parameter(model, name, &v) != MESAOPT_OK) continue;
+        name += strlen("blocks.0.");
+        snprintf(text, sizeof text, "%.40s %d %d", name, (int)v.shape[0], (int)v.shape[1]);
+        for (int k = 0; k < before->n; k++) known |= !strcmp(before->text[k], text);
+        if (known || before->n == MOST_PARAMETERS) continue;
+        strcpy(before->text[before->n++], text);
+        printf("%s`%s` [", *comma ? comma : when, name);
+        print_extent(e, v.shape[0]);
+        printf(", ");
+        print_extent(e, v.shape[1]);
+        printf("]");
+        comma = ", ";
+    }
+}
+
+static void markdown_kind(mesaopt_ctx *ctx, const row *kind)
+{
+    const int32_t scope = kind->scope;
+    const extents e = extents_of(scope);
+    shown before = {0};
+    printf("### %s\n\n%s\n\nParameters: ", kind->name, kind->text);
+    mesaopt_model *model = model_of(ctx, scope, &e, 0, 0);
+    if (model) show_parameters(model, &e, "", &before);
+    if (!before.n) printf("none");
+    mesaopt_model_free(model);
+    for (int32_t k = 0; k < mesaopt_settings_count(scope); k++) {
+        const setting s = describe(scope, mesaopt_settings_key_at(scope, k));
+        for (int32_t w = 0; s.type == MESAOPT_TYPE_CHOICE && w <= (int32_t)s.highest; w++) {
+            char when[80];
+            snprintf(when, sizeof when, "; with %s=%s ", mesaopt_settings_name(s.key), mesaopt_settings_word(s.key, w));
+            model = model_of(ctx, scope, &e, s.key, w);
+            if (model) show_parameters(model, &e, when, &before);
+            mesaopt_model_free(model);
+        }
+    }
+    printf("\n\n");
+}
+
+static void markdown_list(const char *title, const row *list)
+{
+    printf("## %s\n\n| name | |\n|---|---|\n", title);
+    for (; list->name; list++) printf("| `%s` | %s |\n", list->name, list->text);
+    printf("\n");
+}
+
+static void markdown_kinds(void)
+{
+    mesaopt_ctx *ctx = NULL;
+    if (mesaopt_ctx_create(NULL, &ctx) != MESAOPT_OK) exit(1);
+    printf("## Kinds of blocks\n\nOf a token x [D]. A parameter is `blocks.I.name` of block I; its rows are inputs.\n\n");
+    for (const row *kind = kinds; kind->name; kind++) markdown_kind(ctx, kind);
+    mesaopt_ctx_free(ctx);
+}
+
 static void markdown(void)
 {
+    markdown_kinds();
+    markdown_list("Tasks", tasks);
+    markdown_list("Baselines", baselines);
     printf("## Settings\n\nEvery key of every scope, with its values and default. The text setter takes the name, the typed setters the constant.\n");
     for (int i = 0; i < CONSTANTS; i++) {
         if (strncmp(constants[i].name, "MESAOPT_SCOPE_", 14)) continue;

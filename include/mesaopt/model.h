@@ -13,8 +13,9 @@
  * One-line text form:  blocks := block { ";" block },  block := [ count "x" ] kind [ "(" name "="
  * value { "," name "=" value } ")" ] for example  "mask(first=20);
  * linear(heads=2,key=20,residual_clip=4)"  or  "dense(outputs=40); softmax(heads=4,key=20,pe=qk); 6
- * x softmax(heads=4,key=20); dense(outputs=10)". Kinds: linear, softmax, mesa, dense, mask; their
- * settings are the keys of MESAOPT_SCOPE_LINEAR and so on.
+ * x softmax(heads=4,key=20); dense(outputs=10)". The settings of a kind are the keys of its scope:
+ * MESAOPT_SCOPE_LINEAR and so on. The reference (docs/api.md) lists every kind with its parameters
+ * and settings, made from the library's table of kinds; the first of them:
  *
  *   linear, softmax, mesa   y = clip(x + sum over heads of o_h P_h),  o_h: attention (attn.h), or
  *                           the least squares of lsq.h, of q_h, k_h, v_h

@@ -17,7 +17,8 @@ extern "C" {
 typedef struct mesaopt_settings mesaopt_settings;
 typedef struct mesaopt_ctx mesaopt_ctx;
 
-/* Scopes: what a settings object is for. */
+/* Scopes: what a settings object is for. The keys of each stand in the reference (docs/api.md) and
+ * in mesaopt_settings_key_at; what the kinds of blocks compute there, and in model.h. */
 #define MESAOPT_SCOPE_CTX 1
 #define MESAOPT_SCOPE_TASK 2
 #define MESAOPT_SCOPE_MODEL 3
@@ -42,7 +43,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_LANES 12           /* lanes: 0 by shapes, 1 one sequence at a time, 2 one per
                                           vector lane (model, attention, lsq, probe: regressions) */
 /* Task: */
-#define MESAOPT_KEY_TASK 20            /* task: linear, contracting, fixed_teacher */
+#define MESAOPT_KEY_TASK 20            /* task: what is drawn, task.h */
 #define MESAOPT_KEY_DIM 21             /* dim: n, observation dimension */
 #define MESAOPT_KEY_LENGTH 22          /* length: T, inputs per sequence; T + 1 observations are
                                           drawn */
@@ -94,8 +95,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           none */
 #define MESAOPT_KEY_CLIP_NORM 70       /* clip_norm: global-norm gradient clip; 0: none */
 /* Baseline: */
-#define MESAOPT_KEY_BASELINE 80        /* baseline: gd (the default), lsq, kernel, neumann, newton,
-                                          richardson, chebyshev */
+#define MESAOPT_KEY_BASELINE 80        /* baseline: what predicts, baseline.h; default gd */
 #define MESAOPT_KEY_ETA 81             /* eta: step size of gd; default 0.032 */
 #define MESAOPT_KEY_RIDGE 82           /* ridge: of the baseline lsq and the preconditioners,
                                           default 0.001; least squares: of every key channel when
