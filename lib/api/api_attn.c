@@ -63,7 +63,7 @@ mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int6
     const int64_t extents[] = {batch, length, heads, key, value};
     for (int i = 0; i < 5; i++) operands_set_extent(&o, "bthdv"[i], extents[i]);
     for (int i = 0; i < ATTEND_OPERANDS; i++)
-        if (operand_reads(&o, i) || operand_writes(&o, i)) operands_count(&o, i);
+        if (operand_used(&o, i)) operands_count(&o, i);
     const int64_t need = attend_bytes(a, &o);
     if (need < 0)
         return fail(ctx, MESAOPT_E_MEMORY,
@@ -81,7 +81,7 @@ static mesaopt_status run(mesaopt_attn *a, int backward, const mesaopt_view *con
     if (status != MESAOPT_OK) return status;
     operands_begin(&o, a->head.ctx, attend_operands, ATTEND_OPERANDS, backward);
     for (int i = 0; i < ATTEND_OPERANDS; i++)
-        if (operand_reads(&o, i) || operand_writes(&o, i)) CHECK(operands_take(&o, i, views[i]));
+        if (operand_used(&o, i)) CHECK(operands_take(&o, i, views[i]));
     CHECK(views_apart(&o.views));
     CHECK(attend(a, &o));
     return call_end(a, &c, status);

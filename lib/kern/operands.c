@@ -36,6 +36,12 @@ mesaopt_status operands_take(operands *o, int row, const mesaopt_view *v)
 
 static int has(const operand *x, char axis) { return strchr(x->axes, axis) != NULL; }
 
+/* Has it a place among a panel's operands? */
+static int placed(const operands *o, int row)
+{
+    return operand_there(o, row) && o->table[row].axes[0];
+}
+
 static slab slab_at(const operands *o, int row, const piece *at)
 {
     const mesaopt_view *v = o->view[row];
@@ -73,7 +79,7 @@ static mat take(const operands *o, const panels *p, int row, const piece *at, ar
 void operands_lay_out(const operands *o, const panels *p, const piece *at, arena *a, void *to)
 {
     for (int i = 0; i < o->rows; i++) {
-        if (!operand_there(o, i)) continue;
+        if (!placed(o, i)) continue;
         const mat m = take(o, p, i, at, a);
         if (!a->base) continue;
         char *place = (char *)to + o->table[i].place;

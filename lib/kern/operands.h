@@ -17,7 +17,8 @@ enum {
 
 typedef struct operand {
     const char *name;              /* NULL: no such operand */
-    const char *axes;              /* see slab_of: also the letters of its extents */
+    const char *axes;              /* see slab_of: also the letters of its extents; "": none that
+                                      panels hold */
     int use;
     size_t place;                  /* in the struct that kernels take: of its mat, or without rows t
                                       of the pointer to a dense panel */
@@ -53,6 +54,11 @@ static inline int operand_writes(const operands *o, int row)
     return (o->table[row].use & (o->backward ? BACKWARD_OUT : FORWARD_OUT)) != 0;
 }
 static inline int operand_there(const operands *o, int row) { return o->present >> row & 1; }
+
+static inline int operand_used(const operands *o, int row)
+{
+    return operand_reads(o, row) || operand_writes(o, row);
+}
 
 /* Checks a view; extents and the type that are not known yet are its own. */
 mesaopt_status operands_take(operands *o, int row, const mesaopt_view *v);

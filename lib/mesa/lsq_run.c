@@ -1,341 +1,226 @@
-/* The mesa layer of a batch of heads on strided views. A panel takes as many heads as there are
- * lanes, along the batch or along the heads, whichever is longer; few, or long ones, go one by one,
- * in place where their channels are adjacent. With offsets every sequence is a batch of its own. */
+/* The mesa layer of a batch of heads on strided views, in panels (panels.h): with offsets every
+ * sequence is a batch of its own. */
 #include "mesa/lsq_plan.h"
-#include "base/pool.h"
 #include "base/real.h"
-#include "kern/finite.h"
 #include "mesa/carried.h"
-#include <math.h>
-#include <string.h>
 
-typedef struct plan {
-    const kern *k;
-    mesa_head h;
-    int along;                     /* lanes run along 0: the batch, 1: the heads */
-    int64_t extent, others;        /* of that axis, of the other */
-    int64_t panels, workers, worker_bytes;      /* panels: of one batch */
-    int64_t partial;               /* bytes for the ridge's gradient of every sequence and head */
-} plan;
-
-/* A view as sequences x heads x rows x columns: strides in elements. */
-typedef struct slab { char *data; int64_t rows, cols, stride[2], row, col; } slab;
+#define IN (FORWARD_IN | BACKWARD_IN)
+#define CERTIFIES (FORWARD_OUT | BACKWARD_OUT | IN_PLACE)
+#define PLACE(member) offsetof(mesa_operands, member)
+const operand lsq_operands[LSQ_OPERANDS] = {
+    [LSQ_Q] = {"q", "bthd", IN | IN_PLACE, PLACE(Q)},
+    [LSQ_K] = {"k", "bthd", IN | IN_PLACE, PLACE(K)},
+    [LSQ_V] = {"v", "bthv", IN | IN_PLACE, PLACE(V)},
+    [LSQ_OUT] = {"out", "bthv", FORWARD_OUT | IN_PLACE, PLACE(O)},
+    [LSQ_DOUT] = {"dout", "bthv", BACKWARD_IN | IN_PLACE, PLACE(dO)},
+    [LSQ_DQ] = {"dq", "bthd", BACKWARD_OUT | IN_PLACE, PLACE(dQ)},
+    [LSQ_DK] = {"dk", "bthd", BACKWARD_OUT | IN_PLACE, PLACE(dK)},
+    [LSQ_DV] = {"dv", "bthv", BACKWARD_OUT | IN_PLACE, PLACE(dV)},
+    [LSQ_ROW(BETA)] = {"beta", "bth", IN | IN_PLACE, PLACE(beta)},
+    [LSQ_ROW(LOG_GAMMA)] = {"log_gamma", "bth", IN | IN_PLACE, PLACE(log_gamma)},
+    [LSQ_ROW(RIDGE)] = {"ridge", "hd", IN, PLACE(ridge)},
+    [LSQ_ROW(H0)] = {"h0", "nhdd", IN, PLACE(H0)},
+    [LSQ_ROW(S0)] = {"s0", "nhdv", IN, PLACE(S0)},
+    [LSQ_ROW(OFFSETS)] = {"offsets", "", IN, 0},
+    [LSQ_ROW(H_LAST)] = {"h_last", "nhdd", FORWARD_OUT, PLACE(HT)},
+    [LSQ_ROW(S_LAST)] = {"s_last", "nhdv", FORWARD_OUT, PLACE(ST)},
+    [LSQ_ROW(SOLUTION)] = {"solution", "bthd", FORWARD_OUT | BACKWARD_IN | IN_PLACE, PLACE(X)},
+    [LSQ_ROW(RESIDUAL)] = {"residual", "bth", CERTIFIES, PLACE(certificate.residual)},
+    [LSQ_ROW(ITERATIONS)] = {"iterations", "bth", CERTIFIES, PLACE(certificate.iterations)},
+    [LSQ_ROW(CONDITION)] = {"condition", "bth", CERTIFIES, PLACE(certificate.condition)},
+    [LSQ_ROW(D_H_LAST)] = {"d_h_last", "nhdd", BACKWARD_IN, PLACE(dHT)},
+    [LSQ_ROW(D_S_LAST)] = {"d_s_last", "nhdv", BACKWARD_IN, PLACE(dST)},
+    [LSQ_ROW(D_BETA)] = {"d_beta", "bth", BACKWARD_OUT | IN_PLACE, PLACE(dbeta)},
+    [LSQ_ROW(D_LOG_GAMMA)] = {"d_log_gamma", "bth", BACKWARD_OUT | IN_PLACE, PLACE(dlog_gamma)},
+    [LSQ_ROW(D_RIDGE)] = {"d_ridge", "hd", BACKWARD_OUT, PLACE(dridge)},
+    [LSQ_ROW(D_H0)] = {"d_h0", "nhdd", BACKWARD_OUT, PLACE(dH0)},
+    [LSQ_ROW(D_S0)] = {"d_s0", "nhdv", BACKWARD_OUT, PLACE(dS0)},
+};
 
 typedef struct job {
     const mesaopt_lsq *l;
-    const lsq_shape *s;
-    const lsq_views *v;
-    plan p;
-    char *memory, *partial;        /* partial: [N, H, d], dense */
+    const operands *o;
+    panels p;                      /* of one batch */
+    mesa_head h;
+    panel_run run;
+    char *partial;                 /* [N, H, d], dense: the ridge's gradient */
     atomic_llong missed, fell_back, first;             /* rows that did not converge; of these,
                                                           solved by Cholesky; the first of [B, T,
                                                           H] */
+    atomic_int bad;                /* something that was written is not finite */
 } job;
 
-/* ---- views as slabs ---- */
+static int64_t extent(const job *j, char letter) { return operands_extent(j->o, letter); }
 
-/* Of [B, T, H, n] and [B, T, H]; `sequence` with its rows when there are offsets. */
-static slab tokens_of(const job *j, const mesaopt_view *v, int64_t sequence)
+/* ---- a panel ---- */
+
+static mat space(arena *a, const job *j, int64_t rows, int64_t cols)
 {
-    slab s = {v->data,
-              v->shape[1],
-              v->ndim == 4 ? v->shape[3] : 1,
-              {v->stride[0], v->stride[2]},
-              v->stride[1],
-              v->ndim == 4 ? v->stride[3] : 1};
-    const mesaopt_view *offsets = j->v->op[MESAOPT_LSQ_OFFSETS];
-    if (!offsets) return s;
-    s.data += lsq_offset(offsets, sequence) * s.row * dtype_size(v->dtype);
-    s.rows = lsq_offset(offsets, sequence + 1) - lsq_offset(offsets, sequence);
-    return s;
+    return (mat){arena_take(a, rows * cols, j->p.k->lanes * j->p.k->size), cols, 1};
 }
 
-/* Of [N, H, d, n]. */
-static slab state_of(const job *j, const mesaopt_view *v, int64_t sequence)
+/* Of the settings where there is no operand. Lanes that hold no sequence get 1: they compute
+ * something finite. */
+static void complete_ridge(const job *j, const piece *at, arena *a, mesa_operands *m)
 {
-    slab s = {v->data,      v->shape[2], v->shape[3], {v->stride[0], v->stride[1]},
-              v->stride[2], v->stride[3]};
-    if (j->v->op[MESAOPT_LSQ_OFFSETS]) s.data += sequence * v->stride[0] * dtype_size(v->dtype);
-    return s;
+    const kern *k = j->p.k;
+    const int given = operand_there(j->o, LSQ_ROW(RIDGE));
+    int64_t sequence, head;
+    void *ridge = given ? (void *)m->ridge : space(a, j, 1, j->l->d).p;
+    if (!a->base) return;
+    m->ridge = ridge;
+    if (!given) fill(k, j->l->d * k->lanes, j->l->ridge, ridge);
+    for (int64_t l = 0; given && l < k->lanes; l++)
+        for (int64_t i = 0; !panels_holds(&j->p, at->panel, l, &sequence, &head) && i < j->l->d;
+             i++)
+            kern_set_real(k, ridge, i * k->lanes + l, 1);
 }
 
-/* Where the heads of a panel start, and how many there are. */
-static char *first_head(const plan *p, const slab *s, int64_t panel, int64_t *valid)
+/* gamma of the settings where there is no operand; 1 needs none, unless its gradient is wanted. */
+static int has_gate(const job *j)
 {
-    const int64_t per = (p->extent + p->k->lanes - 1) / p->k->lanes,
-                  first = panel % per * p->k->lanes, left = p->extent - first;
-    *valid = left < p->k->lanes ? left : p->k->lanes;
-    return s->data +
-           (first * s->stride[p->along] + panel / per * s->stride[1 - p->along]) * p->k->size;
+    return operand_there(j->o, LSQ_ROW(LOG_GAMMA)) || j->l->gamma != 1 ||
+           operand_there(j->o, LSQ_ROW(D_LOG_GAMMA));
 }
 
-static void load(const plan *p, slab s, int64_t panel, mat to)
+static void complete_gate(const job *j, const piece *at, arena *a, mesa_operands *m)
 {
-    int64_t valid;
-    const char *x = first_head(p, &s, panel, &valid);
-    p->k->load(p->k, s.rows, s.cols, valid, x, s.stride[p->along], s.row, s.col, to.p, to.rs);
+    if (operand_there(j->o, LSQ_ROW(LOG_GAMMA)) || !has_gate(j)) return;
+    m->log_gamma = space(a, j, at->rows, 1);
+    if (a->base) fill(j->p.k, at->rows * j->p.k->lanes, real_log(j->l->gamma), m->log_gamma.p);
 }
 
-static void store(const plan *p, slab s, int64_t panel, mat from)
+static mesa_operands lay_out(const job *j, const piece *at, arena *a)
 {
-    int64_t valid;
-    char *x = first_head(p, &s, panel, &valid);
-    p->k->store(p->k, s.rows, s.cols, valid, from.p, from.rs, x, s.stride[p->along], s.row, s.col);
+    mesa_operands m = {0};
+    operands_lay_out(j->o, &j->p, at, a, &m);
+    complete_ridge(j, at, a, &m);
+    complete_gate(j, at, a, &m);
+    m.missed = space(a, j, at->rows, 1);
+    return m;
 }
 
-/* ---- operands of a panel ---- */
-
-static int in_place(const plan *p, const mesaopt_view *v)
+/* What mesa_scratch has to know of a call: any pointer for what there is. */
+static mesa_operands presence(const job *j)
 {
-    return p->k->lanes == 1 && (v->ndim == 3 || v->stride[3] == 1 || v->shape[3] <= 1) &&
-           v->stride[1] >= 0;
-}
-
-static mat space(arena *a, const plan *p, int64_t rows, int64_t cols)
-{
-    char *space = arena_take(a, rows * cols, p->k->lanes * p->k->size);
-    return (mat){a->base ? space : "", cols, 1};       /* planning: anything but NULL */
-}
-
-/* A T x cols operand: where it is, or a copy to be filled (or stored later). */
-static mat take_tokens(arena *a, const job *j, const plan *p, const mesaopt_view *v,
-                       int64_t sequence, int64_t panel, int input)
-{
-    int64_t valid;
-    if (!v) return (mat){NULL, 0, 0};
-    const int64_t cols = v->ndim == 4 ? v->shape[3] : 1;
-    if (in_place(p, v)) {
-        if (!a->base) return (mat){"", v->stride[1], 1};
-        const slab s = tokens_of(j, v, sequence);
-        return (mat){first_head(p, &s, panel, &valid), s.row, 1};
-    }
-    const mat to = space(a, p, p->h.T, cols);
-    if (a->base && input) load(p, tokens_of(j, v, sequence), panel, to);
-    return to;
-}
-
-static void *take_state(arena *a, const job *j, const plan *p, const mesaopt_view *v,
-                        int64_t sequence, int64_t panel, int input)
-{
-    if (!v) return NULL;
-    const mat to = space(a, p, v->shape[2], v->shape[3]);
-    if (a->base && input) load(p, state_of(j, v, sequence), panel, to);
-    return to.p;
-}
-
-/* Lanes that hold no sequence get the same: they compute something finite. */
-static void *take_ridge(arena *a, const job *j, const plan *p, int64_t panel)
-{
-    const mesaopt_view *v = j->v->op[MESAOPT_LSQ_RIDGE];
-    const mat to = space(a, p, 1, j->l->d);
-    if (!a->base) return to.p;
-    fill(p->k, j->l->d * p->k->lanes, v ? 1 : j->l->ridge, to.p);
-    if (!v) return to.p;
-    int64_t valid;
-    const slab s = {v->data, 1, v->shape[1], {0, v->stride[0]}, 0, v->stride[1]};
-    const char *x = first_head(p, &s, panel, &valid);
-    const int64_t lane = p->k->lanes == 1 ? 0 : s.stride[p->along];
-    for (int64_t i = 0; i < s.cols; i++)
-        for (int64_t n = 0; n < valid; n++)
-            memcpy((char *)kern_at(p->k, to.p, i) + n * p->k->size,
-                   x + (n * lane + i * s.col) * p->k->size, (size_t)p->k->size);
-    return to.p;
-}
-
-/* Without an operand, gamma of the settings; 1 needs none, unless its gradient is wanted. */
-static mat take_gate(arena *a, const job *j, const plan *p, int64_t sequence, int64_t panel)
-{
-    const mesaopt_view *v = j->v->op[MESAOPT_LSQ_LOG_GAMMA];
-    if (v || (j->l->gamma == 1 && !j->v->op[MESAOPT_LSQ_D_LOG_GAMMA]))
-        return take_tokens(a, j, p, v, sequence, panel, 1);
-    const mat to = space(a, p, p->h.T, 1);
-    if (a->base) fill(p->k, p->h.T * p->k->lanes, real_log(j->l->gamma), to.p);
-    return to;
-}
-
-/* Plans (a->base NULL) or lays out and loads. */
-static mesa_operands lay_out(arena *a, const job *j, const plan *p, int64_t sequence, int64_t panel)
-{
-    const lsq_views *v = j->v;
-    const mesaopt_view *const *op = v->op;
-    const int adjoint = v->dout != NULL;
-    mesa_operands operands = {0}, *m = &operands;
-    m->Q = take_tokens(a, j, p, v->q, sequence, panel, 1);
-    m->K = take_tokens(a, j, p, v->k, sequence, panel, 1);
-    m->V = take_tokens(a, j, p, v->v, sequence, panel, 1);
-    m->beta = take_tokens(a, j, p, op[MESAOPT_LSQ_BETA], sequence, panel, 1);
-    m->log_gamma = take_gate(a, j, p, sequence, panel);
-    m->ridge = take_ridge(a, j, p, panel);
-    m->H0 = take_state(a, j, p, op[MESAOPT_LSQ_H0], sequence, panel, 1);
-    m->S0 = take_state(a, j, p, op[MESAOPT_LSQ_S0], sequence, panel, 1);
-    m->X = take_tokens(a, j, p, op[MESAOPT_LSQ_SOLUTION], sequence, panel, adjoint);
-    m->O = take_tokens(a, j, p, v->out, sequence, panel, 0);
-    m->HT = take_state(a, j, p, op[MESAOPT_LSQ_H_LAST], sequence, panel, 0);
-    m->ST = take_state(a, j, p, op[MESAOPT_LSQ_S_LAST], sequence, panel, 0);
-    m->certificate.residual = take_tokens(a, j, p, op[MESAOPT_LSQ_RESIDUAL], sequence, panel, 0);
-    m->certificate.iterations =
-        take_tokens(a, j, p, op[MESAOPT_LSQ_ITERATIONS], sequence, panel, 0);
-    m->certificate.condition = take_tokens(a, j, p, op[MESAOPT_LSQ_CONDITION], sequence, panel, 0);
-    m->missed = space(a, p, p->h.T, 1);
-    m->dO = take_tokens(a, j, p, v->dout, sequence, panel, 1);
-    m->dHT = take_state(a, j, p, op[MESAOPT_LSQ_D_H_LAST], sequence, panel, 1);
-    m->dST = take_state(a, j, p, op[MESAOPT_LSQ_D_S_LAST], sequence, panel, 1);
-    m->dQ = take_tokens(a, j, p, v->dq, sequence, panel, 0);
-    m->dK = take_tokens(a, j, p, v->dk, sequence, panel, 0);
-    m->dV = take_tokens(a, j, p, v->dv, sequence, panel, 0);
-    m->dbeta = take_tokens(a, j, p, op[MESAOPT_LSQ_D_BETA], sequence, panel, 0);
-    m->dlog_gamma = take_tokens(a, j, p, op[MESAOPT_LSQ_D_LOG_GAMMA], sequence, panel, 0);
-    m->dH0 = take_state(a, j, p, op[MESAOPT_LSQ_D_H0], sequence, panel, 0);
-    m->dS0 = take_state(a, j, p, op[MESAOPT_LSQ_D_S0], sequence, panel, 0);
-    if (op[MESAOPT_LSQ_D_RIDGE]) m->dridge = space(a, p, 1, j->l->d).p;
-    return operands;
-}
-
-static void store_tokens(const job *j, const plan *p, const mesaopt_view *v, int64_t sequence,
-                         int64_t panel, mat from)
-{
-    if (v && !in_place(p, v)) store(p, tokens_of(j, v, sequence), panel, from);
-}
-
-static void store_state(const job *j, const plan *p, const mesaopt_view *v, int64_t sequence,
-                        int64_t panel, void *from)
-{
-    if (v) store(p, state_of(j, v, sequence), panel, (mat){from, v->shape[3], 1});
-}
-
-static void store_all(const job *j, const plan *p, int64_t sequence, int64_t panel,
-                      const mesa_operands *m)
-{
-    const lsq_views *v = j->v;
-    const mesaopt_view *const *op = v->op;
-    store_tokens(j, p, v->out, sequence, panel, m->O);
-    if (!v->dout) store_tokens(j, p, op[MESAOPT_LSQ_SOLUTION], sequence, panel, m->X);
-    store_tokens(j, p, op[MESAOPT_LSQ_RESIDUAL], sequence, panel, m->certificate.residual);
-    store_tokens(j, p, op[MESAOPT_LSQ_ITERATIONS], sequence, panel, m->certificate.iterations);
-    store_tokens(j, p, op[MESAOPT_LSQ_CONDITION], sequence, panel, m->certificate.condition);
-    store_state(j, p, op[MESAOPT_LSQ_H_LAST], sequence, panel, m->HT);
-    store_state(j, p, op[MESAOPT_LSQ_S_LAST], sequence, panel, m->ST);
-    store_tokens(j, p, v->dq, sequence, panel, m->dQ);
-    store_tokens(j, p, v->dk, sequence, panel, m->dK);
-    store_tokens(j, p, v->dv, sequence, panel, m->dV);
-    store_tokens(j, p, op[MESAOPT_LSQ_D_BETA], sequence, panel, m->dbeta);
-    store_tokens(j, p, op[MESAOPT_LSQ_D_LOG_GAMMA], sequence, panel, m->dlog_gamma);
-    store_state(j, p, op[MESAOPT_LSQ_D_H0], sequence, panel, m->dH0);
-    store_state(j, p, op[MESAOPT_LSQ_D_S0], sequence, panel, m->dS0);
-    if (!m->dridge) return;
-    const int64_t d = j->l->d, H = j->s->H;
-    store(p, (slab){j->partial + sequence * H * d * p->k->size, 1, d, {H * d, d}, 0, 1}, panel,
-          (mat){m->dridge, d, 1});
-}
-
-/* ---- the whole batch ---- */
-
-static plan plan_of(const job *j)
-{
-    const mesaopt_lsq *l = j->l;
-    const lsq_shape *s = j->s;
-    const mesaopt_ctx *ctx = l->head.ctx;
-    const kern *wide = kern_get(ctx, s->dtype, 0);
-    plan p = {.along = s->H > s->B};
-    p.extent = p.along ? s->H : s->B, p.others = p.along ? s->B : s->H;
-    const int one = l->lanes == 1 || (l->lanes == 0 && (2 * p.extent <= wide->width ||
-                                                        s->T > 1024 || l->d > 256 || l->dv > 256));
-    p.k = kern_get(ctx, s->dtype, one);
-    p.h = (mesa_head){s->T,         l->d,          l->dv,       l->chunk, l->solver,
-                      l->tolerance, l->iterations, l->fallback, 0};
-    p.panels = (p.extent + p.k->lanes - 1) / p.k->lanes * p.others;
-    arena a = {0};
-    const mesa_operands m = lay_out(&a, j, &p, 0, 0);
-    mesa_plan(p.k, &p.h, &m);
-    arena_take(&a, mesa_scratch(p.k, &p.h, &m, j->v->dout != NULL), 1);
-    arena_take(&a, kern_product_scratch(p.k), 1);
-    p.worker_bytes = a.used;
-    const int64_t items = p.panels * (j->v->op[MESAOPT_LSQ_OFFSETS] ? s->N : 1);
-    p.workers = items < ctx->threads ? items : ctx->threads;
-    arena partial = {0};
-    if (j->v->op[MESAOPT_LSQ_D_RIDGE]) arena_take(&partial, s->N * s->H, l->d * p.k->size);
-    p.partial = partial.used;
-    return p;
-}
-
-static int64_t plan_bytes(const plan *p)
-{
-    int64_t bytes;
-    return size_mul(p->worker_bytes, p->workers, &bytes) && size_add(bytes, p->partial, &bytes)
-               ? bytes
-               : -1;
-}
-
-int64_t lsq_bytes(const mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
-{
-    const job j = {.l = l, .s = s, .v = v};
-    const plan p = plan_of(&j);
-    return plan_bytes(&p);
+    mesa_operands m = {.ridge = "", .missed = {"", 1, 1}};
+    for (int i = 0; i < LSQ_OPERANDS; i++)
+        if (operand_there(j->o, i) && lsq_operands[i].axes[0])
+            *(void **)((char *)&m + lsq_operands[i].place) = "";
+    if (has_gate(j)) m.log_gamma.p = "";
+    return m;
 }
 
 /* Counts the rows of a panel that did not converge. */
-static void count_missed(job *j, const plan *p, int64_t sequence, int64_t panel, mat missed)
+static void count_missed(job *j, const piece *at, mat missed)
 {
-    const int64_t lanes = p->k->lanes, per = (p->extent + lanes - 1) / lanes,
-                  first = panel % per * lanes, other = panel / per;
-    const mesaopt_view *offsets = j->v->op[MESAOPT_LSQ_OFFSETS];
-    for (int64_t t = 0; t < p->h.T; t++)
-        for (int64_t l = 0; l < lanes && first + l < p->extent; l++) {
-            const double x = kern_real(p->k, missed.p, t * missed.rs * lanes + l);
+    const kern *k = j->p.k;
+    int64_t b, h;
+    for (int64_t t = 0; t < at->rows; t++)
+        for (int64_t l = 0; l < k->lanes && panels_holds(&j->p, at->panel, l, &b, &h); l++) {
+            const double x = kern_real(k, missed.p, t * missed.rs * k->lanes + l);
             if (x == 0) continue;
-            const int64_t b = p->along ? other : first + l, h = p->along ? first + l : other,
-                          token = t + (offsets ? lsq_offset(offsets, sequence) : 0);
-            const long long at = (b * j->s->T + token) * j->s->H + h;
+            const long long row = (b * extent(j, 't') + t + at->start) * extent(j, 'h') + h;
             long long seen = atomic_load(&j->first);
-            while (at < seen && !atomic_compare_exchange_weak(&j->first, &seen, at)) continue;
+            while (row < seen && !atomic_compare_exchange_weak(&j->first, &seen, row)) continue;
             atomic_fetch_add(&j->missed, 1);
             if (x == MESA_FELL_BACK) atomic_fetch_add(&j->fell_back, 1);
         }
 }
 
-static void run_item(void *data, int64_t worker, int64_t item)
+/* An item is a panel of a batch; with offsets, of a sequence. */
+static piece piece_of(const job *j, int64_t item)
 {
+    const mesaopt_view *offsets = j->o->view[LSQ_ROW(OFFSETS)];
+    if (!offsets) return (piece){.panel = item, .rows = extent(j, 't')};
+    const int64_t n = item / j->p.count, start = lsq_offset(offsets, n);
+    return (piece){item % j->p.count, n, start, lsq_offset(offsets, n + 1) - start};
+}
+
+static void run_item(void *data, arena a, int64_t shard, int64_t item, int64_t end)
+{
+    (void)shard, (void)end;
     job *j = data;
-    plan p = j->p;
-    const int64_t sequence = item / p.panels, panel = item % p.panels;
-    const int adjoint = j->v->dout != NULL;
-    p.h.T = tokens_of(j, j->v->q, sequence).rows;
-    if (p.h.chunk > p.h.T) p.h.chunk = p.h.T > 0 ? p.h.T : 1;
-    arena a = {j->memory + worker * p.worker_bytes, 0};
-    const mesa_operands m = lay_out(&a, j, &p, sequence, panel);
-    void *core = arena_take(&a, mesa_scratch(p.k, &p.h, &m, adjoint), 1);
-    void *product = arena_take(&a, kern_product_scratch(p.k), 1);
-    const int64_t missed = adjoint ? mesa_backward(p.k, &p.h, product, core, &m)
-                                   : mesa_forward(p.k, &p.h, product, core, &m);
-    if (missed) count_missed(j, &p, sequence, panel, m.missed);
-    store_all(j, &p, sequence, panel, &m);
+    const kern *k = j->p.k;
+    const piece at = piece_of(j, item);
+    mesa_head h = j->h;
+    h.T = at.rows;
+    if (h.chunk > h.T) h.chunk = h.T > 0 ? h.T : 1;
+    const mesa_operands m = lay_out(j, &at, &a);
+    void *core = arena_take(&a, mesa_scratch(k, &h, &m, j->o->backward), 1);
+    void *product = arena_take(&a, kern_product_scratch(k), 1);
+    if (j->o->backward ? mesa_backward(k, &h, product, core, &m)
+                       : mesa_forward(k, &h, product, core, &m))
+        count_missed(j, &at, m.missed);
+    if (!operands_store(j->o, &j->p, &at, &m)) atomic_store(&j->bad, 1);
+    if (!m.dridge) return;
+    const int64_t d = j->l->d, row = extent(j, 'h') * d;
+    panels_store(&j->p, &(slab){j->partial + at.state * row * k->size, 1, d, {row, d}, 0, 1},
+                 at.panel, (mat){m.dridge, d, 1});
+}
+
+/* ---- the whole batch ---- */
+
+static job job_of(const mesaopt_lsq *l, const operands *o)
+{
+    enum { WIDE = 256 };
+    job j = {.l = l, .o = o, .first = INT64_MAX};
+    const int64_t B = extent(&j, 'b'), T = extent(&j, 't'), H = extent(&j, 'h'),
+                  N = extent(&j, 'n');
+    j.p = panels_plan(l->head.ctx, o->dtype, l->lanes, B, H, T, l->d > WIDE || l->dv > WIDE);
+    j.h = (mesa_head){.T = T,
+                      .d = l->d,
+                      .dv = l->dv,
+                      .chunk = l->chunk,
+                      .solver = l->solver,
+                      .tolerance = l->tolerance,
+                      .iterations = l->iterations,
+                      .fallback = l->fallback};
+    arena worker = {0}, partial = {0};
+    lay_out(&j, &(piece){.rows = T}, &worker);
+    const mesa_operands m = presence(&j);
+    mesa_plan(j.p.k, &j.h, &m);
+    arena_take(&worker, mesa_scratch(j.p.k, &j.h, &m, o->backward), 1);
+    arena_take(&worker, kern_product_scratch(j.p.k), 1);
+    if (operand_there(o, LSQ_ROW(D_RIDGE))) arena_take(&partial, N * H, l->d * j.p.k->size);
+    const int64_t items = j.p.count * (operand_there(o, LSQ_ROW(OFFSETS)) ? N : 1);
+    j.run = (panel_run){items, items, partial.used, worker.used};
+    return j;
+}
+
+int64_t lsq_bytes(const mesaopt_lsq *l, const operands *o)
+{
+    const job j = job_of(l, o);
+    return panels_bytes(l->head.ctx, &j.run);
 }
 
 /* Gradient of the ridge: sequences one after the other, in double. */
-static void sum_ridge(const job *j)
+static void sum_ridge(job *j)
 {
-    const mesaopt_view *v = j->v->op[MESAOPT_LSQ_D_RIDGE];
-    const int64_t n = j->s->H * j->l->d;
+    const mesaopt_view *v = j->o->view[LSQ_ROW(D_RIDGE)];
+    const int64_t d = j->l->d, n = extent(j, 'h') * d;
     for (int64_t i = 0; v && i < n; i++) {
         double sum = 0;
-        for (int64_t s = 0; s < j->s->N; s++)
+        for (int64_t s = 0; s < extent(j, 'n'); s++)
             sum += kern_real(j->p.k, j->partial, s * n + i);
-        view_set(v, (int64_t[]){i / j->l->d, i % j->l->d}, sum);
+        view_set(v, (int64_t[]){i / d, i % d}, sum);
     }
+    int64_t at[MESAOPT_MAX_RANK];
+    if (v && view_first_nonfinite(v, at)) j->bad = 1;
 }
 
 static mesaopt_status convergence(mesaopt_ctx *ctx, const job *j)
 {
     const long long missed = atomic_load(&j->missed), fell_back = atomic_load(&j->fell_back);
     if (missed == 0) return MESAOPT_OK;
-    const int64_t at = atomic_load(&j->first), H = j->s->H, T = j->s->T;
+    const int64_t at = atomic_load(&j->first), H = extent(j, 'h'), T = extent(j, 't');
     const list_text first = view_list(3, (int64_t[]){at / H / T, at / H % T, at % H});
     if (fell_back == missed)
         return fail(ctx, MESAOPT_NOT_CONVERGED,
                     "tolerance: missed by %lld rows within the iterations, the first at %s, which "
                     "Cholesky solved instead",
                     missed, first.text);
-    if (mesa_iterates(j->p.h.solver) && !j->l->fallback)
+    if (mesa_iterates(j->h.solver) && !j->l->fallback)
         return fail(ctx, MESAOPT_NOT_CONVERGED,
                     "tolerance: missed by %lld rows within the iterations, the first at %s, which "
                     "stay as they are",
@@ -346,58 +231,27 @@ static mesaopt_status convergence(mesaopt_ctx *ctx, const job *j)
                 missed, first.text);
 }
 
-/* Everything that is written is finite. */
-static mesaopt_status check_outputs(mesaopt_ctx *ctx, const lsq_views *v)
+/* Everything that was written is finite. */
+static mesaopt_status check_outputs(mesaopt_ctx *ctx, const job *j)
 {
-    static const struct { int32_t which; const char *name;
-    } more[] = {{MESAOPT_LSQ_H_LAST, "h_last"},
-                {MESAOPT_LSQ_S_LAST, "s_last"},
-                {MESAOPT_LSQ_SOLUTION, "solution"},
-                {MESAOPT_LSQ_RESIDUAL, "residual"},
-                {MESAOPT_LSQ_CONDITION, "condition"},
-                {MESAOPT_LSQ_D_BETA, "d_beta"},
-                {MESAOPT_LSQ_D_LOG_GAMMA, "d_log_gamma"},
-                {MESAOPT_LSQ_D_RIDGE, "d_ridge"},
-                {MESAOPT_LSQ_D_H0, "d_h0"},
-                {MESAOPT_LSQ_D_S0, "d_s0"}};
-    const struct {
-        const mesaopt_view *v;
-        const char *name;
-    } always[] = {{v->out, "out"}, {v->dq, "dq"}, {v->dk, "dk"}, {v->dv, "dv"}};
     int64_t at[MESAOPT_MAX_RANK];
-    const size_t n = sizeof always / sizeof *always;
-    for (size_t i = 0; i < n + sizeof more / sizeof *more; i++) {
-        const mesaopt_view *out = i < n ? always[i].v : v->op[more[i - n].which];
-        const char *name = i < n ? always[i].name : more[i - n].name;
-        if (out && finite_check(ctx, out, at))
-            return fail(ctx, MESAOPT_E_NONFINITE,
-                        "%s: not finite at %s, expected results that its type can hold", name,
-                        view_list(out->ndim, at).text);
-    }
-    return MESAOPT_OK;
+    const int row = atomic_load(&j->bad) ? operands_nonfinite(j->o, at) : -1;
+    if (row < 0) return ctx_stopped(ctx, "lsq");
+    return fail(ctx, MESAOPT_E_NONFINITE,
+                "%s: not finite at %s, expected results that its type can hold",
+                lsq_operands[row].name, view_list(j->o->view[row]->ndim, at).text);
 }
 
-mesaopt_status lsq_run(mesaopt_lsq *l, const lsq_shape *s, const lsq_views *v)
+mesaopt_status lsq_run(mesaopt_lsq *l, const operands *o)
 {
     mesaopt_ctx *ctx = l->head.ctx;
-    job j = {.l = l, .s = s, .v = v, .first = INT64_MAX};
-    j.p = plan_of(&j);
-    const int64_t bytes = plan_bytes(&j.p);
-    if (bytes < 0 || bytes > l->bytes) {
-        void *memory = bytes < 0 ? NULL : alloc_new(&ctx->alloc, 1, bytes);
-        if (!memory)
-            return fail(ctx, MESAOPT_E_MEMORY, "lsq: no memory for a workspace of %lld bytes",
-                        (long long)bytes);
-        alloc_free(&ctx->alloc, l->memory);
-        l->memory = memory;
-        l->bytes = bytes;
-    }
-    j.memory = l->memory;
-    j.partial = j.memory + j.p.workers * j.p.worker_bytes;
-    parallel_run(ctx, j.p.panels * (v->op[MESAOPT_LSQ_OFFSETS] ? s->N : 1), run_item, &j);
-    mesaopt_status status = ctx_stopped(ctx, "lsq");
+    job j = job_of(l, o);
+    mesaopt_status status = panels_reserve(ctx, &l->memory, panels_bytes(ctx, &j.run), "lsq");
+    if (status != MESAOPT_OK) return status;
+    j.partial = l->memory.memory;
+    status = panels_run(ctx, &j.run, &l->memory, run_item, &j, "lsq");
     if (status != MESAOPT_OK) return status;
     sum_ridge(&j);
-    status = check_outputs(ctx, v);
+    status = check_outputs(ctx, &j);
     return status == MESAOPT_OK ? convergence(ctx, &j) : status;
 }
