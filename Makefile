@@ -54,10 +54,9 @@ TESTS := $(sort $(wildcard tests/test_*.c))
 TEST_SRC := $(sort $(wildcard tests/*.c))
 BENCH_SRC := $(sort $(filter-out tests/bench/simd_%,$(wildcard tests/bench/*.c)))
 BENCH_SIMD := $(sort $(wildcard tests/bench/simd_*.c))
-# Examples are one file each; those of examples/programs/ share the kit beside them.
-KIT := $(addprefix examples/programs/,algorithm.c args.c args_help.c args_run.c args_settings.c cells.c claims.c columns.c curves.c decimal.c \
-    errors.c figures.c files.c lines.c own_sequences.c pairs.c progress.c rows.c scores.c stopping.c training.c)
-PROGRAMS := $(sort $(filter-out $(KIT),$(wildcard examples/programs/*.c)))
+# Examples are one file each. Those of examples/programs/ share the files beside them that have no main.
+PROGRAMS := $(sort $(shell grep -l '^int main' examples/programs/*.c))
+KIT := $(sort $(filter-out $(PROGRAMS),$(wildcard examples/programs/*.c)))
 TINY := $(sort $(wildcard examples/*.c))
 EXAMPLES := $(patsubst %.c,$O/bin/%,$(notdir $(TINY) $(PROGRAMS)))
 EXAMPLE_OBJ := $(patsubst %.c,$O/obj/%.o,$(KIT) $(TINY) $(PROGRAMS))

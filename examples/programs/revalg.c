@@ -25,50 +25,11 @@
  * decay 0.1. Softmax layers learn at 8e-4, with a cosine. Claims 1, 3 and 4 of docs/science.md,
  * section 7; source: arXiv 2309.05858, section 3 and appendix. */
 #include "algorithm.h"
-#include "common.h"
-#include "pairs.h"
 #include "own_sequences.h"
+#include "revalg_study.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MODEL, REBUILT, AVERAGE, LOSSES, MAX_DEPTHS = 16 };
-
-typedef struct study {
-    mesaopt_ctx *ctx;
-    mesaopt_settings *model_settings, *layer, *trainer_settings, *task_settings;
-    mesaopt_task *task;
-    pairs data;                                    /* data=: instead of the task's sequences; count
-                                                      0: none */
-    int64_t layers, seeds, first, steps, every, tests, finals, n;
-    mesaopt_model *model, *rebuilt, *average;      /* of the run that goes on */
-    double rebuilt_loss;                           /* of `tests` sequences */
-    FILE *rows, *each;                             /* what goes on from step to step, or NULL; the
-                                                      losses of every seed */
-    char path[MAX_PATH], each_path[MAX_PATH];
-    progress shown;
-    double start;                                  /* loss before training */
-    int64_t until;                                 /* last step at which the scalars described a
-                                                      network that had learned something; -1:
-                                                      never */
-} study;
-
-typedef struct result {
-    double mean[LOSSES], sd[LOSSES], weights, explained;
-    int64_t until, last;
-} result;
-
-#define NEAR 0.05                                      /* losses that differ by less say the same */
-static int near(double loss, double other) { return fabs(loss / other - 1) < NEAR; }
-
-static double evaluate(const study *s, mesaopt_model *m, int64_t count)
-{
-    double loss = 0;
-    if (signalled()) stop();
-    if (s->data.count > 0) return pairs_loss(s->ctx, m, &s->data);
-    TRY(s->ctx, mesaopt_model_evaluate(m, s->task, MESAOPT_STREAM_TEST, 0, count, NULL, &loss));
-    return loss;
-}
 
 /* ---- while it trains ---- */
 
@@ -82,9 +43,9 @@ static void describe(study *s, int64_t step)
     TRY(s->ctx, mesaopt_revalg_extract(s->model, &r));
     TRY(s->ctx, mesaopt_revalg_rebuild(r, &rebuilt));
     TRY(s->ctx, mesaopt_revalg_summary(r, NULL, &share));
-    const double model = evaluate(s, s->model, s->tests), loss = evaluate(s, rebuilt, s->tests);
+    const double model = study_loss(s, s->model, s->tests), loss = study_loss(s, rebuilt, s->tests);
     if (step == 0) s->start = model;
-    if (near(loss, model) && model < (1 - NEAR) * s->start) s->until = step;
+    if (losses_near(loss, model) && model < (1 - NEAR) * s->start) s->until = step;
     fprintf(s->rows, "%lld,%.9g,%.9g,%.9g\n", (long long)step, model, loss, share);
     flush_file(s->rows, s->path);
     mesaopt_model_free(rebuilt);
@@ -106,8 +67,8 @@ static int32_t interpolate(const mesaopt_step *step, void *user)
     if (s->rows && (step->step % s->every == 0 || step->step == s->steps)) {
         TRY(s->ctx, mesaopt_revalg_average_update(s->average, s->model, s->rebuilt));
         fprintf(s->rows, "%lld,%.9g,%.9g,%.9g\n", (long long)step->step,
-                evaluate(s, s->model, s->tests), s->rebuilt_loss,
-                evaluate(s, s->average, s->tests));
+                study_loss(s, s->model, s->tests), s->rebuilt_loss,
+                study_loss(s, s->average, s->tests));
         flush_file(s->rows, s->path);
     }
     return show_progress(step, &s->shown);
@@ -200,12 +161,12 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
     say_seed(s, seed, "training again, with interpolation");
     new_model(s, seed);
     TRY(s->ctx, mesaopt_revalg_average(s->model, s->rebuilt, &s->average));
-    s->rebuilt_loss = evaluate(s, s->rebuilt, s->tests);
+    s->rebuilt_loss = study_loss(s, s->rebuilt, s->tests);
     begin_rows(s, "interpolation", "step,model,rebuilt,average of products\n", seed);
     train(s, s->steps, interpolate, s);
     TRY(s->ctx, mesaopt_revalg_average_update(s->average, s->model, s->rebuilt));
     mesaopt_model *const models[LOSSES] = {s->model, s->rebuilt, s->average};
-    for (int i = 0; i < LOSSES; i++) loss[i] = evaluate(s, models[i], s->finals);
+    for (int i = 0; i < LOSSES; i++) loss[i] = study_loss(s, models[i], s->finals);
     fprintf(s->each, "%lld,%lld,%.9g,%.9g,%.9g\n", (long long)s->layers, (long long)seed,
             loss[MODEL], loss[REBUILT], loss[AVERAGE]);
     flush_file(s->each, s->each_path);
@@ -232,184 +193,6 @@ static result run_depth(study *s)
     return out;
 }
 
-/* Mean over the seeds' sequences of one step of gradient descent with the best step size. */
-static double loss_of_gd(study *s)
-{
-    mesaopt_settings *settings = NULL;
-    mesaopt_baseline *gd = NULL;
-    double loss = 0, sum = 0;
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &settings),
-         "mesaopt_settings_create");
-    TRY(s->ctx, mesaopt_baseline_create(s->ctx, settings, &gd));
-    for (int64_t seed = 0; seed < s->seeds; seed++) {
-        mesaopt_settings_set_int(s->task_settings, MESAOPT_KEY_SEED, seed);
-        TRY(s->ctx, mesaopt_task_create(s->ctx, s->task_settings, &s->task));
-        if (TRY(s->ctx, mesaopt_baseline_search(gd, s->task, s->tests, NULL)) == MESAOPT_AT_BOUND)
-            note("seed %lld: the best step size of one gradient step lies at the end of its range",
-                 (long long)seed);
-        TRY(s->ctx,
-            mesaopt_baseline_evaluate(gd, s->task, MESAOPT_STREAM_TEST, 0, s->finals, NULL, &loss));
-        sum += loss / (double)s->seeds;
-        mesaopt_task_free(s->task);
-    }
-    mesaopt_baseline_free(gd);
-    mesaopt_settings_free(settings);
-    return sum;
-}
-
-/* ---- report ---- */
-
-static void print_depth(const study *s, int64_t layers, const result *r, int wide, FILE *f)
-{
-    printf("%8lld", (long long)layers);
-    fprintf(f, "%lld", (long long)layers);
-    for (int j = 0; j < LOSSES; j++) {
-        printf("  %*.5f", s->seeds > 1 ? 8 : wide, r->mean[j]);
-        if (s->seeds > 1) printf(" +-%7.5f", r->sd[j]);
-        fprintf(f, ",%.9g,%.9g", r->mean[j], r->sd[j]);
-    }
-    printf("  %8.2f %%  %8.2f %%\n", 100 * r->weights, 100 * r->explained);
-    fprintf(f, ",%.9g,%.9g\n", r->weights, r->explained);
-}
-
-#define CLAIM_4 "4. the scalars describe the trained network"
-
-/* Claim 4, depth by depth: it is one of shallow networks, and of deep ones while they are young. */
-static void claim_description(int count, const int64_t *layers, const result *of)
-{
-    for (int i = 0; i < count; i++) {
-        const result *r = &of[i];
-        char expected[160], seen[160];
-        const int end =
-            near(r->mean[REBUILT], r->mean[MODEL]) && near(r->mean[AVERAGE], r->mean[MODEL]);
-        snprintf(expected, sizeof expected,
-                 layers[i] <= 2 ? "rebuilt model and average of products within 5 %% of the network"
-                                : "rebuilt model within 5 %% of the network early in training; a "
-                                  "deep one trained to the end is not described");
-        if (r->until < 0) snprintf(seen, sizeof seen, "never within 5 %% while it trained");
-        else
-            snprintf(seen, sizeof seen, "within 5 %% up to step %lld of %lld", (long long)r->until,
-                     (long long)r->last);
-        claim(CLAIM_4, expected, end || (layers[i] > 2 && r->until >= 0),
-              "LSA-%lld: losses in the end: model %.4f, rebuilt %.4f, average %.4f; %s "
-              "(described-%lld.csv)",
-              (long long)layers[i], r->mean[MODEL], r->mean[REBUILT], r->mean[AVERAGE], seen,
-              (long long)layers[i]);
-    }
-}
-
-static void report(study *s, int count, const int64_t *layers, const result *of)
-{
-    char path[MAX_PATH], seen[512] = "";
-    int falling = count > 1;
-    out_path("depth.csv", path);
-    FILE *f = open_file(path, "w");
-    fputs(
-        "layers,model,model_sd,rebuilt,rebuilt_sd,average,average_sd,share_of_weights,explained\n",
-        f);
-    const int wide = s->seeds > 1 ? 18 : 16;
-    printf("\nlosses of the test sequences (half the sum of squared errors over dimensions, mean "
-           "over t), mean over %lld seed%s\n\n%8s  %*s  %*s  %*s  %10s  %10s\n",
-           (long long)s->seeds, s->seeds > 1 ? "s" : "", "layers", wide, "model", wide, "rebuilt",
-           wide, "average", "weights", "explained");
-    for (int i = 0; i < count; i++) {
-        print_depth(s, layers[i], &of[i], wide, f);
-        falling =
-            falling &&
-            (i == 0 || (layers[i] > layers[i - 1] && of[i].mean[MODEL] < of[i - 1].mean[MODEL]));
-        snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%sLSA-%lld %.4f", i ? ", " : "",
-                 (long long)layers[i], of[i].mean[MODEL]);
-    }
-    close_file(f, path);
-    printf("tables: %s, and seeds, scalars, blocks, described, interpolation beside it\n", path);
-    if (layers[0] == 1 && strcmp(args_text("kind"), "linear") == 0) {
-        const double gd = loss_of_gd(s), model = of[0].mean[MODEL];
-        claim(CLAIM_1, model <= gd && model > 0.98 * gd, "losses: model %.4f, gradient step %.4f",
-              model, gd);
-    }
-    if (count > 1)
-        claim("3. depth helps", "loss falls with the number of layers (LSA-6: about 0.216)",
-              falling, "%s", seen);
-    else printf("\nclaim 3, that depth helps, needs several depths: layers=1,2,4,6\n");
-    claim_description(count, layers, of);
-}
-
-/* ---- weights from a file ---- */
-
-/* Tokens and targets of the task have the widths of the model, as far as nothing else was said. */
-static void fit_task(study *s, int64_t inputs, int64_t outputs)
-{
-    if (!args_given("dim")) mesaopt_settings_set_int(s->task_settings, MESAOPT_KEY_DIM, outputs);
-    if (args_given("tokens") || inputs == 4 * outputs) return;
-    mesaopt_settings_set_text(s->task_settings, "tokens", inputs == outputs ? "raw" : "slots");
-    if (!args_given("slots") && inputs % outputs == 0)
-        mesaopt_settings_set_int(s->task_settings, MESAOPT_KEY_SLOTS, inputs / outputs);
-}
-
-/* Features of a token and of a prediction, of weights that do not say it. */
-static void foreign_shape(const study *s, int64_t *inputs, int64_t *outputs)
-{
-    int64_t n;
-    mesaopt_settings_get_int(s->task_settings, MESAOPT_KEY_DIM, &n);
-    *outputs = *args_text("outputs") ? args_int("outputs", 1, 1 << 20) : n;
-    *inputs = *args_text("inputs") ? args_int("inputs", 1, 1 << 20) : 4 * *outputs;
-}
-
-static void open_weights(study *s, const char *file)
-{
-    int64_t inputs, outputs;
-    if (mesaopt_file_note(s->ctx, file, "mesaopt.blocks", NULL, 0) > 0) {
-        static const char *const said[] = {"kind",  "heads",  "key",    "residual_clip",
-                                           "dtype", "inputs", "outputs"};
-        for (size_t i = 0; i < sizeof said / sizeof *said; i++)
-            if (args_given(said[i]))
-                note("%s: a checkpoint of this library says that itself, and %s= is not heeded",
-                     file, said[i]);
-        TRY(s->ctx, mesaopt_model_open(s->ctx, file, &s->model));
-        return;
-    }
-    foreign_shape(s, &inputs, &outputs);
-    mesaopt_settings_set_int(s->model_settings, MESAOPT_KEY_INPUTS, inputs);
-    mesaopt_settings_set_int(s->model_settings, MESAOPT_KEY_OUTPUTS, outputs);
-    TRY(s->ctx, mesaopt_revalg_import_file(s->ctx, s->model_settings, s->layer, file, &s->model));
-}
-
-/* The scalars of these weights, and the losses of the model and of its scalars on the task, or on
- * the user's data. */
-static void read_weights(study *s)
-{
-    double weights = 0, explained = 0;
-    open_weights(s, args_text("weights"));
-    algorithm a = algorithm_read(s->ctx, s->model);
-    s->layers = a.layers;
-    if (*args_text("data")) s->data = pairs_read(args_text("data"), a.features);
-    else {
-        fit_task(s, a.features, a.n);
-        TRY(s->ctx, mesaopt_task_create(s->ctx, s->task_settings, &s->task));
-    }
-    TRY(s->ctx, mesaopt_revalg_rebuild(a.scalars, &s->rebuilt));
-    TRY(s->ctx, mesaopt_revalg_summary(a.scalars, &weights, &explained));
-    const double model = evaluate(s, s->model, s->finals),
-                 rebuilt = evaluate(s, s->rebuilt, s->finals);
-    out_begin(s->ctx);
-    algorithm_print(&a);
-    algorithm_draw(&a);
-    printf("\nscalars: %.2f %% of the weights, %.1f %% of the squared norm of the products\n",
-           100 * weights, 100 * explained);
-    if (a.layers <= 2 || near(rebuilt, model))
-        claim(CLAIM_4, "loss of the rebuilt model within 5 % of the network's",
-              near(rebuilt, model), "losses: model %.4f, rebuilt %.4f", model, rebuilt);
-    else
-        printf("\nclaim 4 is one of networks of one or two layers, or young ones, and this is "
-               "none: losses: model %.4f, rebuilt %.4f\n",
-               model, rebuilt);
-    algorithm_free(&a);
-    mesaopt_model_free(s->model);
-    mesaopt_model_free(s->rebuilt);
-    mesaopt_task_free(s->task);
-    if (s->data.count) pairs_free(&s->data);
-}
-
 /* ---- the whole ---- */
 
 static void train_depths(study *s, int count, const int64_t *layers,
@@ -432,7 +215,7 @@ static void train_depths(study *s, int count, const int64_t *layers,
         of[i] = run_depth(s);
     }
     close_file(s->each, s->each_path);
-    report(s, count, layers, of);
+    study_report(s, count, layers, of);
 }
 
 /* "1,2,4" */
@@ -507,7 +290,7 @@ int main(int argc, char **argv)
         if (!*args_text("weights") && *args_text(*k)) args_refuse(*k, "none without weights=");
     args_end();
     catch_signals(s.ctx);
-    if (*args_text("weights")) s.layer = layer[1], read_weights(&s);
+    if (*args_text("weights")) s.layer = layer[1], study_read_weights(&s);
     else {
         TRY(s.ctx, mesaopt_task_create(s.ctx, s.task_settings, &s.task));
         TRY(s.ctx, mesaopt_task_shape(s.task, &s.n, NULL, &inputs, NULL));
