@@ -62,12 +62,11 @@ static int in_place(const operands *o, const panels *p, int row)
 /* Where it lies, or a copy to be filled or stored. */
 static mat take(const operands *o, const panels *p, int row, const piece *at, arena *a)
 {
-    int64_t valid;
     const char *axes = o->table[row].axes, last = axes[strlen(axes) - 1];
     if (in_place(o, p, row)) {
         if (!a->base) return (mat){0};
         const slab s = slab_at(o, row, at);
-        return (mat){panels_first(p, &s, at->panel, &valid), s.row, 1};
+        return (mat){panels_first(p, s, at->panel), s.row, 1};
     }
     const int64_t cols = last == 'h' ? 1 : operands_extent(o, last);
     int64_t rows = has(&o->table[row], 't') ? at->rows : 1;
@@ -86,18 +85,8 @@ void operands_lay_out(const operands *o, const panels *p, const piece *at, arena
         if (has(&o->table[i], 't')) *(mat *)place = m;
         else *(void **)place = m.p;
         if (!operand_reads(o, i) || in_place(o, p, i)) continue;
-        const slab s = slab_at(o, i, at);
-        panels_load(p, &s, at->panel, m);
+        panels_load(p, slab_at(o, i, at), at->panel, m);
     }
-}
-
-static int rows_finite(const kern *k, const slab *s, mat m)
-{
-    if (s->rows == 1 || m.rs == s->cols)
-        return k->first_nonfinite(s->rows * s->cols * k->lanes, m.p) < 0;
-    for (int64_t t = 0; t < s->rows; t++)
-        if (k->first_nonfinite(s->cols * k->lanes, kern_at(k, m.p, t * m.rs)) >= 0) return 0;
-    return 1;
 }
 
 int operands_store(const operands *o, const panels *p, const piece *at, const void *from)
@@ -110,8 +99,8 @@ int operands_store(const operands *o, const panels *p, const piece *at, const vo
         const slab s = slab_at(o, i, at);
         const char *place = (const char *)from + x->place;
         const mat m = has(x, 't') ? *(const mat *)place : (mat){*(void *const *)place, s.cols, 1};
-        finite &= rows_finite(p->k, &s, m);
-        if (!in_place(o, p, i)) panels_store(p, &s, at->panel, m);
+        finite &= panels_finite(p->k, s.rows, s.cols, m);
+        if (!in_place(o, p, i)) panels_store(p, s, at->panel, m);
     }
     return finite;
 }

@@ -35,34 +35,43 @@ slab slab_of(const mesaopt_view *v, const char *axes)
     return s;
 }
 
-char *panels_first(const panels *p, const slab *s, int64_t panel, int64_t *valid)
+int64_t panels_valid(const panels *p, int64_t panel)
 {
-    const int64_t per = per_row(p), first = panel % per * p->k->lanes, left = p->extent - first;
-    *valid = left < p->k->lanes ? left : p->k->lanes;
-    return s->data +
-           (first * s->stride[p->along] + panel / per * s->stride[1 - p->along]) * p->k->size;
+    const int64_t left = p->extent - panel % per_row(p) * p->k->lanes;
+    return left < p->k->lanes ? left : p->k->lanes;
 }
 
-int panels_holds(const panels *p, int64_t panel, int64_t lane, int64_t *sequence, int64_t *head)
+void panels_holds(const panels *p, int64_t panel, int64_t *sequence, int64_t *head)
 {
-    const int64_t per = per_row(p), at = panel % per * p->k->lanes + lane, other = panel / per;
-    *sequence = p->along ? other : at, *head = p->along ? at : other;
-    return at < p->extent;
+    const int64_t per = per_row(p), first = panel % per * p->k->lanes, other = panel / per;
+    *sequence = p->along ? other : first, *head = p->along ? first : other;
 }
 
-void panels_load(const panels *p, const slab *s, int64_t panel, mat to)
+char *panels_first(const panels *p, slab s, int64_t panel)
 {
-    int64_t valid;
-    const char *x = panels_first(p, s, panel, &valid);
-    p->k->load(p->k, s->rows, s->cols, valid, x, s->stride[p->along], s->row, s->col, to.p, to.rs);
+    int64_t sequence, head;
+    panels_holds(p, panel, &sequence, &head);
+    return s.data + (sequence * s.stride[0] + head * s.stride[1]) * p->k->size;
 }
 
-void panels_store(const panels *p, const slab *s, int64_t panel, mat from)
+void panels_load(const panels *p, slab s, int64_t panel, mat to)
 {
-    int64_t valid;
-    char *x = panels_first(p, s, panel, &valid);
-    p->k->store(p->k, s->rows, s->cols, valid, from.p, from.rs, x, s->stride[p->along], s->row,
-                s->col);
+    p->k->load(p->k, s.rows, s.cols, panels_valid(p, panel), panels_first(p, s, panel),
+               s.stride[p->along], s.row, s.col, to.p, to.rs);
+}
+
+void panels_store(const panels *p, slab s, int64_t panel, mat from)
+{
+    p->k->store(p->k, s.rows, s.cols, panels_valid(p, panel), from.p, from.rs,
+                panels_first(p, s, panel), s.stride[p->along], s.row, s.col);
+}
+
+int panels_finite(const kern *k, int64_t rows, int64_t cols, mat m)
+{
+    if (rows == 1 || m.rs == cols) return k->first_nonfinite(rows * cols * k->lanes, m.p) < 0;
+    for (int64_t t = 0; t < rows; t++)
+        if (k->first_nonfinite(cols * k->lanes, kern_at(k, m.p, t * m.rs)) >= 0) return 0;
+    return 1;
 }
 
 /* ---- workers ---- */

@@ -31,13 +31,17 @@ typedef struct slab { char *data; int64_t rows, cols, stride[2], row, col; } sla
  * and one before it the rows. */
 slab slab_of(const mesaopt_view *v, const char *axes);
 
-/* Where the first head of a panel starts, and how many there are. */
-char *panels_first(const panels *p, const slab *s, int64_t panel, int64_t *valid);
-/* Which sequence and which head a lane holds; 0: none. */
-int panels_holds(const panels *p, int64_t panel, int64_t lane, int64_t *sequence, int64_t *head);
+/* Lanes that hold a head; it is in the first ones. */
+int64_t panels_valid(const panels *p, int64_t panel);
+/* Which sequence and which head the first lane holds; along p->along the others follow. */
+void panels_holds(const panels *p, int64_t panel, int64_t *sequence, int64_t *head);
+/* Where the first head starts. */
+char *panels_first(const panels *p, slab s, int64_t panel);
 /* Other lanes: 0. */
-void panels_load(const panels *p, const slab *s, int64_t panel, mat to);
-void panels_store(const panels *p, const slab *s, int64_t panel, mat from);
+void panels_load(const panels *p, slab s, int64_t panel, mat to);
+void panels_store(const panels *p, slab s, int64_t panel, mat from);
+/* Are rows x cols elements finite, lanes that hold nothing included? */
+int panels_finite(const kern *k, int64_t rows, int64_t cols, mat m);
 
 /* What calls on a handle work in, kept from one to the next; recognised by its size alone. */
 typedef struct panel_memory { void *memory; int64_t bytes; } panel_memory;

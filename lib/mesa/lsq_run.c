@@ -65,14 +65,12 @@ static void complete_ridge(const job *j, const piece *at, arena *a, mesa_operand
 {
     const kern *k = j->p.k;
     const int given = operand_there(j->o, LSQ_ROW(RIDGE));
-    int64_t sequence, head;
     void *ridge = given ? (void *)m->ridge : space(a, j, 1, j->l->d).p;
     if (!a->base) return;
     m->ridge = ridge;
     if (!given) fill(k, j->l->d * k->lanes, j->l->ridge, ridge);
-    for (int64_t l = 0; given && l < k->lanes; l++)
-        for (int64_t i = 0; !panels_holds(&j->p, at->panel, l, &sequence, &head) && i < j->l->d;
-             i++)
+    for (int64_t i = 0; given && i < j->l->d; i++)
+        for (int64_t l = panels_valid(&j->p, at->panel); l < k->lanes; l++)
             kern_set_real(k, ridge, i * k->lanes + l, 1);
 }
 
@@ -115,12 +113,15 @@ static mesa_operands presence(const job *j)
 static void count_missed(job *j, const piece *at, mat missed)
 {
     const kern *k = j->p.k;
+    const int64_t valid = panels_valid(&j->p, at->panel), T = extent(j, 't'), H = extent(j, 'h');
     int64_t b, h;
+    panels_holds(&j->p, at->panel, &b, &h);
     for (int64_t t = 0; t < at->rows; t++)
-        for (int64_t l = 0; l < k->lanes && panels_holds(&j->p, at->panel, l, &b, &h); l++) {
+        for (int64_t l = 0; l < valid; l++) {
             const double x = kern_real(k, missed.p, t * missed.rs * k->lanes + l);
             if (x == 0) continue;
-            const long long row = (b * extent(j, 't') + t + at->start) * extent(j, 'h') + h;
+            const long long first = (b * T + t + at->start) * H + h,
+                            row = first + l * (j->p.along ? 1 : T * H);
             long long seen = atomic_load(&j->first);
             while (row < seen && !atomic_compare_exchange_weak(&j->first, &seen, row)) continue;
             atomic_fetch_add(&j->missed, 1);
@@ -155,7 +156,7 @@ static void run_item(void *data, arena a, int64_t shard, int64_t item, int64_t e
     if (!operands_store(j->o, &j->p, &at, &m)) atomic_store(&j->bad, 1);
     if (!m.dridge) return;
     const int64_t d = j->l->d, row = extent(j, 'h') * d;
-    panels_store(&j->p, &(slab){j->partial + at.state * row * k->size, 1, d, {row, d}, 0, 1},
+    panels_store(&j->p, (slab){j->partial + at.state * row * k->size, 1, d, {row, d}, 0, 1},
                  at.panel, (mat){m.dridge, d, 1});
 }
 

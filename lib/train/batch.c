@@ -10,7 +10,9 @@ enum { MAX_SHARDS = 16, SHARD_MEMORY = 1 << 26, SUM_CHUNK = 1 << 14 };
  * alone. */
 typedef struct layout {
     const kern *k;
-    int64_t panels, shards, workers, width;    /* width: widest stream */
+    panels p;
+    panel_run run;
+    int64_t width;                             /* of the widest stream */
     void *grads;                               /* shards x n_params */
     double *by_t;                              /* shards x T */
     int64_t *bad;                              /* shards: the first of enum stage that is not
@@ -18,8 +20,6 @@ typedef struct layout {
     int64_t *failed;                           /* shards x blocks: rows whose systems missed their
                                                   tolerance */
     void **positions;                          /* per block, or NULL */
-    char *worker;                              /* workers x worker_bytes */
-    int64_t worker_bytes, bytes;
 } layout;
 
 typedef struct worker {
@@ -63,15 +63,20 @@ static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, c
     return w;
 }
 
+/* A shard's sums; a gradient takes memory for every one. */
+static int64_t shards_of(const mesaopt_model *m, int64_t panels, int gradient)
+{
+    const int64_t room = max64(1, SHARD_MEMORY / max64(1, m->n_params * m->size)),
+                  shards = panels < MAX_SHARDS ? max64(1, panels) : MAX_SHARDS;
+    return gradient && shards > room ? room : shards;
+}
+
 static layout lay_out(void *base, const mesaopt_model *m, const batch *b, int gradient)
 {
-    layout l = {.k = model_kern(m, b->B, b->T), .workers = m->head.ctx->threads};
+    layout l = {.p = model_panels(m, b->B, b->T)};
     arena a = {base, 0}, one = {0};
-    l.panels = (b->B + l.k->lanes - 1) / l.k->lanes;
-    const int64_t room = max64(1, SHARD_MEMORY / max64(1, m->n_params * m->size));
-    l.shards = l.panels < MAX_SHARDS ? max64(1, l.panels) : MAX_SHARDS;
-    if (gradient && l.shards > room) l.shards = room;
-    if (l.workers > l.shards) l.workers = l.shards;
+    l.k = l.p.k;
+    const int64_t shards = shards_of(m, l.p.count, gradient);
     for (int64_t i = -1; i < m->n_blocks; i++) l.width = max64(l.width, model_width(m, i));
     l.positions = arena_take(&a, m->n_blocks, sizeof(void *));
     for (int64_t i = 0; i < m->n_blocks; i++) {
@@ -79,79 +84,65 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, int gr
                              l.k->lanes * l.k->size);
         if (l.positions) l.positions[i] = m->blocks[i].positions ? p : NULL;
     }
-    l.grads = arena_take(&a, gradient ? l.shards * m->n_params : 0, m->size);
-    l.by_t = arena_take(&a, l.shards * b->T, sizeof(double));
-    l.bad = arena_take(&a, l.shards, sizeof(int64_t));
-    l.failed = arena_take(&a, l.shards * m->n_blocks, sizeof(int64_t));
+    l.grads = arena_take(&a, gradient ? shards * m->n_params : 0, m->size);
+    l.by_t = arena_take(&a, shards * b->T, sizeof(double));
+    l.bad = arena_take(&a, shards, sizeof(int64_t));
+    l.failed = arena_take(&a, shards * m->n_blocks, sizeof(int64_t));
     lay_out_worker(&one, m, b, &l, gradient);
-    l.worker_bytes = one.used;
-    l.worker = arena_take(&a, l.workers, max64(l.worker_bytes, 0));
-    l.bytes = one.used < 0 ? -1 : a.used;
+    l.run = (panel_run){l.p.count, shards, a.used, one.used};
     return l;
 }
 
 int64_t batch_bytes(const mesaopt_model *m, const batch *b, int gradient)
 {
-    return lay_out(NULL, m, b, gradient).bytes;
+    const layout l = lay_out(NULL, m, b, gradient);
+    return panels_bytes(m->head.ctx, &l.run);
 }
 
 mesaopt_status batch_plan(mesaopt_model *m, const batch *b, int gradient)
 {
-    workspace *w = &m->work;
-    const allocator *alloc = &m->head.ctx->alloc;
     const int64_t bytes = batch_bytes(m, b, gradient);
-    if (bytes >= 0 && bytes <= w->bytes) return MESAOPT_OK;
-    void *memory = bytes < 0 ? NULL : alloc_new(alloc, 1, bytes);
-    if (!memory)
-        return fail(m->head.ctx, MESAOPT_E_MEMORY,
-                    "workspace: no memory for %lld bytes (batch %lld, length %lld)",
-                    (long long)bytes, (long long)b->B, (long long)b->T);
-    alloc_free(alloc, w->memory);
-    *w = (workspace){.memory = memory, .bytes = bytes};
-    return MESAOPT_OK;
+    if (bytes > m->memory.bytes) m->positions.T = 0;
+    return panels_reserve(m->head.ctx, &m->memory, bytes, "model");
 }
 
 /* Positions stand first in the workspace: passes of one length find those of the pass before,
  * unless blocks came between. */
 static void fill_positions(mesaopt_model *m, int64_t T, const layout *l)
 {
-    workspace *w = &m->work;
-    if (w->T == T && w->lanes == l->k->lanes && w->blocks == m->n_blocks) return;
+    filled *f = &m->positions;
+    if (f->T == T && f->lanes == l->k->lanes && f->blocks == m->n_blocks) return;
     for (int64_t i = 0; i < m->n_blocks; i++)
         if (l->positions[i]) positions_fill(l->k, T, m->blocks[i].in, l->positions[i]);
-    w->T = T, w->lanes = l->k->lanes, w->blocks = m->n_blocks;
+    *f = (filled){T, l->k->lanes, m->n_blocks};
 }
 
-static void load_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid,
-                      void *panel)
+static void load_view(const layout *l, const mesaopt_view *v, int64_t panel, void *to, int64_t rs)
 {
-    const char *x = (const char *)v->data + first * v->stride[0] * k->size;
-    k->load(k, v->shape[1], v->shape[2], valid, x, v->stride[0], v->stride[1], v->stride[2], panel,
-            v->shape[2]);
+    panels_load(&l->p, slab_of(v, "btd"), panel, (mat){to, rs, 1});
 }
 
-static void store_view(const kern *k, const mesaopt_view *v, int64_t first, int64_t valid,
-                       const void *panel, int64_t rs)
+static void store_view(const layout *l, const mesaopt_view *v, int64_t panel, const void *from,
+                       int64_t rs)
 {
-    char *x = (char *)v->data + first * v->stride[0] * k->size;
-    k->store(k, v->shape[1], v->shape[2], valid, panel, rs, x, v->stride[0], v->stride[1],
-             v->stride[2]);
+    panels_store(&l->p, slab_of(v, "btd"), panel, (mat){(void *)from, rs, 1});
 }
 
 /* Tokens into stream 0, targets (if any) into w->target; returns where the targets of t = 1 start.
  */
-static const void *fill(const job *j, const worker *w, int64_t first, int64_t valid)
+static const void *fill(const job *j, const worker *w, int64_t panel)
 {
     const kern *k = j->l.k;
     const batch *b = j->b;
     if (b->task) {
-        task_panel(b->task, k, b->stream, b->first + first, valid, w->task_scratch, w->target);
+        task_panel(b->task, k, b->stream, b->first + panel * k->lanes,
+                   panels_valid(&j->l.p, panel), w->task_scratch, w->target);
         tokens_panel(b->task, k, w->target, w->stream[0]);
         return kern_at(k, w->target, j->m->outputs);    /* raw observations, one time step on */
     }
-    load_view(k, b->tokens, first, valid, w->stream[0]);
+    load_view(&j->l, b->tokens, panel, w->stream[0], j->m->inputs);
     if (!b->targets) return NULL;
-    load_view(k, b->targets, first, valid, w->target);
+    load_view(&j->l, b->targets, panel, w->target, j->m->outputs);
     return w->target;
 }
 
@@ -169,19 +160,18 @@ static int64_t find_bad(const job *j, const worker *w, const void *target)
 }
 
 /* Gradient of the predictions, in the first `outputs` columns of d. */
-static void start_backward(const job *j, const worker *w, int64_t first, int64_t valid,
-                           const void *target, double *by_t)
+static void start_backward(const job *j, const worker *w, int64_t panel, const void *target,
+                           double *by_t)
 {
     const kern *k = j->l.k;
     const int64_t T = j->b->T, n = j->m->outputs, rs = model_width(j->m, j->m->n_blocks - 1);
     const void *pred = w->stream[j->m->n_blocks];
     if (j->w->gradient && rs > n) memset(w->d[0], 0, (size_t)(T * rs * k->lanes * k->size));
-    if (j->w->dout) {
-        const mesaopt_view *v = j->w->dout;
-        k->load(k, T, n, valid, (const char *)v->data + first * v->stride[0] * k->size,
-                v->stride[0], v->stride[1], v->stride[2], w->d[0], rs);
-    } else if (target)
-        k->squared_error(T, n, valid, pred, rs, target, n, 1 / ((double)j->b->B * (double)T), by_t,
+    if (j->w->dout)
+        load_view(&j->l, j->w->dout, panel, w->d[0], rs);
+    else if (target)
+        k->squared_error(T, n, panels_valid(&j->l.p, panel), pred, rs, target, n,
+                         1 / ((double)j->b->B * (double)T), by_t,
                          j->w->gradient ? w->d[0] : NULL);
 }
 
@@ -198,15 +188,6 @@ static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
                   j->l.failed + shard * j->m->n_blocks + i};
 }
 
-/* n columns of a panel with rows of rs. */
-static int columns_finite(const kern *k, int64_t T, int64_t n, const void *panel, int64_t rs)
-{
-    if (n == rs) return k->first_nonfinite(T * n * k->lanes, panel) < 0;
-    for (int64_t t = 0; t < T; t++)
-        if (k->first_nonfinite(n * k->lanes, kern_at(k, panel, t * rs)) >= 0) return 0;
-    return 1;
-}
-
 /* Is all that the caller gets of a panel's forward pass finite? */
 static int forward_is_finite(const job *j, const worker *w, const double *by_t)
 {
@@ -216,10 +197,11 @@ static int forward_is_finite(const job *j, const worker *w, const double *by_t)
     int finite = 1;
     for (int64_t t = 0; t < T; t++) sum += by_t[t];
     if (j->w->out || j->w->dout)
-        finite = columns_finite(j->l.k, T, m->outputs, w->stream[last + 1], model_width(m, last));
+        finite = panels_finite(j->l.k, T, m->outputs,
+                               (mat){w->stream[last + 1], model_width(m, last), 1});
     for (int64_t i = 0; i < j->w->count; i++) {
         const int64_t b = j->w->blocks[i], width = model_width(m, b);
-        finite = finite && columns_finite(j->l.k, T, width, w->stream[b + 1], width);
+        finite = finite && panels_finite(j->l.k, T, width, (mat){w->stream[b + 1], width, 1});
     }
     return finite && isfinite(sum);
 }
@@ -228,28 +210,25 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
 {
     const mesaopt_model *m = j->m;
     const kern *k = j->l.k;
-    const int64_t first = panel * k->lanes, left = j->b->B - first,
-                  valid = left < k->lanes ? left : k->lanes, T = j->b->T;
+    const int64_t T = j->b->T, last = model_width(m, m->n_blocks - 1);
     double *by_t = j->l.by_t + shard * T;
-    const void *target = fill(j, w, first, valid);
+    const void *target = fill(j, w, panel);
     for (int64_t i = 0; i < m->n_blocks && !kern_stopped(k); i++) {
         const pass p = pass_of(j, w, shard, i);
         m->blocks[i].kind->forward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i]);
     }
     if (kern_stopped(k)) return;
-    if (j->w->out)
-        store_view(k, j->w->out, first, valid, w->stream[m->n_blocks],
-                   model_width(m, m->n_blocks - 1));
+    if (j->w->out) store_view(&j->l, j->w->out, panel, w->stream[m->n_blocks], last);
     for (int64_t i = 0; i < j->w->count; i++)
-        store_view(k, &j->w->outs[i], first, valid, w->stream[j->w->blocks[i] + 1],
+        store_view(&j->l, &j->w->outs[i], panel, w->stream[j->w->blocks[i] + 1],
                    model_width(m, j->w->blocks[i]));
-    start_backward(j, w, first, valid, target, by_t);
+    start_backward(j, w, panel, target, by_t);
     if (!forward_is_finite(j, w, by_t)) {
         if (j->l.bad[shard] == NONE) j->l.bad[shard] = find_bad(j, w, target);
         return;
     }
     if (!j->w->gradient) return;
-    if (j->w->dout && !columns_finite(k, T, m->outputs, w->d[0], model_width(m, m->n_blocks - 1)))
+    if (j->w->dout && !panels_finite(k, T, m->outputs, (mat){w->d[0], last, 1}))
         j->l.bad[shard] = DOUT;
     void *dy = w->d[0], *spare = w->d[1];
     for (int64_t i = m->n_blocks - 1; i >= 0 && !kern_stopped(k); i--) {
@@ -260,16 +239,15 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
         if (dx == spare) spare = dy, dy = dx;
     }
     if (!j->w->dtokens) return;
-    store_view(k, j->w->dtokens, first, valid, dy, m->inputs);
-    if (j->l.bad[shard] == NONE && !columns_finite(k, T, m->inputs, dy, m->inputs))
+    store_view(&j->l, j->w->dtokens, panel, dy, m->inputs);
+    if (j->l.bad[shard] == NONE && !panels_finite(k, T, m->inputs, (mat){dy, m->inputs, 1}))
         j->l.bad[shard] = TOKEN_GRADIENT;
 }
 
-static void run_shard(void *data, int64_t worker_id, int64_t shard)
+static void run_shard(void *data, arena a, int64_t shard, int64_t first, int64_t end)
 {
     const job *j = data;
     const layout *l = &j->l;
-    arena a = {l->worker + worker_id * l->worker_bytes, 0};
     const worker w = lay_out_worker(&a, j->m, j->b, l, j->w->gradient);
     if (j->w->gradient)
         memset((char *)l->grads + shard * j->m->n_params * j->m->size, 0,
@@ -277,9 +255,7 @@ static void run_shard(void *data, int64_t worker_id, int64_t shard)
     memset(l->by_t + shard * j->b->T, 0, (size_t)j->b->T * sizeof(double));
     l->bad[shard] = NONE;
     memset(l->failed + shard * j->m->n_blocks, 0, (size_t)j->m->n_blocks * sizeof(int64_t));
-    for (int64_t p = l->panels * shard / l->shards;
-         p < l->panels * (shard + 1) / l->shards && !kern_stopped(l->k); p++)
-        run_panel(j, &w, shard, p);
+    for (int64_t p = first; p < end && !kern_stopped(l->k); p++) run_panel(j, &w, shard, p);
 }
 
 /* The gradients of all shards, into those of the first. */
@@ -290,7 +266,7 @@ static void sum_chunk(void *data, int64_t worker_id, int64_t i)
     const int64_t first = i * SUM_CHUNK, left = j->m->n_params - first,
                   n = left < SUM_CHUNK ? left : SUM_CHUNK;
     char *parts = (char *)j->l.grads + first * j->m->size;
-    j->l.k->sum_parts(n, j->l.shards, j->m->n_params, parts, parts);
+    j->l.k->sum_parts(n, j->l.run.shards, j->m->n_params, parts, parts);
 }
 
 static mesaopt_status refuse_stage(const job *j, int64_t stage, const char *what)
@@ -329,7 +305,7 @@ static double sum_errors(const job *j)
 {
     const int64_t T = j->b->T;
     double *by_t = j->l.by_t, sum = 0;
-    for (int64_t s = 1; s < j->l.shards; s++)
+    for (int64_t s = 1; s < j->l.run.shards; s++)
         for (int64_t t = 0; t < T; t++) by_t[t] += by_t[s * T + t];
     for (int64_t t = 0; t < T; t++) sum += by_t[t];
     return sum;
@@ -340,7 +316,7 @@ static mesaopt_status finish(const job *j, const char *what)
 {
     mesaopt_model *m = j->m;
     const wanted *w = j->w;
-    for (int64_t s = 0; s < j->l.shards; s++)
+    for (int64_t s = 0; s < j->l.run.shards; s++)
         if (j->l.bad[s] != NONE) return refuse_stage(j, j->l.bad[s], what);
     const double sum = sum_errors(j);
     if (!isfinite(sum)) return refuse_stage(j, LOSS, what);
@@ -356,7 +332,7 @@ static mesaopt_status tell_failed(const job *j, const char *what)
 {
     for (int64_t i = 0; i < j->m->n_blocks; i++) {
         long long rows = 0;
-        for (int64_t s = 0; s < j->l.shards; s++) rows += j->l.failed[s * j->m->n_blocks + i];
+        for (int64_t s = 0; s < j->l.run.shards; s++) rows += j->l.failed[s * j->m->n_blocks + i];
         if (rows == 0) continue;
         return fail(j->m->head.ctx, MESAOPT_NOT_CONVERGED,
                     "%s: block %lld: %lld rows missed the tolerance of their least-squares "
@@ -382,11 +358,13 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
     mesaopt_ctx *ctx = m->head.ctx;
     mesaopt_status status = batch_plan(m, b, w->gradient);
     if (status != MESAOPT_OK) return status;
-    job j = {m, b, w, lay_out(m->work.memory, m, b, w->gradient)};
+    job j = {m, b, w, lay_out(m->memory.memory, m, b, w->gradient)};
     fill_positions(m, b->T, &j.l);
-    parallel_run(ctx, j.l.shards, run_shard, &j);
-    if (w->gradient) parallel_run(ctx, (m->n_params + SUM_CHUNK - 1) / SUM_CHUNK, sum_chunk, &j);
-    status = ctx_stopped(ctx, what);                   /* either loop may have left items out */
+    status = panels_run(ctx, &j.l.run, &m->memory, run_shard, &j, what);
+    if (status == MESAOPT_OK && w->gradient) {
+        parallel_run(ctx, (m->n_params + SUM_CHUNK - 1) / SUM_CHUNK, sum_chunk, &j);
+        status = ctx_stopped(ctx, what);
+    }
     if (status == MESAOPT_OK) status = finish(&j, what);
     return status == MESAOPT_OK ? tell_failed(&j, what) : status;
 }

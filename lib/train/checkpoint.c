@@ -75,7 +75,7 @@ static mesaopt_status record_reserve(record *r, int64_t text_bytes)
 
 static const kern *kern_of_steps(const mesaopt_trainer *t)
 {
-    return model_kern(t->model, t->batch, t->task->shape.length);
+    return model_panels(t->model, t->batch, t->task->shape.length).k;
 }
 
 static mesaopt_status record_fill(record *r)

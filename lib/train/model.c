@@ -15,7 +15,7 @@ static void destroy(object *o)
     alloc_free(a, m->table);
     alloc_free(a, m->params);
     alloc_free(a, m->grads);
-    alloc_free(a, m->work.memory);
+    alloc_free(a, m->memory.memory);
     notes_drop(a, &m->notes);
 }
 
@@ -183,15 +183,13 @@ mesaopt_view model_matrix(const mesaopt_model *m, const model_parameter *p, void
                           .dtype = m->dtype};
 }
 
-/* A panel of native width wants as many sequences as lanes; a long or wide one no longer fits near
- * the core. */
-const kern *model_kern(const mesaopt_model *m, int64_t B, int64_t T)
+panels model_panels(const mesaopt_model *m, int64_t B, int64_t T)
 {
-    const kern *wide = kern_get(m->head.ctx, m->dtype, 0);
-    const int64_t lanes = option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_LANES);
+    enum { WIDE = 512 };
     int64_t width = m->inputs;
     for (int64_t i = 0; i < m->n_blocks; i++)
         if (m->blocks[i].out > width) width = m->blocks[i].out;
-    const int one = lanes == 1 || (lanes == 0 && (2 * B <= wide->width || T > 1024 || width > 512));
-    return kern_get(m->head.ctx, m->dtype, one);
+    return panels_plan(m->head.ctx, m->dtype,
+                       option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_LANES), B, 1, T,
+                       width > WIDE);
 }

@@ -3,9 +3,9 @@
 #define TRAIN_MODEL_IMPL_H
 
 #include "base/notes.h"
+#include "kern/panels.h"
 #include "mesaopt/model.h"
 #include "nn/block.h"
-#include "tensor/view.h"
 
 enum { MODEL_MOST_BLOCKS = 4096 };                     /* what a file may ask for, and a model
                                                           have */
@@ -19,13 +19,8 @@ typedef struct model_parameter {
     int64_t rows, cols, offset;    /* offset in reals */
 } model_parameter;
 
-/* Memory of passes, laid out anew by each; positions at its start stay while passes agree in what
- * they depend on. */
-typedef struct workspace {
-    void *memory;
-    int64_t bytes;                 /* of memory */
-    int64_t T, lanes, blocks;      /* that the positions are of; T = 0: none yet */
-} workspace;
+/* What the positions at the start of the memory are of; they stay while passes agree in it. */
+typedef struct filled { int64_t T, lanes, blocks; } filled;
 
 struct mesaopt_model {
     object head;
@@ -41,7 +36,8 @@ struct mesaopt_model {
     int64_t n_params;
     int64_t most_params;           /* model_add refuses to go beyond: what a file can hold while a
                                       model is opened from it */
-    workspace work;
+    panel_memory memory;           /* of passes, laid out anew by each */
+    filled positions;              /* T = 0: none yet */
     notes notes;                   /* of the user's, for files */
     atomic_int trainers;           /* holding the model: no block may be added */
 };
@@ -62,7 +58,6 @@ static inline int64_t model_width(const mesaopt_model *m, int64_t block)
     return block < 0 ? m->inputs : m->blocks[block].out;
 }
 
-/* Table of kernels for a pass of this shape: panels of native width, or of one lane. */
-const kern *model_kern(const mesaopt_model *m, int64_t B, int64_t T);
+panels model_panels(const mesaopt_model *m, int64_t B, int64_t T);     /* of a pass */
 
 #endif
