@@ -34,8 +34,9 @@ grep -n '^ *# *include *"' lib/*/*.[ch] | awk -F'[:"]' -v floors="$tmp/floors" '
       if (!(at[2] in floor)) print $1 ": folder lib/" at[2] " is not in the list of floors"
       else if (!(to[1] in floor)) print $1 ":" $2 ": includes " $4 ", which is in no folder of lib/"
       else if (floor[to[1]] > floor[at[2]]) print $1 ":" $2 ": lib/" at[2] " includes the higher " $4
+      else if (floor[to[1]] == floor[at[2]] && to[1] != at[2]) print $1 ":" $2 ": lib/" at[2] " includes its sibling " $4
       else if (to[1] == "api" && at[2] != "api") print $1 ":" $2 ": includes api/" }' | wrong
-check "a file of lib/ includes its own folder or a lower floor"
+check "a file of lib/ includes its own folder or a lower floor, siblings never each other"
 
 grep -ln '[<"]blis.h[>"]' lib/*/*.[ch] | grep -v '^lib/kern/gemm' | wrong
 check "only lib/kern/gemm*.c includes blis.h"

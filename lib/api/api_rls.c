@@ -1,7 +1,8 @@
-/* mesaopt/rls.h: validates, then delegates to lib/lsq and lib/train/rls_file.c. */
+/* mesaopt/rls.h: validates, then delegates to lib/rls and lib/train/rls_file.c. */
 #include "api/api_call.h"
 #include "api/api_checks.h"
 #include "base/number.h"
+#include "mesa/lsq_plan.h"
 #include "train/rls_file.h"
 #include <math.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static mesaopt_status take_gates(mesaopt_rls *r, call_views *w, int64_t T,
     mesaopt_status status = MESAOPT_OK;
     if (*beta) CHECK(views_take(w, beta, &(view_want){"beta", 2, {T, r->streams}, 0, 0}));
     if (*beta)
-        CHECK(check_range(w->ctx, *beta, "beta", 0, least(check_most(*beta), ONLINE_SQUARE),
+        CHECK(check_range(w->ctx, *beta, "beta", 0, least(check_most(*beta), ROW_SQUARE),
                           "a weight, which is finite and >= 0"));
     if (*log_gamma)
         CHECK(views_take(w, log_gamma, &(view_want){"log_gamma", 2, {T, r->streams}, 0, 0}));
@@ -64,7 +65,7 @@ static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *
                 return refuse_element(ctx, v, "v", t, s, i, most);
         }
     for (int64_t s = 0; s < r->streams; s++)
-        if (!(r->o[s].most + (double)T * ONLINE_SQUARE <= ONLINE_SUM))
+        if (!(r->o[s].most + (double)T * ROW_SQUARE <= SQUARES_MOST))
             return fail(ctx, MESAOPT_E_ARGUMENT,
                         "k: sums of stream %lld might not be finite with %lld rows more, expected "
                         "a smaller state",
@@ -74,6 +75,11 @@ static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *
 
 /* ---- creation ---- */
 
+static rls_options options_of(mesaopt_lsq *l)
+{
+    return (rls_options){&l->head, l->d, l->dv, l->window, l->ridge, l->gamma};
+}
+
 mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge,
                                   mesaopt_rls **out)
 {
@@ -81,6 +87,7 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = lsq->head.ctx;
+    const rls_options options = options_of(lsq);
     CHECK(check_not_null(ctx, out, "out"));
     if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
         status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d",
@@ -91,7 +98,7 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     if (ridge) CHECK(check_ridge(ctx, &own));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
     if (status == MESAOPT_OK)
-        status = r ? rls_build(r, lsq, streams, ridge ? &own : NULL) : MESAOPT_E_MEMORY;
+        status = r ? rls_build(r, &options, streams, ridge ? &own : NULL) : MESAOPT_E_MEMORY;
     if (status == MESAOPT_OK) *out = r;
     else if (r) object_release(&r->head);
     return call_end(lsq, &c, status);
@@ -161,7 +168,7 @@ mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mes
 static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
 {
     mesaopt_ctx *ctx = r->head.ctx;
-    const mesaopt_lsq *a = r->plan, *b = from->plan;
+    const rls_options *a = &r->options, *b = &from->options;
     if (r == from)
         return fail(ctx, MESAOPT_E_ARGUMENT, "from: the same handle, expected another one");
     if (a->d != b->d || a->dv != b->dv || a->window != b->window || a->gamma != b->gamma ||
@@ -174,18 +181,18 @@ static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
                     (long long)a->d, (long long)a->dv, (long long)a->window,
                     number_text(a->gamma).text);
     for (int64_t s = 0; s < r->streams; s++)
-        if (!(r->o[s].most + from->o[s].most <= ONLINE_SUM))
+        if (!(r->o[s].most + from->o[s].most <= SQUARES_MOST))
             return fail(
                 ctx, MESAOPT_E_ARGUMENT,
                 "from: sums of stream %lld might not be finite together, expected smaller states",
                 (long long)s);
     for (int64_t s = 0; s < r->streams; s++)
         for (int64_t i = 0; i < a->d; i++)
-            if (r->o[s].ridge[i] != from->o[s].ridge[i])
+            if (r->o[s].sums.ridge[i] != from->o[s].sums.ridge[i])
                 return fail(ctx, MESAOPT_E_ARGUMENT,
                             "from: ridge %s at [%lld,%lld], expected %s as here",
-                            number_text(from->o[s].ridge[i]).text, (long long)s, (long long)i,
-                            number_text(r->o[s].ridge[i]).text);
+                            number_text(from->o[s].sums.ridge[i]).text, (long long)s, (long long)i,
+                            number_text(r->o[s].sums.ridge[i]).text);
     return MESAOPT_OK;
 }
 
@@ -263,22 +270,22 @@ static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, c
 }
 
 /* Elements of one stream's part in row-major order. */
-static double *own(online *o, int32_t which)
+static double *own(estimator *o, int32_t which)
 {
     switch (which) {
-    case MESAOPT_RLS_KEY_STATE: return o->H;
-    case MESAOPT_RLS_VALUE_STATE: return o->S;
-    case MESAOPT_RLS_WEIGHT: return &o->total;
-    case MESAOPT_RLS_RESIDUAL: return o->spread;
-    default: return o->squares;
+    case MESAOPT_RLS_KEY_STATE: return o->sums.H;
+    case MESAOPT_RLS_VALUE_STATE: return o->sums.S;
+    case MESAOPT_RLS_WEIGHT: return &o->sums.total;
+    case MESAOPT_RLS_RESIDUAL: return o->residual.spread;
+    default: return o->sums.squares;
     }
 }
 
 /* NaN: there is none. */
-static double element(online *o, int32_t which, int64_t i)
+static double element(estimator *o, int32_t which, int64_t i)
 {
     if (which == MESAOPT_RLS_ROWS) return (double)o->count;
-    return which == MESAOPT_RLS_RESIDUAL && o->blurred ? NAN : own(o, which)[i];
+    return which == MESAOPT_RLS_RESIDUAL && o->residual.blurred ? NAN : own(o, which)[i];
 }
 
 static mesaopt_status get_part(mesaopt_rls *r, int32_t which, const mesaopt_view *v)
@@ -314,7 +321,7 @@ mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *whi
 /* Rows can still be added to them. */
 static mesaopt_status check_sums(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name)
 {
-    const double most = least(check_most(v), ONLINE_SUM / 2);
+    const double most = least(check_most(v), SQUARES_MOST / 2);
     return check_range(ctx, v, name, -most, most,
                        "a sum that leaves room for rows, at most 2^1020");
 }
@@ -358,7 +365,7 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
     CHECK(check_new_state(r, count, which, views));
     if (status == MESAOPT_OK) rls_clear(r);
     for (int64_t i = 0; i < r->streams * r->p.dv && status == MESAOPT_OK; i++)
-        r->o[i / r->p.dv].spread[i % r->p.dv] = NAN;
+        r->o[i / r->p.dv].residual.spread[i % r->p.dv] = NAN;
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int64_t total = view_count(&views[i]), each = total / r->streams;
         int64_t index[MESAOPT_MAX_RANK] = {0};
@@ -366,7 +373,7 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
             own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
     }
     for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++)
-        r->o[s].young = 0, rls_given(r, s, r->o[s].spread);
+        rls_given(r, s, r->o[s].residual.spread);
     return call_end(r, &c, status);
 }
 
@@ -388,10 +395,11 @@ mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls 
     mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = lsq->head.ctx;
+    const rls_options options = options_of(lsq);
     CHECK(check_not_null(ctx, path, "path"));
     CHECK(check_not_null(ctx, out, "out"));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
-    if (status == MESAOPT_OK) status = r ? rls_read(r, lsq, path) : MESAOPT_E_MEMORY;
+    if (status == MESAOPT_OK) status = r ? rls_read(r, &options, path) : MESAOPT_E_MEMORY;
     if (status == MESAOPT_OK) *out = r;
     else if (r) object_release(&r->head);
     return call_end(lsq, &c, status);

@@ -6,58 +6,51 @@
 #include <math.h>
 #include <string.h>
 
-typedef struct work { void *product, *online; double *key, *value, *query, *out, *error; } work;
-
-static work lay_out(arena *a, const online_plan *p)
-{
-    const int64_t size = sizeof(double);
-    work w;
-    w.product = arena_take(a, online_product_scratch(p), 1);
-    w.online = arena_take(a, online_scratch(p), 1);
-    w.key = arena_take(a, p->d, size), w.query = arena_take(a, p->d, size);
-    w.value = arena_take(a, p->dv, size), w.out = arena_take(a, p->dv, size),
-    w.error = arena_take(a, p->dv, size);
-    return w;
-}
-
 static void set_ridge(mesaopt_rls *r, const mesaopt_view *ridge)
 {
     for (int64_t s = 0; s < r->streams; s++)
         for (int64_t i = 0; i < r->p.d; i++)
-            r->o[s].ridge[i] = ridge ? view_get(ridge, (int64_t[]){s, i}) : r->plan->ridge;
+            r->o[s].sums.ridge[i] =
+                ridge ? view_get(ridge, (int64_t[]){s, i}) : r->options.ridge;
 }
 
-mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams,
+/* Scratch of as many workers as may run at once. 0: no memory. */
+static int build_workers(mesaopt_rls *r)
+{
+    mesaopt_ctx *ctx = r->head.ctx;
+    const int64_t workers = r->streams < ctx->threads ? r->streams : ctx->threads;
+    arena one = {0};
+    int64_t bytes = -1;
+    rls_worker_take(&r->p, &one);
+    if (one.used >= 0 && size_mul(one.used, workers, &bytes))
+        r->scratch = alloc_new(&ctx->alloc, 1, bytes);
+    r->worker = alloc_new(&ctx->alloc, workers, sizeof *r->worker);
+    arena a = {r->scratch, 0};
+    for (int64_t i = 0; r->scratch && r->worker && i < workers; i++)
+        r->worker[i] = rls_worker_take(&r->p, &a);
+    return r->scratch && r->worker;
+}
+
+mesaopt_status rls_build(mesaopt_rls *r, const rls_options *options, int64_t streams,
                          const mesaopt_view *ridge)
 {
     mesaopt_ctx *ctx = r->head.ctx;
-    arena one = {0}, scratch = {0};
-    int64_t bytes = -1, work_bytes = -1;
-    online counted;
-    r->p = online_plan_of(kern_unstopped(ctx), plan->d, plan->dv, plan->window);
-    online_take(&r->p, &one, &counted);
-    lay_out(&scratch, &r->p);
-    r->work_bytes = scratch.used;
-    if (one.used >= 0 && size_mul(one.used, streams, &bytes))
-        r->memory = alloc_new(&ctx->alloc, 1, bytes);
-    const int64_t workers = streams < ctx->threads ? streams : ctx->threads;
-    if (r->work_bytes >= 0 && size_mul(r->work_bytes, workers, &work_bytes))
-        r->work = alloc_new(&ctx->alloc, 1, work_bytes);
+    arena one = {0};
+    estimator counted;
+    r->p = rls_plan_of(kern_unstopped(ctx), options->d, options->dv, options->window);
+    r->streams = streams;
+    estimator_take(&r->p, &one, &counted);
+    if (one.used >= 0 && size_mul(one.used, streams, &r->bytes))
+        r->memory = alloc_new(&ctx->alloc, 1, r->bytes);
     r->o = alloc_new(&ctx->alloc, streams, sizeof *r->o);
     r->done = alloc_new(&ctx->alloc, streams, 1);
-    if (!r->memory || !r->work || !r->o || !r->done)
+    if (!r->memory || !build_workers(r) || !r->o || !r->done)
         return fail(ctx, MESAOPT_E_MEMORY, "streams: no memory for %lld states of %lld bytes",
                     (long long)streams, (long long)one.used);
-    r->plan = plan;
-    object_retain(&plan->head);
-    r->streams = streams;
-    r->bytes = bytes;
+    r->options = *options;
+    object_retain(options->plan);
     arena a = {r->memory, 0};
-    for (int64_t s = 0; s < streams; s++) online_take(&r->p, &a, &r->o[s]);
-    for (int64_t i = 0; i < workers; i++) {
-        arena own = {r->work + i * r->work_bytes, 0};
-        online_begin(&r->p, lay_out(&own, &r->p).online);
-    }
+    for (int64_t s = 0; s < streams; s++) estimator_take(&r->p, &a, &r->o[s]);
     set_ridge(r, ridge);
     rls_clear(r);
     return MESAOPT_OK;
@@ -68,16 +61,17 @@ void rls_drop(mesaopt_rls *r)
     const allocator *a = &r->head.ctx->alloc;
     alloc_free(a, r->memory);
     alloc_free(a, r->before);
-    alloc_free(a, r->work);
+    alloc_free(a, r->scratch);
+    alloc_free(a, r->worker);
     alloc_free(a, r->o);
     alloc_free(a, r->done);
     notes_drop(a, &r->notes);
-    if (r->plan) object_release(&r->plan->head);
+    if (r->options.plan) object_release(r->options.plan);
 }
 
 void rls_clear(mesaopt_rls *r)
 {
-    for (int64_t s = 0; s < r->streams; s++) online_clear(&r->p, &r->o[s]);
+    for (int64_t s = 0; s < r->streams; s++) estimator_clear(&r->p, &r->o[s]);
 }
 
 /* ---- rows ---- */
@@ -108,7 +102,7 @@ static double scalar(const mesaopt_view *v, int64_t t, int64_t s, double otherwi
 
 double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s) { return scalar(beta, t, s, 1); }
 
-double rls_most(double weight) { return weight > 1 ? ONLINE_MOST / sqrt(weight) : ONLINE_MOST; }
+double rls_most(double weight) { return weight > 1 ? ROW_MOST / sqrt(weight) : ROW_MOST; }
 
 int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most)
 {
@@ -148,24 +142,26 @@ static void run_stream(void *data, int64_t worker, int64_t s)
     const job *j = data;
     const rls_rows *rows = j->rows;
     mesaopt_rls *r = j->r;
-    arena a = {r->work + worker * r->work_bytes, 0};
-    const work w = lay_out(&a, &r->p);
+    const rls_worker *w = &r->worker[worker];
     const int64_t d = r->p.d, dv = r->p.dv;
-    online *o = &r->o[s];
+    estimator *o = &r->o[s];
     int64_t t = 0;
     for (; t < j->T && !(j->stops && ctx_interrupted(r->head.ctx)); t++) {
         const double weight = rls_weight(rows->beta, t, s),
                      log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
-        if (rows->k) read_row(rows->k, t, s, d, w.key), read_row(rows->v, t, s, dv, w.value);
-        if (rows->q) read_row(rows->q, t, s, d, w.query);
-        if (rows->k) online_push(&r->p, w.product, w.online, o, w.key, w.value, weight, log_gamma);
-        if (rows->q)
-            online_predict(&r->p, w.product, w.online, o, w.query, w.out,
-                           rows->error ? w.error : NULL);
-        if (rows->q) write_row(rows->out, t, s, dv, w.out);
-        if (rows->q && (o->singular || !holds(rows->out, w.out, dv))) r->done[s] = DOUBTFUL;
-        if (rows->error) write_row(rows->error, t, s, dv, w.error);
-        if (rows->error && o->blurred && !r->done[s]) r->done[s] = BLURRED;
+        if (rows->k) {
+            read_row(rows->k, t, s, d, w->key);
+            read_row(rows->v, t, s, dv, w->value);
+        }
+        if (rows->q) read_row(rows->q, t, s, d, w->query);
+        if (rows->k) estimator_push(w, o, w->key, w->value, weight, log_gamma);
+        if (!rows->q) continue;
+        estimator_predict(w, o, w->query, w->out, rows->error ? w->error : NULL);
+        write_row(rows->out, t, s, dv, w->out);
+        if (o->inverse.singular || !holds(rows->out, w->out, dv)) r->done[s] = DOUBTFUL;
+        if (!rows->error) continue;
+        write_row(rows->error, t, s, dv, w->error);
+        if (o->residual.blurred && !r->done[s]) r->done[s] = BLURRED;
     }
     if (!r->done[s] && t == j->T) r->done[s] = DONE;
 }
@@ -222,7 +218,7 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
     mesaopt_status status = ctx_stopped(ctx, "rls");
     if (status != MESAOPT_OK) return status;
     const int kept = rows->k && is_long(r, T) && keep_state(r);
-    job j = {r, rows, T, real_log(r->plan->gamma), kept || !rows->k};
+    job j = {r, rows, T, real_log(r->options.gamma), kept || !rows->k};
     run_all(&j);
     if (kept) status = state_kept(r);
     else if (!rows->k) status = ctx_stopped(ctx, "rls");
@@ -246,28 +242,21 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
 
 /* ---- whole states ---- */
 
-static void for_all(mesaopt_rls *r, void (*f)(const online_plan *, void *, void *, online *))
+static void for_all(mesaopt_rls *r, void (*f)(const rls_worker *, estimator *))
 {
-    arena a = {r->work, 0};
-    const work w = lay_out(&a, &r->p);
-    for (int64_t s = 0; s < r->streams; s++) f(&r->p, w.product, w.online, &r->o[s]);
+    for (int64_t s = 0; s < r->streams; s++) f(r->worker, &r->o[s]);
 }
 
-void rls_flush(mesaopt_rls *r) { for_all(r, online_flush); }
-void rls_settle(mesaopt_rls *r) { for_all(r, online_settle); }
-void rls_spread(mesaopt_rls *r) { for_all(r, online_spread); }
+void rls_flush(mesaopt_rls *r) { for_all(r, estimator_flush); }
+void rls_settle(mesaopt_rls *r) { for_all(r, estimator_settle); }
+void rls_spread(mesaopt_rls *r) { for_all(r, estimator_spread); }
 
 void rls_given(mesaopt_rls *r, int64_t s, const double *spread)
 {
-    arena a = {r->work, 0};
-    const work w = lay_out(&a, &r->p);
-    online_given(&r->p, w.product, w.online, &r->o[s], spread);
+    estimator_given(r->worker, &r->o[s], spread);
 }
 
 void rls_merge(mesaopt_rls *r, const mesaopt_rls *from)
 {
-    arena a = {r->work, 0};
-    const work w = lay_out(&a, &r->p);
-    for (int64_t s = 0; s < r->streams; s++)
-        online_merge(&r->p, w.product, w.online, &r->o[s], &from->o[s]);
+    for (int64_t s = 0; s < r->streams; s++) estimator_merge(r->worker, &r->o[s], &from->o[s]);
 }

@@ -1,23 +1,31 @@
-/* Streams of recursive least squares on strided views: `streams` regressions side by side. */
+/* Many regressions side by side, on strided views: `streams` of them. */
 #ifndef RLS_STREAMS_H
 #define RLS_STREAMS_H
 
 #include "base/notes.h"
-#include "mesa/lsq_plan.h"
-#include "rls/regression.h"
 #include "mesaopt/rls.h"
+#include "rls/estimator.h"
+#include "tensor/view.h"
 
 enum { RLS_MOST_STREAMS = 1 << 20 };
 
+/* What a handle takes over from its plan, which it keeps alive. */
+typedef struct rls_options {
+    object *plan;
+    int64_t d, dv, window;
+    double ridge, gamma;           /* where there is no operand */
+} rls_options;
+
 struct mesaopt_rls {
     object head;
-    mesaopt_lsq *plan;             /* counted */
-    online_plan p;
+    rls_options options;
+    rls_plan p;
     int64_t streams;
-    online *o;                     /* one per stream */
+    estimator *o;                 /* one per stream */
     char *done;                    /* one per stream, of a call */
-    char *memory, *work;           /* arrays of all streams; scratch of all workers */
-    int64_t work_bytes, bytes;     /* of one worker; of memory */
+    rls_worker *worker;
+    char *memory, *scratch;        /* arrays of all streams; of all workers */
+    int64_t bytes;                 /* of memory */
     char *before;                  /* memory and o as they were when a long call began; NULL until
                                       there was one */
     notes notes;                   /* of the user's, for files */
@@ -25,7 +33,7 @@ struct mesaopt_rls {
 
 /* Memory for `streams` regressions, all empty; ridge [streams, d] or NULL. MESAOPT_OK or
  * MESAOPT_E_MEMORY. */
-mesaopt_status rls_build(mesaopt_rls *r, mesaopt_lsq *plan, int64_t streams,
+mesaopt_status rls_build(mesaopt_rls *r, const rls_options *options, int64_t streams,
                          const mesaopt_view *ridge);
 void rls_drop(mesaopt_rls *r);
 
@@ -47,9 +55,9 @@ double rls_most(double weight);                         /* of |x_i| in a row of 
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
 
 void rls_clear(mesaopt_rls *r);
-void rls_flush(mesaopt_rls *r);    /* H and S of every stream are its state: regression.h */
+void rls_flush(mesaopt_rls *r);    /* H and S of every stream are its state: estimator.h */
 void rls_settle(mesaopt_rls *r);
-void rls_spread(mesaopt_rls *r);   /* of every stream: regression.h; NaN where rounding has left none */
+void rls_spread(mesaopt_rls *r);   /* of every stream; NaN where rounding has left none */
 /* a caller has written to the sums of stream s */
 void rls_given(mesaopt_rls *r, int64_t s, const double *spread);
 void rls_merge(mesaopt_rls *r, const mesaopt_rls *from);

@@ -27,14 +27,14 @@ static const char *const names[TENSORS] = {"ridge",    "key_state", "value_state
 
 /* Is there such a tensor? Rows are kept by windows, and by streams without one as long as they are
  * young. */
-static int present(const online_plan *p, int young, int which)
+static int present(const rls_plan *p, int young, int which)
 {
     return which < RESIDUAL || (which == RESIDUAL ? p->window == 0 : p->window > 0 || young);
 }
 
 typedef struct shape { int32_t ndim; int64_t extent[3]; } shape;
 
-static shape shape_of(const online_plan *p, int64_t n, int which)
+static shape shape_of(const rls_plan *p, int64_t n, int which)
 {
     switch (which) {
     case RIDGE: return (shape){2, {n, p->d, 0}};
@@ -50,27 +50,28 @@ static shape shape_of(const online_plan *p, int64_t n, int which)
 static int64_t each(const shape *s) { return s->extent[1] * (s->ndim == 3 ? s->extent[2] : 1); }
 
 /* One stream's part of a tensor, from the state or into it. */
-static void move(const online_plan *p, online *o, int which, double *x, int64_t n, int out)
+static void move(const rls_plan *p, estimator *o, int which, double *x, int64_t n, int out)
 {
-    double *own[] = {o->ridge, o->H, o->S, o->squares};
-    double *const counter[] = {&o->total, &o->decay};
-    if (which <= SQUARES) {
+    double *const own[TENSORS] = {[RIDGE] = o->sums.ridge,       [KEY_STATE] = o->sums.H,
+                                  [VALUE_STATE] = o->sums.S,     [SQUARES] = o->sums.squares,
+                                  [RESIDUAL] = o->residual.spread};
+    double *const counter[] = {&o->sums.total, &o->decay};
+    int64_t *kept = &o->window.kept;
+    if (own[which]) {
         memcpy(out ? x : own[which], out ? own[which] : x, (size_t)n * sizeof(double));
     } else if (which == COUNTERS) {
         for (int i = 0; i < 2; i++) *(out ? &x[i] : counter[i]) = out ? *counter[i] : x[i];
-        if (out) x[2] = (double)o->count, x[3] = (double)o->kept;
-        else o->count = (int64_t)x[2], o->kept = (int64_t)x[3];
-    } else if (which == RESIDUAL) {
-        memcpy(out ? x : o->spread, out ? o->spread : x, (size_t)n * sizeof(double));
+        if (out) x[2] = (double)o->count, x[3] = (double)*kept;
+        else o->count = (int64_t)x[2], *kept = (int64_t)x[3];
     } else {
         const int64_t width = n / p->ring;
-        for (int64_t i = 0; i < o->kept; i++) {
-            double *row = online_row_at(p, o, i).key;
+        for (int64_t i = 0; i < *kept; i++) {
+            double *row = window_row(p, &o->window, i).key;
             memcpy(out ? x + i * width : row, out ? row : x + i * width,
                    (size_t)width * sizeof(double));
         }
         if (out)
-            memset(x + o->kept * width, 0, (size_t)((p->ring - o->kept) * width) * sizeof(double));
+            memset(x + *kept * width, 0, (size_t)((p->ring - *kept) * width) * sizeof(double));
     }
 }
 
@@ -95,7 +96,7 @@ static int64_t lay_out(const mesaopt_rls *r, int young, arena *a, saved_tensor *
 static mesaopt_status write_file(mesaopt_rls *r, const char *path, int64_t count,
                                  const saved_tensor *tensor)
 {
-    const number gamma = number_text(r->plan->gamma), window = number_text((double)r->p.window);
+    const number gamma = number_text(r->options.gamma), window = number_text((double)r->p.window);
     tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {{"mesaopt.format", "2"},
                                                      {"mesaopt.gamma", gamma.text},
                                                      {"mesaopt.kind", "rls"},
@@ -111,7 +112,7 @@ mesaopt_status rls_save(mesaopt_rls *r, const char *path)
     saved_tensor tensor[TENSORS];
     int which[TENSORS], young = 0;
     arena a = {0};
-    for (int64_t n = 0; n < r->streams; n++) young |= r->o[n].young;
+    for (int64_t n = 0; n < r->streams; n++) young |= r->o[n].window.young;
     lay_out(r, young, &a, tensor, which);
     if (a.used >= 0) a = (arena){alloc_new(alloc, 1, a.used), 0};
     if (!a.base)
@@ -139,63 +140,64 @@ static mesaopt_status check_text(const tensor_file *f, const char *key, const ch
                             expected);
 }
 
-static mesaopt_status check_numbers(const tensor_file *f, const online_plan *p, const online *o)
+static mesaopt_status check_numbers(const tensor_file *f, const rls_plan *p, const estimator *o)
 {
     const int64_t d = p->d;
     for (int64_t i = 0; i < d; i++) {
-        if (!(o->ridge[i] > 0 && isfinite(o->ridge[i])))
+        if (!(o->sums.ridge[i] > 0 && isfinite(o->sums.ridge[i])))
             return tensor_file_fail(f, names[RIDGE], "%s, expected a positive number",
-                                    number_text(o->ridge[i]).text);
+                                    number_text(o->sums.ridge[i]).text);
         for (int64_t j = 0; j <= i; j++)
-            if (!isfinite(o->H[i * d + j]) || o->H[i * d + j] != o->H[j * d + i] ||
-                o->H[i * (d + 1)] < 0)
+            if (!isfinite(o->sums.H[i * d + j]) || o->sums.H[i * d + j] != o->sums.H[j * d + i] ||
+                o->sums.H[i * (d + 1)] < 0)
                 return tensor_file_fail(
                     f, names[KEY_STATE],
                     "row %lld, column %lld: expected a finite, symmetric, non-negative matrix",
                     (long long)i, (long long)j);
     }
     for (int64_t i = 0; i < d * p->dv; i++)
-        if (!isfinite(o->S[i]))
+        if (!isfinite(o->sums.S[i]))
             return tensor_file_fail(f, names[VALUE_STATE], "not finite, expected finite numbers");
     for (int64_t i = 0; i < p->dv; i++)
-        if (!(o->squares[i] >= 0 && isfinite(o->squares[i])))
+        if (!(o->sums.squares[i] >= 0 && isfinite(o->sums.squares[i])))
             return tensor_file_fail(f, names[SQUARES], "%s, expected a finite number >= 0",
-                                    number_text(o->squares[i]).text);
+                                    number_text(o->sums.squares[i]).text);
     for (int64_t i = 0; i < p->dv && p->window == 0; i++)
-        if (o->spread[i] < 0 || isinf(o->spread[i]))
+        if (o->residual.spread[i] < 0 || isinf(o->residual.spread[i]))
             return tensor_file_fail(f, names[RESIDUAL], "%s, expected a finite number >= 0, or NaN",
-                                    number_text(o->spread[i]).text);
-    if (!(o->total >= 0 && isfinite(o->total)) || !(o->decay <= 0) || o->kept > o->count)
+                                    number_text(o->residual.spread[i]).text);
+    if (!(o->sums.total >= 0 && isfinite(o->sums.total)) || !(o->decay <= 0) ||
+        o->window.kept > o->count)
         return tensor_file_fail(f, names[COUNTERS],
                                 "%s, %s, %lld, %lld, expected a weight >= 0, a log gate <= 0, rows "
                                 "and no more of them kept",
-                                number_text(o->total).text, number_text(o->decay).text,
-                                (long long)o->count, (long long)o->kept);
+                                number_text(o->sums.total).text, number_text(o->decay).text,
+                                (long long)o->count, (long long)o->window.kept);
     return MESAOPT_OK;
 }
 
 /* Kept rows: a gate of 0 has taken all before it, and what has been forgotten since a row only
  * grows with its age. */
-static mesaopt_status check_kept(const tensor_file *f, const online_plan *p, const online *o)
+static mesaopt_status check_kept(const tensor_file *f, const rls_plan *p, const estimator *o)
 {
-    for (int64_t i = 0; i < o->kept; i++) {
-        const online_row r = online_row_at(p, o, i);
-        const double next = i + 1 < o->kept ? *online_row_at(p, o, i + 1).clock : 0;
+    for (int64_t i = 0; i < o->window.kept; i++) {
+        const kept_row r = window_row(p, &o->window, i);
+        const double next = i + 1 < o->window.kept ? *window_row(p, &o->window, i + 1).clock : 0;
         for (int64_t j = 0; j < p->d + p->dv; j++)
             if (!isfinite(r.key[j]))
                 return tensor_file_fail(f, names[KEPT],
                                         "row %lld is not finite, expected finite numbers",
                                         (long long)i);
-        if (!(*r.weight >= 0 && *r.weight <= ONLINE_SQUARE))
+        if (!(*r.weight >= 0 && *r.weight <= ROW_SQUARE))
             return tensor_file_fail(f, names[KEPT], "row %lld: weight %s, expected 0 to %s",
                                     (long long)i, number_text(*r.weight).text,
-                                    number_text(ONLINE_SQUARE).text);
+                                    number_text(ROW_SQUARE).text);
         if (!(*r.log_gate <= 0) || (i > 0 && real_exp(*r.log_gate) == 0))
             return tensor_file_fail(
                 f, names[KEPT],
                 "row %lld: log gate %s, expected <= 0, and no gate of 0 but the first",
                 (long long)i, number_text(*r.log_gate).text);
-        if (!(*r.clock >= next && isfinite(*r.clock)) || (i + 1 == o->kept && *r.clock != 0))
+        if (!(*r.clock >= next && isfinite(*r.clock)) || (i + 1 == o->window.kept && *r.clock != 0))
             return tensor_file_fail(f, names[KEPT],
                                     "row %lld: %s forgotten since, expected numbers that fall to 0",
                                     (long long)i, number_text(*r.clock).text);
@@ -222,20 +224,19 @@ static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r,
     }
     if (status == MESAOPT_OK) status = check_numbers(f, &r->p, &r->o[n]);
     if (status == MESAOPT_OK) status = check_kept(f, &r->p, &r->o[n]);
-    r->o[n].young = online_young(&r->p, &r->o[n]);
-    if (status == MESAOPT_OK) rls_given(r, n, r->o[n].spread);
+    if (status == MESAOPT_OK) rls_given(r, n, r->o[n].residual.spread);
     return status;
 }
 
-static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq *plan)
+static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, const rls_options *options)
 {
     const file_tensor *tensor[TENSORS] = {NULL};
-    const online_plan p = online_plan_of(NULL, plan->d, plan->dv, plan->window);
+    const rls_plan p = rls_plan_of(NULL, options->d, options->dv, options->window);
     const file_tensor *first = tensor_file_find(f, names[RIDGE]);
     mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "2");
     if (status == MESAOPT_OK)
-        status = check_text(f, "mesaopt.gamma", number_text(plan->gamma).text);
+        status = check_text(f, "mesaopt.gamma", number_text(options->gamma).text);
     if (status == MESAOPT_OK && (!first || first->ndim != 2))
         status = tensor_file_fail(f, names[RIDGE],
                                   "missing or not of rank 2, expected [streams, d_key]");
@@ -252,8 +253,8 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq
         if (status == MESAOPT_OK && each(&s) > most) most = each(&s);
     }
     if (status == MESAOPT_OK)
-        status = check_text(f, "mesaopt.window", number_text((double)plan->window).text);
-    if (status == MESAOPT_OK) status = rls_build(r, plan, streams, NULL);
+        status = check_text(f, "mesaopt.window", number_text((double)options->window).text);
+    if (status == MESAOPT_OK) status = rls_build(r, options, streams, NULL);
     if (status != MESAOPT_OK) return status;
     double *buffer = alloc_new(&r->head.ctx->alloc, most, sizeof(double));
     if (!buffer)
@@ -265,12 +266,12 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, mesaopt_lsq
     return status;
 }
 
-mesaopt_status rls_read(mesaopt_rls *r, mesaopt_lsq *plan, const char *path)
+mesaopt_status rls_read(mesaopt_rls *r, const rls_options *options, const char *path)
 {
     tensor_file f;
     mesaopt_status status = tensor_file_open(r->head.ctx, path, &f);
     if (status != MESAOPT_OK) return status;
-    status = read_all(&f, r, plan);
+    status = read_all(&f, r, options);
     if (status == MESAOPT_OK) status = tensor_file_notes(&f, &r->notes);
     tensor_file_close(&f);
     return status;

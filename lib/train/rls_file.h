@@ -7,7 +7,7 @@
 mesaopt_status rls_save(mesaopt_rls *r, const char *path);
 
 /* Reads the file of `path` into *r, whose head is set and which is otherwise empty, as a state of
- * `plan`. On failure rls_drop clears up. */
-mesaopt_status rls_read(mesaopt_rls *r, mesaopt_lsq *plan, const char *path);
+ * such a plan. On failure rls_drop clears up. */
+mesaopt_status rls_read(mesaopt_rls *r, const rls_options *options, const char *path);
 
 #endif
