@@ -11,22 +11,23 @@
 /* n, T, D of a token, own sequences (0: endless) */
 typedef struct task_shape { int64_t dim, length, width, count; } task_shape;
 
-struct generator;
+struct task_kind;
 struct mesaopt_task {
     object head;
     task_shape shape;
     int32_t tokens;                /* enum token_kind */
     int64_t slots;
     uint64_t seed;
+    const char *name;              /* "linear", .., "own", "callback" */
     /* Where sequences come from, one of: */
-    const struct generator *generator;
+    const struct task_kind *kind;  /* that draws them, generated.h */
     mesaopt_tensor *own;           /* counted */
     uint64_t fingerprint;          /* of its numbers */
     mesaopt_sequence_fn fill;
     void *fill_user;
 
-    double noise, clip;            /* of a generator */
-    double *teacher;               /* [n][n], when all sequences share one */
+    double noise, clip;            /* of a task that draws */
+    double *shared;                /* what its sequences have in common; NULL: nothing */
     struct {                       /* of a callback: the sequences it wrote last, [count][T+1][n] */
         void *data;
         int64_t bytes, first, count;
@@ -37,6 +38,9 @@ struct mesaopt_task {
 /* ---- creation; arguments are valid, settings may be NULL; the text is set on failure ---- */
 mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                               mesaopt_task **out);
+/* What all tasks have; fails on sizes that do not fit into int64_t. */
+mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
+                        int64_t length, mesaopt_task **out);
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                         mesaopt_tensor *sequences, mesaopt_task **out);
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
@@ -49,8 +53,6 @@ task_facts task_text(const mesaopt_task *task);        /* "name=value name=value
                                                           sequences and tokens depend on */
 uint64_t task_fingerprint(const mesaopt_view *v);      /* of numbers in row-major order, equal for
                                                           f32 and f64 */
-int64_t task_kind(const mesaopt_task *task);           /* of a generator: index of the word of the
-                                                          setting */
 
 /* ---- sequences ---- */
 
@@ -74,6 +76,11 @@ int64_t task_scratch(const mesaopt_task *task, const kern *k);
  * From any thread. */
 void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                 int64_t valid, void *scratch, void *raw);
+
+/* The same of a task that draws its sequences (generated.c). */
+int64_t generated_scratch(const mesaopt_task *task, const kern *k);
+void generated_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
+                     int64_t valid, void *scratch, void *raw);
 
 /* tokens panel [T][D][lane] of a raw panel. The targets are the raw panel from its second row on.
  */

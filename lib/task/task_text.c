@@ -25,16 +25,13 @@ uint64_t task_fingerprint(const mesaopt_view *v)
 task_facts task_text(const mesaopt_task *task)
 {
     task_facts f;
-    const char *kind = task->own    ? "own"
-                       : task->fill ? "callback"
-                                    : options_word(MESAOPT_KEY_TASK, task_kind(task));
     int n =
         snprintf(f.text, sizeof f.text, "task=%s dim=%" PRId64 " length=%" PRId64 " tokens=%s",
-                 kind, task->shape.dim, task->shape.length,
+                 task->name, task->shape.dim, task->shape.length,
                  options_word(MESAOPT_KEY_TOKENS, task->tokens));
     if (task->tokens == TOKENS_SLOTS)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " slots=%" PRId64, task->slots);
-    if (task->generator)
+    if (task->kind)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " noise=%s data_clip=%s",
                       number_text(task->noise).text, number_text(task->clip).text);
     if (task->own)

@@ -1,0 +1,75 @@
+/* The table of tasks that draw their sequences, from base/tasks.def, and what all of them share:
+ * settings, and panels of other widths than the kernels' own. */
+#include "task/generated.h"
+#include "base/options.h"
+#include "base/philox.h"
+#include <string.h>
+
+#define TASK(name, text) extern const task_kind name##_task;
+#include "base/tasks.def"
+static const struct { const char *name; const task_kind *kind; } kinds[] = {
+#define TASK(name, text) {#name, &name##_task},
+#include "base/tasks.def"
+};
+
+/* Scratch of a panel: the task's, and its sequences at native width when `k` has another. */
+static int64_t lay_out(const mesaopt_task *task, const kern *k, void *scratch, drawing *d)
+{
+    arena a = {.base = scratch};
+    const int64_t elements = (task->shape.length + 1) * task->shape.dim;
+    if (task->kind->scratch) d->scratch = arena_take(&a, task->kind->scratch(task, k), 1);
+    if (k->lanes != k->width) d->x = arena_take(&a, elements, k->width * k->size);
+    return a.used;
+}
+
+int64_t generated_scratch(const mesaopt_task *task, const kern *k)
+{
+    return lay_out(task, k, NULL, &(drawing){0});
+}
+
+void generated_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
+                     int64_t valid, void *scratch, void *raw)
+{
+    const int64_t elements = (task->shape.length + 1) * task->shape.dim;
+    drawing d = {task, k, stream, first, NULL, raw};
+    lay_out(task, k, scratch, &d);
+    task->kind->draw(&d);
+    if (d.x != raw)
+        for (int64_t i = 0; i < elements; i++)
+            memcpy((char *)raw + i * k->size, wide_at(k, d.x, i), (size_t)k->size);
+    else if (valid < k->width)
+        for (int64_t i = 0; i < elements; i++)
+            memset((char *)wide_at(k, raw, i) + valid * k->size, 0,
+                   (size_t)((k->width - valid) * k->size));
+}
+
+mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                              mesaopt_task **out)
+{
+    enum { SCOPE = MESAOPT_SCOPE_TASK };
+    const int64_t which = option_int(settings, SCOPE, MESAOPT_KEY_TASK);
+    const task_kind *kind = kinds[which].kind;
+    const task_shape shape = {.dim = option_int(settings, SCOPE, MESAOPT_KEY_DIM),
+                              .length = option_int(settings, SCOPE, MESAOPT_KEY_LENGTH)};
+    if (kind->positions(&shape) > PHILOX_POSITIONS)
+        return fail(
+            ctx, MESAOPT_E_SETTING,
+            "dim: %lld at length %lld takes %lld random numbers a sequence, expected at most %lld",
+            (long long)shape.dim, (long long)shape.length, (long long)kind->positions(&shape),
+            (long long)PHILOX_POSITIONS);
+    mesaopt_task *task;
+    mesaopt_status status = task_new(ctx, settings, shape.dim, shape.length, &task);
+    if (status) return status;
+    task->name = kinds[which].name;
+    task->kind = kind;
+    task->noise = option_float(settings, SCOPE, MESAOPT_KEY_NOISE);
+    task->clip = option_float(settings, SCOPE, MESAOPT_KEY_DATA_CLIP);
+    if (task->clip == 0) task->clip = kind->clip;
+    if (kind->begin) status = kind->begin(task);
+    if (status) {
+        object_release(&task->head);
+        return status;
+    }
+    *out = task;
+    return MESAOPT_OK;
+}

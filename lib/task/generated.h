@@ -1,0 +1,52 @@
+/* A task that draws sequences: what its file in lib/task holds besides its row of base/tasks.def.
+ *
+ * Sequence i of stream s is Philox sequence i of stream s under the task's seed; a task gives each
+ * of its random numbers a position there, groups of them from an even position on. Everything is
+ * drawn on panels of native width: lane l holds sequence first + l. */
+#ifndef TASK_GENERATED_H
+#define TASK_GENERATED_H
+
+#include "task/sequences.h"
+
+/* What one panel is drawn with. */
+typedef struct drawing {
+    const mesaopt_task *task;
+    const kern *k;
+    int32_t stream;
+    int64_t first;                 /* sequence of lane 0 */
+    void *scratch;                 /* of the task, private to the call */
+    void *x;                       /* to be filled: x_1 .. x_{T+1}, [T+1][n][lane] */
+} drawing;
+
+typedef struct task_kind {
+    double clip;                   /* of observations, unless data_clip says another */
+    int64_t (*positions)(const task_shape *s);         /* random numbers of a sequence */
+    mesaopt_status (*begin)(mesaopt_task *task);       /* draws task->shared; NULL: there is none */
+    /* bytes; NULL: none needed */
+    int64_t (*scratch)(const mesaopt_task *task, const kern *k);
+    void (*draw)(const drawing *d);
+} task_kind;
+
+static inline int64_t even(int64_t x) { return (x + 1) / 2 * 2; }
+
+/* Element i of a panel of native width. */
+static inline void *wide_at(const kern *k, const void *panel, int64_t i)
+{
+    return (char *)panel + i * k->width * k->size;
+}
+
+/* `count` numbers from an even position on: [count][lane]. */
+static inline void draw_uniform(const drawing *d, int64_t position, int64_t count, double low,
+                                double high, void *out)
+{
+    kern_draw(d->k, d->k->uniform, d->task->seed, (uint32_t)d->stream, d->first, position, count,
+              low, high, out);
+}
+static inline void draw_normal(const drawing *d, int64_t position, int64_t count, double mean,
+                               double sd, void *out)
+{
+    kern_draw(d->k, d->k->normal, d->task->seed, (uint32_t)d->stream, d->first, position, count,
+              mean, sd, out);
+}
+
+#endif
