@@ -77,10 +77,9 @@ mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline,
 static mesaopt_status check_learns(const mesaopt_baseline *b)
 {
     if (b->method->learned) return MESAOPT_OK;
-    const char *name =
-        mesaopt_settings_word(MESAOPT_KEY_BASELINE, (int32_t)(b->method - baseline_methods));
     return fail(b->head.ctx, MESAOPT_E_STATE,
-                "baseline: %s, expected richardson or chebyshev, which have coefficients", name);
+                "baseline: %s, expected richardson or chebyshev, which have coefficients",
+                b->name);
 }
 
 mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt_view *out)

@@ -214,11 +214,9 @@ mesaopt_status mesaopt_revalg_proposition1(mesaopt_ctx *ctx, const mesaopt_setti
 /* What weights can form: a fixed divisor, and all pairs so far. */
 static mesaopt_status check_constructible(mesaopt_ctx *ctx, const mesaopt_baseline *b)
 {
-    const char *name =
-        mesaopt_settings_word(MESAOPT_KEY_BASELINE, (int32_t)(b->method - baseline_methods));
     if (!b->method->conditions || b->method->kind != PRECONDITION_STEPS)
         return fail(ctx, MESAOPT_E_UNSUPPORTED,
-                    "baseline: %s, expected neumann, richardson, chebyshev or gd", name);
+                    "baseline: %s, expected neumann, richardson, chebyshev or gd", b->name);
     const preconditioner p = baseline_preconditioner(b, b->value);
     if (!p.newest_pair)
         return fail(ctx, MESAOPT_E_UNSUPPORTED,

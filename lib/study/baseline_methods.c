@@ -1,4 +1,4 @@
-/* The predictors themselves, one table row each (baselines.h). Pairs are (x_{i-1}, x_i), i >= 2,
+/* The predictors themselves, a row of base/baselines.def each (baselines.h). Pairs are (x_{i-1}, x_i), i >= 2,
  * since x_0 = 0 says nothing.
  *
  * lsq      p_t = Phi x_t, Phi = argmin sum_i |x_i - Phi x_{i-1}|^2 + ridge |Phi|^2 over i <= t
@@ -129,19 +129,25 @@ static void kernel_predict(const baseline_problem *p)
 
 /* ---- the table, and objects ---- */
 
-#define CONDITIONED(key, low, high, kind, iterations, learned) \
-    { \
-        MESAOPT_KEY_##key, low, high, conditioned_work, conditioned_predict, 1, \
-            PRECONDITION_##kind, iterations, learned \
-    }
-const baseline_method baseline_methods[] = {
-    CONDITIONED(ETA, 1e-5, 0.1, STEPS, 1, 0),
-    {MESAOPT_KEY_RIDGE, 1e-5, 10, lsq_work, lsq_predict, 1, PRECONDITION_EXACT, 0, 0},
-    {MESAOPT_KEY_BETA, 1e-2, 1e2, kernel_work, kernel_predict, 0, 0, 0, 0},
-    CONDITIONED(RIDGE, 1e-5, 10, STEPS, 6, 0),
-    CONDITIONED(RIDGE, 1e-5, 10, NEWTON, 6, 0),
-    CONDITIONED(RIDGE, 1e-5, 10, STEPS, 6, 1),
-    CONDITIONED(RIDGE, 1e-5, 10, STEPS, 6, 2),
+#define CONDITIONED(name, key, low, high, kind, iterations, learned) \
+    const baseline_method name##_baseline = {MESAOPT_KEY_##key,   low,        high, \
+                                             conditioned_work,    conditioned_predict, 1, \
+                                             PRECONDITION_##kind, iterations, learned};
+CONDITIONED(gd, ETA, 1e-5, 0.1, STEPS, 1, 0)
+CONDITIONED(neumann, RIDGE, 1e-5, 10, STEPS, 6, 0)
+CONDITIONED(newton, RIDGE, 1e-5, 10, NEWTON, 6, 0)
+CONDITIONED(richardson, RIDGE, 1e-5, 10, STEPS, 6, 1)
+CONDITIONED(chebyshev, RIDGE, 1e-5, 10, STEPS, 6, 2)
+const baseline_method lsq_baseline = {
+    MESAOPT_KEY_RIDGE, 1e-5, 10, lsq_work, lsq_predict, 1, PRECONDITION_EXACT, 0, 0};
+const baseline_method kernel_baseline = {
+    MESAOPT_KEY_BETA, 1e-2, 1e2, kernel_work, kernel_predict, 0, 0, 0, 0};
+
+#define BASELINE(name, text) extern const baseline_method name##_baseline;
+#include "base/baselines.def"
+static const struct { const char *name; const baseline_method *method; } methods[] = {
+#define BASELINE(name, text) {#name, &name##_baseline},
+#include "base/baselines.def"
 };
 
 /* Gradient descent is Neumann's series without ridge: k steps of size eta are eta (I + (I - eta A)
@@ -165,14 +171,15 @@ mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *setting
                                mesaopt_baseline **out)
 {
     enum { SCOPE = MESAOPT_SCOPE_BASELINE };
-    const baseline_method *method =
-        &baseline_methods[option_int(settings, SCOPE, MESAOPT_KEY_BASELINE)];
+    const int64_t which = option_int(settings, SCOPE, MESAOPT_KEY_BASELINE);
+    const baseline_method *method = methods[which].method;
     adamw recipe = {0};
     const mesaopt_status status =
         method->learned ? adamw_read(ctx, settings, SCOPE, &recipe) : MESAOPT_OK;
     if (status != MESAOPT_OK) return status;
     mesaopt_baseline *b = object_new(ctx, OBJECT_BASELINE, sizeof *b, destroy);
     if (!b) return MESAOPT_E_MEMORY;
+    b->name = methods[which].name;
     b->method = method;
     b->value = option_float(settings, SCOPE, b->method->key);
     b->newest_pair = option_int(settings, SCOPE, MESAOPT_KEY_NEWEST_PAIR) != 0;

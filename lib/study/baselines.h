@@ -1,5 +1,5 @@
-/* Predictors that a trained model is compared with. Each is a row of one table; all run in f64 on
- * panels of native width. */
+/* Predictors that a trained model is compared with. Each is a row of base/baselines.def; all run in
+ * f64 on panels of native width. */
 #ifndef STUDY_BASELINES_H
 #define STUDY_BASELINES_H
 
@@ -33,11 +33,9 @@ typedef struct baseline_method {
     int learned;                   /* rows of coefficients that are learned: 1: a; 2: a and b */
 } baseline_method;
 
-extern const baseline_method baseline_methods[];       /* in the order of the words of
-                                                          MESAOPT_KEY_BASELINE */
-
 struct mesaopt_baseline {
     object head;
+    const char *name;              /* "gd", .. */
     const baseline_method *method;
     double value;
     int newest_pair;
