@@ -4,8 +4,8 @@
  * stream, i), so models and baselines are compared on identical sequences without keeping any. A
  * sequence holds T + 1 observations of dimension n: inputs 1..T, targets 2..T+1.
  *
- * Generated sequences (the setting task): x_1 uniform in [-1, 1]^n, neither noised nor clipped;
- * then, for t = 1..T,
+ * Generated sequences (the setting task; the reference, docs/api.md, lists them all): x_1 uniform
+ * in [-1, 1]^n, neither noised nor clipped; then, for t = 1..T,
  *     x_{t+1} = clip(W x_t + noise N(0, I)),  the clipped value is fed back
  *   linear         W Haar orthogonal (a rotation or reflection), another one for every sequence;
  *                  clip +-10

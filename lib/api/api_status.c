@@ -1,12 +1,8 @@
 /* mesaopt/status.h: names of status codes, version, build, and the constants by name (a list made
  * from the public headers). */
+#include "base/version.h"
 #include "mesaopt/mesaopt.h"
 #include <string.h>
-
-#define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
-#define VERSION_TEXT \
-    TEXT(MESAOPT_VERSION_MAJOR) "." TEXT(MESAOPT_VERSION_MINOR) "." TEXT(MESAOPT_VERSION_PATCH)
 
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__

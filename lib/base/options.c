@@ -168,6 +168,11 @@ mesaopt_status settings_put(mesaopt_settings *s, const option_row *row, double v
     return MESAOPT_OK;
 }
 
+mesaopt_status settings_set(mesaopt_settings *s, int32_t key, double value)
+{
+    return settings_put(s, options_find(s->scope, key), value);
+}
+
 mesaopt_status settings_put_int(mesaopt_settings *s, const option_row *row, int64_t value)
 {
     char text[24];

@@ -49,6 +49,8 @@ mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, 
 
 /* Behind the setters and texts of the public API. `was` is what was offered for the key. */
 mesaopt_status settings_put(mesaopt_settings *settings, const option_row *row, double value);
+/* The same of a key that the settings' scope has. */
+mesaopt_status settings_set(mesaopt_settings *settings, int32_t key, double value);
 mesaopt_status settings_put_int(mesaopt_settings *settings, const option_row *row, int64_t value);
 mesaopt_status settings_read(mesaopt_settings *settings, const option_row *row, const char *text);
 mesaopt_status settings_find_name(mesaopt_settings *settings, const char *name,

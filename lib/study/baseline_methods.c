@@ -1,5 +1,5 @@
-/* The predictors themselves, a row of base/baselines.def each (baselines.h). Pairs are (x_{i-1}, x_i), i >= 2,
- * since x_0 = 0 says nothing.
+/* The predictors themselves, a row of base/baselines.def each (baselines.h). Pairs are
+ * (x_{i-1}, x_i), i >= 2, since x_0 = 0 says nothing.
  *
  * lsq      p_t = Phi x_t, Phi = argmin sum_i |x_i - Phi x_{i-1}|^2 + ridge |Phi|^2 over i <= t
  *          (newest_pair) or i <= t - 1; kept in

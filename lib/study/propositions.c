@@ -41,8 +41,8 @@ static mesaopt_settings head_settings(int64_t n)
 {
     mesaopt_settings s;
     options_init(&s, MESAOPT_SCOPE_LINEAR);
-    mesaopt_settings_set_int(&s, MESAOPT_KEY_HEADS, 1);
-    mesaopt_settings_set_int(&s, MESAOPT_KEY_KEY, n);
+    settings_set(&s, MESAOPT_KEY_HEADS, 1);
+    settings_set(&s, MESAOPT_KEY_KEY, n);
     return s;
 }
 
@@ -82,7 +82,7 @@ static mesaopt_settings dense_settings(int64_t n)
 {
     mesaopt_settings s;
     options_init(&s, MESAOPT_SCOPE_DENSE);
-    mesaopt_settings_set_int(&s, MESAOPT_KEY_OUTPUTS, SLOTS * n);
+    settings_set(&s, MESAOPT_KEY_OUTPUTS, SLOTS * n);
     return s;
 }
 

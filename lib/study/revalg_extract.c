@@ -143,10 +143,10 @@ static mesaopt_status rebuilt_settings(mesaopt_ctx *ctx, const block *b, revalg_
 {
     r->settings = b->settings;
     if (!is_attention(b->kind)) return MESAOPT_OK;
-    mesaopt_settings_set_float(&r->settings, MESAOPT_KEY_SCALE, attention_scale(b));
-    mesaopt_status status = mesaopt_settings_set_int(&r->settings, MESAOPT_KEY_KEY, b->in);
+    settings_set(&r->settings, MESAOPT_KEY_SCALE, attention_scale(b));
+    mesaopt_status status = settings_set(&r->settings, MESAOPT_KEY_KEY, b->in);
     if (status == MESAOPT_OK)
-        status = mesaopt_settings_set_int(&r->settings, MESAOPT_KEY_VALUE, b->in);
+        status = settings_set(&r->settings, MESAOPT_KEY_VALUE, b->in);
     return status == MESAOPT_OK
                ? status
                : fail(ctx, MESAOPT_E_UNSUPPORTED, "model: keys as wide as the stream: %.200s",

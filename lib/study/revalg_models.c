@@ -111,8 +111,8 @@ typedef struct both { const mesaopt_model *a, *b; } both;
 static mesaopt_status widen(mesaopt_settings *s, const block *a, const block *b)
 {
     const extents ea = heads_extents(a, 0), eb = heads_extents(b, 0);
-    const mesaopt_status status = mesaopt_settings_set_int(s, MESAOPT_KEY_KEY, ea.d + eb.d);
-    return status == MESAOPT_OK ? mesaopt_settings_set_int(s, MESAOPT_KEY_VALUE, ea.dv + eb.dv)
+    const mesaopt_status status = settings_set(s, MESAOPT_KEY_KEY, ea.d + eb.d);
+    return status == MESAOPT_OK ? settings_set(s, MESAOPT_KEY_VALUE, ea.dv + eb.dv)
                                 : status;
 }
 
@@ -123,7 +123,7 @@ static void averaged_block(const void *user, int64_t i, mesaopt_settings *out)
     *out = a->settings;
     if (!is_attention(a->kind)) return;
     widen(out, a, b);
-    mesaopt_settings_set_float(out, MESAOPT_KEY_SCALE, 1);
+    settings_set(out, MESAOPT_KEY_SCALE, 1);
 }
 
 /* What two blocks differ in that an average cannot bridge; NULL: nothing. */

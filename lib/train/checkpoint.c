@@ -1,4 +1,5 @@
 /* Saving and loading checkpoints; see checkpoint.h. */
+#include "base/version.h"
 #include "train/checkpoint.h"
 #include "train/changes.h"
 #include "train/safetensors.h"
@@ -90,7 +91,7 @@ static mesaopt_status record_fill(record *r)
     settings_text(&m->settings, r->dumps + blocks, model);
     add_text(r, "mesaopt.format", "1");
     add_text(r, "mesaopt.kind", t ? "trainer" : "model");
-    add_text(r, "mesaopt.version", mesaopt_version_text());
+    add_text(r, "mesaopt.version", VERSION_TEXT);
     add_text(r, "mesaopt.blocks", r->dumps);
     add_text(r, "mesaopt.model", r->dumps + blocks);
     for (int64_t i = 0; i < m->notes.count; i++)
@@ -228,7 +229,9 @@ static mesaopt_status need_settings(const tensor_file *f, const char *key, int32
             word[i][n] = 0;
             text += n + (text[n] != 0);
         }
-        if (mesaopt_settings_set_text(out, word[0], word[1]) != MESAOPT_OK)
+        const option_row *row;
+        if (settings_find_name(out, word[0], &row) != MESAOPT_OK ||
+            settings_read(out, row, word[1]) != MESAOPT_OK)
             return tensor_file_fail(f, NULL, "metadata %s: %.150s", key, out->text);
     }
     return MESAOPT_OK;
@@ -296,7 +299,7 @@ static mesaopt_status check_same_model(const tensor_file *f, const mesaopt_model
             return tensor_file_fail(f, NULL,
                                     "model setting %s: %" PRId64 ", expected %" PRId64
                                     " as the trainer's model has it",
-                                    mesaopt_settings_name(keys[i]), was, is);
+                                    options_find(0, keys[i])->name, was, is);
     }
     const int64_t bytes = model_text(m, NULL, 0);
     char *ours = alloc_new(&f->ctx->alloc, bytes, 1);
