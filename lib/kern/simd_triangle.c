@@ -348,8 +348,31 @@ INLINE void transpose(vec *v)
 #endif
 }
 
+/* LANES adjacent numbers. */
+#define ADJACENT(type) \
+    static inline __attribute__((always_inline)) vec adjacent_##type(const type *x) \
+    { \
+        vec v; \
+        _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) v[j] = (real)x[j]; \
+        return v; \
+    }
+ADJACENT(float)
+ADJACENT(double)
+
+/* Where rows are adjacent, LANES of them at a time. */
 #define COLUMNS(type) \
-    for (int64_t i = 0; i < length; i++) { \
+    int64_t i = 0; \
+    for (; valid == LANES && stride[0] == 1 && i + LANES <= length; i += LANES) \
+        for (int64_t c = 0; c < cols; c++) { \
+            const type *from = (const type *)x + i + c * stride[1]; \
+            vec v[LANES], *to = (vec *)out + c * column + i; \
+            _Pragma("GCC unroll 16") for (int l = 0; l < LANES; l++) \
+                v[l] = adjacent_##type(from + l * stride[2]); \
+            transpose(v); \
+            _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) to[j] = \
+                v[j] * ((const vec *)scale)[i + j]; \
+        } \
+    for (; i < length; i++) { \
         const vec factor = ((const vec *)scale)[i]; \
         const type *from = (const type *)x + i * stride[0]; \
         vec *to = (vec *)out + i; \
@@ -358,10 +381,8 @@ INLINE void transpose(vec *v)
             vec v[LANES]; \
             _Pragma("GCC unroll 16") for (int l = 0; l < LANES; l++) \
             { \
-                type part[LANES]; \
-                memcpy(part, from + l * stride[2] + c, sizeof part); \
+                v[l] = adjacent_##type(from + l * stride[2] + c); \
                 __builtin_prefetch(from + (i + 1 < length) * stride[0] + l * stride[2] + c); \
-                _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) v[l][j] = (real)part[j]; \
             } \
             transpose(v); \
             _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) to[(c + j) * column] = \
@@ -369,7 +390,9 @@ INLINE void transpose(vec *v)
         } \
         for (; c < cols; c++) { \
             vec v = {0}; \
-            for (int l = 0; l < valid; l++) v[l] = (real)from[c * stride[1] + l * stride[2]]; \
+            if (valid == LANES && stride[2] == 1) v = adjacent_##type(from + c * stride[1]); \
+            else \
+                for (int l = 0; l < valid; l++) v[l] = (real)from[c * stride[1] + l * stride[2]]; \
             to[c * column] = v * factor; \
         } \
     }
@@ -391,8 +414,14 @@ void NAME(columns)(int64_t length, int64_t cols, int64_t valid, const void *x, i
                    const int64_t *stride, const void *scale, void *out, int64_t column)
 {
     switch (dtype) {
-    case MESAOPT_F32: COLUMNS(float) break;
-    case MESAOPT_F64: COLUMNS(double) break;
+    case MESAOPT_F32: {
+        COLUMNS(float)
+        break;
+    }
+    case MESAOPT_F64: {
+        COLUMNS(double)
+        break;
+    }
     case MESAOPT_I32: COUNTS(x, int32_t, x) break;
     case MESAOPT_I64: COUNTS(x, int64_t, x) break;
     case MESAOPT_BOOL: COUNTS(x, uint8_t, x != 0) break;

@@ -211,26 +211,58 @@ static void fill_scales(const feeding *f, const probe_item *i, int64_t first, in
         }
 }
 
-/* Rows first .. first + rows - 1 of a view [B, T, cols], times their scales. */
+/* Rows of activations or targets from `first` on as a view [rows, T, n]: at most as many as *rows,
+ * or to the end of a panel. */
+static mesaopt_view rows_at(const mesaopt_view *v, int64_t first, int64_t *rows)
+{
+    mesaopt_view part = *v;
+    if (v->ndim == 4) {
+        const int64_t lanes = v->shape[1], panel = first / lanes;
+        part.data = (char *)v->data + panel * v->stride[0] * dtype_size(v->dtype);
+        part.ndim = 3;
+        memmove(part.shape, v->shape + 1, 3 * sizeof *v->shape);
+        memmove(part.stride, v->stride + 1, 3 * sizeof *v->stride);
+        first -= panel * lanes;
+        if (*rows > lanes - first) *rows = lanes - first;
+    }
+    part.data = (char *)part.data + first * part.stride[0] * dtype_size(v->dtype);
+    part.shape[0] = *rows;
+    return part;
+}
+
+/* The rows of a view [rows, T, cols] from vector `at` on, times their scales. */
+static void load_part(const probe_item *i, const mesaopt_view *x, int64_t at, double *out,
+                      int64_t length)
+{
+    const kern *k = i->group->k;
+    const int64_t width = k->width, rows = x->shape[0], cols = x->shape[2],
+                  size = dtype_size(x->dtype), whole = rows / width, rest = rows % width,
+                  stride[] = {x->stride[0] * width, x->stride[2], x->stride[0]};
+    const char *from = (const char *)x->data + i->t * x->stride[1] * size;
+    const double *scale = i->work.x + at * width;
+    out += at * width;
+    if (k->lanes > 1) {
+        k->columns(rows, cols, i->valid, from, x->dtype,
+                   (int64_t[]){x->stride[0], x->stride[2], x->stride[1]}, scale, out, length);
+        return;
+    }
+    k->columns(whole, cols, width, from, x->dtype, stride, scale, out, length);
+    if (rest)
+        k->columns(1, cols, rest, from + whole * stride[0] * size, x->dtype, stride,
+                   scale + whole * width, out + whole * width, length);
+}
+
+/* Rows first .. first + rows - 1, times their scales; `length` vectors, the last of them zeros. */
 static void load(const probe_item *i, const mesaopt_view *x, int64_t first, int64_t rows,
                  double *out, int64_t length)
 {
     const kern *k = i->group->k;
-    const int64_t width = k->width, cols = x->shape[2], size = dtype_size(x->dtype);
-    const char *from = (const char *)x->data + (first * x->stride[0] + i->t * x->stride[1]) * size;
-    const double *scale = i->work.x;
-    int64_t used = rows;
-    if (k->lanes > 1) {
-        k->columns(rows, cols, i->valid, from, x->dtype,
-                   (int64_t[]){x->stride[0], x->stride[2], x->stride[1]}, scale, out, length);
-    } else {
-        const int64_t stride[] = {x->stride[0] * width, x->stride[2], x->stride[0]},
-                      whole = rows / width, rest = rows % width;
-        k->columns(whole, cols, width, from, x->dtype, stride, scale, out, length);
-        if (rest)
-            k->columns(1, cols, rest, from + whole * stride[0] * size, x->dtype, stride,
-                       scale + whole * width, out + whole * width, length);
-        used = whole + (rest > 0);
+    const int64_t width = k->width, per_vector = width / k->lanes,
+                  used = (rows + per_vector - 1) / per_vector, cols = x->shape[x->ndim - 1];
+    for (int64_t done = 0, part; done < rows; done += part) {
+        part = rows - done;
+        const mesaopt_view v = rows_at(x, first + done, &part);
+        load_part(i, &v, done / per_vector, out, length);
     }
     for (int64_t c = 0; c < cols && used < length; c++)
         memset(out + (c * length + used) * width, 0,
@@ -297,7 +329,13 @@ static void find_culprit(const mesaopt_probe *p, const probe_input *in, probe_cu
 {
     *bad = (probe_culprit){.which = -1};
     for (int64_t l = 0; l < p->layers; l++)
-        if (blame(&in->activations[l], l, bad)) return;
+        for (int64_t first = 0, rows; first < in->B; first += rows) {
+            rows = in->B - first;
+            const mesaopt_view v = rows_at(&in->activations[l], first, &rows);
+            if (!blame(&v, l, bad)) continue;
+            bad->index[0] += first;
+            return;
+        }
     blame(in->targets, p->layers, bad);
 }
 

@@ -1,5 +1,6 @@
 /* Probes of a model while it runs: draw sequences, run the model, make targets, feed, batch by
- * batch; memory does not grow with their number. Of a control the activations are inv(A_t) x_t, as
+ * batch; memory does not grow with their number. The model's streams stay in the panels that it
+ * wrote, and are read there. Of a control the activations are inv(A_t) x_t, as
  * a preconditioner has it, instead of a model's. A filter needs mean and standard deviation of the
  * norms of all targets (control: activations) first: the sequences are drawn once more for it,
  * without running the model. */
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 128, BATCH_BYTES = 1 << 25, BATCH_LEAST = 16 };
+enum { BATCH = 128, BATCH_BYTES = 1 << 25, BATCH_LEAST = 16 }; /* 16: a multiple of all lanes */
 
 typedef struct running {
     mesaopt_probe *p;
@@ -19,7 +20,8 @@ typedef struct running {
     int32_t stream;
     int64_t first, count, batch;   /* sequences in all, and at a time */
     const int64_t *blocks;
-    mesaopt_view sequences, tokens, targets, weights, *activations;
+    mesaopt_view sequences, targets, weights, *activations;
+    void **kept;                   /* [L] panels of the model */
     probe_norms norms;
     void *memory;
 } running;
@@ -35,33 +37,75 @@ static mesaopt_view take(arena *a, int64_t B, int64_t T, int64_t n, int32_t dtyp
                           .dtype = dtype};
 }
 
+/* Room for the panels of a batch or less; layers of one block share them. */
+static void *take_kept(const running *r, int64_t l, arena *a)
+{
+    const int64_t T = r->p->steps, D = probe_features(r->p, l);
+    for (int64_t i = 0; i < l; i++)
+        if (r->blocks[i] == r->blocks[l]) return r->kept ? r->kept[i] : NULL;
+    int64_t most = 0;
+    for (int one = 0; one < 2; one++) {
+        const kern *k = kern_get(r->p->head.ctx, r->model->dtype, one);
+        const int64_t panels = (r->batch + k->lanes - 1) / k->lanes, bytes = batch_kept(k, T, D);
+        int64_t all = -1;
+        if (!size_mul(panels, bytes, &all)) return arena_take(a, -1, 1);
+        if (all > most) most = all;
+    }
+    return arena_take(a, most, 1);
+}
+
 static void lay_out(running *r, arena *a)
 {
     const mesaopt_probe *p = r->p;
     const int64_t T = p->steps;
     const int32_t dtype = r->model ? r->model->dtype : MESAOPT_F64;
     r->activations = arena_take(a, p->layers, sizeof *r->activations);
+    r->kept = arena_take(a, p->layers, sizeof *r->kept);
     r->norms = (probe_norms){0, arena_take(a, T, sizeof(double)), arena_take(a, T, sizeof(double))};
     r->sequences = take(a, r->batch, T + 1, r->task->shape.dim, dtype);
-    r->tokens = take(a, r->batch, T, r->model ? r->task->shape.width : 0, dtype);
     r->targets = take(a, r->batch, T, p->targets, MESAOPT_F64);
     r->weights = take(a, r->batch, T, 1, MESAOPT_F64);
     r->weights.ndim = 2;
     for (int64_t l = 0; l < p->layers; l++) {
+        if (r->model) {
+            void *panels = take_kept(r, l, a);
+            if (r->kept) r->kept[l] = panels;
+            continue;
+        }
         const mesaopt_view v = take(a, r->batch, T, probe_features(p, l), dtype);
         if (r->activations) r->activations[l] = v;
     }
 }
 
+/* What the model will have written for `count` sequences. */
+static mesaopt_view kept_view(const running *r, int64_t l, int64_t count)
+{
+    const int64_t T = r->p->steps, D = probe_features(r->p, l);
+    const panels p = model_panels(r->model, count, T);
+    const int64_t lanes = p.k->lanes, panel = batch_kept(p.k, T, D) / p.k->size;
+    if (lanes == 1)
+        return (mesaopt_view){.data = r->kept[l],
+                              .shape = {count, T, D},
+                              .stride = {panel, D, 1},
+                              .ndim = 3,
+                              .dtype = r->model->dtype};
+    return (mesaopt_view){.data = r->kept[l],
+                          .shape = {p.count, lanes, T, D},
+                          .stride = {panel, 1, D * lanes, lanes},
+                          .ndim = 4,
+                          .dtype = r->model->dtype};
+}
+
 static mesaopt_status allocate(running *r)
 {
     mesaopt_ctx *ctx = r->p->head.ctx;
-    arena one = {0}, plan = {0};
-    r->batch = 1;
-    lay_out(r, &one);
-    r->batch = one.used < 0 || one.used > BATCH_BYTES / BATCH_LEAST ? BATCH_LEAST
-               : BATCH_BYTES / one.used < BATCH                     ? BATCH_BYTES / one.used
-                                                                    : BATCH;
+    arena full = {0}, plan = {0};
+    r->batch = BATCH;
+    lay_out(r, &full);
+    if (full.used < 0 || full.used > BATCH_BYTES) {
+        const int64_t fits = full.used < 0 ? 0 : BATCH_BYTES / (full.used / BATCH);
+        r->batch = fits < BATCH_LEAST ? BATCH_LEAST : fits / BATCH_LEAST * BATCH_LEAST;
+    }
     if (r->batch > r->count) r->batch = r->count;
     lay_out(r, &plan);
     r->memory = plan.used < 0 ? NULL : alloc_new(&ctx->alloc, 1, plan.used);
@@ -92,8 +136,10 @@ static mesaopt_status ask_host(const running *r, const mesaopt_view *sequences,
 static mesaopt_status draw(running *r, int64_t done, int64_t count)
 {
     const mesaopt_probe *p = r->p;
-    r->sequences.shape[0] = r->tokens.shape[0] = r->targets.shape[0] = r->weights.shape[0] = count;
-    for (int64_t l = 0; l < p->layers; l++) r->activations[l].shape[0] = count;
+    r->sequences.shape[0] = r->targets.shape[0] = r->weights.shape[0] = count;
+    for (int64_t l = 0; l < p->layers; l++)
+        if (r->model) r->activations[l] = kept_view(r, l, count);
+        else r->activations[l].shape[0] = count;
     mesaopt_status status = task_draw(r->task, r->c, r->stream, r->first + done, &r->sequences);
     mesaopt_view inputs = r->sequences;
     inputs.shape[1] = p->steps;
@@ -108,11 +154,12 @@ static mesaopt_status draw(running *r, int64_t done, int64_t count)
 
 static mesaopt_status run_model(const running *r)
 {
-    const batch b = {.B = r->tokens.shape[0], .T = r->p->steps, .tokens = &r->tokens};
-    const mesaopt_status status = task_tokens(r->task, &r->sequences, &r->tokens);
-    if (status != MESAOPT_OK) return status;
+    const batch b = {.B = r->sequences.shape[0],
+                     .T = r->p->steps,
+                     .task = r->task,
+                     .drawn = &r->sequences};
     return batch_pass(r->model, &b,
-                      &(wanted){.count = r->p->layers, .blocks = r->blocks, .outs = r->activations},
+                      &(wanted){.count = r->p->layers, .blocks = r->blocks, .kept = r->kept},
                       "feed_model");
 }
 

@@ -77,8 +77,9 @@ static inline double *probe_map(const probe_item *i, char *store)
 
 /* ---- feeding ---- */
 
-/* Views are valid. activations[l] [B, T, D_l]; targets [B, T, m] or [L, B, T, m]; weights [B, T] >=
- * 0, or NULL. */
+/* Views are valid. activations[l] [B, T, D_l], or [panels, lanes, T, D_l] with sequence b in lane b
+ * % lanes of panel b / lanes, whole registers of them; targets [B, T, m] or [L, B, T, m]; weights
+ * [B, T] >= 0, or NULL. */
 typedef struct probe_input {
     int64_t B;
     const mesaopt_view *activations, *targets, *weights;

@@ -59,7 +59,7 @@ static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, c
     for (int i = 0; i < 2; i++) w.d[i] = arena_take(a, gradient ? T * l->width : 0, real);
     w.scratch = arena_take(a, scratch, 1);
     w.product_scratch = arena_take(a, kern_product_scratch(k), 1);
-    w.task_scratch = arena_take(a, b->task ? task_scratch(b->task, k) : 0, 1);
+    w.task_scratch = arena_take(a, b->task && !b->drawn ? task_scratch(b->task, k) : 0, 1);
     return w;
 }
 
@@ -134,6 +134,11 @@ static const void *fill(const job *j, const worker *w, int64_t panel)
 {
     const kern *k = j->l.k;
     const batch *b = j->b;
+    if (b->drawn) {
+        load_view(&j->l, b->drawn, panel, w->target, j->m->outputs);
+        tokens_panel(b->task, k, w->target, w->stream[0]);
+        return NULL;
+    }
     if (b->task) {
         task_panel(b->task, k, b->stream, b->first + panel * k->lanes,
                    panels_valid(&j->l.p, panel), w->task_scratch, w->target);
@@ -212,6 +217,10 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
     const kern *k = j->l.k;
     const int64_t T = j->b->T, last = model_width(m, m->n_blocks - 1);
     double *by_t = j->l.by_t + shard * T;
+    for (int64_t i = 0; j->w->kept && i < j->w->count; i++) {
+        const int64_t b = j->w->blocks[i];
+        w->stream[b + 1] = (char *)j->w->kept[i] + panel * batch_kept(k, T, model_width(m, b));
+    }
     const void *target = fill(j, w, panel);
     for (int64_t i = 0; i < m->n_blocks && !kern_stopped(k); i++) {
         const pass p = pass_of(j, w, shard, i);
@@ -219,7 +228,7 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
     }
     if (kern_stopped(k)) return;
     if (j->w->out) store_view(&j->l, j->w->out, panel, w->stream[m->n_blocks], last);
-    for (int64_t i = 0; i < j->w->count; i++)
+    for (int64_t i = 0; j->w->outs && i < j->w->count; i++)
         store_view(&j->l, &j->w->outs[i], panel, w->stream[j->w->blocks[i] + 1],
                    model_width(m, j->w->blocks[i]));
     start_backward(j, w, panel, target, by_t);

@@ -9,13 +9,15 @@
 #include "task/sequences.h"
 #include "train/model_impl.h"
 
-/* Sequences: tokens (and targets) of the user, or drawn from a task while the pass runs. */
+/* Sequences: tokens (and targets) of the user, or drawn from a task while the pass runs, or drawn
+ * from it before. */
 typedef struct batch {
     int64_t B, T;
     const mesaopt_view *tokens, *targets;      /* [B, T, inputs], [B, T, outputs] or NULL */
-    mesaopt_task *task;                        /* or NULL; prepared by the caller (task_prepare) */
+    mesaopt_task *task;                        /* or NULL; prepared by the caller (task_prepare), */
     int32_t stream;
     int64_t first;
+    const mesaopt_view *drawn;                 /* or [B, T + 1, outputs] of it, without targets */
 } batch;
 
 /* What is wanted of a pass; NULL or 0: not wanted. */
@@ -23,7 +25,9 @@ typedef struct wanted {
     const mesaopt_view *out;                   /* predictions */
     int64_t count;                             /* activations */
     const int64_t *blocks;
-    const mesaopt_view *outs;
+    const mesaopt_view *outs;                  /* copies of them, or NULL and: */
+    void *const *kept;                         /* the panels themselves, written there:
+                                                  batch_kept bytes each */
     int gradient;                              /* into m->grads: of the loss, or of sum(dout *
                                                   predictions) */
     const mesaopt_view *dout, *dtokens;
@@ -32,6 +36,14 @@ typedef struct wanted {
                                                   error */
     double *by_t;                              /* [T], += its sum over sequences at t */
 } wanted;
+
+/* Bytes of a panel of [T][width] that a pass leaves to its caller; a multiple of 64. */
+static inline int64_t batch_kept(const kern *k, int64_t T, int64_t width)
+{
+    arena a = {0};
+    arena_take(&a, T * width, k->lanes * k->size);
+    return a.used;
+}
 
 /* Do tokens and observations of a task fit the model? Of the same context, too. */
 mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task);
