@@ -10,7 +10,8 @@
 #   problems   one line for every declaration that breaks the conventions below; nothing when all is well
 #
 # Conventions of the headers: a doc comment /** ... */ belongs to the declarations that follow it up to the next blank line and ends in
-# "Since X.Y."; exported functions start with MESAOPT_API at the beginning of a line; a constant's comment stands behind it; an
+# "Since X.Y."; exported functions start with MESAOPT_API at the beginning of a line; a constant's comment stands behind it, that of
+# a setting's key begins with its name; an
 # ordinary comment at the beginning of a line heads the group of constants (or the struct) below it. POSIX awk.
 
 function trim(s) { gsub(/[ \t\n]+/, " ", s); sub(/^ /, "", s); sub(/ $/, "", s); return s }
@@ -187,6 +188,8 @@ function without_comments(s,    i) {
     constants++
     k_name[constants] = name; k_remark[constants] = remark
     if (remark == "" && heading == "") problem(name ": no comment, and none heads its group")
+    if (name ~ /^MESAOPT_KEY_/ && index(remark, tolower(substr(name, 13)) ": ") != 1) problem(name ": its comment does not begin with \"" tolower(substr(name, 13)) ": \"")
+    if (remark == "") k_remark[constants] = trim(heading)
     if (mode == "md") {
         flush()
         if (group != "" || !table) body[file] = body[file] (table ? "\n" : "") (group == "" ? "" : escape(trim(group)) "\n\n") "| constant | value | |\n|---|---|---|\n"

@@ -66,7 +66,7 @@ done 2>&1 | wrong
 check "every public header compiles alone as C99 and as C++11"
 
 awk -v mode=problems -f docs/api.awk include/mesaopt/*.h | wrong
-check "every public function has a doc comment that ends in its version"
+check "every public function has a doc comment that ends in its version; constants and settings have a text"
 
 diff lib/libmesaopt.symbols "$symbols" | wrong
 check "declared functions are those of lib/libmesaopt.symbols (if the change is meant: cp $symbols lib/)"

@@ -194,7 +194,7 @@ END_TEST
 typedef struct host {
     mesaopt_task *task;
     int calls, answer, bad_row, skip;
-    int64_t first, rows;
+    int64_t first, rows, most;
     int32_t stream;
     mesaopt_status nested;
 } host;
@@ -206,6 +206,7 @@ static int32_t fill(int32_t stream, int64_t first, const mesaopt_view *out, void
     h->stream = stream;
     h->first = first;
     h->rows = out->shape[0];
+    if (h->rows > h->most) h->most = h->rows;
     ck_assert(out->ndim == 3 && out->shape[1] == LENGTH + 1 && out->shape[2] == DIM);
     if (h->task && h->nested == MESAOPT_OK) {
         double x[(LENGTH + 1) * DIM];
@@ -253,6 +254,42 @@ START_TEST(values_of_a_callback)
     v.shape[0] = 0;
     ck_assert_int_eq(mesaopt_task_draw(task, MESAOPT_STREAM_TRAIN, 7, &v), MESAOPT_OK);
     ck_assert_int_eq(h.calls, calls);                  /* nothing to ask for */
+    mesaopt_task_free(task);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* task.h: a training step asks for its batch, every other call for at most 4096 sequences at once. */
+START_TEST(largest_batches_of_a_callback)
+{
+    enum { COUNT = 5000, MOST = 4096 };
+    host h = {0};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_task *task = task_calling(ctx, &h);
+    mesaopt_settings *of_model = settings_from(MESAOPT_SCOPE_MODEL, "inputs=8 outputs=2"), *of_trainer = settings_from(MESAOPT_SCOPE_TRAINER, "batch=4500");
+    mesaopt_model *model = NULL;
+    mesaopt_trainer *trainer = NULL;
+    mesaopt_baseline *gd = NULL;
+    double loss, *x = malloc(COUNT * (LENGTH + 1) * DIM * sizeof *x);
+    mesaopt_view v = DENSE(x, MESAOPT_F64, COUNT, LENGTH + 1, DIM);
+    ck_assert_int_eq(mesaopt_model_create(ctx, of_model, &model), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_add_text(model, "dense(outputs=2)"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_create(ctx, NULL, &gd), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, &v), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_evaluate(gd, task, MESAOPT_STREAM_TEST, 0, COUNT, NULL, &loss), MESAOPT_OK);
+    ck_assert_int_ge(mesaopt_baseline_search(gd, task, COUNT, NULL), MESAOPT_OK);
+    ck_assert_int_le(h.most, MOST);
+    ck_assert_int_eq(mesaopt_model_evaluate(model, task, MESAOPT_STREAM_TEST, 0, COUNT, NULL, &loss), MESAOPT_OK);
+    ck_assert_int_eq(h.most, MOST);
+    ck_assert_int_eq(mesaopt_trainer_create(ctx, of_trainer, model, task, &trainer), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_trainer_step(trainer, NULL), MESAOPT_OK);
+    ck_assert_int_eq(h.most, 4500);
+    free(x);
+    mesaopt_settings_free(of_model);
+    mesaopt_settings_free(of_trainer);
+    mesaopt_trainer_free(trainer);
+    mesaopt_model_free(model);
+    mesaopt_baseline_free(gd);
     mesaopt_task_free(task);
     mesaopt_ctx_free(ctx);
 }
@@ -397,6 +434,7 @@ Suite *test_task_own_suite(void)
     tcase_add_test(t, orders_of_large_sets);
     tcase_add_test(t, values_of_own_sequences);
     tcase_add_test(t, values_of_a_callback);
+    tcase_add_test(t, largest_batches_of_a_callback);
     tcase_add_test(t, callbacks_that_fail);
     tcase_add_test(t, batches_are_kept);
     tcase_add_test(t, out_of_memory);

@@ -300,6 +300,23 @@ static void set_from(mesaopt_settings *settings, const char *setting, const char
         args_refuse(key, expected);
 }
 
+/* With model= nothing is trained: what was said about training has no effect. */
+static void note_unheeded(void)
+{
+    static const char *const own[] = {"blocks", "steps",  "every", "resume",
+                                      "change", "test", "dtype"};
+    char keys[512] = "";
+    const int count = (int)(sizeof own / sizeof *own);
+    for (int i = 0; i < count + mesaopt_settings_count(MESAOPT_SCOPE_TRAINER); i++) {
+        const char *const key = i < count ? own[i]
+                                          : mesaopt_settings_name(mesaopt_settings_key_at(
+                                                MESAOPT_SCOPE_TRAINER, i - count));
+        const size_t used = strlen(keys);
+        if (args_given(key)) snprintf(keys + used, sizeof keys - used, " %s=", key);
+    }
+    if (*keys) note("model= says what is probed, and nothing is trained; not heeded:%s", keys);
+}
+
 int main(int argc, char **argv)
 {
     own_key own[] = {
@@ -352,6 +369,7 @@ int main(int argc, char **argv)
     TRY(s.t.ctx, mesaopt_task_create(s.t.ctx, task, &s.t.task));
     s.t.test = s.t.task;
     get_model(&s, model);
+    if (*args_text("model")) note_unheeded();
     choose_blocks(&s);
     check_sequences(&s, target);
     catch_signals(s.t.ctx);

@@ -30,8 +30,9 @@ extern "C" {
 
 typedef struct mesaopt_probe mesaopt_probe;
 
-/** Writes targets of sequences [B, T+1, n] (f32 or f64) into `targets` [B, T, m] (f64): all of
- *  them, and finite. A non-zero return ends the call that needs them with MESAOPT_E_SOURCE. */
+/** Writes targets of sequences [B, T+1, n] (f32 or f64), B at most 128, into `targets` [B, T, m]
+ *  (f64): all of them, and finite. A non-zero return ends the call that needs them with
+ *  MESAOPT_E_SOURCE. */
 typedef int32_t (*mesaopt_target_fn)(const mesaopt_view *sequences, const mesaopt_view *targets,
                                      void *user);
 

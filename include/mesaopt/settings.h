@@ -58,7 +58,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           receives */
 #define MESAOPT_KEY_OUTPUTS 41         /* outputs: n, the prediction is the first n features of the
                                           last block (dense: its width) */
-#define MESAOPT_KEY_HEADS 42           /* heads */
+#define MESAOPT_KEY_HEADS 42           /* heads: of attention, beside each other in a layer */
 #define MESAOPT_KEY_KEY 43             /* key: key and query dimension of a head */
 #define MESAOPT_KEY_VALUE 44           /* value: value dimension of a head; 0: as key */
 #define MESAOPT_KEY_INIT_SD 45         /* init_sd: standard deviation of the initial weights */
@@ -85,7 +85,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_WARMUP 62          /* warmup: steps of linear warm-up (with cosine_steps > 0) */
 #define MESAOPT_KEY_COSINE_STEPS 63    /* cosine_steps: step at which the cosine reaches lr_end; 0:
                                           fixed learning rate */
-#define MESAOPT_KEY_LR_END 64          /* lr_end */
+#define MESAOPT_KEY_LR_END 64          /* lr_end: learning rate behind the cosine */
 #define MESAOPT_KEY_WEIGHT_DECAY 65    /* weight_decay: decoupled, multiplied by the learning
                                           rate */
 #define MESAOPT_KEY_BETA1 66           /* beta1: decay of the first moment of AdamW */
@@ -154,7 +154,10 @@ typedef void *(*mesaopt_alloc_fn)(void *ptr, int64_t old_size, int64_t new_size,
 typedef void (*mesaopt_parallel_fn)(void (*body)(void *job, int64_t i), void *job, int64_t n,
                                     void *user);
 
-/** Host log: one line of text, on the calling thread, valid during the call only. */
+/** Host log: one line of text, on the calling thread, valid during the call only: ISA level and
+ *  threads of the new context ("context: isa avx2, threads 4"); of a checkpoint that is loaded, any
+ *  setting of trainer or task that was another one, or that it does not say which task it is of
+ *  ("run.safetensors: lr was 0.0001, now 1e-5"). */
 typedef void (*mesaopt_log_fn)(const char *line, void *user);
 
 /** Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is

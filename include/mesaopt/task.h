@@ -31,8 +31,9 @@ extern "C" {
 typedef struct mesaopt_task mesaopt_task;
 
 /** Fills `out` [B, T+1, n] (f32 or f64, as its dtype says; strided) with sequences first .. first +
- *  B - 1 of `stream`. Called on the thread of the call that needs them; everything must be written,
- *  and finite. A non-zero return ends that call with MESAOPT_E_SOURCE. */
+ *  B - 1 of `stream`. B is that of a training step (the setting batch), otherwise at most 4096.
+ *  Called on the thread of the call that needs them; everything must be written, and finite. A
+ *  non-zero return ends that call with MESAOPT_E_SOURCE. */
 typedef int32_t (*mesaopt_sequence_fn)(int32_t stream, int64_t first, const mesaopt_view *out,
                                        void *user);
 

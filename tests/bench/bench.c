@@ -4,7 +4,7 @@
  *
  * A round repeats a workload for some 60 ms, in batches of at least 2 ms; then the peak is measured. The best batch counts, of the
  * workload as of the peak, since other programs only take time away. The table goes to standard output when all is done, the same as a JSON array to FILE,
- * progress to standard error. On a machine that is busy with other work clock=cpu counts the time of the calling thread instead, which says
+ * progress to standard error where that is a terminal. On a machine that is busy with other work clock=cpu counts the time of the calling thread instead, which says
  * something about workloads on one thread. */
 #include "bench/bench.h"
 #include "base/pool.h"
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { F32 = 1, F64 = 2, BOTH = F32 | F64, BEST = 0, EVERY = 1, ONE = 1, TWO = 2, ONE_TWO = ONE | TWO };
 
@@ -135,7 +136,7 @@ static void run(const workload *w, int32_t isa, int32_t dtype, int threads, int6
     bench_ok(&b, mesaopt_settings_set_int(settings, MESAOPT_KEY_THREADS, threads), "threads");
     bench_ok(&b, mesaopt_ctx_create(settings, &b.ctx), "context");
     mesaopt_settings_free(settings);
-    fprintf(stderr, "\r%-16s %-8s %s, %d thread%s   ", w->name, isa_word(isa), dtype_name(dtype), threads, threads > 1 ? "s" : "");
+    if (isatty(STDERR_FILENO)) fprintf(stderr, "\r%-16s %-8s %s, %d thread%s   ", w->name, isa_word(isa), dtype_name(dtype), threads, threads > 1 ? "s" : "");
     w->run(&b);
     if (result_count < MAX_RESULTS) results[result_count++] = (result){w->name, isa, dtype, threads, b.flops, b.seconds};
     mesaopt_ctx_free(b.ctx);
@@ -172,7 +173,7 @@ static double share(const result *r) { return r->flops / r->seconds / peaks[r->i
 
 static void print_table(void)
 {
-    fprintf(stderr, "\r%60s\r", "");
+    if (isatty(STDERR_FILENO)) fprintf(stderr, "\r%60s\r", "");
     printf("%-16s %-5s %-8s %7s %12s %10s %7s\n", "name", "dtype", "isa", "threads", "seconds", "GFLOP/s", "share");
     for (int i = 0; i < result_count; i++) {
         const result *r = &results[i];
