@@ -2,7 +2,7 @@
  * sequence is a batch of its own. */
 #include "mesa/lsq_plan.h"
 #include "base/real.h"
-#include "mesa/carried.h"
+#include "mesa/worker.h"
 
 #define IN (FORWARD_IN | BACKWARD_IN)
 #define CERTIFIES (FORWARD_OUT | BACKWARD_OUT | IN_PLACE)
@@ -41,7 +41,7 @@ typedef struct job {
     const mesaopt_lsq *l;
     const operands *o;
     panels p;                      /* of one batch */
-    mesa_head h;
+    mesa_options options;
     panel_run run;
     char *partial;                 /* [N, H, d], dense: the ridge's gradient */
     atomic_llong missed, fell_back, first;             /* rows that did not converge; of these,
@@ -144,14 +144,13 @@ static void run_item(void *data, arena a, int64_t shard, int64_t item, int64_t e
     job *j = data;
     const kern *k = j->p.k;
     const piece at = piece_of(j, item);
-    mesa_head h = j->h;
-    h.T = at.rows;
-    if (h.chunk > h.T) h.chunk = h.T > 0 ? h.T : 1;
+    mesa_options o = j->options;
+    o.T = at.rows;
+    if (o.chunk > o.T) o.chunk = o.T > 0 ? o.T : 1;
     const mesa_operands m = lay_out(j, &at, &a);
-    void *core = arena_take(&a, mesa_scratch(k, &h, &m, j->o->backward), 1);
     void *product = arena_take(&a, kern_product_scratch(k), 1);
-    if (j->o->backward ? mesa_backward(k, &h, product, core, &m)
-                       : mesa_forward(k, &h, product, core, &m))
+    const mesa_worker w = {k, product, a};
+    if (j->o->backward ? mesa_backward(w, &o, &m) : mesa_forward(w, &o, &m))
         count_missed(j, &at, m.missed);
     if (!operands_store(j->o, &j->p, &at, &m)) atomic_store(&j->bad, 1);
     if (!m.dridge) return;
@@ -169,19 +168,19 @@ static job job_of(const mesaopt_lsq *l, const operands *o)
     const int64_t B = extent(&j, 'b'), T = extent(&j, 't'), H = extent(&j, 'h'),
                   N = extent(&j, 'n');
     j.p = panels_plan(l->head.ctx, o->dtype, l->lanes, B, H, T, l->d > WIDE || l->dv > WIDE);
-    j.h = (mesa_head){.T = T,
-                      .d = l->d,
-                      .dv = l->dv,
-                      .chunk = l->chunk,
-                      .solver = l->solver,
-                      .tolerance = l->tolerance,
-                      .iterations = l->iterations,
-                      .fallback = l->fallback};
+    j.options = (mesa_options){.T = T,
+                               .d = l->d,
+                               .dv = l->dv,
+                               .chunk = l->chunk,
+                               .solver = l->solver,
+                               .tolerance = l->tolerance,
+                               .iterations = l->iterations,
+                               .fallback = l->fallback};
     arena worker = {0}, partial = {0};
     lay_out(&j, &(piece){.rows = T}, &worker);
     const mesa_operands m = presence(&j);
-    mesa_plan(j.p.k, &j.h, &m);
-    arena_take(&worker, mesa_scratch(j.p.k, &j.h, &m, o->backward), 1);
+    mesa_plan(j.p.k, &j.options, &m);
+    arena_take(&worker, mesa_scratch(j.p.k, &j.options, &m, o->backward), 1);
     arena_take(&worker, kern_product_scratch(j.p.k), 1);
     if (operand_there(o, LSQ_ROW(D_RIDGE))) arena_take(&partial, N * H, l->d * j.p.k->size);
     const int64_t items = j.p.count * (operand_there(o, LSQ_ROW(OFFSETS)) ? N : 1);
@@ -221,7 +220,7 @@ static mesaopt_status convergence(mesaopt_ctx *ctx, const job *j)
                     "tolerance: missed by %lld rows within the iterations, the first at %s, which "
                     "Cholesky solved instead",
                     missed, first.text);
-    if (mesa_iterates(j->h.solver) && !j->l->fallback)
+    if (mesa_iterates(j->options.solver) && !j->l->fallback)
         return fail(ctx, MESAOPT_NOT_CONVERGED,
                     "tolerance: missed by %lld rows within the iterations, the first at %s, which "
                     "stay as they are",

@@ -9,16 +9,16 @@
  * 1/lambda), with gates the general one (arXiv 2506.05233). Works on panels of native width and of
  * one lane alike; memory is linear in T. A block calls it once per head:
  *
- *     mesa_plan(&h, ...);      once, when shapes and settings are known
- *     bytes = mesa_scratch(k, &h, &has, backward)
+ *     mesa_plan(k, &o, &has);      once, when shapes and settings are known
+ *     bytes = mesa_scratch(k, &o, &has, backward)
  *     `has` holds any non-NULL pointer for each operand that will be there
- *     mesa_forward(k, &h, product_scratch, scratch, &m)
+ *     mesa_forward((mesa_worker){k, product_scratch, {scratch, 0}}, &o, &m)
  *     writes m.O and, unless m.X.p is NULL, m.X: keep it, and backward solves half as much
- *     mesa_backward(k, &h, product_scratch, scratch, &m)
+ *     mesa_backward(...)
  *     reads Q, K, V, gates, ridge, dO (and X); writes every d* that is not NULL
  *
  * Where (tr H_t + max l) / min l leaves f32 no three digits, or numbers of H are out of its range,
- * a region of tokens is solved in f64 (widened.h).
+ * a region of tokens is solved in f64 (upcast.h).
  *
  * Source: docs/science.md, section 3; docs/mesa-layer.md derives the adjoint. */
 #ifndef MESA_MESA_H
@@ -28,7 +28,7 @@
 #include "kern/kern.h"
 
 /* The words of the setting, base/choices.def.
- * MESA_CHOLESKY: a factor for every token. MESA_SEGMENTS: one for every few tokens, see direct.c.
+ * MESA_CHOLESKY: a factor for every token. MESA_SEGMENTS: one for every few tokens, see segments.c.
  * MESA_CG and MESA_CG_DIAG: conjugate gradients without and with the diagonal as preconditioner;
  * MESA_CG_CHUNK: with one Cholesky factor per chunk, which the systems of x and u share;
  * MESA_NEUMANN: x <- q + (I - A) x on an operator scaled to norm <= 1. */
@@ -39,7 +39,11 @@ static inline int mesa_iterates(enum mesa_solver s)
     return s != MESA_CHOLESKY && s != MESA_SHERMAN_MORRISON && s != MESA_SEGMENTS;
 }
 
-typedef struct mesa_head {
+/* What one thread works with: kernels, scratch of products, memory. Whoever is called gets a copy,
+ * and takes what is left. */
+typedef struct mesa_worker { const kern *k; void *product; arena memory; } mesa_worker;
+
+typedef struct mesa_options {
     int64_t T, d, dv;
     int64_t chunk;                 /* rows of the chunkwise products */
     enum mesa_solver solver;
@@ -48,7 +52,7 @@ typedef struct mesa_head {
     int fallback;                  /* rows that do not get there are solved by Cholesky */
     int strict;                    /* from mesa_plan: the tolerance was asked for, and is to be met;
                                       otherwise as far as rounding lets it */
-} mesa_head;
+} mesa_options;
 
 /* when none is asked for */
 static const double MESA_TOLERANCE_F32 = 0x1p-22, MESA_TOLERANCE_F64 = 0x1p-46;
@@ -88,17 +92,15 @@ typedef struct mesa_operands {
 } mesa_operands;
 
 /* Replaces chunk 0, tolerance 0 and iterations 0 by what suits the shape, and MESA_AUTO where
- * nothing is forgotten; otherwise systems.c picks as it goes. The tolerance of a region that is
+ * nothing is forgotten; otherwise solve.c picks as it goes. The tolerance of a region that is
  * solved in f64 suits f64. */
-void mesa_plan(const kern *k, mesa_head *h, const mesa_operands *has);
+void mesa_plan(const kern *k, mesa_options *o, const mesa_operands *has);
 
 /* bytes */
-int64_t mesa_scratch(const kern *k, const mesa_head *h, const mesa_operands *has, int backward);
+int64_t mesa_scratch(const kern *k, const mesa_options *o, const mesa_operands *has, int backward);
 /* Both return the number of rows that did not converge; when kern_stopped(k), any number, with
  * results unfinished. */
-int64_t mesa_forward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch,
-                     const mesa_operands *m);
-int64_t mesa_backward(const kern *k, const mesa_head *h, void *product_scratch, void *scratch,
-                      const mesa_operands *m);
+int64_t mesa_forward(mesa_worker w, const mesa_options *o, const mesa_operands *m);
+int64_t mesa_backward(mesa_worker w, const mesa_options *o, const mesa_operands *m);
 
 #endif

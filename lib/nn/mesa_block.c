@@ -97,7 +97,7 @@ static int64_t stash_bytes(const block *b, const kern *k, int64_t T)
 
 /* Private to a call. */
 typedef struct work {
-    mesa_head head;
+    mesa_options options;
     void *ridge, *one, *core;      /* H x d elements; a 1 in every lane; scratch of the layer */
     heads d;                       /* backward: gradients */
     mat dgate[GATE_KINDS], row;    /* T x H; T x d */
@@ -132,8 +132,12 @@ static void add_gradients(const block *b, const kern *k, const extents *e, const
 static work lay_out_scratch(arena *a, const block *b, const kern *k, const extents *e, int backward)
 {
     static const char present;     /* stands for operands while bytes are counted */
-    work w = {.head = {e->T, e->d, e->dv, choice(b, MESAOPT_KEY_CHUNK),
-                       (enum mesa_solver)choice(b, MESAOPT_KEY_SOLVER), 0, 0, 1}};
+    work w = {.options = {.T = e->T,
+                          .d = e->d,
+                          .dv = e->dv,
+                          .chunk = choice(b, MESAOPT_KEY_CHUNK),
+                          .solver = (enum mesa_solver)choice(b, MESAOPT_KEY_SOLVER),
+                          .fallback = 1}};
     const mat there = {(void *)&present, 1, 1};
     mesa_operands has = {there, there, there, .ridge = &present, .O = there, .X = there};
     if (gated(b)) has.beta = has.log_gamma = there;
@@ -148,8 +152,8 @@ static work lay_out_scratch(arena *a, const block *b, const kern *k, const exten
         w.dridge = arena_take(a, e->qk, k->lanes * k->size);
         w.dot = arena_take(a, e->T, k->lanes * k->size);
     }
-    mesa_plan(k, &w.head, &has);
-    w.core = arena_take(a, mesa_scratch(k, &w.head, &has, backward), 1);
+    mesa_plan(k, &w.options, &has);
+    w.core = arena_take(a, mesa_scratch(k, &w.options, &has, backward), 1);
     return w;
 }
 
@@ -275,9 +279,10 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
     if (r.q_scale.p) normalise(k, &e, r.h.q, r.q_scale), normalise(k, &e, r.h.k, r.k_scale);
     fill_ridge(b, p, &e, &w);
     for (int i = 0; gated(b) && i < GATE_KINDS; i++) fill_gate(b, p, &e, X, &w, i, &r.g[i]);
+    const mesa_worker layer = {k, p->product_scratch, {w.core, 0}};
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) {
         const mesa_operands m = operands(b, k, &e, &r, &w, i);
-        *p->failed += mesa_forward(k, &w.head, p->product_scratch, w.core, &m);
+        *p->failed += mesa_forward(layer, &w.options, &m);
     }
     heads_output(b, p, &e, r.h.o, x, y);
 }
@@ -294,10 +299,11 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     const mat X = {(void *)x, e.D, 1}, dX = {dy, e.D, 1};
     heads_output_back(b, p, &e, r.h.o, y, dy, w.d.o);
     fill_ridge(b, p, &e, &w);
+    const mesa_worker layer = {k, p->product_scratch, {w.core, 0}};
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) { /* O_h = mesa(Q_h, K_h, V_h) */
         mesa_operands m = operands(b, k, &e, &r, &w, i);
         add_gradients(b, k, &e, &w, i, &m);
-        *p->failed += mesa_backward(k, &w.head, p->product_scratch, w.core, &m);
+        *p->failed += mesa_backward(layer, &w.options, &m);
         if (!r.q_scale.p) continue;
         normalise_back(k, &e, &w, m.Q, columns(k, r.q_scale, i), m.dQ);
         normalise_back(k, &e, &w, m.K, columns(k, r.k_scale, i), m.dK);
