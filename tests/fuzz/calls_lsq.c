@@ -73,7 +73,7 @@ static extents choose(const mesaopt_lsq *l, int offsets)
     return e;
 }
 
-static const mesaopt_view *operand(int32_t which, const extents *e, int adjoint)
+static const mesaopt_view *operand_of(int32_t which, const extents *e, int adjoint)
 {
     switch (which) {
     case MESAOPT_LSQ_BETA: return IN_OF(UNIT, e->type, e->B, e->T, e->H);
@@ -94,7 +94,7 @@ static const mesaopt_view *operand(int32_t which, const extents *e, int adjoint)
 enum { OPERANDS = 8 };
 
 /* A random choice of operands; with offsets first when there are any. */
-static int64_t operands(const extents *e, int offsets, int adjoint, int32_t *which, mesaopt_view *views)
+static int64_t operands_of(const extents *e, int offsets, int adjoint, int32_t *which, mesaopt_view *views)
 {
     static const int32_t forward[] = {MESAOPT_LSQ_BETA, MESAOPT_LSQ_LOG_GAMMA, MESAOPT_LSQ_RIDGE, MESAOPT_LSQ_H0, MESAOPT_LSQ_S0, MESAOPT_LSQ_H_LAST, MESAOPT_LSQ_S_LAST, MESAOPT_LSQ_SOLUTION,
                                       MESAOPT_LSQ_RESIDUAL, MESAOPT_LSQ_ITERATIONS, MESAOPT_LSQ_CONDITION};
@@ -102,10 +102,10 @@ static int64_t operands(const extents *e, int offsets, int adjoint, int32_t *whi
                                    MESAOPT_LSQ_D_LOG_GAMMA, MESAOPT_LSQ_D_RIDGE, MESAOPT_LSQ_D_H0, MESAOPT_LSQ_D_S0, MESAOPT_LSQ_RESIDUAL};
     const int32_t *list = adjoint ? back : forward, length = adjoint ? 13 : 11;
     int64_t count = 0;
-    if (offsets) which[count] = MESAOPT_LSQ_OFFSETS, views[count] = copy_of(operand(MESAOPT_LSQ_OFFSETS, e, adjoint)), count++;
+    if (offsets) which[count] = MESAOPT_LSQ_OFFSETS, views[count] = copy_of(operand_of(MESAOPT_LSQ_OFFSETS, e, adjoint)), count++;
     for (int32_t i = (int32_t)below(3); i < length && count < OPERANDS; i += 1 + (int32_t)below(6)) {
         which[count] = chance(100) ? (int32_t)few() : list[i];
-        views[count] = copy_of(operand(which[count], e, adjoint));
+        views[count] = copy_of(operand_of(which[count], e, adjoint));
         count++;
     }
     return chance(100) ? ONE_OF((int64_t)-1, (int64_t)99, INT64_MAX) : count;
@@ -119,7 +119,7 @@ static void call_lsq_forward(void)
     int32_t which[OPERANDS] = {0};
     mesaopt_view views[OPERANDS] = {{0}};
     const mesaopt_view *q = IN(e.type, e.B, e.T, e.H, e.d), *k = IN(e.type, e.B, e.T, e.H, e.d), *v = IN(e.type, e.B, e.T, e.H, e.dv), *out = OUT(e.type, e.B, e.T, e.H, e.dv);
-    const int64_t count = operands(&e, offsets, 0, which, views);
+    const int64_t count = operands_of(&e, offsets, 0, which, views);
     CALL(LSQ, l, mesaopt_lsq_forward(l, q, k, v, out, count, which, views));
 }
 
@@ -132,7 +132,7 @@ static void call_lsq_adjoint(void)
     mesaopt_view views[OPERANDS] = {{0}};
     const mesaopt_view *q = IN(e.type, e.B, e.T, e.H, e.d), *k = IN(e.type, e.B, e.T, e.H, e.d), *v = IN(e.type, e.B, e.T, e.H, e.dv), *dout = IN(e.type, e.B, e.T, e.H, e.dv);
     const mesaopt_view *dq = OUT(e.type, e.B, e.T, e.H, e.d), *dk = OUT(e.type, e.B, e.T, e.H, e.d), *dv = OUT(e.type, e.B, e.T, e.H, e.dv);
-    const int64_t count = operands(&e, offsets, 1, which, views);
+    const int64_t count = operands_of(&e, offsets, 1, which, views);
     CALL(LSQ, l, mesaopt_lsq_adjoint(l, q, k, v, dout, dq, dk, dv, count, which, views));
 }
 
