@@ -171,7 +171,19 @@ $O/bin/bench: $(BENCH_OBJ) $(INTERNAL)
 
 # ---- tests ----
 
+SCRIPTS := $(sort $(wildcard tests/test_*.sh))
+run_script = O='$O' CC='$(CC)'
+
+# only=NAME: the suites whose file name has NAME in it (tests/test_*.c, tests/test_*.sh), and nothing else.
+PICKED := $(if $(only),$(foreach t,$(TESTS) $(SCRIPTS),$(if $(findstring $(only),$(basename $(notdir $t))),$t)))
+ifneq ($(only),)
+check: $(if $(filter %.c,$(PICKED)),$O/bin/check) $(if $(filter %.sh,$(PICKED)),examples)
+	@[ -n '$(PICKED)' ] || { echo "make check: no suite has '$(only)' in its name: $(sort $(patsubst test_%,%,$(basename $(notdir $(TESTS) $(SCRIPTS)))))" >&2; exit 1; }
+	$(if $(filter %.c,$(PICKED)),$O/bin/check $(only))
+	@$(foreach t,$(filter %.sh,$(PICKED)),$(run_script) $t &&) :
+else
 check: run-tests run-examples run-corpus run-calls check-structure
+endif
 # One after the other, also with -j, so that what they print does not mix.
 ifneq ($(filter check,$(MAKECMDGOALS)),)
 run-examples: run-tests
@@ -187,11 +199,11 @@ check-long: $O/bin/check
 check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
 run-examples: examples
-	@O='$O' CC='$(CC)' tests/test_hellos.sh
-	@O='$O' CC='$(CC)' tests/test_examples.sh
-	@O='$O' tests/test_rows.sh
-	@O='$O' CC='$(CC)' tests/test_files.sh
-	@O='$O' tests/test_own_data.sh
+	@set -e; for t in $(SCRIPTS); do $(run_script) $$t; done
+
+# Everything unoptimised, for a debugger, in a folder of its own.
+debug:
+	+$(MAKE) O=$O/debug CFLAGS='-O0 -g3' SIMD_CFLAGS=-ffp-contract=fast all $O/debug/bin/check
 
 # The same tests under the sanitizers. ThreadSanitizer cannot follow threads across fork: it leaves out test cases tagged "fork".
 UNDEFINED = undefined,float-cast-overflow
@@ -319,6 +331,8 @@ help:
 	@echo 'make [all]         static and shared library into $O/lib, examples into $O/bin'
 	@echo 'make deps          installs what the build, the tests and the figures need (apt)'
 	@echo 'make check         builds and runs every test'
+	@echo 'make check only=lsq    the suites with lsq in their name, and no others'
+	@echo 'make debug         an unoptimised build for a debugger, into $O/debug'
 	@echo 'make check-long    its random tests at length; seed=7: with other numbers'
 	@echo 'make demo          trains one linear attention layer and compares it with one step of gradient descent'
 	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
@@ -333,10 +347,10 @@ help:
 # ---- cleaning ----
 
 clean:
-	rm -rf $(addprefix $O/,obj gen lib bin docs asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
+	rm -rf $(addprefix $O/,obj gen lib bin docs debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check check-long run-tests run-examples run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
+.PHONY: all lib examples check debug check-long run-tests run-examples run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules

@@ -1,5 +1,6 @@
 /* Runs every suite; arguments pick suites by name. Exit status 1 when a test failed. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +18,15 @@ int main(int argc, char **argv)
 {
     setenv("CK_DEFAULT_TIMEOUT", "300", 0);          /* seconds: a busy machine is no failure */
     SRunner *runner = srunner_create(NULL);
+    int count = 0;
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {
         int wanted = argc < 2;
         for (int a = 1; a < argc; a++) wanted |= strstr(suites[i].name, argv[a]) != NULL;
-        if (wanted) srunner_add_suite(runner, suites[i].make());
+        if (wanted) srunner_add_suite(runner, suites[i].make()), count++;
+    }
+    if (count == 0) {
+        for (int a = 1; a < argc; a++) fprintf(stderr, "check: no suite has '%s' in its name\n", argv[a]);
+        return EXIT_FAILURE;
     }
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
