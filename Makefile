@@ -175,7 +175,7 @@ SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 run_script = O='$O' CC='$(CC)'
 
 # only=NAME: the suites whose file name has NAME in it (tests/test_*.c, tests/test_*.sh), and nothing else.
-PICKED := $(if $(only),$(foreach t,$(TESTS) $(SCRIPTS),$(if $(findstring $(only),$(basename $(notdir $t))),$t)))
+PICKED := $(strip $(if $(only),$(foreach t,$(TESTS) $(SCRIPTS),$(if $(findstring $(only),$(basename $(notdir $t))),$t))))
 ifneq ($(only),)
 check: $(if $(filter %.c,$(PICKED)),$O/bin/check) $(if $(filter %.sh,$(PICKED)),examples)
 	@[ -n '$(PICKED)' ] || { echo "make check: no suite has '$(only)' in its name: $(sort $(patsubst test_%,%,$(basename $(notdir $(TESTS) $(SCRIPTS)))))" >&2; exit 1; }
