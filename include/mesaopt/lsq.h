@@ -26,7 +26,8 @@
  * and that e_t is at most 2^-9 where it stands before |q_t|. f32 is solved in f64 where c_t is
  * above 2^14, for every solver, forward and adjoint; rounding to f32 is all that is added then,
  * 2^-22 of a result. Gradients are off by no more than e_t times the sizes of their terms, summed
- * over later steps (docs/mesa-layer.md). With a tolerance, it comes on top of e_t before |q_t|.
+ * over later steps (docs/mesa-layer.md); what f32 loses of D_LOG_GAMMA does not add up over steps:
+ * sums start anew every few of them. With a tolerance, it comes on top of e_t before |q_t|.
  *
  * MESAOPT_NOT_CONVERGED: some rows keep less: double has not three digits of q_t left beside |H_t +
  * diag l| |x_t| (in the adjoint: beside c_t), or an iterative solver missed its tolerance. Rows

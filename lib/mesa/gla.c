@@ -21,10 +21,10 @@ typedef struct sweep {
     void *scores;                  /* chunk x chunk */
     void *left, *right;            /* chunk x max(d, dv), chunk x dv: rows times their
                                       coefficients */
-    void *minus_u;                 /* chunk x d */
-    state P, R2;                   /* d x dv: Z, or P; d x d */
+    void *rows;                    /* chunk x d: b k, or -u */
+    state P, R2;                   /* d x dv: Z, or P; d x d: H, or R2 */
     void *outer;                   /* d x d */
-    void *dot;                     /* 2 chunk */
+    void *dot;                     /* 2 x max(chunk, d) */
 } sweep;
 
 static sweep take_sweep(mesa_worker *w, const layer *l)
@@ -36,10 +36,10 @@ static sweep take_sweep(mesa_worker *w, const layer *l)
     s.right = take(w, C * dv);
     s.P = state_take(w, d, dv);
     if (!l->backward) return s;
-    s.minus_u = take(w, C * d);
+    s.rows = take(w, C * d);
     s.R2 = state_take(w, d, d);
     s.outer = take(w, d * d);
-    s.dot = take(w, 2 * C);
+    s.dot = take(w, 2 * most_bytes(C, d));
     return s;
 }
 
@@ -54,14 +54,30 @@ static chunk at(const kern *k, const layer *l, const sweep *s, int64_t t)
     return chunk_at(k, &l->s, s->D, t, l->o->chunk);
 }
 
-/* Z <- a_C Z + (diag(w) K)^T BV, unless nobody wants it any more. */
+/* Where a state of `size` elements in front of token `end` is kept, or NULL. */
+static void *kept(const kern *k, const layer *l, void *states, int64_t end, int64_t size)
+{
+    const int64_t i = l->kept ? (end - 1) / l->span : 0;
+    const int there = i < l->kept && (end % l->span == 0 || end == l->s.T);
+    return there ? kern_at(k, states, i * size) : NULL;
+}
+
+/* Z <- a_C Z + (diag(w) K)^T BV, and H likewise where it is kept; unless nobody wants them any
+ * more. */
 static void advance(const mesa_worker *w, const layer *l, sweep *s, const chunk *c, mat BV)
 {
-    const int last = c->t + c->C == l->s.T;
-    if (last && !l->m.ST) return;
-    const mat wK = chunk_weighted(w->k, c->C, l->o->d, c->w, c->K, s->left);
-    state_advance(w, &s->P, c->whole, c->C, transposed(wK), BV);
-    if (last) state_get(w->k, &s->P, l->m.ST);
+    const kern *k = w->k;
+    const int64_t d = l->o->d, dv = l->o->dv, end = c->t + c->C;
+    void *S = kept(k, l, l->S, end, d * dv), *H = kept(k, l, l->H, end, d * d);
+    void *last = end == l->s.T ? l->m.ST : NULL;
+    if (end == l->s.T && !last && !S) return;
+    const mat wKt = transposed(chunk_weighted(k, c->C, d, c->w, c->K, s->left));
+    state_advance(w, &s->P, c->whole, c->C, wKt, BV);
+    if (l->kept)
+        state_advance(w, &s->R2, c->whole, c->C, wKt,
+                      chunk_weighted(k, c->C, d, c->beta, c->K, s->rows));
+    if (last) state_get(k, &s->P, last);
+    if (S) state_get(k, &s->P, S), state_get(k, &s->R2, H);
 }
 
 void gla_forward(mesa_worker w, const layer *l)
@@ -99,6 +115,7 @@ void gla_query_gradient(mesa_worker w, const layer *l)
     const int64_t d = l->o->d, dv = l->o->dv;
     sweep s = take_sweep(&w, l);
     state_set(k, &s.P, l->m.S0);
+    state_set(k, &s.R2, l->m.H0);
     for (int64_t t = 0; t < l->s.T && !kern_stopped(k); t += l->o->chunk) {
         const chunk c = at(k, l, &s, t);
         const mat go = rows_from(k, l->m.dO, t), y = rows_from(k, l->Y, t);
@@ -177,6 +194,23 @@ static void chunk_gradients(const mesa_worker *w, const layer *l, const sweep *s
     input_gate(k, l, s, c, dK, dV);
 }
 
+/* <P, S> + <R, H> in front of token `end`, where they are kept; P and R2 are there. */
+static void sum_behind(const kern *k, const layer *l, const sweep *s, int64_t end)
+{
+    const int64_t d = l->o->d, dv = l->o->dv;
+    const void *S = kept(k, l, l->S, end, d * dv), *H = kept(k, l, l->H, end, d * d);
+    if (!S) return;
+    k->row_dot(d, dv, NULL, s->P.now, dv, S, dv, s->dot, 1);
+    k->row_dot(d, d, NULL, s->R2.now, d, H, d, kern_at(k, s->dot, d), 1);
+    for (int64_t lane = 0; lane < k->lanes; lane++) {
+        double sum = 0;
+        for (int64_t j = 0; j < d; j++)
+            sum += kern_real(k, s->dot, j * k->lanes + lane) +
+                   kern_real(k, s->dot, (d + j) * k->lanes + lane) / 2;
+        kern_set_real(k, kept(k, l, l->behind, end, 1), lane, sum);
+    }
+}
+
 /* P and R2 at the start of the chunk. */
 static void retreat(const mesa_worker *w, const layer *l, sweep *s, const chunk *c, mat W)
 {
@@ -196,9 +230,10 @@ void gla_backward(mesa_worker w, const layer *l)
     for (int64_t t = (l->s.T - 1) / chunk_rows * chunk_rows; t >= 0 && !kern_stopped(k);
          t -= chunk_rows) {
         const chunk c = at(k, l, &s, t);
-        const mat W = dense(s.minus_u, d);
+        const mat W = dense(s.rows, d);
         rows_copy(k, c.C, d, rows_from(k, l->m.dQ, t), W);
         k->scale(c.C * d * k->lanes, -1, W.p);
+        sum_behind(k, l, &s, c.t + c.C);
         chunk_gradients(&w, l, &s, &c, W, later);
         if (t == 0 && !l->m.dS0 && !l->m.dH0) break;
         retreat(&w, l, &s, &c, W);

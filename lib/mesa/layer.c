@@ -4,14 +4,16 @@
  *     forward    x_t = (H_t + Lambda)^-1 q_t                o_t = S_t^T x_t
  *     backward      y_t = S_t do_t      u_t = (H_t + Lambda)^-1 y_t      dq_t = u_t
  *     dl = -sum_t u_t o x_t      dk, dv, db: gla_backward
- *                d(log g)_s = sum_{t >= s} c_t,  c_t = sum_j l_j u_tj x_tj + x_t . r_t - b_t db_t
- *                (+ <dS_T, S_T> + <dH_T, H_T> at t = T)
+ *                d(log g)_s = sum_{s <= t <= e} c_t + <dS_e, S_e> + <dH_e, H_e>,
+ *                c_t = sum_j l_j u_tj x_tj + x_t . r_t - b_t db_t
  *
  * r_t = y_t - (H_t + Lambda) u_t is what an iterative solver leaves: with it c_t is do_t . o_t -
- * u_t^T H_t x_t - b_t db_t, whatever the tolerance.
+ * u_t^T H_t x_t - b_t db_t, whatever the tolerance. Any e >= s will do, dS_e and dH_e being the
+ * gradients of the states behind it; but what is left when the c_t of many tokens cancel is their
+ * roundings. So states are kept behind every few tokens, and sums start there.
  *
- * Backward runs forward in time once more for y, x and u, then back in time once for the rest: no
- * state per token or per chunk is kept, memory is a few T x d. The systems of x and u have the same
+ * Backward runs forward in time once more for y, x and u, then back in time once for the rest:
+ * memory is a few T x d. The systems of x and u have the same
  * matrices: one factorisation serves both. Source: docs/science.md, section 3. */
 #include "mesa/layer.h"
 #include "mesa/certify.h"
@@ -32,8 +34,9 @@ layer layer_take(mesa_worker *w, const mesa_options *o, const mesa_operands *m, 
     l.Y = take_rows(w, T, d);
     l.dscores = take(w, o->chunk * o->chunk);
     if (!m->dlog_gamma.p) return l;
-    if (m->dHT || m->dST)
-        l.m.HT = take(w, d * d), l.m.ST = take(w, d * o->dv), l.last = take(w, 2);
+    l.span = (d + o->chunk - 1) / o->chunk * o->chunk;  /* no more memory than keys and values */
+    l.kept = (T - 1) / l.span + (m->dHT || m->dST);
+    l.H = take(w, l.kept * d * d), l.S = take(w, l.kept * d * o->dv), l.behind = take(w, l.kept);
     if (!m->dbeta.p) l.m.dbeta = take_rows(w, T, 1);
     l.change = take(w, T);
     l.defect = take_rows(w, T, 1);
@@ -81,21 +84,20 @@ void layer_forward(const mesa_worker *w, const layer *l)
     certify_own(w, l, l->m.Q, l->m.X);
 }
 
-/* d(log g)_s = sum_{t >= s} c_t */
+/* d(log g), span by span. */
 static void forget_gate(const kern *k, const layer *l)
 {
     const mesa_operands *m = &l->m;
-    const int64_t T = l->s.T, d = l->o->d, dv = l->o->dv;
+    const int64_t T = l->s.T, d = l->o->d;
     k->row_dot(T, d, m->ridge, m->dQ.p, m->dQ.rs, m->X.p, m->X.rs, l->change, 1);
     k->add(T * k->lanes, l->defect.p, l->change);
-    if (l->last) {
-        memset(l->last, 0, bytes_of(k, 2, 1));
-        if (m->dHT) k->row_dot(1, d * d, NULL, m->dHT, 0, m->HT, 0, l->last, 1);
-        if (m->dST) k->row_dot(1, d * dv, NULL, m->dST, 0, m->ST, 0, kern_at(k, l->last, 1), 1);
-        k->add(k->lanes, kern_at(k, l->last, 1), l->last);
+    for (int64_t t = 0, i = 0; t < T; t += l->span, i++) {
+        const mat beta = rows_from(k, m->beta, t), dbeta = rows_from(k, m->dbeta, t),
+                  out = rows_from(k, m->dlog_gamma, t);
+        k->forget(least(l->span, T - t), kern_at(k, l->change, t), beta.p, beta.rs, dbeta.p,
+                  dbeta.rs, gates_from(k, l->s.gamma, t).high, 1,
+                  i < l->kept ? kern_at(k, l->behind, i) : NULL, out.p, out.rs);
     }
-    k->forget(T, l->change, m->beta.p, m->beta.rs, m->dbeta.p, m->dbeta.rs, l->s.gamma.high, 1,
-              l->last, m->dlog_gamma.p, m->dlog_gamma.rs);
 }
 
 /* dl = -sum_t u_t o x_t, chunk by chunk. */

@@ -7,7 +7,7 @@
 typedef struct layer {
     const mesa_options *o;
     mesa_operands m;               /* with what is not asked for but needed: X, missed; backward
-                                      dbeta, HT and ST for the gradient of the last gate */
+                                      dbeta */
     tokens s;                      /* the first T are done */
     condition c;
     int backward;
@@ -15,7 +15,10 @@ typedef struct layer {
     int sets;                      /* of right-hand sides: without X 2 */
     mat Y, defect;                 /* T x d, T x 1 */
     void *dscores;                 /* chunk x chunk: dO V^T of a chunk */
-    void *change, *last;           /* T, 2: c_t, and what is behind the last */
+    /* of the forget gate's gradient, see layer.c: */
+    void *change;                  /* T: c_t */
+    int64_t span, kept;            /* tokens between states that are kept, states */
+    void *S, *H, *behind;          /* S and H behind each span, and the gradient's sum there */
 } layer;
 
 layer layer_take(mesa_worker *w, const mesa_options *o, const mesa_operands *m, int backward);
