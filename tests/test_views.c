@@ -223,6 +223,30 @@ START_TEST(gradient_of_no_sequences)
 }
 END_TEST
 
+/* Copies of a list of views need memory: each request in turn is refused, and the call says so and can be repeated. */
+START_TEST(memory_runs_short)
+{
+    hook_alloc hook = {0};
+    mesaopt_ctx *ctx = context_with(1, NULL, &hook);
+    mesaopt_model *m = model_from(ctx, "dtype=f64 inputs=2 outputs=2", "dense(outputs=3); linear(heads=1,key=2)");
+    double x[12] = {1, 2, 3, 4, 5, 6, 7, 8}, y[18];
+    const mesaopt_view tokens = F64S(x, 2, 3, 2), outs = F64S(y, 2, 3, 3);
+    mesaopt_status status = MESAOPT_E_MEMORY;
+    long refused = 0;
+    for (; status == MESAOPT_E_MEMORY; refused++) {
+        const long blocks = hook.blocks;
+        hook.fail_at = hook.calls + 1 + refused;
+        status = mesaopt_model_activations(m, &tokens, 1, (int64_t[]){1}, &outs);
+        if (status == MESAOPT_E_MEMORY) ck_assert_int_eq(hook.blocks, blocks);
+    }
+    ck_assert_int_eq(status, MESAOPT_OK);
+    ck_assert_int_ge(refused, 3);                      /* the list, the workspace; then none */
+    mesaopt_model_free(m);
+    mesaopt_ctx_free(ctx);
+    ck_assert_int_eq(hook.blocks, 0);
+}
+END_TEST
+
 Suite *test_views_suite(void)
 {
     Suite *s = suite_create("views");
@@ -232,6 +256,7 @@ Suite *test_views_suite(void)
     tcase_add_test(t, attention_of_no_features);
     tcase_add_test(t, least_squares_of_no_steps);
     tcase_add_test(t, gradient_of_no_sequences);
+    tcase_add_test(t, memory_runs_short);
     suite_add_tcase(s, t);
     return s;
 }

@@ -295,7 +295,11 @@ static void call_revalg_average(void)
     mesaopt_model *a = handle(MODEL), *b = handle(MODEL);
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     CALL(MODEL, a, mesaopt_revalg_average(a, b, out));
-    mesaopt_model *average = handle(MODEL);
+}
+
+static void call_revalg_average_update(void)
+{
+    mesaopt_model *average = handle(MODEL), *a = handle(MODEL), *b = handle(MODEL);
     CALL(MODEL, average, mesaopt_revalg_average_update(average, a, b));
 }
 
@@ -335,5 +339,5 @@ const row rows_study[] = {
     {"probe_set_targets", call_probe_set_targets}, {"probe_reset", call_probe_reset}, {"probe_count", call_probe_count}, {"probe_fit", call_probe_fit}, {"probe_score", call_probe_score},
     {"probe_weights", call_probe_weights}, {"probe_rank", call_probe_rank}, {"probe_targets", call_probe_targets}, {"probe_filter", call_probe_filter}, {"revalg_extract", call_revalg_extract},
     {"revalg_views", call_revalg_views}, {"revalg_summary", call_revalg_summary}, {"revalg_closed_form", call_revalg_closed_form}, {"revalg_rebuild", call_revalg_rebuild},
-    {"revalg_product", call_revalg_product}, {"revalg_average", call_revalg_average}, {"revalg_propositions", call_revalg_propositions}, {"revalg_import", call_revalg_import}, {0},
+    {"revalg_product", call_revalg_product}, {"revalg_average", call_revalg_average}, {"revalg_average_update", call_revalg_average_update}, {"revalg_propositions", call_revalg_propositions}, {"revalg_import", call_revalg_import}, {0},
 };

@@ -15,7 +15,7 @@
 
 #undef fail
 
-enum { SLOTS = 3, DEPTH = 6, KEPT = 8, MOST_SETTINGS = 4, LIMIT = 8 << 20, PATIENCE = 20 };
+enum { SLOTS = 3, DEPTH = 6, KEPT = 8, MOST_SETTINGS = 4, LIMIT = 8 << 20, PATIENCE = 5 };
 
 /* ---- bytes ---- */
 
