@@ -70,14 +70,14 @@ END_TEST
 
 START_TEST(arena_plans_and_lays_out)
 {
-    char *base = alloc_new(&(allocator){alloc_default().fn, NULL}, 4096, 1);
+    char *base = alloc_new(&(allocator){alloc_default().fn, NULL}, 16384, 1);
     arena plan = {NULL, 0}, real = {base, 0};
-    int64_t used = 0;
+    int64_t used = GAP_BYTES;
     for (int64_t n = 0; n < 40; n++) {
         ck_assert_ptr_null(arena_take(&plan, n, 5));
         char *p = arena_take(&real, n, 5);
         ck_assert_ptr_eq(p, base + used);
-        used += (5 * n + 63) / 64 * 64;
+        used += (5 * n + 63) / 64 * 64 + GAP_BYTES;
         ck_assert_int_eq(plan.used, used);
         ck_assert_int_eq(real.used, used);
     }
@@ -91,6 +91,52 @@ START_TEST(arena_plans_and_lays_out)
     alloc_free(&(allocator){alloc_default().fn, NULL}, base);
 }
 END_TEST
+
+#ifdef ARENA_GAPS
+#include <sanitizer/asan_interface.h>
+
+/* Planned sizes are enough, whatever was laid out before; every byte of a piece can be used, and those around it not. */
+START_TEST(gaps_around_pieces)
+{
+    const allocator a = alloc_default();
+    static const int64_t sizes[] = {1, 7, 8, 63, 64, 65, 100, 0, 640};
+    arena plan = {0};
+    for (int i = 0; i < 9; i++) arena_take(&plan, sizes[i], 1);
+    char *memory = alloc_new(&a, 1, plan.used);
+    for (int turn = 0; turn < 200; turn++) {
+        arena outer = {memory, 0}, counted = {0};
+        char *piece = NULL;
+        for (int i = 0; i < 9; i++) {
+            const int64_t bytes = sizes[(i * (turn % 4 * 2 + 1) + turn) % 9];
+            arena_take(&counted, bytes, 1);
+            if (counted.used > plan.used) break;
+            piece = arena_take(&outer, bytes, 1);
+            memset(piece, i, (size_t)bytes);
+            ck_assert(__asan_address_is_poisoned(piece - 1) && __asan_address_is_poisoned(piece + bytes));
+            for (arena inner = {piece, 0}; inner.used + 200 < bytes;) memset(arena_take(&inner, 9, 1), 1, 9);
+        }
+    }
+    ck_assert(__asan_address_is_poisoned(memory + plan.used));
+    alloc_free(&a, memory);
+}
+END_TEST
+
+/* Ends the process: an arena inside a piece takes more than the piece has, or than the block has. */
+START_TEST(arenas_that_are_too_small)
+{
+    const allocator a = alloc_default();
+    arena plan = {0}, one = {0};
+    arena_take(&one, 100, 1);
+    for (int i = 0; i < 2; i++) arena_take(&plan, 1, one.used);
+    char *memory = alloc_new(&a, 1, plan.used);
+    arena outer = {memory, 0};
+    char *first = arena_take(&outer, 1, one.used), *second = arena_take(&outer, 1, one.used);
+    arena inner = {_i ? second : first, 0};
+    arena_take(&inner, 100, 1);
+    arena_take(&inner, 1, 1);
+}
+END_TEST
+#endif
 
 /* ---- number text ---- */
 
@@ -295,6 +341,10 @@ Suite *test_base_suite(void)
     tcase_add_test(memory, blocks_are_aligned_and_zero);
     tcase_add_test(memory, sizes_that_overflow);
     tcase_add_test(memory, arena_plans_and_lays_out);
+#ifdef ARENA_GAPS
+    tcase_add_test(memory, gaps_around_pieces);
+    tcase_add_loop_exit_test(memory, arenas_that_are_too_small, 1, 0, 2);      /* as AddressSanitizer exits */
+#endif
     tcase_add_test(numbers, numbers_round_trip);
     tcase_add_test(numbers, numbers_look_as_expected);
     tcase_add_test(numbers, numbers_read_as_strtod_does);

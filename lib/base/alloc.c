@@ -49,9 +49,8 @@ int size_add(int64_t a, int64_t b, int64_t *out)
 void *alloc_new(const allocator *a, int64_t count, int64_t size)
 {
     int64_t bytes, total;
-    if (!size_mul(count, size, &bytes) ||
-        !size_add(bytes, (int64_t)sizeof(header) + ALIGNMENT - 1, &total))
-        return NULL;
+    const int64_t around = (int64_t)sizeof(header) + ALIGNMENT - 1 + 2 * GAP_BYTES;
+    if (!size_mul(count, size, &bytes) || !size_add(bytes, around, &total)) return NULL;
     int keep = errno;
     char *base = a->fn(NULL, 0, total, a->user);
     errno = keep;
@@ -60,7 +59,9 @@ void *alloc_new(const allocator *a, int64_t count, int64_t size)
     content += -(uintptr_t)content % ALIGNMENT;
     memcpy(content - sizeof(header), &(header){base, total}, sizeof(header));
     /* calloc leaves fresh pages untouched */
-    return a->fn == default_fn ? content : memset(content, 0, (size_t)bytes);
+    if (a->fn != default_fn) memset(content, 0, (size_t)bytes);
+    arena_guard(content, bytes);
+    return content;
 }
 
 void alloc_free(const allocator *a, void *block)
@@ -68,6 +69,7 @@ void alloc_free(const allocator *a, void *block)
     if (!block) return;
     header h;
     memcpy(&h, (char *)block - sizeof h, sizeof h);
+    arena_unguard(h.base, h.size);
     int keep = errno;
     a->fn(h.base, h.size, 0, a->user);
     errno = keep;
@@ -105,17 +107,4 @@ void alloc_mark_free(volatile int *mark)
     const int keep = errno;
     if (mark) munmap((void *)mark, page_bytes());
     errno = keep;
-}
-
-void *arena_take(arena *a, int64_t count, int64_t size)
-{
-    int64_t bytes, end;
-    int64_t start = a->used;
-    if (start < 0 || !size_mul(count, size, &bytes) || !size_add(bytes, ALIGNMENT - 1, &bytes) ||
-        !size_add(start, bytes / ALIGNMENT * ALIGNMENT, &end)) {
-        a->used = -1;
-        return NULL;
-    }
-    a->used = end;
-    return a->base ? a->base + start : NULL;
 }

@@ -2,6 +2,7 @@
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 
+#include "base/arena.h"
 #include "base/exact.h"
 #include "mesaopt/settings.h"
 #include <stddef.h>
@@ -27,13 +28,5 @@ void alloc_mark_free(volatile int *mark);
  * int64_t (or an argument is negative). */
 int size_mul(int64_t a, int64_t b, int64_t *out);
 int size_add(int64_t a, int64_t b, int64_t *out);
-
-/* A workspace is planned by the same code that later lays it out: with base NULL take() only
- * counts. Every piece is 64-byte aligned. */
-typedef struct arena {
-    char *base;                    /* NULL while planning */
-    int64_t used;                  /* bytes so far; -1 after an overflow */
-} arena;
-void *arena_take(arena *a, int64_t count, int64_t size);   /* NULL while planning */
 
 #endif

@@ -81,12 +81,19 @@ static int64_t workers(const mesaopt_ctx *ctx, const panel_run *r)
     return r->shards < ctx->threads ? r->shards : ctx->threads;
 }
 
+/* What is shared, and behind it what each worker has for itself. */
+static int64_t lay_out(const mesaopt_ctx *ctx, const panel_run *r, void *memory, char **each)
+{
+    arena a = {memory, 0};
+    arena_take(&a, r->shared, 1);
+    *each = arena_take(&a, workers(ctx, r), r->worker);
+    return a.used;
+}
+
 int64_t panels_bytes(const mesaopt_ctx *ctx, const panel_run *r)
 {
-    int64_t bytes;
-    return size_mul(r->worker, workers(ctx, r), &bytes) && size_add(bytes, r->shared, &bytes)
-               ? bytes
-               : -1;
+    char *each;
+    return lay_out(ctx, r, NULL, &each);
 }
 
 mesaopt_status panels_reserve(mesaopt_ctx *ctx, panel_memory *m, int64_t bytes, const char *what)
@@ -100,6 +107,8 @@ mesaopt_status panels_reserve(mesaopt_ctx *ctx, panel_memory *m, int64_t bytes, 
     *m = (panel_memory){memory, bytes};
     return MESAOPT_OK;
 }
+
+void *panels_shared(const panel_memory *m) { return (char *)m->memory + GAP_BYTES; }
 
 typedef struct running {
     const panel_run *r;
@@ -119,7 +128,8 @@ static void run_shard(void *data, int64_t worker, int64_t shard)
 mesaopt_status panels_run(mesaopt_ctx *ctx, const panel_run *r, const panel_memory *m,
                           panel_body body, void *job, const char *what)
 {
-    running j = {r, (char *)m->memory + r->shared, body, job};
+    running j = {r, NULL, body, job};
+    lay_out(ctx, r, m->memory, &j.workers);
     parallel_run(ctx, r->shards, run_shard, &j);
     return ctx_stopped(ctx, what);
 }

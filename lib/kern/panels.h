@@ -56,7 +56,8 @@ typedef struct panel_run {
 int64_t panels_bytes(const mesaopt_ctx *ctx, const panel_run *r);          /* -1: overflow */
 /* MESAOPT_OK, or MESAOPT_E_MEMORY with the old memory in place. */
 mesaopt_status panels_reserve(mesaopt_ctx *ctx, panel_memory *m, int64_t bytes, const char *what);
-/* Shared bytes are at the start of m->memory. MESAOPT_OK, or MESAOPT_E_INTERRUPTED. */
+void *panels_shared(const panel_memory *m);            /* of all workers of a run */
+/* MESAOPT_OK, or MESAOPT_E_INTERRUPTED. */
 mesaopt_status panels_run(mesaopt_ctx *ctx, const panel_run *r, const panel_memory *m,
                           panel_body body, void *job, const char *what);
 

@@ -303,7 +303,7 @@ static void feed_item(void *data, int64_t worker, int64_t item)
         load(&i, &targets, first, rows, i.work.x + (1 + i.group->features) * column, length);
         regression_rows(&r, &i.work, length);
     }
-    if (k->first_nonfinite(i.group->triangle / k->size, r.factor) >= 0) atomic_store(&f->bad, 1);
+    if (!regression_finite(&r)) atomic_store(&f->bad, 1);
 }
 
 mesaopt_status probe_begin(mesaopt_probe *p, int32_t set)
@@ -371,7 +371,14 @@ void probe_commit(mesaopt_probe *p, int32_t set)
 
 void probe_reset(mesaopt_probe *p, int32_t set)
 {
-    if (p->set[set].now) memset(p->set[set].now, 0, (size_t)p->set_bytes);
+    char *store = p->set[set].now;
+    if (!store) return;
+    memset(probe_counts(store), 0, (size_t)p->steps * sizeof(int64_t));
+    for (int64_t item = 0; item < p->items; item++) {
+        const probe_item i = probe_item_of(p, 0, item);
+        const regression r = probe_regression(p, &i, store);
+        regression_clear(&r);
+    }
 }
 
 mesaopt_status probe_refuse(const mesaopt_probe *p, const char *name, const probe_culprit *bad)

@@ -42,6 +42,25 @@ regression regression_take(arena *a, const kern *k, int64_t n, int64_t m)
     return r;
 }
 
+static int64_t factor_elements(const regression *r)
+{
+    return (r->n + 1) * row_span(r->k, r->n + 1, r->m) * r->k->width;
+}
+
+static int64_t rest_elements(const regression *r) { return kern_span(r->k, r->m) * r->k->width; }
+
+void regression_clear(const regression *r)
+{
+    memset(r->factor, 0, (size_t)factor_elements(r) * sizeof(double));
+    memset(r->rest, 0, (size_t)rest_elements(r) * sizeof(double));
+}
+
+int regression_finite(const regression *r)
+{
+    return r->k->first_nonfinite(factor_elements(r), r->factor) < 0 &&
+           r->k->first_nonfinite(rest_elements(r), r->rest) < 0;
+}
+
 void regression_copy(const regression *r, const regression *to)
 {
     const kern *k = r->k;

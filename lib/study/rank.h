@@ -24,6 +24,8 @@ typedef struct regression {
 /* With a base of NULL these only count what they need. */
 regression regression_take(arena *a, const kern *k, int64_t n, int64_t m);
 
+void regression_clear(const regression *r);
+int regression_finite(const regression *r);
 void regression_copy(const regression *r, const regression *to);        /* of one shape */
 
 /* What a worker needs: */

@@ -12,9 +12,18 @@ typedef struct draw_job {
     int32_t stream;
     int64_t first, start, end;     /* rows start .. end - 1 of `out`; row 0 is sequence `first` */
     const mesaopt_view *out;
-    char *buffers;                 /* for each worker: raw panel, scratch */
-    int64_t raw_size, buffer_size;
+    char *buffers;                 /* for each worker: */
+    int64_t buffer_size;
 } draw_job;
+
+/* A raw panel and scratch for it. */
+static void *lay_out(arena *a, const draw_job *job, void **scratch)
+{
+    const kern *k = job->k;
+    void *raw = arena_take(a, job->out->shape[1] * job->out->shape[2], k->lanes * k->size);
+    *scratch = arena_take(a, task_scratch(job->task, k), 1);
+    return raw;
+}
 
 static void draw_item(void *p, int64_t worker, int64_t item)
 {
@@ -23,8 +32,9 @@ static void draw_item(void *p, int64_t worker, int64_t item)
     const mesaopt_view *out = job->out;
     const int64_t row = job->start + item * k->lanes,
                   valid = job->end - row < k->lanes ? job->end - row : k->lanes, n = out->shape[2];
-    char *raw = job->buffers + worker * job->buffer_size;
-    task_panel(job->task, k, job->stream, job->first + row, valid, raw + job->raw_size, raw);
+    arena a = {job->buffers + worker * job->buffer_size, 0};
+    void *scratch, *raw = lay_out(&a, job, &scratch);
+    task_panel(job->task, k, job->stream, job->first + row, valid, scratch, raw);
     k->store(k, out->shape[1], n, valid, raw, n, (char *)out->data + row * out->stride[0] * k->size,
              out->stride[0], out->stride[1], out->stride[2]);
 }
@@ -53,9 +63,8 @@ mesaopt_status task_draw(mesaopt_task *task, call *c, int32_t stream, int64_t fi
     const kern *k = kern_get(ctx, out->dtype, 0);
     draw_job job = {.task = task, .k = k, .stream = stream, .first = first, .out = out};
     arena plan = {0};
-    arena_take(&plan, out->shape[1] * out->shape[2], k->lanes * k->size);
-    job.raw_size = plan.used;
-    arena_take(&plan, task_scratch(task, k), 1);
+    void *scratch;
+    lay_out(&plan, &job, &scratch);
     job.buffer_size = plan.used;
     job.buffers = plan.used < 0 ? NULL : alloc_new(&ctx->alloc, ctx->threads, plan.used);
     if (!job.buffers)
