@@ -1,7 +1,7 @@
 /* Views and tensors. Overlap is checked against an oracle that marks every byte; copies against element-wise arithmetic of the test's own. */
 #include "hook_alloc.h"
 #include "mesaopt/mesaopt.h"
-#include "tensor/layout.h"
+#include "tensor/view.h"
 
 #include <check.h>
 #include <math.h>

@@ -1,35 +1,6 @@
-/* Copies between views with conversion of the element type. 16-bit types are read only:
- *   f16   sign 1, exponent 5 (bias 15), mantissa 10: 2^(e-15) 1.m, subnormals 2^-14 0.m, e = 31:
- *         infinity, NaN
- *   bf16  the upper half of an f32 */
-#include "tensor/layout.h"
+/* Copies between views with conversion of the element type. 16-bit types are read only. */
+#include "tensor/view.h"
 #include <string.h>
-
-float half_value(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 1023,
-             bits;
-    if (exponent == 31) {
-        bits = 0x7f800000 | mantissa << 13;
-    } else if (exponent) {
-        bits = (exponent + 112) << 23 | mantissa << 13;
-    } else {
-        float x = (float)mantissa * 0x1p-24f;          /* exact, and normal in f32 */
-        memcpy(&bits, &x, sizeof bits);
-    }
-    bits |= sign;
-    float out;
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
-
-float bfloat_value(uint16_t b)
-{
-    uint32_t bits = (uint32_t)b << 16;
-    float out;
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
 
 #define ROW(S, D, VALUE) { \
         const S *from = src; \
@@ -60,11 +31,6 @@ static void copy_row(int64_t n, const void *src, int32_t from_type, int64_t ss, 
     case PAIR(MESAOPT_I32, MESAOPT_I32): ROW(int32_t, int32_t, SAME)
     case PAIR(MESAOPT_I64, MESAOPT_I64): ROW(int64_t, int64_t, SAME)
     }
-}
-
-int dtype_counts(int32_t dtype)
-{
-    return dtype == MESAOPT_I32 || dtype == MESAOPT_I64 || dtype == MESAOPT_BOOL;
 }
 
 int view_copyable(int32_t from, int32_t to)

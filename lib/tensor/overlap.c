@@ -7,7 +7,7 @@
  * by falling stride, x_1 is bound by what the later axes can still reach, and mostly to one or two
  * values: packed slices and strided columns are decided at once. The search gives up after a fixed
  * number of steps and then says that they may meet. */
-#include "tensor/layout.h"
+#include "tensor/view.h"
 
 enum { MOST_AXES = 2 * (MESAOPT_MAX_RANK + 1), MOST_STEPS = 4096 };
 

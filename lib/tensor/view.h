@@ -4,9 +4,9 @@
 
 #include "base/object.h"
 #include "mesaopt/tensor.h"
+#include "tensor/dtype.h"
 
-int64_t dtype_size(int32_t dtype);                     /* bytes; 0 for an unknown type */
-const char *dtype_name(int32_t dtype);                 /* "f32"; "?" */
+/* ---- checks: view_check.c ---- */
 
 enum { ANY = -1 };                                     /* what view_check does not constrain */
 
@@ -51,7 +51,26 @@ mesaopt_status views_apart(const call_views *w);
 mesaopt_status view_apart(mesaopt_ctx *ctx, const mesaopt_view *output, const char *name,
                           const mesaopt_view *other, const char *other_name);
 
+/* "[256,50,16]", "*" for ANY. */
+typedef struct list_text { char text[136]; } list_text;
+list_text view_list(int32_t ndim, const int64_t *values);
+
+/* ---- do views share memory? overlap.c ---- */
+
+/* Do the (non-negative) strides prove the elements of the view apart from each other? */
+int view_distinct(const mesaopt_view *view);
+
+/* May an element of one be (part of) an element of the other? 0 only when that is proven
+ * impossible. */
+int view_may_meet(const mesaopt_view *a, const mesaopt_view *b);
+
+/* ---- elements: view.c ---- */
+
+int view_has_elements(const mesaopt_view *view);       /* no extent is 0 */
 int64_t view_count(const mesaopt_view *view);          /* elements */
+
+/* Bytes [low, high) of a view that has elements; 0 when they do not lie in [0, 2^60). */
+int view_range(const mesaopt_view *view, int64_t *low, int64_t *high);
 
 /* Element access for code that is not hot: f32, f64 (f16, bf16 read only). index[ndim]. */
 double view_get(const mesaopt_view *view, const int64_t *index);
@@ -66,14 +85,11 @@ int view_first_outside(const mesaopt_view *view, double low, double high, int64_
 /* Steps `index` to the next element in row-major order; after the last one it is all 0 again. */
 void view_next(const mesaopt_view *view, int64_t *index);
 
-/* "[256,50,16]", "*" for ANY. */
-typedef struct list_text { char text[136]; } list_text;
-list_text view_list(int32_t ndim, const int64_t *values);
+/* ---- copies: copy.c ---- */
 
 /* Is there a conversion? Copies with conversion (shapes equal, checked by the caller). */
 int view_copyable(int32_t from, int32_t to);
-int dtype_counts(int32_t dtype);                       /* an integer or a truth value; view_copy
-                                                          takes these to f64 as well */
+/* Truth values and integers of both become f64 as well. */
 void view_copy(const mesaopt_view *src, const mesaopt_view *dst);
 /* until the call is to end, see ctx_stopped */
 void view_copy_while(const mesaopt_ctx *ctx, const mesaopt_view *src, const mesaopt_view *dst);
