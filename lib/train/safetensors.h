@@ -17,9 +17,9 @@ enum {
     TENSOR_FILE_MAX_HEADER = 64 << 20,
     TENSOR_FILE_MAX_TOKENS = 1 << 22,
     TENSOR_FILE_MAX_DEPTH = 16,
-    TENSOR_FILE_PIECE = 64 << 20
-}; /* bytes that are read or written between two
-                                                          looks at ctx_interrupted */
+    TENSOR_FILE_PIECE = 64 << 20   /* bytes that are read or written between two looks at
+                                      ctx_interrupted */
+};
 
 typedef struct tensor_file_text { const char *key, *value; } tensor_file_text;
 
@@ -86,6 +86,13 @@ mesaopt_status tensor_file_expect(const tensor_file *f, const char *name, int32_
  * and does not map, so that a file cut short meanwhile is an error and no signal. */
 mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int64_t first,
                                 int64_t count, int32_t dtype, void *out);
+
+/* ---- texts: safetensors_text.c ---- */
+
+/* Paths and names of tensors, cut to a readable length, between characters; fail() makes them one
+ * line. */
+typedef struct shown_text { char text[164]; } shown_text;
+shown_text tensor_file_shown(const char *name);
 
 /* "PATH: tensor 'NAME': ..." (name NULL: "PATH: ...") with both cut to a readable length. Returns
  * MESAOPT_E_FORMAT. */

@@ -1,54 +1,15 @@
-/* Opening, searching and reading safetensors files; the text of every failure. */
+/* Opening, searching and reading safetensors files. */
 #include "tensor/view.h"
 #include "train/safetensors.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Names come from the file: cut to a readable length, between characters; fail() makes them one
- * line. */
-typedef struct shown { char text[164]; } shown;
-
-static shown show(const char *name)
-{
-    shown s;
-    size_t n = 0, most = sizeof s.text - 4;
-    for (; name[n] && n < most; n++) s.text[n] = name[n];
-    if (name[n]) {
-        while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80) n--;
-        memcpy(s.text + n, "...", 3);
-        n += 3;
-    }
-    s.text[n] = 0;
-    return s;
-}
-
-mesaopt_status tensor_file_fail(const tensor_file *f, const char *name, const char *format, ...)
-{
-    char what[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    if (!name) return fail(f->ctx, MESAOPT_E_FORMAT, "%s: %s", show(f->path).text, what);
-    return fail(f->ctx, MESAOPT_E_FORMAT, "%s: tensor '%s': %s", show(f->path).text,
-                show(name).text, what);
-}
-
-mesaopt_status tensor_file_io(mesaopt_ctx *ctx, const char *path, const char *what, int error)
-{
-    char words[128] = "unknown error";
-    if (strerror_r(error, words, sizeof words) != 0)
-        snprintf(words, sizeof words, "error %d", error);
-    return fail(ctx, MESAOPT_E_IO, "%s: %s: %s", show(path).text, what, words);
-}
 
 /* All `bytes` at `offset`, or a status. */
 static mesaopt_status read_all(const tensor_file *f, int64_t offset, int64_t bytes, void *out)
@@ -62,7 +23,7 @@ static mesaopt_status read_all(const tensor_file *f, int64_t offset, int64_t byt
             return fail(f->ctx, MESAOPT_E_IO,
                         "%s: reading: the file ends %" PRId64
                         " bytes early, was it cut short meanwhile?",
-                        show(f->path).text, bytes);
+                        tensor_file_shown(f->path).text, bytes);
         p += got;
         offset += got;
         bytes -= got;
@@ -78,7 +39,8 @@ static mesaopt_status read_header(tensor_file *f)
     uint64_t length;
     if (fstat(f->fd, &st) != 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
     if (!S_ISREG(st.st_mode))
-        return fail(f->ctx, MESAOPT_E_IO, "%s: not a regular file", show(f->path).text);
+        return fail(f->ctx, MESAOPT_E_IO, "%s: not a regular file",
+                    tensor_file_shown(f->path).text);
     if (st.st_size < 8)
         return tensor_file_fail(f, NULL, "%" PRId64 " bytes, too few for a safetensors file",
                                 (int64_t)st.st_size);
@@ -94,7 +56,7 @@ static mesaopt_status read_header(tensor_file *f)
     f->header = alloc_new(&f->ctx->alloc, (int64_t)length + 1, 1);
     if (!f->header)
         return fail(f->ctx, MESAOPT_E_MEMORY, "%s: no memory for a header of %" PRIu64 " bytes",
-                    show(f->path).text, length);
+                    tensor_file_shown(f->path).text, length);
     status = read_all(f, 8, (int64_t)length, f->header);
     return status == MESAOPT_OK ? tensor_file_parse(f) : status;
 }
@@ -189,7 +151,8 @@ mesaopt_status tensor_file_read(const tensor_file *f, const file_tensor *t, int6
     if (t->dtype == 0 || (t->dtype != dtype && !view_copyable(t->dtype, dtype) &&
                           !(dtype_counts(t->dtype) && dtype == MESAOPT_F64)))
         return fail(f->ctx, MESAOPT_E_DTYPE, "%s: tensor '%s': of a type that cannot be read as %s",
-                    show(f->path).text, show(t->name).text, dtype_name(dtype));
+                    tensor_file_shown(f->path).text, tensor_file_shown(t->name).text,
+                    dtype_name(dtype));
     int64_t size = (t->end - t->begin) / (t->count > 0 ? t->count : 1),
             offset = f->data_start + t->begin + first * size;
     if (t->dtype == dtype) return read_all(f, offset, count * size, out);
