@@ -30,22 +30,6 @@ allocator alloc_default(void)
     return (allocator){default_fn, NULL};
 }
 
-int size_mul(int64_t a, int64_t b, int64_t *out)
-{
-    int64_t r;
-    if (a < 0 || b < 0 || __builtin_mul_overflow(a, b, &r)) return 0;
-    *out = r;
-    return 1;
-}
-
-int size_add(int64_t a, int64_t b, int64_t *out)
-{
-    int64_t r;
-    if (a < 0 || b < 0 || __builtin_add_overflow(a, b, &r)) return 0;
-    *out = r;
-    return 1;
-}
-
 void *alloc_new(const allocator *a, int64_t count, int64_t size)
 {
     int64_t bytes, total;

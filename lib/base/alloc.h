@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/exact.h"
+#include "base/size.h"
 #include "mesaopt/settings.h"
 #include <stddef.h>
 
@@ -23,10 +24,5 @@ void alloc_free(const allocator *a, void *block);
  * pids; a page of its own, not the host's. NULL where the system has no such pages. */
 volatile int *alloc_mark(void);
 void alloc_mark_free(volatile int *mark);
-
-/* a * b and a + b of non-negative numbers; 0 and *out untouched when the result does not fit into
- * int64_t (or an argument is negative). */
-int size_mul(int64_t a, int64_t b, int64_t *out);
-int size_add(int64_t a, int64_t b, int64_t *out);
 
 #endif

@@ -8,7 +8,7 @@
  * or of the block, is the end of what was planned, and is touched, so that AddressSanitizer stops
  * there. */
 #include "base/arena.h"
-#include "base/alloc.h"
+#include "base/size.h"
 #include <string.h>
 
 enum { LINE = 64 };

@@ -25,6 +25,17 @@ mesaopt_status fail(mesaopt_ctx *ctx, mesaopt_status status, const char *format,
     return status;
 }
 
+mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, const char *format,
+                             ...)
+{
+    if (!settings) return status;
+    va_list args;
+    va_start(args, format);
+    text_format(settings->text, sizeof settings->text, format, args);
+    va_end(args);
+    return status;
+}
+
 void ctx_log(mesaopt_ctx *ctx, const char *format, ...)
 {
     if (!ctx->log) return;

@@ -81,17 +81,6 @@ int64_t option_int(const mesaopt_settings *settings, int32_t scope, int32_t key)
     return (int64_t)option_float(settings, scope, key);
 }
 
-mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, const char *format,
-                             ...)
-{
-    if (!settings) return status;
-    va_list args;
-    va_start(args, format);
-    text_format(settings->text, sizeof settings->text, format, args);
-    va_end(args);
-    return status;
-}
-
 mesaopt_status options_given(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                              const char *argument)
 {
