@@ -248,7 +248,7 @@ mesaopt_status lsq_run(mesaopt_lsq *l, const operands *o)
     job j = job_of(l, o);
     mesaopt_status status = panels_reserve(ctx, &l->memory, panels_bytes(ctx, &j.run), "lsq");
     if (status != MESAOPT_OK) return status;
-    j.partial = l->memory.memory;
+    j.partial = panels_shared(&l->memory);
     status = panels_run(ctx, &j.run, &l->memory, run_item, &j, "lsq");
     if (status != MESAOPT_OK) return status;
     sum_ridge(&j);
