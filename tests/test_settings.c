@@ -131,7 +131,11 @@ START_TEST(choices)
             ck_assert_int_eq(mesaopt_settings_get_int(s, rows[r].key, &value), MESAOPT_OK);
             ck_assert_int_eq(value, i);
         }
-        ck_assert_ptr_null(mesaopt_settings_word(rows[r].key, i));
+        double last = 0;               /* words may have been added */
+        ck_assert_int_eq(mesaopt_settings_describe(rows[r].scope, rows[r].key, NULL, NULL, &last, NULL), MESAOPT_OK);
+        ck_assert_int_ge((int32_t)last, i - 1);
+        ck_assert_ptr_nonnull(mesaopt_settings_word(rows[r].key, (int32_t)last));
+        ck_assert_ptr_null(mesaopt_settings_word(rows[r].key, (int32_t)last + 1));
         ck_assert_ptr_null(mesaopt_settings_word(rows[r].key, -1));
         ck_assert_int_eq(mesaopt_settings_set_text(s, name, "Auto"), MESAOPT_E_SETTING);
         ck_assert_ptr_nonnull(strstr(error_of(s), rows[r].words[i - 1]));
