@@ -80,6 +80,7 @@ check "an unknown key is refused, the known ones are listed, nothing is written"
 for bad in kind=cubic heads=0 steps=1.5 steps=-1 lr=fast lr=nan isa=sse9 every=0; do
     run 2 "$bin/train_lsa" $tiny $bad out=typo; has err "${bad%%=*}:"
 done
+for p in one_step_gd mesa_layer; do run 2 "$bin/$p" steps=1e3 out=typo; [ "$(lines err)" = 1 ] || cat err >> wrong; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "a bad value is refused, and its key is named"
 

@@ -173,6 +173,8 @@ for p in $(cd "$here/examples/programs" && grep -l '^int main' *.c | sed 's/\.c$
     [ $status = 1 ] || echo "$p: exit status $status with a full standard output" >> wrong
     [ "$(grep -c 'standard output' err)" = 1 ] && tail -n 1 err | grep -q "^$p: cannot write to standard output: No space left on device" || { echo "$p:"; cat err; } >> wrong
 done
+# An R2 below 0 is drawn below 0.
+if command -v gnuplot > /dev/null; then [ -s full-probe_file/r2.svg ] && awk -F, 'NR > 1 && $2 < 0 { n++ } END { exit !n }' full-probe_file/r2.csv || echo 'no figure of a negative R2' >> wrong; fi
 timeout 120 "$bin/stream_rls" file=rows predictions=- out= > /dev/full 2> err && echo 'predictions=-: success' >> wrong; [ "$(lines err)" = 1 ] || cat err >> wrong
 check "a standard output that is full is a failure of every program, said in one line"
 

@@ -120,6 +120,6 @@ int32_t args_block_scope(const char *name)
     if (mesaopt_constant(constant, &scope) != MESAOPT_OK ||
         mesaopt_settings_describe((int32_t)scope, MESAOPT_KEY_HEADS, NULL, NULL, NULL, NULL) !=
             MESAOPT_OK)
-        args_refuse(name, "a kind of attention, such as linear or softmax");
+        args_refuse(name, "a kind of attention, such as linear, softmax or mesa");
     return (int32_t)scope;
 }

@@ -62,8 +62,8 @@ static const line *line_of(const char *column, int i)
     return &others[(size_t)i % (sizeof others / sizeof *others)];
 }
 
-/* The columns of a table to be drawn: names, and the largest size in each. */
-typedef struct columns { char name[MOST_CURVES][NAME]; double most[MOST_CURVES]; } columns;
+/* The columns of a table to be drawn: names, the largest size in each, the least number of all. */
+typedef struct columns { char name[MOST_CURVES][NAME]; double most[MOST_CURVES], least; } columns;
 
 static columns read_columns(const char *name, int curves)
 {
@@ -77,8 +77,9 @@ static columns read_columns(const char *name, int curves)
         const char *cell = strtok(text, ",\n");
         for (int i = -1; cell && i < curves; i++, cell = strtok(NULL, ",\n")) {
             if (i >= 0 && row == 0) snprintf(c.name[i], NAME, "%s", cell);
-            if (i >= 0 && row > 0 && isfinite(strtod(cell, NULL)))
-                c.most[i] = fmax(c.most[i], fabs(strtod(cell, NULL)));
+            const double x = strtod(cell, NULL);
+            if (i >= 0 && row > 0 && isfinite(x))
+                c.most[i] = fmax(c.most[i], fabs(x)), c.least = fmin(c.least, x);
         }
     }
     free(text);
@@ -92,7 +93,7 @@ static int differ(const columns *c, int curves)
     double least = INFINITY, most = 0;
     for (int i = 0; i < curves; i++)
         if (c->most[i] > 0) least = fmin(least, c->most[i]), most = fmax(most, c->most[i]);
-    return most > 30 * least;
+    return c->least >= 0 && most > 30 * least;
 }
 
 /* ---- gnuplot ---- */
@@ -176,7 +177,8 @@ static void draw_curves(const char *name, const char *file, int curves, const ch
     if (d.f) {
         fputs(logarithmic || differ(&c, curves - (right != NULL))
                   ? "set logscale y\nset format y '%g'\n"
-                  : "set yrange [0:*]\n",
+              : c.least >= 0 ? "set yrange [0:*]\n"
+                             : "",
               d.f);
         if (right)
             fprintf(d.f, "set y2label '%s'\nset y2range [0:1]\nset y2tics nomirror\n", right);

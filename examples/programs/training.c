@@ -84,6 +84,7 @@ void training_create(training *t, mesaopt_settings *settings)
     t->tests = own > 0 ? own : args_int("test", 1, 1 << 30);
     error_text();                                  /* a word that is none is found now, not after
                                                       the training */
+    args_int("steps", 0, INT64_MAX / 4), args_int("every", 1, INT64_MAX / 4);
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
     note_command(t);
     if (!*t->prefix || *args_text("resume")) return;
