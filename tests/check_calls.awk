@@ -20,7 +20,7 @@ END {
         if (!(symbol[i] in owner) || owner[symbol[i]] == user[i]) continue
         from = user[i]; to = owner[symbol[i]]
         if (mode == "upwards" && floor[folder[to]] > floor[folder[from]])
-            print folder[from] "/" from ".c calls " symbol[i] " of the higher " folder[to] "/" to ".c"
+            print "lib/" folder[from] "/" from ".c: calls " symbol[i] " of the higher lib/" folder[to]
         if (!((from, to) in call)) call[from, to] = symbol[i]
         node[from]; node[to]
     }

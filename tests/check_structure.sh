@@ -101,17 +101,11 @@ check "the stripped shared library is below 12 MB ($size bytes)"
 
 # ---- what our own objects call and hold ----
 
-# "folder object symbol" of every function of our own that an object defines (T) or needs (U); a call goes to its own folder or a lower floor.
-$NM -A "$internal" | awk '{ split($1, a, ":"); if ($(NF - 1) ~ /^[TDRBU]$/) print a[2], $(NF - 1), $NF }' > "$tmp/symbols_of"
-find lib -name '*.c' | sed 's|^lib/||; s|/| |; s|\.c$||' > "$tmp/folder_of"
-awk -v floors="$tmp/floors" -v folders="$tmp/folder_of" '
-    BEGIN { while ((getline line < floors) > 0) { split(line, f, " "); floor[f[1]] = f[2] }
-            while ((getline line < folders) > 0) { split(line, f, " "); folder[f[2]] = f[1] } }
-    { o = $1; sub(/\..*/, "", o); at = folder[o] }
-    FNR == NR { if ($2 != "U") home[$3] = at; next }
-    $2 == "U" && ($3 in home) && floor[home[$3]] > floor[at] { print "lib/" at "/" o ".c: calls " $3 " of the higher lib/" home[$3] }' \
-    "$tmp/symbols_of" "$tmp/symbols_of" | sort -u | wrong
+{ sed 's/^/floor /' "$tmp/floors"; find lib -name '*.c' | sed 's|^lib/|file |; s|/| |; s|\.c$||'; $NM -A "$internal"; } > "$tmp/callers"
+awk -v mode=upwards -f tests/check_calls.awk "$tmp/callers" | wrong
 check "a file of lib/ calls its own folder or a lower floor"
+awk -v mode=circles -f tests/check_calls.awk "$tmp/callers" | wrong
+check "no two files of lib/ call each other, directly or by way of others"
 
 # object and name of every function called: by our own objects, and (last) by the shared library as a whole, the members of BLIS included.
 # glibc's fortified and renamed variants go by their plain names.

@@ -36,8 +36,6 @@ struct mesaopt_task {
 };
 
 /* ---- creation; arguments are valid, settings may be NULL; the text is set on failure ---- */
-mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                              mesaopt_task **out);
 /* What all tasks have; fails on sizes that do not fit into int64_t. */
 mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
                         int64_t length, mesaopt_task **out);
@@ -45,6 +43,9 @@ mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                         mesaopt_tensor *sequences, mesaopt_task **out);
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                              mesaopt_sequence_fn fill, void *user, mesaopt_task **out);
+/* One that draws its sequences: generated.c. */
+mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                              mesaopt_task **out);
 
 /* ---- text: task_text.c ---- */
 

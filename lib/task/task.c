@@ -1,0 +1,62 @@
+/* Creation of tasks: what all of them have, and those that draw nothing themselves. */
+#include "base/options.h"
+#include "task/sequences.h"
+
+static void destroy(object *head)
+{
+    mesaopt_task *task = (mesaopt_task *)head;
+    const allocator *alloc = &head->ctx->alloc;
+    if (task->own) object_release(&task->own->head);
+    alloc_free(alloc, task->batch.data);
+    alloc_free(alloc, task->shared);
+}
+
+mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
+                        int64_t length, mesaopt_task **out)
+{
+    const int32_t tokens = (int32_t)option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_TOKENS);
+    const int64_t slots = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_SLOTS),
+                  width = tokens_width(tokens, slots, dim);
+    int64_t largest;
+    /* bytes of a panel, and room to add */
+    if (width < 0 || !size_mul(length, width, &largest) || !size_mul(largest, 128, &largest))
+        return fail(ctx, MESAOPT_E_SETTING,
+                    "slots: %lld observations of dim %lld at length %lld, expected tokens that fit "
+                    "into memory",
+                    (long long)slots, (long long)dim, (long long)length);
+    mesaopt_task *task = object_new(ctx, OBJECT_TASK, sizeof *task, destroy);
+    if (!task) return MESAOPT_E_MEMORY;
+    task->shape = (task_shape){.dim = dim, .length = length, .width = width};
+    task->tokens = tokens;
+    task->slots = slots;
+    task->seed = (uint64_t)option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_SEED);
+    *out = task;
+    return MESAOPT_OK;
+}
+
+mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                        mesaopt_tensor *sequences, mesaopt_task **out)
+{
+    const mesaopt_view *v = &sequences->view;
+    mesaopt_status status = task_new(ctx, settings, v->shape[2], v->shape[1] - 1, out);
+    if (status) return status;
+    (*out)->shape.count = v->shape[0];
+    (*out)->name = "own";
+    (*out)->own = sequences;
+    (*out)->fingerprint = task_fingerprint(v);
+    object_retain(&sequences->head);
+    return MESAOPT_OK;
+}
+
+mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                             mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
+{
+    mesaopt_status status =
+        task_new(ctx, settings, option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_DIM),
+                 option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_LENGTH), out);
+    if (status) return status;
+    (*out)->name = "callback";
+    (*out)->fill = fill;
+    (*out)->fill_user = user;
+    return MESAOPT_OK;
+}
