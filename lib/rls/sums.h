@@ -6,7 +6,7 @@
 #ifndef RLS_SUMS_H
 #define RLS_SUMS_H
 
-#include "rls/worker.h"
+#include "rls/rls_worker.h"
 
 typedef struct sums {
     double *ridge;                 /* d */

@@ -1,5 +1,5 @@
 /* Extents and scratch: see worker.h. */
-#include "rls/worker.h"
+#include "rls/rls_worker.h"
 #include "kern/dense.h"
 
 rls_plan rls_plan_of(const kern *k, int64_t d, int64_t dv, int64_t window)
