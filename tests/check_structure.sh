@@ -139,6 +139,18 @@ check "every public function has rows in the table of bad arguments (tests/test_
 for f in $(cat "$tmp/declared"); do grep -qsw "$f" tests/fuzz/calls_*.c || echo "$f"; done | wrong
 check "every public function is among the random calls (tests/fuzz/calls_*.c)"
 
+# Shapes of operands stand in the table of lib/mesa/lsq_run.c, and for users in the header.
+awk '
+    FILENAME ~ /lsq.h$/ && /^#define MESAOPT_LSQ_/ && match($0, /\[[A-Za-z, ]*\]/) {
+        shape = substr($0, RSTART + 1, RLENGTH - 2); gsub(/, /, "", shape); gsub(/dv/, "v", shape)
+        said[substr($2, 13)] = tolower(shape) }
+    match($0, /^ *\[LSQ_ROW\([A-Z0-9_]*\)\] = \{"[a-z0-9_]*", "[a-z]*"/) {
+        split($0, part, /[()"]/); axes[part[2]] = part[6]; rows++
+        if (tolower(part[2]) != part[4]) print part[2] ": called " part[4] }
+    END { for (name in said) { checked++; if (said[name] != axes[name]) print name ": [" said[name] "] in lsq.h, [" axes[name] "] in lsq_run.c" }
+          if (rows != 19 || checked < 16) print rows " rows and " checked " shapes, expected 19 and at least 16" }' include/mesaopt/lsq.h lib/mesa/lsq_run.c | wrong
+check "shapes of operands are those of the header (include/mesaopt/lsq.h, lib/mesa/lsq_run.c)"
+
 awk '/^```c$/ { on = 1; next } /^```/ { if (on) exit } on' README.md > "$tmp/readme.c"
 if [ -s "$tmp/readme.c" ]; then
     { $CC -std=c99 -Wall -Wextra -Werror -Iinclude "$tmp/readme.c" "$static" -lm -lpthread -o "$tmp/readme" &&

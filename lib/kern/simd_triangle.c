@@ -411,7 +411,7 @@ ADJACENT(double)
         }
 
 void NAME(columns)(int64_t length, int64_t cols, int64_t valid, const void *x, int32_t dtype,
-                   const int64_t *stride, const void *scale, void *out, int64_t column)
+                   const int64_t stride[3], const void *scale, void *out, int64_t column)
 {
     switch (dtype) {
     case MESAOPT_F32: {
