@@ -25,7 +25,7 @@ static double normal(lcg *g)
 
 /* What the data of one sequence is like. */
 typedef struct nature {
-    int d, dv, window, dtype, gates, weights;
+    int d, dv, window, dtype, gates, weights, missing;
     double gamma, key_scale[MOST_D], key_offset, collinear, value_offset, value_scale, noise, ridge[MOST_D], map[MOST_D][MOST_DV];
 } nature;
 
@@ -85,6 +85,8 @@ static void draw_row(sequence *s, list *l)
         double fit = 0;
         for (int i = 0; i < n->d; i++) fit += k[i] * n->map[i][j];
         v[j] = as_held(n, n->value_scale * (fit + n->noise * normal(&s->g) + n->value_offset));
+        if (n->missing && (l->rows * 2654435761u + (unsigned)j * 40503u) >> 7 & 3) continue;
+        if (n->missing) v[j] = NAN;
     }
     const double weights[] = {1, below(&s->g, 4), pow(10, 6 * uniform(&s->g) - 3), 2 * uniform(&s->g)};
     const double gate = below(&s->g, 40) == 0 ? -INFINITY : below(&s->g, 3) ? 0 : -pow(10, -4 * uniform(&s->g));
@@ -93,17 +95,20 @@ static void draw_row(sequence *s, list *l)
     l->rows++;
 }
 
-static oracle solve_list(const sequence *s, const list *l)
+/* Of outputs first .. first + count - 1; of one alone when values are missing. */
+static oracle solve_list(const sequence *s, const list *l, int first, int count)
 {
     const nature *n = &s->n;
     const int64_t from = n->window && l->rows > n->window ? l->rows - n->window : 0;
     wide *weight = malloc((size_t)(l->rows + 1) * sizeof *weight), gate = 1;
+    double *v = malloc((size_t)(l->rows * count + 1) * sizeof *v);
     for (int64_t t = l->rows - 1; t >= from; t--) {
-        weight[t] = gate * l->beta[t];
+        memcpy(v + t * count, l->v + t * n->dv + first, (size_t)count * sizeof *v);
+        weight[t] = isnan(v[t * count]) ? 0 : gate * l->beta[t];
         if (l->log_gate[t] != 0) gate *= (wide)expl((long double)l->log_gate[t]);
     }
-    const oracle o = oracle_of(&(oracle_rows){n->d, n->dv, l->rows - from, l->k + from * n->d, l->v + from * n->dv, n->ridge, weight + from});
-    free(weight);
+    const oracle o = oracle_of(&(oracle_rows){n->d, count, l->rows - from, l->k + from * n->d, v + from * count, n->ridge, weight + from});
+    free(weight), free(v);
     return o;
 }
 
@@ -126,30 +131,47 @@ static void draw_query(sequence *s, double *q)
     for (int i = 0; i < s->n.d; i++) q[i] = as_held(&s->n, s->n.key_scale[i] * (far ? 100 * normal(&s->g) : s->n.key_offset + normal(&s->g)));
 }
 
-/* What rls.h promises. */
-static void check(sequence *s, const list *l, const double *q, const block *out, const block *error, int64_t at, mesaopt_status status)
+/* What rls.h promises of outputs first .. first + count - 1; returns what their condition costs. */
+static double check_outputs(sequence *s, const list *l, const double *q, const block *out, const block *error, mesaopt_status status, int first, int count)
 {
     const nature *n = &s->n;
     double want[MOST_DV], deviation[MOST_DV], length, leverage;
-    oracle o = solve_list(s, l);
+    oracle o = solve_list(s, l, first, count);
     oracle_predict(&o, q, want, deviation, &length, &leverage);
     const double lost = n->d * o.condition * (n->window ? 0x1p-42 : 0x1p-46);
-    if (status == MESAOPT_NOT_CONVERGED) {
-        s->said++;
-        char text[256];
-        mesaopt_ctx_error(s->ctx, text, sizeof text);
-        if (lost < 1e-3 && !strstr(text, "standard errors")) s->silent++;
-    }
-    for (int j = 0; j < n->dv && status == MESAOPT_OK; j++) {
-        const double ulp = n->dtype == MESAOPT_F32 ? 0x1p-23 : 0, x = block_at(s, out, at * n->dv + j);
+    for (int j = 0; j < count && status == MESAOPT_OK; j++) {
+        const double ulp = n->dtype == MESAOPT_F32 ? 0x1p-23 : 0, x = block_at(s, out, first + j);
         const double may = lost * (o.fit + sqrt((double)o.squares[j])) * length + ulp * fabs(want[j]) + 1e-300;
         s->worst[0] = fmax(s->worst[0], fabs(x - want[j]) / may);
         if (!error) continue;
-        const double e = block_at(s, error, at * n->dv + j), rms = o.total > 0 ? sqrt((double)(o.squares[j] / o.total)) : 0;
+        const double e = block_at(s, error, first + j), rms = o.total > 0 ? sqrt((double)(o.squares[j] / o.total)) : 0;
         const double allowed = deviation[j] * (1e-6 + lost + ulp) + 0x1p-46 * sqrt(o.condition) * rms * leverage + 1e-300;
         if (o.total > 0) s->worst[1] = fmax(s->worst[1], fabs(e - deviation[j]) / allowed);
     }
     oracle_free(&o);
+    return lost;
+}
+
+static void check(sequence *s, const list *l, const double *q, const block *out, const block *error, mesaopt_status status)
+{
+    double lost = 0;
+    const int count = s->n.missing ? 1 : s->n.dv;
+    for (int j = 0; j < s->n.dv; j += count) lost = fmax(lost, check_outputs(s, l, q, out, error, status, j, count));
+    if (status != MESAOPT_NOT_CONVERGED) return;
+    s->said++;
+    char text[256];
+    mesaopt_ctx_error(s->ctx, text, sizeof text);
+    if (lost < 1e-3 && !strstr(text, "standard errors")) s->silent++;
+}
+
+/* Values so far that were missing in rows that count. */
+static void check_missing(const sequence *s, const list *l)
+{
+    double want[MOST_DV] = {0}, got[MOST_DV];
+    const mesaopt_view view = DENSE(got, MESAOPT_F64, 1, s->n.dv);
+    for (int64_t i = 0; i < l->rows * s->n.dv; i++) want[i % s->n.dv] += isnan(l->v[i]) && l->beta[i / s->n.dv] > 0;
+    ck_assert_int_eq(mesaopt_rls_get(l->rls, 1, (const int32_t[]){MESAOPT_RLS_MISSING}, &view), MESAOPT_OK);
+    for (int j = 0; j < s->n.dv; j++) ck_assert_double_eq(got[j], want[j]);
 }
 
 /* ---- calls ---- */
@@ -177,7 +199,7 @@ static void call_step(sequence *s, list *l)
     const mesaopt_status status = mesaopt_rls_step(
         l->rls, block_of(s, &q, query, 1, s->n.d), block_of(s, &k, l->k + (l->rows - 1) * s->n.d, 1, s->n.d), block_of(s, &v, l->v + (l->rows - 1) * s->n.dv, 1, s->n.dv),
         s->n.weights ? block_of(s, &beta, l->beta + l->rows - 1, 1, 0) : NULL, gates_of(s, l, &gate, 1), block_of(s, &out, NULL, 1, s->n.dv));
-    check(s, l, query, &out, NULL, 0, status);
+    check(s, l, query, &out, NULL, status);
 }
 
 static void call_predict(sequence *s, list *l)
@@ -188,7 +210,7 @@ static void call_predict(sequence *s, list *l)
     draw_query(s, query);
     const mesaopt_status status = mesaopt_rls_predict(l->rls, block_of(s, &q, query, 1, s->n.d), block_of(s, &out, NULL, 1, s->n.dv),
                                                       errors ? block_of(s, &error, NULL, 1, s->n.dv) : NULL);
-    check(s, l, query, &out, errors ? &error : NULL, 0, status);
+    check(s, l, query, &out, errors ? &error : NULL, status);
 }
 
 static mesaopt_rls *new_handle(const sequence *s)
@@ -229,9 +251,11 @@ static void call_renew(sequence *s, list *l, int file)
         ck_assert_msg(status == MESAOPT_OK, "%s", text);
         unlink(path);
     } else {
-        double H[MOST_D * MOST_D], S[MOST_D * MOST_DV], total, squares[MOST_DV], residual[MOST_DV];
+        double H[MOST_DV * MOST_D * MOST_D], S[MOST_D * MOST_DV], total[MOST_DV], squares[MOST_DV], residual[MOST_DV];
         const int32_t which[] = {MESAOPT_RLS_KEY_STATE, MESAOPT_RLS_VALUE_STATE, MESAOPT_RLS_WEIGHT, MESAOPT_RLS_SQUARES, MESAOPT_RLS_RESIDUAL};
-        const mesaopt_view views[] = {DENSE(H, MESAOPT_F64, 1, s->n.d, s->n.d), DENSE(S, MESAOPT_F64, 1, s->n.d, s->n.dv), DENSE(&total, MESAOPT_F64, 1),
+        const mesaopt_view one_H = DENSE(H, MESAOPT_F64, 1, s->n.d, s->n.d), each_H = DENSE(H, MESAOPT_F64, 1, s->n.dv, s->n.d, s->n.d);
+        const mesaopt_view one_total = DENSE(total, MESAOPT_F64, 1), each_total = DENSE(total, MESAOPT_F64, 1, s->n.dv);
+        const mesaopt_view views[] = {s->n.missing ? each_H : one_H, DENSE(S, MESAOPT_F64, 1, s->n.d, s->n.dv), s->n.missing ? each_total : one_total,
                                       DENSE(squares, MESAOPT_F64, 1, s->n.dv), DENSE(residual, MESAOPT_F64, 1, s->n.dv)};
         if (s->n.window) return;
         ck_assert_int_eq(mesaopt_rls_get(l->rls, 5, which, views), MESAOPT_OK);
@@ -267,9 +291,10 @@ START_TEST(differential)
     s.g.state = random_seed(_i) * 0x9e3779b97f4a7c15u + 1;
     uniform(&s.g);
     s.n = draw_nature(&s.g);
+    s.n.missing = _i % 3 == 2;
     s.ctx = context_at(MESAOPT_ISA_AUTO, 1);
     char text[96];
-    snprintf(text, sizeof text, "window=%d gamma=%.17g", s.n.window, s.n.gates ? s.n.gamma : 1);
+    snprintf(text, sizeof text, "window=%d gamma=%.17g missing=%s", s.n.window, s.n.gates ? s.n.gamma : 1, s.n.missing ? "output" : "refuse");
     mesaopt_settings *settings = settings_from(MESAOPT_SCOPE_LSQ, text);
     ck_assert_int_eq(mesaopt_lsq_plan(s.ctx, settings, s.n.d, s.n.dv, &s.plan), MESAOPT_OK);
     for (int i = 0; i < 2; i++) s.l[i] = calloc(1, sizeof *s.l[i]), s.l[i]->rls = new_handle(&s);
@@ -277,6 +302,7 @@ START_TEST(differential)
     for (s.call = 0; s.call < calls; s.call++) one_call(&s);
     ck_assert_msg(s.worst[0] <= 1 && s.worst[1] <= 1 && s.silent == 0, "sequence %d (%s): errors %g and %g of what is promised; %d not converged without reason", _i, s.history,
                   s.worst[0], s.worst[1], s.silent);
+    for (int i = 0; i < 2 && !strchr(s.history, 'g'); i++) check_missing(&s, s.l[i]);
     for (int i = 0; i < 2; i++) mesaopt_rls_free(s.l[i]->rls), free(s.l[i]);
     mesaopt_settings_free(settings);
     mesaopt_lsq_free(s.plan), mesaopt_ctx_free(s.ctx);

@@ -51,7 +51,7 @@ START_TEST(defaults)
         "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0",
         "outputs=40 init_sd=0.05",
         "first=0",
-        "lanes=0 chunk=0 solver=auto tolerance=0 iterations=0 fallback=1 ridge=1 gamma=1 window=0",
+        "lanes=0 chunk=0 solver=auto tolerance=0 iterations=0 fallback=1 ridge=1 gamma=1 window=0 missing=refuse",
         "heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none chunk=0 gates=none ridges=head ridge_min=0.25 qk_norm=0 solver=auto",
         "lanes=0 intercept=0 penalty=0 rcond=0 error=half_sum lag=-1 lags=1 filter=0"};
     for (int i = 0; i < SCOPES; i++) {

@@ -8,6 +8,11 @@
  * token by token; one is the usual number elsewhere. Rows are f32 or f64, states are held in
  * double. With the setting window = W exactly the last W rows count.
  *
+ * With the setting missing = output a value may be NaN where it was not observed: for that output
+ * the row is one of weight 0, for the others it counts, so every output is the regression of d_val
+ * = 1 on its own rows. They have sums over keys of their own then: memory, and work for every row,
+ * is d_val times that of one output. With missing = refuse, the default, NaN is an error.
+ *
  * What is promised, of predictions and errors that come with MESAOPT_OK, with M = H + diag l and
  * kappa the condition number of M when its diagonal is scaled to ones: a prediction S^T M^-1 q =
  * Phi q is off by at most
@@ -41,7 +46,8 @@ extern "C" {
 
 typedef struct mesaopt_rls mesaopt_rls;
 
-/* What a handle holds, for mesaopt_rls_get and mesaopt_rls_set: */
+/* What a handle holds, for mesaopt_rls_get and mesaopt_rls_set; with missing = output KEY_STATE is
+ * [streams, d_val, d_key, d_key] and WEIGHT [streams, d_val]: */
 #define MESAOPT_RLS_KEY_STATE 1        /* [streams, d_key, d_key]: H, symmetric */
 #define MESAOPT_RLS_VALUE_STATE 2      /* [streams, d_key, d_val]: S */
 #define MESAOPT_RLS_WEIGHT 3           /* [streams]: sum of the weights b, forgotten and windowed as
@@ -51,6 +57,8 @@ typedef struct mesaopt_rls mesaopt_rls;
 #define MESAOPT_RLS_RESIDUAL 6         /* [streams, d_val]: what is left of SQUARES: sum of b (v -
                                           prediction)^2 + |sqrt(l) Phi|^2, the least that the
                                           regression minimises */
+#define MESAOPT_RLS_MISSING 7          /* [streams, d_val]: values so far that were missing in rows
+                                          with a weight; can only be read */
 
 /** Creates `streams` regressions without rows of a plan, which they keep alive. ridge [streams,
  *  d_key]: l > 0 (NULL: the plan's setting). The caller frees *out. Since 0.1. */
@@ -83,8 +91,8 @@ MESAOPT_API mesaopt_status mesaopt_rls_step(mesaopt_rls *rls, const mesaopt_view
                                             const mesaopt_view *out);
 
 /** The rows of `from` after those of `rls`: as if one had seen both. Refused when sums might not be
- *  finite. Plans of equal dimensions, window and gamma, and equal ridges; `from` stays as it is, to
- *  the bit. Since 0.1. */
+ *  finite. Plans of equal dimensions, window, gamma and missing, and equal ridges; `from` stays as
+ *  it is, to the bit. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_merge(mesaopt_rls *rls, mesaopt_rls *from);
 
 /** Forgets all rows. Since 0.1. */
@@ -99,7 +107,7 @@ MESAOPT_API mesaopt_status mesaopt_rls_get(mesaopt_rls *rls, int64_t count, cons
 /** Replaces the state: KEY_STATE (symmetric, positive semidefinite) and VALUE_STATE have to be
  *  given, WEIGHT and SQUARES (otherwise 0) may be, and RESIDUAL: without it standard errors are
  *  computed from SQUARES, and where rounding has left less than six digits of them, predictions
- *  with errors come with MESAOPT_NOT_CONVERGED. The number of rows is 0 then. MESAOPT_E_UNSUPPORTED
+ *  with errors come with MESAOPT_NOT_CONVERGED. ROWS and MISSING are 0 then. MESAOPT_E_UNSUPPORTED
  *  with a window: such a state consists of its rows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, const int32_t *which,
                                            const mesaopt_view *views);
@@ -110,7 +118,7 @@ MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, cons
 MESAOPT_API mesaopt_status mesaopt_rls_save(mesaopt_rls *rls, const char *path);
 
 /** Creates a handle from a file of mesaopt_rls_save, notes included; `lsq` has to have the
- *  dimensions, window and gamma of its plan. Since 0.1. */
+ *  dimensions, window, gamma and missing of its plan. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out);
 
 /** Keeps a text of the caller's with the state, as mesaopt_model_set_note does with a model. Since

@@ -115,6 +115,9 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           count; 0, the default: all */
 #define MESAOPT_KEY_GAMMA 104          /* gamma: forgetting factor of every step when there is no
                                           operand for it; default 1, nothing is forgotten */
+#define MESAOPT_KEY_MISSING 105        /* missing: of a mesaopt_rls, values that are NaN: refuse,
+                                          the default, or output, which leaves that output alone out
+                                          of the row */
 /* Probe: */
 #define MESAOPT_KEY_INTERCEPT 140      /* intercept: 1 fits a constant as well */
 #define MESAOPT_KEY_PENALTY 141        /* penalty: of the squared weights (not of the intercept); 0:

@@ -53,6 +53,7 @@ mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settin
         l->tolerance = option_float(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_TOLERANCE);
         l->iterations = option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_ITERATIONS);
         l->window = option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_WINDOW);
+        l->missing = (int)option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_MISSING);
         l->fallback = (int)option_int(settings, MESAOPT_SCOPE_LSQ, MESAOPT_KEY_FALLBACK);
         *out = l;
     }

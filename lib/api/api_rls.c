@@ -41,6 +41,11 @@ static mesaopt_status refuse_element(mesaopt_ctx *ctx, const mesaopt_view *v, co
 {
     const int64_t at[] = {t, s, i};
     const double x = view_get(v, at);
+    if (isnan(x) && *name == 'v')
+        return fail(ctx, MESAOPT_E_NONFINITE,
+                    "v: not finite at %s, expected finite elements (or the setting missing=output, "
+                    "which leaves outputs that are NaN out of the row)",
+                    view_list(3, at).text);
     if (!isfinite(x))
         return fail(ctx, MESAOPT_E_NONFINITE, "%s: not finite at %s, expected finite elements",
                     name, view_list(3, at).text);
@@ -54,22 +59,23 @@ static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *
                                  const mesaopt_view *v, const mesaopt_view *beta)
 {
     mesaopt_ctx *ctx = r->head.ctx;
+    const int may_miss = r->options.missing == MISSING_OUTPUT;
     for (int64_t t = 0; t < T; t++)
         for (int64_t s = 0; s < r->streams; s++) {
             const double weight = rls_weight(beta, t, s), most = weight > 0 ? rls_most(weight) : 0;
             int64_t i;
             if (weight == 0) continue;
-            if ((i = rls_outside(k, t, s, most)) >= 0)
+            if ((i = rls_outside(k, t, s, most, 0)) >= 0)
                 return refuse_element(ctx, k, "k", t, s, i, most);
-            if ((i = rls_outside(v, t, s, most)) >= 0)
+            if ((i = rls_outside(v, t, s, most, may_miss)) >= 0)
                 return refuse_element(ctx, v, "v", t, s, i, most);
         }
-    for (int64_t s = 0; s < r->streams; s++)
-        if (!(r->o[s].most + (double)T * ROW_SQUARE <= SQUARES_MOST))
+    for (int64_t n = 0; n < r->count; n++)
+        if (!(r->o[n].most + (double)T * ROW_SQUARE <= SQUARES_MOST))
             return fail(ctx, MESAOPT_E_ARGUMENT,
-                        "k: sums of stream %lld might not be finite with %lld rows more, expected "
-                        "a smaller state",
-                        (long long)s, (long long)T);
+                        "k: sums of %s might not be finite with %lld rows more, expected a smaller "
+                        "state",
+                        rls_name_of(r, n).text, (long long)T);
     return MESAOPT_OK;
 }
 
@@ -77,7 +83,8 @@ static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *
 
 static rls_options options_of(mesaopt_lsq *l)
 {
-    return (rls_options){&l->head, l->d, l->dv, l->window, l->ridge, l->gamma};
+    return (rls_options){&l->head, l->d,     l->dv,
+                         l->window, l->ridge, l->gamma, (enum missing_choice)l->missing};
 }
 
 mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge,
@@ -116,7 +123,7 @@ mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const m
     if (status != MESAOPT_OK) return status;
     views_begin(&w, r->head.ctx);
     CHECK(take_rows(r, &w, &k, "k", &T, r->p.d, 0));
-    CHECK(take_rows(r, &w, &v, "v", &T, r->p.dv, 0));
+    CHECK(take_rows(r, &w, &v, "v", &T, r->options.dv, 0));
     CHECK(take_gates(r, &w, T, &beta, &log_gamma));
     CHECK(check_rows(r, T, k, v, beta));
     CHECK(rls_run(r, T, &(rls_rows){.k = k, .v = v, .beta = beta, .log_gamma = log_gamma}));
@@ -134,8 +141,8 @@ mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const 
     views_begin(&w, r->head.ctx);
     CHECK(take_rows(r, &w, &q, "q", &T, r->p.d, 0));
     CHECK(check_finite(r->head.ctx, q, "q"));
-    CHECK(take_rows(r, &w, &out, "out", &T, r->p.dv, 1));
-    if (error) CHECK(take_rows(r, &w, &error, "error", &T, r->p.dv, 1));
+    CHECK(take_rows(r, &w, &out, "out", &T, r->options.dv, 1));
+    if (error) CHECK(take_rows(r, &w, &error, "error", &T, r->options.dv, 1));
     CHECK(views_apart(&w));
     CHECK(rls_run(r, T, &(rls_rows){.q = q, .out = out, .error = error}));
     return call_end(r, &c, status);
@@ -154,9 +161,9 @@ mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mes
     CHECK(take_rows(r, &w, &q, "q", &T, r->p.d, 0));
     CHECK(check_finite(r->head.ctx, q, "q"));
     CHECK(take_rows(r, &w, &k, "k", &T, r->p.d, 0));
-    CHECK(take_rows(r, &w, &v, "v", &T, r->p.dv, 0));
+    CHECK(take_rows(r, &w, &v, "v", &T, r->options.dv, 0));
     CHECK(take_gates(r, &w, T, &beta, &log_gamma));
-    CHECK(take_rows(r, &w, &out, "out", &T, r->p.dv, 1));
+    CHECK(take_rows(r, &w, &out, "out", &T, r->options.dv, 1));
     CHECK(views_apart(&w));
     CHECK(check_rows(r, T, k, v, beta));
     CHECK(rls_run(r, T, &(rls_rows){q, k, v, beta, log_gamma, out, NULL}));
@@ -180,19 +187,22 @@ static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
                     (long long)b->window, number_text(b->gamma).text, (long long)r->streams,
                     (long long)a->d, (long long)a->dv, (long long)a->window,
                     number_text(a->gamma).text);
-    for (int64_t s = 0; s < r->streams; s++)
-        if (!(r->o[s].most + from->o[s].most <= SQUARES_MOST))
-            return fail(
-                ctx, MESAOPT_E_ARGUMENT,
-                "from: sums of stream %lld might not be finite together, expected smaller states",
-                (long long)s);
-    for (int64_t s = 0; s < r->streams; s++)
+    if (a->missing != b->missing)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "from: missing=%s, expected missing=%s",
+                    mesaopt_settings_word(MESAOPT_KEY_MISSING, (int32_t)b->missing),
+                    mesaopt_settings_word(MESAOPT_KEY_MISSING, (int32_t)a->missing));
+    for (int64_t n = 0; n < r->count; n++)
+        if (!(r->o[n].most + from->o[n].most <= SQUARES_MOST))
+            return fail(ctx, MESAOPT_E_ARGUMENT,
+                        "from: sums of %s might not be finite together, expected smaller states",
+                        rls_name_of(r, n).text);
+    for (int64_t n = 0; n < r->count; n++)
         for (int64_t i = 0; i < a->d; i++)
-            if (r->o[s].sums.ridge[i] != from->o[s].sums.ridge[i])
+            if (r->o[n].sums.ridge[i] != from->o[n].sums.ridge[i])
                 return fail(ctx, MESAOPT_E_ARGUMENT,
                             "from: ridge %s at [%lld,%lld], expected %s as here",
-                            number_text(from->o[s].sums.ridge[i]).text, (long long)s, (long long)i,
-                            number_text(r->o[s].sums.ridge[i]).text);
+                            number_text(from->o[n].sums.ridge[i]).text, (long long)(n / r->split),
+                            (long long)i, number_text(r->o[n].sums.ridge[i]).text);
     return MESAOPT_OK;
 }
 
@@ -219,28 +229,35 @@ mesaopt_status mesaopt_rls_clear(mesaopt_rls *r)
 static const char *part_name(int32_t which)
 {
     static const char *const names[] = {"",        "key_state", "value_state", "weight",
-                                        "squares", "rows",      "residual"};
+                                        "squares", "rows",      "residual",    "missing"};
     return names[which];
 }
 
-/* Shape of a part of the state. */
+/* Has every estimator one (all outputs of a stream together, or each its own), or every output? */
+static int of_estimators(int32_t which)
+{
+    return which == MESAOPT_RLS_KEY_STATE || which == MESAOPT_RLS_WEIGHT;
+}
+
+/* Shape of a part of the state: [streams], then [d_val] where outputs have their own, .. */
 static mesaopt_status part_of(mesaopt_rls *r, int32_t which, int64_t i, int output, view_want *want)
 {
-    const int64_t n = r->streams, d = r->p.d, dv = r->p.dv;
-    if (which < MESAOPT_RLS_KEY_STATE || which > MESAOPT_RLS_RESIDUAL)
+    const int64_t d = r->p.d, dv = r->options.dv;
+    if (which < MESAOPT_RLS_KEY_STATE || which > MESAOPT_RLS_MISSING)
         return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %d, expected a MESAOPT_RLS_*",
                     (long long)i, (int)which);
-    *want = (view_want){part_name(which), 1, {n}, 0, output};
-    switch (which) {
-    case MESAOPT_RLS_KEY_STATE: want->ndim = 3, want->shape[1] = d, want->shape[2] = d; break;
-    case MESAOPT_RLS_VALUE_STATE: want->ndim = 3, want->shape[1] = d, want->shape[2] = dv; break;
-    case MESAOPT_RLS_RESIDUAL:
-    case MESAOPT_RLS_SQUARES: want->ndim = 2, want->shape[1] = dv; break;
-    default: break;
-    }
-    if (output || which != MESAOPT_RLS_ROWS) return MESAOPT_OK;
-    return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: rows, expected what can be set",
-                (long long)i);
+    if (!output && (which == MESAOPT_RLS_ROWS || which == MESAOPT_RLS_MISSING))
+        return fail(r->head.ctx, MESAOPT_E_ARGUMENT, "which[%lld]: %s, expected what can be set",
+                    (long long)i, part_name(which));
+    *want = (view_want){part_name(which), 1, {r->streams}, 0, output};
+    if (of_estimators(which) && r->options.missing == MISSING_OUTPUT)
+        want->shape[want->ndim++] = dv;
+    if (which == MESAOPT_RLS_KEY_STATE || which == MESAOPT_RLS_VALUE_STATE)
+        want->shape[want->ndim++] = d;
+    if (which == MESAOPT_RLS_KEY_STATE) want->shape[want->ndim++] = d;
+    else if (which != MESAOPT_RLS_WEIGHT && which != MESAOPT_RLS_ROWS)
+        want->shape[want->ndim++] = dv;
+    return MESAOPT_OK;
 }
 
 static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, const int32_t *which,
@@ -248,10 +265,10 @@ static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, c
 {
     mesaopt_ctx *ctx = r->head.ctx;
     views_begin(w, ctx);
-    mesaopt_status status = count >= 0 && count <= MESAOPT_RLS_RESIDUAL
+    mesaopt_status status = count >= 0 && count <= MESAOPT_RLS_MISSING
                                 ? MESAOPT_OK
                                 : fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 0 to %d",
-                                       (long long)count, MESAOPT_RLS_RESIDUAL);
+                                       (long long)count, MESAOPT_RLS_MISSING);
     if (count > 0) CHECK(check_not_null(ctx, which, "which"));
     if (count > 0) CHECK(check_not_null(ctx, views, "views"));
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
@@ -269,7 +286,7 @@ static mesaopt_status take_parts(mesaopt_rls *r, call_views *w, int64_t count, c
     return status;
 }
 
-/* Elements of one stream's part in row-major order. */
+/* Elements of one estimator's part in row-major order. */
 static double *own(estimator *o, int32_t which)
 {
     switch (which) {
@@ -281,11 +298,25 @@ static double *own(estimator *o, int32_t which)
     }
 }
 
-/* NaN: there is none. */
-static double element(estimator *o, int32_t which, int64_t i)
+/* Element i in row-major order of a part that has `each` of them a stream: where estimators keep
+ * it. */
+static estimator *place(mesaopt_rls *r, int32_t which, int64_t i, int64_t each, int64_t *at)
 {
-    if (which == MESAOPT_RLS_ROWS) return (double)o->count;
-    return which == MESAOPT_RLS_RESIDUAL && o->residual.blurred ? NAN : own(o, which)[i];
+    const int64_t s = i / each, e = i % each, own = each / r->split, dv = r->options.dv;
+    const int64_t output = of_estimators(which) ? e / own : e % dv / r->p.dv;
+    *at = of_estimators(which) ? e % own : e / dv * r->p.dv + e % dv % r->p.dv;
+    return &r->o[s * r->split + output];
+}
+
+/* NaN: there is none. */
+static double element(estimator *o, int32_t which, int64_t at)
+{
+    switch (which) {
+    case MESAOPT_RLS_ROWS: return (double)o->count;
+    case MESAOPT_RLS_MISSING: return (double)o->missing;
+    case MESAOPT_RLS_RESIDUAL: return o->residual.blurred ? NAN : own(o, which)[at];
+    default: return own(o, which)[at];
+    }
 }
 
 static mesaopt_status get_part(mesaopt_rls *r, int32_t which, const mesaopt_view *v)
@@ -293,7 +324,9 @@ static mesaopt_status get_part(mesaopt_rls *r, int32_t which, const mesaopt_view
     const int64_t total = view_count(v), each = total / r->streams;
     int64_t index[MESAOPT_MAX_RANK] = {0};
     for (int64_t n = 0; n < total; n++, view_next(v, index)) {
-        const double x = element(&r->o[n / each], which, n % each);
+        int64_t at;
+        estimator *o = place(r, which, n, each, &at);
+        const double x = element(o, which, at);
         view_set(v, index, x);
         if (fabs(x) > check_most(v))
             return fail(r->head.ctx, MESAOPT_E_NONFINITE,
@@ -364,16 +397,19 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
     views = w.own;
     CHECK(check_new_state(r, count, which, views));
     if (status == MESAOPT_OK) rls_clear(r);
-    for (int64_t i = 0; i < r->streams * r->p.dv && status == MESAOPT_OK; i++)
+    for (int64_t i = 0; i < r->count * r->p.dv && status == MESAOPT_OK; i++)
         r->o[i / r->p.dv].residual.spread[i % r->p.dv] = NAN;
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const int64_t total = view_count(&views[i]), each = total / r->streams;
         int64_t index[MESAOPT_MAX_RANK] = {0};
-        for (int64_t n = 0; n < total; n++, view_next(&views[i], index))
-            own(&r->o[n / each], which[i])[n % each] = view_get(&views[i], index);
+        for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) {
+            int64_t at;
+            estimator *o = place(r, which[i], n, each, &at);
+            own(o, which[i])[at] = view_get(&views[i], index);
+        }
     }
-    for (int64_t s = 0; s < r->streams && status == MESAOPT_OK; s++)
-        rls_given(r, s, r->o[s].residual.spread);
+    for (int64_t n = 0; n < r->count && status == MESAOPT_OK; n++)
+        rls_given(r, n, r->o[n].residual.spread);
     return call_end(r, &c, status);
 }
 

@@ -90,7 +90,8 @@ const option_scope option_scopes[] = {
     SCOPE(LSQ, lsq, LANES_KEY, INT(CHUNK, chunk, 0, LONGEST, 0), CHOICE(SOLVER, solver, MESA_AUTO),
           FLOAT(TOLERANCE, tolerance, 0, 1, 0), INT(ITERATIONS, iterations, 0, WIDEST, 0),
           INT(FALLBACK, fallback, 0, 1, 1), FLOAT(RIDGE, ridge, 1e-30, 1e30, 1),
-          FLOAT(GAMMA, gamma, 0, 1, 1), INT(WINDOW, window, 0, MOST, 0)),
+          FLOAT(GAMMA, gamma, 0, 1, 1), INT(WINDOW, window, 0, MOST, 0),
+          CHOICE(MISSING, missing, MISSING_REFUSE)),
 
     SCOPE(PROBE, probe, LANES_KEY, INT(INTERCEPT, intercept, 0, 1, 0),
           FLOAT(PENALTY, penalty, 0, 1e30, 0), FLOAT(RCOND, rcond, 0, BELOW_1, 0),

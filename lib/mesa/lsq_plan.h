@@ -23,7 +23,7 @@ struct mesaopt_lsq {
     double ridge, gamma;           /* where there is no operand */
     double tolerance;
     int64_t iterations, window;
-    int fallback;
+    int fallback, missing;
     panel_memory memory;
 };
 

@@ -31,7 +31,7 @@ void estimator_clear(const rls_plan *p, estimator *o)
 {
     empty(p, o);
     o->decay = 0;
-    o->count = 0;
+    o->count = o->missing = 0;
     o->most = 0;
 }
 
@@ -296,6 +296,7 @@ static void merge_rows(const rls_worker *w, estimator *into, const estimator *fr
 void estimator_merge(const rls_worker *w, estimator *into, const estimator *from)
 {
     const rls_plan *p = w->p;
+    into->missing += from->missing;
     if (p->window > 0 || from->window.young) {
         merge_rows(w, into, from);
         return;

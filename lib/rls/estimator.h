@@ -15,6 +15,8 @@ typedef struct estimator {
     window window;
     double decay;                  /* sum of log gates since the start */
     int64_t count;                 /* rows so far */
+    int64_t missing;               /* of these, rows with a weight and no value, which came as rows
+                                      of weight 0 */
     double most;                   /* no sum of squares is larger, whatever rows came */
 } estimator;
 

@@ -4,21 +4,36 @@
 #include "base/real.h"
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+int64_t rls_split(const rls_options *options)
+{
+    return options->missing == MISSING_OUTPUT ? options->dv : 1;
+}
+
+rls_name rls_name_of(const mesaopt_rls *r, int64_t n)
+{
+    rls_name name;
+    const char *format = r->split > 1 ? "stream %lld, output %lld" : "stream %lld";
+    snprintf(name.text, sizeof name.text, format, (long long)(n / r->split),
+             (long long)(n % r->split));
+    return name;
+}
 
 static void set_ridge(mesaopt_rls *r, const mesaopt_view *ridge)
 {
-    for (int64_t s = 0; s < r->streams; s++)
+    for (int64_t n = 0; n < r->count; n++)
         for (int64_t i = 0; i < r->p.d; i++)
-            r->o[s].sums.ridge[i] =
-                ridge ? view_get(ridge, (int64_t[]){s, i}) : r->options.ridge;
+            r->o[n].sums.ridge[i] =
+                ridge ? view_get(ridge, (int64_t[]){n / r->split, i}) : r->options.ridge;
 }
 
 /* Scratch of as many workers as may run at once. 0: no memory. */
 static int build_workers(mesaopt_rls *r)
 {
     mesaopt_ctx *ctx = r->head.ctx;
-    const int64_t workers = r->streams < ctx->threads ? r->streams : ctx->threads;
+    const int64_t workers = r->count < ctx->threads ? r->count : ctx->threads;
     arena one = {0};
     int64_t bytes = -1;
     rls_worker_take(&r->p, &one);
@@ -37,20 +52,22 @@ mesaopt_status rls_build(mesaopt_rls *r, const rls_options *options, int64_t str
     mesaopt_ctx *ctx = r->head.ctx;
     arena one = {0};
     estimator counted;
-    r->p = rls_plan_of(kern_unstopped(ctx), options->d, options->dv, options->window);
+    r->split = rls_split(options);
+    r->p = rls_plan_of(kern_unstopped(ctx), options->d, options->dv / r->split, options->window);
     r->streams = streams;
+    r->count = streams * r->split;
     estimator_take(&r->p, &one, &counted);
-    if (one.used >= 0 && size_mul(one.used, streams, &r->bytes))
+    if (one.used >= 0 && size_mul(one.used, r->count, &r->bytes))
         r->memory = alloc_new(&ctx->alloc, 1, r->bytes);
-    r->o = alloc_new(&ctx->alloc, streams, sizeof *r->o);
-    r->done = alloc_new(&ctx->alloc, streams, 1);
+    r->o = alloc_new(&ctx->alloc, r->count, sizeof *r->o);
+    r->done = alloc_new(&ctx->alloc, r->count, 1);
     if (!r->memory || !build_workers(r) || !r->o || !r->done)
         return fail(ctx, MESAOPT_E_MEMORY, "streams: no memory for %lld states of %lld bytes",
-                    (long long)streams, (long long)one.used);
+                    (long long)r->count, (long long)one.used);
     r->options = *options;
     object_retain(options->plan);
     arena a = {r->memory, 0};
-    for (int64_t s = 0; s < streams; s++) estimator_take(&r->p, &a, &r->o[s]);
+    for (int64_t n = 0; n < r->count; n++) estimator_take(&r->p, &a, &r->o[n]);
     set_ridge(r, ridge);
     rls_clear(r);
     return MESAOPT_OK;
@@ -71,25 +88,28 @@ void rls_drop(mesaopt_rls *r)
 
 void rls_clear(mesaopt_rls *r)
 {
-    for (int64_t s = 0; s < r->streams; s++) estimator_clear(&r->p, &r->o[s]);
+    for (int64_t n = 0; n < r->count; n++) estimator_clear(&r->p, &r->o[n]);
 }
 
 /* ---- rows ---- */
 
-static void read_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t n, double *out)
+/* Elements first .. first + n - 1 of the row. */
+static void read_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t first, int64_t n,
+                     double *out)
 {
-    const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2];
+    const int64_t step = v->stride[2], at = t * v->stride[0] + s * v->stride[1] + first * step;
     if (v->dtype == MESAOPT_F32)
-        for (int64_t i = 0; i < n; i++) out[i] = (double)((const float *)v->data)[first + i * step];
-    else for (int64_t i = 0; i < n; i++) out[i] = ((const double *)v->data)[first + i * step];
+        for (int64_t i = 0; i < n; i++) out[i] = (double)((const float *)v->data)[at + i * step];
+    else for (int64_t i = 0; i < n; i++) out[i] = ((const double *)v->data)[at + i * step];
 }
 
-static void write_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t n, const double *x)
+static void write_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t first, int64_t n,
+                      const double *x)
 {
-    const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2];
+    const int64_t step = v->stride[2], at = t * v->stride[0] + s * v->stride[1] + first * step;
     if (v->dtype == MESAOPT_F32)
-        for (int64_t i = 0; i < n; i++) ((float *)v->data)[first + i * step] = (float)x[i];
-    else for (int64_t i = 0; i < n; i++) ((double *)v->data)[first + i * step] = x[i];
+        for (int64_t i = 0; i < n; i++) ((float *)v->data)[at + i * step] = (float)x[i];
+    else for (int64_t i = 0; i < n; i++) ((double *)v->data)[at + i * step] = x[i];
 }
 
 static double scalar(const mesaopt_view *v, int64_t t, int64_t s, double otherwise)
@@ -104,16 +124,15 @@ double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s) { return scala
 
 double rls_most(double weight) { return weight > 1 ? ROW_MOST / sqrt(weight) : ROW_MOST; }
 
-int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most)
+int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most, int may_miss)
 {
     const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2], n = v->shape[2];
     const float *narrow = v->data;
     const double *wide = v->data;
-    if (v->dtype == MESAOPT_F32) {
-        for (int64_t i = 0; i < n; i++)
-            if (!(fabs((double)narrow[first + i * step]) <= most)) return i;
-    } else {
-        for (int64_t i = 0; i < n; i++) if (!(fabs(wide[first + i * step]) <= most)) return i;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t at = first + i * step;
+        const double x = fabs(v->dtype == MESAOPT_F32 ? (double)narrow[at] : wide[at]);
+        if (!(x <= most) && !(may_miss && isnan(x))) return i;
     }
     return -1;
 }
@@ -137,33 +156,49 @@ static int holds(const mesaopt_view *v, const double *x, int64_t n)
     return all;
 }
 
-static void run_stream(void *data, int64_t worker, int64_t s)
+/* A row comes to estimator n; one whose value is missing has no weight. */
+static void take_in(const job *j, const rls_worker *w, int64_t t, int64_t n)
+{
+    const rls_rows *rows = j->rows;
+    const rls_plan *p = w->p;
+    estimator *o = &j->r->o[n];
+    const int64_t s = n / j->r->split;
+    double weight = rls_weight(rows->beta, t, s);
+    read_row(rows->k, t, s, 0, p->d, w->key);
+    read_row(rows->v, t, s, n % j->r->split * p->dv, p->dv, w->value);
+    if (j->r->options.missing == MISSING_OUTPUT && weight > 0 && isnan(w->value[0])) {
+        weight = 0;
+        o->missing++;
+    }
+    estimator_push(w, o, w->key, w->value, weight, scalar(rows->log_gamma, t, s, j->log_gamma));
+}
+
+static void predict(const job *j, const rls_worker *w, int64_t t, int64_t n)
+{
+    const rls_rows *rows = j->rows;
+    const int64_t s = n / j->r->split, dv = w->p->dv, first = n % j->r->split * dv;
+    estimator *o = &j->r->o[n];
+    char *done = &j->r->done[n];
+    read_row(rows->q, t, s, 0, w->p->d, w->query);
+    estimator_predict(w, o, w->query, w->out, rows->error ? w->error : NULL);
+    write_row(rows->out, t, s, first, dv, w->out);
+    if (o->inverse.singular || !holds(rows->out, w->out, dv)) *done = DOUBTFUL;
+    if (!rows->error) return;
+    write_row(rows->error, t, s, first, dv, w->error);
+    if (o->residual.blurred && !*done) *done = BLURRED;
+}
+
+static void run_estimator(void *data, int64_t worker, int64_t n)
 {
     const job *j = data;
-    const rls_rows *rows = j->rows;
     mesaopt_rls *r = j->r;
     const rls_worker *w = &r->worker[worker];
-    const int64_t d = r->p.d, dv = r->p.dv;
-    estimator *o = &r->o[s];
     int64_t t = 0;
     for (; t < j->T && !(j->stops && ctx_interrupted(r->head.ctx)); t++) {
-        const double weight = rls_weight(rows->beta, t, s),
-                     log_gamma = scalar(rows->log_gamma, t, s, j->log_gamma);
-        if (rows->k) {
-            read_row(rows->k, t, s, d, w->key);
-            read_row(rows->v, t, s, dv, w->value);
-        }
-        if (rows->q) read_row(rows->q, t, s, d, w->query);
-        if (rows->k) estimator_push(w, o, w->key, w->value, weight, log_gamma);
-        if (!rows->q) continue;
-        estimator_predict(w, o, w->query, w->out, rows->error ? w->error : NULL);
-        write_row(rows->out, t, s, dv, w->out);
-        if (o->inverse.singular || !holds(rows->out, w->out, dv)) r->done[s] = DOUBTFUL;
-        if (!rows->error) continue;
-        write_row(rows->error, t, s, dv, w->error);
-        if (o->residual.blurred && !r->done[s]) r->done[s] = BLURRED;
+        if (j->rows->k) take_in(j, w, t, n);
+        if (j->rows->q) predict(j, w, t, n);
     }
-    if (!r->done[s] && t == j->T) r->done[s] = DONE;
+    if (!r->done[n] && t == j->T) r->done[n] = DONE;
 }
 
 /* ---- long calls ---- */
@@ -171,7 +206,7 @@ static void run_stream(void *data, int64_t worker, int64_t s)
 static int is_long(const mesaopt_rls *r, int64_t T)
 {
     const double row = 256 + (double)r->p.d * (double)(r->p.d + r->p.dv);
-    return (double)T * (double)r->streams * row > 0x1p26;      /* some 50 milliseconds */
+    return (double)T * (double)r->count * row > 0x1p26;      /* some 50 milliseconds */
 }
 
 /* Keeps the state, so that kernels may leave their work unfinished. 0 when memory is short: then
@@ -179,7 +214,7 @@ static int is_long(const mesaopt_rls *r, int64_t T)
 static int keep_state(mesaopt_rls *r)
 {
     const allocator *a = &r->head.ctx->alloc;
-    const int64_t own = r->streams * (int64_t)sizeof *r->o;
+    const int64_t own = r->count * (int64_t)sizeof *r->o;
     int64_t bytes;
     if (!r->before && size_add(r->bytes, own, &bytes)) r->before = alloc_new(a, 1, bytes);
     if (!r->before) return 0;
@@ -196,7 +231,7 @@ static mesaopt_status state_kept(mesaopt_rls *r)
     r->p.k = kern_unstopped(r->head.ctx);
     if (status == MESAOPT_OK) return status;
     memcpy(r->memory, r->before, (size_t)r->bytes);
-    memcpy(r->o, r->before + r->bytes, (size_t)r->streams * sizeof *r->o);
+    memcpy(r->o, r->before + r->bytes, (size_t)r->count * sizeof *r->o);
     return status;
 }
 
@@ -204,12 +239,12 @@ static void run_all(job *j)
 {
     enum { WORTH_THREADS = 1 << 20 };
     mesaopt_rls *r = j->r;
-    memset(r->done, 0, (size_t)r->streams);
-    if (r->streams > 1 &&
-        (double)j->T * (double)r->streams * (double)(r->p.d * r->p.d) > WORTH_THREADS)
-        parallel_run(r->head.ctx, r->streams, run_stream, j);
-    for (int64_t s = 0; s < r->streams; s++)
-        if (!r->done[s]) run_stream(j, 0, s);                  /* also what an interrupt left out */
+    memset(r->done, 0, (size_t)r->count);
+    if (r->count > 1 &&
+        (double)j->T * (double)r->count * (double)(r->p.d * r->p.d) > WORTH_THREADS)
+        parallel_run(r->head.ctx, r->count, run_estimator, j);
+    for (int64_t n = 0; n < r->count; n++)
+        if (!r->done[n]) run_estimator(j, 0, n);               /* also what an interrupt left out */
 }
 
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
@@ -223,20 +258,20 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
     if (kept) status = state_kept(r);
     else if (!rows->k) status = ctx_stopped(ctx, "rls");
     if (status != MESAOPT_OK) return status;
-    for (int64_t s = 0; s < r->streams; s++)
-        if (r->done[s] == DOUBTFUL)
+    for (int64_t n = 0; n < r->count; n++)
+        if (r->done[n] == DOUBTFUL)
             return fail(ctx, MESAOPT_NOT_CONVERGED,
-                        "stream %lld: the ridge is lost in the rounding of the keys' sums of "
-                        "squares, or predictions are not finite, expected keys that are "
-                        "centred and of like size, or a larger ridge",
-                        (long long)s);
-    for (int64_t s = 0; s < r->streams; s++)
-        if (r->done[s] == BLURRED)
+                        "%s: the ridge is lost in the rounding of the keys' sums of squares, or "
+                        "predictions are not finite, expected keys that are centred and of like "
+                        "size, or a larger ridge",
+                        rls_name_of(r, n).text);
+    for (int64_t n = 0; n < r->count; n++)
+        if (r->done[n] == BLURRED)
             return fail(ctx, MESAOPT_NOT_CONVERGED,
-                        "stream %lld: standard errors are lost in the rounding of sums of squares, "
-                        "expected MESAOPT_RLS_RESIDUAL beside what was set, and "
-                        "rows in all directions before",
-                        (long long)s);
+                        "%s: standard errors are lost in the rounding of sums of squares, expected "
+                        "MESAOPT_RLS_RESIDUAL beside what was set, and rows in all directions "
+                        "before",
+                        rls_name_of(r, n).text);
     return MESAOPT_OK;
 }
 
@@ -244,19 +279,19 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
 
 static void for_all(mesaopt_rls *r, void (*f)(const rls_worker *, estimator *))
 {
-    for (int64_t s = 0; s < r->streams; s++) f(r->worker, &r->o[s]);
+    for (int64_t n = 0; n < r->count; n++) f(r->worker, &r->o[n]);
 }
 
 void rls_flush(mesaopt_rls *r) { for_all(r, estimator_flush); }
 void rls_settle(mesaopt_rls *r) { for_all(r, estimator_settle); }
 void rls_spread(mesaopt_rls *r) { for_all(r, estimator_spread); }
 
-void rls_given(mesaopt_rls *r, int64_t s, const double *spread)
+void rls_given(mesaopt_rls *r, int64_t n, const double *spread)
 {
-    estimator_given(r->worker, &r->o[s], spread);
+    estimator_given(r->worker, &r->o[n], spread);
 }
 
 void rls_merge(mesaopt_rls *r, const mesaopt_rls *from)
 {
-    for (int64_t s = 0; s < r->streams; s++) estimator_merge(r->worker, &r->o[s], &from->o[s]);
+    for (int64_t n = 0; n < r->count; n++) estimator_merge(r->worker, &r->o[n], &from->o[n]);
 }

@@ -1,4 +1,5 @@
-/* Saving and reading states. Tensors, all f64, n streams: ridge [n, d], key_state [n, d, d],
+/* Saving and reading states. Tensors, all f64, n streams (missing=output: n outputs of streams,
+ * stream by stream, dv = 1, and missing [n, 1]): ridge [n, d], key_state [n, d, d],
  * value_state [n, d, dv], squares [n, dv], counters [n, 4] = weight, decay, rows, kept; without a
  * window residual [n, dv], NaN where it is not known; with one, or when rows are kept, kept [n,
  * ring, d + dv + 3]: the kept rows, oldest first, each key, value, weight, log gate, minus the log
@@ -18,18 +19,24 @@ enum {
     COUNTERS,
     RESIDUAL,
     KEPT,
+    MISSING,
     TENSORS,
     COUNTER = 4,
-    OWN_TEXTS = 4
+    OWN_TEXTS = 5
 };
 static const char *const names[TENSORS] = {"ridge",    "key_state", "value_state", "squares",
-                                           "counters", "residual",  "kept"};
+                                           "counters", "residual",  "kept",        "missing"};
 
-/* Is there such a tensor? Rows are kept by windows, and by streams without one as long as they are
- * young. */
-static int present(const rls_plan *p, int young, int which)
+/* Is there such a tensor? Rows are kept by windows, and by estimators without one as long as they
+ * are young. */
+static int present(const rls_options *o, int young, int which)
 {
-    return which < RESIDUAL || (which == RESIDUAL ? p->window == 0 : p->window > 0 || young);
+    switch (which) {
+    case RESIDUAL: return o->window == 0;
+    case KEPT: return o->window > 0 || young;
+    case MISSING: return o->missing == MISSING_OUTPUT;
+    default: return 1;
+    }
 }
 
 typedef struct shape { int32_t ndim; int64_t extent[3]; } shape;
@@ -43,13 +50,14 @@ static shape shape_of(const rls_plan *p, int64_t n, int which)
     case SQUARES: return (shape){2, {n, p->dv, 0}};
     case COUNTERS: return (shape){2, {n, COUNTER, 0}};
     case RESIDUAL: return (shape){2, {n, p->dv, 0}};
+    case MISSING: return (shape){2, {n, 1, 0}};
     default: return (shape){3, {n, p->ring, p->d + p->dv + 3}};
     }
 }
 
 static int64_t each(const shape *s) { return s->extent[1] * (s->ndim == 3 ? s->extent[2] : 1); }
 
-/* One stream's part of a tensor, from the state or into it. */
+/* One estimator's part of a tensor, from the state or into it. */
 static void move(const rls_plan *p, estimator *o, int which, double *x, int64_t n, int out)
 {
     double *const own[TENSORS] = {[RIDGE] = o->sums.ridge,       [KEY_STATE] = o->sums.H,
@@ -63,6 +71,9 @@ static void move(const rls_plan *p, estimator *o, int which, double *x, int64_t 
         for (int i = 0; i < 2; i++) *(out ? &x[i] : counter[i]) = out ? *counter[i] : x[i];
         if (out) x[2] = (double)o->count, x[3] = (double)*kept;
         else o->count = (int64_t)x[2], *kept = (int64_t)x[3];
+    } else if (which == MISSING) {
+        if (out) x[0] = (double)o->missing;
+        else o->missing = (int64_t)x[0];
     } else {
         const int64_t width = n / p->ring;
         for (int64_t i = 0; i < *kept; i++) {
@@ -80,8 +91,8 @@ static int64_t lay_out(const mesaopt_rls *r, int young, arena *a, saved_tensor *
 {
     int64_t count = 0;
     for (int i = 0; i < TENSORS; i++) {
-        const shape s = shape_of(&r->p, r->streams, i);
-        if (!present(&r->p, young, i)) continue;
+        const shape s = shape_of(&r->p, r->count, i);
+        if (!present(&r->options, young, i)) continue;
         which[count] = i;
         tensor[count++] =
             (saved_tensor){names[i],
@@ -100,10 +111,12 @@ static mesaopt_status write_file(mesaopt_rls *r, const char *path, int64_t count
     tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {{"mesaopt.format", "2"},
                                                      {"mesaopt.gamma", gamma.text},
                                                      {"mesaopt.kind", "rls"},
-                                                     {"mesaopt.window", window.text}};
+                                                     {"mesaopt.window", window.text},
+                                                     {"mesaopt.missing", "output"}};
+    const int64_t own = OWN_TEXTS - (r->options.missing == MISSING_REFUSE);
     for (int64_t i = 0; i < r->notes.count; i++)
-        text[OWN_TEXTS + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
-    return tensor_file_write(r->head.ctx, path, OWN_TEXTS + r->notes.count, text, count, tensor);
+        text[own + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
+    return tensor_file_write(r->head.ctx, path, own + r->notes.count, text, count, tensor);
 }
 
 mesaopt_status rls_save(mesaopt_rls *r, const char *path)
@@ -112,17 +125,17 @@ mesaopt_status rls_save(mesaopt_rls *r, const char *path)
     saved_tensor tensor[TENSORS];
     int which[TENSORS], young = 0;
     arena a = {0};
-    for (int64_t n = 0; n < r->streams; n++) young |= r->o[n].window.young;
+    for (int64_t n = 0; n < r->count; n++) young |= r->o[n].window.young;
     lay_out(r, young, &a, tensor, which);
     if (a.used >= 0) a = (arena){alloc_new(alloc, 1, a.used), 0};
     if (!a.base)
         return fail(r->head.ctx, MESAOPT_E_MEMORY, "save: no memory for a copy of %lld states",
-                    (long long)r->streams);
+                    (long long)r->count);
     rls_settle(r);
     const int64_t count = lay_out(r, young, &a, tensor, which);
     for (int64_t i = 0; i < count; i++) {
-        const shape s = shape_of(&r->p, r->streams, which[i]);
-        for (int64_t n = 0; n < r->streams; n++)
+        const shape s = shape_of(&r->p, r->count, which[i]);
+        for (int64_t n = 0; n < r->count; n++)
             move(&r->p, &r->o[n], which[i], (double *)tensor[i].data + n * each(&s), each(&s), 1);
     }
     const mesaopt_status status = write_file(r, path, count, tensor);
@@ -205,21 +218,27 @@ static mesaopt_status check_kept(const tensor_file *f, const rls_plan *p, const 
     return MESAOPT_OK;
 }
 
-/* Counters become integers only when they are small enough. */
-static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r,
-                                  const file_tensor *const *tensor, int64_t n, double *buffer)
+/* A number of the file that becomes an integer. */
+static mesaopt_status check_whole(const tensor_file *f, int which, double x, double most)
+{
+    if (x >= 0 && x <= most && x == floor(x)) return MESAOPT_OK;
+    return tensor_file_fail(f, names[which], "%s, expected a whole number in range",
+                            number_text(x).text);
+}
+
+static mesaopt_status read_estimator(const tensor_file *f, mesaopt_rls *r,
+                                     const file_tensor *const *tensor, int64_t n, double *buffer)
 {
     mesaopt_status status = MESAOPT_OK;
     for (int i = 0; i < TENSORS && status == MESAOPT_OK; i++) {
-        const shape s = shape_of(&r->p, r->streams, i);
+        const shape s = shape_of(&r->p, r->count, i);
         if (!tensor[i]) continue;
         status = tensor_file_read(f, tensor[i], n * each(&s), each(&s), MESAOPT_F64, buffer);
-        for (int c = 2; i == COUNTERS && c < 4 && status == MESAOPT_OK; c++)
-            if (!(buffer[c] >= 0 &&
-                  buffer[c] <= (c == 3 ? (tensor[KEPT] ? (double)r->p.ring : 0) : 0x1p53) &&
-                  buffer[c] == floor(buffer[c])))
-                status = tensor_file_fail(f, names[i], "%s, expected a whole number in range",
-                                          number_text(buffer[c]).text);
+        if (status == MESAOPT_OK && i == COUNTERS) status = check_whole(f, i, buffer[2], 0x1p53);
+        if (status == MESAOPT_OK && i == COUNTERS)
+            status = check_whole(f, i, buffer[3], tensor[KEPT] ? (double)r->p.ring : 0);
+        if (status == MESAOPT_OK && i == MISSING)
+            status = check_whole(f, i, buffer[0], (double)r->o[n].count);
         if (status == MESAOPT_OK) move(&r->p, &r->o[n], i, buffer, each(&s), 0);
     }
     if (status == MESAOPT_OK) status = check_numbers(f, &r->p, &r->o[n]);
@@ -228,40 +247,57 @@ static mesaopt_status read_stream(const tensor_file *f, mesaopt_rls *r,
     return status;
 }
 
+static mesaopt_status check_texts(const tensor_file *f, const rls_options *o)
+{
+    mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
+    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "2");
+    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.gamma", number_text(o->gamma).text);
+    if (status == MESAOPT_OK && o->missing == MISSING_OUTPUT)
+        status = check_text(f, "mesaopt.missing", "output");
+    else if (status == MESAOPT_OK && tensor_file_metadata(f, "mesaopt.missing"))
+        status = check_text(f, "mesaopt.missing", "refuse");
+    return status;
+}
+
+/* [*count, d_key] ridges, as many as estimators. */
+static mesaopt_status read_count(const tensor_file *f, int64_t split, int64_t *count)
+{
+    const file_tensor *first = tensor_file_find(f, names[RIDGE]);
+    if (!first || first->ndim != 2)
+        return tensor_file_fail(f, names[RIDGE],
+                                "missing or not of rank 2, expected [streams, d_key]");
+    *count = first->shape[0];
+    if (*count >= 1 && *count % split == 0 && *count / split <= RLS_MOST_STREAMS)
+        return MESAOPT_OK;
+    return tensor_file_fail(f, names[RIDGE], "%lld streams, expected 1 to %d, each %lld times",
+                            (long long)*count, RLS_MOST_STREAMS, (long long)split);
+}
+
 static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, const rls_options *options)
 {
     const file_tensor *tensor[TENSORS] = {NULL};
-    const rls_plan p = rls_plan_of(NULL, options->d, options->dv, options->window);
-    const file_tensor *first = tensor_file_find(f, names[RIDGE]);
-    mesaopt_status status = check_text(f, "mesaopt.kind", "rls");
-    if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "2");
-    if (status == MESAOPT_OK)
-        status = check_text(f, "mesaopt.gamma", number_text(options->gamma).text);
-    if (status == MESAOPT_OK && (!first || first->ndim != 2))
-        status = tensor_file_fail(f, names[RIDGE],
-                                  "missing or not of rank 2, expected [streams, d_key]");
-    const int64_t streams = status == MESAOPT_OK ? first->shape[0] : 0;
-    if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
-        status = tensor_file_fail(f, names[RIDGE], "%lld streams, expected 1 to %d",
-                                  (long long)streams, RLS_MOST_STREAMS);
-    int64_t most = 0;
+    const int64_t split = rls_split(options);
+    const rls_plan p = rls_plan_of(NULL, options->d, options->dv / split, options->window);
+    int64_t count = 0, most = 0;
+    mesaopt_status status = check_texts(f, options);
+    if (status == MESAOPT_OK) status = read_count(f, split, &count);
     for (int i = 0; i < TENSORS && status == MESAOPT_OK; i++) {
-        const shape s = shape_of(&p, streams, i);
-        if (!present(&p, tensor_file_find(f, names[KEPT]) != NULL, i)) continue;
+        const shape s = shape_of(&p, count, i);
+        if (!present(options, tensor_file_find(f, names[KEPT]) != NULL, i)) continue;
         status = tensor_file_expect(f, names[i], s.ndim, s.extent, &tensor[i]);
         /* the file has so many */
         if (status == MESAOPT_OK && each(&s) > most) most = each(&s);
     }
     if (status == MESAOPT_OK)
         status = check_text(f, "mesaopt.window", number_text((double)options->window).text);
-    if (status == MESAOPT_OK) status = rls_build(r, options, streams, NULL);
+    if (status == MESAOPT_OK) status = rls_build(r, options, count / split, NULL);
     if (status != MESAOPT_OK) return status;
     double *buffer = alloc_new(&r->head.ctx->alloc, most, sizeof(double));
     if (!buffer)
         return fail(r->head.ctx, MESAOPT_E_MEMORY, "open: no memory for a tensor of %lld elements",
                     (long long)most);
-    for (int64_t n = 0; n < streams && status == MESAOPT_OK; n++)
-        status = read_stream(f, r, tensor, n, buffer);
+    for (int64_t n = 0; n < count && status == MESAOPT_OK; n++)
+        status = read_estimator(f, r, tensor, n, buffer);
     alloc_free(&r->head.ctx->alloc, buffer);
     return status;
 }
