@@ -84,7 +84,9 @@ mesaopt_status mesaopt_settings_set_text(mesaopt_settings *settings, const char 
     return settings_read(settings, row, value);
 }
 
-mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_t key, int64_t *out)
+/* *value <- the value of a key that is read as a floating-point number (real), or an integer. */
+static mesaopt_status get(const mesaopt_settings *settings, int32_t key, int real, const void *out,
+                          double *value)
 {
     mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
     if (status != MESAOPT_OK) return status;
@@ -92,30 +94,29 @@ mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_
         return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT,
                              "out: NULL, expected a pointer");
     const option_row *row = find(text_of(settings), key, &status);
-    if (!row) return status;
-    if (row->type == MESAOPT_TYPE_FLOAT)
-        return settings_fail(text_of(settings), MESAOPT_E_SETTING,
-                             "%s: read as an integer, expected a floating-point read", row->name);
-    *out = option_int(settings, settings->scope, key);
-    return MESAOPT_OK;
+    if (row && (row->type == MESAOPT_TYPE_FLOAT) != real)
+        return settings_fail(text_of(settings), MESAOPT_E_SETTING, "%s: read as %s read", row->name,
+                             real ? "a floating-point number, expected an integer"
+                                  : "an integer, expected a floating-point");
+    if (row) *value = settings->value[key];
+    return status;
+}
+
+mesaopt_status mesaopt_settings_get_int(const mesaopt_settings *settings, int32_t key, int64_t *out)
+{
+    double value;
+    const mesaopt_status status = get(settings, key, 0, out, &value);
+    if (status == MESAOPT_OK) *out = (int64_t)value;
+    return status;
 }
 
 mesaopt_status mesaopt_settings_get_float(const mesaopt_settings *settings, int32_t key,
                                           double *out)
 {
-    mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
-    if (status != MESAOPT_OK) return status;
-    if (!out)
-        return settings_fail(text_of(settings), MESAOPT_E_ARGUMENT,
-                             "out: NULL, expected a pointer");
-    const option_row *row = find(text_of(settings), key, &status);
-    if (!row) return status;
-    if (row->type != MESAOPT_TYPE_FLOAT)
-        return settings_fail(text_of(settings), MESAOPT_E_SETTING,
-                             "%s: read as a floating-point number, expected an integer read",
-                             row->name);
-    *out = option_float(settings, settings->scope, key);
-    return MESAOPT_OK;
+    double value;
+    const mesaopt_status status = get(settings, key, 1, out, &value);
+    if (status == MESAOPT_OK) *out = value;
+    return status;
 }
 
 static mesaopt_status check_buffer(const mesaopt_settings *settings, const char *buf, int64_t cap)

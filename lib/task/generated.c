@@ -22,9 +22,9 @@ static int64_t lay_out(const mesaopt_task *task, const kern *k, void *scratch, d
     return a.used;
 }
 
-int64_t generated_scratch(const mesaopt_task *task, const kern *k)
+int64_t task_scratch(const mesaopt_task *task, const kern *k)
 {
-    return lay_out(task, k, NULL, &(drawing){0});
+    return task->kind ? lay_out(task, k, NULL, &(drawing){0}) : 0;
 }
 
 void generated_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,

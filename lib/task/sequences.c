@@ -100,11 +100,6 @@ static void batch_panel(const mesaopt_task *task, const kern *k, int64_t first, 
     k->load(k, rows, n, valid, x, rows * n, n, 1, raw, n);
 }
 
-int64_t task_scratch(const mesaopt_task *task, const kern *k)
-{
-    return task->kind ? generated_scratch(task, k) : 0;
-}
-
 void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                 int64_t valid, void *scratch, void *raw)
 {

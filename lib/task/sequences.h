@@ -79,7 +79,6 @@ void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t
                 int64_t valid, void *scratch, void *raw);
 
 /* The same of a task that draws its sequences (generated.c). */
-int64_t generated_scratch(const mesaopt_task *task, const kern *k);
 void generated_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                      int64_t valid, void *scratch, void *raw);
 
