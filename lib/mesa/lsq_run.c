@@ -98,15 +98,13 @@ static mesa_operands lay_out(const job *j, const piece *at, arena *a)
     return m;
 }
 
-/* What mesa_scratch has to know of a call: any pointer for what there is. */
-static mesa_operands presence(const job *j)
+static mesa_presence presence(const job *j)
 {
-    mesa_operands m = {.ridge = "", .missed = {"", 1, 1}};
+    mesa_presence has = MESA_HAS(missed);
     for (int i = 0; i < LSQ_OPERANDS; i++)
         if (operand_there(j->o, i) && lsq_operands[i].axes[0])
-            *(void **)((char *)&m + lsq_operands[i].place) = "";
-    if (has_gate(j)) m.log_gamma.p = "";
-    return m;
+            has |= mesa_has_at(lsq_operands[i].place);
+    return has_gate(j) ? has | MESA_HAS(log_gamma) : has;
 }
 
 /* Counts the rows of a panel that did not converge. */
@@ -178,9 +176,9 @@ static job job_of(const mesaopt_lsq *l, const operands *o)
                                .fallback = l->fallback};
     arena worker = {0}, partial = {0};
     lay_out(&j, &(piece){.rows = T}, &worker);
-    const mesa_operands m = presence(&j);
-    mesa_plan(j.p.k, &j.options, &m);
-    arena_take(&worker, mesa_scratch(j.p.k, &j.options, &m, o->backward), 1);
+    const mesa_presence has = presence(&j);
+    mesa_plan(j.p.k, &j.options, has);
+    arena_take(&worker, mesa_scratch(j.p.k, &j.options, has, o->backward), 1);
     arena_take(&worker, kern_product_scratch(j.p.k), 1);
     if (operand_there(o, LSQ_ROW(D_RIDGE))) arena_take(&partial, N * H, l->d * j.p.k->size);
     const int64_t items = j.p.count * (operand_there(o, LSQ_ROW(OFFSETS)) ? N : 1);

@@ -12,20 +12,32 @@ static const double STRICT_SHARE = 0x1p19;             /* a tolerance that is as
                                                           and seen in f32 while it is this many
                                                           times the condition's reciprocal */
 
-void mesa_plan(const kern *k, mesa_options *o, const mesa_operands *has)
+void mesa_plan(const kern *k, mesa_options *o, mesa_presence has)
 {
     if (o->chunk == 0) o->chunk = o->T <= 96 ? 96 : 64;
     if (o->chunk > o->T) o->chunk = o->T > 0 ? o->T : 1;
-    if (o->solver == MESA_AUTO && !has->log_gamma.p) o->solver = MESA_SHERMAN_MORRISON;
+    if (o->solver == MESA_AUTO && !(has & MESA_HAS(log_gamma))) o->solver = MESA_SHERMAN_MORRISON;
     o->strict = o->tolerance > 0;
     if (!o->strict) o->tolerance = k->size == 4 ? MESA_TOLERANCE_F32 : MESA_TOLERANCE_F64;
     if (o->iterations == 0) o->iterations = 4 * o->d + 16;
 }
 
-int64_t mesa_scratch(const kern *k, const mesa_options *o, const mesa_operands *has, int backward)
+/* Operands while bytes are counted, see take() in worker.h. */
+static mesa_operands counted(mesa_presence has, int backward)
+{
+    mesa_operands m = {0};
+    has |= MESA_HAS(Q) | MESA_HAS(K) | MESA_HAS(V) | MESA_HAS(ridge);
+    has |= backward ? MESA_HAS(dO) | MESA_HAS(dQ) | MESA_HAS(dK) | MESA_HAS(dV) : MESA_HAS(O);
+    for (size_t at = 0; at < sizeof m; at += sizeof(void *))
+        if (has & mesa_has_at(at)) *(void **)((char *)&m + at) = "";
+    return m;
+}
+
+int64_t mesa_scratch(const kern *k, const mesa_options *o, mesa_presence has, int backward)
 {
     mesa_worker w = {k, NULL, {0}};
-    const layer l = layer_take(&w, o, has, backward);
+    const mesa_operands m = counted(has, backward);
+    const layer l = layer_take(&w, o, &m, backward);
     const int64_t bytes = layer_bytes(w, &l);
     return k->size == 4 ? most_bytes(bytes, upcast_bytes(w, &l)) : bytes;
 }

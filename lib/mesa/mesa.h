@@ -9,9 +9,9 @@
  * 1/lambda), with gates the general one (arXiv 2506.05233). Works on panels of native width and of
  * one lane alike; memory is linear in T. A block calls it once per head:
  *
- *     mesa_plan(k, &o, &has);      once, when shapes and settings are known
- *     bytes = mesa_scratch(k, &o, &has, backward)
- *     `has` holds any non-NULL pointer for each operand that will be there
+ *     mesa_plan(k, &o, has);       once, when shapes and settings are known
+ *     bytes = mesa_scratch(k, &o, has, backward)
+ *     `has` says which operands will be there
  *     mesa_forward((mesa_worker){k, product_scratch, {scratch, 0}}, &o, &m)
  *     writes m.O and, unless m.X.p is NULL, m.X: keep it, and backward solves half as much
  *     mesa_backward(...)
@@ -91,13 +91,20 @@ typedef struct mesa_operands {
     void *dH0, *dS0;               /* dH0 symmetric: half of what H_ij = H_ji together change */
 } mesa_operands;
 
+/* Which operands a call will have, a bit for each; those that are never absent count by
+ * themselves. */
+typedef uint64_t mesa_presence;
+#define MESA_HAS(member) mesa_has_at(offsetof(mesa_operands, member))
+static inline mesa_presence mesa_has_at(size_t place) { return 1ull << place / sizeof(void *); }
+_Static_assert(sizeof(mesa_operands) <= 64 * sizeof(void *), "a bit for each member");
+
 /* Replaces chunk 0, tolerance 0 and iterations 0 by what suits the shape, and MESA_AUTO where
  * nothing is forgotten; otherwise solve.c picks as it goes. The tolerance of a region that is
  * solved in f64 suits f64. */
-void mesa_plan(const kern *k, mesa_options *o, const mesa_operands *has);
+void mesa_plan(const kern *k, mesa_options *o, mesa_presence has);
 
 /* bytes */
-int64_t mesa_scratch(const kern *k, const mesa_options *o, const mesa_operands *has, int backward);
+int64_t mesa_scratch(const kern *k, const mesa_options *o, mesa_presence has, int backward);
 /* Both return the number of rows that did not converge; when kern_stopped(k), any number, with
  * results unfinished. */
 int64_t mesa_forward(mesa_worker w, const mesa_options *o, const mesa_operands *m);

@@ -131,29 +131,27 @@ static void add_gradients(const block *b, const kern *k, const extents *e, const
 
 static work lay_out_scratch(arena *a, const block *b, const kern *k, const extents *e, int backward)
 {
-    static const char present;     /* stands for operands while bytes are counted */
     work w = {.options = {.T = e->T,
                           .d = e->d,
                           .dv = e->dv,
                           .chunk = choice(b, MESAOPT_KEY_CHUNK),
                           .solver = (enum mesa_solver)choice(b, MESAOPT_KEY_SOLVER),
                           .fallback = 1}};
-    const mat there = {(void *)&present, 1, 1};
-    mesa_operands has = {there, there, there, .ridge = &present, .O = there, .X = there};
-    if (gated(b)) has.beta = has.log_gamma = there;
+    mesa_presence has = MESA_HAS(X);
+    if (gated(b)) has |= MESA_HAS(beta) | MESA_HAS(log_gamma);
     w.ridge = arena_take(a, e->qk, k->lanes * k->size);
     w.one = arena_take(a, 1, k->lanes * k->size);
     if (backward) {
-        has.dO = has.dQ = has.dK = has.dV = there, has.dridge = (void *)&present;
-        if (gated(b)) has.dbeta = has.dlog_gamma = there;
+        has |= MESA_HAS(dridge);
+        if (gated(b)) has |= MESA_HAS(dbeta) | MESA_HAS(dlog_gamma);
         w.d = heads_lay_out(a, k, e);
         for (int i = 0; gated(b) && i < GATE_KINDS; i++) w.dgate[i] = take(a, k, e->T, e->heads);
         w.row = take(a, k, e->T, e->d);
         w.dridge = arena_take(a, e->qk, k->lanes * k->size);
         w.dot = arena_take(a, e->T, k->lanes * k->size);
     }
-    mesa_plan(k, &w.options, &has);
-    w.core = arena_take(a, mesa_scratch(k, &w.options, &has, backward), 1);
+    mesa_plan(k, &w.options, has);
+    w.core = arena_take(a, mesa_scratch(k, &w.options, has, backward), 1);
     return w;
 }
 
