@@ -83,11 +83,12 @@ START_TEST(gradients)
     char settings[80], kind[600];
     int checked = 0;
     for (int isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++) {
-        problem p = {.ctx = context_at(isa, 2)};
+        problem p = {.ctx = context_at(isa, 1)};
         if (!p.ctx) continue;
         fill(&p);
         for (int variant = 0; kind_text(block_kind_at(_i), variant, kind, sizeof kind); variant++) {
-            snprintf(settings, sizeof settings, "dtype=f64 inputs=%d outputs=%d seed=3 lanes=%d", IN, OUT, 1 + variant % 2);
+            if (variant > 0 && variant % 2 != isa % 2) continue;           /* the plain one at every level, the others at some */
+            snprintf(settings, sizeof settings, "dtype=f64 inputs=%d outputs=%d seed=3 lanes=%d", IN, OUT, 1 + variant / 2 % 2);
             if (!(p.model = model_with(p.ctx, settings, kind))) continue;
             checked += check_gradients(&p, kind);
             mesaopt_model_free(p.model);
