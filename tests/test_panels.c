@@ -137,6 +137,30 @@ START_TEST(shards_take_panels_in_order)
 }
 END_TEST
 
+typedef struct parts { int64_t first[7], end[7]; } parts;
+static void note(void *job, arena worker, int64_t shard, int64_t first, int64_t end)
+{
+    (void)worker;
+    ((parts *)job)->first[shard] = first, ((parts *)job)->end[shard] = end;
+}
+
+/* Each a seventh, and no product overflows. */
+START_TEST(many_panels_are_shared_out)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_BASELINE, 1);
+    const panel_run r = {.panels = INT64_MAX / 3, .shards = 7};
+    const panel_memory m = {NULL, 0};
+    parts p;
+    ck_assert_int_eq(panels_run(ctx, &r, &m, note, &p, "test"), MESAOPT_OK);
+    for (int i = 0; i < 7; i++) {
+        ck_assert_int_eq(p.first[i], i ? p.end[i - 1] : 0);
+        ck_assert_int_le(llabs(p.end[i] - p.first[i] - r.panels / 7), 1);
+    }
+    ck_assert_int_eq(p.end[6], r.panels);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 typedef struct mats { mat x, y; void *state; } mats;
 static const operand table[] = {{"x", "bthd", FORWARD_IN | IN_PLACE, offsetof(mats, x)},
                                 {"state", "nhdd", FORWARD_OUT, offsetof(mats, state)},
@@ -191,6 +215,7 @@ Suite *test_panels_suite(void)
     tcase_add_test(c, every_head_has_one_lane);
     tcase_add_test(c, lanes_follow_the_rule);
     tcase_add_test(c, shards_take_panels_in_order);
+    tcase_add_test(c, many_panels_are_shared_out);
     tcase_add_test(c, operands_come_from_the_table);
     suite_add_tcase(s, c);
     return s;

@@ -1,16 +1,14 @@
 /* See finite.h. */
 #include "kern/finite.h"
 #include "base/number.h"
-#include "kern/kern.h"
 
 enum { WORTH = 16, PIECE = 1 << 20 };                  /* adjacent elements that are looked at in
                                                           vectors, and at a time */
 
-/* Are n adjacent elements finite? */
-static int run_finite(const kern *k, const char *x, int64_t n)
+int finite_run(const kern *k, const void *x, int64_t n)
 {
     for (int64_t i = 0; i < n && !kern_stopped(k); i += PIECE)
-        if (k->first_nonfinite(n - i < PIECE ? n - i : PIECE, x + i * k->size) >= 0) return 0;
+        if (k->first_nonfinite(n - i < PIECE ? n - i : PIECE, (const char *)x + i * k->size) >= 0) return 0;
     return 1;
 }
 
@@ -42,7 +40,7 @@ int finite_check(const mesaopt_ctx *ctx, const mesaopt_view *view, int64_t *inde
          left--, view_next(&rows, at)) {
         int64_t first = 0;
         for (int32_t i = 0; i < rows.ndim; i++) first += at[i] * rows.stride[i];
-        if (!run_finite(k, (const char *)view->data + first * k->size, run))
+        if (!finite_run(k, (const char *)view->data + first * k->size, run))
             return view_first_nonfinite(view, index);
     }
     return 0;

@@ -2,7 +2,11 @@
 #ifndef KERN_FINITE_H
 #define KERN_FINITE_H
 
+#include "kern/kern.h"
 #include "tensor/view.h"
+
+/* n adjacent elements, lanes counted; 1 also when the call is to end. */
+int finite_run(const kern *k, const void *x, int64_t n);
 
 /* As view_first_nonfinite; 0 also when the call is to end (ctx_stopped). */
 int finite_check(const mesaopt_ctx *ctx, const mesaopt_view *view, int64_t *index);

@@ -1,6 +1,7 @@
 /* See panels.h. */
 #include "kern/panels.h"
 #include "base/pool.h"
+#include "kern/finite.h"
 
 enum { LONG = 1024 };
 
@@ -68,9 +69,9 @@ void panels_store(const panels *p, slab s, int64_t panel, mat from)
 
 int panels_finite(const kern *k, int64_t rows, int64_t cols, mat m)
 {
-    if (rows == 1 || m.rs == cols) return k->first_nonfinite(rows * cols * k->lanes, m.p) < 0;
-    for (int64_t t = 0; t < rows; t++)
-        if (k->first_nonfinite(cols * k->lanes, kern_at(k, m.p, t * m.rs)) >= 0) return 0;
+    if (rows == 1 || m.rs == cols) return finite_run(k, m.p, rows * cols * k->lanes);
+    for (int64_t t = 0; t < rows && !kern_stopped(k); t++)
+        if (!finite_run(k, kern_at(k, m.p, t * m.rs), cols * k->lanes)) return 0;
     return 1;
 }
 
@@ -117,12 +118,18 @@ typedef struct running {
     void *job;
 } running;
 
+/* Of all panels, those in front of a shard; their number times it may overflow. */
+static int64_t before(const panel_run *r, int64_t shard)
+{
+    return r->panels / r->shards * shard + r->panels % r->shards * shard / r->shards;
+}
+
 static void run_shard(void *data, int64_t worker, int64_t shard)
 {
     const running *j = data;
     const panel_run *r = j->r;
-    j->body(j->job, (arena){j->workers + worker * r->worker, 0}, shard,
-            r->panels * shard / r->shards, r->panels * (shard + 1) / r->shards);
+    j->body(j->job, (arena){j->workers + worker * r->worker, 0}, shard, before(r, shard),
+            before(r, shard + 1));
 }
 
 mesaopt_status panels_run(mesaopt_ctx *ctx, const panel_run *r, const panel_memory *m,

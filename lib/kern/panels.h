@@ -40,7 +40,8 @@ char *panels_first(const panels *p, slab s, int64_t panel);
 /* Other lanes: 0. */
 void panels_load(const panels *p, slab s, int64_t panel, mat to);
 void panels_store(const panels *p, slab s, int64_t panel, mat from);
-/* Are rows x cols elements finite, lanes that hold nothing included? */
+/* Are rows x cols elements finite, lanes that hold nothing included? Anything when the call is to
+ * end. */
 int panels_finite(const kern *k, int64_t rows, int64_t cols, mat m);
 
 /* What calls on a handle work in, kept from one to the next; recognised by its size alone. */
