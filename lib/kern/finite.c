@@ -8,7 +8,8 @@ enum { WORTH = 16, PIECE = 1 << 20 };                  /* adjacent elements that
 int finite_run(const kern *k, const void *x, int64_t n)
 {
     for (int64_t i = 0; i < n && !kern_stopped(k); i += PIECE)
-        if (k->first_nonfinite(n - i < PIECE ? n - i : PIECE, (const char *)x + i * k->size) >= 0) return 0;
+        if (k->first_nonfinite(n - i < PIECE ? n - i : PIECE, (const char *)x + i * k->size) >= 0)
+            return 0;
     return 1;
 }
 
