@@ -59,7 +59,8 @@ for f in $(cd root/usr/share/doc/mesaopt && find . -name '*.md'); do
 done
 # and every file that documents name stands in the sources
 for f in README.md $(cd "$here" && ls docs/*.md CONTRIBUTING.md 2> /dev/null); do
-    for to in $(grep -oE '\b(docs|examples|tests|lib|include)/[A-Za-z0-9_/.-]*[A-Za-z0-9_/]' "$here/$f" | grep -vE 'docs/api\.|lib/(libmesaopt|pkgconfig)|[/A-Z_](NAME|KIND)' | sort -u); do
+    awk '/^ *```/ { code = !code; next } !code' "$here/$f" > "$tmp/prose"
+    for to in $(grep -oE '\b(docs|examples|tests|lib|include)/[A-Za-z0-9_/.-]*[A-Za-z0-9_/][*]?' "$tmp/prose" | grep -vE '[*]$|docs/api\.|lib/(libmesaopt|pkgconfig)|NAME' | sort -u); do
         [ -e "$here/$to" ] || [ -e "$here/$to.h" ] || echo "$f: no $to" >> wrong
     done
 done

@@ -1,5 +1,5 @@
 /* Random calls of the public API, decoded from bytes (fuzz_calls.c). There is one world: the bytes that are left, handles of every kind, and the call being made with its
- * arguments; a callback may make calls of its own, a level deeper. Every call is checked for what errors.md and DESIGN promise:
+ * arguments; a callback may make calls of its own, a level deeper. Every call is checked for what docs/errors.md promises:
  *   a failure     has a known status and a text, and changes no handle
  *   MESAOPT_OK    every element of every output is written, and finite; a new handle is there
  *   any           inputs, and the bytes between the elements of outputs, stay; the call ends soon after an interrupt; in the end no memory is left */
