@@ -302,7 +302,7 @@ figures: $O/bin/mesa_error
 	$O/bin/mesa_error > $O/docs/mesa-error.csv
 	gnuplot -e "set output 'docs/figures/mesa-error.svg'; csv = '$O/docs/mesa-error.csv'" docs/figures/mesa_error.gp
 
-INSTALL_DOCS := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/figures/*.svg) $(TINY)
+INSTALL_DOCS := README.md CHANGELOG.md CONTRIBUTING.md LICENSE $(wildcard docs/*.md docs/figures/*.svg) $(TINY)
 DOCDIR = $(DATADIR)/doc/mesaopt
 install: lib $O/docs/api.json $O/docs/api.md
 	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR)/docs/figures $(DOCDIR)/examples)
