@@ -93,8 +93,20 @@ gaps - table > gaps.table; run 1 "$bin/own_data" file=gaps.table missing=skip $o
 awk -F, -v OFS=, 'NF { n++ } n % 5 == 1 && NF { $2 = "" } 1' table > gaps.table; awk 'NF { n++ } !(n % 5 == 1 && NF)' table > less.table
 run 0 "$bin/own_data" file=less.table $own out=first; learns first gaps.table missing=hold; has err '12 rows with gaps left out'
 sed 's/,/;/; s/\./,/g' gaps.table > other; learns first other missing=hold
-run 2 "$bin/stream_rls" file=rows missing=guess out=; has err "missing: 'guess', expected refuse, skip or hold"
+run 2 "$bin/stream_rls" file=rows missing=guess out=; has err "missing: 'guess', expected refuse, skip, hold or output"
+run 2 "$bin/own_data" file=table missing=output $own out=refused; has err "missing: 'output', expected refuse, skip or hold"
 check "missing=skip and missing=hold are what the file without the rows, or with the values before, gives"
+
+# output: gaps of a column leave what the other one learns as hold has it, and nothing else of theirs; a saved state goes on alike.
+awk -F, -v OFS=, 'NR % 5 == 3 { $2 = "" } 1' rows > gaps.rows; head -n 20 gaps.rows > first.rows; tail -n +21 gaps.rows > last.rows
+for how in hold output; do run 0 "$bin/stream_rls" file=gaps.rows missing=$how out= predictions=$how.csv; done
+has err 'gaps.rows: 12 gaps of columns that had the value before, and learned nothing'
+run 0 "$bin/stream_rls" file=first.rows missing=output out= predictions=halves.csv save=half; run 0 "$bin/stream_rls" file=last.rows missing=output out= predictions=halves.csv load=half
+awk -F, '{ print $2 }' hold.csv > hold.left; awk -F, '{ print $2 }' output.csv > output.left; awk -F, '{ print $3 }' hold.csv > hold.right; awk -F, '{ print $3 }' output.csv > output.right
+paste -d' ' hold.left output.left | awk 'NR > 1 && ($1 - $2) ^ 2 > 1e-18 * (1 + $1 ^ 2) { print "missing=output: " $0 " of column 1" }' >> wrong
+cmp -s hold.right output.right && echo "missing=output: column 2 learns from held values" >> wrong
+paste -d' ' output.csv halves.csv | awk 'NR > 1 { split($1, a, ","); split($2, b, ","); for (i in a) if ((a[i] - b[i]) ^ 2 > 1e-18 * (1 + a[i] ^ 2)) print "missing=output, saved: " $0 }' >> wrong
+check "missing=output learns nothing for a column from its gaps"
 
 awk 'NR == 3 { next } 1' table > short; run 1 "$bin/own_data" file=short $own out=typo
 has err 'short:10: a sequence of 5 rows ends here, expected 4 as in the first; lengths=cut takes the first 4 of each'

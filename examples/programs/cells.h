@@ -6,7 +6,7 @@
 #include "rows.h"
 
 enum { SHOWN = 40 };                 /* characters of a cell in a message */
-enum missing { REFUSE, SKIP, HOLD }; /* of row_reader.missing */
+enum missing { REFUSE, SKIP, HOLD, OUTPUT }; /* of row_reader.missing */
 extern const double LARGEST_CELL;    /* beyond, squares of squares would be infinite */
 
 typedef struct cell { /* without quotes and the blanks around it */

@@ -97,7 +97,7 @@ table read_table(const char *path, int64_t least)
     extent *e = NULL;
     int64_t room = 0;
     args_int("window", 0, 1 << 30);
-    rows_open(&r, path, "id");
+    rows_open(&r, path, "id", 0);
     double *const row = must_alloc(NULL, (size_t)r.used * sizeof(double));
     do
         while (rows_next(&r, row)) take_row(&t, &r, row, &e, &room);

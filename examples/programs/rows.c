@@ -80,15 +80,21 @@ static void begin_sequence(row_reader *r)
     for (int64_t j = 0; j < r->used; j++) r->last[j] = NAN;
 }
 
-void rows_open(row_reader *r, const char *path, const char *id)
+void rows_open(row_reader *r, const char *path, const char *id, int outputs)
 {
-    static const char *const words[] = {"refuse", "skip", "hold"};
+    static const char *const words[] = {"refuse", "skip", "hold", "output"};
+    const int choices = outputs ? 4 : 3;
     lines_open(r, path);
     columns_open(r, id);
     const char *const missing = args_text("missing");
-    while (r->missing < 3 && strcmp(missing, words[r->missing]) != 0) r->missing++;
-    if (r->missing == 3) args_refuse("missing", "refuse, skip or hold");
+    while (r->missing < choices && strcmp(missing, words[r->missing]) != 0) r->missing++;
+    if (r->missing == choices)
+        args_refuse("missing",
+                    outputs ? "refuse, skip, hold or output" : "refuse, skip or hold");
+    r->outputs = r->missing == OUTPUT;
     r->last = must_alloc(NULL, (size_t)r->used * sizeof(double));
+    r->gap = must_alloc(NULL, (size_t)r->used);
+    memset(r->gap, 0, (size_t)r->used);
     begin_sequence(r);
 }
 
@@ -162,7 +168,8 @@ static int fill_gaps(row_reader *r, double *row)
     int64_t gaps = 0, held = 0;
     if (r->missing == REFUSE) return 1;
     for (int64_t j = 0; j < r->used; j++) {
-        if (isnan(row[j]) && r->missing == HOLD) row[j] = r->last[j], held += !isnan(row[j]);
+        r->gap[j] = isnan(row[j]) != 0;
+        if (r->gap[j] && r->missing != SKIP) row[j] = r->last[j], held += !isnan(row[j]);
         gaps += isnan(row[j]);
         r->last[j] = row[j];
     }
@@ -217,13 +224,15 @@ void rows_close(row_reader *r)
         note("%s: %lld row%s with gaps left out", r->path, (long long)r->skipped,
              r->skipped == 1 ? "" : "s");
     if (r->held)
-        note("%s: %lld gap%s filled with the value before", r->path, (long long)r->held,
-             r->held == 1 ? "" : "s");
+        note("%s: %lld gap%s %s", r->path, (long long)r->held, r->held == 1 ? "" : "s",
+             r->missing == OUTPUT ? "of columns that had the value before, and learned nothing"
+                                  : "filled with the value before");
     if (r->file != STDIN_FILENO) close(r->file);
     for (int64_t i = 0; i < r->columns; i++) free(r->name[i]);
     free(r->name);
     free(r->place);
     free(r->last);
+    free(r->gap);
     free(r->id_text);
     free(r->text);
 }

@@ -11,13 +11,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Own keys of a program that reads rows. */
-#define ROWS_KEYS \
+/* Own keys of a program that reads rows; what it does with gaps comes last. */
+#define ROWS_TABLE_KEYS \
     {"ignore", "", "columns to leave out, such as a date; names or numbers: a,b or 1,3"}, \
         {"delimiter", "auto", "between cells: auto, comma, semicolon, tab, space or a character"}, \
         {"header", "auto", \
          "does line 1 name the columns: yes, no or auto (yes when it is all text, no when it is " \
-         "all numbers)"}, \
+         "all numbers)"}
+#define ROWS_KEYS \
+    ROWS_TABLE_KEYS, \
     { \
         "missing", "refuse", \
             "gaps (empty, NA, NaN, null): refuse, skip (the row) or hold (the value before)" \
@@ -34,8 +36,10 @@ typedef struct row_reader {
     int64_t columns, used;
     char **name;           /* of every column; its number when it has none */
     int64_t *place;        /* where its number goes in a row; -1: nowhere */
-    int missing;           /* index of the word in refuse, skip, hold */
-    double *last;          /* hold: the latest numbers of a row; NaN: none yet */
+    int missing;           /* index of the word in refuse, skip, hold, output */
+    int outputs;           /* that is output */
+    double *last;          /* hold, output: the latest numbers of a row; NaN: none yet */
+    char *gap;             /* likewise: which numbers of the row that was taken are held */
     int64_t skipped, held; /* rows left out, values held */
     int sequences, starts,
         begins;    /* are there several; does the row that was taken start one; does the next one */
@@ -45,9 +49,9 @@ typedef struct row_reader {
 
 /* Reads the first line of a file ("-": standard input) as the keys of ROWS_KEYS say. id NULL: all
  * rows are one series. Otherwise they are sequences: own key `id` names the column in which a
- * sequence has its name; "" or 0: a blank line ends one. Catches Ctrl-C and SIGTERM, which end the
- * rows early. */
-void rows_open(row_reader *r, const char *path, const char *id);
+ * sequence has its name; "" or 0: a blank line ends one. outputs: missing=output is a choice, too.
+ * Catches Ctrl-C and SIGTERM, which end the rows early. */
+void rows_open(row_reader *r, const char *path, const char *id, int outputs);
 int64_t rows_first(
     row_reader *r,
     const char *key); /* the columns of own key `key` come first in a row; how many (empty: all) */

@@ -46,10 +46,14 @@ typedef struct stream {
                                           row */
     double *key;                       /* BLOCK + 1 keys, each the newest row first: that of the
                                           last row before the block, then its rows' */
-    double *value;                     /* BLOCK x m: what there was to predict */
+    double *value;                     /* BLOCK x m: what there was to predict; NaN: nothing */
+    char *gap;                         /* (BLOCK + 1) x n, missing=output: is a number of the newest
+                                          row that of the row before it? */
     double *ahead, *error;             /* (BLOCK + 1) x m: predictions from these keys, and standard
                                           errors */
     int64_t rows, scored;              /* so far */
+    double *seen;                      /* m: numbers that were scored */
+    double all, late;                  /* of all columns; since the last report */
     double *squares[KINDS];            /* m: sums of squared errors */
     double sum[KINDS], reported[KINDS];        /* over all columns; at the last report */
     int64_t every, next, last;         /* rows between reports (0: more and more), scored rows at
@@ -88,16 +92,16 @@ static const char *target_name(const stream *s, int64_t j)
 
 /* ---- reports ---- */
 
-static double rms(double squares, int64_t n) { return sqrt(squares / (double)n); }
+static double rms(double squares, double n) { return sqrt(squares / n); }
 
 /* A row of error.csv and perhaps a line for people: errors so far, and since the last report. */
 static void report(stream *s)
 {
-    const int64_t all = s->scored * s->m, late = (s->scored - s->last) * s->m;
-    const double now = seconds(), so_far[] = {rms(s->sum[RLS], all), rms(s->sum[PERSISTENCE], all)};
+    const double now = seconds(),
+                 so_far[] = {rms(s->sum[RLS], s->all), rms(s->sum[PERSISTENCE], s->all)};
     double lately[KINDS];
     for (int k = 0; k < KINDS; k++)
-        lately[k] = rms(s->sum[k] - s->reported[k], late), s->reported[k] = s->sum[k];
+        lately[k] = rms(s->sum[k] - s->reported[k], s->late), s->reported[k] = s->sum[k];
     if (s->curve)
         fprintf(s->curve, "%lld,%.9g,%.9g,%.9g,%.9g\n", (long long)s->rows, so_far[RLS],
                 so_far[PERSISTENCE], lately[RLS], lately[PERSISTENCE]);
@@ -108,6 +112,7 @@ static void report(stream *s)
                 (long long)(s->scored - s->last), lately[RLS], lately[PERSISTENCE]);
     }
     s->last = s->scored;
+    s->late = 0;
     s->next = s->scored + (s->every > 0 ? s->every : 1 + s->scored / 50);
 }
 
@@ -137,10 +142,9 @@ static void table(const stream *s)
            (long long)s->scored);
     printf("%-20s%16s%16s%10s\n", "column", "rls", "persistence", "ratio");
     for (int64_t j = 0; j < s->m; j++)
-        table_row(target_name(s, j), rms(s->squares[RLS][j], s->scored),
-                  rms(s->squares[PERSISTENCE][j], s->scored));
-    table_row("all", rms(s->sum[RLS], s->scored * s->m),
-              rms(s->sum[PERSISTENCE], s->scored * s->m));
+        table_row(target_name(s, j), rms(s->squares[RLS][j], s->seen[j]),
+                  rms(s->squares[PERSISTENCE][j], s->seen[j]));
+    table_row("all", rms(s->sum[RLS], s->all), rms(s->sum[PERSISTENCE], s->all));
     if (units > 0) table_row("all_relative", units, 1);
     if (units > 0)
         puts("\nall is in the columns' units, the largest first; all_relative counts every column "
@@ -220,8 +224,8 @@ static void finish_prediction(stream *s, int64_t i, int64_t row, int last)
 /* What TRY does, and keeps in mind when there was no solution: finish_prediction knows the row. */
 static void solve(stream *s, mesaopt_status status, const char *call)
 {
-    must(s->ctx, status, call);
-    s->unsolved |= status == MESAOPT_NOT_CONVERGED;
+    if (status != MESAOPT_E_NONFINITE) must(s->ctx, status, call);
+    s->unsolved |= status == MESAOPT_NOT_CONVERGED || status == MESAOPT_E_NONFINITE;
 }
 
 /* From key i alone, on all pairs so far. */
@@ -242,7 +246,9 @@ static void learn(stream *s, int64_t first, int64_t last)
     for (int64_t i = first; i < last; i++)
         for (int64_t j = 0; j < s->m; j++)
             s->value[i * s->m + j] =
-                s->key[(i + 1) * s->d + j] - (s->from_last ? s->key[i * s->d + j] : 0);
+                s->gap[(i + 1) * s->n + j]
+                    ? NAN
+                    : s->key[(i + 1) * s->d + j] - (s->from_last ? s->key[i * s->d + j] : 0);
     for (int64_t i = first; i < last; i += step) {
         const mesaopt_view k = rows_view(s->key + i * s->d, step, s->d, s->d),
                            q = rows_view(s->key + (i + 1) * s->d, step, s->d, s->d);
@@ -267,6 +273,8 @@ static void score(stream *s, int64_t i)
     double sum[KINDS] = {0};
     for (int64_t j = 0; j < s->m; j++) {
         const double e = ahead[j] - x[j], p = before[j] - x[j];
+        if (s->gap[(i + 1) * s->n + j]) continue;
+        s->seen[j]++, s->all++, s->late++;
         s->squares[RLS][j] += e * e, s->squares[PERSISTENCE][j] += p * p;
         sum[RLS] += e * e, sum[PERSISTENCE] += p * p;
     }
@@ -279,6 +287,7 @@ static void score(stream *s, int64_t i)
 static void stack(stream *s, int64_t i)
 {
     double *const row = s->key + i * s->d;
+    if (s->in.outputs) memcpy(s->gap + i * s->n, s->in.gap, (size_t)s->n);
     if (s->rows + i == 1) memcpy(s->first, row, (size_t)s->n * sizeof(double));
     for (int64_t j = 0; j < s->n; j++) row[j] -= s->first[j];
     memcpy(row + s->n, s->key + (i - 1) * s->d, (size_t)((s->lags - 1) * s->n) * sizeof(double));
@@ -474,7 +483,7 @@ static saved load_names(stream *s, const char *file)
 static void load(stream *s, saved *in)
 {
     long long rows = 0, scored = 0;
-    double count = 0;
+    double count = 0, *const missing = s->seen;
     if (sscanf(saved_line(in, NULL), "%lld rows, %lld scored", &rows, &scored) != 2 || rows < 1 ||
         scored != (rows > s->lags ? rows - s->lags : 0))
         die("%s: damaged: expected the numbers of rows", in->file);
@@ -490,6 +499,11 @@ static void load(stream *s, saved *in)
     const mesaopt_view seen = {
         .data = &count, .shape = {1}, .stride = {1}, .ndim = 1, .dtype = MESAOPT_F64};
     TRY(s->ctx, mesaopt_rls_get(s->rls, 1, (const int32_t[]){MESAOPT_RLS_ROWS}, &seen));
+    const mesaopt_view gaps = {
+        .data = missing, .shape = {1, s->m}, .stride = {s->m, 1}, .ndim = 2, .dtype = MESAOPT_F64};
+    TRY(s->ctx, mesaopt_rls_get(s->rls, 1, (const int32_t[]){MESAOPT_RLS_MISSING}, &gaps));
+    for (int64_t j = 0; j < s->m; j++) s->all += s->seen[j] = (double)scored - missing[j];
+    for (int64_t j = 0; j < s->n; j++) s->in.last[j] = s->first[j] + s->key[j];
     if (count != (double)scored)
         die("%s: damaged: a note of %lld predicted rows with a state of %.0f", in->file, scored,
             count);
@@ -518,13 +532,15 @@ static void begin(stream *s, const mesaopt_settings *settings)
 {
     const char *out = args_text("out"), *from = args_text("load");
     saved in = {0};
-    rows_open(&s->in, args_text("file"), NULL);
+    rows_open(&s->in, args_text("file"), NULL, 1);
     if (*from) in = load_names(s, from);
     s->n = s->in.used;
     s->m = rows_first(&s->in, "targets");
     s->d = s->lags * s->n + s->intercept;
     s->first = numbers(s->n), s->key = numbers((BLOCK + 1) * s->d),
-    s->value = numbers(BLOCK * s->m);
+    s->value = numbers(BLOCK * s->m), s->seen = numbers(s->m);
+    s->gap = must_alloc(NULL, (size_t)((BLOCK + 1) * s->n));
+    memset(s->gap, 0, (size_t)((BLOCK + 1) * s->n));
     s->ahead = numbers((BLOCK + 1) * s->m), s->error = numbers((BLOCK + 1) * s->m);
     for (int k = 0; k < KINDS; k++) s->squares[k] = numbers(s->m);
     for (int64_t i = 1; i <= BLOCK + 1 && s->intercept; i++) s->key[i * s->d - 1] = 1;
@@ -555,9 +571,10 @@ static void end(stream *s)
     if (*args_text("save") && s->rows > 0) save(s, args_text("save"));
     if (rows_stopped()) fprintf(stderr, "stopped after row %lld\n", (long long)s->rows);
     rows_close(&s->in);
-    double *const all[] = {
-        s->first, s->key, s->value, s->ahead, s->error, s->squares[RLS], s->squares[PERSISTENCE]};
+    double *const all[] = {s->first, s->key,  s->value,        s->ahead,
+                           s->error, s->seen, s->squares[RLS], s->squares[PERSISTENCE]};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    free(s->gap);
     mesaopt_rls_free(s->rls);
     mesaopt_lsq_free(s->lsq);
 }
@@ -567,7 +584,10 @@ int main(int argc, char **argv)
     own_key own[] = {
         {"file", "-", "time series, oldest row first; -: standard input"},
         {"targets", "", "columns to predict, names or numbers: a,b or 1,3; empty: all"},
-        ROWS_KEYS,
+        ROWS_TABLE_KEYS,
+        {"missing", "refuse",
+         "gaps (empty, NA, NaN, null): refuse, skip (the row), hold (the value before) or output "
+         "(the value before in keys, and nothing to learn for its column)"},
         {"lags", "1", "rows that a prediction is made from"},
         {"intercept", "1", "1: and from a constant (columns count from the first row)"},
         {"toward", "last",
@@ -588,9 +608,10 @@ int main(int argc, char **argv)
                "Predicts the next row of a time series as its rows come in, and compares with "
                "persistence.",
                own);
-    args_hide(" lanes chunk solver tolerance iterations fallback ");
+    args_hide(" lanes chunk solver tolerance iterations fallback missing ");
     s.ctx = args_ctx();
-    const mesaopt_settings *settings = args_settings(MESAOPT_SCOPE_LSQ, "");
+    const mesaopt_settings *settings = args_settings(
+        MESAOPT_SCOPE_LSQ, strcmp(args_text("missing"), "output") == 0 ? "missing=output" : "");
     TRY(s.ctx, mesaopt_settings_get_float(settings, MESAOPT_KEY_RIDGE, &s.ridge));
     s.ridge_told = args_given("ridge");
     s.lags = args_int("lags", 1, 1000), s.intercept = (int)args_int("intercept", 0, 1);
