@@ -199,7 +199,7 @@ static void rls_row_rows(mesaopt_rls *r)
 static void rls_state_rows(mesaopt_rls *r, mesaopt_lsq *l)
 {
     mesaopt_lsq *windowed = plan_of("window", "5");
-    mesaopt_rls *other, *two;
+    mesaopt_rls *other, *two, *alike;
     const mesaopt_view H = at(symmetric, 3, 1, 2, 2, 0), S = at(f->in, 3, 1, 2, 2, 0), out = at(f->out.block, 3, 1, 2, 2, 0), out_two = at(f->out.block + 8, 3, 1, 2, 2, 0);
     const mesaopt_view ridge = at(halves, 2, 1, 2, 0, 0);
     const int32_t both[] = {MESAOPT_RLS_KEY_STATE, MESAOPT_RLS_VALUE_STATE}, rows = MESAOPT_RLS_ROWS, none = 9;
@@ -210,6 +210,9 @@ static void rls_state_rows(mesaopt_rls *r, mesaopt_lsq *l)
     BAD(MESAOPT_E_ARGUMENT, "from: the same handle", mesaopt_rls_merge(r, r));
     BAD(MESAOPT_E_ARGUMENT, "from: 1 streams of d_key 2, d_val 2, window 5, gamma 1, expected 1 of 2, 2, 0, 1", mesaopt_rls_merge(r, other));
     BAD(MESAOPT_E_ARGUMENT, "from: ridge 0.5 at [0,0], expected 1 as here", mesaopt_rls_merge(r, two));
+    ck_assert_int_eq(mesaopt_rls_create(l, 1, NULL, &alike), MESAOPT_OK);
+    BAD(MESAOPT_E_MEMORY, "merge: no memory", (refuse(1), mesaopt_rls_merge(r, alike)));
+    ck_assert_int_eq(mesaopt_rls_free(alike), MESAOPT_OK);
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_clear(NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_get(NULL, 1, both, &out));
     BAD(MESAOPT_E_ARGUMENT, "count: -1", mesaopt_rls_get(r, -1, both, &out));

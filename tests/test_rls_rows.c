@@ -214,6 +214,28 @@ START_TEST(memory_follows_dimensions)
 }
 END_TEST
 
+/* Predictions that have no number in the type of their array: an error, as everywhere, and all is written; the row of a step is in. */
+START_TEST(predictions_not_finite)
+{
+    scalars x = open_scalars("");
+    double far = 1e300, near = 1, value = 1e100, out = 0, sums[5];
+    float narrow = 0;
+    const mesaopt_view f = DENSE(&far, MESAOPT_F64, 1, 1, 1), n = DENSE(&near, MESAOPT_F64, 1, 1, 1), v = DENSE(&value, MESAOPT_F64, 1, 1, 1);
+    const mesaopt_view wide = DENSE(&out, MESAOPT_F64, 1, 1, 1), small = DENSE(&narrow, MESAOPT_F32, 1, 1, 1);
+    ck_assert_int_eq(update_scalars(x.rls, 1, 1e100, 1), MESAOPT_OK);
+    REFUSED(x.ctx, MESAOPT_E_NONFINITE, "stream 0: predictions are not finite", mesaopt_rls_predict(x.rls, &f, &wide, NULL));
+    ck_assert(isinf(out));
+    REFUSED(x.ctx, MESAOPT_E_NONFINITE, "stream 0: predictions are not finite", mesaopt_rls_predict(x.rls, &n, &small, NULL));
+    ck_assert(isinf(narrow));
+    REFUSED(x.ctx, MESAOPT_E_NONFINITE, "stream 0: predictions are not finite", mesaopt_rls_step(x.rls, &f, &n, &v, NULL, NULL, &wide));
+    sums_of(x.rls, sums);
+    ck_assert_double_eq(sums[4], 2);
+    ck_assert_int_eq(mesaopt_rls_predict(x.rls, &n, &wide, NULL), MESAOPT_OK);
+    ck_assert_double_le(fabs(out / 1e100 - 2. / 3), 1e-15);
+    close_scalars(&x);
+}
+END_TEST
+
 Suite *test_rls_rows_suite(void)
 {
     Suite *s = suite_create("rls_rows");
@@ -227,6 +249,7 @@ Suite *test_rls_rows_suite(void)
     tcase_add_test(t, what_sums_can_hold);
     tcase_add_test(t, merged_sums);
     tcase_add_test(t, memory_follows_dimensions);
+    tcase_add_test(t, predictions_not_finite);
     suite_add_tcase(s, t);
     return s;
 }

@@ -22,13 +22,14 @@
  *
  * (2^-42 with a window), its standard error by 10^-6 and d kappa 2^-46 of itself and 2^-46
  * sqrt(kappa q^T M^-1 q) of the values' root mean square, so values may be as far from 0 as 10^8
- * times what is left of them. Results are rounded to the type of the array. MESAOPT_NOT_CONVERGED
- * (> 0): in some stream, which the context's text names, M has hardly three digits left, because
- * keys are far from 0 beside their spread (they should be centred) and the ridge is small; or so
- * much of the squares was set without the residual, or before keys spanned all directions, that six
- * digits of the errors are not there. All rows of the call are in, and all predictions are written:
- * of that stream they are finite, or NaN and infinite where double has no number, and good to few
- * digits or none; of other streams they are as promised.
+ * times what is left of them. Results are rounded to the type of the array. Of states that were
+ * merged, however many, the same is promised as of one that saw all rows. MESAOPT_NOT_CONVERGED (>
+ * 0): in some stream, which the context's text names, M has hardly three digits left, because keys
+ * are far from 0 beside their spread (they should be centred) and the ridge is small; or so much of
+ * the squares was set without the residual, or before keys spanned all directions, that six digits
+ * of the errors are not there. MESAOPT_E_NONFINITE (< 0): a prediction is not finite in the type of
+ * the array. Either way all rows of the call are in, and all predictions are written: of that
+ * stream they are good to few digits or none, of other streams they are as promised.
  *
  * A row and a prediction cost O(d_key (d_key + d_val)) without forgetting and window, with standard
  * errors too, however many rows have been seen. A row whose key stands out by orders of magnitude

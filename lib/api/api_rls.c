@@ -87,6 +87,14 @@ static rls_options options_of(mesaopt_lsq *l)
                          l->window, l->ridge, l->gamma, (enum missing_choice)l->missing};
 }
 
+/* The end of what makes a handle. */
+static mesaopt_status hand_out(mesaopt_rls *r, mesaopt_status status, mesaopt_rls **out)
+{
+    if (status == MESAOPT_OK) *out = r;
+    else if (r) object_release(&r->head);
+    return status;
+}
+
 mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesaopt_view *ridge,
                                   mesaopt_rls **out)
 {
@@ -106,9 +114,7 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
     if (status == MESAOPT_OK)
         status = r ? rls_build(r, &options, streams, ridge ? &own : NULL) : MESAOPT_E_MEMORY;
-    if (status == MESAOPT_OK) *out = r;
-    else if (r) object_release(&r->head);
-    return call_end(lsq, &c, status);
+    return call_end(lsq, &c, hand_out(r, status, out));
 }
 
 /* ---- rows ---- */
@@ -213,7 +219,7 @@ mesaopt_status mesaopt_rls_merge(mesaopt_rls *r, mesaopt_rls *from)
     if (status != MESAOPT_OK) return status;
     CHECK(check_handle(r->head.ctx, from, OBJECT_RLS, "from"));
     CHECK(check_alike(r, from));
-    if (status == MESAOPT_OK) rls_merge(r, from);
+    CHECK(rls_merge(r, from));
     return call_end(r, &c, status);
 }
 
@@ -436,9 +442,7 @@ mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls 
     CHECK(check_not_null(ctx, out, "out"));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
     if (status == MESAOPT_OK) status = r ? rls_read(r, &options, path) : MESAOPT_E_MEMORY;
-    if (status == MESAOPT_OK) *out = r;
-    else if (r) object_release(&r->head);
-    return call_end(lsq, &c, status);
+    return call_end(lsq, &c, hand_out(r, status, out));
 }
 
 mesaopt_status mesaopt_rls_set_note(mesaopt_rls *r, const char *key, const char *text)

@@ -47,7 +47,7 @@ static void drop_waiting(estimator *o)
 static void add_waiting(const rls_worker *w, estimator *o)
 {
     sums *s = &o->sums;
-    residual_add_rows(w, &o->residual, s, s->filled, sums_add_rows(w, s, s, s->filled, 1));
+    residual_add_rows(w, &o->residual, s, sums_add_rows(w, s));
 }
 
 /* The base times c, a product of gates. */
@@ -293,7 +293,17 @@ static void merge_rows(const rls_worker *w, estimator *into, const estimator *fr
     into->most += from->most;
 }
 
-void estimator_merge(const rls_worker *w, estimator *into, const estimator *from)
+/* No rows wait, none are kept, and W fits where that is known. */
+static void refit(const rls_worker *w, estimator *o)
+{
+    grow_up(w, o);
+    flush(w, o);
+    woodbury_form(w, &o->inverse, &o->sums);
+    if (!o->residual.blurred && !o->inverse.singular)
+        residual_refit(w, &o->residual, &o->inverse, &o->sums);
+}
+
+void estimator_merge(const rls_worker *w, estimator *into, estimator *from)
 {
     const rls_plan *p = w->p;
     into->missing += from->missing;
@@ -302,10 +312,10 @@ void estimator_merge(const rls_worker *w, estimator *into, const estimator *from
         return;
     }
     const double gate = real_exp(from->decay);
-    grow_up(w, into);
-    flush(w, into);
+    refit(w, into);
+    refit(w, from);
     residual_merge(w, &into->residual, &into->sums, &from->residual, &from->sums, gate);
-    sums_merge(w, &into->sums, &from->sums, gate);
+    sums_merge(p, &into->sums, &from->sums, gate);
     into->decay += from->decay;
     into->count += from->count;
     into->most += from->most;

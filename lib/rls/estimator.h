@@ -50,7 +50,7 @@ void estimator_given(const rls_worker *w, estimator *o, const double *spread);
 /* The spread of all rows. */
 void estimator_spread(const rls_worker *w, estimator *o);
 
-/* into <- its rows, then those of `from`. */
-void estimator_merge(const rls_worker *w, estimator *into, const estimator *from);
+/* into <- its rows, then those of `from`, which is flushed, and no more young, then. */
+void estimator_merge(const rls_worker *w, estimator *into, estimator *from);
 
 #endif

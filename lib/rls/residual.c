@@ -67,9 +67,9 @@ static void add_squares(const rls_plan *p, int64_t n, const double *weight, cons
             out[j] += c * weight[i] * U[i * p->dv + j] * U[i * p->dv + j];
 }
 
-void residual_add_rows(const rls_worker *w, residual *r, const sums *s, int64_t n, mat wKt)
+void residual_add_rows(const rls_worker *w, residual *r, const sums *s, mat wKt)
 {
-    const int64_t d = w->p->d, dv = w->p->dv;
+    const int64_t d = w->p->d, dv = w->p->dv, n = s->filled;
     add_squares(w->p, n, s->weight, residual_waiting(r, s), 1, r->left);
     if (r->referred)
         matrix_product(w, TRI_NONE, 1, d, dv, n, wKt, dense_mat(r->U, dv), dense_mat(r->G, dv));
@@ -164,18 +164,18 @@ static double shift_noise(const rls_plan *p, const double *H, const double *D, d
     return ROUNDING * sum * sum;
 }
 
-/* w->U <- Cholesky's factor of H + sum_i w_i k_i k_i^T + Lambda / a, of the lower triangle in w->U
- * and the rows that wait */
-static void factor(const rls_worker *w, const double *ridge, const sums *s)
+/* w->U <- Cholesky's factor of H + sum_i w_i k_i k_i^T + Lambda / a, waiting rows included */
+static void factor(const rls_worker *w, const sums *s)
 {
     const rls_plan *p = w->p;
     const int64_t d = p->d, n = s->filled;
     const double inverse = 1 / s->a;
+    memcpy(w->U, s->H, (size_t)(d * d) * sizeof(double));
     p->k->row_scale(n, d, s->weight, 1, s->K, d, w->weighted, d);
     matrix_product(w, TRI_C_LOWER, 1, d, d, n, (mat){w->weighted, 1, d}, dense_mat(s->K, d),
                    dense_mat(w->U, d));
     dense_mirror(d, sizeof(double), w->U);
-    p->k->row_scale(1, d, &inverse, 0, ridge, 0, w->residual, 0);
+    p->k->row_scale(1, d, &inverse, 0, s->ridge, 0, w->residual, 0);
     dense_cholesky(p->k, w->product, w->dense, d, w->residual, w->U, d);
 }
 
@@ -207,8 +207,7 @@ static void look(const rls_worker *w, const residual *r, sums *s)
 {
     const rls_plan *p = w->p;
     const int64_t d = p->d, dv = p->dv;
-    memcpy(w->U, s->H, (size_t)(d * d) * sizeof(double));
-    factor(w, s->ridge, s);
+    factor(w, s);
     fill_sums(w, r, s);
     factor_solve(w, w->St);
     memcpy(w->left, r->left, (size_t)dv * sizeof(double));
@@ -350,38 +349,28 @@ void residual_judge(const rls_plan *p, residual *r, const woodbury *m, const sum
 static int fit_both(const rls_worker *w, const sums *into, const sums *from, double gate)
 {
     const rls_plan *p = w->p;
-    const int64_t d = p->d, dv = p->dv, n = from->filled;
-    const double turn = gate / from->a;                        /* both sums divided by a */
-    for (int64_t i = 0; i < d * d; i++) w->U[i] = turn * into->H[i] + from->H[i];
-    for (int64_t i = 0; i < d * dv; i++) w->St[i] = turn * into->S[i] + from->S[i];
-    factor(w, into->ridge, from);
-    matrix_product(w, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d}, dense_mat(from->V, dv),
-                   dense_mat(w->St, dv));
+    const int64_t d = p->d, dv = p->dv;
+    for (int64_t i = 0; i < d * d; i++) w->U[i] = gate * into->H[i] + from->H[i];
+    for (int64_t i = 0; i < d * dv; i++) w->St[i] = gate * into->S[i] + from->S[i];
+    dense_mirror(d, sizeof(double), w->U);
+    dense_cholesky(p->k, w->product, w->dense, d, into->ridge, w->U, d);
     factor_solve(w, w->St);
     return all_finite(p, w->St);
 }
 
-/* `from` at the map of `into`: a (left - ..), a (G - H D) and what its waiting rows leave are
- * added. */
+/* `from` at the map of `into` is added. */
 static void add_other(const rls_worker *w, residual *into, const residual *from, const sums *s)
 {
     const rls_plan *p = w->p;
-    const int64_t d = p->d, dv = p->dv, n = s->filled;
+    const int64_t d = p->d, dv = p->dv;
+    const double *G = map_sums(from, s);
     for (int64_t i = 0; i < d * dv; i++) w->St[i] = into->W[i] - (from->referred ? from->W[i] : 0);
     memcpy(w->left, from->left, (size_t)dv * sizeof(double));
     for (int64_t j = 0; j < dv; j++)
-        into->noise[j] += s->a * shift_noise(p, s->H, w->St, from->left[j], j);
-    memcpy(w->U, s->H, (size_t)(d * d) * sizeof(double));
-    dense_mirror(d, sizeof(double), w->U);
-    shift(w, w->U, map_sums(from, s), w->St, w->left);
-    fill_rest(w, s, s->V, into->W);
-    add_squares(p, n, s->weight, w->rest, 1, w->left);
-    for (int64_t i = 0; i < d * dv; i++) w->HD[i] = map_sums(from, s)[i] - w->HD[i];
-    p->k->row_scale(n, d, s->weight, 1, s->K, d, w->weighted, d);
-    matrix_product(w, TRI_NONE, 1, d, dv, n, (mat){w->weighted, 1, d}, dense_mat(w->rest, dv),
-                   dense_mat(w->HD, dv));
-    p->k->row_add(1, dv, &s->a, 0, w->left, 0, into->left, 0);
-    p->k->row_add(1, d * dv, &s->a, 0, w->HD, 0, into->G, 0);
+        into->noise[j] += shift_noise(p, s->H, w->St, from->left[j], j);
+    shift(w, s->H, G, w->St, w->left);
+    for (int64_t j = 0; j < dv; j++) into->left[j] += w->left[j];
+    for (int64_t i = 0; i < d * dv; i++) into->G[i] += G[i] - w->HD[i];
 }
 
 /* Both maps are 0, and do as well. */
@@ -393,20 +382,15 @@ static int without_map(const rls_worker *w, const residual *into)
     return good;
 }
 
-void residual_merge(const rls_worker *w, residual *into, sums *into_sums, const residual *from,
-                    const sums *from_sums, double gate)
+void residual_merge(const rls_worker *w, residual *into, const sums *into_sums,
+                    const residual *from, const sums *from_sums, double gate)
 {
     const rls_plan *p = w->p;
     const int64_t d = p->d, dv = p->dv;
-    const double a = from_sums->a;
     const int maps = into->referred || from->referred;
     const int fits = fit_both(w, into_sums, from_sums, gate);
-    memset(w->total, 0, (size_t)dv * sizeof(double));
-    add_squares(p, from_sums->filled, from_sums->weight, residual_waiting(from, from_sums), a,
-                w->total);
     for (int64_t j = 0; j < dv; j++) {
-        const double bases = gate * into->left[j] + a * from->left[j];
-        w->total[j] += bases;
+        w->total[j] = gate * into->left[j] + from->left[j];
         into->noise[j] = gate * into->noise[j] + from->noise[j];
         into->floor[j] = larger(gate * into->floor[j], from->floor[j]);
     }
@@ -414,7 +398,6 @@ void residual_merge(const rls_worker *w, residual *into, sums *into_sums, const 
     for (int64_t i = 0; i < d * dv; i++) w->St[i] = fits ? w->St[i] - into->W[i] : 0;
     for (int64_t j = 0; j < dv; j++)
         into->noise[j] += gate * shift_noise(p, into_sums->H, w->St, into->left[j], j);
-    sums_mirror(p, into_sums);
     shift(w, into_sums->H, into->G, w->St, into->left);
     for (int64_t i = 0; i < d * dv; i++) into->W[i] += w->St[i], into->G[i] -= w->HD[i];
     residual_scale(p, into, gate);
@@ -463,4 +446,13 @@ void residual_restore(const rls_worker *w, residual *r, const woodbury *m, const
     memcpy(r->floor, spread, (size_t)dv * sizeof(double));
     if (refer) restore_map(w, r, s);
     if (!refer || r->referred) r->followed = 0;
+}
+
+void residual_refit(const rls_worker *w, residual *r, const woodbury *m, const sums *s)
+{
+    const size_t bytes = (size_t)w->p->dv * sizeof(double);
+    memcpy(w->now, r->spread, bytes);
+    memcpy(w->left, r->blur, bytes);
+    residual_restore(w, r, m, s, w->now);
+    memcpy(r->noise, w->left, bytes);
 }

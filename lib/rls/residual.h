@@ -45,8 +45,8 @@ const double *residual_waiting(const residual *r, const sums *s);
 
 void residual_append(const rls_plan *p, residual *r, const sums *s);   /* u of the row that came
                                                                           last */
-/* the first n waiting rows enter the base */
-void residual_add_rows(const rls_worker *w, residual *r, const sums *s, int64_t n, mat wKt);
+/* the waiting rows enter the base */
+void residual_add_rows(const rls_worker *w, residual *r, const sums *s, mat wKt);
 void residual_forget(const rls_plan *p, residual *r, double gate);
 void residual_scale(const rls_plan *p, residual *r, double c);         /* the base */
 void residual_form_anew(const rls_plan *p, residual *r);       /* the base is 0; W stays */
@@ -68,9 +68,13 @@ void residual_judge(const rls_plan *p, residual *r, const woodbury *m, const sum
 
 /* ---- whole states ---- */
 
-/* Before H and S of `from` are added to gate times those of `into`, which has no waiting rows. */
-void residual_merge(const rls_worker *w, residual *into, sums *into_sums, const residual *from,
-                    const sums *from_sums, double gate);
+/* The spread is known: W moves to the fit of the sums, whose factor is in w->U, where a shift to
+ * the fit of other rows costs least. No rows wait. */
+void residual_refit(const rls_worker *w, residual *r, const woodbury *m, const sums *s);
+/* Before H and S of `from` are added to gate times those of `into`. No rows wait, and H is whole,
+ * in either. */
+void residual_merge(const rls_worker *w, residual *into, const sums *into_sums,
+                    const residual *from, const sums *from_sums, double gate);
 /* Nothing but squares is known. */
 void residual_of_squares(const rls_plan *p, residual *r, const sums *s);
 /* Of sums that were given, whose factor is in w->U, with their spread (NaN: not known). */

@@ -1,11 +1,15 @@
 /* See streams.h. */
 #include "rls/streams.h"
+#include "base/arena.h"
 #include "base/pool.h"
 #include "base/real.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef ARENA_GAPS
+#include <sanitizer/asan_interface.h>
+#endif
 
 int64_t rls_split(const rls_options *options)
 {
@@ -66,8 +70,8 @@ mesaopt_status rls_build(mesaopt_rls *r, const rls_options *options, int64_t str
                     (long long)r->count, (long long)one.used);
     r->options = *options;
     object_retain(options->plan);
-    arena a = {r->memory, 0};
-    for (int64_t n = 0; n < r->count; n++) estimator_take(&r->p, &a, &r->o[n]);
+    for (int64_t n = 0; n < r->count; n++)
+        estimator_take(&r->p, &(arena){r->memory + n * one.used, 0}, &r->o[n]);
     set_ridge(r, ridge);
     rls_clear(r);
     return MESAOPT_OK;
@@ -145,7 +149,8 @@ typedef struct job {
     int stops;
 } job;
 
-enum { DONE = 1, BLURRED = 2, DOUBTFUL = 3 };
+/* Of an estimator in a call; of several the last is told. */
+enum { DONE = 1, BLURRED, DOUBTFUL, NOT_FINITE };
 
 /* Are these finite in the view's type? */
 static int holds(const mesaopt_view *v, const double *x, int64_t n)
@@ -182,10 +187,12 @@ static void predict(const job *j, const rls_worker *w, int64_t t, int64_t n)
     read_row(rows->q, t, s, 0, w->p->d, w->query);
     estimator_predict(w, o, w->query, w->out, rows->error ? w->error : NULL);
     write_row(rows->out, t, s, first, dv, w->out);
-    if (o->inverse.singular || !holds(rows->out, w->out, dv)) *done = DOUBTFUL;
-    if (!rows->error) return;
-    write_row(rows->error, t, s, first, dv, w->error);
-    if (o->residual.blurred && !*done) *done = BLURRED;
+    if (rows->error) write_row(rows->error, t, s, first, dv, w->error);
+    const int what = !holds(rows->out, w->out, dv)        ? NOT_FINITE
+                     : o->inverse.singular                ? DOUBTFUL
+                     : rows->error && o->residual.blurred ? BLURRED
+                                                          : 0;
+    if (what > *done) *done = (char)what;
 }
 
 static void run_estimator(void *data, int64_t worker, int64_t n)
@@ -209,6 +216,18 @@ static int is_long(const mesaopt_rls *r, int64_t T)
     return (double)T * (double)r->count * row > 0x1p26;      /* some 50 milliseconds */
 }
 
+/* Arrays of estimators to where they are kept, or back; the gaps between them stay. */
+static void copy_arrays(char *to, const char *from, int64_t bytes)
+{
+#ifdef ARENA_GAPS
+    for (int64_t i = 0; i < bytes; i++)
+        if (!__asan_address_is_poisoned(to + i) && !__asan_address_is_poisoned(from + i))
+            to[i] = from[i];
+#else
+    memcpy(to, from, (size_t)bytes);
+#endif
+}
+
 /* Keeps the state, so that kernels may leave their work unfinished. 0 when memory is short: then
  * the call just takes its time. */
 static int keep_state(mesaopt_rls *r)
@@ -218,7 +237,7 @@ static int keep_state(mesaopt_rls *r)
     int64_t bytes;
     if (!r->before && size_add(r->bytes, own, &bytes)) r->before = alloc_new(a, 1, bytes);
     if (!r->before) return 0;
-    memcpy(r->before, r->memory, (size_t)r->bytes);
+    copy_arrays(r->before, r->memory, r->bytes);
     memcpy(r->before + r->bytes, r->o, (size_t)own);
     r->p.k = kern_get(r->head.ctx, MESAOPT_F64, 1);
     return 1;
@@ -230,7 +249,7 @@ static mesaopt_status state_kept(mesaopt_rls *r)
     const mesaopt_status status = ctx_stopped(r->head.ctx, "rls");
     r->p.k = kern_unstopped(r->head.ctx);
     if (status == MESAOPT_OK) return status;
-    memcpy(r->memory, r->before, (size_t)r->bytes);
+    copy_arrays(r->memory, r->before, r->bytes);
     memcpy(r->o, r->before + r->bytes, (size_t)r->count * sizeof *r->o);
     return status;
 }
@@ -247,6 +266,24 @@ static void run_all(job *j)
         if (!r->done[n]) run_estimator(j, 0, n);               /* also what an interrupt left out */
 }
 
+/* What became of the predictions, of the first estimator with the worst. */
+static mesaopt_status tell(mesaopt_rls *r)
+{
+    static const char *const text[] = {
+        [BLURRED] = "standard errors are lost in the rounding of sums of squares, expected "
+                    "MESAOPT_RLS_RESIDUAL beside what was set, and rows in all directions before",
+        [DOUBTFUL] = "the ridge is lost in the rounding of the keys' sums of squares, expected "
+                     "keys that are centred and of like size, or a larger ridge",
+        [NOT_FINITE] = "predictions are not finite, expected finite ones in the type of out: "
+                       "smaller queries, or a larger ridge"};
+    int64_t worst = 0;
+    for (int64_t n = 1; n < r->count; n++) if (r->done[n] > r->done[worst]) worst = n;
+    const int what = r->done[worst];
+    if (what <= DONE) return MESAOPT_OK;
+    return fail(r->head.ctx, what == NOT_FINITE ? MESAOPT_E_NONFINITE : MESAOPT_NOT_CONVERGED,
+                "%s: %s", rls_name_of(r, worst).text, text[what]);
+}
+
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
 {
     mesaopt_ctx *ctx = r->head.ctx;
@@ -258,21 +295,7 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
     if (kept) status = state_kept(r);
     else if (!rows->k) status = ctx_stopped(ctx, "rls");
     if (status != MESAOPT_OK) return status;
-    for (int64_t n = 0; n < r->count; n++)
-        if (r->done[n] == DOUBTFUL)
-            return fail(ctx, MESAOPT_NOT_CONVERGED,
-                        "%s: the ridge is lost in the rounding of the keys' sums of squares, or "
-                        "predictions are not finite, expected keys that are centred and of like "
-                        "size, or a larger ridge",
-                        rls_name_of(r, n).text);
-    for (int64_t n = 0; n < r->count; n++)
-        if (r->done[n] == BLURRED)
-            return fail(ctx, MESAOPT_NOT_CONVERGED,
-                        "%s: standard errors are lost in the rounding of sums of squares, expected "
-                        "MESAOPT_RLS_RESIDUAL beside what was set, and rows in all directions "
-                        "before",
-                        rls_name_of(r, n).text);
-    return MESAOPT_OK;
+    return tell(r);
 }
 
 /* ---- whole states ---- */
@@ -291,7 +314,22 @@ void rls_given(mesaopt_rls *r, int64_t n, const double *spread)
     estimator_given(r->worker, &r->o[n], spread);
 }
 
-void rls_merge(mesaopt_rls *r, const mesaopt_rls *from)
+/* `from` is kept as it was while its estimators are merged. */
+mesaopt_status rls_merge(mesaopt_rls *r, mesaopt_rls *from)
 {
-    for (int64_t n = 0; n < r->count; n++) estimator_merge(r->worker, &r->o[n], &from->o[n]);
+    const allocator *a = &r->head.ctx->alloc;
+    const int64_t each = from->bytes / from->count;
+    char *kept = alloc_new(a, 1, each);
+    if (!kept)
+        return fail(r->head.ctx, MESAOPT_E_MEMORY, "merge: no memory for a state of %lld bytes",
+                    (long long)each);
+    for (int64_t n = 0; n < r->count; n++) {
+        const estimator was = from->o[n];
+        copy_arrays(kept, from->memory + n * each, each);
+        estimator_merge(r->worker, &r->o[n], &from->o[n]);
+        copy_arrays(from->memory + n * each, kept, each);
+        from->o[n] = was;
+    }
+    alloc_free(a, kept);
+    return MESAOPT_OK;
 }

@@ -73,6 +73,7 @@ void rls_settle(mesaopt_rls *r);
 void rls_spread(mesaopt_rls *r);
 /* a caller has written to the sums of estimator n */
 void rls_given(mesaopt_rls *r, int64_t n, const double *spread);
-void rls_merge(mesaopt_rls *r, const mesaopt_rls *from);
+/* MESAOPT_OK, or MESAOPT_E_MEMORY and nothing has changed. */
+mesaopt_status rls_merge(mesaopt_rls *r, mesaopt_rls *from);
 
 #endif

@@ -75,15 +75,14 @@ void sums_drop_waiting(sums *s)
 
 void sums_changed(sums *s) { s->whole = 0; }
 
-mat sums_add_rows(const rls_worker *w, sums *s, const sums *from, int64_t n, double c)
+mat sums_add_rows(const rls_worker *w, sums *s)
 {
-    const int64_t d = w->p->d, dv = w->p->dv;
+    const int64_t d = w->p->d, dv = w->p->dv, n = s->filled;
     const mat wKt = {w->weighted, 1, d};
-    w->p->k->row_scale(n, d, from->weight, 1, from->K, d, w->weighted, d);
-    if (c != 1) w->p->k->scale(n * d, c, w->weighted);
-    matrix_product(w, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(from->K, d), dense_mat(s->H, d));
+    w->p->k->row_scale(n, d, s->weight, 1, s->K, d, w->weighted, d);
+    matrix_product(w, TRI_C_LOWER, 1, d, d, n, wKt, dense_mat(s->K, d), dense_mat(s->H, d));
     s->whole = 0;
-    matrix_product(w, TRI_NONE, 1, d, dv, n, wKt, dense_mat(from->V, dv), dense_mat(s->S, dv));
+    matrix_product(w, TRI_NONE, 1, d, dv, n, wKt, dense_mat(s->V, dv), dense_mat(s->S, dv));
     return wKt;
 }
 
@@ -98,13 +97,11 @@ void sums_combine(const rls_worker *w, const sums *s, int64_t n, const double *S
     p->k->combine(n, p->dv, 1, w->dots, 0, V, p->dv, 1, out, 0);
 }
 
-void sums_merge(const rls_worker *w, sums *into, const sums *from, double gate)
+void sums_merge(const rls_plan *p, sums *into, const sums *from, double gate)
 {
-    const rls_plan *p = w->p;
     sums_scale(p, into, gate);
-    p->k->row_add(1, p->d * p->d, &from->a, 0, from->H, 0, into->H, 0);
-    p->k->row_add(1, p->d * p->dv, &from->a, 0, from->S, 0, into->S, 0);
-    if (from->filled > 0) sums_add_rows(w, into, from, from->filled, from->a);
+    p->k->add(p->d * p->d, from->H, into->H);
+    p->k->add(p->d * p->dv, from->S, into->S);
     for (int64_t c = 0; c < p->dv; c++)
         into->squares[c] = gate * into->squares[c] + from->squares[c];
     into->total = gate * into->total + from->total;

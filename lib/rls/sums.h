@@ -34,11 +34,11 @@ void sums_mirror(const rls_plan *p, sums *s);                  /* H has both tri
 void sums_drop_waiting(sums *s);   /* none wait, a = 1 */
 void sums_changed(sums *s);        /* a caller has written to H */
 
-/* H += c K^T diag(weight) K (lower triangle) and S += c K^T diag(weight) V over the first n waiting
- * rows of `from`; returns c K^T diag(weight). */
-mat sums_add_rows(const rls_worker *w, sums *s, const sums *from, int64_t n, double c);
-/* Those of `from`, rows that wait included, after gate times those of `into`, where none wait. */
-void sums_merge(const rls_worker *w, sums *into, const sums *from, double gate);
+/* Waiting rows enter: H += K^T diag(weight) K (lower triangle), S += K^T diag(weight) V; returns
+ * K^T diag(weight). */
+mat sums_add_rows(const rls_worker *w, sums *s);
+/* Those of `from` after gate times those of `into`; no rows wait in either. */
+void sums_merge(const rls_plan *p, sums *into, const sums *from, double gate);
 /* out = (S + sum_{i < n} w_i k_i v_i^T)^T x, over waiting rows; S, V: those of `s` or others in
  * their place */
 void sums_combine(const rls_worker *w, const sums *s, int64_t n, const double *S, const double *V,
