@@ -117,6 +117,10 @@ START_TEST(gaps_around_pieces)
         }
     }
     ck_assert(__asan_address_is_poisoned(memory + plan.used));
+    for (int64_t bytes = 640; bytes >= 0; bytes -= 67) {       /* its new gap lies on the line of the old pad */
+        arena again = {memory, 0};
+        memset(arena_take(&again, bytes, 1), 1, (size_t)bytes);
+    }
     alloc_free(&a, memory);
 }
 END_TEST

@@ -55,7 +55,7 @@ static void stay_inside(const arena *a, char *from, char *end)
     char *p;
     while (from < end && (p = __asan_region_is_poisoned(from, (size_t)(end - from)))) {
         char *line = a->base + whole_lines(p - a->base);
-        const gap g = line < end ? gap_at(line) : (gap){0, NULL};
+        const gap g = gap_at(line);                    /* a pad's own may lie behind the end */
         if (g.sign != SIGN || (const char *)g.base < a->base) *(volatile char *)p = 0;
         from = line + LINE;
     }
