@@ -134,6 +134,38 @@ INLINE void reflect_rows(int lanes, int64_t count, reflection one, reflection tw
     else REFLECT_ROWS(vec, WHOLE)
 }
 
+/* Columns k and k + 1 (of a pair), u: u -= v_1 w_1 + v_2 w_2, the reflections in front of them. */
+INLINE void update_columns(int lanes, int64_t k, int pair, int64_t length, const vec *v1,
+                           const vec *v2, const vec *w1, const vec *w2, vec *u1, vec *u2)
+{
+    const vec c11 = coefficient(lanes, w1, k), c21 = coefficient(lanes, w2, k),
+              c12 = coefficient(lanes, w1, k + pair), c22 = coefficient(lanes, w2, k + pair);
+    for (int64_t i = 0; i < length; i++) {
+        const vec a1 = v1[i], a2 = v2[i];
+        u1[i] -= a1 * c11 + a2 * c21;
+        if (pair) u2[i] -= a1 * c12 + a2 * c22;
+    }
+}
+
+/* The reflections of both, the second column after the first one's; between: v_1 . v_2. */
+typedef struct reflections { reflection one, two; vec between; } reflections;
+INLINE reflections reflect_columns(int lanes, int64_t k, int pair, int64_t length, vec *u1, vec *u2,
+                                   vec *f1, vec *f2)
+{
+    reflections by = {.between = {0}};
+    by.one = reflection_of(coefficient(lanes, f1, k), dot(lanes, length, u1, u1));
+    set_coefficient(lanes, f1, k, by.one.alpha);
+    if (!pair) return by;
+    const vec r = coefficient(lanes, f1, k + 1),
+              w = by.one.tau * (by.one.top * r + dot(lanes, length, u1, u2));
+    set_coefficient(lanes, f1, k + 1, r - by.one.top * w);
+    for (int64_t i = 0; i < length; i++) u2[i] -= u1[i] * w;
+    by.two = reflection_of(coefficient(lanes, f2, k + 1), dot(lanes, length, u2, u2));
+    set_coefficient(lanes, f2, k + 1, by.two.alpha);
+    by.between = dot(lanes, length, u1, u2);
+    return by;
+}
+
 /* Two columns at a time; the second one of an odd last pair does nothing. `work`: three rows in the
  * factor's layout. */
 INLINE void qr_rows(int lanes, const kern *kern, int64_t n, int64_t m, int64_t length, vec *factor,
@@ -149,34 +181,16 @@ INLINE void qr_rows(int lanes, const kern *kern, int64_t n, int64_t m, int64_t l
         const int pair = k + 1 < n;
         vec *u1 = x + k * length, *u2 = pair ? u1 + length : u1, *f1 = factor + k * row,
             *f2 = pair ? f1 + row : none;
-        const vec c11 = coefficient(lanes, w1, k), c21 = coefficient(lanes, w2, k),
-                  c12 = coefficient(lanes, w1, k + pair), c22 = coefficient(lanes, w2, k + pair);
-        for (int64_t i = 0; i < length; i++) {
-            const vec a1 = v1[i], a2 = v2[i];
-            u1[i] -= a1 * c11 + a2 * c21;
-            if (pair) u2[i] -= a1 * c12 + a2 * c22;
-        }
-        const reflection one = reflection_of(coefficient(lanes, f1, k), dot(lanes, length, u1, u1));
-        reflection two = {{0}, {0}, {0}};
-        vec between = {0};
-        set_coefficient(lanes, f1, k, one.alpha);
-        if (pair) {
-            const vec r = coefficient(lanes, f1, k + 1),
-                      w = one.tau * (one.top * r + dot(lanes, length, u1, u2));
-            set_coefficient(lanes, f1, k + 1, r - one.top * w);
-            for (int64_t i = 0; i < length; i++) u2[i] -= u1[i] * w;
-            two = reflection_of(coefficient(lanes, f2, k + 1), dot(lanes, length, u2, u2));
-            set_coefficient(lanes, f2, k + 1, two.alpha);
-            between = dot(lanes, length, u1, u2);
-        }
+        update_columns(lanes, k, pair, length, v1, v2, w1, w2, u1, u2);
+        const reflections by = reflect_columns(lanes, k, pair, length, u1, u2, f1, f2);
         passes(lanes, n - k - 2, length, v1, v2, u1, u2, u1 + 2 * length, element(lanes, w1, k + 2),
                element(lanes, w2, k + 2));
         passes(lanes, m, length, v1, v2, u1, u2, y, element(lanes, w1, split),
                element(lanes, w2, split));
-        reflect_rows(lanes, n - k - 2, one, two, between, element(lanes, f1, k + 2),
+        reflect_rows(lanes, n - k - 2, by.one, by.two, by.between, element(lanes, f1, k + 2),
                      element(lanes, f2, k + 2), element(lanes, w1, k + 2),
                      element(lanes, w2, k + 2));
-        reflect_rows(lanes, m, one, two, between, element(lanes, f1, split),
+        reflect_rows(lanes, m, by.one, by.two, by.between, element(lanes, f1, split),
                      element(lanes, f2, split), element(lanes, w1, split),
                      element(lanes, w2, split));
         v1 = u1, v2 = u2;

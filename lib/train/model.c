@@ -102,56 +102,77 @@ static int64_t lay_out(block *blocks, int64_t n_blocks, model_parameter *table)
     return offset;
 }
 
+/* A model with more blocks, until it takes the place of the one that is there. */
+typedef struct grown {
+    int64_t n_blocks, n_table, n_params;
+    block *blocks;
+    model_parameter *table;
+    void *params, *grads;
+} grown;
+
+static mesaopt_status no_memory(mesaopt_model *m, const grown *g)
+{
+    return fail(m->head.ctx, MESAOPT_E_MEMORY, "model: no memory for %lld blocks",
+                (long long)g->n_blocks);
+}
+
+static mesaopt_status grow_blocks(mesaopt_model *m, const mesaopt_settings *const *settings,
+                                  grown *g)
+{
+    mesaopt_status status = MESAOPT_OK;
+    if (g->n_blocks > MODEL_MOST_BLOCKS)
+        return fail(m->head.ctx, MESAOPT_E_ARGUMENT, "blocks: %lld in all, expected at most %d",
+                    (long long)g->n_blocks, MODEL_MOST_BLOCKS);
+    g->blocks = alloc_new(&m->head.ctx->alloc, g->n_blocks, sizeof *g->blocks);
+    if (!g->blocks) return no_memory(m, g);
+    if (m->n_blocks) memcpy(g->blocks, m->blocks, (size_t)m->n_blocks * sizeof *g->blocks);
+    for (int64_t i = m->n_blocks; i < g->n_blocks && status == MESAOPT_OK; i++)
+        status = plan_block(m, g->blocks, i, settings[i - m->n_blocks]);
+    return status;
+}
+
+static mesaopt_status grow_parameters(mesaopt_model *m, grown *g)
+{
+    const allocator *a = &m->head.ctx->alloc;
+    for (int64_t i = 0; i < g->n_blocks; i++) g->n_table += g->blocks[i].n_params;
+    g->table = alloc_new(a, g->n_table, sizeof *g->table);
+    if (!g->table || (g->n_params = lay_out(g->blocks, g->n_blocks, g->table)) < 0)
+        return no_memory(m, g);
+    if (g->n_params > m->most_params)
+        return fail(m->head.ctx, MESAOPT_E_FORMAT,
+                    "blocks: %lld parameters, expected at most the %lld that the file has room for",
+                    (long long)g->n_params, (long long)m->most_params);
+    g->params = alloc_new(a, g->n_params, m->size);
+    g->grads = alloc_new(a, g->n_params, m->size);
+    if (!g->params || !g->grads) return no_memory(m, g);
+    if (m->n_params) memcpy(g->params, m->params, (size_t)(m->n_params * m->size));
+    for (int64_t i = m->n_table; i < g->n_table; i++)
+        initialise_parameter(m, g->blocks, &g->table[i],
+                             option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_SEED),
+                             g->params);
+    return ctx_stopped(m->head.ctx, "add");
+}
+
+static void free_pieces(const allocator *a, const grown *g)
+{
+    alloc_free(a, g->blocks);
+    alloc_free(a, g->table);
+    alloc_free(a, g->params);
+    alloc_free(a, g->grads);
+}
+
 mesaopt_status model_add(mesaopt_model *m, const mesaopt_settings *const *settings, int64_t count)
 {
-    mesaopt_ctx *ctx = m->head.ctx;
-    const allocator *a = &ctx->alloc;
-    const int64_t n = m->n_blocks + count;
-    block *blocks = alloc_new(a, n, sizeof *blocks);
-    model_parameter *table = NULL;
-    void *params = NULL, *grads = NULL;
-    mesaopt_status status = MESAOPT_OK;
-    int64_t n_params = 0, n_table = 0;
-    if (n > MODEL_MOST_BLOCKS) {
-        status = fail(ctx, MESAOPT_E_ARGUMENT, "blocks: %lld in all, expected at most %d",
-                      (long long)n, MODEL_MOST_BLOCKS);
-        goto failed;
-    }
-    if (!blocks) goto memory;
-    if (m->n_blocks) memcpy(blocks, m->blocks, (size_t)m->n_blocks * sizeof *blocks);
-    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++)
-        status = plan_block(m, blocks, m->n_blocks + i, settings[i]);
-    if (status != MESAOPT_OK) goto failed;
-    for (int64_t i = 0; i < n; i++) n_table += blocks[i].n_params;
-    table = alloc_new(a, n_table, sizeof *table);
-    if (!table || (n_params = lay_out(blocks, n, table)) < 0) goto memory;
-    if (n_params > m->most_params) {
-        status =
-            fail(ctx, MESAOPT_E_FORMAT,
-                 "blocks: %lld parameters, expected at most the %lld that the file has room for",
-                 (long long)n_params, (long long)m->most_params);
-        goto failed;
-    }
-    params = alloc_new(a, n_params, m->size);
-    grads = alloc_new(a, n_params, m->size);
-    if (!params || !grads) goto memory;
-    if (m->n_params) memcpy(params, m->params, (size_t)(m->n_params * m->size));
-    for (int64_t i = m->n_table; i < n_table; i++)
-        initialise_parameter(m, blocks, &table[i],
-                             option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_SEED),
-                             params);
-    status = ctx_stopped(ctx, "add");
-    if (status != MESAOPT_OK) goto failed;
-    alloc_free(a, m->blocks), alloc_free(a, m->table), alloc_free(a, m->params),
-        alloc_free(a, m->grads);
-    m->blocks = blocks, m->n_blocks = n, m->table = table, m->n_table = n_table;
-    m->params = params, m->grads = grads, m->n_params = n_params;
+    const grown old = {.blocks = m->blocks, .table = m->table, .params = m->params,
+                       .grads = m->grads};
+    grown g = {.n_blocks = m->n_blocks + count};
+    mesaopt_status status = grow_blocks(m, settings, &g);
+    if (status == MESAOPT_OK) status = grow_parameters(m, &g);
+    free_pieces(&m->head.ctx->alloc, status == MESAOPT_OK ? &old : &g);
+    if (status != MESAOPT_OK) return status;
+    m->blocks = g.blocks, m->n_blocks = g.n_blocks, m->table = g.table, m->n_table = g.n_table;
+    m->params = g.params, m->grads = g.grads, m->n_params = g.n_params;
     return MESAOPT_OK;
-memory:
-    status = fail(ctx, MESAOPT_E_MEMORY, "model: no memory for %lld blocks", (long long)n);
-failed:
-    alloc_free(a, blocks), alloc_free(a, table), alloc_free(a, params), alloc_free(a, grads);
-    return status;
 }
 
 mesaopt_status model_check_whole(const mesaopt_model *m)
