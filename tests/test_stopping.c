@@ -333,6 +333,40 @@ START_TEST(rows)
 }
 END_TEST
 
+/* One row of many channels, which costs a factor: likewise. */
+START_TEST(one_row)
+{
+    enum { WIDE = 1500 };
+    mesaopt_ctx *ctx = context_from("");
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, "ridge=1e-3");
+    mesaopt_lsq *plan = NULL;
+    mesaopt_rls *r = NULL, *never = NULL;
+    ck_assert_int_eq(mesaopt_lsq_plan(ctx, s, WIDE, 1, &plan), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &r), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &never), MESAOPT_OK);
+    mesaopt_view k = FILLED(MESAOPT_F64, 3, 1, WIDE), v = FILLED(MESAOPT_F64, 3, 1, 1), out = FILLED(MESAOPT_F64, 1, 1, 1), same = FILLED(MESAOPT_F64, 1, 1, 1);
+    mesaopt_view one = k, one_v = v;
+    one.shape[0] = one_v.shape[0] = 1;
+    ck_assert_int_eq(mesaopt_rls_update(r, &k, &v, NULL, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_update(never, &k, &v, NULL, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_predict(r, &one, &out, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_predict(never, &one, &same, NULL), MESAOPT_OK);
+    one.data = (double *)k.data + 7;                           /* a key that R does not take */
+    ENDS(ctx, mesaopt_rls_step(r, &one, &one, &one_v, NULL, NULL, &out));
+    ck_assert_int_eq(mesaopt_rls_update(r, &one, &one_v, NULL, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_update(never, &one, &one_v, NULL, NULL), MESAOPT_OK);
+    ENDS(ctx, mesaopt_rls_predict(r, &one, &out, NULL));
+    ck_assert_int_eq(mesaopt_rls_predict(r, &one, &out, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_predict(never, &one, &same, NULL), MESAOPT_OK);
+    ck_assert_mem_eq(out.data, same.data, sizeof(double));
+    mesaopt_rls_free(r), mesaopt_rls_free(never);
+    mesaopt_lsq_free(plan);
+    mesaopt_settings_free(s);
+    mesaopt_ctx_free(ctx);
+    free(k.data), free(v.data), free(out.data), free(same.data);
+}
+END_TEST
+
 /* ---- probes ---- */
 
 START_TEST(probes)
@@ -371,6 +405,7 @@ Suite *test_stopping_suite(void)
     tcase_add_loop_test(c, baselines, 0, (int)(sizeof trials / sizeof *trials));
     tcase_add_test(c, baselines_on_tasks);
     tcase_add_test(c, rows);
+    tcase_add_test(c, one_row);
     tcase_add_test(c, probes);
     suite_add_tcase(suite, c);
     return suite;

@@ -227,6 +227,13 @@ void estimator_push(const rls_worker *w, estimator *o, const double *key, const 
     o->most += ROW_SQUARE;
 }
 
+int estimator_may_factor(const rls_plan *p, const estimator *o, int64_t T, int queries)
+{
+    const int grows_up = T > 0 && o->window.young && o->window.kept + T >= p->ring;
+    return grows_up || (queries && (!woodbury_usable(&o->inverse, &o->sums) || o->window.lost ||
+                                    o->inverse.refuses));
+}
+
 /* ---- whole states ---- */
 
 /* Kept rows are all that came, or nothing came. */

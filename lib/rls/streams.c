@@ -210,10 +210,16 @@ static void run_estimator(void *data, int64_t worker, int64_t n)
 
 /* ---- long calls ---- */
 
-static int is_long(const mesaopt_rls *r, int64_t T)
+static int is_long(const mesaopt_rls *r, int64_t T, const rls_rows *rows)
 {
-    const double row = 256 + (double)r->p.d * (double)(r->p.d + r->p.dv);
-    return (double)T * (double)r->count * row > 0x1p26;      /* some 50 milliseconds */
+    const double d = (double)r->p.d, count = (double)r->count;
+    const int64_t come = rows->k ? T : 0;
+    double factors = 0;
+    if ((double)come * count * (256 + d * (d + (double)r->p.dv)) > 0x1p26)
+        return 1;                                              /* some 50 milliseconds */
+    for (int64_t n = 0; count * d * d * d > 0x1p31 && n < r->count; n++)
+        factors += estimator_may_factor(&r->p, &r->o[n], come, rows->q != NULL);
+    return factors * d * d * d > 0x1p31;                       /* some 200 */
 }
 
 /* Arrays of estimators to where they are kept, or back; the gaps between them stay. */
@@ -289,7 +295,7 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
     mesaopt_ctx *ctx = r->head.ctx;
     mesaopt_status status = ctx_stopped(ctx, "rls");
     if (status != MESAOPT_OK) return status;
-    const int kept = rows->k && is_long(r, T) && keep_state(r);
+    const int kept = is_long(r, T, rows) && keep_state(r);
     job j = {r, rows, T, real_log(r->options.gamma), kept || !rows->k};
     run_all(&j);
     if (kept) status = state_kept(r);

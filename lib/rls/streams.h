@@ -61,9 +61,9 @@ int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most, in
 double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s);      /* 1 without */
 double rls_most(double weight);                         /* of |x_i| in a row of this weight > 0 */
 
-/* Taking in is all or nothing: an interrupt is MESAOPT_E_INTERRUPTED and changes nothing. Only a
- * long call looks for one after its beginning, since it keeps what it began from; and so does one
- * that only predicts. */
+/* All or nothing: an interrupt is MESAOPT_E_INTERRUPTED and changes nothing. Only a long call looks
+ * for one after its beginning, since it keeps what it began from; and so, between its rows, does
+ * one that only predicts. */
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
 
 void rls_clear(mesaopt_rls *r);

@@ -30,7 +30,7 @@ void woodbury_empty(const rls_plan *p, woodbury *m, const double *ridge)
     for (int64_t i = 0; i < p->d; i++) m->R[i * (p->d + 1)] = m->diagonal[i] = 1 / ridge[i];
     m->ready = m->updates = 0;
     m->fresh = 1;
-    m->singular = 0;
+    m->singular = m->refuses = 0;
     m->strain = m->shrunk = 1;
 }
 
@@ -108,9 +108,9 @@ static int prepare_row(const rls_plan *p, woodbury *m, const sums *s, double *c,
     const double *key = s->K + j * p->d, weight = s->weight[j];
     subtract_rows(p, j, m, c, r);
     const double pivot = 1 + weight * vector_dot(p, key, r);
-    if (!(weight < 0 ? -weight * terms_of(p, m, key) < MOST_CANCELLED * pivot
-                     : pivot < most_pivot(p)))
-        return m->fresh = 0;
+    m->refuses = !(weight < 0 ? -weight * terms_of(p, m, key) < MOST_CANCELLED * pivot
+                              : pivot < most_pivot(p));
+    if (m->refuses) return m->fresh = 0;
     m->length[j] = sqrt(fabs(weight) / pivot);
     p->k->row_scale(1, p->d, &m->length[j], 0, r, 0, m->P + j * p->d, 0);
     column_set(p, m->Pt, j, m->P + j * p->d);

@@ -29,6 +29,7 @@ typedef struct woodbury {
                                       the condition number of M when its diagonal is scaled to
                                       ones */
     int singular;                  /* to rounding: R has hardly a digit in some direction */
+    int refuses;                   /* the last row would have cost R digits; the next may, too */
 } woodbury;
 
 void woodbury_take(const rls_plan *p, arena *a, woodbury *m);
