@@ -138,12 +138,12 @@ static void call_lsq_adjoint(void)
 
 /* ---- recursive least squares ---- */
 
-typedef struct state { int64_t streams, d, dv; int known; } state;
+typedef struct state { int64_t streams, d, dv; int apart, known; } state;   /* apart: outputs have sums of their own */
 
 static state state_of(const mesaopt_rls *r)
 {
-    if (handle_ok(r, OBJECT_RLS)) return (state){r->streams, r->p.d, r->p.dv, 1};
-    return (state){1, 2, 1, 0};
+    if (handle_ok(r, OBJECT_RLS)) return (state){r->streams, r->p.d, r->options.dv, r->options.missing == MISSING_OUTPUT, 1};
+    return (state){1, 2, 1, 0, 0};
 }
 
 static void call_rls_create(void)
@@ -183,6 +183,7 @@ static void call_rls_step(void)
     const mesaopt_view *q = IN(real_type(), T, s.streams, s.d), *k = IN(real_type(), T, s.streams, s.d), *v = IN(real_type(), T, s.streams, s.dv);
     const mesaopt_view *beta = chance(3) ? IN_OF(UNIT, real_type(), T, s.streams) : NULL, *gates = chance(3) ? IN_OF(GATES, real_type(), T, s.streams) : NULL;
     const mesaopt_view *out = OUT(real_type(), T, s.streams, s.dv);
+    promise(PARTIAL);                  /* rows are in when a prediction is not finite */
     CALL(RLS, r, mesaopt_rls_step(r, q, k, v, beta, gates, out));
 }
 
@@ -198,17 +199,22 @@ static void call_rls_clear(void)
     CALL(RLS, r, mesaopt_rls_clear(r));
 }
 
-enum { PARTS = 5 };
+enum { PARTS = MESAOPT_RLS_MISSING };
 
 static const mesaopt_view *part(int32_t which, const state *s, int set)
 {
     const int64_t n = s->streams, d = s->d, dv = s->dv;
     const int32_t type = real_type();
     switch (which) {
-    case MESAOPT_RLS_KEY_STATE: return set ? IN_OF(SEMIDEFINITE, type, n, d, d) : OUT(type, n, d, d);
+    case MESAOPT_RLS_KEY_STATE:
+        if (s->apart) return set ? IN_OF(SEMIDEFINITE, type, n, dv, d, d) : OUT(type, n, dv, d, d);
+        return set ? IN_OF(SEMIDEFINITE, type, n, d, d) : OUT(type, n, d, d);
     case MESAOPT_RLS_VALUE_STATE: return set ? IN(type, n, d, dv) : OUT(type, n, d, dv);
-    case MESAOPT_RLS_SQUARES: return set ? IN_OF(UNIT, type, n, dv) : OUT(type, n, dv);
-    default: return set ? IN_OF(UNIT, type, n) : OUT(type, n);
+    case MESAOPT_RLS_ROWS: return set ? IN_OF(UNIT, type, n) : OUT(type, n);
+    case MESAOPT_RLS_WEIGHT:
+        if (!s->apart) return set ? IN_OF(UNIT, type, n) : OUT(type, n);
+        /* fallthrough */
+    default: return set ? IN_OF(UNIT, type, n, dv) : OUT(type, n, dv);
     }
 }
 
@@ -220,6 +226,7 @@ static void call_rls_get(void)
     mesaopt_view views[PARTS];
     const int64_t count = below(PARTS + 1);
     for (int i = 0; i < count; i++) which[i] = chance(20) ? (int32_t)few() : 1 + (i + 2) % PARTS, views[i] = copy_of(part(which[i], &s, 0));
+    promise(MAY_BE_NAN);
     CALL(RLS, r, mesaopt_rls_get(r, count, which, views));
 }
 
