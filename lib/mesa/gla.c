@@ -57,9 +57,8 @@ static chunk at(const kern *k, const layer *l, const sweep *s, int64_t t)
 /* Where a state of `size` elements in front of token `end` is kept, or NULL. */
 static void *kept(const kern *k, const layer *l, void *states, int64_t end, int64_t size)
 {
-    const int64_t i = l->kept ? (end - 1) / l->span : 0;
-    const int there = i < l->kept && (end % l->span == 0 || end == l->s.T);
-    return there ? kern_at(k, states, i * size) : NULL;
+    const int there = end <= l->kept * l->span && end % l->span == 0;
+    return there ? kern_at(k, states, (end / l->span - 1) * size) : NULL;
 }
 
 /* Z <- a_C Z + (diag(w) K)^T BV, and H likewise where it is kept; unless nobody wants them any
@@ -68,15 +67,14 @@ static void advance(const mesa_worker *w, const layer *l, sweep *s, const chunk 
 {
     const kern *k = w->k;
     const int64_t d = l->o->d, dv = l->o->dv, end = c->t + c->C;
-    void *S = kept(k, l, l->S, end, d * dv), *H = kept(k, l, l->H, end, d * d);
-    void *last = end == l->s.T ? l->m.ST : NULL;
-    if (end == l->s.T && !last && !S) return;
+    if (end == l->s.T && !l->m.ST) return;
     const mat wKt = transposed(chunk_weighted(k, c->C, d, c->w, c->K, s->left));
     state_advance(w, &s->P, c->whole, c->C, wKt, BV);
-    if (l->kept)
-        state_advance(w, &s->R2, c->whole, c->C, wKt,
-                      chunk_weighted(k, c->C, d, c->beta, c->K, s->rows));
-    if (last) state_get(k, &s->P, last);
+    if (end == l->s.T) state_get(k, &s->P, l->m.ST);
+    if (end > l->kept * l->span) return;
+    state_advance(w, &s->R2, c->whole, c->C, wKt,
+                  chunk_weighted(k, c->C, d, c->beta, c->K, s->rows));
+    void *S = kept(k, l, l->S, end, d * dv), *H = kept(k, l, l->H, end, d * d);
     if (S) state_get(k, &s->P, S), state_get(k, &s->R2, H);
 }
 
@@ -198,7 +196,9 @@ static void chunk_gradients(const mesa_worker *w, const layer *l, const sweep *s
 static void sum_behind(const kern *k, const layer *l, const sweep *s, int64_t end)
 {
     const int64_t d = l->o->d, dv = l->o->dv;
-    const void *S = kept(k, l, l->S, end, d * dv), *H = kept(k, l, l->H, end, d * d);
+    const int last = end == l->s.T;
+    const void *S = last ? l->m.ST : kept(k, l, l->S, end, d * dv),
+               *H = last ? l->m.HT : kept(k, l, l->H, end, d * d);
     if (!S) return;
     k->row_dot(d, dv, NULL, s->P.now, dv, S, dv, s->dot, 1);
     k->row_dot(d, d, NULL, s->R2.now, d, H, d, kern_at(k, s->dot, d), 1);
@@ -207,7 +207,7 @@ static void sum_behind(const kern *k, const layer *l, const sweep *s, int64_t en
         for (int64_t j = 0; j < d; j++)
             sum += kern_real(k, s->dot, j * k->lanes + lane) +
                    kern_real(k, s->dot, (d + j) * k->lanes + lane) / 2;
-        kern_set_real(k, kept(k, l, l->behind, end, 1), lane, sum);
+        kern_set_real(k, kern_at(k, l->behind, (end - 1) / l->span), lane, sum);
     }
 }
 

@@ -10,7 +10,7 @@
  * r_t = y_t - (H_t + Lambda) u_t is what an iterative solver leaves: with it c_t is do_t . o_t -
  * u_t^T H_t x_t - b_t db_t, whatever the tolerance. Any e >= s will do, dS_e and dH_e being the
  * gradients of the states behind it; but what is left when the c_t of many tokens cancel is their
- * roundings. So states are kept behind every few tokens, and sums start there.
+ * roundings. So in f32 states are kept behind every few tokens, and sums start there.
  *
  * Backward runs forward in time once more for y, x and u, then back in time once for the rest:
  * memory is a few T x d. The systems of x and u have the same
@@ -34,9 +34,12 @@ layer layer_take(mesa_worker *w, const mesa_options *o, const mesa_operands *m, 
     l.Y = take_rows(w, T, d);
     l.dscores = take(w, o->chunk * o->chunk);
     if (!m->dlog_gamma.p) return l;
-    l.span = (d + o->chunk - 1) / o->chunk * o->chunk;  /* no more memory than keys and values */
-    l.kept = (T - 1) / l.span + (m->dHT || m->dST);
-    l.H = take(w, l.kept * d * d), l.S = take(w, l.kept * d * o->dv), l.behind = take(w, l.kept);
+    /* in f32, with no more memory than keys and values; f64 has digits to spare */
+    l.span = w->k->size == 4 ? (d + o->chunk - 1) / o->chunk * o->chunk : T;
+    l.kept = T > 0 ? (T - 1) / l.span : 0;
+    l.H = take(w, l.kept * d * d), l.S = take(w, l.kept * d * o->dv);
+    l.behind = take(w, l.kept + 1);
+    if (m->dHT || m->dST) l.m.HT = take(w, d * d), l.m.ST = take(w, d * o->dv);
     if (!m->dbeta.p) l.m.dbeta = take_rows(w, T, 1);
     l.change = take(w, T);
     l.defect = take_rows(w, T, 1);
@@ -96,7 +99,7 @@ static void forget_gate(const kern *k, const layer *l)
                   out = rows_from(k, m->dlog_gamma, t);
         k->forget(least(l->span, T - t), kern_at(k, l->change, t), beta.p, beta.rs, dbeta.p,
                   dbeta.rs, gates_from(k, l->s.gamma, t).high, 1,
-                  i < l->kept ? kern_at(k, l->behind, i) : NULL, out.p, out.rs);
+                  i < l->kept || m->ST ? kern_at(k, l->behind, i) : NULL, out.p, out.rs);
     }
 }
 

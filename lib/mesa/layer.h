@@ -7,7 +7,8 @@
 typedef struct layer {
     const mesa_options *o;
     mesa_operands m;               /* with what is not asked for but needed: X, missed; backward
-                                      dbeta */
+                                      dbeta,
+                                      HT and ST for the sum behind the last token */
     tokens s;                      /* the first T are done */
     condition c;
     int backward;
@@ -18,7 +19,7 @@ typedef struct layer {
     /* of the forget gate's gradient, see layer.c: */
     void *change;                  /* T: c_t */
     int64_t span, kept;            /* tokens between states that are kept, states */
-    void *S, *H, *behind;          /* S and H behind each span, and the gradient's sum there */
+    void *S, *H, *behind;          /* S and H behind each span but the last, sums behind each */
 } layer;
 
 layer layer_take(mesa_worker *w, const mesa_options *o, const mesa_operands *m, int backward);
