@@ -39,7 +39,7 @@ void estimator_push(const rls_worker *w, estimator *o, const double *key, const 
 void estimator_predict(const rls_worker *w, estimator *o, const double *q, double *out,
                         double *error);
 
-/* May T rows, and queries if there are, cost a factor, O(d^3)? What comes unforeseen is left out. */
+/* May T rows, and queries if there are, cost a factor, O(d^3)? What is not foreseen is left out. */
 int estimator_may_factor(const rls_plan *p, const estimator *o, int64_t T, int queries);
 
 /* Brings all rows into the base: H (both triangles then) and S are the state. */
