@@ -12,10 +12,11 @@
  * squares of a column decides. What is scored is the prediction that was made before a row was
  * there, beside persistence, which says x_{t+1} = x_t. Memory does not grow with the rows.
  *
- * Input: rows of numbers as rows.h reads them, with or without a line of names. With save=FILE the
- * state goes to FILE at the end, after Ctrl-C and before a line that will not do; the same command
- * with load=FILE goes on from there, and adds to the predictions. Settings gamma (forgetting),
- * window (only the last rows count) and ridge: mesaopt/rls.h. */
+ * Input: rows of numbers as rows.h reads them, with or without a line of names. With missing=output
+ * a gap is the value before in keys, and nothing that its column learns or is scored on. With
+ * save=FILE the state goes to FILE at the end, after Ctrl-C and before a line that will not do; the
+ * same command with load=FILE goes on from there, and adds to the predictions. Settings gamma
+ * (forgetting), window (only the last rows count) and ridge: mesaopt/rls.h. */
 #include "stream_files.h"
 #include "stream_state.h"
 #include <errno.h>
