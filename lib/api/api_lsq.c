@@ -1,4 +1,4 @@
-/* mesaopt/lsq.h: validates, then delegates to lib/lsq. */
+/* mesaopt/lsq.h: validates, then delegates to lib/mesa. */
 #include "api/api_call.h"
 #include "api/api_checks.h"
 #include "base/options.h"
