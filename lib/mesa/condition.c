@@ -30,18 +30,10 @@ void condition_measure(const kern *k, const condition *c, const tokens *s, const
 
 double largest(const kern *k, const void *column, int64_t n)
 {
-    const float *single = column;
-    const double *wide = column;
-    float most = 0;
-    double most_wide = 0;
-    if (k->size == 4) {
-        for (int64_t i = 0; i < n * k->lanes; i++)
-            most = single[i] <= most ? most : single[i] == single[i] ? single[i] : INFINITY;
-        return (double)most;
+    double most = 0;
+    for (int64_t i = 0; i < n * k->lanes; i++) {
+        const double x = kern_real(k, column, i);
+        most = x <= most ? most : x == x ? x : (double)INFINITY;
     }
-    for (int64_t i = 0; i < n * k->lanes; i++)
-        most_wide = wide[i] <= most_wide ? most_wide
-                    : wide[i] == wide[i] ? wide[i]
-                                         : (double)INFINITY;
-    return most_wide;
+    return most;
 }

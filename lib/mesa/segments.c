@@ -3,7 +3,7 @@
  *
  * They work on panels of native width, one system per lane. A panel of one lane, a long sequence,
  * is cut: its next `width` segments become the lanes, each starting from its own H, which products
- * of whole segments advance. Matrices too wide for that are factored one by one. */
+ * of whole segments advance. Matrices too large for that are factored one by one. */
 #include "mesa/segments.h"
 #include "kern/dense.h"
 
@@ -20,7 +20,7 @@ typedef struct space {
     void *stage;                   /* one lane: H before each segment, (width + 1) x stage_of(d) */
     void *K, *beta, *bound, *ridge;/* the same: segments as panels of native width */
     gates gamma;
-    void *M, *U, *columns, *dense; /* one lane, wide matrices: H, its factor, d x SETS, scratch */
+    void *M, *U, *columns, *dense; /* one lane, large matrices: H, its factor, d x SETS, scratch */
 } space;
 
 static int64_t stage_of(int64_t d) { return d * d + 16; }      /* not all in the same cache sets */
@@ -42,7 +42,7 @@ static int one_by_one(const kern *k, const layer *l)
     return k->lanes == 1 && l->o->d > SEGMENT_LANES;
 }
 
-static void take_wide(mesa_worker *w, int64_t d, space *s)
+static void take_dense(mesa_worker *w, int64_t d, space *s)
 {
     s->M = take(w, d * d);
     s->U = take(w, d * d);
@@ -58,7 +58,7 @@ static space take_space(mesa_worker *w, const layer *l, enum mesa_solver solver,
     s.weighted = take(w, rows * d);
     s.coefficient = take(w, rows);
     if (one_by_one(w->k, l)) {
-        take_wide(w, d, &s);
+        take_dense(w, d, &s);
         return s;
     }
     if (w->k->lanes == 1) s.stage = take(w, (w->k->width + 1) * stage_of(d));
@@ -153,33 +153,33 @@ static void *staged(const kern *k, const layer *l, const space *s, int64_t lane)
 static mat gather(const kern *k, mat x, int64_t cols, int64_t n, int64_t c, void *panel,
                   int64_t panel_rs)
 {
-    const kern *wide = k->wide;
+    const kern *native = k->wide;
     const int64_t segments = (n + c - 1) / c, full = n - (segments - 1) * c;
     if (!x.p) return x;
-    wide->load(wide, full, cols, segments, x.p, c * x.rs, x.rs, x.cs, panel, panel_rs);
-    wide->load(wide, c - full, cols, segments - 1, kern_at(k, x.p, full * x.rs), c * x.rs, x.rs,
-               x.cs, kern_at(wide, panel, full * panel_rs), panel_rs);
+    native->load(native, full, cols, segments, x.p, c * x.rs, x.rs, x.cs, panel, panel_rs);
+    native->load(native, c - full, cols, segments - 1, kern_at(k, x.p, full * x.rs), c * x.rs, x.rs,
+                 x.cs, kern_at(native, panel, full * panel_rs), panel_rs);
     return dense(panel, panel_rs);
 }
 
 static void scatter(const kern *k, mat from, int64_t cols, int64_t n, int64_t c, mat x)
 {
-    const kern *wide = k->wide;
+    const kern *native = k->wide;
     const int64_t segments = (n + c - 1) / c, full = n - (segments - 1) * c;
-    wide->store(wide, full, cols, segments, from.p, from.rs, x.p, c * x.rs, x.rs, x.cs);
-    wide->store(wide, c - full, cols, segments - 1, kern_at(wide, from.p, full * from.rs), from.rs,
-                kern_at(k, x.p, full * x.rs), c * x.rs, x.rs, x.cs);
+    native->store(native, full, cols, segments, from.p, from.rs, x.p, c * x.rs, x.rs, x.cs);
+    native->store(native, c - full, cols, segments - 1, kern_at(native, from.p, full * from.rs),
+                  from.rs, kern_at(k, x.p, full * x.rs), c * x.rs, x.rs, x.cs);
 }
 
 /* Where a lane has no token its gate is 1 (it was loaded as 0). */
 static gates gather_gates(const kern *k, gates g, int64_t n, int64_t c, gates panel)
 {
-    const kern *wide = k->wide;
+    const kern *native = k->wide;
     if (!g.high) return g;
     gather(k, dense(g.high, 1), 1, n, c, panel.high, 1);
     gather(k, dense(g.low, 1), 1, n, c, panel.low, 1);
-    for (int64_t t = n; t < c * wide->lanes; t++)
-        fill(wide, 1, 1, (char *)kern_at(wide, panel.high, t % c) + t / c * wide->size);
+    for (int64_t t = n; t < c * native->lanes; t++)
+        fill(native, 1, 1, (char *)kern_at(native, panel.high, t % c) + t / c * native->size);
     return panel;
 }
 
@@ -187,24 +187,24 @@ static gates gather_gates(const kern *k, gates g, int64_t n, int64_t c, gates pa
 static void solve_lanes(const mesa_worker *w, const layer *l, space *s, int64_t t, int64_t n,
                         int64_t c, state *H, const mat *B, const mat *X)
 {
-    const kern *k = w->k, *wide = k->wide;
+    const kern *k = w->k, *native = k->wide;
     segment *p = &s->s;
     const int64_t d = p->d, rs = p->sets * d, lanes = (n + c - 1) / c;
     for (int64_t i = 0; i < lanes; i++)
         advance(w, l, s, H, t + i * c, least(c, n - i * c), staged(k, l, s, i + 1));
     for (int64_t i = 0; i < d; i++)
-        wide->load(wide, 1, i + 1, lanes, kern_at(k, s->stage, i * d), stage_of(d), 0, 1,
-                   kern_at(wide, p->H, i * p->rs), 0);
+        native->load(native, 1, i + 1, lanes, kern_at(k, s->stage, i * d), stage_of(d), 0, 1,
+                     kern_at(native, p->H, i * p->rs), 0);
     p->T = c, p->ridge = s->ridge;
     p->K = gather(k, rows_from(k, l->s.K, t), d, n, c, s->K, d);
     p->beta = gather(k, rows_from(k, l->s.beta, t), 1, n, c, s->beta, 1);
     p->bound = gather(k, rows_from(k, l->c.bound, t), 1, n, c, s->bound, 1);
     p->gamma = gather_gates(k, gates_from(k, l->s.gamma, t), n, c, s->gamma);
     for (int i = 0; i < p->sets; i++)
-        gather(k, B[i], d, n, c, kern_at(wide, s->rows, i * d), rs);
-    segment_solve(wide, p, s->rows);
+        gather(k, B[i], d, n, c, kern_at(native, s->rows, i * d), rs);
+    segment_solve(native, p, s->rows);
     for (int i = 0; i < p->sets; i++)
-        scatter(k, dense(kern_at(wide, s->rows, i * d), rs), d, n, c, X[i]);
+        scatter(k, dense(kern_at(native, s->rows, i * d), rs), d, n, c, X[i]);
     memcpy(s->stage, H->now, bytes_of(k, d, d));
 }
 
@@ -251,8 +251,8 @@ static void solve_dense(const mesa_worker *w, const layer *l, const space *s, in
         k->load(k, 1, d, 1, kern_at(k, s->columns, i), 0, 0, sets, X[i].p, d);
 }
 
-static void solve_wide(const mesa_worker *w, const layer *l, const space *s, int64_t t0, int64_t n,
-                       state *H, int sets, const mat *B, const mat *X)
+static void solve_large(const mesa_worker *w, const layer *l, const space *s, int64_t t0, int64_t n,
+                        state *H, int sets, const mat *B, const mat *X)
 {
     const kern *k = w->k;
     for (int64_t i = 0, m; i < n && !kern_stopped(k); i += m) {
@@ -272,6 +272,6 @@ void segments_solve(mesa_worker w, const layer *l, enum mesa_solver solver, int6
 {
     space s = take_space(&w, l, solver, sets);
     if (w.k->lanes > 1) solve_panel(&w, l, &s, t, n, H, B, X);
-    else if (one_by_one(w.k, l)) solve_wide(&w, l, &s, t, n, H, sets, B, X);
+    else if (one_by_one(w.k, l)) solve_large(&w, l, &s, t, n, H, sets, B, X);
     else solve_cut(&w, l, &s, t, n, H, B, X);
 }
