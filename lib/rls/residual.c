@@ -12,11 +12,6 @@ static const double ROUNDING = 0x1p-50, DIGITS = 1e-6, NOTHING = 0x1p-92;
 
 static double *map_sums(const residual *r, const sums *s) { return r->referred ? r->G : s->S; }
 
-const double *residual_waiting(const residual *r, const sums *s)
-{
-    return r->referred ? r->U : s->V;
-}
-
 static int64_t map_bytes(const rls_plan *p) { return p->d * p->dv * (int64_t)sizeof(double); }
 
 void residual_take(const rls_plan *p, arena *a, residual *r)
@@ -39,8 +34,6 @@ void residual_empty(const rls_plan *p, residual *r)
     memset(r->blur, 0, bytes);
     r->followed = r->referred = r->blurred = 0;
 }
-
-void residual_lose(residual *r) { r->followed = -1; }
 
 /* ---- rows ---- */
 

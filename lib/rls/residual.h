@@ -39,9 +39,12 @@ typedef struct residual {
 
 void residual_take(const rls_plan *p, arena *a, residual *r);
 void residual_empty(const rls_plan *p, residual *r);
-void residual_lose(residual *r);   /* the spread is not known */
+static inline void residual_lose(residual *r) { r->followed = -1; }    /* the spread is not known */
 /* What the values of the waiting rows leave; those of rows in the base are in `left`. */
-const double *residual_waiting(const residual *r, const sums *s);
+static inline const double *residual_waiting(const residual *r, const sums *s)
+{
+    return r->referred ? r->U : s->V;
+}
 
 void residual_append(const rls_plan *p, residual *r, const sums *s);   /* u of the row that came
                                                                           last */

@@ -133,10 +133,16 @@ int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most, in
     const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2], n = v->shape[2];
     const float *narrow = v->data;
     const double *wide = v->data;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t at = first + i * step;
-        const double x = fabs(v->dtype == MESAOPT_F32 ? (double)narrow[at] : wide[at]);
-        if (!(x <= most) && !(may_miss && isnan(x))) return i;
+    if (v->dtype == MESAOPT_F32) {
+        for (int64_t i = 0; i < n; i++) {
+            const double x = (double)narrow[first + i * step];
+            if (!(fabs(x) <= most) && !(may_miss && isnan(x))) return i;
+        }
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            const double x = wide[first + i * step];
+            if (!(fabs(x) <= most) && !(may_miss && isnan(x))) return i;
+        }
     }
     return -1;
 }
@@ -161,51 +167,58 @@ static int holds(const mesaopt_view *v, const double *x, int64_t n)
     return all;
 }
 
-/* A row comes to estimator n; one whose value is missing has no weight. */
-static void take_in(const job *j, const rls_worker *w, int64_t t, int64_t n)
+/* One estimator in a call: output `first` of stream s, and those behind it. */
+typedef struct run {
+    const job *j;
+    const rls_worker *w;
+    estimator *o;
+    int64_t s, first;
+} run;
+
+/* A row comes; one whose value is missing has no weight. */
+static void take_in(const run *x, int64_t t)
 {
-    const rls_rows *rows = j->rows;
-    const rls_plan *p = w->p;
-    estimator *o = &j->r->o[n];
-    const int64_t s = n / j->r->split;
-    double weight = rls_weight(rows->beta, t, s);
-    read_row(rows->k, t, s, 0, p->d, w->key);
-    read_row(rows->v, t, s, n % j->r->split * p->dv, p->dv, w->value);
-    if (j->r->options.missing == MISSING_OUTPUT && weight > 0 && isnan(w->value[0])) {
+    const rls_rows *rows = x->j->rows;
+    const rls_worker *w = x->w;
+    double weight = rls_weight(rows->beta, t, x->s);
+    read_row(rows->k, t, x->s, 0, w->p->d, w->key);
+    read_row(rows->v, t, x->s, x->first, w->p->dv, w->value);
+    if (x->j->r->options.missing == MISSING_OUTPUT && weight > 0 && isnan(w->value[0])) {
         weight = 0;
-        o->missing++;
+        x->o->missing++;
     }
-    estimator_push(w, o, w->key, w->value, weight, scalar(rows->log_gamma, t, s, j->log_gamma));
+    estimator_push(w, x->o, w->key, w->value, weight,
+                   scalar(rows->log_gamma, t, x->s, x->j->log_gamma));
 }
 
-static void predict(const job *j, const rls_worker *w, int64_t t, int64_t n)
+/* Returns what is to be said of it, or 0. */
+static int predict(const run *x, int64_t t)
 {
-    const rls_rows *rows = j->rows;
-    const int64_t s = n / j->r->split, dv = w->p->dv, first = n % j->r->split * dv;
-    estimator *o = &j->r->o[n];
-    char *done = &j->r->done[n];
-    read_row(rows->q, t, s, 0, w->p->d, w->query);
-    estimator_predict(w, o, w->query, w->out, rows->error ? w->error : NULL);
-    write_row(rows->out, t, s, first, dv, w->out);
-    if (rows->error) write_row(rows->error, t, s, first, dv, w->error);
-    const int what = !holds(rows->out, w->out, dv)        ? NOT_FINITE
-                     : o->inverse.singular                ? DOUBTFUL
-                     : rows->error && o->residual.blurred ? BLURRED
-                                                          : 0;
-    if (what > *done) *done = (char)what;
+    const rls_rows *rows = x->j->rows;
+    const rls_worker *w = x->w;
+    const int64_t dv = w->p->dv;
+    read_row(rows->q, t, x->s, 0, w->p->d, w->query);
+    estimator_predict(w, x->o, w->query, w->out, rows->error ? w->error : NULL);
+    write_row(rows->out, t, x->s, x->first, dv, w->out);
+    if (rows->error) write_row(rows->error, t, x->s, x->first, dv, w->error);
+    if (!holds(rows->out, w->out, dv)) return NOT_FINITE;
+    if (x->o->inverse.singular) return DOUBTFUL;
+    return rows->error && x->o->residual.blurred ? BLURRED : 0;
 }
 
 static void run_estimator(void *data, int64_t worker, int64_t n)
 {
     const job *j = data;
     mesaopt_rls *r = j->r;
-    const rls_worker *w = &r->worker[worker];
+    const run x = {j, &r->worker[worker], &r->o[n], n / r->split, n % r->split * r->p.dv};
     int64_t t = 0;
+    int worst = 0;
     for (; t < j->T && !(j->stops && ctx_interrupted(r->head.ctx)); t++) {
-        if (j->rows->k) take_in(j, w, t, n);
-        if (j->rows->q) predict(j, w, t, n);
+        if (j->rows->k) take_in(&x, t);
+        const int what = j->rows->q ? predict(&x, t) : 0;
+        if (what > worst) worst = what;
     }
-    if (!r->done[n] && t == j->T) r->done[n] = DONE;
+    r->done[n] = (char)(worst == 0 && t == j->T ? DONE : worst);
 }
 
 /* ---- long calls ---- */

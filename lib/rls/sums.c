@@ -42,12 +42,6 @@ void sums_append(const rls_plan *p, sums *s, const double *key, const double *va
     s->weight[j] = weight / s->a;
 }
 
-void sums_count(const rls_plan *p, sums *s, const double *value, double weight)
-{
-    s->total += weight;
-    for (int64_t c = 0; c < p->dv; c++) s->squares[c] += weight * value[c] * value[c];
-}
-
 void sums_forget(const rls_plan *p, sums *s, double gate, int scaled)
 {
     if (!scaled) s->a *= gate;

@@ -26,7 +26,11 @@ double sums_largest(const rls_plan *p, const sums *s); /* of base, total and squ
 /* A row, of any weight, waits. */
 void sums_append(const rls_plan *p, sums *s, const double *key, const double *value, double weight);
 /* into `total` and `squares` */
-void sums_count(const rls_plan *p, sums *s, const double *value, double weight);
+static inline void sums_count(const rls_plan *p, sums *s, const double *value, double weight)
+{
+    s->total += weight;
+    for (int64_t c = 0; c < p->dv; c++) s->squares[c] += weight * value[c] * value[c];
+}
 /* A gate; of the waiting rows and the base it is kept in a, or (scaled) they have it. */
 void sums_forget(const rls_plan *p, sums *s, double gate, int scaled);
 void sums_scale(const rls_plan *p, sums *s, double c);         /* the base */

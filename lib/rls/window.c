@@ -30,11 +30,6 @@ kept_row window_row(const rls_plan *p, const window *w, int64_t i)
                       row + p->d + p->dv + 2};
 }
 
-int window_full(const rls_plan *p, const window *w)
-{
-    return p->window > 0 && w->kept == p->window;
-}
-
 void window_keep(const rls_plan *p, window *w, const double *key, const double *value,
                  double weight, double log_gate)
 {

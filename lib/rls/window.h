@@ -30,7 +30,10 @@ void window_empty(const rls_plan *p, window *w);
 
 kept_row window_row(const rls_plan *p, const window *w, int64_t i);    /* i-th oldest, i < p->ring
                                                                         */
-int window_full(const rls_plan *p, const window *w);           /* a row has to leave */
+static inline int window_full(const rls_plan *p, const window *w)      /* a row has to leave */
+{
+    return p->window > 0 && w->kept == p->window;
+}
 void window_keep(const rls_plan *p, window *w, const double *key, const double *value,
                  double weight, double log_gate);
 /* What a row's weight has become. */

@@ -34,8 +34,6 @@ void woodbury_empty(const rls_plan *p, woodbury *m, const double *ridge)
     m->strain = m->shrunk = 1;
 }
 
-void woodbury_stale(woodbury *m) { m->fresh = 0; }
-void woodbury_drop_waiting(woodbury *m) { m->ready = 0; }
 int woodbury_strained(const woodbury *m) { return m->strain > STRAINED; }
 
 static void measure_strain(const rls_plan *p, woodbury *m, const sums *s)
@@ -156,11 +154,6 @@ void woodbury_update(const rls_worker *w, woodbury *m, const sums *s)
 void woodbury_entered(const rls_plan *p, woodbury *m, const sums *s)
 {
     if (m->fresh) measure_strain(p, m, s);
-}
-
-int woodbury_usable(const woodbury *m, const sums *s)
-{
-    return m->fresh && !(m->singular && s->filled > 0);
 }
 
 int woodbury_ready(const rls_worker *w, woodbury *m, const sums *s)

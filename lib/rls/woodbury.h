@@ -34,8 +34,8 @@ typedef struct woodbury {
 
 void woodbury_take(const rls_plan *p, arena *a, woodbury *m);
 void woodbury_empty(const rls_plan *p, woodbury *m, const double *ridge);      /* of no rows */
-void woodbury_stale(woodbury *m);          /* the base has changed */
-void woodbury_drop_waiting(woodbury *m);
+static inline void woodbury_stale(woodbury *m) { m->fresh = 0; }       /* the base has changed */
+static inline void woodbury_drop_waiting(woodbury *m) { m->ready = 0; }
 int woodbury_strained(const woodbury *m);  /* solutions are corrected */
 
 /* R of the base, none waits; its factor is in w->U then */
@@ -45,7 +45,10 @@ void woodbury_update(const rls_worker *w, woodbury *m, const sums *s);
 void woodbury_entered(const rls_plan *p, woodbury *m, const sums *s);
 
 /* R is of the base, and has its digits: rows may have brought those of a singular one back. */
-int woodbury_usable(const woodbury *m, const sums *s);
+static inline int woodbury_usable(const woodbury *m, const sums *s)
+{
+    return m->fresh && !(m->singular && s->filled > 0);
+}
 /* M^-1 is at hand: R is usable, all waiting rows are ready. 0: digits would be lost, R has to be
  * formed anew with all rows in the base. */
 int woodbury_ready(const rls_worker *w, woodbury *m, const sums *s);
