@@ -28,12 +28,16 @@ typedef struct region {
     void *xx, *bb;                 /* T */
 } region;
 
+/* Of the largest region. Pieces of upcast.c may have shorter chunks than were planned for, of which
+ * a region has more, but not more tokens than there are. */
+static int64_t region_rows(const layer *l) { return least(l->c.region, l->s.T); }
+
 int64_t solve_bytes(mesa_worker w, const layer *l)
 {
     const enum mesa_solver solver = l->o->solver;
     const int tries = solver == MESA_AUTO;
     state_take(&w, l->o->d, l->o->d);
-    take(&w, l->c.region), take(&w, l->c.region);
+    take(&w, region_rows(l)), take(&w, region_rows(l));
     const int64_t direct =
         tries || !mesa_iterates(solver) ? segments_bytes(w, l, solver) : w.memory.used;
     if (!mesa_iterates(solver)) return direct;
@@ -212,7 +216,7 @@ void solve(mesa_worker w, const layer *l, int sets, const mat *B, const mat *X, 
 {
     const kern *k = w.k;
     state H = state_take(&w, l->o->d, l->o->d);
-    region r = {.sets = sets, .xx = take(&w, l->c.region), .bb = take(&w, l->c.region)};
+    region r = {.sets = sets, .xx = take(&w, region_rows(l)), .bb = take(&w, region_rows(l))};
     state_set(k, &H, l->m.H0);
     for (int64_t t = 0; t < l->s.T && !kern_stopped(k); t += r.T) {
         const double condition = l->c.most[t / l->c.region];

@@ -22,7 +22,7 @@ static const column columns[] = {
     {offsetof(mesa_operands, beta), ONE, IN},
     {offsetof(mesa_operands, log_gamma), ONE, IN},
     {offsetof(mesa_operands, dO), VALUE, IN},
-    {offsetof(mesa_operands, O), VALUE, OUT},
+    {offsetof(mesa_operands, O), VALUE, OUT | FORWARD},
     {offsetof(mesa_operands, X), KEY, OUT | FORWARD},
     {offsetof(mesa_operands, dQ), KEY, OUT},
     {offsetof(mesa_operands, dK), KEY, OUT},

@@ -22,6 +22,7 @@ uint32_t below(uint32_t n);            /* 0 .. n - 1 */
 int chance(uint32_t n);                /* one time of n */
 int64_t extent(void);                  /* of a view: small, at times 0 */
 int64_t any_index(void);               /* of one thing among few, -1 among them; at times out of any range */
+int64_t at_least_one(void);            /* likewise, 0 only out of range */
 int64_t few(void);                     /* a number of things: small, at times out of any range */
 int64_t any_integer(void);                 /* likewise, of any sign */
 double any_number(void);

@@ -33,6 +33,7 @@ int64_t extent(void)
 }
 
 int64_t any_index(void) { return chance(40) ? any_integer() : ONE_OF(0, 1, 2, -1, 4, 8); }
+int64_t at_least_one(void) { return chance(40) ? any_integer() : ONE_OF(2, 3, 4, 1, 6, 10); }
 int64_t few(void) { return chance(40) ? any_integer() : ONE_OF(1, 2, 3, 0, 5, 9); }
 
 int64_t any_integer(void)
@@ -201,17 +202,26 @@ mesaopt_settings *given(mesaopt_settings *s)
 
 /* ---- what handles hold ---- */
 
+/* What lies between the pieces of an arena counts as 0, whether they were laid out yet or not. */
+#ifdef ARENA_GAPS
+#include <sanitizer/asan_interface.h>
+static unsigned char held(const unsigned char *p) { return __asan_address_is_poisoned(p) ? 0 : *p; }
+#else
+static unsigned char held(const unsigned char *p) { return *p; }
+#endif
+
 static uint64_t mix(uint64_t h, const void *data, int64_t bytes)
 {
     const unsigned char *p = data;
-    for (int64_t i = 0; i < bytes; i++) h = (h ^ p[i]) * 1099511628211u;
+    for (int64_t i = 0; i < bytes; i++) h = (h ^ held(p + i)) * 1099511628211u;
     return h;
 }
 
-static int is_zero(const char *p, int64_t bytes)
+static int is_zero(const void *data, int64_t bytes)
 {
+    const unsigned char *p = data;
     for (int64_t i = 0; i < bytes; i++)
-        if (p[i]) return 0;
+        if (held(p + i)) return 0;
     return 1;
 }
 
