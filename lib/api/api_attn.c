@@ -84,7 +84,7 @@ static mesaopt_status run(mesaopt_attn *a, int backward, const mesaopt_view *con
         if (operand_used(&o, i)) CHECK(operands_take(&o, i, views[i]));
     CHECK(views_apart(&o.views));
     CHECK(attend(a, &o));
-    return call_end(a, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_attn_forward(mesaopt_attn *a, const mesaopt_view *q, const mesaopt_view *k,

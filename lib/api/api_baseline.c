@@ -46,7 +46,7 @@ mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaop
     CHECK(views_apart(&w));
     CHECK(baseline_predict(baseline, sequences, out));
     CHECK(finite_require(baseline->head.ctx, out, "out"));
-    return call_end(baseline, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline,
@@ -71,7 +71,7 @@ mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline,
     CHECK(views_apart(&w));
     CHECK(baseline_precondition(baseline, sequences, out));
     CHECK(finite_require(ctx, out, "out"));
-    return call_end(baseline, &c, status);
+    return call_end(&c, status);
 }
 
 static mesaopt_status check_learns(const mesaopt_baseline *b)
@@ -97,7 +97,7 @@ mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt
                               .stride = {K, 1},
                               .ndim = 2,
                               .dtype = MESAOPT_F64};
-    return call_end(baseline, &c, status);
+    return call_end(&c, status);
 }
 
 static mesaopt_status check_task(mesaopt_ctx *ctx, const mesaopt_task *task, int32_t stream,
@@ -142,7 +142,7 @@ mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_tas
                          &own));
     CHECK(check_not_null(ctx, loss, "loss"));
     CHECK(evaluate(baseline, &c, task, stream, first, count, by_t ? &own : NULL, loss));
-    return call_end(baseline, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task *task,
@@ -154,7 +154,7 @@ mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task 
     CHECK(check_task(baseline->head.ctx, task, MESAOPT_STREAM_SEARCH, 0, count));
     CHECK(baseline_search(baseline, &c, task, count));
     if (status >= 0 && best) *best = baseline->value;
-    return call_end(baseline, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_baseline_train(mesaopt_baseline *baseline, mesaopt_task *task,
@@ -169,7 +169,7 @@ mesaopt_status mesaopt_baseline_train(mesaopt_baseline *baseline, mesaopt_task *
         status = fail(baseline->head.ctx, MESAOPT_E_ARGUMENT, "updates: %lld, expected 0 to %lld",
                       (long long)updates, (long long)(INT64_MAX / baseline->batch));
     CHECK(baseline_train(baseline, &c, task, updates, after, user));
-    return call_end(baseline, &c, status);
+    return call_end(&c, status);
 }
 
 int64_t mesaopt_baseline_updates(const mesaopt_baseline *baseline)

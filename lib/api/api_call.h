@@ -38,9 +38,8 @@ static inline mesaopt_status given_begin(enum object_kind kind, enum call_kind h
     return status;
 }
 
-static inline mesaopt_status call_end(void *handle, call *c, mesaopt_status status)
+static inline mesaopt_status call_end(call *c, mesaopt_status status)
 {
-    (void)handle;
     return ctx_leave(c, status);
 }
 

@@ -164,7 +164,7 @@ static mesaopt_status run(mesaopt_lsq *lsq, int adjoint, const mesaopt_view *con
     CHECK(check_operands(&o, lsq, count, which, more));
     CHECK(views_apart(&o.views));
     CHECK(lsq_run(lsq, &o));
-    return call_end(lsq, &held, status);
+    return call_end(&held, status);
 }
 
 mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q, const mesaopt_view *k,

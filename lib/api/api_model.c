@@ -41,7 +41,7 @@ mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *setti
     }
     CHECK(check_free_to_grow(m));
     CHECK(model_add(m, &settings, 1));
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_model_add_text(mesaopt_model *m, const char *blocks)
@@ -52,7 +52,7 @@ mesaopt_status mesaopt_model_add_text(mesaopt_model *m, const char *blocks)
     CHECK(check_not_null(m->head.ctx, blocks, "blocks"));
     CHECK(check_free_to_grow(m));
     CHECK(model_add_text(m, blocks));
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 int64_t mesaopt_model_text(const mesaopt_model *m, char *buf, int64_t cap)
@@ -116,7 +116,7 @@ static mesaopt_status find(mesaopt_model *m, const char *name, mesaopt_view *out
         *out = model_matrix(m, p, gradient ? m->grads : m->params);
         if (gradient) out->flags = MESAOPT_VIEW_READONLY;
     }
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_model_parameter(mesaopt_model *m, const char *name, mesaopt_view *out)
@@ -139,7 +139,7 @@ mesaopt_status mesaopt_model_initialise(mesaopt_model *m, int64_t seed)
         status = fail(m->head.ctx, MESAOPT_E_ARGUMENT, "seed: %lld, expected at least 0",
                       (long long)seed);
     else status = model_initialise(m, seed);
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name)
@@ -217,7 +217,7 @@ mesaopt_status mesaopt_model_forward(mesaopt_model *m, const mesaopt_view *token
     CHECK(take_batch(&w, m, &out, "out", &b, m->outputs, 1));
     CHECK(views_apart(&w));
     CHECK(run(m, &b, &(wanted){.out = out}, "forward"));
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 enum { MAX_ACTIVATIONS = MODEL_MOST_BLOCKS + 1 };
@@ -261,7 +261,7 @@ mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *t
     CHECK(check_outs(m, &b, count, blocks, outs, own));
     CHECK(run(m, &b, &(wanted){.count = count, .blocks = blocks, .outs = own}, "activations"));
     alloc_free(&ctx->alloc, own);
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens,
@@ -288,7 +288,7 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens,
     CHECK(batch_pass(m, &b, &(wanted){.loss = &value, .gradient = gradient, .dtokens = dtokens},
                      gradient ? "gradient" : "loss"));
     if (status >= 0) *loss = value;
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_model_loss(mesaopt_model *m, const mesaopt_view *tokens,
@@ -317,7 +317,7 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
     if (dtokens) CHECK(take_batch(&w, m, &dtokens, "dtokens", &b, m->inputs, 1));
     CHECK(views_apart(&w));
     CHECK(run(m, &b, &(wanted){.gradient = 1, .dout = dout, .dtokens = dtokens}, "backward"));
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 enum { EVALUATION_BATCH = 4096 };
@@ -378,7 +378,7 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     if (status != MESAOPT_OK) return status;
     CHECK(check_handle(m->head.ctx, task, OBJECT_TASK, "task"));
     CHECK(model_evaluate(&c, m, task, stream, first, count, by_t, loss));
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_model_save(mesaopt_model *m, const char *path)
@@ -388,7 +388,7 @@ mesaopt_status mesaopt_model_save(mesaopt_model *m, const char *path)
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(m->head.ctx, path, "path"));
     CHECK(checkpoint_save_model(m, path));
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_model_load(mesaopt_model *m, const char *path)
@@ -398,7 +398,7 @@ mesaopt_status mesaopt_model_load(mesaopt_model *m, const char *path)
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(m->head.ctx, path, "path"));
     CHECK(checkpoint_load_model(m, path));
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
@@ -418,7 +418,7 @@ mesaopt_status mesaopt_model_set_note(mesaopt_model *m, const char *key, const c
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(notes_set(m->head.ctx, &m->notes, key, text));
-    return call_end(m, &c, status);
+    return call_end(&c, status);
 }
 
 int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key, char *buf,

@@ -12,10 +12,6 @@ static mesaopt_status enter(const mesaopt_probe *probe, enum call_kind kind, cal
 {
     return call_begin(probe, OBJECT_PROBE, kind, c);
 }
-static mesaopt_status leave(const mesaopt_probe *probe, call *c, mesaopt_status status)
-{
-    return call_end((void *)probe, c, status);
-}
 
 /* For calls that change a set: a callback of one of them must not begin another. */
 static mesaopt_status enter_alone(mesaopt_probe *probe, call *c, const void *first,
@@ -25,7 +21,7 @@ static mesaopt_status enter_alone(mesaopt_probe *probe, call *c, const void *fir
         call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, c, first, second);
     if (status != MESAOPT_OK) return status;
     if (probe->feeding)
-        return leave(probe, c,
+        return call_end(c,
                      fail(probe->head.ctx, MESAOPT_E_BUSY,
                           "probe: inside a call that feeds it, expected another probe"));
     probe->feeding = 1;
@@ -35,7 +31,7 @@ static mesaopt_status enter_alone(mesaopt_probe *probe, call *c, const void *fir
 static mesaopt_status leave_alone(mesaopt_probe *probe, call *c, mesaopt_status status)
 {
     probe->feeding = 0;
-    return leave(probe, c, status);
+    return call_end(c, status);
 }
 
 static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high,
@@ -357,7 +353,7 @@ mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe, mesaopt_baseline 
         probe->fill = fill;
         probe->fill_user = user;
     }
-    return leave(probe, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_probe_reset(mesaopt_probe *probe, int32_t set)
@@ -385,7 +381,7 @@ mesaopt_status mesaopt_probe_count(const mesaopt_probe *probe, int32_t set, cons
     for (int64_t t = 0; status == MESAOPT_OK && t < probe->steps; t++)
         ((int64_t *)own.data)[t * own.stride[0]] =
             probe->set[set].now ? probe_counts(probe->set[set].now)[t] : 0;
-    return leave(probe, &c, status);
+    return call_end(&c, status);
 }
 
 /* ---- results ---- */
@@ -397,7 +393,7 @@ mesaopt_status mesaopt_probe_fit(mesaopt_probe *probe, const mesaopt_settings *s
     if (status != MESAOPT_OK) return status;
     CHECK(options_check(probe->head.ctx, settings, SCOPE, "settings"));
     CHECK(probe_fit(probe, settings));
-    return leave(probe, &c, status);
+    return call_end(&c, status);
 }
 
 static mesaopt_status check_fitted(const mesaopt_probe *p)
@@ -437,7 +433,7 @@ mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesa
         status = fail(probe->head.ctx, MESAOPT_E_NONFINITE,
                       "mse: %s at %s, expected errors whose squares are numbers of its type",
                       number_text(view_get(mse, at)).text, view_list(mse->ndim, at).text);
-    return leave(probe, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_probe_weights(mesaopt_probe *probe, int64_t layer, int64_t step,
@@ -468,7 +464,7 @@ mesaopt_status mesaopt_probe_weights(mesaopt_probe *probe, int64_t layer, int64_
         if (weights) *weights = W;
         if (intercept) *intercept = c0;
     }
-    return leave(probe, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_probe_rank(mesaopt_probe *probe, const mesaopt_view *out)
@@ -488,7 +484,7 @@ mesaopt_status mesaopt_probe_rank(mesaopt_probe *probe, const mesaopt_view *out)
     for (int64_t i = 0; status == MESAOPT_OK && i < probe->layers * probe->steps; i++)
         ((int64_t *)own.data)[i / probe->steps * own.stride[0] + i % probe->steps * own.stride[1]] =
             probe_counts(probe->fit.now)[i];
-    return leave(probe, &c, status);
+    return call_end(&c, status);
 }
 
 /* ---- targets ---- */

@@ -10,7 +10,7 @@ mesaopt_status mesaopt_revalg_extract(mesaopt_model *model, mesaopt_revalg **out
     CHECK(check_not_null(model->head.ctx, out, "out"));
     CHECK(model_check_whole(model));
     CHECK(revalg_extract(model, out));
-    return call_end(model, &c, status);
+    return call_end(&c, status);
 }
 
 static mesaopt_status no_product(mesaopt_ctx *ctx, const block_kind *kind, int32_t product)
@@ -53,7 +53,7 @@ static mesaopt_status product_view(mesaopt_revalg *r, int64_t i, int32_t product
                               .dtype = MESAOPT_F64,
                               .flags = residuals ? MESAOPT_VIEW_READONLY : 0};
     }
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_revalg_scalars(mesaopt_revalg *revalg, int64_t block, int32_t product,
@@ -75,7 +75,7 @@ mesaopt_status mesaopt_revalg_summary(mesaopt_revalg *revalg, double *weights, d
     if (status != MESAOPT_OK) return status;
     if (weights) *weights = revalg_share(revalg);
     if (explained) *explained = revalg->explained;
-    return call_end(revalg, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_revalg_closed_form(mesaopt_revalg *revalg, const mesaopt_view *out)
@@ -92,7 +92,7 @@ mesaopt_status mesaopt_revalg_closed_form(mesaopt_revalg *revalg, const mesaopt_
             .name = "out", .ndim = 2, .shape = {heads, 6}, .dtype = MESAOPT_F64, .output = 1},
         &own));
     if (status == MESAOPT_OK) revalg_closed_form(revalg, &own);
-    return call_end(revalg, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_revalg_rebuild(mesaopt_revalg *revalg, mesaopt_model **out)
@@ -102,7 +102,7 @@ mesaopt_status mesaopt_revalg_rebuild(mesaopt_revalg *revalg, mesaopt_model **ou
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(revalg->head.ctx, out, "out"));
     CHECK(revalg_rebuild(revalg, out));
-    return call_end(revalg, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_revalg_free(mesaopt_revalg *revalg)
@@ -136,7 +136,7 @@ mesaopt_status mesaopt_revalg_product(mesaopt_model *model, int64_t block, int32
                      &(view_want){.name = "out", .ndim = 2, .shape = {b->in, b->out}, .output = 1},
                      &own));
     CHECK(revalg_product(model, block, index, head, &own));
-    return call_end(model, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_revalg_average(mesaopt_model *a, mesaopt_model *b, mesaopt_model **out)
@@ -148,7 +148,7 @@ mesaopt_status mesaopt_revalg_average(mesaopt_model *a, mesaopt_model *b, mesaop
     CHECK(check_not_null(a->head.ctx, out, "out"));
     CHECK(model_check_whole(a));
     CHECK(revalg_average(a, b, out));
-    return call_end(a, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_revalg_average_update(mesaopt_model *average, mesaopt_model *a,
@@ -167,7 +167,7 @@ mesaopt_status mesaopt_revalg_average_update(mesaopt_model *average, mesaopt_mod
         status = fail(ctx, MESAOPT_E_STATE,
                       "average: a or b itself, expected what mesaopt_revalg_average made of them");
     CHECK(revalg_average_update(average, a, b));
-    return call_end(average, &c, status);
+    return call_end(&c, status);
 }
 
 /* ---- models by construction ---- */

@@ -114,7 +114,7 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
     if (status == MESAOPT_OK)
         status = r ? rls_build(r, &options, streams, ridge ? &own : NULL) : MESAOPT_E_MEMORY;
-    return call_end(lsq, &c, hand_out(r, status, out));
+    return call_end(&c, hand_out(r, status, out));
 }
 
 /* ---- rows ---- */
@@ -133,7 +133,7 @@ mesaopt_status mesaopt_rls_update(mesaopt_rls *r, const mesaopt_view *k, const m
     CHECK(take_gates(r, &w, T, &beta, &log_gamma));
     CHECK(check_rows(r, T, k, v, beta));
     CHECK(rls_run(r, T, &(rls_rows){.k = k, .v = v, .beta = beta, .log_gamma = log_gamma}));
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const mesaopt_view *out,
@@ -151,7 +151,7 @@ mesaopt_status mesaopt_rls_predict(mesaopt_rls *r, const mesaopt_view *q, const 
     if (error) CHECK(take_rows(r, &w, &error, "error", &T, r->options.dv, 1));
     CHECK(views_apart(&w));
     CHECK(rls_run(r, T, &(rls_rows){.q = q, .out = out, .error = error}));
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mesaopt_view *k,
@@ -173,7 +173,7 @@ mesaopt_status mesaopt_rls_step(mesaopt_rls *r, const mesaopt_view *q, const mes
     CHECK(views_apart(&w));
     CHECK(check_rows(r, T, k, v, beta));
     CHECK(rls_run(r, T, &(rls_rows){q, k, v, beta, log_gamma, out, NULL}));
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 /* ---- whole states ---- */
@@ -220,7 +220,7 @@ mesaopt_status mesaopt_rls_merge(mesaopt_rls *r, mesaopt_rls *from)
     CHECK(check_handle(r->head.ctx, from, OBJECT_RLS, "from"));
     CHECK(check_alike(r, from));
     CHECK(rls_merge(r, from));
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_rls_clear(mesaopt_rls *r)
@@ -229,7 +229,7 @@ mesaopt_status mesaopt_rls_clear(mesaopt_rls *r)
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     rls_clear(r);
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 static const char *part_name(int32_t which)
@@ -354,7 +354,7 @@ mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *whi
         if (which[i] == MESAOPT_RLS_RESIDUAL) rls_spread(r);
     if (status == MESAOPT_OK && count > 0) rls_flush(r);
     for (int64_t i = 0; i < count; i++) CHECK(get_part(r, which[i], &w.own[i]));
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 /* Rows can still be added to them. */
@@ -416,7 +416,7 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
     }
     for (int64_t n = 0; n < r->count && status == MESAOPT_OK; n++)
         rls_given(r, n, r->o[n].residual.spread);
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 /* ---- files ---- */
@@ -428,7 +428,7 @@ mesaopt_status mesaopt_rls_save(mesaopt_rls *r, const char *path)
     if (status != MESAOPT_OK) return status;
     CHECK(check_not_null(r->head.ctx, path, "path"));
     CHECK(rls_save(r, path));
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out)
@@ -442,7 +442,7 @@ mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls 
     CHECK(check_not_null(ctx, out, "out"));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
     if (status == MESAOPT_OK) status = r ? rls_read(r, &options, path) : MESAOPT_E_MEMORY;
-    return call_end(lsq, &c, hand_out(r, status, out));
+    return call_end(&c, hand_out(r, status, out));
 }
 
 mesaopt_status mesaopt_rls_set_note(mesaopt_rls *r, const char *key, const char *text)
@@ -451,7 +451,7 @@ mesaopt_status mesaopt_rls_set_note(mesaopt_rls *r, const char *key, const char 
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(notes_set(r->head.ctx, &r->notes, key, text));
-    return call_end(r, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_rls_free(mesaopt_rls *rls)

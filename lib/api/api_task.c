@@ -141,7 +141,7 @@ mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream, int64_t fir
 {
     call c;
     mesaopt_status status = call_begin(task, OBJECT_TASK, CALL_IN_CALLBACK, &c);
-    return status == MESAOPT_OK ? call_end(task, &c, checked_draw(task, &c, stream, first, out))
+    return status == MESAOPT_OK ? call_end(&c, checked_draw(task, &c, stream, first, out))
                                 : status;
 }
 
@@ -150,7 +150,7 @@ mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *seque
 {
     call c;
     mesaopt_status status = call_begin(task, OBJECT_TASK, CALL_IN_CALLBACK, &c);
-    return status == MESAOPT_OK ? call_end(task, &c, checked_tokens(task, sequences, out)) : status;
+    return status == MESAOPT_OK ? call_end(&c, checked_tokens(task, sequences, out)) : status;
 }
 
 mesaopt_status mesaopt_task_free(mesaopt_task *task)

@@ -27,7 +27,7 @@ mesaopt_status mesaopt_trainer_step(mesaopt_trainer *t, double *loss)
     if (status != MESAOPT_OK) return status;
     status = trainer_step(t, &c, &report);
     if (status >= 0 && loss) *loss = report.loss;
-    return call_end(t, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_trainer_run(mesaopt_trainer *t, int64_t steps, mesaopt_step_fn after,
@@ -40,7 +40,7 @@ mesaopt_status mesaopt_trainer_run(mesaopt_trainer *t, int64_t steps, mesaopt_st
         status = fail(t->head.ctx, MESAOPT_E_ARGUMENT, "steps: %" PRId64 ", expected 0 to %" PRId64,
                       steps, INT64_MAX / t->batch);
     else status = trainer_run(t, &c, steps, after, user);
-    return call_end(t, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *t, int64_t count, const mesaopt_view *by_t,
@@ -50,7 +50,7 @@ mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *t, int64_t count, const
     mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     return call_end(
-        t, &c, model_evaluate(&c, t->model, t->task, MESAOPT_STREAM_TEST, 0, count, by_t, loss));
+        &c, model_evaluate(&c, t->model, t->task, MESAOPT_STREAM_TEST, 0, count, by_t, loss));
 }
 
 int64_t mesaopt_trainer_steps(const mesaopt_trainer *t)
@@ -66,7 +66,7 @@ mesaopt_status mesaopt_trainer_save(mesaopt_trainer *t, const char *path)
     if (status != MESAOPT_OK) return status;
     status = check_not_null(t->head.ctx, path, "path");
     CHECK(checkpoint_save_trainer(t, path));
-    return call_end(t, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path)
@@ -82,7 +82,7 @@ mesaopt_status mesaopt_trainer_load_changed(mesaopt_trainer *t, const char *path
     if (status != MESAOPT_OK) return status;
     status = check_not_null(t->head.ctx, path, "path");
     CHECK(checkpoint_load_trainer(t, path, change));
-    return call_end(t, &c, status);
+    return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_trainer_free(mesaopt_trainer *t)
