@@ -65,6 +65,27 @@ for h in include/mesaopt/*.h; do
 done 2>&1 | wrong
 check "every public header compiles alone as C99 and as C++11"
 
+# The four lines of use at the top of each header, in one function each.
+{
+    cat <<'END'
+#include <mesaopt/mesaopt.h>
+#include <stdio.h>
+static mesaopt_ctx *ctx; static mesaopt_settings *settings; static mesaopt_tensor *tensor; static mesaopt_task *task; static mesaopt_attn *attn;
+static mesaopt_lsq *lsq; static mesaopt_rls *rls; static mesaopt_model *model, *rebuilt; static mesaopt_trainer *trainer; static mesaopt_baseline *baseline;
+static mesaopt_probe *probe; static mesaopt_revalg *revalg; static mesaopt_status status; static char text[256]; static void *x, *g, *user;
+static mesaopt_view q, k, v, out, condition, tokens, parameters, gradient, activations[9], targets, mse, r2; static mesaopt_loss_fn my_loss;
+static int64_t B, T, H, d, dv, n, width, layers, features[9], steps; static int32_t which; static double eta, loss, error, weights, explained;
+END
+    for h in include/mesaopt/*.h; do
+        echo "void use_$(basename "$h" .h)(void) {"; awk '/^ \* Use:$/ { on = 1; next } on && /\*\// { exit } on { sub(/^ \*/, ""); print }' "$h"; echo "}"
+    done
+} > "$tmp/use.c"
+{
+    $CC -std=c99 -Wall -Wextra -Wno-unused-variable -Wno-missing-prototypes -Werror -Iinclude -fsyntax-only "$tmp/use.c" 2>&1
+    for h in include/mesaopt/*.h; do [ "${h##*/}" = mesaopt.h ] || grep -q '^ \* Use:$' "$h" || echo "$h: no lines of use"; done
+} | wrong
+check "every public header shows its use, which compiles"
+
 awk -v mode=problems -f docs/api.awk include/mesaopt/*.h | wrong
 check "every public function has a doc comment that ends in its version; constants and settings have a text"
 

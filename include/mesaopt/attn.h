@@ -10,7 +10,14 @@
  * holds, and weighs as their differences say; a score (or a part of its sum) that overflows is
  * refused that way. The first call of a shape allocates the workspace; calls of the same or a
  * smaller shape allocate nothing. Memory is linear in T. Source: arXiv 2309.05858 equation 2;
- * docs/science.md, section 3. */
+ * docs/science.md, section 3.
+ *
+ * Use:
+ *     mesaopt_view_dense(x, MESAOPT_F32, 4, (const int64_t[]){B, T, H, d}, &q);  // k, v, out
+ *     mesaopt_attn_create(ctx, NULL, &attn);
+ *     status = mesaopt_attn_forward(attn, &q, &k, &v, &out);
+ *     mesaopt_attn_free(attn);
+ */
 #ifndef MESAOPT_ATTN_H
 #define MESAOPT_ATTN_H
 

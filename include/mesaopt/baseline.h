@@ -15,7 +15,14 @@
  *          from X = X' = T = I
  *              T <- T (I - a_k Ab);   X, X' <- X + T + b_k (X - X'), X;   at the end X / c
  *          richardson: b = 0; neumann: a = 1, b = 0; newton: X = I / tr A_t, X <- X (2 I - A_t X).
- * Source: arXiv 2309.05858 section 3, proposition 2 and appendix; docs/science.md, section 5. */
+ * Source: arXiv 2309.05858 section 3, proposition 2 and appendix; docs/science.md, section 5.
+ *
+ * Use:
+ *     mesaopt_baseline_create(ctx, NULL, &baseline);         // one step of gradient descent
+ *     mesaopt_baseline_search(baseline, task, 2560, &eta);
+ *     mesaopt_baseline_evaluate(baseline, task, MESAOPT_STREAM_TEST, 0, 2560, NULL, &loss);
+ *     mesaopt_baseline_free(baseline);
+ */
 #ifndef MESAOPT_BASELINE_H
 #define MESAOPT_BASELINE_H
 

@@ -3,7 +3,14 @@
  * A context serves one call at a time, from any thread (a second call gets MESAOPT_E_BUSY);
  * different contexts are independent. Handles hold a counted reference on their context, so
  * everything may be freed in any order. A context may be used after fork() in the child, when no
- * call was running on it at the fork. */
+ * call was running on it at the fork.
+ *
+ * Use:
+ *     mesaopt_ctx_create(NULL, &ctx);                        // or settings: threads=2 isa=avx2
+ *     status = mesaopt_task_create(ctx, NULL, &task);
+ *     if (status != MESAOPT_OK) mesaopt_ctx_error(ctx, text, 256);
+ *     mesaopt_task_free(task), mesaopt_ctx_free(ctx);
+ */
 #ifndef MESAOPT_CTX_H
 #define MESAOPT_CTX_H
 

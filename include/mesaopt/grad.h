@@ -1,4 +1,10 @@
-/* mesaopt/grad.h: compares a gradient, of the library or of the user, with finite differences. */
+/* mesaopt/grad.h: compares a gradient, of the library or of the user, with finite differences.
+ *
+ * Use:
+ *     mesaopt_view_dense(x, MESAOPT_F64, 1, &n, &parameters);
+ *     mesaopt_view_dense(g, MESAOPT_F64, 1, &n, &gradient);  // that is claimed
+ *     mesaopt_grad_check(ctx, my_loss, user, &parameters, &gradient, 1e-5, &error);
+ */
 #ifndef MESAOPT_GRAD_H
 #define MESAOPT_GRAD_H
 

@@ -36,7 +36,14 @@
  * what was found, x_t = 0 where that has no digit at all; where an iterative solver gave up, what
  * Cholesky found (setting fallback). A solution with such rows is an input of mesaopt_lsq_adjoint
  * like any other, which solves rows anew where c_t is above 2^14 in f32. MESAOPT_E_NONFINITE: a
- * result is beyond the range of its type. */
+ * result is beyond the range of its type.
+ *
+ * Use:
+ *     mesaopt_lsq_plan(ctx, settings, d, dv, &lsq);          // ridge=1 solver=auto ...
+ *     mesaopt_lsq_forward(lsq, &q, &k, &v, &out, 0, NULL, NULL);
+ *     which = MESAOPT_LSQ_CONDITION;                         // with one more operand:
+ *     mesaopt_lsq_forward(lsq, &q, &k, &v, &out, 1, &which, &condition);
+ */
 #ifndef MESAOPT_LSQ_H
 #define MESAOPT_LSQ_H
 

@@ -31,7 +31,14 @@
  * ridge_min + log(1 + exp(theta)); weight of a step sigmoid(x beta + beta_bias), forgetting factor
  * likewise of gamma. All of one dtype. pe=qk: queries and keys are made of [x_t, p_t], p_t of D
  * features, t from 0: p_{t,2i} = sin(t / 10000^(2i/D)), p_{t,2i+1} = cos of the same.
- * Source: arXiv 2309.05858 section 2 and appendix; docs/science.md, section 3. */
+ * Source: arXiv 2309.05858 section 2 and appendix; docs/science.md, section 3.
+ *
+ * Use:
+ *     mesaopt_model_create(ctx, NULL, &model);
+ *     mesaopt_model_add_text(model, "mask(first=20); linear(heads=2,key=20,residual_clip=4)");
+ *     mesaopt_model_forward(model, &tokens, &out);
+ *     mesaopt_model_save(model, "model.safetensors");
+ */
 #ifndef MESAOPT_MODEL_H
 #define MESAOPT_MODEL_H
 

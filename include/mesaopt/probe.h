@@ -14,7 +14,14 @@
  * scores only. Score on sequences that were not fitted unless you have a reason not to: in sample,
  * a probe of D features explains noise of B sequences to a share of D / B.
  * Sources: arXiv 2309.05858 section 4; docs/science.md, section 6. docs/reverse-engineering.md
- * shows how to use them. */
+ * shows how to use them.
+ *
+ * Use:
+ *     mesaopt_probe_plan(ctx, NULL, layers, features, steps, n, &probe);
+ *     mesaopt_probe_feed(probe, MESAOPT_PROBE_TRAIN, activations, &targets, NULL);
+ *     mesaopt_probe_fit(probe, NULL);                        // MESAOPT_PROBE_TEST is fed alike
+ *     mesaopt_probe_score(probe, MESAOPT_PROBE_TEST, &mse, &r2);
+ */
 #ifndef MESAOPT_PROBE_H
 #define MESAOPT_PROBE_H
 

@@ -10,7 +10,14 @@
  * An extraction (mesaopt_revalg) holds the scalars; a model made of them can be evaluated, probed
  * and saved like any other.
  * Source: arXiv 2309.05858 section 3 and appendix (propositions 1 and 2, RevAlg-d, interpolation);
- * docs/science.md, section 6. */
+ * docs/science.md, section 6.
+ *
+ * Use:
+ *     mesaopt_revalg_extract(model, &revalg);
+ *     mesaopt_revalg_summary(revalg, &weights, &explained);
+ *     mesaopt_revalg_rebuild(revalg, &rebuilt);
+ *     mesaopt_model_evaluate(rebuilt, task, MESAOPT_STREAM_TEST, 0, 2560, NULL, &loss);
+ */
 #ifndef MESAOPT_REVALG_H
 #define MESAOPT_REVALG_H
 

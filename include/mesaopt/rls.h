@@ -35,7 +35,14 @@
  * errors too, however many rows have been seen. A row whose key stands out by orders of magnitude
  * costs O(d_key^3): the first d_key rows on a ridge far smaller than the keys, say. With forgetting
  * or a window that is the cost of some rows together, and standard errors cost O(d_key^2) for each
- * value. */
+ * value.
+ *
+ * Use:
+ *     mesaopt_lsq_plan(ctx, settings, d, dv, &lsq);          // ridge=1 gamma=0.99 window=0 ...
+ *     mesaopt_rls_create(lsq, 1, NULL, &rls);
+ *     mesaopt_rls_update(rls, &k, &v, NULL, NULL);
+ *     mesaopt_rls_predict(rls, &q, &out, NULL);
+ */
 #ifndef MESAOPT_RLS_H
 #define MESAOPT_RLS_H
 

@@ -2,7 +2,12 @@
  *
  * A draw is a pure function of (seed, stream, index): there is no hidden state, any part can be
  * drawn alone, and the f32 and f64 draws are the same real numbers to rounding.
- * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011. */
+ * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+ *
+ * Use:
+ *     mesaopt_view_dense(x, MESAOPT_F64, 2, (const int64_t[]){100, 10}, &out);
+ *     mesaopt_rng_normal(ctx, 42, 0, 0, 0, 1, &out);         // seed, stream, first, mean, sd
+ */
 #ifndef MESAOPT_RNG_H
 #define MESAOPT_RNG_H
 

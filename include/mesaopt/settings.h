@@ -4,7 +4,14 @@
  * takes only the keys that apply there, each with a type, bounds and a default. Keys are numbers
  * that never change meaning; each also has a name, so that a program can pass on "lr=3e-4" from its
  * command line. Setting a key checks it at once: unknown keys, keys of another scope and values out
- * of range are refused with a text that names the key and its range. */
+ * of range are refused with a text that names the key and its range.
+ *
+ * Use:
+ *     mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, &settings);
+ *     mesaopt_settings_set_int(settings, MESAOPT_KEY_BATCH, 128);
+ *     status = mesaopt_settings_set_text(settings, "lr", "3e-4");
+ *     if (status != MESAOPT_OK) mesaopt_settings_error(settings, text, 256);
+ */
 #ifndef MESAOPT_SETTINGS_H
 #define MESAOPT_SETTINGS_H
 

@@ -9,7 +9,12 @@
  * _OVERLAP and _SETTING for arguments that are not as described; MESAOPT_E_MEMORY; MESAOPT_E_BUSY;
  * MESAOPT_E_NONFINITE when numbers that a computation takes or gives are not finite (the text names
  * the first place); MESAOPT_E_INTERRUPTED, soon after mesaopt_ctx_interrupt, from calls that
- * compute, copy, read or write much. */
+ * compute, copy, read or write much.
+ *
+ * Use:
+ *     if (status < 0) puts(mesaopt_status_name(status));     // "MESAOPT_E_SHAPE"
+ *     if (mesaopt_version_number() < MESAOPT_VERSION) puts("an old library");
+ */
 #ifndef MESAOPT_STATUS_H
 #define MESAOPT_STATUS_H
 

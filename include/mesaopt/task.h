@@ -13,7 +13,14 @@
  *                  likewise for every sequence; clip +-2
  *   fixed_teacher  W as linear, one for all sequences of all streams; clip +-10
  * The setting data_clip gives another clip.
- * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2. */
+ * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2.
+ *
+ * Use:
+ *     mesaopt_task_create(ctx, NULL, &task);
+ *     mesaopt_task_shape(task, &n, &T, &width, NULL);
+ *     mesaopt_view_dense(x, MESAOPT_F32, 3, (const int64_t[]){B, T + 1, n}, &out);
+ *     mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, &out);
+ */
 #ifndef MESAOPT_TASK_H
 #define MESAOPT_TASK_H
 

@@ -3,7 +3,14 @@
  * A view describes elements that somebody else owns; it is the one public struct that callers fill,
  * and its layout is frozen. Strides count elements, as in DLPack, so NumPy, Julia and Rust arrays
  * of any order pass without a copy. Views are borrowed for the duration of the call unless the
- * function says otherwise. A tensor is what the library owns or keeps. */
+ * function says otherwise. A tensor is what the library owns or keeps.
+ *
+ * Use:
+ *     mesaopt_view_dense(x, MESAOPT_F32, 2, (const int64_t[]){n, d}, &v);
+ *     mesaopt_view transposed = {x, {d, n}, {1, d}, 2, MESAOPT_F32, 0, 0};
+ *     mesaopt_tensor_wrap(ctx, &transposed, NULL, NULL, &tensor);
+ *     mesaopt_tensor_create(ctx, MESAOPT_F64, 2, (const int64_t[]){n, d}, &tensor);
+ */
 #ifndef MESAOPT_TENSOR_H
 #define MESAOPT_TENSOR_H
 

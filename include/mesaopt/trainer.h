@@ -8,7 +8,14 @@
  * theta, beta_bias and gamma_bias are spared, since 0 is no neutral value of a ridge or of a gate
  * that should start open. The parameters after s steps are the same bits for any number of threads
  * and any host loop, also across save and load.
- * Source: Loshchilov and Hutter, arXiv 1711.05101; docs/science.md, section 4. */
+ * Source: Loshchilov and Hutter, arXiv 1711.05101; docs/science.md, section 4.
+ *
+ * Use:
+ *     mesaopt_trainer_create(ctx, NULL, model, task, &trainer);
+ *     mesaopt_trainer_run(trainer, 1000, NULL, NULL);
+ *     mesaopt_trainer_evaluate(trainer, 2560, NULL, &loss);
+ *     mesaopt_trainer_save(trainer, "run.safetensors");
+ */
 #ifndef MESAOPT_TRAINER_H
 #define MESAOPT_TRAINER_H
 
