@@ -14,6 +14,7 @@
 #include "rng.h"
 #include "settings.h"
 #include "status.h"
+#include "study.h"
 #include "task.h"
 #include "tensor.h"
 #include "trainer.h"

@@ -91,7 +91,19 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     return dy;
 }
 
-const block_kind linear_block = {MESAOPT_SCOPE_LINEAR, heads_plan, stash_bytes,
-                                 scratch_bytes,        forward,    backward};
-const block_kind softmax_block = {MESAOPT_SCOPE_SOFTMAX, heads_plan, stash_bytes,
-                                  scratch_bytes,         forward,    backward};
+static void weights(const block *b, const pass *p, const void *x, const void *stash, int64_t i,
+                    mat W)
+{
+    (void)x;
+    const extents e = heads_extents(b, p->T);
+    const head one = head_of(b, &e);
+    arena as = {(void *)stash, 0};
+    const heads h = heads_lay_out(&as, p->k, &e);
+    kind_of(b)->weights(p->k, &one, p->product_scratch, columns(p->k, h.q, i * e.d),
+                        columns(p->k, h.k, i * e.d), W);
+}
+
+const block_kind linear_block = {
+    MESAOPT_SCOPE_LINEAR, heads_plan, stash_bytes, scratch_bytes, forward, backward, weights};
+const block_kind softmax_block = {
+    MESAOPT_SCOPE_SOFTMAX, heads_plan, stash_bytes, scratch_bytes, forward, backward, weights};

@@ -21,6 +21,8 @@ typedef struct attention_kind {
     /* dO may be overwritten; dQ, dK, dV are written. */
     void (*backward)(const kern *k, const head *h, void *product_scratch, void *scratch, mat Q,
                      mat K, mat V, mat dO, mat dQ, mat dK, mat dV);
+    /* W [T x T], on and below the diagonal: alpha(scale q_t . k_t') */
+    void (*weights)(const kern *k, const head *h, void *product_scratch, mat Q, mat K, mat W);
 } attention_kind;
 
 extern const attention_kind linear_attention, softmax_attention;

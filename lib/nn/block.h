@@ -45,6 +45,11 @@ typedef struct block_kind {
      * holds the gradient of x, which is left unfinished unless want_dx. */
     void *(*backward)(const block *b, const pass *p, const void *x, const void *y,
                       const void *stash, void *dy, void *spare, int want_dx);
+    /* Of a block of heads, else NULL. W [T x T] <- how a head weighs the values: its output is o_t
+     * = sum over s <= t of W_ts v_s; anything above the diagonal. After forward, with its stash;
+     * the scratch is that of forward. */
+    void (*weights)(const block *b, const pass *p, const void *x, const void *stash, int64_t head,
+                    mat W);
 } block_kind;
 
 struct block {

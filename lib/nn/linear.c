@@ -119,4 +119,12 @@ static void linear_backward(const kern *k, const head *h, void *ps, void *scratc
     }
 }
 
-const attention_kind linear_attention = {linear_scratch_bytes, linear_forward, linear_backward};
+static void linear_weights(const kern *k, const head *h, void *ps, mat Q, mat K, mat W)
+{
+    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, h->T, h->T, h->d, Q, mat_transposed(K), W);
+    for (int64_t t = 0; t < h->T && !kern_stopped(k); t++)
+        k->scale((t + 1) * k->lanes, h->scale, mat_rows(k, W, t).p);
+}
+
+const attention_kind linear_attention = {linear_scratch_bytes, linear_forward, linear_backward,
+                                         linear_weights};

@@ -99,6 +99,7 @@ static int64_t stash_bytes(const block *b, const kern *k, int64_t T)
 typedef struct work {
     mesa_options options;
     void *ridge, *one, *core;      /* H x d elements; a 1 in every lane; scratch of the layer */
+    void *kept;                    /* T: what gates have left of every step */
     heads d;                       /* backward: gradients */
     mat dgate[GATE_KINDS], row;    /* T x H; T x d */
     void *dridge, *dot;            /* H x d; T */
@@ -141,6 +142,7 @@ static work lay_out_scratch(arena *a, const block *b, const kern *k, const exten
     if (gated(b)) has |= MESA_HAS(beta) | MESA_HAS(log_gamma);
     w.ridge = arena_take(a, e->qk, k->lanes * k->size);
     w.one = arena_take(a, 1, k->lanes * k->size);
+    w.kept = arena_take(a, gated(b) ? e->T : 0, k->lanes * k->size);
     if (backward) {
         has |= MESA_HAS(dridge);
         if (gated(b)) has |= MESA_HAS(dbeta) | MESA_HAS(dlog_gamma);
@@ -313,5 +315,26 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     return dy;
 }
 
-const block_kind mesa_block = {MESAOPT_SCOPE_MESA, plan,    stash_bytes,
-                               scratch_bytes,      forward, backward};
+/* o_t = sum of w_ts v_s, w_ts = (x_t . k_s) b_s g_{s+1} .. g_t: S_t^T x_t, written out. */
+static void weights(const block *b, const pass *p, const void *x, const void *stash, int64_t i,
+                    mat W)
+{
+    const kern *k = p->k;
+    const extents e = heads_extents(b, p->T);
+    arena as = {(void *)stash, 0}, aw = {p->scratch, 0};
+    const kept r = lay_out_stash(&as, b, k, &e, x);
+    const work w = lay_out_scratch(&aw, b, k, &e, 0);
+    k->product(k, p->product_scratch, PRODUCT_LANE, TRI_C_LOWER, 0, e.T, e.T, e.d,
+               columns(k, r.X, i * e.d), transposed_mat(columns(k, r.h.k, i * e.d)), W);
+    for (int64_t t = 0; gated(b) && t < e.T && !kern_stopped(k); t++) {
+        const void *gamma = kern_at(k, r.g[GAMMA].s.p, t * e.heads + i),
+                   *beta = kern_at(k, r.g[BETA].s.p, t * e.heads + i);
+        void *row = kern_at(k, W.p, t * W.rs);
+        k->row_scale(1, t, gamma, 1, w.kept, t, w.kept, t);
+        memcpy(kern_at(k, w.kept, t), beta, (size_t)(k->lanes * k->size));
+        k->multiply((t + 1) * k->lanes, w.kept, row, row);
+    }
+}
+
+const block_kind mesa_block = {
+    MESAOPT_SCOPE_MESA, plan, stash_bytes, scratch_bytes, forward, backward, weights};

@@ -109,4 +109,11 @@ static void softmax_backward(const kern *k, const head *h, void *ps, void *scrat
     }
 }
 
-const attention_kind softmax_attention = {softmax_scratch_bytes, softmax_forward, softmax_backward};
+static void softmax_weights(const kern *k, const head *h, void *ps, mat Q, mat K, mat W)
+{
+    causal_outer(k, ps, 0, h->T, h->d, Q, K, W);
+    weigh(k, h, 0, h->T, W);
+}
+
+const attention_kind softmax_attention = {softmax_scratch_bytes, softmax_forward, softmax_backward,
+                                          softmax_weights};

@@ -14,7 +14,7 @@ typedef struct layout {
     panel_run run;
     int64_t width;                             /* of the widest stream */
     void *grads;                               /* shards x n_params */
-    double *by_t;                              /* shards x T */
+    double *by_t, *sums;                       /* shards x T; x the visitor's */
     int64_t *bad;                              /* shards: the first of enum stage that is not
                                                   finite */
     int64_t *failed;                           /* shards x blocks: rows whose systems missed their
@@ -24,7 +24,7 @@ typedef struct layout {
 
 typedef struct worker {
     void **stream, **stash;                    /* n_blocks + 1, n_blocks */
-    void *target, *d[2], *scratch, *product_scratch, *task_scratch;
+    void *target, *d[2], *scratch, *product_scratch, *task_scratch, *visitor;
 } worker;
 
 /* What may be not finite; BLOCKS + i: what block i gives out. */
@@ -33,12 +33,22 @@ enum stage { NONE, TOKENS, TARGETS, LOSS, DOUT, TOKEN_GRADIENT, BLOCKS };
 typedef struct job { mesaopt_model *m; const batch *b; const wanted *w; layout l; } job;
 
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+/* Blocks that run. */
+static int64_t depth(const mesaopt_model *m, const wanted *w)
+{
+    return w->visitor ? w->visitor->blocks : m->n_blocks;
+}
+static int goes_back(const wanted *w)
+{
+    return w->gradient || (w->visitor && w->visitor->backward);
+}
 
 static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, const layout *l,
-                             int gradient)
+                             const wanted *wanted)
 {
     const kern *k = l->k;
     const int64_t real = k->lanes * k->size, T = b->T;
+    const int back = goes_back(wanted);
     worker w = {0};
     w.stream = arena_take(a, m->n_blocks + 1, sizeof(void *));
     w.stash = arena_take(a, m->n_blocks, sizeof(void *));
@@ -53,30 +63,33 @@ static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, c
         if (w.stash) w.stash[i] = p;
         if (!kind->scratch) continue;
         scratch = max64(scratch, kind->scratch(&m->blocks[i], k, T, 0));
-        if (gradient) scratch = max64(scratch, kind->scratch(&m->blocks[i], k, T, 1));
+        if (back) scratch = max64(scratch, kind->scratch(&m->blocks[i], k, T, 1));
     }
     w.target = arena_take(a, (T + 1) * max64(m->outputs, 1), real);
-    for (int i = 0; i < 2; i++) w.d[i] = arena_take(a, gradient ? T * l->width : 0, real);
+    for (int i = 0; i < 2; i++) w.d[i] = arena_take(a, back ? T * l->width : 0, real);
     w.scratch = arena_take(a, scratch, 1);
     w.product_scratch = arena_take(a, kern_product_scratch(k), 1);
     w.task_scratch = arena_take(a, b->task && !b->drawn ? task_scratch(b->task, k) : 0, 1);
+    w.visitor = arena_take(a, wanted->visitor ? wanted->visitor->scratch : 0, 1);
     return w;
 }
 
-/* A shard's sums; a gradient takes memory for every one. */
-static int64_t shards_of(const mesaopt_model *m, int64_t panels, int gradient)
+/* Gradients and a visitor's sums take memory for every shard. */
+static int64_t shards_of(const mesaopt_model *m, int64_t panels, const wanted *w)
 {
-    const int64_t room = max64(1, SHARD_MEMORY / max64(1, m->n_params * m->size)),
+    const int64_t gradient = goes_back(w) ? m->n_params * m->size : 0,
+                  sums = w->visitor ? w->visitor->count * (int64_t)sizeof(double) : 0,
+                  room = max64(1, SHARD_MEMORY / max64(1, max64(gradient, sums))),
                   shards = panels < MAX_SHARDS ? max64(1, panels) : MAX_SHARDS;
-    return gradient && shards > room ? room : shards;
+    return shards > room ? room : shards;
 }
 
-static layout lay_out(void *base, const mesaopt_model *m, const batch *b, int gradient)
+static layout lay_out(void *base, const mesaopt_model *m, const batch *b, const wanted *w)
 {
     layout l = {.p = model_panels(m, b->B, b->T)};
     arena a = {base, 0}, one = {0};
     l.k = l.p.k;
-    const int64_t shards = shards_of(m, l.p.count, gradient);
+    const int64_t shards = shards_of(m, l.p.count, w);
     for (int64_t i = -1; i < m->n_blocks; i++) l.width = max64(l.width, model_width(m, i));
     l.positions = arena_take(&a, m->n_blocks, sizeof(void *));
     for (int64_t i = 0; i < m->n_blocks; i++) {
@@ -84,26 +97,37 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, int gr
                              l.k->lanes * l.k->size);
         if (l.positions) l.positions[i] = m->blocks[i].positions ? p : NULL;
     }
-    l.grads = arena_take(&a, gradient ? shards * m->n_params : 0, m->size);
+    l.grads = arena_take(&a, goes_back(w) ? shards * m->n_params : 0, m->size);
     l.by_t = arena_take(&a, shards * b->T, sizeof(double));
+    l.sums = arena_take(&a, w->visitor ? shards * w->visitor->count : 0, sizeof(double));
     l.bad = arena_take(&a, shards, sizeof(int64_t));
     l.failed = arena_take(&a, shards * m->n_blocks, sizeof(int64_t));
-    lay_out_worker(&one, m, b, &l, gradient);
+    lay_out_worker(&one, m, b, &l, w);
     l.run = (panel_run){l.p.count, shards, a.used, one.used};
     return l;
 }
 
+static int64_t bytes_of(const mesaopt_model *m, const batch *b, const wanted *w)
+{
+    const layout l = lay_out(NULL, m, b, w);
+    return panels_bytes(m->head.ctx, &l.run);
+}
+
+static mesaopt_status reserve(mesaopt_model *m, const batch *b, const wanted *w)
+{
+    const int64_t bytes = bytes_of(m, b, w);
+    if (bytes > m->memory.bytes) m->positions.T = 0;
+    return panels_reserve(m->head.ctx, &m->memory, bytes, "model");
+}
+
 int64_t batch_bytes(const mesaopt_model *m, const batch *b, int gradient)
 {
-    const layout l = lay_out(NULL, m, b, gradient);
-    return panels_bytes(m->head.ctx, &l.run);
+    return bytes_of(m, b, &(wanted){.gradient = gradient});
 }
 
 mesaopt_status batch_plan(mesaopt_model *m, const batch *b, int gradient)
 {
-    const int64_t bytes = batch_bytes(m, b, gradient);
-    if (bytes > m->memory.bytes) m->positions.T = 0;
-    return panels_reserve(m->head.ctx, &m->memory, bytes, "model");
+    return reserve(m, b, &(wanted){.gradient = gradient});
 }
 
 /* Positions stand first in the workspace: passes of one length find those of the pass before,
@@ -158,7 +182,7 @@ static int64_t find_bad(const job *j, const worker *w, const void *target)
     const int64_t lanes = k->lanes, T = j->b->T;
     if (k->first_nonfinite(T * j->m->inputs * lanes, w->stream[0]) >= 0) return TOKENS;
     if (target && k->first_nonfinite(T * j->m->outputs * lanes, target) >= 0) return TARGETS;
-    for (int64_t i = 0; i < j->m->n_blocks; i++)
+    for (int64_t i = 0; i < depth(j->m, j->w); i++)
         if (k->first_nonfinite(T * j->m->blocks[i].out * lanes, w->stream[i + 1]) >= 0)
             return BLOCKS + i;
     return LOSS;
@@ -182,7 +206,7 @@ static void start_backward(const job *j, const worker *w, int64_t panel, const v
 
 static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
 {
-    void *grads = j->w->gradient ? (char *)j->l.grads + shard * j->m->n_params * j->m->size : NULL;
+    void *grads = goes_back(j->w) ? (char *)j->l.grads + shard * j->m->n_params * j->m->size : NULL;
     return (pass){j->l.k,
                   j->b->T,
                   j->m->params,
@@ -211,6 +235,42 @@ static int forward_is_finite(const job *j, const worker *w, const double *by_t)
     return finite && isfinite(sum);
 }
 
+/* From the gradient of the output of block `last`, in d[0], to that of the tokens, which is
+ * returned (left unfinished unless want_dx). */
+static void *go_back(const job *j, const worker *w, int64_t shard, int64_t last, int want_dx)
+{
+    const mesaopt_model *m = j->m;
+    void *dy = w->d[0], *spare = w->d[1];
+    for (int64_t i = last; i >= 0 && !kern_stopped(j->l.k); i--) {
+        const pass p = pass_of(j, w, shard, i);
+        void *dx = m->blocks[i].kind->backward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1],
+                                               w->stash[i], dy, spare, i > 0 || want_dx);
+        if (dx == spare) spare = dy, dy = dx;
+    }
+    return dy;
+}
+
+struct visit { const job *j; const worker *w; int64_t shard; };
+
+pass visit_pass(const visited *v, int64_t block)
+{
+    return pass_of(v->visit->j, v->visit->w, v->visit->shard, block);
+}
+void *visit_gradient(const visited *v) { return v->visit->w->d[0]; }
+const void *visit_back(const visited *v, int64_t block)
+{
+    return go_back(v->visit->j, v->visit->w, v->visit->shard, block, 1);
+}
+
+static void look(const job *j, const worker *w, int64_t shard, int64_t panel)
+{
+    const visitor *v = j->w->visitor;
+    const struct visit visit = {j, w, shard};
+    const visited seen = {j->m, j->l.k, j->b->T, panels_valid(&j->l.p, panel), w->stream, w->stash,
+                          w->visitor, j->l.sums + shard * v->count, &visit};
+    v->look(v, &seen);
+}
+
 static void run_panel(const job *j, const worker *w, int64_t shard, int64_t panel)
 {
     const mesaopt_model *m = j->m;
@@ -222,7 +282,7 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
         w->stream[b + 1] = (char *)j->w->kept[i] + panel * batch_kept(k, T, model_width(m, b));
     }
     const void *target = fill(j, w, panel);
-    for (int64_t i = 0; i < m->n_blocks && !kern_stopped(k); i++) {
+    for (int64_t i = 0; i < depth(m, j->w) && !kern_stopped(k); i++) {
         const pass p = pass_of(j, w, shard, i);
         m->blocks[i].kind->forward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i]);
     }
@@ -236,20 +296,14 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
         if (j->l.bad[shard] == NONE) j->l.bad[shard] = find_bad(j, w, target);
         return;
     }
+    if (j->w->visitor) look(j, w, shard, panel);
     if (!j->w->gradient) return;
     if (j->w->dout && !panels_finite(k, T, m->outputs, (mat){w->d[0], last, 1}))
         j->l.bad[shard] = DOUT;
-    void *dy = w->d[0], *spare = w->d[1];
-    for (int64_t i = m->n_blocks - 1; i >= 0 && !kern_stopped(k); i--) {
-        const pass p = pass_of(j, w, shard, i);
-        void *dx =
-            m->blocks[i].kind->backward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1],
-                                        w->stash[i], dy, spare, i > 0 || j->w->dtokens != NULL);
-        if (dx == spare) spare = dy, dy = dx;
-    }
+    const void *dy = go_back(j, w, shard, m->n_blocks - 1, j->w->dtokens != NULL);
     if (!j->w->dtokens) return;
     store_view(&j->l, j->w->dtokens, panel, dy, m->inputs);
-    if (j->l.bad[shard] == NONE && !panels_finite(k, T, m->inputs, (mat){dy, m->inputs, 1}))
+    if (j->l.bad[shard] == NONE && !panels_finite(k, T, m->inputs, (mat){(void *)dy, m->inputs, 1}))
         j->l.bad[shard] = TOKEN_GRADIENT;
 }
 
@@ -257,11 +311,14 @@ static void run_shard(void *data, arena a, int64_t shard, int64_t first, int64_t
 {
     const job *j = data;
     const layout *l = &j->l;
-    const worker w = lay_out_worker(&a, j->m, j->b, l, j->w->gradient);
-    if (j->w->gradient)
+    const worker w = lay_out_worker(&a, j->m, j->b, l, j->w);
+    if (goes_back(j->w))
         memset((char *)l->grads + shard * j->m->n_params * j->m->size, 0,
                (size_t)(j->m->n_params * j->m->size));
     memset(l->by_t + shard * j->b->T, 0, (size_t)j->b->T * sizeof(double));
+    if (j->w->visitor)
+        memset(l->sums + shard * j->w->visitor->count, 0,
+               (size_t)j->w->visitor->count * sizeof(double));
     l->bad[shard] = NONE;
     memset(l->failed + shard * j->m->n_blocks, 0, (size_t)j->m->n_blocks * sizeof(int64_t));
     for (int64_t p = first; p < end && !kern_stopped(l->k); p++) run_panel(j, &w, shard, p);
@@ -334,6 +391,9 @@ static mesaopt_status finish(const job *j, const char *what)
     if (w->gradient) memcpy(m->grads, j->l.grads, (size_t)(m->n_params * m->size));
     if (w->loss) *w->loss = sum / ((double)j->b->B * (double)j->b->T);
     for (int64_t t = 0; w->by_t && t < j->b->T; t++) w->by_t[t] += j->l.by_t[t];
+    for (int64_t s = 0; w->visitor && s < j->l.run.shards; s++)
+        for (int64_t i = 0; i < w->visitor->count; i++)
+            w->visitor->sums[i] += j->l.sums[s * w->visitor->count + i];
     return MESAOPT_OK;
 }
 
@@ -365,9 +425,9 @@ mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task
 mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, const char *what)
 {
     mesaopt_ctx *ctx = m->head.ctx;
-    mesaopt_status status = batch_plan(m, b, w->gradient);
+    mesaopt_status status = reserve(m, b, w);
     if (status != MESAOPT_OK) return status;
-    job j = {m, b, w, lay_out(m->memory.memory, m, b, w->gradient)};
+    job j = {m, b, w, lay_out(m->memory.memory, m, b, w)};
     fill_positions(m, b->T, &j.l);
     status = panels_run(ctx, &j.l.run, &m->memory, run_shard, &j, what);
     if (status == MESAOPT_OK && w->gradient) {

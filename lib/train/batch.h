@@ -20,6 +20,36 @@ typedef struct batch {
     const mesaopt_view *drawn;                 /* or [B, T + 1, outputs] of it, without targets */
 } batch;
 
+/* A panel after its forward pass, for a visitor. */
+typedef struct visited {
+    const mesaopt_model *model;
+    const kern *k;
+    int64_t T, valid;                          /* lanes that hold a sequence are the first ones */
+    void **stream, **stash;                    /* [blocks + 1], the tokens first; [blocks] */
+    void *scratch;                             /* of the visitor */
+    double *sums;                              /* of the panel's shard */
+    const struct visit *visit;                 /* for the functions below */
+} visited;
+
+/* Looks at every panel on the worker that ran it, and adds to the sums of a shard, which are added
+ * up like gradients. */
+typedef struct visitor {
+    void (*look)(const struct visitor *v, const visited *panel);
+    const void *job;
+    int64_t blocks;                            /* that run, from the first on */
+    int64_t scratch;                           /* bytes, private to a worker */
+    int64_t count;                             /* of sums */
+    double *sums;                              /* += those of all shards */
+    int backward;                              /* it calls visit_back */
+} visitor;
+
+/* What a block's functions take besides the panel. */
+pass visit_pass(const visited *panel, int64_t block);
+/* Where visit_back takes the gradient of the output of `block` from: T x width. */
+void *visit_gradient(const visited *panel);
+/* The gradient of the tokens, which stays until the next call. */
+const void *visit_back(const visited *panel, int64_t block);
+
 /* What is wanted of a pass; NULL or 0: not wanted. */
 typedef struct wanted {
     const mesaopt_view *out;                   /* predictions */
@@ -35,6 +65,7 @@ typedef struct wanted {
     double *loss;                              /* mean over sequences and t of the half squared
                                                   error */
     double *by_t;                              /* [T], += its sum over sequences at t */
+    const visitor *visitor;
 } wanted;
 
 /* Bytes of a panel of [T][width] that a pass leaves to its caller; a multiple of 64. */

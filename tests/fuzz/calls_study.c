@@ -2,6 +2,7 @@
 #include "calls.h"
 #include "study/probes.h"
 #include "study/revalg_impl.h"
+#include "study/studies.h"
 #include "task/sequences.h"
 
 /* ---- baselines ---- */
@@ -332,6 +333,32 @@ static void call_revalg_import(void)
     CALL(CTX, ctx, mesaopt_revalg_import(ctx, s, block, layers, weights, out));
 }
 
+/* ---- studies of a model ---- */
+
+static int64_t steps_of(const mesaopt_task *task)
+{
+    return handle_ok(task, OBJECT_TASK) && task->shape.length < 30 ? task->shape.length : 5;
+}
+
+static void call_study_heads(void)
+{
+    const mesaopt_model *m = handle(MODEL);
+    const int64_t block = any_index();
+    int64_t *heads = integer_out();
+    CALL(MODEL, m, mesaopt_study_heads(m, block, heads));
+}
+
+static void call_study_attention_map(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_task *task = handle(TASK);
+    const int64_t block = any_index(), T = steps_of(task), first = chance(8) ? any_integer() : below(9), count = few();
+    const int32_t stream = (int32_t)below(4);
+    const int64_t H = handle_ok(m, OBJECT_MODEL) && block >= 0 && block < m->n_blocks ? study_heads(&m->blocks[block]) : 2;
+    const mesaopt_view *out = OUT(real_type(), H < 9 ? H : 9, T, T);
+    CALL(MODEL, m, mesaopt_study_attention_map(m, block, task, stream, first, count, out));
+}
+
 const row rows_study[] = {
     {"baseline_create", call_baseline_create}, {"baseline_predict", call_baseline_predict}, {"baseline_precondition", call_baseline_precondition}, {"baseline_coefficients", call_baseline_coefficients},
     {"baseline_train", call_baseline_train}, {"baseline_evaluate", call_baseline_evaluate}, {"baseline_search", call_baseline_search}, {"probe_plan", call_probe_plan}, {"probe_workspace", call_probe_workspace},
@@ -339,5 +366,6 @@ const row rows_study[] = {
     {"probe_set_targets", call_probe_set_targets}, {"probe_reset", call_probe_reset}, {"probe_count", call_probe_count}, {"probe_fit", call_probe_fit}, {"probe_score", call_probe_score},
     {"probe_weights", call_probe_weights}, {"probe_rank", call_probe_rank}, {"probe_targets", call_probe_targets}, {"probe_filter", call_probe_filter}, {"revalg_extract", call_revalg_extract},
     {"revalg_views", call_revalg_views}, {"revalg_summary", call_revalg_summary}, {"revalg_closed_form", call_revalg_closed_form}, {"revalg_rebuild", call_revalg_rebuild},
-    {"revalg_product", call_revalg_product}, {"revalg_average", call_revalg_average}, {"revalg_average_update", call_revalg_average_update}, {"revalg_propositions", call_revalg_propositions}, {"revalg_import", call_revalg_import}, {0},
+    {"revalg_product", call_revalg_product}, {"revalg_average", call_revalg_average}, {"revalg_average_update", call_revalg_average_update}, {"revalg_propositions", call_revalg_propositions}, {"revalg_import", call_revalg_import},
+    {"study_heads", call_study_heads}, {"study_attention_map", call_study_attention_map}, {0},
 };

@@ -1,0 +1,34 @@
+/* Studies of a model on sequences of a task: what they share, and what they compute; see
+ * include/mesaopt/study.h. Arguments are valid except where it says so. */
+#ifndef STUDY_STUDIES_H
+#define STUDY_STUDIES_H
+
+#include "mesaopt/study.h"
+#include "task/sequences.h"
+#include "train/batch.h"
+
+/* Sequences of a stream, batch by batch, as tokens of the model's type. */
+typedef struct token_source {
+    mesaopt_task *task;
+    call *c;
+    int32_t stream, dtype;
+    int64_t first, count, batch; /* sequences in all, and at a time */
+    mesaopt_view sequences;      /* [batch, T + 1, n], the last that were drawn */
+    mesaopt_view tokens;         /* [batch, T, D] of these */
+    void *memory;
+} token_source;
+
+/* s->task .. s->count are set; batch: at most so many at a time, fewer when they are long. Text:
+ * `what`. */
+mesaopt_status source_open(token_source *s, int64_t batch, const char *what);
+/* Sequences done .. of the source, into s->sequences and s->tokens. */
+mesaopt_status source_draw(token_source *s, int64_t done);
+void source_close(token_source *s);
+
+int64_t study_heads(const block *b); /* 0: it has none */
+
+/* out [H, T, T] */
+mesaopt_status study_attention_map(mesaopt_model *m, token_source *s, int64_t block,
+                                   const mesaopt_view *out);
+
+#endif

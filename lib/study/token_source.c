@@ -1,0 +1,56 @@
+/* Batches of tokens for studies; see studies.h. */
+#include "study/studies.h"
+#include <string.h>
+
+enum {
+    MOST_BYTES = 1 << 25,
+    LEAST = 16
+}; /* of a batch, while it has more sequences
+                                                          than LEAST, which fill all lanes */
+
+static mesaopt_view take(arena *a, int64_t B, int64_t T, int64_t n, int32_t dtype)
+{
+    int64_t rows = -1, count = -1;
+    if (!size_mul(B, T, &rows) || !size_mul(rows, n, &count)) count = -1;
+    return (mesaopt_view){.data = arena_take(a, count, dtype_size(dtype)),
+                          .shape = {B, T, n},
+                          .stride = {T * n, n, 1},
+                          .ndim = 3,
+                          .dtype = dtype};
+}
+
+static int64_t lay_out(token_source *s, void *memory)
+{
+    arena a = {memory, 0};
+    const task_shape shape = s->task->shape;
+    s->sequences = take(&a, s->batch, shape.length + 1, shape.dim, s->dtype);
+    s->tokens = take(&a, s->batch, shape.length, shape.width, s->dtype);
+    return a.used;
+}
+
+mesaopt_status source_open(token_source *s, int64_t batch, const char *what)
+{
+    mesaopt_ctx *ctx = s->task->head.ctx;
+    s->batch = LEAST;
+    const int64_t few = lay_out(s, NULL), fit = few > 0 ? MOST_BYTES / few * LEAST : 0;
+    s->batch = batch < fit ? batch : fit < LEAST ? LEAST : fit;
+    if (s->batch > s->count) s->batch = s->count;
+    const int64_t bytes = lay_out(s, NULL);
+    s->memory = bytes < 0 ? NULL : alloc_new(&ctx->alloc, 1, bytes);
+    if (!s->memory)
+        return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for tokens of %lld sequences", what,
+                    (long long)s->batch);
+    lay_out(s, s->memory);
+    return MESAOPT_OK;
+}
+
+mesaopt_status source_draw(token_source *s, int64_t done)
+{
+    const int64_t left = s->count - done, size = left < s->batch ? left : s->batch;
+    s->sequences.shape[0] = s->tokens.shape[0] = size;
+    const mesaopt_status status =
+        task_draw(s->task, s->c, s->stream, s->first + done, &s->sequences);
+    return status == MESAOPT_OK ? task_tokens(s->task, &s->sequences, &s->tokens) : status;
+}
+
+void source_close(token_source *s) { alloc_free(&s->task->head.ctx->alloc, s->memory); }

@@ -1,0 +1,86 @@
+/* Tables of bad arguments (arguments.h): study.h. */
+#include "arguments.h"
+
+/* A model of 2 features on 3 steps, whose block 1 has one head; one whose tokens are wider. */
+typedef struct studied {
+    mesaopt_ctx *elsewhere;
+    mesaopt_model *m, *empty, *wide;
+    mesaopt_task *task, *foreign;
+    mesaopt_view map;
+} studied;
+
+static mesaopt_model *model_of(int64_t inputs, const char *blocks)
+{
+    mesaopt_model *m;
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_MODEL);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, inputs), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, 2), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_create(f->ctx, s, &m), MESAOPT_OK);
+    if (*blocks) ck_assert_int_eq(mesaopt_model_add_text(m, blocks), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return m;
+}
+
+static mesaopt_task *task_of(mesaopt_ctx *ctx)
+{
+    mesaopt_task *task;
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_TASK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, 2), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_LENGTH, 3), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "tokens", "raw"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_create(ctx, s, &task), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return task;
+}
+
+static studied start(void)
+{
+    studied s = {0};
+    ck_assert_int_eq(mesaopt_ctx_create(NULL, &s.elsewhere), MESAOPT_OK);
+    s.m = model_of(2, "dense(outputs=4); softmax(heads=1,key=2); dense(outputs=2)"), s.empty = model_of(2, ""), s.wide = model_of(3, "softmax(heads=1,key=2)");
+    s.task = task_of(f->ctx), s.foreign = task_of(s.elsewhere);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){1, 3, 3}, &s.map);
+    return s;
+}
+
+static void end(studied *s)
+{
+    mesaopt_task_free(s->task), mesaopt_task_free(s->foreign), mesaopt_model_free(s->m), mesaopt_model_free(s->empty), mesaopt_model_free(s->wide);
+    mesaopt_ctx_free(s->elsewhere);
+}
+
+START_TEST(attention_map_rows)
+{
+    studied s = start();
+    const mesaopt_view *map = &s.map;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_study_heads(NULL, 0, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "model: a task, expected a live model", mesaopt_study_heads((mesaopt_model *)s.task, 0, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "block: -1, expected 0 to 2", mesaopt_study_heads(s.m, -1, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "block: 3, expected 0 to 2", mesaopt_study_heads(s.m, 3, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "heads: NULL", mesaopt_study_heads(s.m, 1, NULL));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_study_attention_map(NULL, 1, NULL, 1, 0, 9, map));
+    BAD(MESAOPT_E_ARGUMENT, "model: a task, expected a live model", mesaopt_study_attention_map((mesaopt_model *)s.task, 1, s.task, 1, 0, 9, map));
+    BAD(MESAOPT_E_ARGUMENT, "block: 3, expected 0 to 2", mesaopt_study_attention_map(s.m, 3, s.task, 1, 0, 9, map));
+    BAD(MESAOPT_E_ARGUMENT, "block: 0, expected 0 to -1", mesaopt_study_attention_map(s.empty, 0, s.task, 1, 0, 9, map));
+    BAD(MESAOPT_E_UNSUPPORTED, "block: 2 is dense, expected a block of attention", mesaopt_study_attention_map(s.m, 2, s.task, 1, 0, 9, map));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_study_attention_map(s.m, 1, NULL, 1, 0, 9, map));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_study_attention_map(s.m, 1, s.foreign, 1, 0, 9, map));
+    BAD(MESAOPT_E_SHAPE, "task: tokens of width 2, expected 3", mesaopt_study_attention_map(s.wide, 0, s.task, 1, 0, 9, map));
+    BAD(MESAOPT_E_ARGUMENT, "stream: 3, expected 0", mesaopt_study_attention_map(s.m, 1, s.task, 3, 0, 9, map));
+    BAD(MESAOPT_E_ARGUMENT, "first: -1, expected >= 0", mesaopt_study_attention_map(s.m, 1, s.task, 1, -1, 9, map));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0, expected >= 1", mesaopt_study_attention_map(s.m, 1, s.task, 1, 0, 0, map));
+    BAD(MESAOPT_E_ARGUMENT, "first: 9223372036854775807, expected at most", mesaopt_study_attention_map(s.m, 1, s.task, 1, INT64_MAX, 1, map));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_study_attention_map(s.m, 1, s.task, 1, 0, 9, NULL));
+    BAD(MESAOPT_E_SHAPE, "out: shape [1,3,2], expected [1,3,3]", mesaopt_study_attention_map(s.m, 1, s.task, 1, 0, 9, VIEW(with_extent(*map, 2, 2))));
+    BAD(MESAOPT_E_DTYPE, "out: ", mesaopt_study_attention_map(s.m, 1, s.task, 1, 0, 9, VIEW(with_dtype(*map, MESAOPT_I64))));
+    BAD(MESAOPT_E_ARGUMENT, "out: a READONLY view", mesaopt_study_attention_map(s.m, 1, s.task, 1, 0, 9, VIEW(with_flags(*map, MESAOPT_VIEW_READONLY))));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_study_attention_map(s.m, 1, s.task, 1, 0, 9, map)));
+    end(&s);
+}
+END_TEST
+
+Suite *test_arguments_study_suite(void)
+{
+    return arguments_suite("arguments study", 1, (const TTest *[]){attention_map_rows});
+}
