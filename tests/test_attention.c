@@ -4,7 +4,7 @@
 
 enum { B = 3, T = 11, H = 2, D = 3, DV = 4 };
 
-static mesaopt_attn *open_attn(mesaopt_ctx *ctx, int32_t scope, int64_t lanes, int64_t chunk, double scale)
+static mesaopt_attn *open_attn(mesaopt_ctx *ctx, int32_t scope, int64_t lanes, int64_t chunk, double scale, int64_t qk_norm)
 {
     mesaopt_settings *s;
     mesaopt_attn *a;
@@ -12,6 +12,7 @@ static mesaopt_attn *open_attn(mesaopt_ctx *ctx, int32_t scope, int64_t lanes, i
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_LANES, lanes), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_CHUNK, chunk), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_float(s, MESAOPT_KEY_SCALE, scale), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_QK_NORM, qk_norm), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_attn_create(ctx, s, &a), MESAOPT_OK);
     mesaopt_settings_free(s);
     return a;
@@ -75,10 +76,10 @@ static int32_t inner(double *loss, void *user)
     return status;
 }
 
-static void check_gradients(mesaopt_ctx *ctx, int32_t scope, int64_t lanes, int64_t chunk, double scale)
+static void check_gradients(mesaopt_ctx *ctx, int32_t scope, int64_t lanes, int64_t chunk, double scale, int64_t qk_norm)
 {
     problem p = make(ctx, MESAOPT_F64, T);
-    p.attn = open_attn(ctx, scope, lanes, chunk, scale);
+    p.attn = open_attn(ctx, scope, lanes, chunk, scale, qk_norm);
     run(&p);
     const mesaopt_view *x[] = {&p.q, &p.k, &p.v}, *g[] = {&p.dq, &p.dk, &p.dv};
     for (int i = 0; i < 3; i++) {
@@ -97,8 +98,9 @@ START_TEST(gradients)
         if (!ctx) continue;
         for (int32_t scope = MESAOPT_SCOPE_LINEAR; scope <= MESAOPT_SCOPE_SOFTMAX; scope++)
             for (int64_t lanes = 1; lanes <= 2; lanes++) {
-                check_gradients(ctx, scope, lanes, 0, 0);
-                check_gradients(ctx, scope, lanes, 4, 0.37);
+                check_gradients(ctx, scope, lanes, 0, 0, 0);
+                check_gradients(ctx, scope, lanes, 4, 0.37, 0);
+                check_gradients(ctx, scope, lanes, 4, 0.37, 1);
             }
         ck_assert_int_eq(mesaopt_ctx_free(ctx), MESAOPT_OK);
     }
@@ -111,7 +113,7 @@ START_TEST(agreement)
     for (int32_t scope = MESAOPT_SCOPE_LINEAR; scope <= MESAOPT_SCOPE_SOFTMAX; scope++) {
         mesaopt_ctx *base = context_at(MESAOPT_ISA_BASELINE, 1);
         problem ref = make(base, MESAOPT_F64, 70);
-        ref.attn = open_attn(base, scope, 2, 70, 0);
+        ref.attn = open_attn(base, scope, 2, 70, 0, 0);
         run(&ref);
         for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++) {
             mesaopt_ctx *ctx = context_at(isa, 2);
@@ -119,7 +121,7 @@ START_TEST(agreement)
             for (int c = 0; c < 12; c++) {
                 const int32_t dtype = c & 1 ? MESAOPT_F64 : MESAOPT_F32;
                 problem p = make(base, dtype, 70);                  /* equal draws */
-                p.attn = open_attn(ctx, scope, c & 2 ? 1 : 2, (int64_t[]){0, 16, 33}[c / 4], 0);
+                p.attn = open_attn(ctx, scope, c & 2 ? 1 : 2, (int64_t[]){0, 16, 33}[c / 4], 0, 0);
                 run(&p);
                 const double bound = dtype == MESAOPT_F64 ? 1e-13 : 1e-5;
                 ck_assert_double_le(distance(&p.out, &ref.out), bound);
@@ -145,7 +147,7 @@ START_TEST(causality)
     for (int c = 0; c < 4; c++) {
         problem p = make(ctx, MESAOPT_F32, T);
         const int64_t t = 6;
-        p.attn = open_attn(ctx, c & 1 ? MESAOPT_SCOPE_SOFTMAX : MESAOPT_SCOPE_LINEAR, 1 + c / 2, 4, 0);
+        p.attn = open_attn(ctx, c & 1 ? MESAOPT_SCOPE_SOFTMAX : MESAOPT_SCOPE_LINEAR, 1 + c / 2, 4, 0, 0);
         run(&p);
         float *before = malloc((size_t)count(&p.out) * sizeof(float));
         memcpy(before, p.out.data, (size_t)count(&p.out) * sizeof(float));
@@ -172,7 +174,7 @@ END_TEST
 START_TEST(strides)
 {
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_SOFTMAX, 0, 0, 0);
+    mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_SOFTMAX, 0, 0, 0, 0);
     enum { P = 3 * D };
     double packed[B * T * H * P], grads[B * T * H * P], out[B * T * H * D], dense_out[B * T * H * D], dense[3][B * T * H * D], dg[3][B * T * H * D];
     mesaopt_view all, q[3], g[3], x[3], dx[3], o, o2;
@@ -218,7 +220,7 @@ END_TEST
 START_TEST(empty)
 {
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
-    mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_LINEAR, 0, 0, 0);
+    mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_LINEAR, 0, 0, 0, 0);
     mesaopt_view v;
     int64_t bytes = -1;
     mesaopt_view_dense(NULL, MESAOPT_F32, 4, (int64_t[]){0, 5, 2, 3}, &v);
@@ -243,7 +245,7 @@ START_TEST(scores_that_overflow)
             float q[2][4], k[2][4] = {{0}}, v[2][4] = {{1, 2, 3, 4}, {5, 6, 7, 8}}, out[2][4], d[3][2][4];
             for (int j = 0; j < 8; j++) q[j / 4][j % 4] = j % 4 < 3 ? 1e15f : 1;
             memcpy(k[1], keys[i % 3], sizeof k[1]);
-            mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_SOFTMAX, 1 + i / 3 % 2, 0, i < 6 ? 1 : -1);
+            mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_SOFTMAX, 1 + i / 3 % 2, 0, i < 6 ? 1 : -1, 0);
             const mesaopt_view Q = DENSE(q, MESAOPT_F32, 1, 2, 1, 4), K = DENSE(k, MESAOPT_F32, 1, 2, 1, 4), V = DENSE(v, MESAOPT_F32, 1, 2, 1, 4);
             const mesaopt_view O = DENSE(out, MESAOPT_F32, 1, 2, 1, 4), dQ = DENSE(d[0], MESAOPT_F32, 1, 2, 1, 4), dK = DENSE(d[1], MESAOPT_F32, 1, 2, 1, 4);
             const mesaopt_view dV = DENSE(d[2], MESAOPT_F32, 1, 2, 1, 4);

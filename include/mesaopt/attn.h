@@ -3,6 +3,7 @@
  *
  *   o_t = sum_{t' <= t} alpha(scale * q_t . k_t') v_t'
  *   linear: alpha = identity; softmax: alpha = softmax over t'
+ *   qk_norm=1: of q_t / |q_t| and k_t' / |k_t'|; a row of zeros stays, and its gradient is 0
  *
  * Shapes: q, k [B, T, H, d], v and out [B, T, H, dv], all f32 or all f64, any strides (packed q, k,
  * v slices are fine). What comes out is finite, or the call returns MESAOPT_E_NONFINITE, which
@@ -30,8 +31,8 @@ extern "C" {
 typedef struct mesaopt_attn mesaopt_attn;
 
 /** Creates an attention operator; the scope of `settings` (MESAOPT_SCOPE_LINEAR or _SOFTMAX) is its
- *  kind; of the keys it uses `scale`, `chunk` and `lanes` (extents come from the views). The caller
- *  frees *out. Since 0.1. */
+ *  kind; of the keys it uses `scale`, `chunk`, `lanes` and `qk_norm` (extents come from the views).
+ *  The caller frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                mesaopt_attn **out);
 

@@ -84,8 +84,8 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           channel: ridge_min + softplus, one per head and channel
                                           (mesa) */
 #define MESAOPT_KEY_RIDGE_MIN 53       /* ridge_min: lower bound of ridges=channel (mesa) */
-#define MESAOPT_KEY_QK_NORM 54         /* qk_norm: 1: queries and keys are scaled to length 1
-                                          (mesa) */
+#define MESAOPT_KEY_QK_NORM 54         /* qk_norm: 1: queries and keys of every head are scaled to
+                                          length 1; one of zeros stays */
 /* Trainer, and baselines that learn their coefficients: */
 #define MESAOPT_KEY_BATCH 60           /* batch: sequences per step */
 #define MESAOPT_KEY_LR 61              /* lr: learning rate, the peak when there is a schedule */

@@ -28,6 +28,7 @@ mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *set
         a->scale = option_float(settings, scope, MESAOPT_KEY_SCALE);
         a->chunk = option_int(settings, scope, MESAOPT_KEY_CHUNK);
         a->lanes = option_int(settings, scope, MESAOPT_KEY_LANES);
+        a->qk_norm = option_int(settings, scope, MESAOPT_KEY_QK_NORM);
         *out = a;
     }
     return ctx_leave(&c, status);

@@ -121,10 +121,9 @@ mesaopt_status mesaopt_revalg_product(mesaopt_model *model, int64_t block, int32
     const struct block *b = status == MESAOPT_OK ? &model->blocks[block] : NULL;
     const int index = b ? revalg_product_index(b->kind, product) : -1;
     if (b && index < 0) status = no_product(ctx, b->kind, product);
-    if (status == MESAOPT_OK && b->positions)
-        status = fail(ctx, MESAOPT_E_UNSUPPORTED,
-                      "model: block %lld has positions in its queries and keys, expected pe=none",
-                      (long long)block);
+    if (status == MESAOPT_OK && revalg_beyond(b))
+        status = fail(ctx, MESAOPT_E_UNSUPPORTED, "model: block %lld has %s", (long long)block,
+                      revalg_beyond(b));
     const int64_t heads = status != MESAOPT_OK                    ? 0
                           : b->kind->scope == MESAOPT_SCOPE_DENSE ? 1
                                                                   : heads_extents(b, 0).heads;

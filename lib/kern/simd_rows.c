@@ -64,14 +64,6 @@ void NAME(sigmoid)(int64_t n, const void *z, void *s, void *c, void *log_s)
     }
 }
 
-void NAME(inverse_sqrt)(int64_t n, void *x)
-{
-    for (int64_t i = 0; i < n; i += LANES) {
-        const vec v = get((real *)x + i, n - i);
-        put((real *)x + i, pick(v == (vec){0}, (vec){0}, 1 / square_root(v)), n - i);
-    }
-}
-
 void NAME(gates)(int64_t n, const void *log_gate, void *high, void *low)
 {
     for (int64_t i = 0; i < n; i += LANES) {

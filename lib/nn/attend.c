@@ -27,7 +27,8 @@ typedef struct job {
     _Atomic int bad;               /* something that was stored is not finite */
 } job;
 
-typedef struct work { mats m; void *core, *product; } work;
+/* q_inverse, k_inverse: with qk_norm, 1 / length of queries and keys, T */
+typedef struct work { mats m; void *core, *product, *q_inverse, *k_inverse; } work;
 
 static work lay_out(const job *j, int64_t panel, arena *a)
 {
@@ -35,6 +36,9 @@ static work lay_out(const job *j, int64_t panel, arena *a)
     operands_lay_out(j->o, &j->p, &(piece){.panel = panel, .rows = j->h.T}, a, &w.m);
     w.core = arena_take(a, j->a->kind->scratch(j->p.k, &j->h, j->o->backward), 1);
     w.product = arena_take(a, kern_product_scratch(j->p.k), 1);
+    if (!j->a->qk_norm) return w;
+    w.q_inverse = arena_take(a, j->h.T, j->p.k->lanes * j->p.k->size);
+    w.k_inverse = arena_take(a, j->h.T, j->p.k->lanes * j->p.k->size);
     return w;
 }
 
@@ -67,11 +71,20 @@ static void run_panel(void *data, arena worker, int64_t shard, int64_t panel, in
     const kern *k = j->p.k;
     const work w = lay_out(j, panel, &worker);
     const mats *m = &w.m;
+    const int64_t T = j->h.T, d = j->h.d;
+    if (j->a->qk_norm) {
+        k->row_unit(T, d, m->q.p, m->q.rs, w.q_inverse, 1);
+        k->row_unit(T, d, m->k.p, m->k.rs, w.k_inverse, 1);
+    }
     if (!j->o->backward)
         j->a->kind->forward(k, &j->h, w.product, w.core, m->q, m->k, m->v, m->o);
     else
         j->a->kind->backward(k, &j->h, w.product, w.core, m->q, m->k, m->v, m->o, m->dq, m->dk,
                              m->dv);
+    if (j->a->qk_norm && j->o->backward) {
+        k->row_unit_back(T, d, m->q.p, m->q.rs, w.q_inverse, 1, m->dq.p, m->dq.rs);
+        k->row_unit_back(T, d, m->k.p, m->k.rs, w.k_inverse, 1, m->dk.p, m->dk.rs);
+    }
     if (!operands_store(j->o, &j->p, &(piece){.panel = panel, .rows = j->h.T}, m))
         atomic_store(&j->bad, 1);
 }

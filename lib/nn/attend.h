@@ -11,7 +11,7 @@ struct mesaopt_attn {
     const attention_kind *kind;
     double scale;                  /* 0: the kind's own */
     int softmax;
-    int64_t chunk, lanes;          /* settings */
+    int64_t chunk, lanes, qk_norm; /* settings */
     panel_memory memory;
 };
 

@@ -87,7 +87,7 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
                              columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv),
                              columns(k, w.d.o, i * e.dv), columns(k, w.d.q, i * e.d),
                              columns(k, w.d.k, i * e.d), columns(k, w.d.v, i * e.dv));
-    heads_project_back(b, p, &e, X, Xq, &w.d, (mat){dy, e.D, 1}, want_dx);
+    heads_project_back(b, p, &e, X, Xq, &h, &w.d, (mat){dy, e.D, 1}, want_dx);
     return dy;
 }
 

@@ -11,7 +11,8 @@ extents heads_extents(const block *b, int64_t T)
                   d = option_int(&b->settings, scope, MESAOPT_KEY_KEY);
     const int64_t value = option_int(&b->settings, scope, MESAOPT_KEY_VALUE),
                   dv = value ? value : d;
-    return (extents){T, H, d, dv, b->in, (1 + b->positions) * b->in, H * d, H * dv};
+    const int64_t qk_norm = option_int(&b->settings, scope, MESAOPT_KEY_QK_NORM);
+    return (extents){T, H, d, dv, b->in, (1 + b->positions) * b->in, H * d, H * dv, qk_norm};
 }
 
 mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
@@ -36,10 +37,15 @@ mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
 heads heads_lay_out(arena *a, const kern *k, const extents *e)
 {
     const int64_t real = k->lanes * k->size, T = e->T;
-    return (heads){{arena_take(a, T * e->qk, real), e->qk, 1},
-                   {arena_take(a, T * e->qk, real), e->qk, 1},
-                   {arena_take(a, T * e->hv, real), e->hv, 1},
-                   {arena_take(a, T * e->hv, real), e->hv, 1}};
+    heads h = {.q = {arena_take(a, T * e->qk, real), e->qk, 1},
+               .k = {arena_take(a, T * e->qk, real), e->qk, 1},
+               .v = {arena_take(a, T * e->hv, real), e->hv, 1},
+               .o = {arena_take(a, T * e->hv, real), e->hv, 1}};
+    if (e->qk_norm) {
+        h.q_inverse = (mat){arena_take(a, T * e->heads, real), e->heads, 1};
+        h.k_inverse = (mat){arena_take(a, T * e->heads, real), e->heads, 1};
+    }
+    return h;
 }
 
 mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, const void *x)
@@ -59,6 +65,21 @@ static void concatenate(const pass *p, const extents *e, mat X, mat Xq)
     }
 }
 
+/* Every head's columns of m, of width d, to length 1; y = x / |x|. */
+static void normalise(const kern *k, const extents *e, mat m, mat inverse)
+{
+    for (int64_t i = 0; i < e->heads; i++)
+        k->row_unit(e->T, e->d, columns(k, m, i * e->d).p, m.rs, columns(k, inverse, i).p,
+                    inverse.rs);
+}
+
+static void normalise_back(const kern *k, const extents *e, mat y, mat inverse, mat dy)
+{
+    for (int64_t i = 0; i < e->heads; i++)
+        k->row_unit_back(e->T, e->d, columns(k, y, i * e->d).p, y.rs, columns(k, inverse, i).p,
+                         inverse.rs, columns(k, dy, i * e->d).p, dy.rs);
+}
+
 void heads_project(const block *b, const pass *p, const extents *e, mat X, mat Xq, const heads *h)
 {
     const kern *k = p->k;
@@ -69,12 +90,19 @@ void heads_project(const block *b, const pass *p, const extents *e, mat X, mat X
         k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, w->cols, w->rows,
                    in[i], param_mat(k, p->params, w), out[i]);
     }
+    if (!e->qk_norm) return;
+    normalise(k, e, h->q, h->q_inverse);
+    normalise(k, e, h->k, h->k_inverse);
 }
 
 void heads_project_back(const block *b, const pass *p, const extents *e, mat X, mat Xq,
-                        const heads *d, mat dX, int want_dx)
+                        const heads *h, const heads *d, mat dX, int want_dx)
 {
     const kern *k = p->k;
+    if (e->qk_norm) {
+        normalise_back(k, e, h->q, h->q_inverse, d->q);
+        normalise_back(k, e, h->k, h->k_inverse, d->k);
+    }
     const mat in[3] = {Xq, Xq, X}, grad[3] = {d->q, d->k, d->v};
     for (int i = QUERY; i <= VALUE; i++) {              /* Q = X W_q, K = X W_k, V = X W_v */
         const parameter *w = &b->param[i];

@@ -3,7 +3,8 @@
  *     Q = X W_q, K = X W_k, V = X W_v (heads side by side)        Y = clip(X + O P, +-c)
  *
  * X, Y: T x D; W_q, W_k: D x H d; W_v: D x H dv; P: H dv x D. With pe=qk, X in Q and K is [X,
- * positions], and W_q, W_k have 2 D rows.
+ * positions], and W_q, W_k have 2 D rows. With qk_norm=1 every head's queries and keys are scaled
+ * to length 1; one of zeros stays, and has no gradient.
  * Source: arXiv 2309.05858 equation 1; docs/science.md, section 3. */
 #ifndef NN_HEADS_H
 #define NN_HEADS_H
@@ -14,11 +15,11 @@ enum { QUERY, KEY, VALUE, OUTPUT, HEADS_PARAMS };      /* parameters of such a b
                                                           own */
 
 /* Extents: heads, their widths, the stream, the input of Q and K, all heads' keys, all heads'
- * values. */
-typedef struct extents { int64_t T, heads, d, dv, D, Dq, qk, hv; } extents;
+ * values; qk_norm. */
+typedef struct extents { int64_t T, heads, d, dv, D, Dq, qk, hv, qk_norm; } extents;
 
-/* Panels of all heads, or their gradients. */
-typedef struct heads { mat q, k, v, o; } heads;
+/* Panels of all heads, or their gradients; with qk_norm 1 / length of queries and keys, T x H. */
+typedef struct heads { mat q, k, v, o, q_inverse, k_inverse; } heads;
 
 /* Sets everything of the block but what its kind adds. */
 mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b);
@@ -32,9 +33,9 @@ heads heads_lay_out(arena *a, const kern *k, const extents *e);
 mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, const void *x);
 
 void heads_project(const block *b, const pass *p, const extents *e, mat X, mat Xq, const heads *h);
-/* dX += ... */
+/* dX += ...; h: of the forward pass, d: its gradients */
 void heads_project_back(const block *b, const pass *p, const extents *e, mat X, mat Xq,
-                        const heads *d, mat dX, int want_dx);
+                        const heads *h, const heads *d, mat dX, int want_dx);
 void heads_output(const block *b, const pass *p, const extents *e, mat O, const void *x, void *y);
 /* dy becomes the gradient of X + O P */
 void heads_output_back(const block *b, const pass *p, const extents *e, mat O, const void *y,

@@ -7,7 +7,6 @@
  * ridges=channel  l = ridge_min + softplus(theta), per head and channel (arXiv 2506.05233)
  * gates=sigmoid   beta_t = sigmoid(x_t W_beta + b_beta), gamma_t = sigmoid(x_t W_gamma + b_gamma),
  *                 one of each per head; gates=none: 1
- * qk_norm=1       queries and keys are scaled to length 1 (0 stays 0)
  *
  * Own parameters: lambda [1, H] or theta [H, d]; beta, gamma [D, H] and beta_bias, gamma_bias [1,
  * H]. Source: docs/science.md, section 3. */
@@ -64,8 +63,7 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
 typedef struct gate { mat s, c, log; } gate;
 typedef struct kept {
     heads h;                       /* q and k as the mesa layer sees them */
-    mat Xq, X, q_scale, k_scale;   /* input of Q and K; solutions (H_t + Lambda)^-1 q_t; 1 / length,
-                                      T x H */
+    mat Xq, X;                     /* input of Q and K; solutions (H_t + Lambda)^-1 q_t */
     gate g[GATE_KINDS];
 } kept;
 
@@ -79,8 +77,6 @@ static kept lay_out_stash(arena *a, const block *b, const kern *k, const extents
     kept r = {.h = heads_lay_out(a, k, e)};
     r.Xq = heads_input(a, b, k, e, x);
     r.X = take(a, k, e->T, e->qk);
-    if (choice(b, MESAOPT_KEY_QK_NORM))
-        r.q_scale = take(a, k, e->T, e->heads), r.k_scale = take(a, k, e->T, e->heads);
     for (int i = 0; gated(b) && i < GATE_KINDS; i++)
         r.g[i] = (gate){take(a, k, e->T, e->heads), take(a, k, e->T, e->heads),
                         take(a, k, e->T, e->heads)};
@@ -101,8 +97,8 @@ typedef struct work {
     void *ridge, *one, *core;      /* H x d elements; a 1 in every lane; scratch of the layer */
     void *kept;                    /* T: what gates have left of every step */
     heads d;                       /* backward: gradients */
-    mat dgate[GATE_KINDS], row;    /* T x H; T x d */
-    void *dridge, *dot;            /* H x d; T */
+    mat dgate[GATE_KINDS];         /* T x H */
+    void *dridge;                  /* H x d */
 } work;
 
 static mesa_operands operands(const block *b, const kern *k, const extents *e, const kept *r,
@@ -148,9 +144,7 @@ static work lay_out_scratch(arena *a, const block *b, const kern *k, const exten
         if (gated(b)) has |= MESA_HAS(dbeta) | MESA_HAS(dlog_gamma);
         w.d = heads_lay_out(a, k, e);
         for (int i = 0; gated(b) && i < GATE_KINDS; i++) w.dgate[i] = take(a, k, e->T, e->heads);
-        w.row = take(a, k, e->T, e->d);
         w.dridge = arena_take(a, e->qk, k->lanes * k->size);
-        w.dot = arena_take(a, e->T, k->lanes * k->size);
     }
     mesa_plan(k, &w.options, has);
     w.core = arena_take(a, mesa_scratch(k, &w.options, has, backward), 1);
@@ -239,32 +233,6 @@ static void gate_back(const block *b, const pass *p, const extents *e, mat X, co
                    transposed_mat(W), dX);
 }
 
-/* ---- q and k of length 1 ---- */
-
-static void normalise(const kern *k, const extents *e, mat m, mat scale)
-{
-    for (int64_t i = 0; i < e->heads; i++) {
-        const mat x = columns(k, m, i * e->d), c = columns(k, scale, i);
-        k->row_dot(e->T, e->d, NULL, x.p, x.rs, x.p, x.rs, c.p, c.rs);
-    }
-    k->inverse_sqrt(e->T * e->heads * k->lanes, scale.p);
-    for (int64_t i = 0; i < e->heads; i++) {
-        const mat x = columns(k, m, i * e->d);
-        k->row_scale(e->T, e->d, columns(k, scale, i).p, scale.rs, x.p, x.rs, x.p, x.rs);
-    }
-}
-
-/* y = x / |x|:  dx = (dy - y (y . dy)) / |x|; columns of head i. */
-static void normalise_back(const kern *k, const extents *e, const work *w, mat y, mat scale, mat dy)
-{
-    k->row_dot(e->T, e->d, NULL, y.p, y.rs, dy.p, dy.rs, w->dot, 1);
-    k->row_scale(e->T, e->d, w->dot, 1, y.p, y.rs, w->row.p, w->row.rs);
-    k->scale(e->T * e->d * k->lanes, -1, w->row.p);
-    for (int64_t t = 0; t < e->T; t++)
-        k->add(e->d * k->lanes, kern_at(k, w->row.p, t * e->d), kern_at(k, dy.p, t * dy.rs));
-    k->row_scale(e->T, e->d, scale.p, scale.rs, dy.p, dy.rs, dy.p, dy.rs);
-}
-
 /* ---- the block ---- */
 
 static void forward(const block *b, const pass *p, const void *x, void *y, void *stash)
@@ -276,7 +244,6 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
     const work w = lay_out_scratch(&aw, b, k, &e, 0);
     const mat X = {(void *)x, e.D, 1};
     heads_project(b, p, &e, X, r.Xq, &r.h);
-    if (r.q_scale.p) normalise(k, &e, r.h.q, r.q_scale), normalise(k, &e, r.h.k, r.k_scale);
     fill_ridge(b, p, &e, &w);
     for (int i = 0; gated(b) && i < GATE_KINDS; i++) fill_gate(b, p, &e, X, &w, i, &r.g[i]);
     const mesa_worker layer = {k, p->product_scratch, {w.core, 0}};
@@ -304,12 +271,9 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
         mesa_operands m = operands(b, k, &e, &r, &w, i);
         add_gradients(b, k, &e, &w, i, &m);
         *p->failed += mesa_backward(layer, &w.options, &m);
-        if (!r.q_scale.p) continue;
-        normalise_back(k, &e, &w, m.Q, columns(k, r.q_scale, i), m.dQ);
-        normalise_back(k, &e, &w, m.K, columns(k, r.k_scale, i), m.dK);
     }
     ridge_back(b, p, &e, &w);
-    heads_project_back(b, p, &e, X, r.Xq, &w.d, dX, want_dx);
+    heads_project_back(b, p, &e, X, r.Xq, &r.h, &w.d, dX, want_dx);
     for (int i = 0; gated(b) && i < GATE_KINDS; i++)
         gate_back(b, p, &e, X, &w, i, &r.g[i], dX, want_dx);
     return dy;

@@ -153,6 +153,14 @@ static mesaopt_status rebuilt_settings(mesaopt_ctx *ctx, const block *b, revalg_
                       r->settings.text);
 }
 
+const char *revalg_beyond(const block *b)
+{
+    if (b->positions) return "positions in its queries and keys, expected pe=none";
+    if (is_attention(b->kind) && heads_extents(b, 0).qk_norm)
+        return "queries and keys of length 1, expected qk_norm=0";
+    return NULL;
+}
+
 static mesaopt_status plan_block(const mesaopt_model *m, int64_t i, revalg_block *r)
 {
     mesaopt_ctx *ctx = m->head.ctx;
@@ -165,10 +173,9 @@ static mesaopt_status plan_block(const mesaopt_model *m, int64_t i, revalg_block
                     "model: block %lld maps %lld features to %lld, expected multiples of the %lld "
                     "of the prediction",
                     (long long)i, (long long)b->in, (long long)b->out, (long long)n);
-    if (b->positions)
-        return fail(ctx, MESAOPT_E_UNSUPPORTED,
-                    "model: block %lld has positions in its queries and keys, expected pe=none",
-                    (long long)i);
+    if (revalg_beyond(b))
+        return fail(ctx, MESAOPT_E_UNSUPPORTED, "model: block %lld has %s", (long long)i,
+                    revalg_beyond(b));
     if (b->kind->scope == MESAOPT_SCOPE_MASK) return rebuilt_settings(ctx, b, r);
     if (!is_attention(b->kind) && b->kind->scope != MESAOPT_SCOPE_DENSE)
         return fail(ctx, MESAOPT_E_UNSUPPORTED,

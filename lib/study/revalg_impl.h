@@ -32,6 +32,10 @@ struct mesaopt_revalg {
 /* Index of a product in its block; -1: the block has no such product. */
 int revalg_product_index(const block_kind *kind, int32_t product);
 
+/* What of a block its products do not describe, and the setting without it: "positions .. , expected
+ * pe=none"; NULL: nothing. */
+const char *revalg_beyond(const block *b);
+
 /* MESAOPT_E_UNSUPPORTED: a block that does not fit. */
 mesaopt_status revalg_extract(const mesaopt_model *m, mesaopt_revalg **out);
 mesaopt_status revalg_product(const mesaopt_model *m, int64_t block, int product, int64_t head,

@@ -137,7 +137,6 @@ static const char *difference(const block *a, const block *b)
         return "first";
     if (!is_attention(a->kind)) return NULL;
     if (heads_extents(a, 0).heads != heads_extents(b, 0).heads) return "heads";
-    if (a->positions || b->positions) return "positions (none can be averaged)";
     mesaopt_settings both = a->settings;
     if (widen(&both, a, b) != MESAOPT_OK) return "key (side by side they are too wide)";
     return a->clip != b->clip ? "residual_clip" : NULL;
@@ -153,6 +152,10 @@ static mesaopt_status check_alike(const mesaopt_model *a, const mesaopt_model *b
             (long long)b->n_blocks, (long long)b->inputs, (long long)b->outputs,
             (long long)a->n_blocks, (long long)a->inputs, (long long)a->outputs);
     for (int64_t i = 0; i < a->n_blocks; i++) {
+        const char *beyond[] = {revalg_beyond(&a->blocks[i]), revalg_beyond(&b->blocks[i])};
+        if (beyond[0] || beyond[1])
+            return fail(ctx, MESAOPT_E_UNSUPPORTED, "%s: block %lld has %s", beyond[0] ? "a" : "b",
+                        (long long)i, beyond[0] ? beyond[0] : beyond[1]);
         const char *differs = difference(&a->blocks[i], &b->blocks[i]),
                    *name = options_scope_name(a->blocks[i].kind->scope);
         if (differs)
