@@ -18,20 +18,20 @@ for f in README ownership errors threads-and-fork quickstart reverse-engineering
 done
 check "C in the docs compiles"
 
-run 0 "$bin/train_lsa" layers=2 heads=2 key=4 residual_clip=1.5 lr=3e-4 warmup=10 cosine_steps=20 weight_decay=0.05 $tiny steps=25 seed=42 out=a/b
+run 0 "$bin/train" recipe=lsa2 seeds=1 updates=3 heads=2 key=4 residual_clip=1.5 lr=3e-4 warmup=10 cosine_steps=20 weight_decay=0.05 $tiny steps=25 seed=42 out=a/b
 has out lsq_newest_on; has err 'step 25/25  loss '; has err 'left'
 head -n 1 a/b/loss.csv > head; echo step,train_loss,test_loss | cmp head - >> wrong
 cut -d, -f1 a/b/loss.csv | tr '\n' ' ' > steps; has steps 'step 0 10 20 25 '
-head -n 1 a/b/by_t.csv > head; echo t,model,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
-awk -F, 'NF != 5 || (NR > 1 && ($1 != NR - 1 || $2 !~ /^[0-9.e-]+$/)) { print "by_t.csv:" NR ": " $0 } END { if (NR != 13) print "by_t.csv: " NR " lines" }' a/b/by_t.csv >> wrong
-check "train_lsa makes its folder, writes loss.csv and by_t.csv, shows its progress"
+head -n 1 a/b/by_t.csv > head; echo t,model,gd,lsq_newest_off,lsq_newest_on,Chebyshev-1 | cmp head - >> wrong
+awk -F, 'NF != 6 || (NR > 1 && ($1 != NR - 1 || $2 !~ /^[0-9.e-]+$/)) { print "by_t.csv:" NR ": " $0 } END { if (NR != 13) print "by_t.csv: " NR " lines" }' a/b/by_t.csv >> wrong
+check "train makes its folder, writes loss.csv and by_t.csv, shows its progress"
 
-run 0 "$bin/train_lsa" layers=2 heads=2 key=4 residual_clip=1.5 lr=3e-4 warmup=10 cosine_steps=20 weight_decay=0.05 $tiny steps=25 seed=42 out=mean error=mean
+run 0 "$bin/train" recipe=lsa2 seeds=1 updates=3 heads=2 key=4 residual_clip=1.5 lr=3e-4 warmup=10 cosine_steps=20 weight_decay=0.05 $tiny steps=25 seed=42 out=mean error=mean
 has out '(mean of squared errors over dimensions)'; same a/b/loss.csv mean/loss.csv
 tail -n +2 mean/by_t.csv | cut -d, -f2 > p; tail -n +2 a/b/by_t.csv | awk -F, '{ printf "%.9g\n", $2 * 2 / 3 }' > want; near p want 1e-8
-run 2 "$bin/train_lsa" error=sum out=typo; has err error:
+run 2 "$bin/train" seeds=1 error=sum out=typo; has err error:
 # One step of gradient descent in dimension 1: after t pairs it errs by 1 - eta t, best where eta t = 1, so with eta for t <= 40 it rises in the end.
-run 0 "$bin/train_lsa" length=40 dim=1 noise=0 batch=16 test=512 final=512 steps=0 out=rise; has out 'gd is best at t = '; has out 'grows with t'
+run 0 "$bin/train" seeds=1 length=40 dim=1 noise=0 batch=16 test=512 final=512 steps=0 out=rise; has out 'gd is best at t = '; has out 'grows with t'
 check "error=mean is 2/n of half the sum; the table names its measure, and says why one gradient step gets worse"
 
 if command -v gnuplot > /dev/null; then
@@ -39,55 +39,71 @@ if command -v gnuplot > /dev/null; then
     has a/b/loss.svg '</svg>'; has a/b/by_t.svg '</svg>'
     has a/b/by_t.svg lsq_newest_off
     colours a/b/by_t.svg > colours
-    run 0 "$bin/train_lsa" $tiny length=1 steps=0 out=point; has point/loss.svg '</svg>'; has point/by_t.svg '</svg>'
+    run 0 "$bin/train" seeds=1 $tiny length=1 steps=0 out=point; has point/loss.svg '</svg>'; has point/by_t.svg '</svg>'
 check "figures, of a single point too"
 else
     echo "left out, there is no gnuplot: figures"
 fi
 
-run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=3 width=8 heads=2 key=4 $tiny steps=3 dtype=f64 out=raw overwrite=1
+run 0 "$bin/train" recipe=tf3 seeds=1 updates=3 width=8 heads=2 key=4 $tiny steps=3 dtype=f64 out=raw overwrite=1
 has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); 2 x softmax(heads=2,key=4); dense(outputs=3)'
-run 0 "$bin/train_lsa" tokens=raw kind=mesa layers=2 gates=sigmoid width=8 heads=2 key=4 $tiny steps=3 out=raw overwrite=1
-has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,init_sd=0.05,residual_clip=1,gates=sigmoid); dense(outputs=3)'; has out 'softmax, then mesa attention, layers: 2;'
-run 0 "$bin/train_lsa" tokens=raw kind=softmax layers=1 $tiny steps=1 out=raw overwrite=1; has out 'softmax attention, layers: 1;'
-for kind in mesa linear; do run 2 "$bin/train_lsa" tokens=raw kind=$kind $tiny out=typo; has err "layers: '1', expected at least 2 with tokens=raw"; done
-run 2 "$bin/train_lsa" tokens=raw $tiny out=typo; has err "layers: '1', expected at least 2"
+run 0 "$bin/train" recipe=hybrid_mesa seeds=1 updates=3 gates=sigmoid width=8 heads=2 key=4 $tiny steps=3 out=raw overwrite=1
+has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,init_sd=0.05,residual_clip=1,gates=sigmoid); dense(outputs=3)'; has out 'hybrid_mesa, changed: a softmax layer, then a mesa layer'
+run 0 "$bin/train" recipe=tf3 blocks='dense(outputs=8); softmax(heads=2,key=4,pe=qk); dense(outputs=3)' seeds=1 updates=3 $tiny steps=1 out=raw overwrite=1
+has out 'model: dense(outputs=8); softmax(heads=2,key=4,pe=qk); dense(outputs=3)'; has out 'changed recipe: blocks=dense(outputs=8)'
+for recipe in tf7 hybrid_mesa; do run 2 "$bin/train" recipe=$recipe layers=1 $tiny out=typo; has err "layers: '1', expected a whole number from 2"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 # The recipes of docs/science.md, section 4, as help shows them.
 recipe() { # recipe KEYS SETTING...: with these keys each of the settings stands in help
-    run 0 "$bin/train_lsa" help $1; shift; for setting in "$@"; do grep -qE -- "[ (]$setting([ )]|\$)" out || echo "no $setting in help $setting" >> wrong; done
+    run 0 "$bin/train" help $1; shift; for setting in "$@"; do grep -qE -- "[ (]$setting([ )]|\$)" out || echo "no $setting in help $setting" >> wrong; done
 }
 recipe '' heads=2 key=20 init_sd=0.0002 residual_clip=4 lr=0.0001 batch=256 weight_decay=0.1 cosine_steps=0 clip_value=1 5000
-recipe 'layers=4' heads=4 key=20 init_sd=0.0002 residual_clip=4 lr=0.0001 weight_decay=0.1 cosine_steps=0 10000
-recipe 'layers=6' heads=4 lr=0.0001 15000
-recipe 'kind=mesa' heads=4 init_sd=0.0002 residual_clip=0 lr=0.0004 weight_decay=0.1 cosine_steps=0 5000
-recipe 'tokens=raw kind=softmax layers=7' heads=4 key=20 init_sd=0.05 residual_clip=0 lr=0.0008 warmup=1000 cosine_steps=30000 weight_decay=0.05 10000
-recipe 'tokens=raw kind=mesa layers=2' heads=4 init_sd=0.05 residual_clip=1 lr=0.0003 cosine_steps=30000 weight_decay=0.05 20000
+recipe recipe=lsa4 heads=4 key=20 init_sd=0.0002 residual_clip=4 lr=0.0001 weight_decay=0.1 cosine_steps=0 10000
+recipe recipe=lsa6 heads=4 lr=0.0001 15000
+recipe recipe=mesa1 heads=4 init_sd=0.0002 residual_clip=0 lr=0.0004 weight_decay=0.1 cosine_steps=0 5000
+recipe recipe=tf7 heads=4 key=20 init_sd=0.05 residual_clip=0 lr=0.0008 warmup=1000 cosine_steps=30000 weight_decay=0.05 10000
+recipe recipe=hybrid_mesa heads=4 init_sd=0.05 residual_clip=1 lr=0.0003 cosine_steps=30000 weight_decay=0.05 20000
 ! grep -q init_sd=0.0002 out || cat out >> wrong
-run 2 "$bin/train_lsa" width=40 out=typo; has err 'only tokens=raw have an embedding'; run 2 "$bin/train_lsa" tokens=slots width=8 out=typo; has err width:
-run 0 "$bin/train_lsa" help tokens=raw kind=mesa; has out 'of raw tokens the first is softmax'
-check "train_lsa on raw tokens: embedding, a softmax layer with positions, then the kind asked for, read-out; too few layers for it are refused"
+run 2 "$bin/train" width=40 out=typo; has err 'only models of raw tokens have an embedding'
+check "train on raw tokens: embedding, a softmax layer with positions, then the recipe's, read-out; too few layers are refused"
 
-run 2 "$bin/train_lsa" lerning_rate=3 out=typo; has err "unknown key 'lerning_rate'"; has err ' weight_decay '; has err ' layers '
-run 2 "$bin/train_lsa" inputs=3 out=typo
-for typo in stpes=1:steps weight_decy=1:weight_decay kay=3:key Layers=2:layers step:steps; do run 2 "$bin/train_lsa" "${typo%:*}" out=typo; has err "did you mean '${typo#*:}'?"; done
-run 2 "$bin/train_lsa" zzzzzz=1 out=typo; ! grep -q 'did you mean' err || cat err >> wrong
+# Recipes: every one of the list is known to help; with any other setting claims are not judged, and the output says with which.
+run 0 "$bin/train" recipe=help; cp out list; awk 'NR > 1 && /^$/ { exit } NR > 1 { print $1 }' list > names
+[ "$(lines names)" -gt 15 ] || cat list >> wrong
+for name in $(cat names); do run 0 "$bin/train" recipe=$name help; done
+run 0 "$bin/train" $tiny recipe=tf3,hybrid_mesa seeds=2 updates=3 width=8 heads=2 key=4 steps=3 out=two
+head -n 1 two/by_t.csv > head; echo t,tf3,hybrid_mesa,gd,lsq_newest_off,lsq_newest_on,Chebyshev-2,Chebyshev-6 | cmp head - >> wrong
+has out 'changed recipe: width=8; steps=3; task dim=3 length=12; '; has out 'tf3, block 2, softmax heads=2 key=4'; has out 'over 2 seeds'; has out 'claim: recipe tf3 reaches its loss'
+has two/seed1-hybrid_mesa-checkpoint.safetensors '"recipe":"hybrid_mesa; changed: '
+awk '$1 == "mean" { print $2, $3 }' out > want
+run 0 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors,two/hybrid_mesa-checkpoint.safetensors,two/seed1-checkpoint.safetensors,two/seed1-hybrid_mesa-checkpoint.safetensors final=64 test=32 updates=3 out=scored
+awk '$1 == "mean" { print $2, $3 }' out > p; near p want 1e-5; ! grep -x holds out >> wrong; [ ! -e scored/loss.csv ] || ls scored >> wrong
+run 0 "$bin/train" model=two/hybrid_mesa-checkpoint.safetensors final=64 updates=3 lr=1 out=one_model; has out 'hybrid_mesa, changed: '; has err 'not heeded: lr='; ! grep -x holds out >> wrong
+for recipe in tf9 tf7,lsa1 tf7,tf9 ''; do run 2 "$bin/train" recipe=$recipe out=typo; has err 'recipe:'; done
+run 2 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors out=typo; has err 'model:'; run 1 "$bin/train" model=none out=typo; has err none; run 1 "$bin/train" model=a/b/loss.csv out=typo; has err a/b/loss.csv
+[ ! -e typo ] || echo "a folder was made" >> wrong
+check "recipes by name, several at once, over seeds, from checkpoints; a changed recipe says so, and its claims are not judged"
+
+run 2 "$bin/train" seeds=1 lerning_rate=3 out=typo; has err "unknown key 'lerning_rate'"; has err ' weight_decay '; has err ' layers '
+run 2 "$bin/train" seeds=1 inputs=3 out=typo
+for typo in stpes=1:steps weight_decy=1:weight_decay kay=3:key Layers=2:layers step:steps; do run 2 "$bin/train" seeds=1 "${typo%:*}" out=typo; has err "did you mean '${typo#*:}'?"; done
+run 2 "$bin/train" seeds=1 zzzzzz=1 out=typo; ! grep -q 'did you mean' err || cat err >> wrong
 run 2 "$bin/one_step_gd" fast out=typo; has err "'fast'"
 run 2 "$bin/own_data" eta=1; run 2 "$bin/own_data"; has err 'file:'
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "an unknown key is refused, the known ones are listed, nothing is written"
 
-for bad in kind=cubic heads=0 steps=1.5 steps=-1 lr=fast lr=nan isa=sse9 every=0; do
-    run 2 "$bin/train_lsa" $tiny $bad out=typo; has err "${bad%%=*}:"
+for bad in recipe=cubic heads=0 steps=1.5 steps=-1 lr=fast lr=nan isa=sse9 every=0; do
+    run 2 "$bin/train" seeds=1 $tiny $bad out=typo; has err "${bad%%=*}:"
 done
 for p in one_step_gd mesa_layer; do run 2 "$bin/$p" steps=1e3 out=typo; [ "$(lines err)" = 1 ] || cat err >> wrong; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "a bad value is refused, and its key is named"
 
-run 0 "$bin/train_lsa" help; has out weight_decay=0.1; has out 'usage:'; mv out help; for word in -h --help; do run 0 "$bin/train_lsa" $word; same out help; done
+run 0 "$bin/train" seeds=1 help; has out weight_decay=0.1; has out 'usage:'; mv out help; for word in -h --help; do run 0 "$bin/train" seeds=1 $word; same out help; done
 run 0 "$bin/probe_layers" help; [ "$(grep -c penalty=0 out)" = 1 ] && ! grep -q 'filter=0' out || echo 'a scope is there twice, or a key that stands above' >> wrong
 # Every setting stands behind whose it is, once; and no number of a program's own that is none leaves anything behind.
-for p in long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train_lsa; do
+for p in long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train; do
     run 0 "$bin/$p" help; cp out help
     sed -n '/^settings of/,$s/^  //p' help | awk -v p=$p '!/^[^=]*: / { print p ": no owner: " $0 } { split($0, a, ": "); n = split(a[2], w, " "); for (i = 1; i <= n; i++) { sub(/=.*/, "", w[i]); if (seen[a[1], w[i]]++) print p ": twice: " a[1] ": " w[i] } }' >> wrong
     for key in $(sed -n '/^keys of/,/^settings of/s/^  \([a-z_]*\) .*(-*[0-9][0-9.]*)$/\1/p' help); do run 2 "$bin/$p" $key=abc out=typo; has err "$key"; done
@@ -96,34 +112,34 @@ done
 check "help"
 
 : > file
-run 1 "$bin/train_lsa" $tiny steps=1 out=file/a; has err 'out: cannot make file/a: Not a directory'
-run 1 "$bin/train_lsa" $tiny steps=1 out=/proc; has err '/proc/'
+run 1 "$bin/train" seeds=1 $tiny steps=1 out=file/a; has err 'out: cannot make file/a: Not a directory'
+run 1 "$bin/train" seeds=1 $tiny steps=1 out=/proc; has err '/proc/'
 check "a folder that cannot be written into"
 
-run 1 "$bin/train_lsa" $tiny steps=1 out=b resume=nothing.safetensors; has err 'nothing.safetensors'
-run 1 "$bin/train_lsa" $tiny steps=9 out=b resume=a/b/loss.csv; has err MESAOPT_E_FORMAT
-run 1 "$bin/train_lsa" $tiny steps=9 out=b resume=a/b/checkpoint.safetensors; has err MESAOPT_E_FORMAT
+run 1 "$bin/train" seeds=1 $tiny steps=1 out=b resume=nothing.safetensors; has err 'nothing.safetensors'
+run 1 "$bin/train" seeds=1 $tiny steps=9 out=b resume=a/b/loss.csv; has err MESAOPT_E_FORMAT
+run 1 "$bin/train" seeds=1 $tiny steps=9 out=b resume=a/b/checkpoint.safetensors; has err MESAOPT_E_FORMAT
 check "a checkpoint that is missing, no checkpoint, or of another model"
 
 # Ctrl-C: the program takes a signal that a shell script's background job would ignore.
-"$bin/train_lsa" $tiny steps=100000000 threads=1 out=stopped > out 2> err & pid=$!
+"$bin/train" seeds=1 $tiny steps=100000000 threads=1 out=stopped > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines stopped/loss.csv)" -gt 4 ] && break; sleep 0.3; done
 interrupt $pid
 at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err); steps=$((${at:-0} + 15))
 has err 'to go on:'; has err 'resume=stopped/checkpoint.safetensors'
 cp stopped/checkpoint.safetensors earlier.safetensors
-run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=stopped resume=stopped/checkpoint.safetensors
-run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=straight
+run 0 "$bin/train" seeds=1 $tiny steps=$steps threads=2 out=stopped resume=stopped/checkpoint.safetensors
+run 0 "$bin/train" seeds=1 $tiny steps=$steps threads=2 out=straight
 same stopped/loss.csv straight/loss.csv; same stopped/by_t.csv straight/by_t.csv
-run 0 "$bin/train_lsa" $tiny steps=$steps threads=2 out=elsewhere resume=stopped/checkpoint.safetensors
+run 0 "$bin/train" seeds=1 $tiny steps=$steps threads=2 out=elsewhere resume=stopped/checkpoint.safetensors
 same elsewhere/by_t.csv straight/by_t.csv; has elsewhere/loss.csv step,train_loss
 grep -q '^0,' elsewhere/loss.csv && echo "the resumed run began at step 0" >> wrong
-run 1 "$bin/train_lsa" $tiny steps=1 out=elsewhere resume=stopped/checkpoint.safetensors; has err "the checkpoint is at step $steps"
-run 0 "$bin/train_lsa" $tiny steps=$((${at:-0} + 2)) out=stopped resume=earlier.safetensors
+run 1 "$bin/train" seeds=1 $tiny steps=1 out=elsewhere resume=stopped/checkpoint.safetensors; has err "the checkpoint is at step $steps"
+run 0 "$bin/train" seeds=1 $tiny steps=$((${at:-0} + 2)) out=stopped resume=earlier.safetensors
 [ "$(tail -n 1 stopped/loss.csv | cut -d, -f1)" = $((${at:-0} + 2)) ] || echo "loss.csv goes on beyond the resumed run" >> wrong
 check "Ctrl-C leaves a checkpoint and says how to go on; resumed, the files are those of a run in one piece"
 
-"$bin/train_lsa" $tiny steps=1 final=1000000000 out=long > out 2> err & pid=$!
+"$bin/train" seeds=1 $tiny steps=1 final=1000000000 out=long > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ -e long/checkpoint.safetensors ] && break; sleep 0.3; done
 interrupt $pid
 has err MESAOPT_E_INTERRUPTED; has err 'resume=long/checkpoint.safetensors'
@@ -131,11 +147,11 @@ check "Ctrl-C ends a long evaluation too"
 
 mkdir full1 full2
 ln -s /dev/full full1/loss.csv; ln -s /dev/full full2/by_t.csv
-run 1 "$bin/train_lsa" $tiny steps=1 out=full1; has err 'full1/loss.csv: No space left on device'
-run 1 "$bin/train_lsa" $tiny steps=1 out=full2; has err 'full2/by_t.csv: No space left on device'
-timeout 120 "$bin/train_lsa" $tiny steps=1 out=full3 > /dev/full 2> err && echo "success with a full standard output" >> wrong
+run 1 "$bin/train" seeds=1 $tiny steps=1 out=full1; has err 'full1/loss.csv: No space left on device'
+run 1 "$bin/train" seeds=1 $tiny steps=1 out=full2; has err 'full2/by_t.csv: No space left on device'
+timeout 120 "$bin/train" seeds=1 $tiny steps=1 out=full3 > /dev/full 2> err && echo "success with a full standard output" >> wrong
 has err 'standard output: No space left on device'
-run 1 sh -c 'ulimit -f 8; "$@"' sh "$bin/train_lsa" $tiny steps=1 out=full4; has err 'mesaopt_trainer_save: MESAOPT_E_IO'
+run 1 sh -c 'ulimit -f 8; "$@"' sh "$bin/train" seeds=1 $tiny steps=1 out=full4; has err 'mesaopt_trainer_save: MESAOPT_E_IO'
 ls -A full4 > left; grep -v -e '^loss.csv$' -e '^run.txt$' left >> wrong
 check "a full disk is an error, whichever file it hits"
 if command -v gnuplot > /dev/null; then
@@ -144,7 +160,7 @@ if command -v gnuplot > /dev/null; then
     check "a figure that is cut off is no figure"
 fi
 
-run 0 env PATH=/nonexistent "$bin/train_lsa" $tiny steps=1 out=plain; has err 'no gnuplot here'
+run 0 env PATH=/nonexistent "$bin/train" seeds=1 $tiny steps=1 out=plain; has err 'no gnuplot here'
 [ -s plain/by_t.csv ] && [ ! -e plain/by_t.svg ] || ls plain >> wrong
 check "without gnuplot: a note, tables, no figures"
 
@@ -211,11 +227,11 @@ for bad in layers=0 layers=1,x layers=1, kind=mesa seeds=0 inputs=3 outputs=3 da
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "revalg: scalars, interpolation and block structure by depth; its claims"
 
-# Train, save, read off: in one line each, whatever the slots; the loss is that of train_lsa's table on the same sequences.
-for options in 'layers=1' 'layers=2' 'layers=2 tokens=slots slots=3' 'layers=1 tokens=slots slots=2'; do
-    run 0 "$bin/train_lsa" $options key=4 heads=2 $tiny lr=1e-3 steps=30 out=ck overwrite=1; awk '$1 == "mean" { print "1 " $2 }' out > want
+# Train, save, read off: in one line each, whatever the slots; the loss is that of train's table on the same sequences.
+for options in recipe=lsa1 recipe=lsa2 'recipe=lsa2 tokens=slots slots=3' 'recipe=lsa2 layers=1 tokens=slots slots=2'; do
+    run 0 "$bin/train" seeds=1 updates=3 $options key=4 heads=2 $tiny lr=1e-3 steps=30 out=ck overwrite=1; cp out trained; awk '$1 == "mean" { print "1 " $2 }' out > want
     run claims "$bin/revalg" weights=ck/checkpoint.safetensors length=12 final=64 out=rev4 overwrite=1; sed -n 's/^seen: losses: model \([0-9.]*\),.*/1 \1/p' out > p; near p want 6e-5
-    n=${options#layers=}; n=${n%% *}; [ "$(cut -d, -f1 rev4/scalars-$n.csv | sort -u | tr '\n' ' ')" = "$(seq $n | tr '\n' ' ')layer " ] || head -n 3 rev4/scalars-$n.csv >> wrong
+    n=$(sed -n "s/^model: .*; linear.*/1/p; s/^model: linear.*/1/p; s/^model: 2 x .*/2/p" trained); [ "$(cut -d, -f1 rev4/scalars-$n.csv | sort -u | tr '\n' ' ')" = "$(seq $n | tr '\n' ' ')layer " ] || head -n 3 rev4/scalars-$n.csv >> wrong
 done
 run claims "$bin/revalg" weights=ck/checkpoint.safetensors heads=4 length=12 final=64 out=rev4 overwrite=1; has err 'heads= is not heeded'
 # Weights from elsewhere, all 0: the prediction is the token's first slot. Three slots of two features, the last two columns are targets.

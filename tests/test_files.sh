@@ -79,45 +79,45 @@ again() { # again PROGRAM OPTION...: a run, and what its run.txt makes of it els
     done
     grep -v -e '^#' -e '^out=' first/run.txt > a; grep -v -e '^#' -e '^out=' second/run.txt > b; same a b
 }
-again train_lsa $tiny layers=2 heads=2 key=4 residual_clip=1.5 lr=3e-4 warmup=5 cosine_steps=20 weight_decay=0.05 steps=25 seed=42 noise=0.1 threads=1
+again train seeds=1 updates=3 $tiny recipe=lsa2 heads=2 key=4 residual_clip=1.5 lr=3e-4 warmup=5 cosine_steps=20 weight_decay=0.05 steps=25 seed=42 noise=0.1 threads=1
 has first/run.txt 'seed=42'; has first/run.txt '# task: '; has first/run.txt ' noise=0.1 '; has first/run.txt '# training: '; has first/run.txt '# libmesaopt '
-has first/run.txt "# command: $bin/train_lsa batch=16 length=12"; grep -q '^isa=[a-z]' first/run.txt || echo 'no ISA level' >> wrong
-again train_lsa $tiny kind=softmax tokens=raw layers=2 width=8 heads=2 key=4 steps=12 isa=baseline dtype=f64; has first/run.txt isa=baseline
+has first/run.txt "# command: $bin/train seeds=1 updates=3 batch=16 length=12"; grep -q '^isa=[a-z]' first/run.txt || echo 'no ISA level' >> wrong
+again train seeds=1 updates=3 $tiny recipe=tf3 layers=2 width=8 heads=2 key=4 steps=12 isa=baseline dtype=f64; has first/run.txt isa=baseline
 status_of=claims; again mesa_layer $tiny key=4 batch=256 steps=20 lr=1e-4; status_of=0
 awk 'BEGIN { srand(3); for (i = 0; i < 12; i++) { if (i) print ""; for (t = 0; t < 5; t++) printf "%.3f,%.3f\n", rand(), rand() } }' > "own table.csv"
 again own_data file="own table.csv" batch=8 key=2 steps=3 every=1 ignore=1
 again stream_rls file=rows lags=2 gamma=0.98 ridge=0.5
 check "run.txt says it all: settings=run.txt gives the same bits, whatever the program"
 
-again train_lsa $tiny steps=5
-run 0 "$bin/train_lsa" settings=first/run.txt steps=7 seed=3 out=third; has third/run.txt steps=7; has third/run.txt seed=3; ! grep -qx steps=5 third/run.txt || echo 'both steps' >> wrong
-run 2 "$bin/train_lsa" settings=first/run.txt; has err "out: 'first', expected a folder without a run: first/run.txt is there"
-run 1 "$bin/train_lsa" settings=none.txt; has err 'cannot open none.txt'
-printf '# nothing\n\nstops=5\r\n' > bad.txt; run 2 "$bin/train_lsa" settings=bad.txt out=typo; has err "unknown key 'stops'"
-printf 'steps\n' > bad.txt; run 2 "$bin/train_lsa" settings=bad.txt out=typo; has err 'expected key=value'
+again train seeds=1 $tiny steps=5
+run 0 "$bin/train" settings=first/run.txt steps=7 seed=3 out=third; has third/run.txt steps=7; has third/run.txt seed=3; ! grep -qx steps=5 third/run.txt || echo 'both steps' >> wrong
+run 2 "$bin/train" settings=first/run.txt; has err "out: 'first', expected a folder without a run: first/run.txt is there"
+run 1 "$bin/train" settings=none.txt; has err 'cannot open none.txt'
+printf '# nothing\n\nstops=5\r\n' > bad.txt; run 2 "$bin/train" settings=bad.txt out=typo; has err "unknown key 'stops'"
+printf 'steps\n' > bad.txt; run 2 "$bin/train" settings=bad.txt out=typo; has err 'expected key=value'
 [ ! -e typo ] || echo 'a folder was made' >> wrong
 check "settings=: the command line has the last word; what will not do is refused"
 
 # ---- one run, one folder ----
 
 cp -r first kept-run
-run 2 "$bin/train_lsa" $tiny steps=5 seed=9 out=first; has err "overwrite=1, or resume= to go on"; diff -r first kept-run >> wrong
-run 0 "$bin/train_lsa" $tiny steps=6 out=first resume=first/checkpoint.safetensors; has first/run.txt '# resume=first/checkpoint.safetensors'
-run 0 "$bin/train_lsa" $tiny steps=5 seed=9 out=first overwrite=1; has first/run.txt seed=9
-run 2 "$bin/train_lsa" $tiny out=first overwrite=2; has err "overwrite: '2', expected a whole number from 0 to 1"
-for i in 1 2 3; do run 0 "$bin/train_lsa" $tiny steps=$i; done
-has err 'train_lsa.out holds a run already: this one goes to train_lsa.out.3'; has train_lsa.out/run.txt steps=1; has train_lsa.out.2/run.txt steps=2; has train_lsa.out.3/run.txt out=train_lsa.out.3
-"$bin/train_lsa" $tiny steps=100000000 threads=1 > out 2> err & pid=$!
-for i in $(seq 60); do [ "$(lines train_lsa.out.4/loss.csv)" -gt 3 ] && break; sleep 0.2; done
-interrupt $pid; has err ' out=train_lsa.out.4 resume=train_lsa.out.4/checkpoint.safetensors'
+run 2 "$bin/train" seeds=1 $tiny steps=5 seed=9 out=first; has err "overwrite=1, or resume= to go on"; diff -r first kept-run >> wrong
+run 0 "$bin/train" seeds=1 $tiny steps=6 out=first resume=first/checkpoint.safetensors; has first/run.txt '# resume=first/checkpoint.safetensors'
+run 0 "$bin/train" seeds=1 $tiny steps=5 seed=9 out=first overwrite=1; has first/run.txt seed=9
+run 2 "$bin/train" seeds=1 $tiny out=first overwrite=2; has err "overwrite: '2', expected a whole number from 0 to 1"
+for i in 1 2 3; do run 0 "$bin/train" seeds=1 $tiny steps=$i; done
+has err 'train.out holds a run already: this one goes to train.out.3'; has train.out/run.txt steps=1; has train.out.2/run.txt steps=2; has train.out.3/run.txt out=train.out.3
+"$bin/train" seeds=1 $tiny steps=100000000 threads=1 > out 2> err & pid=$!
+for i in $(seq 60); do [ "$(lines train.out.4/loss.csv)" -gt 3 ] && break; sleep 0.2; done
+interrupt $pid; has err ' out=train.out.4 resume=train.out.4/checkpoint.safetensors'
 check "an out= that holds a run is refused, a default one numbered, unless one goes on or overwrite=1"
 
 # ---- resumed with other settings ----
 
-run 0 "$bin/train_lsa" $tiny steps=5 seed=1 noise=0.02 out=run
+run 0 "$bin/train" seeds=1 $tiny steps=5 seed=1 noise=0.02 out=run
 refused() { # refused TEXT OPTION...: a resumed run is refused, with status 2
     text=$1; shift
-    run 2 "$bin/train_lsa" $tiny steps=8 out=other resume=run/checkpoint.safetensors "$@"; has err "$text"
+    run 2 "$bin/train" seeds=1 $tiny steps=8 out=other resume=run/checkpoint.safetensors "$@"; has err "$text"
 }
 cp run/checkpoint.safetensors kept
 refused 'task setting noise: 0.02, expected 0.1 as' seed=1 noise=0.1
@@ -128,11 +128,11 @@ refused 'task setting length: 12, expected 13' seed=1 noise=0.02 length=13
 refused "change: 'noize', expected all or names out of task=" change=noize
 refused 'task setting seed: 1, expected 2 as' seed=2 noise=0.1 change=noise
 same run/checkpoint.safetensors kept
-run 0 "$bin/train_lsa" $tiny steps=8 out=other resume=run/checkpoint.safetensors seed=1 noise=0.1 lr=1e-5 change=noise
+run 0 "$bin/train" seeds=1 $tiny steps=8 out=other resume=run/checkpoint.safetensors seed=1 noise=0.1 lr=1e-5 change=noise
 for f in err other/run.txt; do has $f 'noise was 0.02, now 0.1'; has $f 'lr was 0.0001, now 1e-5'; done
-run 0 "$bin/train_lsa" $tiny steps=8 out=all resume=run/checkpoint.safetensors seed=2 noise=0.1 change=all
-run 0 "$bin/train_lsa" $tiny steps=8 out=same resume=run/checkpoint.safetensors seed=1 noise=0.02; ! grep ' was ' err same/run.txt >> wrong
-has run/checkpoint.safetensors '"mesaopt.task":"task=linear dim=3 length=12'; has run/checkpoint.safetensors "\"command\":\"$bin/train_lsa batch=16"
+run 0 "$bin/train" seeds=1 $tiny steps=8 out=all resume=run/checkpoint.safetensors seed=2 noise=0.1 change=all
+run 0 "$bin/train" seeds=1 $tiny steps=8 out=same resume=run/checkpoint.safetensors seed=1 noise=0.02; ! grep ' was ' err same/run.txt >> wrong
+has run/checkpoint.safetensors '"mesaopt.task":"task=linear dim=3 length=12'; has run/checkpoint.safetensors "\"command\":\"$bin/train seeds=1 batch=16"
 run 0 "$bin/own_data" file="own table.csv" batch=8 key=2 steps=3 every=1 out=mine
 awk 'NR == 1 { $0 = "0.5,0.5" } 1' "own table.csv" > changed.csv
 run 2 "$bin/own_data" file=changed.csv batch=8 key=2 steps=5 every=1 out=mine2 resume=mine/checkpoint.safetensors; has err 'task setting data: '
@@ -143,7 +143,7 @@ check "a run resumed on other data is refused by the name of the setting, unless
 
 mkdir -p real linked; printf old > real/loss.csv; chmod 600 real/loss.csv; printf old > real/loss.svg; chmod 640 real/loss.svg
 for f in loss.csv loss.svg by_t.csv run.txt; do ln -s ../real/$f linked/$f; done
-run 0 "$bin/train_lsa" $tiny steps=2 out=linked
+run 0 "$bin/train" seeds=1 $tiny steps=2 out=linked
 for f in loss.csv loss.svg by_t.csv run.txt; do
     case $f in *.svg) command -v gnuplot > /dev/null || continue ;; esac
     [ -h linked/$f ] && [ -s real/$f ] && [ "$(cat real/$f)" != old ] || echo "$f did not go where the link leads" >> wrong
@@ -166,7 +166,7 @@ for p in $(cd "$here/examples/programs" && grep -l '^int main' *.c | sed 's/\.c$
     stream_rls) set -- file=rows overwrite=1 ;;
     *) set -- $few ;;
     esac
-    [ $p != train_lsa ] || set -- $tiny steps=1 overwrite=1
+    [ $p != train ] || set -- seeds=1 $tiny steps=1 overwrite=1
     "$bin/$p" "$@" out=full-$p > out 2> err; status=$?
     { [ $status = 0 ] || [ $status = 3 ]; } && [ -s out ] || { echo "$p: exit status $status"; cat err; } >> wrong
     timeout 120 "$bin/$p" "$@" out=full-$p > /dev/full 2> err; status=$?

@@ -20,7 +20,7 @@ check "examples run, in silence on standard error, and leave nothing behind"
 
 has hello.out 'MESAOPT_E_SHAPE: out: shape [1,49,10], expected [1,50,10]'
 awk '/^t =/ { sub(/t = */, ""); sub(/:/, ""); n++; if ($1 > 10 && $(NF - 1) > 0.1 || $1 == 1 && $(NF - 1) < 1) print "hello: t = " $0 } END { if (n != 11) print "hello: " n " lines" }' hello.out >> wrong
-awk '/^test loss/ { before = $3; after = $5; steps = $7 } /^one step/ { gd = $NF } END { if (!(steps == 300 && before > 1.4 && after < 0.6 * before && after < 1.1 * gd && gd < 0.95)) print "train: " before " " after " " steps " " gd }' train.out >> wrong
+awk '/^test loss/ { before = $3; after = $5; steps = $7 } /^one step/ { gd = $NF } END { if (!(steps == 300 && before > 1.4 && after < 0.6 * before && after < 1.1 * gd && gd < 0.95)) print "fit: " before " " after " " steps " " gd }' fit.out >> wrong
 # ridge regression by hand: keys t, values 2 t, ridge 1; the gradient of the last output is k / (sum k^2 + 1)
 awk 'BEGIN { for (t = 1; t <= 5; t++) { s += 2 * t * t; h += t * t; printf "%.6f %g\n", s / (h + 1), h + 1 }; for (t = 1; t <= 5; t++) printf "%s%.6f", (t > 1 ? " " : ""), t / (h + 1); print "" }' > want
 sed -n 's/^row [1-5]: \([0-9.]*\) .*condition \(.*\)/\1 \2/p; s/^gradient.*: //p' least_squares.out > p; near p want 1e-6

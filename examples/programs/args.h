@@ -32,9 +32,10 @@ int32_t args_block_scope(const char *name);             /* own key that names a 
 mesaopt_settings *args_settings(int32_t scope, const char *preset);
 /* The same where several of a kind are to be told apart: `of` says in `help` whose they are.
  * args_changed: "of name=value name=value; of name=value": what the command line has made of their
- * recipes, the presets and defaults; "" when nothing. */
+ * recipes, the presets and defaults, seeds apart; "" when nothing. */
 mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *preset);
 const char *args_changed(void);
+void args_change(const char *what);                     /* adds something to args_changed */
 mesaopt_ctx *args_ctx(void);                            /* context; threads: as many as CPUs, at
                                                            most 8, unless told */
 void args_end(void);                                    /* refuses what no scope took, and an out

@@ -32,6 +32,12 @@ static _Noreturn void refuse_setting(const mesaopt_settings *s)
     exit(2);
 }
 
+void args_change(const char *what)
+{
+    const size_t used = strlen(args.changed);
+    snprintf(args.changed + used, TEXT - used, "%s%s", used && *what ? "; " : "", what);
+}
+
 /* Adds to args.changed what is in `now` and not in `recipe`, two dumps of settings of `of`. */
 static void add_changes(const char *of, char *recipe, char *now)
 {
@@ -39,7 +45,7 @@ static void add_changes(const char *of, char *recipe, char *now)
     int count = 0;
     for (; word && other; word = strtok_r(NULL, " ", &r), other = strtok_r(NULL, " ", &n)) {
         const size_t used = strlen(args.changed);
-        if (strcmp(word, other) == 0) continue;
+        if (strcmp(word, other) == 0 || strncmp(word, "seed=", 5) == 0) continue;
         if (count++) snprintf(args.changed + used, TEXT - used, " %s", other);
         else snprintf(args.changed + used, TEXT - used, "%s%s %s", used ? "; " : "", of, other);
     }

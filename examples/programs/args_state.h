@@ -5,7 +5,7 @@
 #include "args.h"
 #include <stddef.h>
 
-enum { MAX_SCOPES = 16, TEXT = 1024 };
+enum { MAX_SCOPES = 128, TEXT = 2048 };
 
 extern struct arguments {
     const char *name, *command, *about, *hidden;

@@ -5,6 +5,8 @@
 /* Prints claim, expected, seen (printf) and "holds" or "does not hold". claims_status: what the
  * program ends with, 3 when one does not hold. */
 int claims_status(void);
+void claims_changed(const char *how);  /* claims from now on belong to a recipe that was changed so,
+                                          and are not judged; "": as it is */
 void claim(const char *what, const char *expected, int holds, const char *seen, ...)
     __attribute__((format(printf, 4, 5)));
 #define CLAIM_1 \

@@ -3,10 +3,12 @@
 #include "args.h"
 #include "errors.h"
 #include "figures.h"
+#include "progress.h"
 #include "stopping.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int error_is_mean(void)
 {
@@ -93,6 +95,24 @@ static void add_baseline(curves *c, const char *name, const char *number, const 
                                           &by_t, &mean));
     curve_end(c, &by_t, mean);
     mesaopt_baseline_free(baseline);
+}
+
+mesaopt_baseline *learn_chebyshev(const training *t, const char *settings, int64_t updates)
+{
+    char text[256];
+    mesaopt_baseline *b = NULL;
+    mesaopt_view v;
+    snprintf(text, sizeof text, "baseline=chebyshev %s", settings);
+    TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, text), &b));
+    TRY(t->ctx, mesaopt_baseline_coefficients(b, &v));
+    const int64_t steps = v.shape[1];
+    progress shown = progress_begin(0, updates > 0 ? updates : steps == 2 ? 80000 : 20000);
+    say("learning %lld Chebyshev steps", (long long)steps);
+    const mesaopt_status status =
+        mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
+    TRY(t->ctx, status);
+    if (status == MESAOPT_STOPPED) stop();
+    return b;
 }
 
 void curves_baselines(curves *c, const training *t)
@@ -195,6 +215,8 @@ void curves_report(curves *c, const char *title)
     printf("tables: %s, and loss.csv beside it\n", path);
     figure("by_t", c->count, title, "t", error_text());
     figure_log("by_t", c->count, title, "t", error_text());
-    figure("loss", 2, c->loss ? c->loss : "Loss while training", "step", LOSS_LABEL);
+    out_path("loss.csv", path);                    /* not there when nothing was trained */
+    if (access(path, F_OK) == 0)
+        figure("loss", 2, c->loss ? c->loss : "Loss while training", "step", LOSS_LABEL);
     for (int i = 0; i < c->count; i++) free(c->of[i].by_t);
 }

@@ -20,7 +20,7 @@
 const char *error_text(void);
 double error_factor(int64_t n);
 
-enum { MAX_CURVES = 8 };
+enum { MAX_CURVES = 16 };
 typedef struct curves {
     int64_t length, dim;
     int at;                             /* the curve that comes next */
@@ -39,6 +39,9 @@ typedef struct curves {
 void curves_again(curves *c);                           /* what comes now is another run of the same
                                                            curves, from the first on */
 void curves_model(curves *c, const char *name, const training *t);
+/* Chebyshev's iteration of the baseline's `settings`, its coefficients learned on t->task by so
+ * many updates (0: the recipe's). The caller frees it. */
+mesaopt_baseline *learn_chebyshev(const training *t, const char *settings, int64_t updates);
 void curves_baseline(curves *c, const char *name, mesaopt_baseline *baseline, const training *t);
 void curves_baselines(curves *c, const training *t);    /* gd, lsq_newest_off, lsq_newest_on, on the
                                                            same sequences */

@@ -14,7 +14,7 @@
  * fitted, and beside them of those that were.
  *
  *   probe_layers                                  LSA-6 by the paper's recipe, 15000 steps
- *   probe_layers model=checkpoint.safetensors     a model of train_lsa and the like; settings of
+ *   probe_layers model=checkpoint.safetensors     a model of train and the like; settings of
  *                                                 the task as it was trained with
  *   probe_layers tokens=raw steps=10000 lr=8e-4 cosine_steps=30000 weight_decay=0.05 \
  *                blocks='dense(outputs=40); softmax(heads=4,key=20,pe=qk);

@@ -16,29 +16,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Chebyshev's iteration with these settings, its coefficients learned. */
-static mesaopt_baseline *chebyshev(const training *t, int64_t iterations, int newest_pair,
-                                   double divisor, int64_t updates)
-{
-    mesaopt_settings *s = NULL;
-    mesaopt_baseline *b = NULL;
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s),
-         "mesaopt_settings_create");
-    mesaopt_settings_set_text(s, "baseline", "chebyshev");
-    mesaopt_settings_set_int(s, MESAOPT_KEY_ITERATIONS, iterations);
-    mesaopt_settings_set_int(s, MESAOPT_KEY_NEWEST_PAIR, newest_pair);
-    mesaopt_settings_set_float(s, MESAOPT_KEY_DIVISOR, divisor);
-    TRY(t->ctx, mesaopt_baseline_create(t->ctx, s, &b));
-    mesaopt_settings_free(s);
-    progress shown = progress_begin(0, updates > 0 ? updates : iterations == 2 ? 80000 : 20000);
-    fprintf(stderr, "learning %lld Chebyshev steps\n", (long long)iterations);
-    const mesaopt_status status =
-        mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
-    TRY(t->ctx, status);
-    if (status == MESAOPT_STOPPED) stop();
-    return b;
-}
-
 static void print_coefficients(const training *t, mesaopt_baseline *b)
 {
     mesaopt_view v;
@@ -81,8 +58,12 @@ static void report(const training *t, int64_t seeds, int64_t layers, int64_t upd
 {
     curves c = {0};
     char name[2][32], title[128];
-    mesaopt_baseline *learned = chebyshev(t, layers - 1, 0, 0, updates),
-                     *fixed = chebyshev(t, layers - 1, 1, 70, updates);
+    char settings[2][64];
+    snprintf(settings[0], sizeof settings[0], "iterations=%lld newest_pair=0",
+             (long long)layers - 1);
+    snprintf(settings[1], sizeof settings[1], "iterations=%lld divisor=70", (long long)layers - 1);
+    mesaopt_baseline *learned = learn_chebyshev(t, settings[0], updates),
+                     *fixed = learn_chebyshev(t, settings[1], updates);
     snprintf(name[0], sizeof name[0], "LSA-%lld", (long long)layers);
     snprintf(name[1], sizeof name[1], "Chebyshev-%lld", (long long)layers - 1);
     snprintf(title, sizeof title,

@@ -10,7 +10,7 @@
  *                                   seeds.csv grows with every seed)
  *   revalg layers=6 kind=softmax    softmax attention
  *   revalg weights=FILE
- *           weights that were trained elsewhere: a checkpoint of this library (train_lsa and the
+ *           weights that were trained elsewhere: a checkpoint of this library (train and the
  *           like), which says all of itself, or a
  *                                   safetensors file of blocks.I.query, .key, .value, .output
  *                                   (export_torch.py). inputs= and outputs= say how many features a

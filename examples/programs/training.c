@@ -73,6 +73,11 @@ training training_begin(mesaopt_ctx *ctx, mesaopt_settings *task, mesaopt_settin
     return t;
 }
 
+static int64_t steps_of(const training *t)
+{
+    return t->steps > 0 ? t->steps : args_int("steps", 0, INT64_MAX / 4);
+}
+
 void training_create(training *t, mesaopt_settings *settings)
 {
     char old[MAX_PATH];
@@ -84,7 +89,7 @@ void training_create(training *t, mesaopt_settings *settings)
     t->tests = own > 0 ? own : args_int("test", 1, 1 << 30);
     error_text();                                  /* a word that is none is found now, not after
                                                       the training */
-    args_int("steps", 0, INT64_MAX / 4), args_int("every", 1, INT64_MAX / 4);
+    steps_of(t), args_int("every", 1, INT64_MAX / 4);
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
     note_command(t);
     if (!*t->prefix || *args_text("resume")) return;
@@ -155,8 +160,7 @@ static int find_resume(const training *t, char *path)
 mesaopt_status training_run(training *t)
 {
     char checkpoint[MAX_PATH], losses[MAX_PATH], resume[MAX_PATH];
-    const int64_t steps = args_int("steps", 0, INT64_MAX / 4),
-                  every = args_int("every", 1, INT64_MAX / 4);
+    const int64_t steps = steps_of(t), every = args_int("every", 1, INT64_MAX / 4);
     out_begin(t->ctx);
     training_path(t, CHECKPOINT, checkpoint);
     if (find_resume(t, resume))

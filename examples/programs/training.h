@@ -22,6 +22,7 @@ typedef struct training {
     mesaopt_task *task, *test;          /* the train stream of one, the test stream of the other;
                                            may be the same */
     mesaopt_trainer *trainer;
+    int64_t steps;                      /* in all; 0: own key `steps` */
     int64_t batch, tests, finals;       /* sequences: of a step, behind a row of loss.csv, behind
                                            by_t.csv */
     char prefix[32];                    /* of loss.csv and the checkpoint of a second training, set

@@ -1,4 +1,4 @@
-/* train: one layer of linear attention learns to predict the next observation.
+/* fit: one layer of linear attention learns to predict the next observation.
  *
  * A model is a list of blocks in a line of text, a trainer joins it with a task, a callback watches
  * the steps. Prints the training loss as it falls, and the loss on test sequences before and after,
@@ -64,6 +64,6 @@ int main(void)
     mesaopt_settings_free(settings);
     mesaopt_ctx_free(ctx);
     if (fflush(stdout) == 0) return 0;
-    perror("train: standard output");
+    perror("fit: standard output");
     return 1;
 }

@@ -1,0 +1,307 @@
+/* runs.c: models by recipe or from checkpoints; see runs.h. */
+#include "runs.h"
+#include "args.h"
+#include "claims.h"
+#include "errors.h"
+#include "stopping.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORD = 64, LINE = 512 };
+
+/* ---- which recipes, which files ---- */
+
+/* What the checkpoint says under `key`; "": nothing. */
+static void file_text(mesaopt_ctx *ctx, const char *path, const char *key, char text[LINE])
+{
+    *text = 0;
+    const int64_t size = mesaopt_file_note(ctx, path, key, text, LINE);
+    if (size < 0) must(ctx, (mesaopt_status)size, "mesaopt_file_note");
+}
+
+/* model=: the files, and what the first says of its recipe and its task. */
+static int read_files(runs *r, char of[LINE], char task[LINE])
+{
+    int files = 0;
+    static char copy[16 * LINE];
+    if (snprintf(copy, sizeof copy, "%s", args_text("model")) >= (int)sizeof copy)
+        args_refuse("model", "shorter names");
+    for (char *at = strtok(copy, ","); at; at = strtok(NULL, ",")) {
+        if (files == MOST_FILES) args_refuse("model", "fewer files");
+        r->file[files++] = at;
+    }
+    if (files > 0) file_text(r->ctx, r->file[0], "recipe", of);
+    if (files > 0) file_text(r->ctx, r->file[0], "mesaopt.task", task);
+    return files;
+}
+
+static void find_recipes(runs *r)
+{
+    for (const char *at = args_text("recipe");; at++) {
+        const int length = (int)strcspn(at, ",");
+        const recipe *found = recipe_find(at, length);
+        if (!found || r->count == MOST_RECIPES)
+            args_refuse("recipe",
+                        found ? "fewer of them" : "names of recipes; recipe=help lists them");
+        r->of[r->count++] = found;
+        at += length;
+        if (!*at) return;
+    }
+}
+
+/* What of a recipe is not as it was, by the note "name; changed: heads=8" of a checkpoint. */
+static void take_notes(const runs *r)
+{
+    char text[LINE];
+    for (int i = 0; r->file[i]; i++) {
+        const char *name = r->of[i % r->count]->name;
+        file_text(r->ctx, r->file[i], "recipe", text);
+        if (*text && strcmp(text, name) != 0) args_change(text);
+    }
+}
+
+/* ---- blocks ---- */
+
+/* `text` with numbers for $n, $2n and $width. */
+static void put_numbers(const char *text, int64_t n, int64_t width, char out[LINE])
+{
+    const struct {
+        const char *name;
+        int64_t value;
+    } of[] = {{"$n", n}, {"$2n", 2 * n}, {"$width", width}};
+    size_t used = 0;
+    while (*text && used + 24 < LINE) {
+        size_t i = 0;
+        while (i < 3 && strncmp(text, of[i].name, strlen(of[i].name)) != 0) i++;
+        if (i == 3)
+            out[used++] = *text++;
+        else {
+            used += (size_t)snprintf(out + used, LINE - used, "%lld", (long long)of[i].value);
+            text += strlen(of[i].name);
+        }
+    }
+    out[used] = 0;
+}
+
+static int32_t scope_of(const char *kind)
+{
+    char constant[WORD + 16] = "MESAOPT_SCOPE_";
+    int64_t scope = 0;
+    const size_t n = strlen(constant);
+    for (size_t i = 0; kind[i] && n + i + 1 < sizeof constant; i++)
+        constant[n + i] = (char)toupper((unsigned char)kind[i]);
+    if (mesaopt_constant(constant, &scope) != MESAOPT_OK) die("no kind of block '%s'", kind);
+    return (int32_t)scope;
+}
+
+/* Adds the blocks of `text`, "kind(name=value,name=value); kind"; how many. */
+static int add_blocks(runs *r, int recipe, const char *text, int64_t n, int64_t width)
+{
+    static char owners[MOST_RECIPES][MOST_BLOCKS][2 * WORD]; /* `help` and claims look at them */
+    char line[LINE], *rest;
+    shape *s = &r->shape[recipe];
+    const int before = s->count;
+    put_numbers(text, n, width, line);
+    for (char *at = strtok_r(line, ";", &rest); at; at = strtok_r(NULL, ";", &rest)) {
+        at += strspn(at, " ");
+        char *settings = at + strcspn(at, "(");
+        if (*settings) *settings++ = 0;
+        for (char *c = settings; *c; c++) *c = *c == ',' || *c == ')' ? ' ' : *c;
+        char *owner = owners[recipe][s->count];
+        if (r->count > 1)
+            snprintf(owner, WORD, "%s, ", r->of[recipe]->name);
+        else
+            *owner = 0;
+        snprintf(owner + strlen(owner), WORD, "block %d, %s", s->count + 1, at);
+        s->block[s->count++] = args_settings_of(owner, scope_of(at), settings);
+    }
+    return s->count - before;
+}
+
+/* How many attention blocks there are. */
+static int64_t attention(const shape *s, int from, int to)
+{
+    int64_t count = 0, heads;
+    for (int i = from; i < to; i++)
+        count += mesaopt_settings_get_int(s->block[i], MESAOPT_KEY_HEADS, &heads) == MESAOPT_OK;
+    return count;
+}
+
+static void shape_of(runs *r, int i)
+{
+    const recipe *of = r->of[i];
+    shape *s = &r->shape[i];
+    int64_t n = 0, layers = of->layers, width = of->width;
+    must(NULL, mesaopt_settings_get_int(r->task, MESAOPT_KEY_DIM, &n), "mesaopt_settings_get_int");
+    if (*args_text("width")) width = args_int("width", 1, 1 << 20);
+    if (*args_text("width") && !strstr(of->front, "$width"))
+        args_refuse("width", "none: only models of raw tokens have an embedding, others are as "
+                             "wide as their slots");
+    s->first = add_blocks(r, i, of->front, n, width);
+    s->last = s->first + add_blocks(r, i, of->layer, n, width);
+    add_blocks(r, i, of->back, n, width);
+    const int64_t once = attention(s, 0, s->first), each = attention(s, s->first, s->last);
+    if (*args_text("layers")) layers = args_int("layers", once + each, 1000);
+    s->times = (layers - once) / each;
+}
+
+static void add_shape(mesaopt_ctx *ctx, mesaopt_model *model, const shape *s)
+{
+    if (*args_text("blocks")) {
+        TRY(ctx, mesaopt_model_add_text(model, args_text("blocks")));
+        return;
+    }
+    for (int i = 0; i < s->first; i++) TRY(ctx, mesaopt_model_add(model, s->block[i]));
+    for (int64_t k = 0; k < s->times; k++)
+        for (int i = s->first; i < s->last; i++) TRY(ctx, mesaopt_model_add(model, s->block[i]));
+    for (int i = s->last; i < s->count; i++) TRY(ctx, mesaopt_model_add(model, s->block[i]));
+}
+
+/* ---- the whole ---- */
+
+/* Keys of the program that differ from the recipe's. */
+static void note_changes(const runs *r)
+{
+    static const char *const keys[] = {"blocks", "layers", "width", "steps"};
+    const int64_t usual[] = {-1, r->of[0]->layers, r->of[0]->width, r->of[0]->steps};
+    for (int i = 0; i < 4; i++) {
+        char text[LINE], same[WORD];
+        snprintf(same, sizeof same, "%lld", (long long)usual[i]);
+        snprintf(text, sizeof text, "%s=%s", keys[i], args_text(keys[i]));
+        if (*args_text(keys[i]) && (r->count > 1 || strcmp(same, args_text(keys[i])) != 0))
+            args_change(text);
+    }
+}
+
+/* With model= nothing is trained: what was said about training has no effect. */
+static void note_unheeded(void)
+{
+    static const char *const own[] = {"blocks", "layers", "width", "steps", "every",
+                                      "resume", "change", "seeds", "dtype"};
+    char keys[LINE] = "";
+    const int count = (int)(sizeof own / sizeof *own);
+    for (int i = 0; i < count + mesaopt_settings_count(MESAOPT_SCOPE_TRAINER); i++) {
+        const char *const key =
+            i < count
+                ? own[i]
+                : mesaopt_settings_name(mesaopt_settings_key_at(MESAOPT_SCOPE_TRAINER, i - count));
+        const size_t used = strlen(keys);
+        if (args_given(key)) snprintf(keys + used, sizeof keys - used, " %s=", key);
+    }
+    if (*keys) note("model= is there already, and nothing is trained; not heeded:%s", keys);
+}
+
+static int64_t count_seeds(const runs *r, int files)
+{
+    int64_t seeds = r->of[0]->seeds;
+    if (files % r->count != 0)
+        args_refuse("model", "as many files as recipes, or that many for every seed");
+    if (files > 0) return files / r->count;
+    if (!args_has("seeds")) return 1;
+    for (int i = 1; i < r->count; i++) seeds = r->of[i]->seeds < seeds ? r->of[i]->seeds : seeds;
+    return *args_text("seeds") ? args_int("seeds", 1, 1000) : seeds;
+}
+
+runs runs_begin(void)
+{
+    static char owners[MOST_RECIPES][WORD], number[WORD];
+    runs r = {.ctx = args_ctx()};
+    char of[LINE] = "", task[LINE] = "", name[LINE];
+    if (strcmp(args_text("recipe"), "help") == 0) {
+        recipes_print();
+        exit(0);
+    }
+    const int files = read_files(&r, of, task);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(of, ";"), of);
+    if (*of && !args_given("recipe") && recipe_find(name, (int)strlen(name)))
+        args_default("recipe", recipe_find(name, (int)strlen(name))->name);
+    find_recipes(&r);
+    r.seeds = count_seeds(&r, files);
+    if (files)
+        take_notes(&r);
+    else
+        note_changes(&r);
+    if (r.count == 1 && !*args_text("steps")) {
+        snprintf(number, sizeof number, "%lld", (long long)r.of[0]->steps);
+        args_default("steps", number);
+    }
+    r.task = args_settings_of("task", MESAOPT_SCOPE_TASK, *task ? task : r.of[0]->task);
+    r.model = args_settings(MESAOPT_SCOPE_MODEL, "");
+    for (int i = 0; i < r.count; i++) {
+        if (strcmp(r.of[i]->task, r.of[0]->task) != 0)
+            args_refuse("recipe", "recipes on one task, whose sequences can be the same");
+        snprintf(owners[i], WORD, r.count > 1 ? "%s, training" : "training", r.of[i]->name);
+        r.trainer[i] = args_settings_of(owners[i], MESAOPT_SCOPE_TRAINER, r.of[i]->trainer);
+        if (!files && !*args_text("blocks")) shape_of(&r, i);
+    }
+    return r;
+}
+
+training *runs_of(const runs *r, int64_t seed, int i) { return &r->run[seed * r->count + i]; }
+
+/* Of model=: with the test sequences of the task. */
+static training open_run(const runs *r, const char *path)
+{
+    training t = {.ctx = r->ctx};
+    TRY(r->ctx, mesaopt_task_create(r->ctx, r->task, &t.task));
+    t.test = t.task;
+    TRY(r->ctx, mesaopt_model_open(r->ctx, path, &t.model));
+    if (args_has("test")) t.tests = args_int("test", 1, 1 << 30);
+    t.finals = args_has("final") ? args_int("final", 1, 1 << 30) : t.tests;
+    return t;
+}
+
+/* What the checkpoint says of its recipe. */
+static void note_recipe(const training *t, const recipe *of)
+{
+    char text[2 * LINE];
+    snprintf(text, sizeof text, *args_changed() ? "%s; changed: %s" : "%s", of->name,
+             args_changed());
+    const mesaopt_status status = mesaopt_model_set_note(t->model, "recipe", text);
+    if (status != MESAOPT_E_ARGUMENT) must(t->ctx, status, "mesaopt_model_set_note");
+}
+
+void runs_create(runs *r)
+{
+    r->run = must_alloc(NULL, (size_t)(r->seeds * r->count) * sizeof *r->run);
+    for (int64_t i = 0; i < r->seeds * r->count; i++) {
+        const int at = (int)(i % r->count);
+        char name[WORD] = "";
+        if (r->file[0]) {
+            r->run[i] = open_run(r, r->file[i]);
+            continue;
+        }
+        if (at > 0) snprintf(name, sizeof name, "%s-", r->of[at]->name);
+        r->run[i] = training_begin(r->ctx, r->task, r->model, i / r->count, name);
+        add_shape(r->ctx, r->run[i].model, &r->shape[at]);
+        if (!*args_text("steps")) r->run[i].steps = r->of[at]->steps;
+        note_recipe(&r->run[i], r->of[at]);
+        training_create(&r->run[i], r->trainer[at]);
+    }
+    if (r->file[0]) note_unheeded();
+    claims_changed(args_changed());
+}
+
+mesaopt_status runs_train(runs *r)
+{
+    mesaopt_status status = MESAOPT_OK;
+    if (r->file[0]) return MESAOPT_OK;
+    if (*args_changed()) note("changed recipe: %s", args_changed());
+    for (int64_t i = 0; i < r->seeds * r->count && status == MESAOPT_OK; i++) {
+        if (r->count > 1)
+            say("%s, seed %lld", r->of[i % r->count]->name, (long long)i / r->count);
+        else if (r->seeds > 1)
+            say("seed %lld", (long long)i);
+        status = training_run(&r->run[i]);
+    }
+    return status;
+}
+
+void runs_free(runs *r)
+{
+    for (int64_t i = 0; i < r->seeds * r->count; i++) training_free(&r->run[i]);
+    free(r->run);
+    mesaopt_ctx_free(r->ctx);
+    args_free();
+}

@@ -1,0 +1,148 @@
+/* train: trains models by recipe, and compares them by t with one step of gradient descent, with
+ * least squares and, where the recipe says so, with learned steps of preconditioning (proposition
+ * 2), all on the same sequences.
+ *
+ *   train recipe=help                        names, what they reach, what they cost
+ *   train recipe=tf7 out=DIR                 one of them
+ *   train recipe=tf3,tf7,hybrid_mesa,full_mesa
+ *                                            several, side by side: the models on raw tokens of the
+ *                                            paper
+ *   train recipe=tf7 layers=3 heads=2 lr=1e-3 steps=1000
+ *                                            with other settings on top, of all blocks that have
+ *                                            them
+ *   train recipe=tf7 blocks='dense(outputs=40); 3 x softmax(pe=qk); dense(outputs=10)'
+ *   train recipe=tf3,tf7 model=A,B           nothing is trained, the checkpoints A and B are scored
+ *
+ * A claim is about the mean over seeds, and belongs to the recipe as it stands: with other settings
+ * it is not judged. Recipes and what the authors' weights reach: docs/science.md, sections 4 and 7;
+ * claims 3 and 6 there. */
+#include "common.h"
+#include "runs.h"
+#include <math.h>
+#include <string.h>
+
+/* Steps of preconditioning beside a recipe: a curve for every number of them. */
+static int chebyshev_curve(const curves *c, int64_t iterations)
+{
+    char name[32];
+    snprintf(name, sizeof name, "Chebyshev-%lld", (long long)iterations);
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->of[i].name, name) == 0) return i;
+    return -1;
+}
+
+static void add_chebyshev(curves *c, const training *t, int64_t iterations, int64_t updates)
+{
+    static char names[MAX_CURVES][32];
+    char settings[64];
+    if (iterations == 0 || chebyshev_curve(c, iterations) >= 0) return;
+    snprintf(names[c->count], sizeof names[0], "Chebyshev-%lld", (long long)iterations);
+    snprintf(settings, sizeof settings, "iterations=%lld newest_pair=0", (long long)iterations);
+    mesaopt_baseline *b = learn_chebyshev(t, settings, updates);
+    curves_baseline(c, names[c->count], b, t);
+    mesaopt_baseline_free(b);
+}
+
+static void judge_loss(const recipe *r, const curves *c, int i)
+{
+    char what[160], expected[80];
+    if (r->loss == 0) return;
+    snprintf(what, sizeof what, "recipe %s reaches its loss: %s", r->name, r->about);
+    snprintf(expected, sizeof expected, "within %.0f %% of %.4g", 100 * r->within, r->loss);
+    const int holds = fabs(c->of[i].mean / r->loss - 1) <= r->within;
+    if (c->of[i].runs == 1)
+        claim(what, expected, holds, "%.4f, one seed", c->of[i].mean);
+    else
+        claim(what, expected, holds, "%.4f, standard deviation %.4f over %lld seeds", c->of[i].mean,
+              c->of[i].sd, (long long)c->of[i].runs);
+}
+
+/* Softmax and linear models match proposition 2, mesa layers are below it. */
+static void judge_steps(const recipe *r, const curves *c, int i)
+{
+    char what[160];
+    const int other = chebyshev_curve(c, r->iterations), mesa = strstr(r->layer, "mesa(") != NULL;
+    if (other < 0) return;
+    const double loss = c->of[i].mean, steps = c->of[other].mean;
+    snprintf(what, sizeof what,
+             mesa ? "2. a mesa layer does better than %lld steps of preconditioning and one of "
+                    "gradient descent (recipe %s)"
+                  : "6. k layers match k - 1 = %lld steps of preconditioning and one of gradient "
+                    "descent (recipe %s)",
+             (long long)r->iterations, r->name);
+    claim(what, mesa ? "a loss below theirs" : "at most 5 % above their loss",
+          mesa ? loss < steps : loss < 1.05 * steps, "losses: model %.4f, learned steps %.4f", loss,
+          steps);
+}
+
+/* Several recipes end in the order of what they reach. */
+static void judge_order(const runs *r, const curves *c)
+{
+    char seen[512] = "";
+    int holds = 1, count = 0;
+    for (int i = 0; i < r->count; i++) {
+        const size_t used = strlen(seen);
+        if (r->of[i]->loss == 0) continue;
+        snprintf(seen + used, sizeof seen - used, "%s%s %.4f", count++ ? ", " : "", r->of[i]->name,
+                 c->of[i].mean);
+        for (int k = 0; k < r->count; k++)
+            if (r->of[k]->loss > r->of[i]->loss) holds &= c->of[k].mean > c->of[i].mean;
+    }
+    if (count > 1)
+        claim("3. the recipes differ as the paper has it",
+              "losses in the order of what the recipes reach", holds, "%s", seen);
+}
+
+static void report(runs *r, int64_t updates)
+{
+    curves c = {0};
+    char text[4096], title[256] = "";
+    const training *first = runs_of(r, 0, 0);
+    for (int64_t seed = 0; seed < r->seeds; seed++, curves_again(&c))
+        for (int i = 0; i < r->count; i++)
+            curves_model(&c, r->count > 1 ? r->of[i]->name : "model", runs_of(r, seed, i));
+    c.at = c.count;
+    curves_baselines(&c, first);
+    for (int i = 0; i < r->count; i++) add_chebyshev(&c, first, r->of[i]->iterations, updates);
+    if (r->count > 1)
+        snprintf(title, sizeof title, "%d recipes; error of the next observation by t", r->count);
+    else
+        snprintf(title, sizeof title, "%s%s: %s; error of the next observation by t",
+                 r->of[0]->name, *args_changed() ? ", changed" : "", r->of[0]->about);
+    curves_report(&c, title);
+    for (int i = 0; i < r->count; i++) {
+        mesaopt_model_text(runs_of(r, 0, i)->model, text, sizeof text);
+        printf("%s: %s\n", r->count > 1 ? r->of[i]->name : "model", text);
+    }
+    if (*args_changed()) printf("changed recipe: %s\n", args_changed());
+    for (int i = 0; i < r->count; i++) judge_loss(r->of[i], &c, i), judge_steps(r->of[i], &c, i);
+    judge_order(r, &c);
+}
+
+int main(int argc, char **argv)
+{
+    own_key own[] = {
+        RUN_KEYS("lsa1", "train.out"),
+        RUN_SEEDS_KEY,
+        {"updates", "0", "updates of the learned steps of preconditioning; 0: the recipe's 20000"},
+        TEST_KEYS,
+        {NULL, NULL, NULL}};
+    args_begin(argc, argv,
+               "Trains models by recipe; compares them with one step of gradient descent, least "
+               "squares and learned steps of preconditioning.",
+               own);
+    args_hide(" inputs outputs first ");
+    runs r = runs_begin();
+    const int64_t updates = args_int("updates", 0, INT64_MAX / 4);
+    args_end();
+    runs_create(&r);
+    catch_signals(r.ctx);
+    const mesaopt_status status = runs_train(&r);
+    if (status == MESAOPT_OK) {
+        out_begin(r.ctx);
+        report(&r, updates);
+    }
+    catch_signals(NULL);
+    runs_free(&r);
+    return status == MESAOPT_OK ? claims_status() : 130;
+}
