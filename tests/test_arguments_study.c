@@ -80,7 +80,38 @@ START_TEST(attention_map_rows)
 }
 END_TEST
 
+START_TEST(sensitivity_rows)
+{
+    studied s = start();
+    const int64_t which[2] = {-1, 1}, beyond[2] = {0, 3}, before_all[1] = {-2};
+    mesaopt_view all, one;
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 3, 3}, &all);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 2, (int64_t[]){2, 3}, &one);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_study_sensitivity(NULL, 2, which, NULL, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "model: a task, expected a live model", mesaopt_study_sensitivity((mesaopt_model *)s.task, 2, which, s.task, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "layers: 0, expected 1 to 4097", mesaopt_study_sensitivity(s.m, 0, which, s.task, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "layers: 4098, expected 1 to 4097", mesaopt_study_sensitivity(s.m, 4098, which, s.task, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_study_sensitivity(s.m, 2, NULL, s.task, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: 3, expected -1 to 2", mesaopt_study_sensitivity(s.m, 2, beyond, s.task, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: -2, expected -1 to 2", mesaopt_study_sensitivity(s.m, 1, before_all, s.task, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_study_sensitivity(s.m, 2, which, NULL, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_study_sensitivity(s.m, 2, which, s.foreign, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_SHAPE, "task: tokens of width 2, expected 3", mesaopt_study_sensitivity(s.wide, 1, (int64_t[]){0}, s.task, 1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "stream: -1, expected 0", mesaopt_study_sensitivity(s.m, 2, which, s.task, -1, 0, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "first: -1, expected >= 0", mesaopt_study_sensitivity(s.m, 2, which, s.task, 1, -1, 9, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0, expected >= 1", mesaopt_study_sensitivity(s.m, 2, which, s.task, 1, 0, 0, -1, &all));
+    BAD(MESAOPT_E_ARGUMENT, "step: 3, expected -1 to 2", mesaopt_study_sensitivity(s.m, 2, which, s.task, 1, 0, 9, 3, &one));
+    BAD(MESAOPT_E_ARGUMENT, "step: -2, expected -1 to 2", mesaopt_study_sensitivity(s.m, 2, which, s.task, 1, 0, 9, -2, &one));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_study_sensitivity(s.m, 2, which, s.task, 1, 0, 9, 1, NULL));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,3,3], expected [2,3]", mesaopt_study_sensitivity(s.m, 2, which, s.task, 1, 0, 9, 1, &all));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,3], expected [1,3]", mesaopt_study_sensitivity(s.m, 1, which, s.task, 1, 0, 9, 1, &one));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,3], expected [2,3,3]", mesaopt_study_sensitivity(s.m, 2, which, s.task, 1, 0, 9, -1, &one));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_study_sensitivity(s.m, 2, which, s.task, 1, 0, 9, 1, &one)));
+    end(&s);
+}
+END_TEST
+
 Suite *test_arguments_study_suite(void)
 {
-    return arguments_suite("arguments study", 1, (const TTest *[]){attention_map_rows});
+    return arguments_suite("arguments study", 2, (const TTest *[]){attention_map_rows, sensitivity_rows});
 }

@@ -37,6 +37,16 @@ MESAOPT_API mesaopt_status mesaopt_study_attention_map(mesaopt_model *model, int
                                                        int64_t first, int64_t count,
                                                        const mesaopt_view *out);
 
+/** Sensitivity of the stream to the tokens: mean over sequences and over the features j of the
+ *  stream after blocks[l] (-1: the tokens) of the norm of d f_{t,j} / d e_{t'}, e_{t'} the token of
+ *  step t', f_t the stream at step t. Exact, by a backward pass for every feature and step. step
+ *  -1: out [layers, T, T], 0 where t' > t; step 0 .. T - 1: of that t alone, out [layers, T] (of
+ *  t'), in a T-th of the time or less. f32 or f64. May be called in a callback. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_study_sensitivity(mesaopt_model *model, int64_t layers,
+                                                     const int64_t *blocks, mesaopt_task *task,
+                                                     int32_t stream, int64_t first, int64_t count,
+                                                     int64_t step, const mesaopt_view *out);
+
 #ifdef __cplusplus
 }
 #endif

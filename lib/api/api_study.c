@@ -64,3 +64,46 @@ mesaopt_status mesaopt_study_attention_map(mesaopt_model *model, int64_t block, 
     CHECK(study_attention_map(model, &s, block, &own));
     return call_end(&c, status);
 }
+
+enum { MOST_LAYERS = MODEL_MOST_BLOCKS + 1 };
+
+static mesaopt_status check_layers(const mesaopt_model *m, int64_t layers, const int64_t *blocks)
+{
+    mesaopt_ctx *ctx = m->head.ctx;
+    if (layers < 1 || layers > MOST_LAYERS)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "layers: %lld, expected 1 to %d", (long long)layers,
+                    MOST_LAYERS);
+    mesaopt_status status = check_not_null(ctx, blocks, "blocks");
+    for (int64_t i = 0; i < layers && status == MESAOPT_OK; i++)
+        if (blocks[i] < -1 || blocks[i] >= m->n_blocks)
+            status = fail(ctx, MESAOPT_E_ARGUMENT, "blocks: %lld, expected -1 to %lld",
+                          (long long)blocks[i], (long long)m->n_blocks - 1);
+    return status;
+}
+
+mesaopt_status mesaopt_study_sensitivity(mesaopt_model *model, int64_t layers,
+                                         const int64_t *blocks, mesaopt_task *task, int32_t stream,
+                                         int64_t first, int64_t count, int64_t step,
+                                         const mesaopt_view *out)
+{
+    call c;
+    token_source s;
+    mesaopt_view own;
+    mesaopt_status status = call_begin(model, OBJECT_MODEL, CALL_IN_CALLBACK, &c, task);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = model->head.ctx;
+    CHECK(check_layers(model, layers, blocks));
+    CHECK(take_source(&c, model, task, stream, first, count, &s));
+    const int64_t T = status == MESAOPT_OK ? task->shape.length : 0;
+    if (status == MESAOPT_OK && (step < -1 || step >= T))
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "step: %lld, expected -1 to %lld", (long long)step,
+                      (long long)T - 1);
+    CHECK(view_check(ctx, out,
+                     &(view_want){.name = "out",
+                                  .ndim = step < 0 ? 3 : 2,
+                                  .shape = {layers, T, step < 0 ? T : 0},
+                                  .output = 1},
+                     &own));
+    CHECK(study_sensitivity(model, &s, layers, blocks, step, &own));
+    return call_end(&c, status);
+}

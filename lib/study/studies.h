@@ -12,9 +12,9 @@ typedef struct token_source {
     mesaopt_task *task;
     call *c;
     int32_t stream, dtype;
-    int64_t first, count, batch; /* sequences in all, and at a time */
-    mesaopt_view sequences;      /* [batch, T + 1, n], the last that were drawn */
-    mesaopt_view tokens;         /* [batch, T, D] of these */
+    int64_t first, count, batch;   /* sequences in all, and at a time */
+    mesaopt_view sequences;        /* [batch, T + 1, n], the last that were drawn */
+    mesaopt_view tokens;           /* [batch, T, D] of these */
     void *memory;
 } token_source;
 
@@ -25,10 +25,14 @@ mesaopt_status source_open(token_source *s, int64_t batch, const char *what);
 mesaopt_status source_draw(token_source *s, int64_t done);
 void source_close(token_source *s);
 
-int64_t study_heads(const block *b); /* 0: it has none */
+int64_t study_heads(const block *b);   /* 0: it has none */
 
 /* out [H, T, T] */
 mesaopt_status study_attention_map(mesaopt_model *m, token_source *s, int64_t block,
                                    const mesaopt_view *out);
+
+/* blocks: -1: the tokens; step -1: all; out [L, T, T], or of one step [L, T] */
+mesaopt_status study_sensitivity(mesaopt_model *m, token_source *s, int64_t count,
+                                 const int64_t *blocks, int64_t step, const mesaopt_view *out);
 
 #endif

@@ -359,6 +359,17 @@ static void call_study_attention_map(void)
     CALL(MODEL, m, mesaopt_study_attention_map(m, block, task, stream, first, count, out));
 }
 
+static void call_study_sensitivity(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_task *task = handle(TASK);
+    const int64_t blocks[2] = {(int64_t)below(3) - 1, (int64_t)below(3) - 1}, T = steps_of(task), first = chance(8) ? any_integer() : below(9), count = few();
+    const int64_t layers = chance(20) ? any_integer() : 1 + below(2), step = chance(3) ? -1 : any_index();
+    const int32_t stream = (int32_t)below(4);
+    const mesaopt_view *out = step < 0 ? OUT(real_type(), layers == 1 ? 1 : 2, T, T) : OUT(real_type(), layers == 1 ? 1 : 2, T);
+    CALL(MODEL, m, mesaopt_study_sensitivity(m, layers > 2 ? 0 : layers, blocks, task, stream, first, count, step, out));
+}
+
 const row rows_study[] = {
     {"baseline_create", call_baseline_create}, {"baseline_predict", call_baseline_predict}, {"baseline_precondition", call_baseline_precondition}, {"baseline_coefficients", call_baseline_coefficients},
     {"baseline_train", call_baseline_train}, {"baseline_evaluate", call_baseline_evaluate}, {"baseline_search", call_baseline_search}, {"probe_plan", call_probe_plan}, {"probe_workspace", call_probe_workspace},
@@ -367,5 +378,5 @@ const row rows_study[] = {
     {"probe_weights", call_probe_weights}, {"probe_rank", call_probe_rank}, {"probe_targets", call_probe_targets}, {"probe_filter", call_probe_filter}, {"revalg_extract", call_revalg_extract},
     {"revalg_views", call_revalg_views}, {"revalg_summary", call_revalg_summary}, {"revalg_closed_form", call_revalg_closed_form}, {"revalg_rebuild", call_revalg_rebuild},
     {"revalg_product", call_revalg_product}, {"revalg_average", call_revalg_average}, {"revalg_average_update", call_revalg_average_update}, {"revalg_propositions", call_revalg_propositions}, {"revalg_import", call_revalg_import},
-    {"study_heads", call_study_heads}, {"study_attention_map", call_study_attention_map}, {0},
+    {"study_heads", call_study_heads}, {"study_attention_map", call_study_attention_map}, {"study_sensitivity", call_study_sensitivity}, {0},
 };
