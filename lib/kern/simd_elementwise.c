@@ -74,14 +74,23 @@ double NAME(sum_squares)(int64_t n, const void *x)
     return part[0];
 }
 
+/* x - x is 0 when x is finite, NaN otherwise. */
 int64_t NAME(first_nonfinite)(int64_t n, const void *x)
 {
+    enum { BLOCK = 8 * LANES };
     const real *p = x;
-    FOR_VECTORS(n, i, w) {
-        vec v = get(p + i, w), d = v - v;              /* 0 when finite, NaN otherwise */
-        if (sum_lanes(d) == 0) continue;
-        for (int64_t j = i; j < i + w; j++) if (p[j] - p[j] != 0) return j;
+    int64_t i = 0;
+    for (; i + BLOCK <= n; i += BLOCK) {
+        vec d = {0};
+#pragma GCC unroll 8
+        for (int j = 0; j < BLOCK; j += LANES) {
+            const vec v = load_u(p + i + j);
+            d += v - v;
+        }
+        if (!(sum_lanes(d) == 0)) break;
     }
+    for (; i < n; i++)
+        if (!(p[i] - p[i] == 0)) return i;
     return -1;
 }
 

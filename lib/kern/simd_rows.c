@@ -389,6 +389,22 @@ INLINE void forget(int lanes, int64_t T, const real *c, const real *beta, int64_
         }
 }
 
+/* square = |x|^2 of n elements. Of one lane as 8 sums side by side, at every level. */
+INLINE void row_square(int lanes, int64_t n, const real *x, double *square)
+{
+    enum { PARTS = 8 };
+    const int parts = lanes == 1 ? PARTS : 1;
+    double sum[PARTS * LANES] = {0};
+    int64_t i = 0;
+    for (; i + parts <= n; i += parts)
+        for (int j = 0; j < parts * lanes; j++)
+            sum[j] += (double)x[i * lanes + j] * (double)x[i * lanes + j];
+    for (int j = 0; i < n; i++, j++) sum[j] += (double)x[i] * (double)x[i];
+    for (int w = parts / 2; w > 0; w /= 2)
+        for (int j = 0; j < w; j++) sum[j] += sum[j + w];
+    for (int l = 0; l < lanes; l++) square[l] = sum[l];
+}
+
 INLINE void norms(int lanes, int64_t C, int64_t n, const real *K, int64_t k_rs, const real *beta,
                   int64_t b_rs, const real *high, const real *low, int64_t g_rs, const real *H,
                   int64_t h_rs, const real *ridge, real *norm, real *lowest)
@@ -404,11 +420,8 @@ INLINE void norms(int lanes, int64_t C, int64_t n, const real *K, int64_t k_rs, 
         }
     for (int l = 0; l < lanes; l++) lowest[l] = (real)bottom[l];
     for (int64_t t = 0; t < C; t++) {
-        double square[LANES] = {0};
-        for (int64_t j = 0; j < n; j++)
-            for (int l = 0; l < lanes; l++)
-                square[l] +=
-                    (double)K[(t * k_rs + j) * lanes + l] * (double)K[(t * k_rs + j) * lanes + l];
+        double square[LANES];
+        row_square(lanes, n, K + t * k_rs * lanes, square);
         for (int l = 0; l < lanes; l++) {
             const double g =
                 high ? (double)high[t * g_rs * lanes + l] + (double)low[t * g_rs * lanes + l] : 1;

@@ -15,6 +15,7 @@
  * before dK and dV are multiplied by b.
  * Source: arXiv 2506.05233 section 3 and appendix; docs/science.md, section 3. */
 #include "mesa/gla.h"
+#include "kern/dense.h"
 
 typedef struct sweep {
     mat D;                         /* of the chunk */
@@ -72,10 +73,13 @@ static void advance(const mesa_worker *w, const layer *l, sweep *s, const chunk 
     state_advance(w, &s->P, c->whole, c->C, wKt, BV);
     if (end == l->s.T) state_get(k, &s->P, l->m.ST);
     if (end > l->kept * l->span) return;
-    state_advance(w, &s->R2, c->whole, c->C, wKt,
-                  chunk_weighted(k, c->C, d, c->beta, c->K, s->rows));
+    const mat BK = chunk_weighted(k, c->C, d, c->beta, c->K, s->rows);
+    if (k->lanes > 1) state_advance(w, &s->R2, c->whole, c->C, wKt, BK);
+    else state_advance_lower(w, &s->R2, c->whole, c->C, wKt, BK, s->R2.now);
     void *S = kept(k, l, l->S, end, d * dv), *H = kept(k, l, l->H, end, d * d);
-    if (S) state_get(k, &s->P, S), state_get(k, &s->R2, H);
+    if (!S) return;
+    state_get(k, &s->P, S), state_get(k, &s->R2, H);
+    if (k->lanes == 1) dense_mirror(d, k->size, H);
 }
 
 void gla_forward(mesa_worker w, const layer *l)

@@ -14,6 +14,7 @@
  * what they explain of b. */
 #include "mesa/solve.h"
 #include "base/real.h"
+#include "kern/panels.h"
 #include "mesa/cg.h"
 #include "mesa/segments.h"
 #include <float.h>
@@ -121,10 +122,10 @@ static double lost(const kern *k, const layer *l, const region *r, int64_t i, ma
 static void judge(const kern *k, const layer *l, const region *r, mat B, mat X)
 {
     const int64_t d = l->o->d;
+    if (!r->doubtful && panels_finite(k, r->T, d, X)) return;
     k->row_dot(r->T, d, NULL, X.p, X.rs, X.p, X.rs, r->xx, 1);
     if (r->doubtful) k->row_dot(r->T, d, NULL, B.p, B.rs, B.p, B.rs, r->bb, 1);
     for (int64_t i = 0; i < r->T * k->lanes; i++) {
-        if (!r->doubtful && isfinite(kern_real(k, r->xx, i))) continue;
         const double share = lost(k, l, r, i, X);
         const double most = r->doubtful && l->backward && share > 0
                                 ? rounding(k) * kern_real(k, l->c.bound.p, r->t * k->lanes + i)
