@@ -116,12 +116,15 @@ static void write_row(const mesaopt_view *v, int64_t t, int64_t s, int64_t first
     else for (int64_t i = 0; i < n; i++) ((double *)v->data)[at + i * step] = x[i];
 }
 
-static double scalar(const mesaopt_view *v, int64_t t, int64_t s, double otherwise)
+static double element(const mesaopt_view *v, int64_t at)
 {
-    if (!v) return otherwise;
-    const int64_t at = t * v->stride[0] + s * v->stride[1];
     return v->dtype == MESAOPT_F32 ? (double)((const float *)v->data)[at]
                                    : ((const double *)v->data)[at];
+}
+
+static double scalar(const mesaopt_view *v, int64_t t, int64_t s, double otherwise)
+{
+    return v ? element(v, t * v->stride[0] + s * v->stride[1]) : otherwise;
 }
 
 double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s) { return scalar(beta, t, s, 1); }
@@ -133,16 +136,13 @@ int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most, in
     const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2], n = v->shape[2];
     const float *narrow = v->data;
     const double *wide = v->data;
-    if (v->dtype == MESAOPT_F32) {
-        for (int64_t i = 0; i < n; i++) {
-            const double x = (double)narrow[first + i * step];
-            if (!(fabs(x) <= most) && !(may_miss && isnan(x))) return i;
-        }
-    } else {
-        for (int64_t i = 0; i < n; i++) {
-            const double x = wide[first + i * step];
-            if (!(fabs(x) <= most) && !(may_miss && isnan(x))) return i;
-        }
+    int64_t outside = 0;
+    if (v->dtype == MESAOPT_F32)
+        for (int64_t i = 0; i < n; i++) outside += !(fabs((double)narrow[first + i * step]) <= most);
+    else for (int64_t i = 0; i < n; i++) outside += !(fabs(wide[first + i * step]) <= most);
+    for (int64_t i = 0; outside > 0 && i < n; i++) {
+        const double x = element(v, first + i * step);
+        if (!(fabs(x) <= most) && !(may_miss && isnan(x))) return i;
     }
     return -1;
 }

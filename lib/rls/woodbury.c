@@ -90,12 +90,16 @@ static double terms_of(const rls_plan *p, const woodbury *m, const double *key)
  * that. */
 static void shrink(const rls_plan *p, woodbury *m, int64_t j, double weight)
 {
-    const double *row = m->P + j * p->d;
+    const double *row = m->P + j * p->d, sign = weight > 0 ? 1 : -1;
+    double most = m->shrunk;
     for (int64_t i = 0; i < p->d; i++) {
-        m->diagonal[i] -= weight > 0 ? row[i] * row[i] : -row[i] * row[i];
-        const double shrunk = m->R[i * (p->d + 1)] / m->diagonal[i];
-        if (!(shrunk <= m->shrunk)) m->shrunk = shrunk;
+        const double before = m->R[i * (p->d + 1)], left = m->diagonal[i] - sign * row[i] * row[i];
+        m->diagonal[i] = left;
+        if (before <= most * left) continue;            /* nearly always: spares the division */
+        const double shrunk = before / left;
+        if (!(shrunk <= most)) most = shrunk;
     }
+    m->shrunk = most;
 }
 
 /* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be
