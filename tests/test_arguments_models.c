@@ -63,6 +63,24 @@ static void task_create_rows(mesaopt_tensor *foreign)
     ck_assert_int_eq(mesaopt_tensor_free(spoilt), MESAOPT_OK);
 }
 
+static void features_rows(const mesaopt_view *in, const mesaopt_view *to, const mesaopt_view *wide)
+{
+    mesaopt_task *task;
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_TASK);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, 2);
+    mesaopt_settings_set_text(s, "task", "nonlinear");
+    ck_assert_int_eq(mesaopt_task_create(f->ctx, s, &task), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_features(NULL, in, to));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_task_features(task, NULL, to));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_features(task, in, NULL));
+    BAD(MESAOPT_E_SHAPE, "sequences: shape [2,3,8], expected [*,*,2]", mesaopt_task_features(task, wide, to));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,3,8], expected [2,4,2]", mesaopt_task_features(task, in, wide));
+    BAD(MESAOPT_E_DTYPE, "out: ", mesaopt_task_features(task, in, VIEW(with_dtype(*to, MESAOPT_F32))));
+    BAD(MESAOPT_E_OVERLAP, "out", mesaopt_task_features(task, VIEW(with_data(*in, f->out.block)), to));
+    ck_assert_int_eq(mesaopt_task_free(task), MESAOPT_OK);
+}
+
 START_TEST(task_rows)
 {
     mesaopt_ctx *elsewhere;
@@ -93,6 +111,8 @@ START_TEST(task_rows)
     BAD(MESAOPT_E_SHAPE, "out: shape [2,4,2], expected [2,3,8]", mesaopt_task_tokens(task, &in, &to));
     BAD(MESAOPT_E_DTYPE, "out: ", mesaopt_task_tokens(task, &in, VIEW(with_dtype(tokens, MESAOPT_F32))));
     BAD(MESAOPT_E_OVERLAP, "out", mesaopt_task_tokens(task, VIEW(with_data(in, f->out.block)), &tokens));
+    BAD(MESAOPT_E_STATE, "task: task linear, expected one that has features: nonlinear", mesaopt_task_features(task, &in, &to));
+    features_rows(&in, &to, &tokens);
     BAD(MESAOPT_OK, NULL, mesaopt_task_free(NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_free((mesaopt_task *)f->tensor));
     ck_assert_int_eq(mesaopt_task_free(task), MESAOPT_OK);

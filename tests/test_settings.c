@@ -42,7 +42,8 @@ START_TEST(defaults)
 {
     static const char *const expected[SCOPES] = {
         "threads=1 isa=auto",
-        "seed=0 task=linear dim=10 length=50 noise=0.01 data_clip=0 tokens=constructed slots=16",
+        "seed=0 task=linear dim=10 length=50 noise=0.01 data_clip=0 tokens=constructed slots=16 hidden=0 map_sd=0 start=0 "
+        "observation_noise=0.01",
         "seed=0 dtype=f32 lanes=0 inputs=40 outputs=10",
         "batch=256 lr=0.0001 warmup=1000 cosine_steps=0 lr_end=1e-5 weight_decay=0.1 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0",
         ("batch=256 lr_end=1e-5 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0 baseline=gd eta=0.032 ridge=0.001 newest_pair=1 beta=1 iterations=0 divisor=0 "
@@ -116,7 +117,7 @@ START_TEST(choices)
     static const struct { int32_t scope, key; const char *words[8]; } rows[] = {
         {MESAOPT_SCOPE_CTX, MESAOPT_KEY_ISA, {"auto", "baseline", "avx2", "avx512"}},
         {MESAOPT_SCOPE_MODEL, MESAOPT_KEY_DTYPE, {"f32", "f64"}},
-        {MESAOPT_SCOPE_TASK, MESAOPT_KEY_TASK, {"linear", "contracting", "fixed_teacher"}},
+        {MESAOPT_SCOPE_TASK, MESAOPT_KEY_TASK, {"linear", "contracting", "fixed_teacher", "partial", "nonlinear"}},
         {MESAOPT_SCOPE_TASK, MESAOPT_KEY_TOKENS, {"raw", "constructed", "slots"}},
         {MESAOPT_SCOPE_LINEAR, MESAOPT_KEY_PE, {"none", "qk"}},
         {MESAOPT_SCOPE_BASELINE, MESAOPT_KEY_BASELINE, {"gd", "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"}}};

@@ -60,6 +60,15 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_TOKENS 25          /* tokens: raw, constructed, slots */
 #define MESAOPT_KEY_SLOTS 26           /* slots: k of tokens=slots, observations per token, newest
                                           first */
+#define MESAOPT_KEY_HIDDEN 27          /* hidden: numbers of the state that partial hides (0, the
+                                          default: 15), hidden units of nonlinear's MLP (0: 4 dim) */
+#define MESAOPT_KEY_MAP_SD 28          /* map_sd: standard deviation of what is drawn once more: the
+                                          entries of C of partial, of A and B of nonlinear; 0: the
+                                          task's own */
+#define MESAOPT_KEY_START 29           /* start: x_1 is uniform in [-start, start]; 0: the task's
+                                          own */
+#define MESAOPT_KEY_OBSERVATION_NOISE 30 /* observation_noise: standard deviation of the noise that
+                                          partial adds to what it shows of its state */
 /* Model and blocks: */
 #define MESAOPT_KEY_INPUTS 40          /* inputs: width of the tokens that the first block
                                           receives */

@@ -5,14 +5,21 @@
  * sequence holds T + 1 observations of dimension n: inputs 1..T, targets 2..T+1.
  *
  * Generated sequences (the setting task; the reference, docs/api.md, lists them all): x_1 uniform
- * in [-1, 1]^n, neither noised nor clipped; then, for t = 1..T,
+ * in [-start, start]^n, neither noised nor clipped; then, for t = 1..T,
  *     x_{t+1} = clip(W x_t + noise N(0, I)),  the clipped value is fed back
  *   linear         W Haar orthogonal (a rotation or reflection), another one for every sequence;
- *                  clip +-10
+ *                  clip +-10, start 1
  *   contracting    W = U diag(d) U^-1, U Gaussian, d_n = 0.9, the others uniform in [0.3, 0.9),
- *                  likewise for every sequence; clip +-2
- *   fixed_teacher  W as linear, one for all sequences of all streams; clip +-10
- * The setting data_clip gives another clip.
+ *                  likewise for every sequence; clip +-2, start 1
+ *   fixed_teacher  W as linear, one for all sequences of all streams; clip +-10, start 1
+ *   partial        x as in linear, of `hidden` numbers (15), is not seen; observations are s_t =
+ *                  C x_t + observation_noise N(0, I), C n x hidden of entries map_sd N(0, 1) (0.5),
+ *                  another one for every sequence; the clip, +-10, is of x
+ *   nonlinear      W f(x_t) / |f(x_t)| in place of W x_t; f(x) = B^T gelu(A^T x), A n x hidden
+ *                  (4 n), B hidden x n of entries map_sd N(0, 1) (1.1), one f for all sequences of
+ *                  all streams; no clip, start 0.25
+ * gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). The settings data_clip, start, hidden
+ * and map_sd give other values; tasks that do not have one leave it alone, as do own sequences.
  * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2.
  *
  * Use:
@@ -78,6 +85,11 @@ MESAOPT_API mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream,
  *  Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *sequences,
                                                const mesaopt_view *out);
+
+/** What a task makes its next observation of: f(x_t) of nonlinear, not normalised, of sequences [B,
+ *  T, n] -> out [B, T, n], same dtype. MESAOPT_E_STATE: the task has no features. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_features(mesaopt_task *task, const mesaopt_view *sequences,
+                                                 const mesaopt_view *out);
 
 /** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call
  *  works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle,

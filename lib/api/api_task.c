@@ -153,6 +153,36 @@ mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *seque
     return status == MESAOPT_OK ? call_end(&c, checked_tokens(task, sequences, out)) : status;
 }
 
+static mesaopt_status checked_features(mesaopt_task *task, const mesaopt_view *sequences,
+                                       const mesaopt_view *out)
+{
+    call_views w;
+    views_begin(&w, task->head.ctx);
+    mesaopt_status status = task_check_features(task->head.ctx, task, "task");
+    CHECK(views_take(&w, &sequences,
+                     &(view_want){
+                         .name = "sequences", .ndim = 3, .shape = {ANY, ANY, task->shape.dim}}));
+    if (status != MESAOPT_OK) return status;
+    status = views_take(
+        &w, &out,
+        &(view_want){.name = "out",
+                     .ndim = 3,
+                     .shape = {sequences->shape[0], sequences->shape[1], sequences->shape[2]},
+                     .dtype = sequences->dtype,
+                     .output = 1});
+    CHECK(views_apart(&w));
+    CHECK(task_features(task, sequences, 0, out));
+    return status;
+}
+
+mesaopt_status mesaopt_task_features(mesaopt_task *task, const mesaopt_view *sequences,
+                                     const mesaopt_view *out)
+{
+    call c;
+    mesaopt_status status = call_begin(task, OBJECT_TASK, CALL_IN_CALLBACK, &c);
+    return status == MESAOPT_OK ? call_end(&c, checked_features(task, sequences, out)) : status;
+}
+
 mesaopt_status mesaopt_task_free(mesaopt_task *task)
 {
     return object_free(task, OBJECT_TASK);

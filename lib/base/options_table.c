@@ -68,7 +68,10 @@ const option_scope option_scopes[] = {
     SCOPE(TASK, task, INT(SEED, seed, 0, MOST, 0), CHOICE(TASK, task, 0),
           INT(DIM, dim, 1, WIDEST, 10), INT(LENGTH, length, 1, LONGEST, 50),
           FLOAT(NOISE, noise, 0, 1e6, 0.01), FLOAT(DATA_CLIP, data_clip, 0, INFINITY, 0),
-          CHOICE(TOKENS, tokens, TOKENS_CONSTRUCTED), INT(SLOTS, slots, 1, WIDEST, 16)),
+          CHOICE(TOKENS, tokens, TOKENS_CONSTRUCTED), INT(SLOTS, slots, 1, WIDEST, 16),
+          INT(HIDDEN, hidden, 0, WIDEST, 0), FLOAT(MAP_SD, map_sd, 0, 1e6, 0),
+          FLOAT(START, start, 0, 1e6, 0),
+          FLOAT(OBSERVATION_NOISE, observation_noise, 0, 1e6, 0.01)),
 
     SCOPE(MODEL, model, INT(SEED, seed, 0, MOST, 0), CHOICE(DTYPE, dtype, DTYPE_F32), LANES_KEY,
           INT(INPUTS, inputs, 1, WIDEST, 40), INT(OUTPUTS, outputs, 1, WIDEST, 10)),

@@ -24,11 +24,17 @@ static mesaopt_status begin(mesaopt_task *task)
 
 static void draw(const drawing *d)
 {
-    const linear_pieces p = linear_lay_out(d);
+    arena a = {.base = d->scratch};
     const int64_t n = d->task->shape.dim, width = d->k->width;
+    const linear_pieces p = linear_take(&a, d->k, n);
     for (int64_t i = 0; i < n * n * width; i++)
         kern_set_real(d->k, p.W, i, d->task->shared[i / width]);
-    linear_run(d, p.W);
+    linear_run(d, n, p.W, d->x);
 }
 
-const task_kind fixed_teacher_task = {10, linear_end, begin, linear_scratch, draw};
+const task_kind fixed_teacher_task = {.clip = 10,
+                                      .start = 1,
+                                      .positions = linear_end,
+                                      .begin = begin,
+                                      .scratch = linear_scratch,
+                                      .draw = draw};

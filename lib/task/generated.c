@@ -3,6 +3,7 @@
 #include "task/generated.h"
 #include "base/options.h"
 #include "base/philox.h"
+#include <stdio.h>
 #include <string.h>
 
 #define TASK(name, text) extern const task_kind name##_task;
@@ -43,28 +44,57 @@ void generated_panel(const mesaopt_task *task, const kern *k, int32_t stream, in
                    (size_t)((k->width - valid) * k->size));
 }
 
+/* ---- creation ---- */
+
+/* A setting that says 0 leaves it to the task. */
+static double given_or(const mesaopt_settings *settings, int32_t key, double own)
+{
+    const double given = option_float(settings, MESAOPT_SCOPE_TASK, key);
+    return given == 0 ? own : given;
+}
+
+static task_shape shape_of(const mesaopt_settings *settings, const task_kind *kind)
+{
+    task_shape s = {.dim = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_DIM),
+                    .length = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_LENGTH)};
+    const int64_t own = kind->hidden + kind->hidden_per_dim * s.dim;
+    if (own) s.hidden = (int64_t)given_or(settings, MESAOPT_KEY_HIDDEN, (double)own);
+    return s;
+}
+
+static mesaopt_status check_positions(mesaopt_ctx *ctx, const task_kind *kind, const task_shape *s)
+{
+    const int64_t each = kind->positions(s), all = kind->common ? kind->common(s) : 0,
+                  most = each > all ? each : all;
+    char hidden[40] = "";
+    if (most <= PHILOX_POSITIONS) return MESAOPT_OK;
+    if (s->hidden) snprintf(hidden, sizeof hidden, ", hidden %lld,", (long long)s->hidden);
+    return fail(ctx, MESAOPT_E_SETTING,
+                "dim: %lld%s at length %lld takes %lld random numbers a sequence, expected at most "
+                "%lld",
+                (long long)s->dim, hidden, (long long)s->length, (long long)most,
+                (long long)PHILOX_POSITIONS);
+}
+
 mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                               mesaopt_task **out)
 {
     enum { SCOPE = MESAOPT_SCOPE_TASK };
     const int64_t which = option_int(settings, SCOPE, MESAOPT_KEY_TASK);
     const task_kind *kind = kinds[which].kind;
-    const task_shape shape = {.dim = option_int(settings, SCOPE, MESAOPT_KEY_DIM),
-                              .length = option_int(settings, SCOPE, MESAOPT_KEY_LENGTH)};
-    if (kind->positions(&shape) > PHILOX_POSITIONS)
-        return fail(
-            ctx, MESAOPT_E_SETTING,
-            "dim: %lld at length %lld takes %lld random numbers a sequence, expected at most %lld",
-            (long long)shape.dim, (long long)shape.length, (long long)kind->positions(&shape),
-            (long long)PHILOX_POSITIONS);
+    const task_shape shape = shape_of(settings, kind);
     mesaopt_task *task;
-    mesaopt_status status = task_new(ctx, settings, shape.dim, shape.length, &task);
+    mesaopt_status status = check_positions(ctx, kind, &shape);
+    if (status == MESAOPT_OK) status = task_new(ctx, settings, shape.dim, shape.length, &task);
     if (status) return status;
     task->name = kinds[which].name;
     task->kind = kind;
+    task->shape.hidden = shape.hidden;
     task->noise = option_float(settings, SCOPE, MESAOPT_KEY_NOISE);
-    task->clip = option_float(settings, SCOPE, MESAOPT_KEY_DATA_CLIP);
-    if (task->clip == 0) task->clip = kind->clip;
+    task->observation_noise = option_float(settings, SCOPE, MESAOPT_KEY_OBSERVATION_NOISE);
+    task->clip = given_or(settings, MESAOPT_KEY_DATA_CLIP, kind->clip);
+    task->start = given_or(settings, MESAOPT_KEY_START, kind->start);
+    task->map_sd = given_or(settings, MESAOPT_KEY_MAP_SD, kind->map_sd);
     if (kind->begin) status = kind->begin(task);
     if (status) {
         object_release(&task->head);

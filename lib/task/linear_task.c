@@ -4,10 +4,15 @@
 
 static void draw(const drawing *d)
 {
-    const linear_pieces p = linear_lay_out(d);
-    d->k->orthogonal(d->k, d->task->seed, (uint32_t)d->stream, d->first, 0, d->task->shape.dim,
-                     p.W, p.work);
-    linear_run(d, p.W);
+    arena a = {.base = d->scratch};
+    const int64_t n = d->task->shape.dim;
+    const linear_pieces p = linear_take(&a, d->k, n);
+    linear_rotation(d, n, &p);
+    linear_run(d, n, p.W, d->x);
 }
 
-const task_kind linear_task = {10, linear_end, NULL, linear_scratch, draw};
+const task_kind linear_task = {.clip = 10,
+                               .start = 1,
+                               .positions = linear_end,
+                               .scratch = linear_scratch,
+                               .draw = draw};

@@ -8,8 +8,8 @@
 #include "mesaopt/task.h"
 #include "tensor/view.h"
 
-/* n, T, D of a token, own sequences (0: endless) */
-typedef struct task_shape { int64_t dim, length, width, count; } task_shape;
+/* n, T, D of a token, own sequences (0: endless), hidden: of task_kind (0: nothing) */
+typedef struct task_shape { int64_t dim, length, width, count, hidden; } task_shape;
 
 struct task_kind;
 struct mesaopt_task {
@@ -26,7 +26,8 @@ struct mesaopt_task {
     mesaopt_sequence_fn fill;
     void *fill_user;
 
-    double noise, clip;            /* of a task that draws */
+    /* of a task that draws */
+    double noise, clip, start, map_sd, observation_noise;
     double *shared;                /* what its sequences have in common; NULL: nothing */
     struct {                       /* of a callback: the sequences it wrote last, [count][T+1][n] */
         void *data;
@@ -94,6 +95,21 @@ mesaopt_status task_draw(mesaopt_task *task, call *c, int32_t stream, int64_t fi
 /* Tokens [B, T, D] of sequences [B, T+1, n], same type. */
 mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequences,
                            const mesaopt_view *out);
+
+/* ---- features: features.c ---- */
+
+int task_has_features(const mesaopt_task *task);
+/* MESAOPT_OK, or MESAOPT_E_STATE with the text set. */
+mesaopt_status task_check_features(mesaopt_ctx *ctx, const mesaopt_task *task,
+                                   const char *argument);
+/* Of a task that has them: out [rows][n] of x [rows][n], panels of native width; bytes of scratch.
+ */
+int64_t task_feature_scratch(const mesaopt_task *task, const kern *k);
+void task_features_panel(const mesaopt_task *task, const kern *k, int64_t rows, const void *x,
+                         int unit, void *scratch, void *out);
+/* Of sequences [B, T, n], same shape and type. */
+mesaopt_status task_features(const mesaopt_task *task, const mesaopt_view *sequences, int unit,
+                             const mesaopt_view *out);
 
 /* Row of own data that sequence `index` is: in order (modulo count), or in a fresh random order
  * every pass. */

@@ -2,7 +2,7 @@
  * length=50 noise=0 ...". Of the user's own sequences a number stands in for the data: equal texts
  * mean equal sequences. */
 #include "base/options.h"
-#include "task/sequences.h"
+#include "task/generated.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +22,23 @@ uint64_t task_fingerprint(const mesaopt_view *v)
     return h;
 }
 
+/* What came after the first tasks: told where it is not as it was then. */
+static task_facts more(const mesaopt_task *task)
+{
+    task_facts f = {""};
+    int n = 0;
+    if (task->shape.hidden)
+        n += snprintf(f.text, sizeof f.text, " hidden=%" PRId64 " map_sd=%s", task->shape.hidden,
+                      number_text(task->map_sd).text);
+    if (task->shape.hidden || task->start != task->kind->start)
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " start=%s",
+                      number_text(task->start).text);
+    if (task->kind->shows_part)
+        snprintf(f.text + n, sizeof f.text - (size_t)n, " observation_noise=%s",
+                 number_text(task->observation_noise).text);
+    return f;
+}
+
 task_facts task_text(const mesaopt_task *task)
 {
     task_facts f;
@@ -32,8 +49,9 @@ task_facts task_text(const mesaopt_task *task)
     if (task->tokens == TOKENS_SLOTS)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " slots=%" PRId64, task->slots);
     if (task->kind)
-        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " noise=%s data_clip=%s",
-                      number_text(task->noise).text, number_text(task->clip).text);
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " noise=%s data_clip=%s%s",
+                      number_text(task->noise).text, number_text(task->clip).text,
+                      more(task).text);
     if (task->own)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n,
                       " sequences=%" PRId64 " data=%016" PRIx64, task->shape.count,

@@ -42,7 +42,7 @@ static void call_task_from_callback(void)
 
 static task_shape shape_of(const mesaopt_task *task)
 {
-    return handle_ok(task, OBJECT_TASK) && task->shape.dim * task->shape.length < 4096 ? task->shape : (task_shape){2, 5, 8, 0};
+    return handle_ok(task, OBJECT_TASK) && task->shape.dim * task->shape.length < 4096 ? task->shape : (task_shape){2, 5, 8, 0, 0};
 }
 
 static void call_task_shape(void)
@@ -74,6 +74,17 @@ static void call_task_tokens(void)
     const mesaopt_view *sequences = IN(type, B, T + 1, s.dim), *out = OUT(type, B, T, s.width);
     promise(MAY_BE_NAN);
     CALL(TASK, task, mesaopt_task_tokens(task, sequences, out));
+}
+
+static void call_task_features(void)
+{
+    mesaopt_task *task = handle(TASK);
+    const task_shape s = shape_of(task);
+    const int64_t B = extent(), T = extent();
+    const int32_t type = real_type();
+    const mesaopt_view *sequences = IN(type, B, T, s.dim), *out = OUT(type, B, T, s.dim);
+    promise(MAY_BE_NAN);
+    CALL(TASK, task, mesaopt_task_features(task, sequences, out));
 }
 
 /* ---- models ---- */
@@ -295,7 +306,7 @@ static void call_trainer_evaluate(void)
 
 const row rows_models[] = {
     {"task_create", call_task_create}, {"task_from_tensor", call_task_from_tensor}, {"task_from_callback", call_task_from_callback}, {"task_shape", call_task_shape}, {"task_draw", call_task_draw},
-    {"task_tokens", call_task_tokens}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
+    {"task_tokens", call_task_tokens}, {"task_features", call_task_features}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
     {"model_parameter", call_model_parameter}, {"model_initialise", call_model_initialise}, {"model_workspace", call_model_workspace}, {"model_forward", call_model_forward},
     {"model_activations", call_model_activations}, {"model_loss", call_model_loss}, {"model_gradient", call_model_gradient}, {"model_backward", call_model_backward}, {"model_evaluate", call_model_evaluate},
     {"trainer_create", call_trainer_create}, {"trainer_step", call_trainer_step}, {"trainer_run", call_trainer_run}, {"trainer_evaluate", call_trainer_evaluate}, {0},
