@@ -250,6 +250,50 @@ void heat_map(const char *name, const heat *h, const char *title, const char *x_
     drawing_end(&d);
 }
 
+/* ---- attention maps ---- */
+
+/* White at 0, blue above it and, where there is such a number, red below. */
+static void map_colours(FILE *f, const double *map, int64_t cells)
+{
+    double most = 0, least = 0;
+    for (int64_t i = 0; i < cells; i++) most = fmax(most, map[i]), least = fmin(least, map[i]);
+    const double high = fmax(fmax(most, -least), 1e-300);
+    if (least < 0)
+        fprintf(f,
+                "set palette defined (-1 '#b2182b', 0 '#ffffff', 1 '#08306b')\nset cbrange "
+                "[%.17g:%.17g]\n",
+                -high, high);
+    else fprintf(f, "set palette defined (0 '#ffffff', 1 '#08306b')\nset cbrange [0:%.17g]\n", high);
+}
+
+void draw_maps(const char *name, const double *map, int64_t count, int64_t size, const char *title,
+               const char *x_label, const char *y_label)
+{
+    const int64_t across = count < 4 ? count : 4, down = (count + across - 1) / across;
+    char layout[80];
+    drawing d;
+    if (!drawing_begin(&d, name, 60 + 300 * (int)across, 50 + 290 * (int)down, "", x_label, y_label))
+        return;
+    snprintf(layout, sizeof layout, "multiplot layout %lld,%lld title", (long long)down,
+             (long long)across);
+    if (d.f) {
+        set_text(d.f, layout, title, "noenhanced");
+        fputs("set size square\nset yrange [*:*] reverse\nset autoscale xfix\nset autoscale yfix\n"
+              "set datafile missing 'nan'\nunset key\n",
+              d.f);
+    }
+    for (int64_t i = 0; d.f && i < count; i++) {
+        map_colours(d.f, map + i * size * size, size * size);
+        fprintf(d.f,
+                "set title 'head %lld' offset 0,-0.6\nplot '%s.csv' matrix every :::%lld::%lld using "
+                "($1 + 1):($2 + 1 - %lld):3 with image%s\n",
+                (long long)i + 1, name, (long long)(i * size), (long long)((i + 1) * size - 1),
+                (long long)(i * size), size * size > MOST_CELLS ? "" : " pixels");
+    }
+    if (d.f) fputs("unset multiplot\n", d.f);
+    drawing_end(&d);
+}
+
 /* ---- products of weights ---- */
 
 /* Between two products, in features: room for a line of text. */

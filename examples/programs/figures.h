@@ -21,6 +21,11 @@ typedef struct heat { int64_t rows, columns, first; double light, dark; int gaps
 void heat_map(const char *name, const heat *h, const char *title, const char *x_label,
               const char *y_label);
 
+/* `count` square matrices of `size` rows, `map`, which stand below each other in name.csv, nan where
+ * there is nothing, as pictures side by side: white at 0, blue above it, red below. */
+void draw_maps(const char *name, const double *map, int64_t count, int64_t size, const char *title,
+               const char *x_label, const char *y_label);
+
 /* Products of weights: a matrix of [2 layers] x [heads] squares of `features` numbers from -1 to 1
  * in each direction, blocks_gap of nan between them. */
 typedef struct blocks { int64_t layers, heads, features, slots; } blocks;

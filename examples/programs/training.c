@@ -87,7 +87,7 @@ void training_create(training *t, mesaopt_settings *settings)
          "mesaopt_settings_get_int");
     TRY(t->ctx, mesaopt_task_shape(t->test, NULL, NULL, NULL, &own));
     t->tests = own > 0 ? own : args_int("test", 1, 1 << 30);
-    error_text();                                  /* a word that is none is found now, not after
+    if (args_has("error")) error_text();           /* a word that is none is found now, not after
                                                       the training */
     steps_of(t), args_int("every", 1, INT64_MAX / 4);
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
