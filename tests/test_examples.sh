@@ -103,7 +103,7 @@ check "a bad value is refused, and its key is named"
 run 0 "$bin/train" seeds=1 help; has out weight_decay=0.1; has out 'usage:'; mv out help; for word in -h --help; do run 0 "$bin/train" seeds=1 $word; same out help; done
 run 0 "$bin/probe_layers" help; [ "$(grep -c penalty=0 out)" = 1 ] && ! grep -q 'filter=0' out || echo 'a scope is there twice, or a key that stands above' >> wrong
 # Every setting stands behind whose it is, once; and no number of a program's own that is none leaves anything behind.
-for p in long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train; do
+for p in attention_maps layer_sensitivity long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train; do
     run 0 "$bin/$p" help; cp out help
     sed -n '/^settings of/,$s/^  //p' help | awk -v p=$p '!/^[^=]*: / { print p ": no owner: " $0 } { split($0, a, ": "); n = split(a[2], w, " "); for (i = 1; i <= n; i++) { sub(/=.*/, "", w[i]); if (seen[a[1], w[i]]++) print p ": twice: " a[1] ": " w[i] } }' >> wrong
     for key in $(sed -n '/^keys of/,/^settings of/s/^  \([a-z_]*\) .*(-*[0-9][0-9.]*)$/\1/p' help); do run 2 "$bin/$p" $key=abc out=typo; has err "$key"; done
@@ -274,13 +274,45 @@ awk -F, 'NR > 1 && ($3 < 2 ? $5 > 1e-9 : $5 < 0.01) { print FILENAME ":" NR ": "
 run claims "$bin/probe_layers" model=probe/checkpoint.safetensors $probes out=probe2
 same probe/target.csv probe2/target.csv; same probe/inverse.csv probe2/inverse.csv; has err 'nothing is trained; not heeded: every= test= batch='
 if command -v gnuplot > /dev/null; then has probe/target_map.svg '</svg>'; has probe/inverse_map.svg '</svg>'; has probe/token_map.svg '</svg>'; fi
-run claims "$bin/probe_layers" tokens=raw blocks='dense(outputs=8); 2 x softmax(heads=2,key=4); dense(outputs=3)' conditioner=lsq $probes steps=1 back=1 out=probe3
+run claims "$bin/probe_layers" recipe=tf3 blocks='dense(outputs=8); 2 x softmax(heads=2,key=4); dense(outputs=3)' conditioner=lsq $probes steps=1 back=1 out=probe3
 has out '     2     2'; ! grep -q '     3     3' out || echo 'the read-out is probed' >> wrong
 for bad in conditioner=best conditioner=kernel ridge=-1 filter=x sequences=0 sequences=12 back=-1; do run 2 "$bin/probe_layers" $probes steps=0 $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 run 1 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes dim=4 out=probe4 overwrite=1; has err 'task: tokens of width 16 and targets of 4, expected 12 and 3'
 run 1 "$bin/probe_layers" model=nothing.safetensors $probes out=probe4 overwrite=1; has err 'nothing.safetensors'
+run claims "$bin/probe_layers" recipe=tf3 width=8 heads=2 key=4 $probes steps=1 out=probe5; has out 'claim: 7. behind the first layer a token holds x_t'; has out 'changed recipe, so this says nothing'
+run 2 "$bin/probe_layers" recipe=tf3,tf7 out=typo; has err 'recipe:'; [ ! -e typo ] || echo "a folder was made" >> wrong
 check "probe_layers: tables, maps and claims; a model from a checkpoint gives the same"
+
+# ---- attention maps, sensitivity ----
+
+few='batch=16 length=12 dim=3 test=32 sequences=64'
+run claims "$bin/attention_maps" recipe=tf3 width=8 heads=2 key=4 $few beyond=4 block=all steps=2 out=map
+has out 'claim: 7. on raw tokens the first softmax layer binds'; head -n 1 map/shares.csv > head; echo block,head,diagonal,sub_diagonal,lag_2,lag_3 | cmp head - >> wrong
+cut -d, -f1,2 map/shares.csv | tr '\n' ' ' > steps; has steps 'block,head 1,1 1,2 2,1 2,2 3,1 3,2 '
+for b in 1 2 3; do # weights of softmax: a row sums to 1, nothing is seen of later steps
+    awk -F, 'NF != 12 { print FILENAME ": " NF " columns" } { s = 0; t = (NR - 1) % 12 + 1; for (i = 1; i <= 12; i++) { if (($i == "nan") != (i > t)) print FILENAME ": row " NR ": " $i; s += i > t ? 0 : $i } if ((s - 1) ^ 2 > 1e-7) print FILENAME ": row " NR " sums to " s } END { if (NR != 24) print FILENAME ": " NR " rows" }' map/map-$b.csv >> wrong
+done
+# the shares are those of the maps
+awk -F, 'FNR == NR { if (FNR > 1 && $1 == 1) share[$2] = $4; next } { t = (FNR - 1) % 12 + 1; h = int((FNR - 1) / 12) + 1; if (t > 4) { m = 1; for (i = 2; i <= t; i++) if ($i > $m) m = i; n[h] += m == t - 1 } } END { for (h in share) if ((n[h] / 8 - share[h]) ^ 2 > 1e-9) print "sub-diagonal of head " h ": " share[h] ", counted " n[h] / 8 }' map/shares.csv map/map-1.csv >> wrong
+run 0 "$bin/attention_maps" model=map/checkpoint.safetensors sequences=64 beyond=4 block=2 out=map2; same map/map-2.csv map2/map-2.csv; [ ! -e map2/map-1.csv ] || ls map2 >> wrong
+if command -v gnuplot > /dev/null; then has map/map-1.svg '</svg>'; has map/map-1.svg 'head 2'; fi
+for bad in block=9 block=x beyond=12 beyond=-1 sequences=0; do run 2 "$bin/attention_maps" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
+run 2 "$bin/attention_maps" model=map/checkpoint.safetensors block=0 out=typo; has err 'block:'
+run claims "$bin/layer_sensitivity" model=map/checkpoint.safetensors recipe=tf3 sequences=8 out=sens; has out 'claim: 7. the first layer depends on the two newest'
+head -n 1 sens/sensitivity.csv > head; echo 'lag,block 0,block 1,block 2,block 3,block 4' | cmp head - >> wrong
+awk -F, 'NR > 1 && ($1 != NR - 2 || ($1 > 0) != ($2 == 0) || $3 <= 0) { print FILENAME ": " $0 } END { if (NR != 13) print FILENAME ": " NR " lines" }' sens/sensitivity.csv >> wrong                   # an embedding sees its own token only
+run claims "$bin/layer_sensitivity" model=map/checkpoint.safetensors sequences=8 at=5 out=sens2; [ "$(lines sens2/sensitivity.csv)" = 6 ] || cat sens2/sensitivity.csv >> wrong
+if command -v gnuplot > /dev/null; then has sens/sensitivity.svg 'block 1'; fi
+for bad in at=13 at=-1 sequences=0; do run 2 "$bin/layer_sensitivity" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
+[ ! -e typo ] || echo "a folder was made" >> wrong
+"$bin/attention_maps" recipe=tf3 $few beyond=4 steps=100000000 threads=1 out=mapped > out 2> err & pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines mapped/loss.csv)" -gt 1 ] && break; sleep 0.3; done
+interrupt $pid; has err 'resume=mapped/checkpoint.safetensors'
+mkdir full7 full8; ln -s /dev/full full7/shares.csv; ln -s /dev/full full8/sensitivity.csv
+run 1 "$bin/attention_maps" model=map/checkpoint.safetensors sequences=8 beyond=4 out=full7; has err 'full7/shares.csv: No space left on device'
+run 1 "$bin/layer_sensitivity" model=map/checkpoint.safetensors sequences=8 out=full8; has err 'full8/sensitivity.csv: No space left on device'
+check "attention_maps and layer_sensitivity: tables, maps, shares; of a checkpoint the same; Ctrl-C, a full disk"
 
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key out=probe5
 has out '12 sequences, 9 to fit, 3 held out'; head -n 1 probe5/probes.csv > head; echo layer,step,rank,train_error,train_r2,test_error,test_r2 | cmp head - >> wrong

@@ -263,7 +263,8 @@ static void map_colours(FILE *f, const double *map, int64_t cells)
                 "set palette defined (-1 '#b2182b', 0 '#ffffff', 1 '#08306b')\nset cbrange "
                 "[%.17g:%.17g]\n",
                 -high, high);
-    else fprintf(f, "set palette defined (0 '#ffffff', 1 '#08306b')\nset cbrange [0:%.17g]\n", high);
+    else
+        fprintf(f, "set palette defined (0 '#ffffff', 1 '#08306b')\nset cbrange [0:%.17g]\n", high);
 }
 
 void draw_maps(const char *name, const double *map, int64_t count, int64_t size, const char *title,
@@ -272,7 +273,8 @@ void draw_maps(const char *name, const double *map, int64_t count, int64_t size,
     const int64_t across = count < 4 ? count : 4, down = (count + across - 1) / across;
     char layout[80];
     drawing d;
-    if (!drawing_begin(&d, name, 60 + 300 * (int)across, 50 + 290 * (int)down, "", x_label, y_label))
+    if (!drawing_begin(&d, name, 60 + 300 * (int)across, 50 + 290 * (int)down, "", x_label,
+                       y_label))
         return;
     snprintf(layout, sizeof layout, "multiplot layout %lld,%lld title", (long long)down,
              (long long)across);
@@ -285,8 +287,8 @@ void draw_maps(const char *name, const double *map, int64_t count, int64_t size,
     for (int64_t i = 0; d.f && i < count; i++) {
         map_colours(d.f, map + i * size * size, size * size);
         fprintf(d.f,
-                "set title 'head %lld' offset 0,-0.6\nplot '%s.csv' matrix every :::%lld::%lld using "
-                "($1 + 1):($2 + 1 - %lld):3 with image%s\n",
+                "set title 'head %lld' offset 0,-0.6\nplot '%s.csv' matrix every :::%lld::%lld "
+                "using ($1 + 1):($2 + 1 - %lld):3 with image%s\n",
                 (long long)i + 1, name, (long long)(i * size), (long long)((i + 1) * size - 1),
                 (long long)(i * size), size * size > MOST_CELLS ? "" : " pixels");
     }

@@ -13,24 +13,23 @@
  * and, as a control, from the preconditioned x_t to x_{t+1}. Scores are of sequences that were not
  * fitted, and beside them of those that were.
  *
- *   probe_layers                                  LSA-6 by the paper's recipe, 15000 steps
- *   probe_layers model=checkpoint.safetensors     a model of train and the like; settings of
- *                                                 the task as it was trained with
- *   probe_layers tokens=raw steps=10000 lr=8e-4 cosine_steps=30000 weight_decay=0.05 \
- *                blocks='dense(outputs=40); softmax(heads=4,key=20,pe=qk);
- *                        6 x softmax(heads=4,key=20); dense(outputs=10)'
- *                        the softmax model of the paper
+ *   probe_layers                                  lsa6 by recipe
+ *   probe_layers recipe=tf7                       the softmax model of the paper, on raw tokens
+ *   probe_layers model=checkpoint.safetensors     a model of train and the like, on the task it was
+ *                                                 trained with
  *
- * Claim 5 of docs/science.md, section 7; source: arXiv 2309.05858, section 4. */
+ * Claims 5 and 7 of docs/science.md, section 7; source: arXiv 2309.05858, section 4. */
 #include "common.h"
+#include "runs.h"
 #include <math.h>
 #include <string.h>
 
 enum { MOST_LAYERS = 256 };
 typedef struct study {
-    training t;
+    runs r;
+    const training *t;
     int64_t layers, T, n, count, back, updates, blocks[MOST_LAYERS], features[MOST_LAYERS];
-    scores target, inverse, control;       /* the last has one layer */
+    scores target, inverse, control; /* the last has one layer */
 } study;
 
 /* ---- probes ---- */
@@ -40,13 +39,13 @@ typedef struct study {
 static scores probe(const study *s, const mesaopt_settings *settings, int64_t targets,
                     int one_by_one, mesaopt_baseline *conditioner)
 {
-    mesaopt_ctx *ctx = s->t.ctx;
+    mesaopt_ctx *ctx = s->t->ctx;
     mesaopt_probe *p = NULL;
     TRY(ctx, mesaopt_probe_plan(ctx, settings, s->layers, s->features, s->T, targets, &p));
     TRY(ctx, mesaopt_probe_set_targets(p, conditioner, NULL, NULL));
-    TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s->t.model, s->blocks, s->t.task,
+    TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s->t->model, s->blocks, s->t->task,
                                       MESAOPT_STREAM_SEARCH, 0, s->count));
-    TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TEST, s->t.model, s->blocks, s->t.task,
+    TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TEST, s->t->model, s->blocks, s->t->task,
                                       MESAOPT_STREAM_TEST, 0, s->count));
     const scores out = scores_of(ctx, p, one_by_one);
     mesaopt_probe_free(p);
@@ -56,12 +55,12 @@ static scores probe(const study *s, const mesaopt_settings *settings, int64_t ta
 static scores probe_control(const study *s, const mesaopt_settings *settings,
                             mesaopt_baseline *conditioner)
 {
-    mesaopt_ctx *ctx = s->t.ctx;
+    mesaopt_ctx *ctx = s->t->ctx;
     mesaopt_probe *p = NULL;
     TRY(ctx, mesaopt_probe_plan(ctx, settings, 1, &s->n, s->T, s->n, &p));
-    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TRAIN, conditioner, s->t.task,
+    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TRAIN, conditioner, s->t->task,
                                         MESAOPT_STREAM_SEARCH, 0, s->count));
-    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TEST, conditioner, s->t.task,
+    TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TEST, conditioner, s->t->task,
                                         MESAOPT_STREAM_TEST, 0, s->count));
     const scores out = scores_of(ctx, p, 0);
     mesaopt_probe_free(p);
@@ -88,7 +87,7 @@ static void print_probe(const study *s, const scores *p, const char *name)
     for (int64_t t = 5; t <= s->T; t *= 2) printf("%10lld", (long long)t);
     for (int64_t l = 0; l < p->layers; l++) {
         const double *error = p->of[TEST_ERROR] + l * s->T;
-        char block[24] = "-";              /* the control's layer is none of the model's */
+        char block[24] = "-"; /* the control's layer is none of the model's */
         if (p->layers == s->layers) snprintf(block, sizeof block, "%lld", (long long)s->blocks[l]);
         printf("\n%6lld%6s%11.5f%10.5f", (long long)l, block, late(p, TRAIN_ERROR, l),
                late(p, TEST_ERROR, l));
@@ -162,6 +161,39 @@ static void report_tokens(const study *s, const scores *p)
                  "Linear probes of x_{t-lag}: mean squared error, held out", "lag", "layer");
 }
 
+/* The first layer of a model on raw tokens holds the newest observations, and only those. */
+static void judge_tokens(const study *s, const scores *p)
+{
+    int64_t heads = 0, l = 0;
+    char seen[256] = "";
+    double near = 0;
+    const int partial = strstr(s->r.of[0]->task, "task=partial") != NULL, last = partial ? 2 : 1,
+              far = partial ? 4 : 2;
+    while (l < s->layers && heads == 0) {
+        if (s->blocks[l] >= 0)
+            TRY(s->t->ctx, mesaopt_study_heads(s->t->model, s->blocks[l], &heads));
+        l += heads == 0;
+    }
+    if (l == s->layers || s->back <= far || !strstr(s->r.of[0]->task, "tokens=raw")) return;
+    for (int64_t lag = 0; lag < s->back && lag < 8; lag++) {
+        const size_t used = strlen(seen);
+        const double error = token_error(s, p, TEST_ERROR, l, lag);
+        if (lag <= last) near = fmax(near, error);
+        snprintf(seen + used, sizeof seen - used, "%s%.4f", lag ? ", " : "", error);
+    }
+    const double rest = token_error(s, p, TEST_ERROR, l, far);
+    if (partial)
+        claim("7. behind the first layer a token holds the observations up to two steps back, and "
+              "less of older ones",
+              "error below 0.05 for lags 0 to 2, for lag 4 three times as large as for any of them",
+              near < 0.05 && rest > 3 * near, "block %lld, by lag: %s", (long long)s->blocks[l],
+              seen);
+    else
+        claim("7. behind the first layer a token holds x_t and x_{t-1}, and not x_{t-2}",
+              "error below 0.01 for lags 0 and 1, above 0.05 for lag 2", near < 0.01 && rest > 0.05,
+              "block %lld, by lag: %s", (long long)s->blocks[l], seen);
+}
+
 /* Means over late steps by layer, as text. */
 static void by_layer(const scores *p, char text[1024])
 {
@@ -211,28 +243,12 @@ static void choose_blocks(study *s)
 {
     int64_t width = 0, widest = 0;
     for (int pass = 0; pass < 2; pass++)
-        for (int64_t b = -1; b < mesaopt_model_blocks(s->t.model); b++) {
-            TRY(s->t.ctx, mesaopt_model_width(s->t.model, b, &width));
+        for (int64_t b = -1; b < mesaopt_model_blocks(s->t->model); b++) {
+            TRY(s->t->ctx, mesaopt_model_width(s->t->model, b, &width));
             if (pass == 0 && width > widest) widest = width;
             if (pass == 1 && width == widest && s->layers < MOST_LAYERS)
                 s->blocks[s->layers] = b, s->features[s->layers++] = width;
         }
-}
-
-/* To be trained here, or taken from a file. */
-static void get_model(study *s, mesaopt_settings *model)
-{
-    training *t = &s->t;
-    int64_t width;
-    TRY(t->ctx, mesaopt_task_shape(t->task, &s->n, &s->T, &width, NULL));
-    if (*args_text("model")) {
-        TRY(t->ctx, mesaopt_model_open(t->ctx, args_text("model"), &t->model));
-        return;
-    }
-    mesaopt_settings_set_int(model, MESAOPT_KEY_INPUTS, width);
-    mesaopt_settings_set_int(model, MESAOPT_KEY_OUTPUTS, s->n);
-    TRY(t->ctx, mesaopt_model_create(t->ctx, model, &t->model));
-    TRY(t->ctx, mesaopt_model_add_text(t->model, args_text("blocks")));
 }
 
 /* Too few sequences are better found before hours of training than after them. */
@@ -250,7 +266,7 @@ static void check_sequences(const study *s, const mesaopt_settings *settings)
 /* Its coefficients are learned, if it has any. */
 static mesaopt_baseline *get_conditioner(const study *s, const mesaopt_settings *settings)
 {
-    const training *t = &s->t;
+    const training *t = s->t;
     const int64_t updates = s->updates;
     mesaopt_baseline *b = NULL;
     mesaopt_view coefficients;
@@ -276,6 +292,7 @@ static void study_run(study *s, const mesaopt_settings *target, const mesaopt_se
     if (s->back > 0) {
         scores tokens = probe(s, token, s->back * s->n, 1, NULL);
         report_tokens(s, &tokens);
+        judge_tokens(s, &tokens);
         scores_free(&tokens);
     }
     mesaopt_baseline *conditioner = get_conditioner(s, conditioning);
@@ -300,28 +317,10 @@ static void set_from(mesaopt_settings *settings, const char *setting, const char
         args_refuse(key, expected);
 }
 
-/* With model= nothing is trained: what was said about training has no effect. */
-static void note_unheeded(void)
-{
-    static const char *const own[] = {"blocks", "steps",  "every", "resume",
-                                      "change", "test", "dtype"};
-    char keys[512] = "";
-    const int count = (int)(sizeof own / sizeof *own);
-    for (int i = 0; i < count + mesaopt_settings_count(MESAOPT_SCOPE_TRAINER); i++) {
-        const char *const key = i < count ? own[i]
-                                          : mesaopt_settings_name(mesaopt_settings_key_at(
-                                                MESAOPT_SCOPE_TRAINER, i - count));
-        const size_t used = strlen(keys);
-        if (args_given(key)) snprintf(keys + used, sizeof keys - used, " %s=", key);
-    }
-    if (*keys) note("model= says what is probed, and nothing is trained; not heeded:%s", keys);
-}
-
 int main(int argc, char **argv)
 {
     own_key own[] = {
-        {"blocks", "6 x linear(heads=4,key=20,residual_clip=4)", "the model's blocks"},
-        {"model", "", "checkpoint of the model; then nothing is trained"},
+        RUN_KEYS("lsa6", "probe_layers.out"),
         {"sequences", "2048",
          "sequences that probes are fitted to; as many others are for scoring"},
         {"back", "8", "observations x_t, x_{t-1}, .. that token probes look for; 0: none"},
@@ -330,23 +329,17 @@ int main(int argc, char **argv)
         {"ridge", "0.001", "of the conditioner; the contracting task has 1.33"},
         {"filter", "2",
          "z-score of the norm from which a preconditioned input is left out; 0: none"},
-        TRAINING_KEYS("15000", "probe_layers.out"),
         {"test", "2560", "test sequences behind a row of loss.csv"},
         ERROR_KEY,
         {NULL, NULL, NULL}};
     study s = {0};
     mesaopt_settings *conditioning = NULL;
-    mesaopt_status status = MESAOPT_OK;
     args_begin(argc, argv,
                "Reads the next observation, the preconditioned input and earlier observations off "
                "a model's activations, layer by layer.",
                own);
-    args_hide(" inputs outputs lag lags error ");
-    s.t.ctx = args_ctx();
-    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"),
-                     *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *trainer =
-        args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
+    args_hide(" inputs outputs first lag lags error ");
+    s.r = runs_begin();
     mesaopt_settings *target = args_settings(MESAOPT_SCOPE_PROBE, ""),
                      *inverse = args_settings(MESAOPT_SCOPE_PROBE, "");
     mesaopt_settings *token = args_settings(MESAOPT_SCOPE_PROBE, "lag=0 error=mean");
@@ -366,23 +359,18 @@ int main(int argc, char **argv)
     set_from(inverse, "filter", "filter", "a number of at least 0");
     if (s.back > 0) set_from(token, "lags", "back", "fewer observations");
 
-    TRY(s.t.ctx, mesaopt_task_create(s.t.ctx, task, &s.t.task));
-    s.t.test = s.t.task;
-    get_model(&s, model);
-    if (*args_text("model")) note_unheeded();
+    if (s.r.count > 1) args_refuse("recipe", "one of them");
+    runs_create(&s.r);
+    s.t = runs_of(&s.r, 0, 0);
+    TRY(s.t->ctx, mesaopt_task_shape(s.t->task, &s.n, &s.T, NULL, NULL));
     choose_blocks(&s);
     check_sequences(&s, target);
-    catch_signals(s.t.ctx);
-    if (!*args_text("model")) {
-        training_create(&s.t, trainer);
-        status = training_run(&s.t);
-    }
-    out_begin(s.t.ctx);
+    catch_signals(s.t->ctx);
+    const mesaopt_status status = runs_train(&s.r);
+    if (status == MESAOPT_OK) out_begin(s.t->ctx);
     if (status == MESAOPT_OK) study_run(&s, target, inverse, token, conditioning);
     catch_signals(NULL);
     mesaopt_settings_free(conditioning);
-    training_free(&s.t);
-    mesaopt_ctx_free(s.t.ctx);
-    args_free();
+    runs_free(&s.r);
     return status == MESAOPT_OK ? claims_status() : 130;
 }

@@ -178,7 +178,7 @@ static void note_changes(const runs *r)
 static void note_unheeded(void)
 {
     static const char *const own[] = {"blocks", "layers", "width", "steps", "every",
-                                      "resume", "change", "seeds", "dtype"};
+                                      "resume", "change", "test", "seeds", "dtype"};
     char keys[LINE] = "";
     const int count = (int)(sizeof own / sizeof *own);
     for (int i = 0; i < count + mesaopt_settings_count(MESAOPT_SCOPE_TRAINER); i++) {

@@ -1,4 +1,4 @@
-/* attention_map: where do the heads of a model look?
+/* attention_maps: where do the heads of a model look?
  *
  * Trains a model by recipe, or takes one from a checkpoint, and averages the weights of every head
  * over sequences: with which weight does the output at step t take the value of step s? Softmax,
@@ -6,9 +6,9 @@
  * share of the rows t > `beyond` the diagonal (the token itself), the sub-diagonal (the one before)
  * and the next ones hold the largest weight; the maps are drawn.
  *
- *   attention_map                       tf7 by recipe, first layer
- *   attention_map model=checkpoint.safetensors block=2
- *   attention_map recipe=tf7 model=F block=all
+ *   attention_maps                       tf7 by recipe, first layer
+ *   attention_maps model=checkpoint.safetensors block=2
+ *   attention_maps recipe=tf7 model=F block=all
  *
  * Claim 7 of docs/science.md, section 7; source: arXiv 2309.05858, section 4. */
 #include "common.h"
@@ -17,10 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAGS = 4 }; /* diagonal, sub-diagonal, .. */
+enum { LAGS = 4, MOST_LAYERS = 256 }; /* lags: diagonal, sub-diagonal, .. */
 typedef struct study {
     runs r;
-    int64_t T, count, beyond;
+    int64_t T, count, beyond, block[MOST_LAYERS];
+    int blocks, told; /* told: which block was said */
     FILE *shares;
 } study;
 
@@ -101,44 +102,52 @@ static int64_t heads_of(const study *s, int64_t block)
     return heads;
 }
 
-static void judge(const study *s, int64_t block, int bound, int64_t heads)
+static void judge(const study *s, int bound)
 {
     claim(
         "7. on raw tokens the first softmax layer binds consecutive tokens",
         "heads, two of them at least, in which the diagonal or the sub-diagonal holds the largest "
         "weight of 90 % of the rows",
         bound >= 2, "%d of %lld heads of block %lld, rows t > %lld, mean over %lld sequences",
-        bound, (long long)heads, (long long)block, (long long)s->beyond, (long long)s->count);
+        bound, (long long)heads_of(s, s->block[0]), (long long)s->block[0], (long long)s->beyond,
+        (long long)s->count);
+}
+
+/* Which blocks: one (block=I), all of attention (block=all), or the first of them. */
+static void choose_blocks(study *s)
+{
+    const int64_t blocks = mesaopt_model_blocks(runs_of(&s->r, 0, 0)->model);
+    const char *which = args_text("block");
+    const int all = strcmp(which, "all") == 0;
+    for (int64_t b = 0; b < blocks && s->blocks < MOST_LAYERS && (all || s->blocks == 0); b++)
+        if (heads_of(s, b) > 0) s->block[s->blocks++] = b;
+    s->told = *which && !all;
+    if (s->told) s->block[0] = args_int("block", 0, blocks - 1), s->blocks = 1;
+    if (s->blocks == 0 || heads_of(s, s->block[0]) == 0) args_refuse("block", "one of attention");
 }
 
 static void report(study *s)
 {
     char path[MAX_PATH];
-    const char *which = args_text("block");
-    const int all = strcmp(which, "all") == 0;
-    const int64_t blocks = mesaopt_model_blocks(runs_of(&s->r, 0, 0)->model);
-    int64_t only = *which && !all ? args_int("block", 0, blocks - 1) : -1, done = 0;
     out_path("shares.csv", path);
     s->shares = open_file(path, "w");
     fputs("block,head,diagonal,sub_diagonal,lag_2,lag_3\n", s->shares);
     printf("\nrows t > %lld whose largest mean weight is on a diagonal\n\n%7s%6s%14s%14s%14s%14s\n",
            (long long)s->beyond, "block", "head", "diagonal", "sub-diagonal", "lag 2", "lag 3");
-    for (int64_t b = 0; b < blocks; b++) {
-        const int64_t heads = heads_of(s, b);
-        if (b == only && heads == 0) args_refuse("block", "a block of attention");
-        if (heads == 0 || (only >= 0 && b != only) || (only < 0 && !all && done)) continue;
+    int first = 0;
+    for (int i = 0; i < s->blocks; i++) {
         if (signalled()) stop();
-        const int bound = study_block(s, b, heads);
-        if (done++ == 0 && only < 0 && strstr(s->r.of[0]->task, "tokens=raw"))
-            judge(s, b, bound, heads);
+        const int bound = study_block(s, s->block[i], heads_of(s, s->block[i]));
+        if (i == 0) first = bound;
     }
     close_file(s->shares, path);
     printf("table: %s\n", path);
+    if (!s->told && strstr(s->r.of[0]->task, "tokens=raw")) judge(s, first);
 }
 
 int main(int argc, char **argv)
 {
-    own_key own[] = {RUN_KEYS("tf7", "attention_map.out"),
+    own_key own[] = {RUN_KEYS("tf7", "attention_maps.out"),
                      {"block", "",
                       "block of attention that is looked at, counted from 0, or all; empty: the "
                       "first"},
@@ -157,6 +166,7 @@ int main(int argc, char **argv)
     runs_create(&s.r);
     TRY(s.r.ctx, mesaopt_task_shape(runs_of(&s.r, 0, 0)->test, NULL, &s.T, NULL, NULL));
     if (s.beyond >= s.T) args_refuse("beyond", "fewer than the steps of a sequence");
+    choose_blocks(&s);
     catch_signals(s.r.ctx);
     const mesaopt_status status = runs_train(&s.r);
     if (status == MESAOPT_OK) {
