@@ -182,22 +182,25 @@ check: $(if $(filter %.c,$(PICKED)),$O/bin/check) $(if $(filter %.sh,$(PICKED)),
 	$(if $(filter %.c,$(PICKED)),$O/bin/check $(only))
 	@$(foreach t,$(filter %.sh,$(PICKED)),$(run_script) $t &&) :
 else
-check: run-tests run-examples run-corpus run-calls check-structure
+check: run-examples run-tests run-corpus run-calls check-structure      # what waits for programs first
 endif
 # With -j side by side; what one of them prints comes when it ends, so that it does not mix.
 ifneq ($(filter check asan ubsan tsan run-tests,$(MAKECMDGOALS)),)
 MAKEFLAGS += --output-sync=target
 endif
-run-tests: run-tests-1 run-tests-2
-run-tests-1 run-tests-2: $O/bin/check
-	$O/bin/check part=$(subst run-tests-,,$@)/2
+RUN_PARTS := $(patsubst %,run-tests-%,1 2 3 4)
+run-tests: $(RUN_PARTS)
+$(RUN_PARTS): run-tests-%: $O/bin/check
+	$O/bin/check part=$*/$(words $(RUN_PARTS))
 # The suites tests/test_*_random.c with many more configurations; another seed: others.
 check-long: $O/bin/check
 	CHECK_LONG=1 $(if $(findstring command,$(origin seed)),CHECK_SEED='$(seed)') $O/bin/check $(patsubst tests/%.c,%,$(wildcard tests/test_*_random.c))
 check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
-run-examples: examples lib docs      # an installation made by them finds nothing to build
-	@set -e; for t in $(SCRIPTS); do $(run_script) $$t; done
+RUN_SCRIPTS := $(SCRIPTS:tests/test_%.sh=run-examples-%)
+run-examples: $(RUN_SCRIPTS)
+$(RUN_SCRIPTS): run-examples-%: examples lib docs              # an installation made by them finds nothing to build
+	@$(run_script) tests/test_$*.sh
 
 # Everything unoptimised, for a debugger, in a folder of its own.
 debug:
@@ -348,7 +351,7 @@ clean:
 	rm -rf $(addprefix $O/,obj gen lib bin docs debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check debug check-long run-tests run-tests-1 run-tests-2 run-examples run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
+.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules

@@ -1,6 +1,8 @@
 #!/bin/sh
 # The short programs of examples/: what they print, a standard output that is full, and that an installed library is all they need; links of the
 # installed documents. Started by `make check` with O set, after the examples are built. Prints one line per check; the last line counts them.
+# Nothing is built here. Everything depends on flags, which are always looked at anew.
+make -qs -o "$O/flags" O="$O" all "$O/docs/api.md" "$O/docs/api.json" 2> /dev/null || { echo "$0: $O is older than its sources: make all docs"; exit 1; }
 . tests/example_checks.sh
 short=$(cd "$here/examples" && ls *.c | sed 's/\.c$//')
 
@@ -45,7 +47,7 @@ done
 check "a standard output that is full is a failure of every program, in one line"
 
 mkdir root
-make -s -C "$here" O="$O" DESTDIR="$tmp/root" PREFIX=/usr install > log 2>&1 || cat log >> wrong
+make -s -C "$here" O="$O" -o "$O/flags" DESTDIR="$tmp/root" PREFIX=/usr install > log 2>&1 || cat log >> wrong
 for e in $short; do
     ${CC:-gcc} -std=c11 -Wall -Wextra -Werror -Iroot/usr/include root/usr/share/doc/mesaopt/examples/$e.c root/usr/lib/libmesaopt.a -lm -lpthread -o own >> wrong 2>&1
     [ $e != hello ] || { ./own > out; same out hello.out; }
