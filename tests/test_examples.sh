@@ -137,6 +137,10 @@ grep -q '^0,' elsewhere/loss.csv && echo "the resumed run began at step 0" >> wr
 run 1 "$bin/train" seeds=1 $tiny steps=1 out=elsewhere resume=stopped/checkpoint.safetensors; has err "the checkpoint is at step $steps"
 run 0 "$bin/train" seeds=1 $tiny steps=$((${at:-0} + 2)) out=stopped resume=earlier.safetensors
 [ "$(tail -n 1 stopped/loss.csv | cut -d, -f1)" = $((${at:-0} + 2)) ] || echo "loss.csv goes on beyond the resumed run" >> wrong
+# On the way, too: kept ones are named by step, and a run goes on from any of them.
+run 0 "$bin/train" seeds=1 $tiny steps=25 save=8 keep=1 out=kept; (cd kept && ls *checkpoint*) | tr '\n' ' ' > steps; has steps 'checkpoint.safetensors step16-checkpoint.safetensors step24-checkpoint.safetensors step8-checkpoint.safetensors '
+run 0 "$bin/train" seeds=1 $tiny steps=25 save=25 out=again resume=kept/step8-checkpoint.safetensors; same kept/by_t.csv again/by_t.csv
+for bad in save=0 keep=2; do run 2 "$bin/train" $tiny $bad out=typo; has err "${bad%%=*}:"; done
 check "Ctrl-C leaves a checkpoint and says how to go on; resumed, the files are those of a run in one piece"
 
 "$bin/train" seeds=1 $tiny steps=1 final=1000000000 out=long > out 2> err & pid=$!
@@ -304,7 +308,7 @@ head -n 1 sens/sensitivity.csv > head; echo 'lag,block 0,block 1,block 2,block 3
 awk -F, 'NR > 1 && ($1 != NR - 2 || ($1 > 0) != ($2 == 0) || $3 <= 0) { print FILENAME ": " $0 } END { if (NR != 13) print FILENAME ": " NR " lines" }' sens/sensitivity.csv >> wrong                   # an embedding sees its own token only
 run claims "$bin/layer_sensitivity" model=map/checkpoint.safetensors sequences=8 at=5 out=sens2; [ "$(lines sens2/sensitivity.csv)" = 6 ] || cat sens2/sensitivity.csv >> wrong
 if command -v gnuplot > /dev/null; then has sens/sensitivity.svg 'block 1'; fi
-for bad in at=13 at=-1 sequences=0; do run 2 "$bin/layer_sensitivity" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
+for bad in at=13 at=-1 at=0 at=5, at=x sequences=0; do run 2 "$bin/layer_sensitivity" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 "$bin/attention_maps" recipe=tf3 $few beyond=4 steps=100000000 threads=1 out=mapped > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines mapped/loss.csv)" -gt 1 ] && break; sleep 0.3; done

@@ -45,7 +45,9 @@ static const line lines[] = {{"model", "#1f6fb4", 1, 3},
                              {"train_loss", "#8cc3ea", 1, 2},
                              {"mesa", "#8a4fb0", 1, 3},
                              {"gd", "#e0711c", 2, 3},
+                             {"Chebyshev-6_space", "#7a0019", 1, 2},
                              {"Chebyshev-", "#b0204a", 2, 3},
+                             {"lsq_space", "#14532d", 1, 2},
                              {"rebuilt", "#b0204a", 2, 3},
                              {"average", "#c9a100", 4, 3},
                              {"explained", "#222222", 3, 2},
@@ -59,8 +61,14 @@ static const line lines[] = {{"model", "#1f6fb4", 1, 3},
 static const line others[] = {
     {"", "#a0522d", 3, 2}, {"", "#ff69b4", 2, 2}, {"", "#00008b", 4, 2}, {"", "#556b2f", 5, 2}};
 
+/* Blocks of a model: darker from one to the next. */
+static const line ramp[] = {{"", "#c6dbef", 1, 2}, {"", "#9ecae1", 1, 2}, {"", "#6baed6", 1, 2},
+                            {"", "#4292c6", 1, 2}, {"", "#2171b5", 1, 2}, {"", "#08519c", 1, 2},
+                            {"", "#08306b", 1, 2}, {"", "#54278f", 1, 2}, {"", "#000000", 1, 2}};
+
 static const line *line_of(const char *column, int i)
 {
+    if (strncmp(column, "block ", 6) == 0) return &ramp[(size_t)i % (sizeof ramp / sizeof *ramp)];
     for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
         const size_t n = strlen(lines[k].name);
         const int whole = lines[k].name[n - 1] != '-' && lines[k].name[n - 1] != '=';

@@ -9,6 +9,7 @@
 #define TF "softmax(heads=4,key=20,init_sd=0.05)"
 #define MESA "mesa(heads=4,key=20,init_sd=0.05,residual_clip=1)"
 #define READ_OUT "dense(outputs=$n,init_sd=0.05)"
+#define STACKED "space=slots slots=16 ridge=10"
 #define FIXED "batch=256 lr=1e-4 weight_decay=0.1"
 #define COSINE(lr) "batch=256 lr=" lr " warmup=1000 cosine_steps=30000 weight_decay=0.05"
 #define CONSTRUCTED "tokens=constructed", "mask(first=$2n)"
@@ -49,6 +50,15 @@ const recipe recipes[] = {
      "tokens=raw", "dense(outputs=$width,init_sd=0.05); linear(heads=4,key=20,init_sd=0.05,pe=qk)",
      "mesa(heads=4,key=20,init_sd=0.05)", READ_OUT, 2, 40, COSINE("3e-4"), 3500, 3, 6, NULL, 0, 0,
      4},
+    {"partial_tf", "tf7 with 12 heads on 5 numbers that show a linear system of 15",
+     "task=partial tokens=raw dim=5",
+     "dense(outputs=$width,init_sd=0.05); softmax(heads=12,key=20,init_sd=0.05,pe=qk)",
+     "softmax(heads=12,key=20,init_sd=0.05)", READ_OUT, 7, 80, COSINE("4e-4"), 20000, 1, 6, STACKED,
+     0.795, 0.05, 55},
+    {"partial_mesa", "hybrid_mesa with 12 heads, likewise", "task=partial tokens=raw dim=5",
+     "dense(outputs=$width,init_sd=0.05); softmax(heads=12,key=20,init_sd=0.05,pe=qk)",
+     "mesa(heads=12,key=20,init_sd=0.05,residual_clip=1)", READ_OUT, 2, 80, COSINE("4e-4"), 12000,
+     1, 6, STACKED, 0.797, 0.05, 16},
     {"tf7_long", "tf7 on 224 tokens, for learning in context", "tokens=raw length=224", TF_BINDER,
      TF, READ_OUT, 7, 40, "batch=128 lr=8e-4 warmup=1000 cosine_steps=30000 weight_decay=0.05",
      15000, 1, 0, NULL, 0, 0, 75},

@@ -21,25 +21,45 @@
 #include <math.h>
 #include <string.h>
 
-/* Steps of preconditioning beside a recipe: a curve for every number of them. */
-static int chebyshev_curve(const curves *c, int64_t iterations)
+enum { NAME = 32 };
+
+/* Steps of preconditioning beside a recipe, on observations or in its space: a curve for every
+ * number of them. */
+static void name_steps(const recipe *r, int in_space, char name[NAME])
 {
-    char name[32];
-    snprintf(name, sizeof name, "Chebyshev-%lld", (long long)iterations);
+    snprintf(name, NAME, "Chebyshev-%lld%s", (long long)r->iterations, in_space ? "_space" : "");
+}
+
+static int curve_of(const curves *c, const char *name)
+{
     for (int i = 0; i < c->count; i++)
         if (strcmp(c->of[i].name, name) == 0) return i;
     return -1;
 }
 
-static void add_chebyshev(curves *c, const training *t, int64_t iterations, int64_t updates)
+static void add_steps(curves *c, const training *t, const recipe *r, int in_space, int64_t updates)
 {
-    static char names[MAX_CURVES][32];
-    char settings[64];
-    if (iterations == 0 || chebyshev_curve(c, iterations) >= 0) return;
-    snprintf(names[c->count], sizeof names[0], "Chebyshev-%lld", (long long)iterations);
-    snprintf(settings, sizeof settings, "iterations=%lld newest_pair=0", (long long)iterations);
+    static char names[MAX_CURVES][NAME];
+    char settings[128], *name = names[c->count];
+    name_steps(r, in_space, name);
+    if (r->iterations == 0 || (in_space && !r->space) || curve_of(c, name) >= 0) return;
+    snprintf(settings, sizeof settings, "iterations=%lld newest_pair=0 %s",
+             (long long)r->iterations, in_space ? r->space : "");
     mesaopt_baseline *b = learn_chebyshev(t, settings, updates);
-    curves_baseline(c, names[c->count], b, t);
+    curves_baseline(c, name, b, t);
+    mesaopt_baseline_free(b);
+}
+
+/* Least squares in the space of a recipe. */
+static void add_lsq(curves *c, const training *t, const recipe *r)
+{
+    char settings[128];
+    mesaopt_baseline *b = NULL;
+    if (!r->space || curve_of(c, "lsq_space") >= 0) return;
+    snprintf(settings, sizeof settings, "baseline=lsq newest_pair=0 %s", r->space);
+    TRY(t->ctx,
+        mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings), &b));
+    curves_baseline(c, "lsq_space", b, t);
     mesaopt_baseline_free(b);
 }
 
@@ -57,22 +77,25 @@ static void judge_loss(const recipe *r, const curves *c, int i)
               c->of[i].sd, (long long)c->of[i].runs);
 }
 
-/* Softmax and linear models match proposition 2, mesa layers are below it. */
-static void judge_steps(const recipe *r, const curves *c, int i)
+/* Softmax and linear models match proposition 2, mesa layers are below it; where the problem is
+ * linear in another space only, all are. */
+static void judge_steps(const recipe *r, const curves *c, int i, int in_space)
 {
-    char what[160];
-    const int other = chebyshev_curve(c, r->iterations), mesa = strstr(r->layer, "mesa(") != NULL;
-    if (other < 0) return;
+    char what[200], name[NAME];
+    name_steps(r, in_space, name);
+    const int other = curve_of(c, name), below = r->space || strstr(r->layer, "mesa(");
+    if (r->iterations == 0 || other < 0 || (in_space && !r->space)) return;
     const double loss = c->of[i].mean, steps = c->of[other].mean;
     snprintf(what, sizeof what,
-             mesa ? "2. a mesa layer does better than %lld steps of preconditioning and one of "
-                    "gradient descent (recipe %s)"
-                  : "6. k layers match k - 1 = %lld steps of preconditioning and one of gradient "
-                    "descent (recipe %s)",
-             (long long)r->iterations, r->name);
-    claim(what, mesa ? "a loss below theirs" : "at most 5 % above their loss",
-          mesa ? loss < steps : loss < 1.05 * steps, "losses: model %.4f, learned steps %.4f", loss,
-          steps);
+             "%s, recipe %s: %s %lld steps of preconditioning and one of gradient descent%s",
+             below ? "2" : "6", r->name,
+             below ? "better than" : "k layers match k - 1 =", (long long)r->iterations,
+             !r->space  ? ""
+             : in_space ? " in the space in which the problem is linear"
+                        : " on observations");
+    claim(what, below ? "a loss below theirs" : "at most 5 % above their loss",
+          below ? loss < steps : loss < 1.05 * steps, "losses: model %.4f, learned steps %.4f",
+          loss, steps);
 }
 
 /* Several recipes end in the order of what they reach. */
@@ -103,7 +126,11 @@ static void report(runs *r, int64_t updates)
             curves_model(&c, r->count > 1 ? r->of[i]->name : "model", runs_of(r, seed, i));
     c.at = c.count;
     curves_baselines(&c, first);
-    for (int i = 0; i < r->count; i++) add_chebyshev(&c, first, r->of[i]->iterations, updates);
+    for (int i = 0; i < r->count; i++) {
+        add_steps(&c, first, r->of[i], 0, updates);
+        add_lsq(&c, first, r->of[i]);
+        add_steps(&c, first, r->of[i], 1, updates);
+    }
     if (r->count > 1)
         snprintf(title, sizeof title, "%d recipes; error of the next observation by t", r->count);
     else
@@ -115,7 +142,10 @@ static void report(runs *r, int64_t updates)
         printf("%s: %s\n", r->count > 1 ? r->of[i]->name : "model", text);
     }
     if (*args_changed()) printf("changed recipe: %s\n", args_changed());
-    for (int i = 0; i < r->count; i++) judge_loss(r->of[i], &c, i), judge_steps(r->of[i], &c, i);
+    for (int i = 0; i < r->count; i++) {
+        judge_loss(r->of[i], &c, i);
+        for (int in_space = 0; in_space < 2; in_space++) judge_steps(r->of[i], &c, i, in_space);
+    }
     judge_order(r, &c);
 }
 

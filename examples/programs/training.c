@@ -90,6 +90,7 @@ void training_create(training *t, mesaopt_settings *settings)
     if (args_has("error")) error_text();           /* a word that is none is found now, not after
                                                       the training */
     steps_of(t), args_int("every", 1, INT64_MAX / 4);
+    args_int("save", 1, INT64_MAX / 4), args_int("keep", 0, 1);
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
     note_command(t);
     if (!*t->prefix || *args_text("resume")) return;
@@ -157,10 +158,22 @@ static int find_resume(const training *t, char *path)
     return *given && (!*t->prefix || access(path, F_OK) == 0);
 }
 
+/* On the way: what is there when the machine stops, or one of those that show how a model came
+ * about. */
+static void save_on_the_way(const training *t, int64_t step)
+{
+    char path[MAX_PATH], name[64] = CHECKPOINT;
+    if (args_int("keep", 0, 1))
+        snprintf(name, sizeof name, "step%lld-" CHECKPOINT, (long long)step);
+    training_path(t, name, path);
+    TRY(t->ctx, mesaopt_trainer_save(t->trainer, path));
+}
+
 mesaopt_status training_run(training *t)
 {
     char checkpoint[MAX_PATH], losses[MAX_PATH], resume[MAX_PATH];
-    const int64_t steps = steps_of(t), every = args_int("every", 1, INT64_MAX / 4);
+    const int64_t steps = steps_of(t), every = args_int("every", 1, INT64_MAX / 4),
+                  save = args_int("save", 1, INT64_MAX / 4);
     out_begin(t->ctx);
     training_path(t, CHECKPOINT, checkpoint);
     if (find_resume(t, resume))
@@ -177,7 +190,9 @@ mesaopt_status training_run(training *t)
         if (status == MESAOPT_OK && (step % every == 0 || step == steps))
             status = write_row(t, step, f, losses);
         if (step == steps || status != MESAOPT_OK) break;
-        const int64_t next = step - step % every + every;
+        if (step % save == 0 && step > p.first) save_on_the_way(t, step);
+        const int64_t row = step - step % every + every, kept = step - step % save + save,
+                      next = row < kept ? row : kept;
         status = noted(
             t, mesaopt_trainer_run(t->trainer, next < steps ? next : steps, show_progress, &p));
         step = mesaopt_trainer_steps(t->trainer);

@@ -10,6 +10,8 @@
     {"steps", steps, "training steps in all"}, \
         {"every", "100", "steps between two rows of loss.csv"}, \
         OUT_KEYS(out, "folder for tables, figures and checkpoint; made when missing"), \
+        {"save", "1000", "steps between two checkpoints on the way"}, \
+        {"keep", "0", "1: those on the way are kept, each under the name of its step"}, \
         {"resume", "", "checkpoint to go on from"}, \
     { \
         "change", "", \
