@@ -1,5 +1,8 @@
 /* Blocks of a model, and attention of unit queries and keys, against float64 values of PyTorch (oracle/blocks.py): both element types,
  * every ISA level of this CPU, one sequence at a time and one per lane, odd sizes. */
+#include "base/choices.h"
+#include "kern/kern.h"
+#undef fail
 #include "contexts.h"
 #include "oracle/golden_blocks.h"
 #include "golden.h"
@@ -9,6 +12,11 @@ static const network networks[] = {
     {"unit_linear", "dense(outputs=7); linear(heads=2,key=3,value=4,qk_norm=1,residual_clip=1.5); dense(outputs=3)", N, 1, {1}},
     {"unit_softmax", "dense(outputs=5); softmax(heads=3,key=3,qk_norm=1,pe=qk); dense(outputs=3)", N, 1, {1}},
     {"unit_mesa", "dense(outputs=7); mesa(heads=2,key=5,value=3,qk_norm=1); dense(outputs=3)", N, 1, {1}},
+    {"mlp_gelu", "dense(outputs=7); mlp(hidden=11,residual_clip=1.5); dense(outputs=3)", N, 1, {1}},
+    {"mlp_tanh", "dense(outputs=5); mlp(hidden=9,act=gelu_tanh); dense(outputs=3)", N, 1, {1}},
+    {"mlp_relu", "dense(outputs=7); mlp(hidden=19,act=relu); dense(outputs=3)", N, 1, {1}},
+    {"mlp_silu", "dense(outputs=7); mlp(hidden=3,act=silu); dense(outputs=3)", N, 1, {1}},
+    {"nonlinear", "dense(outputs=6); mlp(hidden=13,act=gelu_tanh); softmax(heads=2,key=3,pe=qk); mlp(hidden=13,act=gelu_tanh); softmax(heads=2,key=3,qk_norm=1); mlp(hidden=13,act=gelu_tanh); dense(outputs=3)", N, 1, {1}},
 };
 enum { NETWORKS = sizeof networks / sizeof *networks };
 
@@ -78,14 +86,88 @@ START_TEST(unit_sizes)
 }
 END_TEST
 
+/* ---- activations against long double ---- */
+
+static long double expected(int act, long double z, long double *slope)
+{
+    const long double root = sqrtl(2 / acosl(-1)), u = act == ACT_SILU ? z : 2 * root * (z + 0.044715L * z * z * z);
+    const long double s = 1 / (1 + expl(-u)), c = 1 / (1 + expl(u)), du = act == ACT_SILU ? 1 : 2 * root * (1 + 3 * 0.044715L * z * z);
+    if (act == ACT_RELU) return *slope = z > 0, z > 0 ? z : 0;
+    if (act != ACT_GELU) return *slope = s + z * s * c * du, z * s;
+    const long double phi = erfcl(-z / sqrtl(2)) / 2;
+    return *slope = phi + z * expl(-z * z / 2) * root / 2, z * phi;
+}
+
+/* Errors in units of the last place: of a value over its size (in the tail over that of gelu_tanh's exponent), of a slope over 1. */
+static void check_activation(mesaopt_ctx *ctx, int32_t dtype, int64_t lanes)
+{
+    enum { T = 3, COUNT = 67, ROUNDS = 40 };
+    const kern *k = kern_get(ctx, dtype, lanes == 1);
+    const double ulp = dtype == MESAOPT_F32 ? 0x1p-23 : 0x1p-52, floor = dtype == MESAOPT_F32 ? 1e-36 : 1e-306;       /* e^-t is 0 where it is no normal number */
+    static _Alignas(64) double z[T * COUNT * 16], d[T * COUNT * 16], bias[COUNT];
+    for (int act = ACT_GELU; act <= ACT_SILU; act++)
+        for (int round = 0; round < ROUNDS; round++) {
+            const int64_t reals = T * COUNT * k->lanes;
+            const double size = ldexp(1, round % 10 - 3);                 /* up to 64 */
+            long double in[T * COUNT * 16];
+            for (int j = 0; j < COUNT; j++) kern_set_real(k, bias, j, hashed(71, (uint64_t)(round * COUNT + j)));
+            for (int64_t i = 0; i < reals; i++) {
+                const double b = kern_real(k, bias, i / k->lanes % COUNT);
+                const double x = size * hashed(70, (uint64_t)(round * reals + i));
+                kern_set_real(k, z, i, x);                                /* bias on the grid of the type: z + bias is rounded once */
+                in[i] = dtype == MESAOPT_F32 ? (long double)(float)((float)kern_real(k, z, i) + (float)b) : (long double)(kern_real(k, z, i) + b);
+            }
+            k->activate(T, COUNT, act, bias, z, d);
+            for (int64_t i = 0; i < reals; i++) {
+                long double slope;
+                const long double y = expected(act, in[i], &slope);
+                const double tail = act == ACT_GELU ? 0 : (double)(fabsl(in[i]) + fabsl(in[i] * in[i] * in[i]) / 8);
+                const double bound = (4 + tail) * ulp * (double)fabsl(y) + floor;
+                ck_assert_msg(fabs(kern_real(k, z, i) - (double)y) <= bound, "act %d of %.9Lg: %.17g, expected %.17Lg", act, in[i], kern_real(k, z, i), y);
+                ck_assert_msg(fabs(kern_real(k, d, i) - (double)slope) <= 6 * ulp, "slope %d of %.9Lg: %.17g, expected %.17Lg", act, in[i], kern_real(k, d, i), slope);
+            }
+        }
+}
+
+START_TEST(activations)
+{
+    every_combination(check_activation);
+}
+END_TEST
+
+/* What is not finite becomes NaN, whatever its sign; what is huge stays. */
+static void check_ends(mesaopt_ctx *ctx, int32_t dtype, int64_t lanes)
+{
+    const kern *k = kern_get(ctx, dtype, lanes == 1);
+    const double most = dtype == MESAOPT_F32 ? 3e38 : 1e308, in[] = {INFINITY, -INFINITY, NAN, most, -most, 0};
+    static _Alignas(64) double z[16], d[16];
+    for (int act = ACT_GELU; act <= ACT_SILU; act++)
+        for (int i = 0; i < 6; i++) {
+            for (int64_t l = 0; l < k->lanes; l++) kern_set_real(k, z, l, in[i]);
+            k->activate(1, 1, act, NULL, z, d);
+            const double y = kern_real(k, z, 0), slope = kern_real(k, d, 0);
+            if (i < 3) ck_assert(isnan(y) && isnan(slope));
+            else ck_assert(y == (i == 3 ? kern_real(k, (dtype == MESAOPT_F32 ? (void *)(float[]){(float)most} : (void *)&most), 0) : 0) && (i == 5 || slope == (i == 3)));
+        }
+}
+
+START_TEST(activations_at_the_ends)
+{
+    every_combination(check_ends);
+}
+END_TEST
+
 Suite *test_blocks_suite(void)
 {
     Suite *suite = suite_create("blocks");
-    TCase *layers = tcase_create("attention"), *whole = tcase_create("models");
+    TCase *layers = tcase_create("attention"), *whole = tcase_create("models"), *acts = tcase_create("activations");
     tcase_add_test(layers, unit_attention_layers);
     tcase_add_test(layers, unit_sizes);
     tcase_add_loop_test(whole, models, 0, NETWORKS);
     suite_add_tcase(suite, layers);
+    tcase_add_test(acts, activations);
+    tcase_add_test(acts, activations_at_the_ends);
     suite_add_tcase(suite, whole);
+    suite_add_tcase(suite, acts);
     return suite;
 }

@@ -39,6 +39,8 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_LSQ 10       /* recursive least squares: a mesaopt_lsq */
 #define MESAOPT_SCOPE_MESA 11      /* mesa layer: a block of a model */
 #define MESAOPT_SCOPE_PROBE 12     /* linear probes: a mesaopt_probe, and targets for it */
+#define MESAOPT_SCOPE_MLP 13       /* two dense maps with an activation between: a block of a
+                                      model */
 
 /* Keys. Context: */
 #define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's
@@ -61,7 +63,8 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_SLOTS 26           /* slots: k of tokens=slots, observations per token, newest
                                           first */
 #define MESAOPT_KEY_HIDDEN 27          /* hidden: numbers of the state that partial hides (0, the
-                                          default: 15), hidden units of nonlinear's MLP (0: 4 dim) */
+                                          default: 15), hidden units of nonlinear's MLP (0: 4 dim);
+                                          of a block mlp, default 160 */
 #define MESAOPT_KEY_MAP_SD 28          /* map_sd: standard deviation of what is drawn once more: the
                                           entries of C of partial, of A and B of nonlinear; 0: the
                                           task's own */
@@ -95,6 +98,10 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_RIDGE_MIN 53       /* ridge_min: lower bound of ridges=channel (mesa) */
 #define MESAOPT_KEY_QK_NORM 54         /* qk_norm: 1: queries and keys of every head are scaled to
                                           length 1; one of zeros stays */
+#define MESAOPT_KEY_ACT 55             /* act: activation of the hidden units (mlp): gelu, with the
+                                          normal distribution function; gelu_tanh; relu; silu */
+#define MESAOPT_KEY_OUTPUT_INIT 56     /* output_init: factor of init_sd for the weights by which a
+                                          residual block adds to the stream (output, down) */
 /* Trainer, and baselines that learn their coefficients: */
 #define MESAOPT_KEY_BATCH 60           /* batch: sequences per step */
 #define MESAOPT_KEY_LR 61              /* lr: learning rate, the peak when there is a schedule */

@@ -1,4 +1,4 @@
-/* The residual block of linear or softmax self-attention: heads.h around O_h = attention(Q_h, K_h,
+/* The residual block of linear or softmax self-attention: frame.h and heads.h around O_h = attention(Q_h, K_h,
  * V_h), attention.h, for every head. */
 #include "nn/attention.h"
 #include "nn/heads.h"
@@ -30,7 +30,7 @@ static int64_t stash_bytes(const block *b, const kern *k, int64_t T)
     arena a = {0};
     const extents e = heads_extents(b, T);
     heads_lay_out(&a, k, &e);
-    heads_input(&a, b, k, &e, NULL);
+    heads_input(&a, b, k, &e, (mat){0});
     return a.used;
 }
 
@@ -53,42 +53,40 @@ static int64_t scratch_bytes(const block *b, const kern *k, int64_t T, int backw
     return a.used;
 }
 
-static void forward(const block *b, const pass *p, const void *x, void *y, void *stash)
+static void forward(const block *b, const pass *p, mat X, mat F, void *stash)
 {
     const kern *k = p->k;
     const extents e = heads_extents(b, p->T);
     const head one = head_of(b, &e);
     arena as = {stash, 0}, aw = {p->scratch, 0};
     const heads h = heads_lay_out(&as, k, &e);
-    const mat X = {(void *)x, e.D, 1}, Xq = heads_input(&as, b, k, &e, x);
+    const mat Xq = heads_input(&as, b, k, &e, X);
     const work w = lay_out_scratch(&aw, b, k, &e, 0);
     heads_project(b, p, &e, X, Xq, &h);
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++)
         kind_of(b)->forward(k, &one, p->product_scratch, w.core, columns(k, h.q, i * e.d),
                             columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv),
                             columns(k, h.o, i * e.dv));
-    heads_output(b, p, &e, h.o, x, y);
+    heads_output(b, p, &e, h.o, F);
 }
 
-static void *backward(const block *b, const pass *p, const void *x, const void *y,
-                      const void *stash, void *dy, void *spare, int want_dx)
+static void backward(const block *b, const pass *p, mat X, mat dF, mat dX, const void *stash,
+                     int want_dx)
 {
-    (void)spare;
     const kern *k = p->k;
     const extents e = heads_extents(b, p->T);
     const head one = head_of(b, &e);
     arena as = {(void *)stash, 0}, aw = {p->scratch, 0};
     const heads h = heads_lay_out(&as, k, &e);
-    const mat X = {(void *)x, e.D, 1}, Xq = heads_input(&as, b, k, &e, x);
+    const mat Xq = heads_input(&as, b, k, &e, X);
     const work w = lay_out_scratch(&aw, b, k, &e, 1);
-    heads_output_back(b, p, &e, h.o, y, dy, w.d.o);
+    heads_output_back(b, p, &e, h.o, dF, w.d.o);
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) /* O_h = attention(Q_h, K_h, V_h) */
         kind_of(b)->backward(k, &one, p->product_scratch, w.core, columns(k, h.q, i * e.d),
                              columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv),
                              columns(k, w.d.o, i * e.dv), columns(k, w.d.q, i * e.d),
                              columns(k, w.d.k, i * e.d), columns(k, w.d.v, i * e.dv));
-    heads_project_back(b, p, &e, X, Xq, &h, &w.d, (mat){dy, e.D, 1}, want_dx);
-    return dy;
+    heads_project_back(b, p, &e, X, Xq, &h, &w.d, dX, want_dx);
 }
 
 static void weights(const block *b, const pass *p, const void *x, const void *stash, int64_t i,
@@ -103,7 +101,12 @@ static void weights(const block *b, const pass *p, const void *x, const void *st
                         columns(p->k, h.k, i * e.d), W);
 }
 
-const block_kind linear_block = {
-    MESAOPT_SCOPE_LINEAR, heads_plan, stash_bytes, scratch_bytes, forward, backward, weights};
-const block_kind softmax_block = {
-    MESAOPT_SCOPE_SOFTMAX, heads_plan, stash_bytes, scratch_bytes, forward, backward, weights};
+static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
+{
+    const mesaopt_status status = heads_plan(ctx, b);
+    return status == MESAOPT_OK ? frame_plan(ctx, b) : status;
+}
+
+static const branch attention = {stash_bytes, scratch_bytes, forward, backward};
+const block_kind linear_block = {MESAOPT_SCOPE_LINEAR, plan, FRAME, weights, &attention};
+const block_kind softmax_block = {MESAOPT_SCOPE_SOFTMAX, plan, FRAME, weights, &attention};

@@ -32,6 +32,26 @@ block_names block_kind_names(void)
     return list;
 }
 
+/* A 1 in every lane. */
+static mat one_of(const kern *k)
+{
+    static const _Alignas(64) float f32[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const _Alignas(64) double f64[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    return (mat){k->size == 4 ? (void *)f32 : (void *)f64, 0, 0};
+}
+
+void rows_fill(const pass *p, const parameter *row, mat Y)
+{
+    p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, row->cols, 1,
+                  one_of(p->k), param_mat(p->k, p->params, row), Y);
+}
+
+void rows_sum(const pass *p, const parameter *row, mat dY)
+{
+    p->k->product(p->k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, 1, row->cols, p->T,
+                  one_of(p->k), dY, param_mat(p->k, p->grads, row));
+}
+
 void positions_fill(const kern *k, int64_t T, int64_t width, void *panel)
 {
     for (int64_t j = 0; j < width; j++) {

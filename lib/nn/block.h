@@ -50,6 +50,7 @@ typedef struct block_kind {
      * the scratch is that of forward. */
     void (*weights)(const block *b, const pass *p, const void *x, const void *stash, int64_t head,
                     mat W);
+    const struct branch *branch;   /* of a residual block, nn/frame.h, else NULL */
 } block_kind;
 
 struct block {
@@ -69,6 +70,12 @@ typedef struct block_names { char text[256]; } block_names;
 block_names block_kind_names(void);                    /* "linear, softmax, .. or mask" */
 void positions_fill(const kern *k, int64_t T, int64_t width, void *panel);
 
+/* Of a parameter that is one row, the same for all tokens: every row of Y [T x cols] <- it; its
+ * gradient += the sum of all rows of dY, dense. */
+void rows_fill(const pass *p, const parameter *row, mat Y);
+void rows_sum(const pass *p, const parameter *row, mat dY);
+
+static inline mat transposed_mat(mat m) { return (mat){m.p, m.cs, m.rs}; }
 static inline mat param_mat(const kern *k, const void *base, const parameter *p)
 {
     return (mat){(char *)base + p->offset * k->size, p->cols, 1};

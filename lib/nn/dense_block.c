@@ -45,4 +45,4 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     return spare;
 }
 
-const block_kind dense_block = {MESAOPT_SCOPE_DENSE, plan, NULL, NULL, forward, backward, NULL};
+const block_kind dense_block = {MESAOPT_SCOPE_DENSE, plan, NULL, NULL, forward, backward, NULL, NULL};

@@ -1,7 +1,6 @@
 /* Projections into heads and back into the residual stream; see heads.h. */
 #include "nn/heads.h"
 #include "base/choices.h"
-#include <math.h>
 #include <string.h>
 
 extents heads_extents(const block *b, int64_t T)
@@ -17,10 +16,7 @@ extents heads_extents(const block *b, int64_t T)
 
 mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
 {
-    const double clip = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_RESIDUAL_CLIP);
-    const double sd = option_float(&b->settings, b->kind->scope, MESAOPT_KEY_INIT_SD);
-    b->out = b->in;
-    b->clip = clip > 0 ? clip : INFINITY;
+    const double sd = frame_sd(b);
     b->positions = option_int(&b->settings, b->kind->scope, MESAOPT_KEY_PE) == PE_QK;
     const extents e = heads_extents(b, 0);
     int64_t size;
@@ -30,7 +26,7 @@ mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
     b->param[QUERY] = (parameter){"query", e.Dq, e.qk, 0, .sd = sd, .decay = 1};
     b->param[KEY] = (parameter){"key", e.Dq, e.qk, 0, .sd = sd, .decay = 1};
     b->param[VALUE] = (parameter){"value", e.D, e.hv, 0, .sd = sd, .decay = 1};
-    b->param[OUTPUT] = (parameter){"output", e.hv, e.D, 0, .sd = sd, .decay = 1};
+    b->param[OUTPUT] = (parameter){"output", e.hv, e.D, 0, .sd = frame_output_sd(b), .decay = 1};
     return MESAOPT_OK;
 }
 
@@ -48,9 +44,9 @@ heads heads_lay_out(arena *a, const kern *k, const extents *e)
     return h;
 }
 
-mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, const void *x)
+mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, mat X)
 {
-    if (!b->positions) return (mat){(void *)x, e->D, 1};
+    if (!b->positions) return X;
     return (mat){arena_take(stash, e->T * e->Dq, k->lanes * k->size), e->Dq, 1};
 }
 
@@ -114,23 +110,19 @@ void heads_project_back(const block *b, const pass *p, const extents *e, mat X, 
     }
 }
 
-void heads_output(const block *b, const pass *p, const extents *e, mat O, const void *x, void *y)
+void heads_output(const block *b, const pass *p, const extents *e, mat O, mat F)
 {
-    const kern *k = p->k;
-    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->D, e->hv, O,
-               param_mat(k, p->params, &b->param[OUTPUT]), (mat){y, e->D, 1});
-    k->residual(e->T * e->D * k->lanes, x, y, b->clip, y);
+    p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->D, e->hv, O,
+                  param_mat(p->k, p->params, &b->param[OUTPUT]), F);
 }
 
-void heads_output_back(const block *b, const pass *p, const extents *e, mat O, const void *y,
-                       void *dy, mat dO)
+void heads_output_back(const block *b, const pass *p, const extents *e, mat O, mat dF, mat dO)
 {
     const kern *k = p->k;
-    const mat dY = {dy, e->D, 1}, P = param_mat(k, p->params, &b->param[OUTPUT]),
+    const mat P = param_mat(k, p->params, &b->param[OUTPUT]),
               dP = param_mat(k, p->grads, &b->param[OUTPUT]);
-    k->residual_back(e->T * e->D * k->lanes, y, b->clip, dy); /* Y = clip(X + O P) */
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->hv, e->D, e->T,
-               transposed_mat(O), dY, dP);
-    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->hv, e->D, dY,
+    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->hv, e->D, e->T, /* F = O P */
+               transposed_mat(O), dF, dP);
+    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->hv, e->D, dF,
                transposed_mat(P), dO);
 }

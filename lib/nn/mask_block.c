@@ -42,4 +42,4 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     return dy;
 }
 
-const block_kind mask_block = {MESAOPT_SCOPE_MASK, plan, NULL, NULL, forward, backward, NULL};
+const block_kind mask_block = {MESAOPT_SCOPE_MASK, plan, NULL, NULL, forward, backward, NULL, NULL};

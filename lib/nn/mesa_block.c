@@ -1,4 +1,4 @@
-/* The residual mesa block: heads.h around the mesa layer of every head, mesa/mesa.h, which solves a
+/* The residual mesa block: frame.h and heads.h around the mesa layer of every head, mesa/mesa.h, which solves a
  * ridge regression of values on keys at each step:
  *
  *     O_h = mesa(Q_h, K_h, V_h; beta, gamma, l)
@@ -48,14 +48,14 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
             ? (parameter){"theta", e.heads, e.d, 0, real_log(real_expm1(1 - ridge_min(b))), 0, 0}
             : (parameter){"lambda", 1, e.heads, 0, 1, 0, 1};
     b->n_params = GATES;
-    if (!gated(b)) return MESAOPT_OK;
-    const double sd = option_float(&b->settings, MESAOPT_SCOPE_MESA, MESAOPT_KEY_INIT_SD);
+    if (!gated(b)) return frame_plan(ctx, b);
+    const double sd = frame_sd(b);
     b->param[GATES] = (parameter){"beta", e.D, e.heads, 0, 0, sd, 1};
     b->param[GATES + 1] = (parameter){"beta_bias", 1, e.heads, 0, FIRST_GATE, 0, 0};
     b->param[GATES + 2] = (parameter){"gamma", e.D, e.heads, 0, 0, sd, 1};
     b->param[GATES + 3] = (parameter){"gamma_bias", 1, e.heads, 0, FIRST_GATE, 0, 0};
     b->n_params = GATES + 4;
-    return MESAOPT_OK;
+    return frame_plan(ctx, b);
 }
 
 /* Kept from forward to backward. A gate is s = sigmoid(z), c = 1 - s, and its logarithm; T x H
@@ -72,10 +72,10 @@ static mat take(arena *a, const kern *k, int64_t rows, int64_t cols)
     return (mat){arena_take(a, rows * cols, k->lanes * k->size), cols, 1};
 }
 
-static kept lay_out_stash(arena *a, const block *b, const kern *k, const extents *e, const void *x)
+static kept lay_out_stash(arena *a, const block *b, const kern *k, const extents *e, mat X)
 {
     kept r = {.h = heads_lay_out(a, k, e)};
-    r.Xq = heads_input(a, b, k, e, x);
+    r.Xq = heads_input(a, b, k, e, X);
     r.X = take(a, k, e->T, e->qk);
     for (int i = 0; gated(b) && i < GATE_KINDS; i++)
         r.g[i] = (gate){take(a, k, e->T, e->heads), take(a, k, e->T, e->heads),
@@ -87,14 +87,14 @@ static int64_t stash_bytes(const block *b, const kern *k, int64_t T)
 {
     arena a = {0};
     const extents e = heads_extents(b, T);
-    lay_out_stash(&a, b, k, &e, NULL);
+    lay_out_stash(&a, b, k, &e, (mat){0});
     return a.used;
 }
 
 /* Private to a call. */
 typedef struct work {
     mesa_options options;
-    void *ridge, *one, *core;      /* H x d elements; a 1 in every lane; scratch of the layer */
+    void *ridge, *core;            /* H x d elements; scratch of the layer */
     void *kept;                    /* T: what gates have left of every step */
     heads d;                       /* backward: gradients */
     mat dgate[GATE_KINDS];         /* T x H */
@@ -137,7 +137,6 @@ static work lay_out_scratch(arena *a, const block *b, const kern *k, const exten
     mesa_presence has = MESA_HAS(X);
     if (gated(b)) has |= MESA_HAS(beta) | MESA_HAS(log_gamma);
     w.ridge = arena_take(a, e->qk, k->lanes * k->size);
-    w.one = arena_take(a, 1, k->lanes * k->size);
     w.kept = arena_take(a, gated(b) ? e->T : 0, k->lanes * k->size);
     if (backward) {
         has |= MESA_HAS(dridge);
@@ -181,7 +180,6 @@ static void fill_ridge(const block *b, const pass *p, const extents *e, const wo
         for (int64_t lane = 0; lane < k->lanes; lane++)
             kern_set_real(k, w->ridge, i * k->lanes + lane, l);
     }
-    for (int64_t lane = 0; lane < k->lanes; lane++) kern_set_real(k, w->one, lane, 1);
 }
 
 static void ridge_back(const block *b, const pass *p, const extents *e, const work *w)
@@ -203,13 +201,12 @@ static void ridge_back(const block *b, const pass *p, const extents *e, const wo
 
 /* ---- gates ---- */
 
-static void fill_gate(const block *b, const pass *p, const extents *e, mat X, const work *w,
-                      int which, const gate *g)
+static void fill_gate(const block *b, const pass *p, const extents *e, mat X, int which,
+                      const gate *g)
 {
     const kern *k = p->k;
     const parameter *weight = &b->param[GATES + 2 * which];
-    k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->heads, 1,
-               (mat){w->one, 0, 0}, param_mat(k, p->params, weight + 1), g->log);
+    rows_fill(p, weight + 1, g->log);
     k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->heads, e->D, X,
                param_mat(k, p->params, weight), g->log);
     k->sigmoid(e->T * e->heads * k->lanes, g->log.p, g->s.p, g->c.p, g->log.p);
@@ -226,8 +223,7 @@ static void gate_back(const block *b, const pass *p, const extents *e, mat X, co
     if (which == BETA) k->row_scale(e->T * e->heads, 1, g->s.p, 1, dz.p, 1, dz.p, 1);
     k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->D, e->heads, e->T,
                transposed_mat(X), dz, param_mat(k, p->grads, weight));
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, 1, e->heads, e->T,
-               (mat){w->one, 0, 0}, dz, param_mat(k, p->grads, weight + 1));
+    rows_sum(p, weight + 1, dz);
     if (want_dx)
         k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, e->heads, dz,
                    transposed_mat(W), dX);
@@ -235,36 +231,33 @@ static void gate_back(const block *b, const pass *p, const extents *e, mat X, co
 
 /* ---- the block ---- */
 
-static void forward(const block *b, const pass *p, const void *x, void *y, void *stash)
+static void forward(const block *b, const pass *p, mat X, mat F, void *stash)
 {
     const kern *k = p->k;
     const extents e = heads_extents(b, p->T);
     arena as = {stash, 0}, aw = {p->scratch, 0};
-    const kept r = lay_out_stash(&as, b, k, &e, x);
+    const kept r = lay_out_stash(&as, b, k, &e, X);
     const work w = lay_out_scratch(&aw, b, k, &e, 0);
-    const mat X = {(void *)x, e.D, 1};
     heads_project(b, p, &e, X, r.Xq, &r.h);
     fill_ridge(b, p, &e, &w);
-    for (int i = 0; gated(b) && i < GATE_KINDS; i++) fill_gate(b, p, &e, X, &w, i, &r.g[i]);
+    for (int i = 0; gated(b) && i < GATE_KINDS; i++) fill_gate(b, p, &e, X, i, &r.g[i]);
     const mesa_worker layer = {k, p->product_scratch, {w.core, 0}};
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) {
         const mesa_operands m = operands(b, k, &e, &r, &w, i);
         *p->failed += mesa_forward(layer, &w.options, &m);
     }
-    heads_output(b, p, &e, r.h.o, x, y);
+    heads_output(b, p, &e, r.h.o, F);
 }
 
-static void *backward(const block *b, const pass *p, const void *x, const void *y,
-                      const void *stash, void *dy, void *spare, int want_dx)
+static void backward(const block *b, const pass *p, mat X, mat dF, mat dX, const void *stash,
+                     int want_dx)
 {
-    (void)spare;
     const kern *k = p->k;
     const extents e = heads_extents(b, p->T);
     arena as = {(void *)stash, 0}, aw = {p->scratch, 0};
-    const kept r = lay_out_stash(&as, b, k, &e, x);
+    const kept r = lay_out_stash(&as, b, k, &e, X);
     const work w = lay_out_scratch(&aw, b, k, &e, 1);
-    const mat X = {(void *)x, e.D, 1}, dX = {dy, e.D, 1};
-    heads_output_back(b, p, &e, r.h.o, y, dy, w.d.o);
+    heads_output_back(b, p, &e, r.h.o, dF, w.d.o);
     fill_ridge(b, p, &e, &w);
     const mesa_worker layer = {k, p->product_scratch, {w.core, 0}};
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) { /* O_h = mesa(Q_h, K_h, V_h) */
@@ -276,17 +269,17 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     heads_project_back(b, p, &e, X, r.Xq, &r.h, &w.d, dX, want_dx);
     for (int i = 0; gated(b) && i < GATE_KINDS; i++)
         gate_back(b, p, &e, X, &w, i, &r.g[i], dX, want_dx);
-    return dy;
 }
 
 /* o_t = sum of w_ts v_s, w_ts = (x_t . k_s) b_s g_{s+1} .. g_t: S_t^T x_t, written out. */
 static void weights(const block *b, const pass *p, const void *x, const void *stash, int64_t i,
                     mat W)
 {
+    (void)x;
     const kern *k = p->k;
     const extents e = heads_extents(b, p->T);
     arena as = {(void *)stash, 0}, aw = {p->scratch, 0};
-    const kept r = lay_out_stash(&as, b, k, &e, x);
+    const kept r = lay_out_stash(&as, b, k, &e, (mat){0});
     const work w = lay_out_scratch(&aw, b, k, &e, 0);
     k->product(k, p->product_scratch, PRODUCT_LANE, TRI_C_LOWER, 0, e.T, e.T, e.d,
                columns(k, r.X, i * e.d), transposed_mat(columns(k, r.h.k, i * e.d)), W);
@@ -300,5 +293,5 @@ static void weights(const block *b, const pass *p, const void *x, const void *st
     }
 }
 
-const block_kind mesa_block = {
-    MESAOPT_SCOPE_MESA, plan, stash_bytes, scratch_bytes, forward, backward, weights};
+static const branch mesa = {stash_bytes, scratch_bytes, forward, backward};
+const block_kind mesa_block = {MESAOPT_SCOPE_MESA, plan, FRAME, weights, &mesa};

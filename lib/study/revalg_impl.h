@@ -32,7 +32,7 @@ struct mesaopt_revalg {
 /* Index of a product in its block; -1: the block has no such product. */
 int revalg_product_index(const block_kind *kind, int32_t product);
 
-/* What of a block its products do not describe, and the setting without it: "positions .. , expected
+/* What of a block its products do not describe, and the setting without it: "positions, expected
  * pe=none"; NULL: nothing. */
 const char *revalg_beyond(const block *b);
 

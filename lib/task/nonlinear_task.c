@@ -7,6 +7,7 @@
  * where f is. f are the task's features (MLP* of the paper).
  * Positions of a sequence: those of linear dynamics of n numbers.
  * Source: arXiv 2309.05858, section 3 and appendix; docs/science.md, section 2. */
+#include "base/choices.h"
 #include "base/philox.h"
 #include "task/linear_dynamics.h"
 #include <math.h>
@@ -67,7 +68,7 @@ static void features(const mesaopt_task *task, const kern *k, int64_t rows, cons
         const int64_t now = rows - t < ROWS ? rows - t : ROWS;
         k->wide->product(k->wide, products, PRODUCT_SHARED, TRI_NONE, 0, now, h, n,
                          (mat){wide_at(k, x, t * n), n, 1}, A, H);
-        k->gelu_tanh(now * h * k->width, units, units);
+        k->wide->activate(now, h, ACT_GELU_TANH, NULL, units, NULL);
         k->wide->product(k->wide, products, PRODUCT_SHARED, TRI_NONE, 0, now, n, h, H, B,
                          (mat){wide_at(k, out, t * n), n, 1});
     }
