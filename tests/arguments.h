@@ -33,6 +33,7 @@ typedef struct outputs {
     mesaopt_lsq *lsq;
     mesaopt_rls *rls;
     mesaopt_revalg *revalg;
+    mesaopt_linearise *linearise;
     mesaopt_probe *probe;
     mesaopt_view view;
     double number, block[64];

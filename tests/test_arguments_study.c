@@ -1,4 +1,4 @@
-/* Tables of bad arguments (arguments.h): study.h. */
+/* Tables of bad arguments (arguments.h): study.h, linearise.h. */
 #include "arguments.h"
 
 /* A model of 2 features on 3 steps, whose block 1 has one head; one whose tokens are wider. */
@@ -111,7 +111,69 @@ START_TEST(sensitivity_rows)
 }
 END_TEST
 
+START_TEST(linearise_rows)
+{
+    studied s = start();
+    const int64_t one[1] = {1}, twice[2] = {1, 1}, beyond[1] = {3}, plain[1] = {0};
+    mesaopt_settings *softmax = settings_of(f, MESAOPT_SCOPE_SOFTMAX), *huge = settings_of(f, MESAOPT_SCOPE_LINEAR), *cold = settings_of(f, MESAOPT_SCOPE_TRAINER);
+    mesaopt_linearise *l, **out = &f->out.linearise;
+    mesaopt_view ratio, error, wide;
+    ck_assert_int_eq(mesaopt_settings_set_int(huge, MESAOPT_KEY_HEADS, 65536), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(huge, MESAOPT_KEY_KEY, 65536), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(cold, MESAOPT_KEY_COSINE_STEPS, 10), MESAOPT_OK);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){1}, &ratio);
+    mesaopt_view_dense(f->out.block + 1, MESAOPT_F64, 1, (int64_t[]){1}, &error);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){2}, &wide);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_linearise_create(NULL, NULL, NULL, NULL, 1, one, NULL, out));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope", mesaopt_linearise_create(f->ctx, f->ctx_settings, s.m, s.task, 1, one, NULL, out));
+    BAD(MESAOPT_E_SETTING, "warmup: 1000, expected less than cosine_steps", mesaopt_linearise_create(f->ctx, cold, s.m, s.task, 1, one, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "model: NULL", mesaopt_linearise_create(f->ctx, NULL, NULL, s.task, 1, one, NULL, out));
+    BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_linearise_create(f->ctx, NULL, s.empty, s.task, 1, one, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_linearise_create(f->ctx, NULL, s.m, NULL, 1, one, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_linearise_create(f->ctx, NULL, s.m, s.foreign, 1, one, NULL, out));
+    BAD(MESAOPT_E_SHAPE, "task: tokens of width 2 and targets of 2, expected 3 and 2", mesaopt_linearise_create(f->ctx, NULL, s.wide, s.task, 1, one, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0, expected 1 to 3", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 0, one, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "count: 4, expected 1 to 3", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 4, one, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 1, NULL, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: 3, expected 0 to 2", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 1, beyond, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: 1 twice, expected once", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 2, twice, NULL, out));
+    BAD(MESAOPT_E_UNSUPPORTED, "blocks: 0 is dense, expected a block of attention", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 1, plain, NULL, out));
+    BAD(MESAOPT_E_SETTING, "block: settings of scope softmax", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 1, one, softmax, out));
+    BAD(MESAOPT_E_MEMORY, "memory", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 1, one, huge, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 1, one, NULL, NULL));
+    for (int n = 1; n <= 12; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 1, one, NULL, out)));
+
+    ck_assert_int_eq(mesaopt_linearise_create(f->ctx, NULL, s.m, s.task, 1, one, NULL, &l), MESAOPT_OK);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_linearise_run(NULL, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "linearise: a model, expected a live linearise", mesaopt_linearise_run((mesaopt_linearise *)s.m, 1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "steps: -1, expected 0 to 36028797018963967", mesaopt_linearise_run(l, -1, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "steps: 9223372036854775807, expected 0 to", mesaopt_linearise_run(l, INT64_MAX, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_linearise_steps(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_linearise_evaluate(NULL, 9, &ratio, &error));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0, expected >= 1", mesaopt_linearise_evaluate(l, 0, &ratio, &error));
+    BAD(MESAOPT_E_ARGUMENT, "count: -1, expected >= 0", mesaopt_linearise_evaluate(l, -1, &ratio, &error));
+    BAD(MESAOPT_E_ARGUMENT, "ratio: NULL", mesaopt_linearise_evaluate(l, 9, NULL, &error));
+    BAD(MESAOPT_E_SHAPE, "ratio: shape [2], expected [1]", mesaopt_linearise_evaluate(l, 9, &wide, &error));
+    BAD(MESAOPT_E_DTYPE, "error: ", mesaopt_linearise_evaluate(l, 9, &ratio, VIEW(with_dtype(error, MESAOPT_I64))));
+    BAD(MESAOPT_E_OVERLAP, "error", mesaopt_linearise_evaluate(l, 9, &ratio, &ratio));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_linearise_model(NULL, 1, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "block: 0, expected one of the 1", mesaopt_linearise_model(l, 0, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "block: -2, expected one of the 1", mesaopt_linearise_model(l, -2, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_linearise_model(l, 1, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_linearise_block(NULL, 1, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "block: -1, expected one of the 1", mesaopt_linearise_block(l, -1, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_linearise_block(l, 1, NULL));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_linearise_model(l, 1, &f->out.model)));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_linearise_block(l, 1, &f->out.model)));
+    BAD(MESAOPT_OK, NULL, mesaopt_linearise_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_linearise_free((mesaopt_linearise *)s.m));
+    ck_assert_int_eq(mesaopt_linearise_free(l), MESAOPT_OK);
+    mesaopt_settings_free(softmax), mesaopt_settings_free(huge), mesaopt_settings_free(cold);
+    end(&s);
+}
+END_TEST
+
 Suite *test_arguments_study_suite(void)
 {
-    return arguments_suite("arguments study", 2, (const TTest *[]){attention_map_rows, sensitivity_rows});
+    return arguments_suite("arguments study", 3, (const TTest *[]){attention_map_rows, sensitivity_rows, linearise_rows});
 }

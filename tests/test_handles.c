@@ -12,7 +12,7 @@
 #define OK(call) ck_assert_int_eq(call, MESAOPT_OK)
 #define NO(call) ck_assert_int_eq(call, MESAOPT_E_ARGUMENT)
 
-enum { KINDS = 12 };
+enum { KINDS = 13 };
 
 /* One of each, as small as they come. */
 typedef struct all {
@@ -28,6 +28,7 @@ typedef struct all {
     mesaopt_probe *probe;
     mesaopt_rls *rls;
     mesaopt_revalg *revalg;
+    mesaopt_linearise *linearise;
     mesaopt_settings *settings;
 } all;
 
@@ -50,6 +51,7 @@ static void make_all(all *h)
     OK(mesaopt_probe_plan(h->ctx, NULL, 1, (int64_t[]){3}, 50, 10, &h->probe));
     OK(mesaopt_rls_create(h->lsq, 1, NULL, &h->rls));
     OK(mesaopt_revalg_extract(h->model, &h->revalg));
+    OK(mesaopt_linearise_create(h->ctx, s, h->model, h->task, 1, (int64_t[]){1}, NULL, &h->linearise));
     OK(mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &h->hook, &h->settings));
     mesaopt_settings_free(s), mesaopt_settings_free(linear);
 }
@@ -59,12 +61,12 @@ static mesaopt_status free_settings(mesaopt_settings *s) { return mesaopt_settin
 #define FREE(f) (mesaopt_status (*)(void *))f
 static mesaopt_status (*const free_of[KINDS])(void *) = {
     FREE(mesaopt_ctx_free), FREE(mesaopt_tensor_free), FREE(mesaopt_task_free), FREE(mesaopt_attn_free), FREE(mesaopt_model_free), FREE(mesaopt_trainer_free),
-    FREE(mesaopt_baseline_free), FREE(mesaopt_lsq_free), FREE(mesaopt_probe_free), FREE(mesaopt_rls_free), FREE(mesaopt_revalg_free), FREE(free_settings),
+    FREE(mesaopt_baseline_free), FREE(mesaopt_lsq_free), FREE(mesaopt_probe_free), FREE(mesaopt_rls_free), FREE(mesaopt_revalg_free), FREE(mesaopt_linearise_free), FREE(free_settings),
 };
 
 static void list(all *h, void *out[KINDS])
 {
-    void *const in[KINDS] = {h->ctx, h->tensor, h->task, h->attn, h->model, h->trainer, h->baseline, h->lsq, h->probe, h->rls, h->revalg, h->settings};
+    void *const in[KINDS] = {h->ctx, h->tensor, h->task, h->attn, h->model, h->trainer, h->baseline, h->lsq, h->probe, h->rls, h->revalg, h->linearise, h->settings};
     memcpy(out, in, sizeof in);
 }
 
@@ -137,6 +139,8 @@ START_TEST(second_frees)
     OK(mesaopt_probe_free(h.probe));
     OK(mesaopt_rls_free(h.rls));
     OK(mesaopt_revalg_free(h.revalg));
+    OK(mesaopt_linearise_run(h.linearise, 1, NULL, NULL));
+    OK(mesaopt_linearise_free(h.linearise));
     mesaopt_settings_free(h.settings);
     ck_assert_int_eq(h.hook.blocks, 0);
 }

@@ -6,6 +6,7 @@
 #include "baseline.h"
 #include "ctx.h"
 #include "grad.h"
+#include "linearise.h"
 #include "lsq.h"
 #include "model.h"
 #include "probe.h"

@@ -28,6 +28,7 @@ enum object_kind {
     OBJECT_PROBE,
     OBJECT_RLS,
     OBJECT_REVALG,
+    OBJECT_LINEARISE,
     OBJECT_SETTINGS
 };
 

@@ -2,7 +2,8 @@
  *
  *     out[l][t][t'] = mean over sequences b and features j of || d f_{t,l,j} / d e_{t'} ||
  *
- * f_{t,l}: the stream, D_l features; e_{t'}: the token, the norm is over its features; 0 for t' > t.
+ * f_{t,l}: the stream, D_l features; e_{t'}: the token, whose features the norm is over; 0 for
+ * t' > t.
  * Exact: one backward pass from every f_{t,l,j}, of all lanes at once. What is behind t does not
  * act on it, so that it is left out of the passes from there. Sums are in double.
  * Source: arXiv 2309.05858 appendix; docs/science.md, section 6. */

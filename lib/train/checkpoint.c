@@ -108,8 +108,8 @@ static mesaopt_status record_fill(record *r)
     add_text(r, "mesaopt.step", r->step.text);
     add_text(r, "mesaopt.isa", options_word(MESAOPT_KEY_ISA, k->isa));
     add_text(r, "mesaopt.lanes", r->lanes.text);
-    add_tensors(r, prefixes[1], t->m);
-    add_tensors(r, prefixes[2], t->v);
+    add_tensors(r, prefixes[1], t->adam.m);
+    add_tensors(r, prefixes[2], t->adam.v);
     return MESAOPT_OK;
 }
 
@@ -354,7 +354,7 @@ static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, con
 
 static mesaopt_status load_trainer(const tensor_file *f, mesaopt_trainer *t, const char *change)
 {
-    void *spare[SETS] = {NULL}, *to[SETS] = {t->model->params, t->m, t->v};
+    void *spare[SETS] = {NULL}, *to[SETS] = {t->model->params, t->adam.m, t->adam.v};
     char dump[1024];
     int64_t step;
     const mesaopt_status status = read_trainer(f, t, change, spare, &step);

@@ -1,62 +1,10 @@
 /* Training: step s takes the gradient of the loss on sequences s batch .. (s + 1) batch - 1 of the
- * training stream and hands it to AdamW (adamw.h). The model's gradient is left as it is,
- * unclipped, for the user to look at: a piece of it at a time is copied, clipped and used. */
+ * training stream and hands it to AdamW (optimiser.h). */
 #include "train/trainer_impl.h"
 #include "base/options.h"
 #include "train/batch.h"
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
-
-enum { PIECE = 4096 };             /* reals; a multiple of every vector */
-
-static const kern *kern_of(const mesaopt_trainer *t)
-{
-    return kern_get(t->head.ctx, t->model->dtype, 0);
-}
-
-/* The piece of the gradient from element `first` on, before `end`, clipped by value; writes its
- * length. */
-static void *clipped_piece(const mesaopt_trainer *t, int64_t first, int64_t end, int64_t *length)
-{
-    const mesaopt_model *m = t->model;
-    *length = end - first < PIECE ? end - first : PIECE;
-    memcpy(t->piece, (const char *)m->grads + first * m->size, (size_t)(*length * m->size));
-    if (t->recipe.clip_value < INFINITY) kern_of(t)->clamp(*length, t->recipe.clip_value, t->piece);
-    return t->piece;
-}
-
-/* Factor that brings the norm of the gradient, clipped by value, to clip_norm at most. */
-static double norm_factor(const mesaopt_trainer *t)
-{
-    double squares = 0;
-    if (t->recipe.clip_norm == INFINITY) return 1;
-    for (int64_t first = 0, n; first < t->model->n_params; first += n) {
-        const void *g = clipped_piece(t, first, t->model->n_params, &n);
-        squares += kern_of(t)->sum_squares(n, g);
-    }
-    return adamw_norm_factor(&t->recipe, sqrt(squares));
-}
-
-/* Runs to its end once begun: an interrupt must not leave half a step. */
-static void update(mesaopt_trainer *t, int64_t step)
-{
-    const mesaopt_model *m = t->model;
-    const kern *k = kern_of(t);
-    const double factor = norm_factor(t);
-    for (int64_t i = 0; i < m->n_table; i++) {
-        const model_parameter *p = &m->table[i];
-        const int decays = m->blocks[p->block].param[p->index].decay;
-        for (int64_t first = p->offset, end = first + p->rows * p->cols, n; first < end;
-             first += n) {
-            void *g = clipped_piece(t, first, end, &n);
-            if (factor < 1) k->scale(n, factor, g);
-            adamw_update(&t->recipe, k, step, decays, n, (char *)m->params + first * m->size, g,
-                         (char *)t->m + first * m->size, (char *)t->v + first * m->size);
-        }
-    }
-}
 
 int trainer_steps_fit(const mesaopt_trainer *t, int64_t steps)
 {
@@ -85,9 +33,9 @@ mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report)
     if (status == MESAOPT_OK)
         status = batch_pass(m, &b, &(wanted){.gradient = 1, .loss = &loss, .norm = &norm}, what);
     if (status < 0) return status;
-    *report =
-        (mesaopt_step){sizeof *report, step + 1, loss, schedule_rate(&t->recipe.rate, step), norm};
-    update(t, step);
+    *report = (mesaopt_step){sizeof *report, step + 1, loss,
+                             schedule_rate(&t->adam.recipe.rate, step), norm};
+    optimiser_update(&t->adam, step);
     atomic_store(&t->step, step + 1);
     return status;
 }
@@ -122,10 +70,7 @@ mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_s
 static void destroy(object *o)
 {
     mesaopt_trainer *t = (mesaopt_trainer *)o;
-    const allocator *a = &o->ctx->alloc;
-    alloc_free(a, t->m);
-    alloc_free(a, t->v);
-    alloc_free(a, t->piece);
+    optimiser_close(&t->adam);
     atomic_fetch_sub(&t->model->trainers, 1);
     object_release(&t->model->head);
     object_release(&t->task->head);
@@ -133,18 +78,12 @@ static void destroy(object *o)
 
 /* All that steps need: moments, pieces, the pass's workspace, room for the sequences of a callback.
  */
-static mesaopt_status reserve(mesaopt_trainer *t)
+static mesaopt_status reserve(mesaopt_trainer *t, const adamw *recipe)
 {
     mesaopt_model *m = t->model;
-    const allocator *a = &t->head.ctx->alloc;
     const batch b = {.B = t->batch, .T = t->task->shape.length, .task = t->task};
-    t->m = alloc_new(a, m->n_params, m->size);
-    t->v = alloc_new(a, m->n_params, m->size);
-    t->piece = alloc_new(a, PIECE, m->size);
-    if (!t->m || !t->v || !t->piece)
-        return fail(t->head.ctx, MESAOPT_E_MEMORY,
-                    "trainer: no memory for the moments of %" PRId64 " parameters", m->n_params);
-    mesaopt_status status = task_reserve(t->task, t->batch, m->dtype);
+    mesaopt_status status = optimiser_open(&t->adam, recipe, m);
+    if (status == MESAOPT_OK) status = task_reserve(t->task, t->batch, m->dtype);
     return status == MESAOPT_OK ? batch_plan(m, &b, 1) : status;
 }
 
@@ -165,9 +104,8 @@ mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings
     object_retain(&model->head);
     object_retain(&task->head);
     atomic_fetch_add(&model->trainers, 1);
-    t->recipe = recipe;
     t->batch = option_int(settings, MESAOPT_SCOPE_TRAINER, MESAOPT_KEY_BATCH);
-    status = reserve(t);
+    status = reserve(t, &recipe);
     if (status != MESAOPT_OK) object_release(&t->head);
     else *out = t;
     return status;

@@ -5,19 +5,16 @@
 
 #include "mesaopt/trainer.h"
 #include "task/sequences.h"
-#include "train/adamw.h"
-#include "train/model_impl.h"
+#include "train/optimiser.h"
 
 struct mesaopt_trainer {
     object head;
     mesaopt_settings settings;     /* a copy */
     mesaopt_model *model;          /* counted */
     mesaopt_task *task;            /* counted */
-    adamw recipe;
+    optimiser adam;
     int64_t batch;
     _Atomic int64_t step;          /* steps taken */
-    void *m, *v;                   /* moments, one real per parameter */
-    void *piece;                   /* of the gradient, while it is clipped */
 };
 
 /* Arguments are valid except that widths and schedule may not fit: a status with its text then. */

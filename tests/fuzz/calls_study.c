@@ -2,6 +2,7 @@
 #include "calls.h"
 #include "study/probes.h"
 #include "study/revalg_impl.h"
+#include "study/linearise_impl.h"
 #include "study/studies.h"
 #include "task/sequences.h"
 
@@ -370,6 +371,47 @@ static void call_study_sensitivity(void)
     CALL(MODEL, m, mesaopt_study_sensitivity(m, layers > 2 ? 0 : layers, blocks, task, stream, first, count, step, out));
 }
 
+/* ---- linearisation ---- */
+
+static void call_linearise_create(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_task *task = handle(TASK);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TRAINER), *block = chance(2) ? settings(MESAOPT_SCOPE_LINEAR) : NULL;
+    int64_t blocks[2] = {(int64_t)below(3), (int64_t)below(3) - 1};
+    for (int64_t b = 0; handle_ok(m, OBJECT_MODEL) && !chance(4) && b < m->n_blocks; b++)
+        if (m->blocks[b].kind->weights) blocks[0] = b;
+    const int64_t count = chance(3) ? few() : 1;
+    mesaopt_linearise **out = (mesaopt_linearise **)fresh(LINEARISE);
+    CALL(CTX, ctx, mesaopt_linearise_create(ctx, s, m, task, count > 2 ? 0 : count, chance(60) ? NULL : blocks, block, out));
+}
+
+static void call_linearise_run(void)
+{
+    mesaopt_linearise *l = handle(LINEARISE);
+    const int64_t steps = chance(20) ? any_integer() : mesaopt_linearise_steps(l) + below(3);
+    promise(PARTIAL);
+    CALL(LINEARISE, l, mesaopt_linearise_run(l, steps, chance(4) ? NULL : after_update, NULL));
+}
+
+static void call_linearise_evaluate(void)
+{
+    mesaopt_linearise *l = handle(LINEARISE);
+    const int64_t count = few(), n = handle_ok(l, OBJECT_LINEARISE) ? l->count : 1;
+    const mesaopt_view *ratio = OUT(real_type(), n), *error = chance(2) ? OUT(real_type(), n) : NULL;
+    CALL(LINEARISE, l, mesaopt_linearise_evaluate(l, count, ratio, error));
+}
+
+static void call_linearise_models(void)
+{
+    mesaopt_linearise *l = handle(LINEARISE);
+    const int64_t block = handle_ok(l, OBJECT_LINEARISE) && !chance(4) ? l->students[0].block : any_index();
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    if (chance(2)) CALL(LINEARISE, l, mesaopt_linearise_model(l, block, out));
+    else CALL(LINEARISE, l, mesaopt_linearise_block(l, block, out));
+}
+
 const row rows_study[] = {
     {"baseline_create", call_baseline_create}, {"baseline_predict", call_baseline_predict}, {"baseline_precondition", call_baseline_precondition}, {"baseline_coefficients", call_baseline_coefficients},
     {"baseline_train", call_baseline_train}, {"baseline_evaluate", call_baseline_evaluate}, {"baseline_search", call_baseline_search}, {"probe_plan", call_probe_plan}, {"probe_workspace", call_probe_workspace},
@@ -378,5 +420,6 @@ const row rows_study[] = {
     {"probe_weights", call_probe_weights}, {"probe_rank", call_probe_rank}, {"probe_targets", call_probe_targets}, {"probe_filter", call_probe_filter}, {"revalg_extract", call_revalg_extract},
     {"revalg_views", call_revalg_views}, {"revalg_summary", call_revalg_summary}, {"revalg_closed_form", call_revalg_closed_form}, {"revalg_rebuild", call_revalg_rebuild},
     {"revalg_product", call_revalg_product}, {"revalg_average", call_revalg_average}, {"revalg_average_update", call_revalg_average_update}, {"revalg_propositions", call_revalg_propositions}, {"revalg_import", call_revalg_import},
-    {"study_heads", call_study_heads}, {"study_attention_map", call_study_attention_map}, {"study_sensitivity", call_study_sensitivity}, {0},
+    {"study_heads", call_study_heads}, {"study_attention_map", call_study_attention_map}, {"study_sensitivity", call_study_sensitivity},
+    {"linearise_create", call_linearise_create}, {"linearise_run", call_linearise_run}, {"linearise_evaluate", call_linearise_evaluate}, {"linearise_models", call_linearise_models}, {0},
 };

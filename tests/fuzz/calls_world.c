@@ -82,9 +82,10 @@ void *world_memory(void *ptr, int64_t old_size, int64_t new_size, void *user)
 
 /* ---- handles ---- */
 
-static const int32_t kinds[KINDS] = {OBJECT_CTX, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_LSQ, OBJECT_RLS, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_PROBE, OBJECT_REVALG};
+static const int32_t kinds[KINDS] = {OBJECT_CTX, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_LSQ, OBJECT_RLS, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_PROBE, OBJECT_REVALG,
+                                     OBJECT_LINEARISE};
 static const char *const makers[KINDS] = {"ctx_create", "tensor_create", "task_create", "attn_create", "lsq_plan", "rls_create", "model_create", "trainer_create", "baseline_create",
-                                          "probe_plan", "revalg_extract"};
+                                          "probe_plan", "revalg_extract", "linearise_create"};
 static void *pool[KINDS][SLOTS];
 static void *kept[KEPT];                   /* freed by the caller, and alive: the world holds a reference of its own */
 static int keeps;
@@ -164,7 +165,8 @@ mesaopt_status free_handle(enum kind kind, void *h)
     case TRAINER: return mesaopt_trainer_free(h);
     case BASELINE: return mesaopt_baseline_free(h);
     case PROBE: return mesaopt_probe_free(h);
-    default: return mesaopt_revalg_free(h);
+    case REVALG: return mesaopt_revalg_free(h);
+    default: return mesaopt_linearise_free(h);
     }
 }
 
@@ -235,7 +237,7 @@ static uint64_t print_of(enum kind kind, const void *h)
     if (kind == MODEL) return mix(mix(mix(x, m->params, m->n_params * m->size), m->grads, m->n_params * m->size), &m->n_blocks, 8);
     if (kind == TRAINER) {
         const int64_t bytes = t->model->n_params * t->model->size, step = atomic_load(&t->step);
-        return mix(mix(mix(x, t->m, bytes), t->v, bytes), &step, 8);
+        return mix(mix(mix(x, t->adam.m, bytes), t->adam.v, bytes), &step, 8);
     }
     if (kind == BASELINE) {
         const int64_t updates = atomic_load(&b->updates);

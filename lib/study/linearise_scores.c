@@ -1,0 +1,130 @@
+/* What a linearisation costs, on sequences held out: the loss of the model with one block replaced
+ * over its own, and what the block adds to the stream that the linear one misses,
+ *
+ *     ratio = L(model with f in place of the block) / L(model)
+ *     error = sum of || f(h) - h' ||^2 / sum of || h' - h ||^2
+ */
+#include "study/linearise_impl.h"
+#include "base/number.h"
+#include <float.h>
+
+enum { BATCH = 4096 };
+
+/* Mean loss on the first sequences of the test stream; sums: [T]. */
+static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_linearise *l, call *c, int64_t count,
+                              double *sums, double *loss)
+{
+    mesaopt_status worth_knowing = MESAOPT_OK;
+    const int64_t T = l->task->shape.length;
+    for (int64_t t = 0; t < T; t++) sums[t] = 0;
+    for (int64_t done = 0; done < count; done += BATCH) {
+        const int64_t left = count - done, size = left < BATCH ? left : BATCH;
+        const batch b = {
+            .B = size, .T = T, .task = l->task, .stream = MESAOPT_STREAM_TEST, .first = done};
+        mesaopt_status status =
+            task_prepare(l->task, c, MESAOPT_STREAM_TEST, done, size, m->dtype);
+        if (status == MESAOPT_OK) status = batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate");
+        if (status < 0) return status;
+        if (status > 0) worth_knowing = status;
+    }
+    *loss = 0;
+    for (int64_t t = 0; t < T; t++) *loss += sums[t] / ((double)count * (double)T);
+    return worth_knowing;
+}
+
+/* ratios[i] of every student, one model after the other. */
+static mesaopt_status ratios_of(mesaopt_linearise *l, call *c, int64_t count, double *sums,
+                                double *ratios)
+{
+    double whole, replaced;
+    mesaopt_status status = loss_of(l->teacher, l, c, count, sums, &whole), worth_knowing = status;
+    for (int64_t i = 0; i < l->count && status >= 0; i++) {
+        mesaopt_model *m;
+        status = linearise_model(l, i, &m);
+        if (status != MESAOPT_OK) return status;
+        status = loss_of(m, l, c, count, sums, &replaced);
+        object_release(&m->head);
+        if (status > 0) worth_knowing = status;
+        ratios[i] = replaced / whole;
+    }
+    return status < 0 ? status : worth_knowing;
+}
+
+/* Sum of || h' - h ||^2. */
+static double squares(const mesaopt_ctx *ctx, const mesaopt_view *h, const mesaopt_view *after)
+{
+    double sum = 0;
+    int64_t at[MESAOPT_MAX_RANK] = {0};
+    const int64_t n = view_count(h);
+    for (int64_t i = 0; i < n && !(i % 65536 == 0 && ctx_interrupted(ctx)); i++, view_next(h, at)) {
+        const double d = view_get(after, at) - view_get(h, at);
+        sum += d * d;
+    }
+    return sum;
+}
+
+/* Of the sequences that are recorded: missed and added [count], +=. */
+static mesaopt_status add_errors(const mesaopt_linearise *l, double *missed, double *added)
+{
+    for (int64_t i = 0; i < l->count; i++) {
+        const student *s = &l->students[i];
+        const mesaopt_view *h = linearise_stream(l, s, 0), *after = linearise_stream(l, s, 1);
+        const batch b = {
+            .B = h->shape[0], .T = h->shape[1], .tokens = h, .targets = after};
+        double loss;
+        const mesaopt_status status =
+            batch_pass(s->model, &b, &(wanted){.loss = &loss}, "evaluate");
+        if (status < 0) return status;
+        missed[i] += 2 * loss * (double)b.B * (double)b.T;
+        added[i] += squares(l->head.ctx, h, after);
+    }
+    return ctx_stopped(l->head.ctx, "evaluate");
+}
+
+static mesaopt_status errors_of(mesaopt_linearise *l, call *c, int64_t count, double *missed,
+                                double *added)
+{
+    for (int64_t done = 0; done < count; done += l->batch) {
+        const int64_t left = count - done;
+        mesaopt_status status = linearise_record(l, c, MESAOPT_STREAM_TEST, done,
+                                                 left < l->batch ? left : l->batch, "evaluate");
+        if (status >= 0) status = add_errors(l, missed, added);
+        if (status < 0) return status;
+    }
+    for (int64_t i = 0; i < l->count; i++) missed[i] /= added[i];
+    return MESAOPT_OK;
+}
+
+static mesaopt_status store(const mesaopt_linearise *l, const double *values,
+                            const mesaopt_view *out, const char *name)
+{
+    const double most = out->dtype == MESAOPT_F32 ? FLT_MAX : DBL_MAX;
+    for (int64_t i = 0; i < l->count; i++)
+        if (!(values[i] <= most))
+            return fail(l->head.ctx, MESAOPT_E_NONFINITE,
+                        "evaluate: the %s of block %lld is %s, expected a finite number as %s",
+                        name, (long long)l->students[i].block, number_text(values[i]).text,
+                        dtype_name(out->dtype));
+    for (int64_t i = 0; i < l->count; i++) view_set(out, &i, values[i]);
+    return MESAOPT_OK;
+}
+
+mesaopt_status linearise_evaluate(mesaopt_linearise *l, call *c, int64_t count,
+                                  const mesaopt_view *ratio, const mesaopt_view *error)
+{
+    mesaopt_ctx *ctx = l->head.ctx;
+    const int64_t T = l->task->shape.length;
+    double *memory = alloc_new(&ctx->alloc, T + 3 * l->count, sizeof *memory);
+    if (!memory)
+        return fail(ctx, MESAOPT_E_MEMORY, "evaluate: no memory for the losses of %lld steps",
+                    (long long)T);
+    double *ratios = memory + T, *missed = ratios + l->count, *added = missed + l->count;
+    const mesaopt_status ran = ratios_of(l, c, count, memory, ratios);
+    mesaopt_status status = ran < 0 || !error ? ran : errors_of(l, c, count, missed, added);
+    if (status >= 0) {
+        const mesaopt_status stored = store(l, ratios, ratio, "ratio");
+        status = stored != MESAOPT_OK ? stored : error ? store(l, missed, error, "error") : ran;
+    }
+    alloc_free(&ctx->alloc, memory);
+    return status == MESAOPT_OK ? ran : status;
+}
