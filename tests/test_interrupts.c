@@ -160,6 +160,32 @@ START_TEST(requests_in_a_callback)
 }
 END_TEST
 
+/* A callback of data that fails because a call of its own was interrupted: the user's stop, not the source's fault. */
+static int32_t fill_after_a_call(int32_t stream, int64_t first, const mesaopt_view *out, void *user)
+{
+    visit *v = user;
+    (void)stream, (void)first, (void)out;
+    mesaopt_ctx_interrupt(v->s->ctx);
+    v->first = mesaopt_model_forward(v->s->model, NULL, NULL);
+    return 5;
+}
+
+START_TEST(requests_in_a_source)
+{
+    setup s = start(context_from(""));
+    visit v = {.s = &s};
+    mesaopt_task *own = NULL;
+    mesaopt_settings *settings = settings_from(MESAOPT_SCOPE_TASK, "dim=3 length=9 tokens=constructed");
+    double loss;
+    OK(mesaopt_task_from_callback(s.ctx, settings, fill_after_a_call, &v, &own));
+    STOPS(mesaopt_model_evaluate(s.model, own, MESAOPT_STREAM_TEST, 0, 20, NULL, &loss));
+    OK(evaluate(&s));
+    mesaopt_task_free(own);
+    mesaopt_settings_free(settings);
+    end(&s);
+}
+END_TEST
+
 /* A gradient check is one call, whose callback may make any other. */
 typedef struct checked { mesaopt_ctx *ctx; mesaopt_model *model; mesaopt_view x, y; int calls, stop_at; mesaopt_status last; } checked;
 
@@ -262,6 +288,7 @@ Suite *test_interrupts_suite(void)
     tcase_add_test(t, rows_are_taken_in_whole);
     tcase_add_test(t, requests_between_calls);
     tcase_add_test(t, requests_in_a_callback);
+    tcase_add_test(t, requests_in_a_source);
     tcase_add_test(t, gradient_checks);
     tcase_add_test(t, signals_around_a_sequence);
     suite_add_tcase(s, t);

@@ -3,6 +3,7 @@
 #include "base/object.h"
 #undef fail                        /* Check has a macro of that name */
 #include "contexts.h"
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -246,6 +247,9 @@ START_TEST(large_models)
     ENDS(ctx, mesaopt_revalg_extract(model, &revalg));
     ck_assert_ptr_null(revalg);
     ENDS(ctx, mesaopt_revalg_product(model, 0, MESAOPT_REVALG_LOGITS, 0, &out));
+    mesaopt_model *average = NULL;
+    ENDS(ctx, mesaopt_revalg_average(model, model, &average));
+    ck_assert_ptr_null(average);
     ENDS(ctx, mesaopt_model_add_text(model, "8 x linear(heads=1,key=2000)"));
     ck_assert_int_eq(mesaopt_model_blocks(model), 1);
     free(out.data);
@@ -367,6 +371,54 @@ START_TEST(one_row)
 }
 END_TEST
 
+/* Whole states of many channels: what takes factors ends, and the states are what they were. */
+START_TEST(wide_states)
+{
+    enum { WIDE = 1400 };
+    static const int32_t which[] = {MESAOPT_RLS_KEY_STATE, MESAOPT_RLS_VALUE_STATE, MESAOPT_RLS_RESIDUAL};
+    mesaopt_ctx *ctx = context_from("");
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, "ridge=1e-3");
+    mesaopt_lsq *plan = NULL;
+    mesaopt_rls *r = NULL, *from = NULL, *opened = NULL;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/mesaopt-stopping-%ld.safetensors", (long)getpid());
+    ck_assert_int_eq(mesaopt_lsq_plan(ctx, s, WIDE, 1, &plan), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &r), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_create(plan, 1, NULL, &from), MESAOPT_OK);
+    mesaopt_view state[] = {FILLED(MESAOPT_F64, 1, WIDE, WIDE), FILLED(MESAOPT_F64, 1, WIDE, 1)}, now = FILLED(MESAOPT_F64, 1, WIDE, WIDE),
+                 residual = FILLED(MESAOPT_F64, 1, 1), key = FILLED(MESAOPT_F64, 1, 1, WIDE), value = FILLED(MESAOPT_F64, 1, 1, 1);
+    double *H = state[0].data;
+    for (int64_t i = 0; i < WIDE; i++)
+        for (int64_t j = 0; j <= i; j++) H[i * WIDE + j] = H[j * WIDE + i] = i == j ? WIDE : 0.1 * H[i * WIDE + j];
+    ENDS(ctx, mesaopt_rls_set(r, 2, which, state));
+    ck_assert_int_eq(mesaopt_rls_get(r, 1, which, &now), MESAOPT_OK);
+    for (int64_t i = 0; i < WIDE * WIDE; i++) ck_assert(((double *)now.data)[i] == 0);
+    ck_assert_int_eq(mesaopt_rls_set(r, 2, which, state), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rls_set(from, 2, which, state), MESAOPT_OK);
+    ENDS(ctx, mesaopt_rls_merge(r, from));
+    for (int64_t i = 0; i < WIDE; i++) ((double *)key.data)[i] *= 1e6;     /* a key that the inverse does not follow */
+    ck_assert_int_eq(mesaopt_rls_update(r, &key, &value, NULL, NULL), MESAOPT_OK);
+    ENDS(ctx, mesaopt_rls_get(r, 1, which + 2, &residual));
+    ENDS(ctx, mesaopt_rls_save(r, path));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_int_eq(mesaopt_rls_get(from, 1, which, &now), MESAOPT_OK);
+    ck_assert_mem_eq(now.data, H, WIDE * WIDE * sizeof(double));
+    ck_assert_int_eq(mesaopt_rls_get(r, 1, which, &now), MESAOPT_OK);
+    for (int64_t i = 0; i < WIDE; i++)
+        for (int64_t j = 0; j < WIDE; j++) {
+            const double want = H[i * WIDE + j] + ((double *)key.data)[i] * ((double *)key.data)[j];
+            ck_assert(fabs(((double *)now.data)[i * WIDE + j] - want) <= 1e-12 * fabs(want) + 1e-12);
+        }
+    ck_assert_int_eq(mesaopt_rls_save(r, path), MESAOPT_OK);
+    ENDS(ctx, mesaopt_rls_open(plan, path, &opened));
+    ck_assert_ptr_null(opened);
+    unlink(path);
+    mesaopt_rls_free(r), mesaopt_rls_free(from), mesaopt_lsq_free(plan), mesaopt_settings_free(s);
+    free(state[0].data), free(state[1].data), free(now.data), free(residual.data), free(key.data), free(value.data);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 /* ---- probes ---- */
 
 START_TEST(probes)
@@ -406,6 +458,7 @@ Suite *test_stopping_suite(void)
     tcase_add_test(c, baselines_on_tasks);
     tcase_add_test(c, rows);
     tcase_add_test(c, one_row);
+    tcase_add_test(c, wide_states);
     tcase_add_test(c, probes);
     suite_add_tcase(suite, c);
     return suite;

@@ -329,7 +329,7 @@ static mesaopt_status get_part(mesaopt_rls *r, int32_t which, const mesaopt_view
 {
     const int64_t total = view_count(v), each = total / r->streams;
     int64_t index[MESAOPT_MAX_RANK] = {0};
-    for (int64_t n = 0; n < total; n++, view_next(v, index)) {
+    for (int64_t n = 0; n < total && !ctx_interrupted(r->head.ctx); n++, view_next(v, index)) {
         int64_t at;
         estimator *o = place(r, which, n, each, &at);
         const double x = element(o, which, at);
@@ -339,7 +339,7 @@ static mesaopt_status get_part(mesaopt_rls *r, int32_t which, const mesaopt_view
                         "%s: %s at %s, expected a number that f32 has: ask for f64",
                         part_name(which), number_text(x).text, view_list(v->ndim, index).text);
     }
-    return MESAOPT_OK;
+    return ctx_stopped(r->head.ctx, part_name(which));
 }
 
 mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *which,
@@ -351,8 +351,8 @@ mesaopt_status mesaopt_rls_get(mesaopt_rls *r, int64_t count, const int32_t *whi
     if (status != MESAOPT_OK) return status;
     CHECK(take_parts(r, &w, count, which, views, 1));
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++)
-        if (which[i] == MESAOPT_RLS_RESIDUAL) rls_spread(r);
-    if (status == MESAOPT_OK && count > 0) rls_flush(r);
+        if (which[i] == MESAOPT_RLS_RESIDUAL) status = rls_spread(r);
+    if (count > 0) CHECK(rls_flush(r));
     for (int64_t i = 0; i < count; i++) CHECK(get_part(r, which[i], &w.own[i]));
     return call_end(&c, status);
 }
@@ -392,6 +392,30 @@ static mesaopt_status check_new_state(mesaopt_rls *r, int64_t count, const int32
     return status;
 }
 
+typedef struct new_state {
+    int64_t count;
+    const int32_t *which;
+    const mesaopt_view *views;
+} new_state;
+
+/* Residuals that are not given are not known. */
+static void write_state(mesaopt_rls *r, const void *data)
+{
+    const new_state *s = data;
+    for (int64_t i = 0; i < r->count * r->p.dv; i++)
+        r->o[i / r->p.dv].residual.spread[i % r->p.dv] = NAN;
+    for (int64_t i = 0; i < s->count; i++) {
+        const mesaopt_view *v = &s->views[i];
+        const int64_t total = view_count(v), each = total / r->streams;
+        int64_t index[MESAOPT_MAX_RANK] = {0};
+        for (int64_t n = 0; n < total && !kern_stopped(r->p.k); n++, view_next(v, index)) {
+            int64_t at;
+            estimator *o = place(r, s->which[i], n, each, &at);
+            own(o, s->which[i])[at] = view_get(v, index);
+        }
+    }
+}
+
 mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *which,
                                const mesaopt_view *views)
 {
@@ -400,22 +424,8 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(take_parts(r, &w, count, which, views, 0));
-    views = w.own;
-    CHECK(check_new_state(r, count, which, views));
-    if (status == MESAOPT_OK) rls_clear(r);
-    for (int64_t i = 0; i < r->count * r->p.dv && status == MESAOPT_OK; i++)
-        r->o[i / r->p.dv].residual.spread[i % r->p.dv] = NAN;
-    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
-        const int64_t total = view_count(&views[i]), each = total / r->streams;
-        int64_t index[MESAOPT_MAX_RANK] = {0};
-        for (int64_t n = 0; n < total; n++, view_next(&views[i], index)) {
-            int64_t at;
-            estimator *o = place(r, which[i], n, each, &at);
-            own(o, which[i])[at] = view_get(&views[i], index);
-        }
-    }
-    for (int64_t n = 0; n < r->count && status == MESAOPT_OK; n++)
-        rls_given(r, n, r->o[n].residual.spread);
+    CHECK(check_new_state(r, count, which, w.own));
+    CHECK(rls_replace(r, write_state, &(new_state){count, which, w.own}));
     return call_end(&c, status);
 }
 

@@ -138,7 +138,8 @@ int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most, in
     const double *wide = v->data;
     int64_t outside = 0;
     if (v->dtype == MESAOPT_F32)
-        for (int64_t i = 0; i < n; i++) outside += !(fabs((double)narrow[first + i * step]) <= most);
+        for (int64_t i = 0; i < n; i++)
+            outside += !(fabs((double)narrow[first + i * step]) <= most);
     else for (int64_t i = 0; i < n; i++) outside += !(fabs(wide[first + i * step]) <= most);
     for (int64_t i = 0; outside > 0 && i < n; i++) {
         const double x = element(v, first + i * step);
@@ -319,14 +320,53 @@ mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows)
 
 /* ---- whole states ---- */
 
-static void for_all(mesaopt_rls *r, void (*f)(const rls_worker *, estimator *))
+/* Before every estimator costs some `factors` of d x d: 1 when an interrupt can end that, which
+ * end_change then looks for. */
+static int begin_change(mesaopt_rls *r, double factors)
 {
-    for (int64_t n = 0; n < r->count; n++) f(r->worker, &r->o[n]);
+    const double d = (double)r->p.d, each = factors * d * d * (d + (double)r->p.dv);
+    return (double)r->count * each > 0x1p30 && keep_state(r);
 }
 
-void rls_flush(mesaopt_rls *r) { for_all(r, estimator_flush); }
-void rls_settle(mesaopt_rls *r) { for_all(r, estimator_settle); }
-void rls_spread(mesaopt_rls *r) { for_all(r, estimator_spread); }
+static mesaopt_status end_change(mesaopt_rls *r, int kept)
+{
+    return kept ? state_kept(r) : MESAOPT_OK;
+}
+
+static mesaopt_status for_all(mesaopt_rls *r, double factors,
+                              void (*f)(const rls_worker *, estimator *))
+{
+    const int kept = begin_change(r, factors);
+    for (int64_t n = 0; n < r->count && !kern_stopped(r->p.k); n++) f(r->worker, &r->o[n]);
+    return end_change(r, kept);
+}
+
+/* Matrices of `rows` rows, as factors */
+static double factors_of(const mesaopt_rls *r, int64_t rows)
+{
+    return (double)rows / (double)r->p.d;
+}
+
+mesaopt_status rls_flush(mesaopt_rls *r)
+{
+    return for_all(r, factors_of(r, r->p.rows), estimator_flush);
+}
+mesaopt_status rls_settle(mesaopt_rls *r)
+{
+    return for_all(r, 3 + factors_of(r, r->p.ring), estimator_settle);
+}
+mesaopt_status rls_spread(mesaopt_rls *r) { return for_all(r, 2, estimator_spread); }
+
+mesaopt_status rls_replace(mesaopt_rls *r, void (*write)(mesaopt_rls *, const void *),
+                           const void *data)
+{
+    const int kept = begin_change(r, 2);
+    rls_clear(r);
+    write(r, data);
+    for (int64_t n = 0; n < r->count && !kern_stopped(r->p.k); n++)
+        rls_given(r, n, r->o[n].residual.spread);
+    return end_change(r, kept);
+}
 
 void rls_given(mesaopt_rls *r, int64_t n, const double *spread)
 {
@@ -342,7 +382,8 @@ mesaopt_status rls_merge(mesaopt_rls *r, mesaopt_rls *from)
     if (!kept)
         return fail(r->head.ctx, MESAOPT_E_MEMORY, "merge: no memory for a state of %lld bytes",
                     (long long)each);
-    for (int64_t n = 0; n < r->count; n++) {
+    const int stops = begin_change(r, 6);
+    for (int64_t n = 0; n < r->count && !kern_stopped(r->p.k); n++) {
         const estimator was = from->o[n];
         copy_arrays(kept, from->memory + n * each, each);
         estimator_merge(r->worker, &r->o[n], &from->o[n]);
@@ -350,5 +391,5 @@ mesaopt_status rls_merge(mesaopt_rls *r, mesaopt_rls *from)
         from->o[n] = was;
     }
     alloc_free(a, kept);
-    return MESAOPT_OK;
+    return end_change(r, stops);
 }

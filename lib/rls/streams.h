@@ -67,13 +67,18 @@ double rls_most(double weight);                         /* of |x_i| in a row of 
 mesaopt_status rls_run(mesaopt_rls *r, int64_t T, const rls_rows *rows);
 
 void rls_clear(mesaopt_rls *r);
-/* Of every estimator: estimator.h. */
-void rls_flush(mesaopt_rls *r);
-void rls_settle(mesaopt_rls *r);
-void rls_spread(mesaopt_rls *r);
 /* a caller has written to the sums of estimator n */
 void rls_given(mesaopt_rls *r, int64_t n, const double *spread);
-/* MESAOPT_OK, or MESAOPT_E_MEMORY and nothing has changed. */
+
+/* All or nothing as well, and whatever takes long looks for interrupts. Of every estimator:
+ * estimator.h. */
+mesaopt_status rls_flush(mesaopt_rls *r);
+mesaopt_status rls_settle(mesaopt_rls *r);
+mesaopt_status rls_spread(mesaopt_rls *r);
+/* `write` fills the sums of what has been cleared; it may leave off when kern_stopped(r->p.k). */
+mesaopt_status rls_replace(mesaopt_rls *r, void (*write)(mesaopt_rls *, const void *),
+                           const void *data);
+/* Also MESAOPT_E_MEMORY, and nothing has changed. */
 mesaopt_status rls_merge(mesaopt_rls *r, mesaopt_rls *from);
 
 #endif

@@ -172,27 +172,28 @@ static mesaopt_status check_alike(const mesaopt_model *a, const mesaopt_model *b
 }
 
 /* Columns (axis 1) or rows (0) of head h of `from`, scaled, to the place of part `first` .. of the
- * wider head of `to`. */
-static void copy_head(const mesaopt_view *from, const mesaopt_view *to, int axis, int64_t h,
-                      int64_t d, int64_t wide, int64_t first, double scale)
+ * wider head of `to`. k: of the call that may end here. */
+static void copy_head(const kern *k, const mesaopt_view *from, const mesaopt_view *to, int axis,
+                      int64_t h, int64_t d, int64_t wide, int64_t first, double scale)
 {
-    for (int64_t i = 0; i < from->shape[1 - axis]; i++)
-        for (int64_t k = 0; k < d; k++) {
-            const int64_t source = h * d + k, target = h * wide + first + k;
+    for (int64_t i = 0; i < from->shape[1 - axis] && !kern_stopped(k); i++)
+        for (int64_t c = 0; c < d; c++) {
+            const int64_t source = h * d + c, target = h * wide + first + c;
             if (axis) matrix_set(to, i, target, scale * matrix_get(from, i, source));
             else matrix_set(to, target, i, scale * matrix_get(from, source, i));
         }
 }
 
 /* Half of the products of block i of m, beside or on what is there: second 0 or 1. */
-static void add_half(const mesaopt_model *m, const mesaopt_model *average, int64_t i, int second)
+static void add_half(const kern *k, const mesaopt_model *m, const mesaopt_model *average, int64_t i,
+                     int second)
 {
     const block *b = &m->blocks[i];
     mesaopt_view from[HEADS_PARAMS], to[HEADS_PARAMS];
     for (int p = 0; p < b->n_params; p++)
         from[p] = parameter_view(m, i, p), to[p] = parameter_view(average, i, p);
     if (!is_attention(b->kind)) {
-        for (int64_t r = 0; b->n_params && r < from[0].shape[0]; r++)
+        for (int64_t r = 0; b->n_params && r < from[0].shape[0] && !kern_stopped(k); r++)
             for (int64_t c = 0; c < from[0].shape[1]; c++)
                 matrix_set(&to[0], r, c,
                            0.5 * matrix_get(&from[0], r, c) +
@@ -202,28 +203,35 @@ static void add_half(const mesaopt_model *m, const mesaopt_model *average, int64
     const extents e = heads_extents(b, 0), wide = heads_extents(&average->blocks[i], 0);
     const int64_t key = second ? wide.d - e.d : 0, value = second ? wide.dv - e.dv : 0;
     for (int64_t h = 0; h < e.heads; h++) {
-        copy_head(&from[QUERY], &to[QUERY], 1, h, e.d, wide.d, key, 0.5 * attention_scale(b));
-        copy_head(&from[KEY], &to[KEY], 1, h, e.d, wide.d, key, 1);
-        copy_head(&from[VALUE], &to[VALUE], 1, h, e.dv, wide.dv, value, 1);
-        copy_head(&from[OUTPUT], &to[OUTPUT], 0, h, e.dv, wide.dv, value, 0.5);
+        copy_head(k, &from[QUERY], &to[QUERY], 1, h, e.d, wide.d, key, 0.5 * attention_scale(b));
+        copy_head(k, &from[KEY], &to[KEY], 1, h, e.d, wide.d, key, 1);
+        copy_head(k, &from[VALUE], &to[VALUE], 1, h, e.dv, wide.dv, value, 1);
+        copy_head(k, &from[OUTPUT], &to[OUTPUT], 0, h, e.dv, wide.dv, value, 0.5);
     }
 }
 
-static void fill_average(mesaopt_model *average, const mesaopt_model *a, const mesaopt_model *b)
+static void fill_average(const kern *k, mesaopt_model *average, const mesaopt_model *a,
+                         const mesaopt_model *b)
 {
     for (int64_t i = 0; i < a->n_blocks; i++) {
-        add_half(a, average, i, 0);
-        add_half(b, average, i, 1);
+        add_half(k, a, average, i, 0);
+        add_half(k, b, average, i, 1);
     }
 }
 
 mesaopt_status revalg_average(const mesaopt_model *a, const mesaopt_model *b, mesaopt_model **out)
 {
+    mesaopt_ctx *ctx = a->head.ctx;
+    mesaopt_model *m;
     mesaopt_status status = check_alike(a, b);
     if (status == MESAOPT_OK)
-        status = model_of_blocks(a->head.ctx, &a->settings, a->n_blocks, averaged_block,
-                                 &(both){a, b}, out);
-    if (status == MESAOPT_OK) fill_average(*out, a, b);
+        status =
+            model_of_blocks(ctx, &a->settings, a->n_blocks, averaged_block, &(both){a, b}, &m);
+    if (status != MESAOPT_OK) return status;
+    fill_average(kern_get(ctx, MESAOPT_F64, 1), m, a, b);
+    status = ctx_stopped(ctx, "average");
+    if (status == MESAOPT_OK) *out = m;
+    else object_release(&m->head);
     return status;
 }
 
@@ -245,6 +253,6 @@ mesaopt_status revalg_average_update(mesaopt_model *average, const mesaopt_model
         return fail(a->head.ctx, MESAOPT_E_STATE,
                     "average: no average of models like a and b, expected what "
                     "mesaopt_revalg_average made of such");
-    fill_average(average, a, b);
+    fill_average(kern_unstopped(a->head.ctx), average, a, b);      /* all of it, or nothing */
     return MESAOPT_OK;
 }

@@ -73,6 +73,7 @@ mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t
     int32_t answer = task->fill(stream, first, &view, task->fill_user);
     ctx_callback_end(c);
     task->batch.filling = 0;
+    if (answer && ctx_interrupted(ctx)) return ctx_stopped(ctx, "fill");
     if (answer)
         return fail(ctx, MESAOPT_E_SOURCE,
                     "fill: returned %d for sequences %lld..%lld of stream %d, expected 0",

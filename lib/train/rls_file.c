@@ -131,14 +131,14 @@ mesaopt_status rls_save(mesaopt_rls *r, const char *path)
     if (!a.base)
         return fail(r->head.ctx, MESAOPT_E_MEMORY, "save: no memory for a copy of %lld states",
                     (long long)r->count);
-    rls_settle(r);
+    mesaopt_status status = rls_settle(r);
     const int64_t count = lay_out(r, young, &a, tensor, which);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         const shape s = shape_of(&r->p, r->count, which[i]);
         for (int64_t n = 0; n < r->count; n++)
             move(&r->p, &r->o[n], which[i], (double *)tensor[i].data + n * each(&s), each(&s), 1);
     }
-    const mesaopt_status status = write_file(r, path, count, tensor);
+    if (status == MESAOPT_OK) status = write_file(r, path, count, tensor);
     alloc_free(alloc, a.base);
     return status;
 }
@@ -296,8 +296,12 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, const rls_o
     if (!buffer)
         return fail(r->head.ctx, MESAOPT_E_MEMORY, "open: no memory for a tensor of %lld elements",
                     (long long)most);
-    for (int64_t n = 0; n < count && status == MESAOPT_OK; n++)
+    r->p.k = kern_get(r->head.ctx, MESAOPT_F64, 1);    /* interrupted, r is dropped */
+    for (int64_t n = 0; n < count && status == MESAOPT_OK; n++) {
         status = read_estimator(f, r, tensor, n, buffer);
+        if (status == MESAOPT_OK) status = ctx_stopped(r->head.ctx, "open");
+    }
+    r->p.k = kern_unstopped(r->head.ctx);
     alloc_free(&r->head.ctx->alloc, buffer);
     return status;
 }
