@@ -179,23 +179,23 @@ for p in mesa_layer one_step_gd proposition2 revalg; do run 0 "$bin/$p" help; gr
 check "one_step_gd; means over seeds"
 
 run claims "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
-has out 'not as in the recipe: mesa layer key=4; linear layer key=4; training of the mesa layer batch=16; training of the linear layer batch=16'
-run claims "$bin/mesa_layer" $tiny seeds=1 batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2 overwrite=1
-grep -qx 'not as in the recipe: mesa layer gates=sigmoid; linear layer heads=4; training of the mesa layer lr=0.0001' out || grep recipe out >> wrong
-run claims "$bin/mesa_layer" $tiny seeds=1 batch=256 steps=1 out=mesa2 overwrite=1; ! grep recipe out >> wrong
-run 0 "$bin/mesa_layer" help; has out '  mesa layer: heads=4 key=20 '; has out '  linear layer: lanes=0 heads=2 '; has out 'training of the linear layer: batch=256 lr=0.0001 '
+has out 'changed recipe, so this says nothing of the claim: steps=40; task dim=3 length=12; mesa1, training batch=16; mesa1, block 2, mesa key=4; lsa1, training batch=16; lsa1, block 2, linear key=4'
+run claims "$bin/mesa_layer" $tiny seeds=1 dim=10 length=50 batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2 overwrite=1
+has out 'claim: steps=1; mesa1, training lr=0.0001; mesa1, block 2, mesa gates=sigmoid; lsa1, block 2, linear heads=4'
+run 0 "$bin/mesa_layer" help; has out '  mesa1, block 2, mesa: heads=4 key=20 '; has out '  lsa1, block 2, linear: lanes=0 heads=2 '; has out 'lsa1, training: batch=256 lr=0.0001 '
+run claims "$bin/mesa_layer" model=mesa/checkpoint.safetensors,mesa/lsa1-checkpoint.safetensors test=32 final=64 out=mesa3; same mesa/by_t.csv mesa3/by_t.csv; has out 'changed recipe, so'
 check "mesa_layer: help says whose settings are whose, the output what is not as in the recipe"
 
 # Two trainings: stopped in the second one, as a checkpoint of its step 20 and a file of losses with a mark say.
 head -n 1 mesa/by_t.csv > head; echo t,mesa,linear,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
 run claims "$bin/mesa_layer" $tiny seeds=1 key=4 steps=20 out="it's half"
-sed 's/^10,.*/10,0,0/' "it's half/linear-loss.csv" > mark && mv mark "it's half/linear-loss.csv"
+sed 's/^10,.*/10,0,0/' "it's half/lsa1-loss.csv" > mark && mv mark "it's half/lsa1-loss.csv"
 run claims "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out="it's half" resume="it's half/checkpoint.safetensors"
-for f in by_t loss linear-loss; do sed 's/^10,0,0$/10,mark/' "it's half/$f.csv" > half; sed "$([ $f = linear-loss ] && echo 's/^10,.*/10,mark/')" mesa/$f.csv | cmp - half >> wrong; done
-cp mesa/linear-checkpoint.safetensors later.safetensors
-mkdir stale; cp later.safetensors stale/linear-checkpoint.safetensors; ln -s /dev/full stale/loss.csv
+for f in by_t loss lsa1-loss; do sed 's/^10,0,0$/10,mark/' "it's half/$f.csv" > half; sed "$([ $f = lsa1-loss ] && echo 's/^10,.*/10,mark/')" mesa/$f.csv | cmp - half >> wrong; done
+cp mesa/lsa1-checkpoint.safetensors later.safetensors
+mkdir stale; cp later.safetensors stale/lsa1-checkpoint.safetensors; ln -s /dev/full stale/loss.csv
 run 1 "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out=stale; has err 'stale/loss.csv: No space left'
-[ ! -e stale/linear-checkpoint.safetensors ] || echo 'a later training would go on from an earlier run' >> wrong
+[ ! -e stale/lsa1-checkpoint.safetensors ] || echo 'a later training would go on from an earlier run' >> wrong
 "$bin/mesa_layer" $tiny seeds=1 steps=100000000 threads=1 out="it's long" > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines "it's long/loss.csv")" -gt 4 ] && break; sleep 0.3; done
 interrupt $pid

@@ -158,7 +158,7 @@ int main(int argc, char **argv)
     args_begin(argc, argv, "Averages the attention weights of every head: where do they look?",
                own);
     args_hide(" inputs outputs first ");
-    study s = {.r = runs_begin()};
+    study s = {.r = runs_begin(NULL)};
     s.count = args_int("sequences", 1, 1 << 24);
     s.beyond = args_int("beyond", 0, 1 << 24);
     args_end();

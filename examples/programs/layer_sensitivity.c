@@ -166,7 +166,7 @@ int main(int argc, char **argv)
                      {NULL, NULL, NULL}};
     args_begin(argc, argv, "Takes derivatives of the stream: on which tokens does it depend?", own);
     args_hide(" inputs outputs first ");
-    study s = {.r = runs_begin()};
+    study s = {.r = runs_begin(NULL)};
     s.count = args_int("sequences", 1, 1 << 24);
     args_end();
     if (s.r.count > 1) args_refuse("recipe", "one of them");

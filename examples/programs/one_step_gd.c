@@ -21,6 +21,7 @@
  * Source: arXiv 2309.05858, proposition 1 and section 3; closed form of one layer as in its
  * appendix. */
 #include "common.h"
+#include "runs.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -115,7 +116,7 @@ static void report(const training *t, int64_t seeds, int64_t heads, int64_t n)
 int main(int argc, char **argv)
 {
     own_key own[] = {
-        SEEDS_KEY, TRAINING_KEYS("5000", "one_step_gd.out"), TEST_KEYS, {NULL, NULL, NULL}};
+        SEEDS_KEY, MODEL_KEY, TRAINING_KEYS("", "one_step_gd.out"), TEST_KEYS, {NULL, NULL, NULL}};
     int64_t n, heads;
 
     args_begin(argc, argv,
@@ -123,37 +124,18 @@ int main(int argc, char **argv)
                "gradient descent.",
                own);
     args_hide(" inputs outputs first tokens slots pe ");
-    mesaopt_ctx *ctx = args_ctx();
-    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"),
-                     *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *layer =
-        args_settings(MESAOPT_SCOPE_LINEAR, "heads=2 key=20 init_sd=2e-4 residual_clip=4");
-    mesaopt_settings *trainer =
-        args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1 clip_value=1");
+    runs r = runs_begin("lsa1");
     args_end();
-    const int64_t seeds = args_int("seeds", 1, 1000);
-    training *all = must_alloc(NULL, (size_t)seeds * sizeof *all);
-    for (int64_t i = 0; i < seeds; i++) {
-        all[i] = training_begin(ctx, task, model, i, "");
-        TRY(ctx, mesaopt_task_shape(all[i].task, &n, NULL, NULL, NULL));
-        training_add_mask(&all[i], 2 * n);         /* [0, x_t, x_t, x_{t-1}] -> [0, 0, x_t,
-                                                      x_{t-1}] */
-        TRY(ctx, mesaopt_model_add(all[i].model, layer));
-        training_create(&all[i], trainer);
+    runs_create(&r);
+    TRY(r.ctx, mesaopt_task_shape(r.run[0].task, &n, NULL, NULL, NULL));
+    TRY(r.ctx, mesaopt_study_heads(r.run[0].model, 1, &heads));
+    catch_signals(r.ctx);
+    const mesaopt_status status = runs_train(&r);
+    if (status == MESAOPT_OK) {
+        out_begin(r.ctx);
+        report(r.run, r.seeds, heads, n);
     }
-    mesaopt_settings_get_int(layer, MESAOPT_KEY_HEADS, &heads);
-    catch_signals(ctx);
-    mesaopt_status status = MESAOPT_OK;
-    for (int64_t i = 0; i < seeds && status == MESAOPT_OK; i++) {
-        if (seeds > 1) fprintf(stderr, "seed %lld\n", (long long)i);
-        status = training_run(&all[i]);
-    }
-    if (status == MESAOPT_OK) report(all, seeds, heads, n);
     catch_signals(NULL);
-
-    for (int64_t i = 0; i < seeds; i++) training_free(&all[i]);
-    free(all);
-    mesaopt_ctx_free(ctx);
-    args_free();
+    runs_free(&r);
     return status == MESAOPT_OK ? claims_status() : 130;
 }

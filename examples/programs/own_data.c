@@ -364,7 +364,8 @@ static mesaopt_status train(mesaopt_ctx *ctx)
                      *dense = args_settings(MESAOPT_SCOPE_DENSE, "");
     mesaopt_settings *trainer = args_settings(MESAOPT_SCOPE_TRAINER, "lr=1e-3 warmup=100 batch=64");
     const int64_t layers = args_int("layers", 1, 1000), percent = args_int("holdout", 1, 99);
-    args_int("count", 2, 1 << 24), args_int("steps", 0, INT64_MAX / 4),
+    args_int("count", 2, 1 << 24), args_int("save", 1, INT64_MAX / 4), args_int("keep", 0, 1),
+        args_int("steps", 0, INT64_MAX / 4),
         args_int("every", 1, INT64_MAX / 4), args_int("window", 0, 1 << 30), error_text();
     args_end();
     if (!*args_text("file"))

@@ -339,7 +339,7 @@ int main(int argc, char **argv)
                "a model's activations, layer by layer.",
                own);
     args_hide(" inputs outputs first lag lags error ");
-    s.r = runs_begin();
+    s.r = runs_begin(NULL);
     mesaopt_settings *target = args_settings(MESAOPT_SCOPE_PROBE, ""),
                      *inverse = args_settings(MESAOPT_SCOPE_PROBE, "");
     mesaopt_settings *token = args_settings(MESAOPT_SCOPE_PROBE, "lag=0 error=mean");

@@ -9,10 +9,10 @@
  *
  *   proposition2                    2 layers and 1 step; layers=6: 6 layers and 5 steps
  *
- * Recipe: 4 heads, key 20, residual clip 4, batch 256, lr 1e-4, weight decay 0.1, 5000 (2 layers),
- * 10000 (up to 4) or 15000 steps. Claim 6 of docs/science.md, section 7; source: arXiv 2309.05858,
- * proposition 2, section 3 and appendix. */
+ * Recipes lsa2, lsa4 (3 and 4 layers) and lsa6. Claim 6 of docs/science.md, section 7; source: arXiv
+ * 2309.05858, proposition 2, section 3 and appendix. */
 #include "common.h"
+#include "runs.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -46,6 +46,7 @@ static void check_construction(const training *t, mesaopt_baseline *b, int64_t n
     TRY(t->ctx, mesaopt_baseline_evaluate(b, t->task, MESAOPT_STREAM_TEST, 0, COUNT, NULL, &loss));
     mesaopt_model_text(model, text, sizeof text);
     printf("\nproposition 2 as weights: %s\n", text);
+    claims_changed("");                            /* true of any recipe */
     claim("proposition 2: a deep linear model carries out the iteration",
           "equal losses on the same sequences, to rounding", fabs(model_loss / loss - 1) < 1e-9,
           "model %.12f, iteration %.12f", model_loss, loss);
@@ -94,6 +95,7 @@ int main(int argc, char **argv)
     own_key own[] = {{"layers", "2", "layers of the model, one more than steps of preconditioning"},
                      {"updates", "0", "updates of the coefficients; 0: the recipe's"},
                      SEEDS_KEY,
+                     MODEL_KEY,
                      TRAINING_KEYS("", "proposition2.out"),
                      TEST_KEYS,
                      {NULL, NULL, NULL}};
@@ -105,37 +107,17 @@ int main(int argc, char **argv)
     args_hide(" inputs outputs first tokens slots pe baseline iterations divisor newest_pair ");
     const int64_t layers = args_int("layers", 2, 1000),
                   updates = args_int("updates", 0, INT64_MAX / 4);
-    if (!*args_text("steps"))
-        args_default("steps", layers == 2 ? "5000" : layers <= 4 ? "10000" : "15000");
-    mesaopt_ctx *ctx = args_ctx();
-    mesaopt_settings *task = args_settings(MESAOPT_SCOPE_TASK, "tokens=constructed"),
-                     *model = args_settings(MESAOPT_SCOPE_MODEL, "");
-    mesaopt_settings *layer =
-        args_settings(MESAOPT_SCOPE_LINEAR, "heads=4 key=20 init_sd=2e-4 residual_clip=4");
-    mesaopt_settings *trainer =
-        args_settings(MESAOPT_SCOPE_TRAINER, "batch=256 lr=1e-4 weight_decay=0.1");
+    runs r = runs_begin(layers == 2 ? "lsa2" : layers <= 4 ? "lsa4" : "lsa6");
     args_end();
-    const int64_t seeds = args_int("seeds", 1, 1000);
-    training *all = must_alloc(NULL, (size_t)seeds * sizeof *all);
-    for (int64_t i = 0; i < seeds; i++) {
-        all[i] = training_begin(ctx, task, model, i, "");
-        TRY(ctx, mesaopt_task_shape(all[i].task, &n, NULL, &width, NULL));
-        for (int64_t k = 0; k < layers; k++) TRY(ctx, mesaopt_model_add(all[i].model, layer));
-        training_create(&all[i], trainer);
+    runs_create(&r);
+    TRY(r.ctx, mesaopt_task_shape(r.run[0].task, &n, NULL, &width, NULL));
+    catch_signals(r.ctx);
+    const mesaopt_status status = runs_train(&r);
+    if (status == MESAOPT_OK) {
+        out_begin(r.ctx);
+        report(r.run, r.seeds, layers, updates, n, width);
     }
-
-    catch_signals(ctx);
-    mesaopt_status status = MESAOPT_OK;
-    for (int64_t i = 0; i < seeds && status == MESAOPT_OK; i++) {
-        if (seeds > 1) fprintf(stderr, "seed %lld\n", (long long)i);
-        status = training_run(&all[i]);
-    }
-    if (status == MESAOPT_OK) report(all, seeds, layers, updates, n, width);
     catch_signals(NULL);
-
-    for (int64_t i = 0; i < seeds; i++) training_free(&all[i]);
-    free(all);
-    mesaopt_ctx_free(ctx);
-    args_free();
+    runs_free(&r);
     return status == MESAOPT_OK ? claims_status() : 130;
 }

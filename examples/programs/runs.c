@@ -12,6 +12,9 @@ enum { WORD = 64, LINE = 512 };
 
 /* ---- which recipes, which files ---- */
 
+/* Of an own key that not every program has. */
+static const char *text_of(const char *key) { return args_has(key) ? args_text(key) : ""; }
+
 /* What the checkpoint says under `key`; "": nothing. */
 static void file_text(mesaopt_ctx *ctx, const char *path, const char *key, char text[LINE])
 {
@@ -25,7 +28,7 @@ static int read_files(runs *r, char of[LINE], char task[LINE])
 {
     int files = 0;
     static char copy[16 * LINE];
-    if (snprintf(copy, sizeof copy, "%s", args_text("model")) >= (int)sizeof copy)
+    if (snprintf(copy, sizeof copy, "%s", text_of("model")) >= (int)sizeof copy)
         args_refuse("model", "shorter names");
     for (char *at = strtok(copy, ","); at; at = strtok(NULL, ",")) {
         if (files == MOST_FILES) args_refuse("model", "fewer files");
@@ -36,9 +39,9 @@ static int read_files(runs *r, char of[LINE], char task[LINE])
     return files;
 }
 
-static void find_recipes(runs *r)
+static void find_recipes(runs *r, const char *names)
 {
-    for (const char *at = args_text("recipe");; at++) {
+    for (const char *at = names;; at++) {
         const int length = (int)strcspn(at, ",");
         const recipe *found = recipe_find(at, length);
         if (!found || r->count == MOST_RECIPES)
@@ -134,21 +137,21 @@ static void shape_of(runs *r, int i)
     shape *s = &r->shape[i];
     int64_t n = 0, layers = of->layers, width = of->width;
     must(NULL, mesaopt_settings_get_int(r->task, MESAOPT_KEY_DIM, &n), "mesaopt_settings_get_int");
-    if (*args_text("width")) width = args_int("width", 1, 1 << 20);
-    if (*args_text("width") && !strstr(of->front, "$width"))
+    if (*text_of("width")) width = args_int("width", 1, 1 << 20);
+    if (*text_of("width") && !strstr(of->front, "$width"))
         args_refuse("width", "none: only models of raw tokens have an embedding, others are as "
                              "wide as their slots");
     s->first = add_blocks(r, i, of->front, n, width);
     s->last = s->first + add_blocks(r, i, of->layer, n, width);
     add_blocks(r, i, of->back, n, width);
     const int64_t once = attention(s, 0, s->first), each = attention(s, s->first, s->last);
-    if (*args_text("layers")) layers = args_int("layers", once + each, 1000);
+    if (*text_of("layers")) layers = args_int("layers", once + each, 1000);
     s->times = (layers - once) / each;
 }
 
 static void add_shape(mesaopt_ctx *ctx, mesaopt_model *model, const shape *s)
 {
-    if (*args_text("blocks")) {
+    if (*text_of("blocks")) {
         TRY(ctx, mesaopt_model_add_text(model, args_text("blocks")));
         return;
     }
@@ -164,13 +167,17 @@ static void add_shape(mesaopt_ctx *ctx, mesaopt_model *model, const shape *s)
 static void note_changes(const runs *r)
 {
     static const char *const keys[] = {"blocks", "layers", "width", "steps"};
-    const int64_t usual[] = {-1, r->of[0]->layers, r->of[0]->width, r->of[0]->steps};
     for (int i = 0; i < 4; i++) {
         char text[LINE], same[WORD];
-        snprintf(same, sizeof same, "%lld", (long long)usual[i]);
+        int differ = 0;
+        if (!*text_of(keys[i])) continue;
+        for (int k = 0; k < r->count; k++) {
+            const int64_t usual[] = {-1, r->of[k]->layers, r->of[k]->width, r->of[k]->steps};
+            snprintf(same, sizeof same, "%lld", (long long)usual[i]);
+            differ |= strcmp(same, args_text(keys[i])) != 0;
+        }
         snprintf(text, sizeof text, "%s=%s", keys[i], args_text(keys[i]));
-        if (*args_text(keys[i]) && (r->count > 1 || strcmp(same, args_text(keys[i])) != 0))
-            args_change(text);
+        if (differ) args_change(text);
     }
 }
 
@@ -178,7 +185,7 @@ static void note_changes(const runs *r)
 static void note_unheeded(void)
 {
     static const char *const own[] = {"blocks", "layers", "width", "steps", "every",
-                                      "resume", "change", "test", "seeds", "dtype"};
+                                      "resume", "change", "test",  "seeds", "dtype"};
     char keys[LINE] = "";
     const int count = (int)(sizeof own / sizeof *own);
     for (int i = 0; i < count + mesaopt_settings_count(MESAOPT_SCOPE_TRAINER); i++) {
@@ -200,32 +207,41 @@ static int64_t count_seeds(const runs *r, int files)
     if (files > 0) return files / r->count;
     if (!args_has("seeds")) return 1;
     for (int i = 1; i < r->count; i++) seeds = r->of[i]->seeds < seeds ? r->of[i]->seeds : seeds;
-    return *args_text("seeds") ? args_int("seeds", 1, 1000) : seeds;
+    return *text_of("seeds") ? args_int("seeds", 1, 1000) : seeds;
 }
 
-runs runs_begin(void)
+/* What the recipes have for keys of the program, where it is one number. */
+static void show_defaults(const runs *r)
 {
-    static char owners[MOST_RECIPES][WORD], number[WORD];
+    static char steps[WORD], seeds[WORD];
+    int64_t same = r->of[0]->steps;
+    for (int i = 1; i < r->count; i++) same = r->of[i]->steps == same ? same : -1;
+    snprintf(steps, sizeof steps, "%lld", (long long)same);
+    snprintf(seeds, sizeof seeds, "%lld", (long long)r->seeds);
+    if (same >= 0 && !*args_text("steps")) args_default("steps", steps);
+    if (args_has("seeds") && !*args_text("seeds")) args_default("seeds", seeds);
+}
+
+runs runs_begin(const char *names)
+{
+    static char owners[MOST_RECIPES][WORD];
     runs r = {.ctx = args_ctx()};
     char of[LINE] = "", task[LINE] = "", name[LINE];
-    if (strcmp(args_text("recipe"), "help") == 0) {
+    if (strcmp(text_of("recipe"), "help") == 0) {
         recipes_print();
         exit(0);
     }
     const int files = read_files(&r, of, task);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(of, ";"), of);
-    if (*of && !args_given("recipe") && recipe_find(name, (int)strlen(name)))
+    if (*of && args_has("recipe") && !args_given("recipe") && recipe_find(name, (int)strlen(name)))
         args_default("recipe", recipe_find(name, (int)strlen(name))->name);
-    find_recipes(&r);
+    find_recipes(&r, names ? names : args_text("recipe"));
     r.seeds = count_seeds(&r, files);
     if (files)
         take_notes(&r);
     else
         note_changes(&r);
-    if (r.count == 1 && !*args_text("steps")) {
-        snprintf(number, sizeof number, "%lld", (long long)r.of[0]->steps);
-        args_default("steps", number);
-    }
+    show_defaults(&r);
     r.task = args_settings_of("task", MESAOPT_SCOPE_TASK, *task ? task : r.of[0]->task);
     r.model = args_settings(MESAOPT_SCOPE_MODEL, "");
     for (int i = 0; i < r.count; i++) {
@@ -233,7 +249,7 @@ runs runs_begin(void)
             args_refuse("recipe", "recipes on one task, whose sequences can be the same");
         snprintf(owners[i], WORD, r.count > 1 ? "%s, training" : "training", r.of[i]->name);
         r.trainer[i] = args_settings_of(owners[i], MESAOPT_SCOPE_TRAINER, r.of[i]->trainer);
-        if (!files && !*args_text("blocks")) shape_of(&r, i);
+        if (!files && !*text_of("blocks")) shape_of(&r, i);
     }
     return r;
 }

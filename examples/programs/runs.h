@@ -6,23 +6,18 @@
 #include "recipes.h"
 #include "training.h"
 
-/* recipe: default names, "tf7,tf3"; out: default folder. `seeds` is a key beside these where a
- * claim is about a mean. */
+#define MODEL_KEY \
+    { \
+        "model", "", "checkpoints instead of trainings: one a recipe, or as many for every seed" \
+    }
+/* recipe: default names, "tf7,tf3"; out: default folder. SEEDS_KEY is beside these where a claim is
+ * about a mean. */
 #define RUN_KEYS(recipe, out) \
     {"recipe", recipe, "what is trained; recipe=help lists the names, several are a,b"}, \
-        {"model", "", \
-         "checkpoints instead of trainings: one a recipe, or as many for every seed"}, \
-        {"layers", "", "attention layers; empty: the recipe's"}, \
+        MODEL_KEY, {"layers", "", "attention layers; empty: the recipe's"}, \
         {"width", "", "width of the embedding; empty: the recipe's"}, \
         {"blocks", "", "all blocks of the model, as text, instead of the recipe's"}, \
         TRAINING_KEYS("", out)
-#define RUN_SEEDS_KEY \
-    { \
-        "seeds", "", \
-            "runs that the means are of: of the seed that is told, the one behind it, ..; empty: " \
-            "the recipe's" \
-    }
-
 enum { MOST_RECIPES = 8, MOST_BLOCKS = 8, MOST_FILES = 128 };
 /* Blocks of a recipe: front .. first - 1 once, first .. last - 1 `times` times, the others once. */
 typedef struct shape {
@@ -41,10 +36,10 @@ typedef struct runs {
     training *run;              /* [seeds, recipes] */
 } runs;
 
-/* Before args_end: context, and what the recipes set. Answers recipe=help. runs_create: after it,
- * tasks, models and trainers, all of which is refused that will not do. runs_train: MESAOPT_STOPPED
- * after Ctrl-C; nothing to do for checkpoints. */
-runs runs_begin(void);
+/* Before args_end: context, and what the recipes set: those of `names`, NULL: of the key `recipe`.
+ * Answers recipe=help. runs_create: after it, tasks, models and trainers: what will not do is
+ * refused. runs_train: MESAOPT_STOPPED after Ctrl-C; checkpoints have nothing to do. */
+runs runs_begin(const char *names);
 void runs_create(runs *r);
 mesaopt_status runs_train(runs *r);
 void runs_free(runs *r); /* all, the context too */

@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 {
     own_key own[] = {
         RUN_KEYS("lsa1", "train.out"),
-        RUN_SEEDS_KEY,
+        SEEDS_KEY,
         {"updates", "0", "updates of the learned steps of preconditioning; 0: the recipe's 20000"},
         TEST_KEYS,
         {NULL, NULL, NULL}};
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
                "squares and learned steps of preconditioning.",
                own);
     args_hide(" inputs outputs first ");
-    runs r = runs_begin();
+    runs r = runs_begin(NULL);
     const int64_t updates = args_int("updates", 0, INT64_MAX / 4);
     args_end();
     runs_create(&r);

@@ -34,8 +34,9 @@ typedef struct training {
 /* Models of a program whose claim is about their mean, from as many seeds. */
 #define SEEDS_KEY \
     { \
-        "seeds", "3", \
-            "runs that the means are of: of the seed that is told, the one behind it, .." \
+        "seeds", "", \
+            "runs that the means are of: of the seed that is told, the one behind it, ..; empty: " \
+            "the recipe's" \
     }
 /* Tasks and an empty model of run 0, 1, ..: its seeds are those of the settings plus `run`, the
  * test sequences are the same for all; `name`: see prefix. */
