@@ -31,14 +31,15 @@ static mesaopt_status evaluate(const setup *s)
     return mesaopt_model_evaluate(s->model, s->task, MESAOPT_STREAM_TEST, 0, 20, NULL, &loss);
 }
 
-/* An allocator that interrupts the call that allocates. */
-typedef struct meddler { mesaopt_ctx *ctx; int armed; } meddler;
+/* An allocator that interrupts the call that allocates, or that gives back the `last` block from now on. */
+typedef struct meddler { mesaopt_ctx *ctx; int armed; int frees, last; } meddler;
 
 static void *meddle(void *ptr, int64_t old_size, int64_t new_size, void *user)
 {
     meddler *m = user;
     (void)old_size;
     if (m->armed && new_size) m->armed = 0, mesaopt_ctx_interrupt(m->ctx);
+    if (ptr && !new_size && ++m->frees == m->last) mesaopt_ctx_interrupt(m->ctx);
     if (new_size) return realloc(ptr, (size_t)new_size);
     return free(ptr), NULL;
 }
@@ -46,7 +47,7 @@ static void *meddle(void *ptr, int64_t old_size, int64_t new_size, void *user)
 /* Calls that do not look: they return as usual, and so does the next one. */
 START_TEST(unused_requests_end_with_their_call)
 {
-    meddler m = {NULL, 0};
+    meddler m = {0};
     mesaopt_settings *s;
     mesaopt_tensor *t;
     OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, &m, &s));
@@ -62,6 +63,30 @@ START_TEST(unused_requests_end_with_their_call)
     m.armed = 0;
     OK(evaluate(&of));
     OK(mesaopt_tensor_free(t));
+    end(&of);
+    mesaopt_settings_free(s);
+}
+END_TEST
+
+/* An average is there, and is being filled, when the interrupt comes. */
+START_TEST(averages)
+{
+    meddler m = {0};
+    mesaopt_settings *s;
+    mesaopt_model *average = NULL;
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, &m, &s));
+    OK(mesaopt_ctx_create(s, &m.ctx));
+    setup of = start(m.ctx);
+    m.frees = 0;
+    OK(mesaopt_revalg_average(of.model, of.model, &average));
+    const int last = m.frees;                          /* of what it takes to make a model */
+    ck_assert_int_gt(last, 0);
+    mesaopt_model_free(average);
+    average = NULL;
+    m.frees = 0, m.last = last;
+    STOPS(mesaopt_revalg_average(of.model, of.model, &average));
+    ck_assert_ptr_null(average);
+    OK(evaluate(&of));
     end(&of);
     mesaopt_settings_free(s);
 }
@@ -285,6 +310,7 @@ Suite *test_interrupts_suite(void)
     Suite *s = suite_create("interrupts");
     TCase *t = tcase_create("interrupts");
     tcase_add_test(t, unused_requests_end_with_their_call);
+    tcase_add_test(t, averages);
     tcase_add_test(t, rows_are_taken_in_whole);
     tcase_add_test(t, requests_between_calls);
     tcase_add_test(t, requests_in_a_callback);

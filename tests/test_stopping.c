@@ -247,9 +247,6 @@ START_TEST(large_models)
     ENDS(ctx, mesaopt_revalg_extract(model, &revalg));
     ck_assert_ptr_null(revalg);
     ENDS(ctx, mesaopt_revalg_product(model, 0, MESAOPT_REVALG_LOGITS, 0, &out));
-    mesaopt_model *average = NULL;
-    ENDS(ctx, mesaopt_revalg_average(model, model, &average));
-    ck_assert_ptr_null(average);
     ENDS(ctx, mesaopt_model_add_text(model, "8 x linear(heads=1,key=2000)"));
     ck_assert_int_eq(mesaopt_model_blocks(model), 1);
     free(out.data);
