@@ -1,6 +1,7 @@
 /* mesaopt_lsq where the ridge is lost in the rounding of the keys' squares, and what a row that has not converged holds. Of n equal keys k with values v the regression is known: out = n v k.q / (l + n k.k),
  * in f32 to the last digits, since double does what f32 cannot, and with a status where double cannot either. */
 #include "contexts.h"
+#include "training_setup.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -282,12 +283,67 @@ START_TEST(pieces_of_other_lengths)
 }
 END_TEST
 
+/* Keys that f32 has no digits for, forward with a certificate and backward: every request for memory is refused once. Refused, a call says so and has
+ * written nothing; then it gives what it gives where memory is plenty. */
+typedef struct call_of_f64 { float q[24], k[24], v[24], gate[12], out[24], residual[12], solution[24], dq[24], dk[24], dv[24], dgate[12]; } call_of_f64;
+
+static mesaopt_status solve_in_f64(mesaopt_lsq *l, call_of_f64 *c, int backward)
+{
+    enum { T = 12 };
+    const mesaopt_view q = DENSE(c->q, MESAOPT_F32, 1, T, 1, 2), k = DENSE(c->k, MESAOPT_F32, 1, T, 1, 2), v = DENSE(c->v, MESAOPT_F32, 1, T, 1, 2),
+                       out = DENSE(c->out, MESAOPT_F32, 1, T, 1, 2), dq = DENSE(c->dq, MESAOPT_F32, 1, T, 1, 2), dk = DENSE(c->dk, MESAOPT_F32, 1, T, 1, 2),
+                       dv = DENSE(c->dv, MESAOPT_F32, 1, T, 1, 2), gate = DENSE(c->gate, MESAOPT_F32, 1, T, 1), residual = DENSE(c->residual, MESAOPT_F32, 1, T, 1),
+                       solution = DENSE(c->solution, MESAOPT_F32, 1, T, 1, 2), dgate = DENSE(c->dgate, MESAOPT_F32, 1, T, 1);
+    const int gated = c->gate[0] != 0;
+    static const int32_t forward[] = {MESAOPT_LSQ_RESIDUAL, MESAOPT_LSQ_SOLUTION, MESAOPT_LSQ_LOG_GAMMA},
+                         adjoint[] = {MESAOPT_LSQ_RESIDUAL, MESAOPT_LSQ_LOG_GAMMA, MESAOPT_LSQ_D_LOG_GAMMA};
+    return backward ? mesaopt_lsq_adjoint(l, &q, &k, &v, &v, &dq, &dk, &dv, gated ? 3 : 1, adjoint, (mesaopt_view[]){residual, gate, dgate})
+                    : mesaopt_lsq_forward(l, &q, &k, &v, &out, gated ? 3 : 2, forward, (mesaopt_view[]){residual, solution, gate});
+}
+
+START_TEST(memory_of_f64)
+{
+    char text[80];
+    const int gated = strcmp(solvers[_i], "sherman_morrison") != 0;
+    call_of_f64 first = {.q = {0}};
+    for (int j = 0; j < 24; j++) first.q[j] = (float)sin(j), first.k[j] = (float)(1000 * sin(2 + j * j)), first.v[j] = (float)cos(j);
+    for (int j = 0; j < 12; j++) first.gate[j] = gated ? -0.01f : 0;
+    snprintf(text, sizeof text, "solver=%s ridge=1e-9", solvers[_i]);
+    for (int backward = 0; backward < 2; backward++) {
+        call_of_f64 want = first;
+        hook_alloc hook = {0};
+        mesaopt_ctx *plenty = context_from(""), *ctx = context_hooked(&hook, "");
+        mesaopt_lsq *l = plan_from(plenty, text, 2, 2);
+        const mesaopt_status expected = solve_in_f64(l, &want, backward);
+        ck_assert_int_ge(expected, 0);
+        mesaopt_lsq_free(l);
+        int refused = 0;
+        for (mesaopt_status status = MESAOPT_E_MEMORY; status == MESAOPT_E_MEMORY; refused++) {
+            call_of_f64 got = first;
+            l = plan_from(ctx, text, 2, 2);
+            hook.fail_at = hook.calls + refused + 1;
+            status = solve_in_f64(l, &got, backward);
+            hook.fail_at = 0;
+            if (status == MESAOPT_E_MEMORY) ck_assert_mem_eq(&got, &first, sizeof got);
+            else ck_assert_int_eq(status, expected);
+            ck_assert_int_eq(solve_in_f64(l, &got, backward), expected);
+            ck_assert_mem_eq(&got, &want, sizeof got);
+            mesaopt_lsq_free(l);
+        }
+        ck_assert_int_gt(refused, 1);
+        mesaopt_ctx_free(ctx), mesaopt_ctx_free(plenty);
+        ck_assert_int_eq(hook.blocks, 0);
+    }
+}
+END_TEST
+
 Suite *test_lsq_precision_suite(void)
 {
     Suite *s = suite_create("lsq_precision");
     TCase *t = tcase_create("lsq_precision");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, pieces_of_other_lengths, 0, SOLVERS);
+    tcase_add_loop_test(t, memory_of_f64, 0, SOLVERS);
     tcase_add_loop_test(t, f32_has_the_digits_of_double, 0, 16);
     tcase_add_test(t, what_double_cannot_do_has_a_status);
     tcase_add_test(t, rows_that_did_not_converge);
