@@ -77,7 +77,7 @@ has out 'changed recipe: width=8; steps=3; task dim=3 length=12; '; has out 'tf3
 has two/seed1-hybrid_mesa-checkpoint.safetensors '"recipe":"hybrid_mesa; changed: '
 awk '$1 == "mean" { print $2, $3 }' out > want
 run 0 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors,two/hybrid_mesa-checkpoint.safetensors,two/seed1-checkpoint.safetensors,two/seed1-hybrid_mesa-checkpoint.safetensors final=64 test=32 updates=3 out=scored
-awk '$1 == "mean" { print $2, $3 }' out > p; near p want 1e-5; ! grep -x holds out >> wrong; [ ! -e scored/loss.csv ] || ls scored >> wrong
+awk '$1 == "mean" { print $2, $3 }' out > p; near p want 1e-5; has out 'tf3 after 3 of 10000 steps'; ! grep -x holds out >> wrong; [ ! -e scored/loss.csv ] || ls scored >> wrong
 run 0 "$bin/train" model=two/hybrid_mesa-checkpoint.safetensors final=64 updates=3 lr=1 out=one_model; has out 'hybrid_mesa, changed: '; has err 'not heeded: lr='; ! grep -x holds out >> wrong
 for recipe in tf9 tf7,lsa1 tf7,tf9 ''; do run 2 "$bin/train" recipe=$recipe out=typo; has err 'recipe:'; done
 run 2 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors out=typo; has err 'model:'; run 1 "$bin/train" model=none out=typo; has err none; run 1 "$bin/train" model=a/b/loss.csv out=typo; has err a/b/loss.csv
@@ -103,7 +103,7 @@ check "a bad value is refused, and its key is named"
 run 0 "$bin/train" seeds=1 help; has out weight_decay=0.1; has out 'usage:'; mv out help; for word in -h --help; do run 0 "$bin/train" seeds=1 $word; same out help; done
 run 0 "$bin/probe_layers" help; [ "$(grep -c penalty=0 out)" = 1 ] && ! grep -q 'filter=0' out || echo 'a scope is there twice, or a key that stands above' >> wrong
 # Every setting stands behind whose it is, once; and no number of a program's own that is none leaves anything behind.
-for p in attention_maps layer_sensitivity long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train; do
+for p in attention_maps layer_sensitivity linearise_layers long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train; do
     run 0 "$bin/$p" help; cp out help
     sed -n '/^settings of/,$s/^  //p' help | awk -v p=$p '!/^[^=]*: / { print p ": no owner: " $0 } { split($0, a, ": "); n = split(a[2], w, " "); for (i = 1; i <= n; i++) { sub(/=.*/, "", w[i]); if (seen[a[1], w[i]]++) print p ": twice: " a[1] ": " w[i] } }' >> wrong
     for key in $(sed -n '/^keys of/,/^settings of/s/^  \([a-z_]*\) .*(-*[0-9][0-9.]*)$/\1/p' help); do run 2 "$bin/$p" $key=abc out=typo; has err "$key"; done
@@ -317,6 +317,22 @@ mkdir full7 full8; ln -s /dev/full full7/shares.csv; ln -s /dev/full full8/sensi
 run 1 "$bin/attention_maps" model=map/checkpoint.safetensors sequences=8 beyond=4 out=full7; has err 'full7/shares.csv: No space left on device'
 run 1 "$bin/layer_sensitivity" model=map/checkpoint.safetensors sequences=8 out=full8; has err 'full8/sensitivity.csv: No space left on device'
 check "attention_maps and layer_sensitivity: tables, maps, shares; of a checkpoint the same; Ctrl-C, a full disk"
+
+# ---- linear layers in place of others ----
+
+run claims "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=64 distil=20 every=10 batch=16 out=linear; has out 'claim: 8. later softmax layers'
+head -n 1 linear/ratios.csv > head; echo 'step,block 1,block 2,block 3' | cmp head - >> wrong; cut -d, -f1 linear/ratios.csv | tr '\n' ' ' > steps; has steps 'step 10 20 '
+tail -n 1 linear/ratios.csv | cut -d, -f2- | tr ',' '\n' > p; sed 1d linear/layers.csv | cut -d, -f3 > want; near p want 1e-9
+awk -F, 'NF != 4 || (NR > 1 && ($1 != NR - 1 || $2 != NR - 1 || !($3 > 0.5 && $3 < 2) || $4 <= 0)) { print FILENAME ": " $0 } END { if (NR != 4) print FILENAME ": " NR " lines" }' linear/layers.csv >> wrong
+run claims "$bin/linearise_layers" recipe=tf3 width=8 heads=2 key=4 $few steps=2 distil=4 out=linear2; has out 'changed recipe, so'
+if command -v gnuplot > /dev/null; then has linear/ratios.svg 'block 3'; fi
+for bad in distil=0 sequences=0 every=0; do run 2 "$bin/linearise_layers" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
+[ ! -e typo ] || echo "a folder was made" >> wrong
+"$bin/linearise_layers" model=map/checkpoint.safetensors distil=100000000 every=10 batch=16 sequences=16 out=linear3 > out 2> err & pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines linear3/ratios.csv)" -gt 2 ] && break; sleep 0.3; done
+interrupt $pid; has err 'linearise_layers: stopped'; [ "$(lines linear3/ratios.csv)" -gt 1 ] || cat err >> wrong
+mkdir full9; ln -s /dev/full full9/layers.csv; run 1 "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=16 distil=2 out=full9; has err 'full9/layers.csv: No space left on device'
+check "linearise_layers: ratios on the way and in the end, Ctrl-C, a full disk"
 
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key out=probe5
 has out '12 sequences, 9 to fit, 3 held out'; head -n 1 probe5/probes.csv > head; echo layer,step,rank,train_error,train_r2,test_error,test_r2 | cmp head - >> wrong

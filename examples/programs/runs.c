@@ -53,14 +53,19 @@ static void find_recipes(runs *r, const char *names)
     }
 }
 
-/* What of a recipe is not as it was, by the note "name; changed: heads=8" of a checkpoint. */
+/* What of a recipe is not as it was, by the note "name; changed: heads=8" and the step of a
+ * checkpoint. */
 static void take_notes(const runs *r)
 {
-    char text[LINE];
+    char text[LINE], steps[WORD], part[2 * WORD];
     for (int i = 0; r->file[i]; i++) {
         const char *name = r->of[i % r->count]->name;
         file_text(r->ctx, r->file[i], "recipe", text);
         if (*text && strcmp(text, name) != 0) args_change(text);
+        file_text(r->ctx, r->file[i], "mesaopt.step", text);
+        snprintf(steps, sizeof steps, "%lld", (long long)r->of[i % r->count]->steps);
+        snprintf(part, sizeof part, "%s after %.20s of %s steps", name, text, steps);
+        if (*text && strcmp(text, steps) != 0) args_change(part);
     }
 }
 
