@@ -225,6 +225,8 @@ for d in 1 2; do # what describes the network while it trains ends as what the s
 done
 if command -v gnuplot > /dev/null; then has rev/described-1.svg 'share of the products explained'; fi
 run claims "$bin/revalg" kind=softmax layers=1 seeds=1 first=3 steps=4 key=4 batch=16 length=12 dim=3 test=32 final=64 out=rev2
+# Scalars that are as bad as a network that has learned nothing do not describe it.
+[ "$(tail -n 1 out)" = 'does not hold' ] && has out '; the network has learned nothing' || tail -n 3 out >> wrong
 run 0 "$bin/revalg" help kind=softmax; [ "$(grep -c 'lr=0.0008 .*cosine_steps=30000' out)" = 2 ] && grep -q 'seeds .*(3)$' out || cat out >> wrong
 run 1 "$bin/revalg" weights=none.safetensors out=rev3; has err 'none.safetensors: '
 for bad in layers=0 layers=1,x layers=1, kind=mesa seeds=0 inputs=3 outputs=3 data=x; do run 2 "$bin/revalg" $bad out=typo; has err "${bad%%=*}:"; done

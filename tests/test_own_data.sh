@@ -4,6 +4,9 @@
 . tests/example_checks.sh
 
 own='batch=16 key=4 steps=20 every=10'
+printf 'a\0b\n1\n' > no_table; run 1 "$bin/own_data" file=no_table; has err 'no_table: a control character in its first line, expected a table'
+run 1 "$bin/probe_layers" model=no_table; has err 'too few for a safetensors file'
+printf 'no safetensors file, but a text\n' > no_weights; run 1 "$bin/probe_layers" model=no_weights; has err 'expected a safetensors file, which has'
 run 0 "$bin/own_data" make=s.csv count=20 dim=2 length=6
 run 0 "$bin/own_data" file=s.csv $own out=own1; has out '16 sequences of 7 rows and 2 columns to train on, 4 held out'; has out persistence; has out lsq_intercept; has out "the model's error is"
 awk 'NF { print "s" n + 0 "," $0 "\r" } !NF { n++ }' s.csv > ids.csv

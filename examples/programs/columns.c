@@ -189,9 +189,11 @@ void columns_open(row_reader *r, const char *id)
     char *c = r->text + r->from;
     const int hash = *c == '#';
     c = skip_blanks(r, c + hash);
-    if (c == end || memchr(c, 0, (size_t)(end - c)))
-        die("%s:1: %s, expected names or numbers", r->path,
-            c == end ? "an empty line" : "a zero byte");
+    for (const char *at = c; at < end; at++)
+        if ((unsigned char)*at < ' ' && *at != '\t' && *at != '\r')
+            die("%s: a control character in its first line, expected a table: names or numbers",
+                r->path);
+    if (c == end) die("%s:1: an empty line, expected names or numbers", r->path);
     r->separator = told_separator();
     if (!r->separator) r->separator = separator_of(c, end);
     take_names(r, c, end);

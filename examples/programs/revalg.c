@@ -45,7 +45,7 @@ static void describe(study *s, int64_t step)
     TRY(s->ctx, mesaopt_revalg_summary(r, NULL, &share));
     const double model = study_loss(s, s->model, s->tests), loss = study_loss(s, rebuilt, s->tests);
     if (step == 0) s->start = model;
-    if (losses_near(loss, model) && model < (1 - NEAR) * s->start) s->until = step;
+    if (losses_near(loss, model) && learned(model, s->start)) s->until = step;
     fprintf(s->rows, "%lld,%.9g,%.9g,%.9g\n", (long long)step, model, loss, share);
     flush_file(s->rows, s->path);
     mesaopt_model_free(rebuilt);
@@ -173,6 +173,7 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
     snprintf(title, sizeof title, "RevAlg-%lld: test loss while training again",
              (long long)s->layers);
     if (end_rows(s, "interpolation", name)) figure(name, LOSSES, title, "step", LOSS_LABEL);
+    s->nothing = study_loss_of_nothing(s, s->average);
     for (int i = 0; i < LOSSES; i++) mesaopt_model_free(models[i]);
     mesaopt_task_free(s->task);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 int losses_near(double loss, double other) { return fabs(loss / other - 1) < NEAR; }
+int learned(double loss, double nothing) { return loss < (1 - NEAR) * nothing; }
 
 double study_loss(const study *s, mesaopt_model *m, int64_t count)
 {
@@ -13,6 +14,18 @@ double study_loss(const study *s, mesaopt_model *m, int64_t count)
     if (s->data.count > 0) return pairs_loss(s->ctx, m, &s->data);
     TRY(s->ctx, mesaopt_model_evaluate(m, s->task, MESAOPT_STREAM_TEST, 0, count, NULL, &loss));
     return loss;
+}
+
+double study_loss_of_nothing(const study *s, mesaopt_model *m)
+{
+    for (int64_t i = 0; i < mesaopt_model_parameters(m); i++) {
+        mesaopt_view w;
+        TRY(s->ctx, mesaopt_model_parameter(m, mesaopt_model_parameter_name(m, i), &w));
+        size_t bytes = w.dtype == MESAOPT_F32 ? sizeof(float) : sizeof(double);
+        for (int32_t a = 0; a < w.ndim; a++) bytes *= (size_t)w.shape[a];
+        memset(w.data, 0, bytes);
+    }
+    return study_loss(s, m, s->finals);
 }
 
 /* Mean over the seeds' sequences of one step of gradient descent with the best step size. */
@@ -54,14 +67,14 @@ static void print_depth(const study *s, int64_t layers, const result *r, int wid
 }
 
 /* Claim 4, depth by depth: it is one of shallow networks, and of deep ones while they are young. */
-static void claim_description(int count, const int64_t *layers, const result *of)
+static void claim_description(const study *s, int count, const int64_t *layers, const result *of)
 {
     for (int i = 0; i < count; i++) {
         const result *r = &of[i];
         char expected[160], seen[160];
         const double model = r->mean[MODEL];
-        const int end =
-            losses_near(r->mean[REBUILT], model) && losses_near(r->mean[AVERAGE], model);
+        const int end = learned(model, s->nothing) && losses_near(r->mean[REBUILT], model) &&
+                        losses_near(r->mean[AVERAGE], model);
         snprintf(expected, sizeof expected,
                  layers[i] <= 2 ? "rebuilt model and average of products within 5 %% of the network"
                                 : "rebuilt model within 5 %% of the network early in training; a "
@@ -72,9 +85,10 @@ static void claim_description(int count, const int64_t *layers, const result *of
                      (long long)r->last);
         claim(CLAIM_4, expected, end || (layers[i] > 2 && r->until >= 0),
               "LSA-%lld: losses in the end: model %.4f, rebuilt %.4f, average %.4f; %s "
-              "(described-%lld.csv)",
+              "(described-%lld.csv)%s",
               (long long)layers[i], r->mean[MODEL], r->mean[REBUILT], r->mean[AVERAGE], seen,
-              (long long)layers[i]);
+              (long long)layers[i],
+              learned(model, s->nothing) ? "" : "; the network has learned nothing");
     }
 }
 
@@ -111,5 +125,5 @@ void study_report(study *s, int count, const int64_t *layers, const result *of)
         claim("3. depth helps", "loss falls with the number of layers (LSA-6: about 0.216)",
               falling, "%s", seen);
     else printf("\nclaim 3, that depth helps, needs several depths: layers=1,2,4,6\n");
-    claim_description(count, layers, of);
+    claim_description(s, count, layers, of);
 }

@@ -20,7 +20,7 @@ typedef struct study {
                                                       losses of every seed */
     char path[MAX_PATH], each_path[MAX_PATH];
     progress shown;
-    double start;                                  /* loss before training */
+    double start, nothing;                         /* loss before training; of zeros, `finals` */
     int64_t until;                                 /* last step at which the scalars described a
                                                       network that had learned something; -1:
                                                       never */
@@ -33,10 +33,13 @@ typedef struct result {
 
 #define CLAIM_4 "4. the scalars describe the trained network"
 int losses_near(double loss, double other);             /* do they differ by less than NEAR? */
+int learned(double loss, double nothing);               /* is it below by more? */
 #define NEAR 0.05
 
 /* Loss of a model on `count` test sequences, or on all of data=. */
 double study_loss(const study *s, mesaopt_model *m, int64_t count);
+/* What is lost where nothing was learned: m becomes zeros. */
+double study_loss_of_nothing(const study *s, mesaopt_model *m);
 /* Table, depth.csv and claims of so many depths. */
 void study_report(study *s, int count, const int64_t *layers, const result *of);
 /* weights=: the scalars of a file, and the losses of the model and of its scalars on the task, or

@@ -57,6 +57,7 @@ void study_read_weights(study *s)
     TRY(s->ctx, mesaopt_revalg_summary(a.scalars, &weights, &explained));
     const double model = study_loss(s, s->model, s->finals),
                  rebuilt = study_loss(s, s->rebuilt, s->finals);
+    s->nothing = study_loss_of_nothing(s, s->rebuilt);
     out_begin(s->ctx);
     algorithm_print(&a);
     algorithm_draw(&a);
@@ -64,7 +65,9 @@ void study_read_weights(study *s)
            100 * weights, 100 * explained);
     if (a.layers <= 2 || losses_near(rebuilt, model))
         claim(CLAIM_4, "loss of the rebuilt model within 5 % of the network's",
-              losses_near(rebuilt, model), "losses: model %.4f, rebuilt %.4f", model, rebuilt);
+              losses_near(rebuilt, model) && learned(model, s->nothing),
+              "losses: model %.4f, rebuilt %.4f%s", model, rebuilt,
+              learned(model, s->nothing) ? "" : "; the network has learned nothing");
     else
         printf("\nclaim 4 is one of networks of one or two layers, or young ones, and this is "
                "none: losses: model %.4f, rebuilt %.4f\n",
