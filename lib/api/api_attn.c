@@ -1,5 +1,6 @@
 /* mesaopt/attn.h: validates, then delegates to nn/attend.c. */
 #include "api/api_call.h"
+#include "api/api_checks.h"
 #include "base/options.h"
 #include "nn/attend.h"
 
@@ -34,14 +35,6 @@ mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *set
     return ctx_leave(&c, status);
 }
 
-static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name)
-{
-    return x >= 0 && x <= INT32_MAX
-               ? MESAOPT_OK
-               : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected 0 to 2147483647", name,
-                      (long long)x);
-}
-
 mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int64_t batch,
                                       int64_t length, int64_t heads, int64_t key, int64_t value,
                                       int64_t *bytes)
@@ -51,11 +44,11 @@ mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *a, int32_t dtype, int6
     mesaopt_ctx *ctx = a->head.ctx;
     if (dtype != MESAOPT_F32 && dtype != MESAOPT_F64)
         status = fail(ctx, MESAOPT_E_DTYPE, "dtype: %s, expected f32 or f64", dtype_name(dtype));
-    CHECK(check_extent(ctx, batch, "batch"));
-    CHECK(check_extent(ctx, length, "length"));
-    CHECK(check_extent(ctx, heads, "heads"));
-    CHECK(check_extent(ctx, key, "key"));
-    CHECK(check_extent(ctx, value, "value"));
+    CHECK(check_extent(ctx, batch, 0, INT32_MAX, "batch"));
+    CHECK(check_extent(ctx, length, 0, INT32_MAX, "length"));
+    CHECK(check_extent(ctx, heads, 0, INT32_MAX, "heads"));
+    CHECK(check_extent(ctx, key, 0, INT32_MAX, "key"));
+    CHECK(check_extent(ctx, value, 0, INT32_MAX, "value"));
     CHECK(check_not_null(ctx, bytes, "bytes"));
     if (status != MESAOPT_OK) return status;
     operands o;

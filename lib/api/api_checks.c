@@ -6,6 +6,14 @@
 #include <float.h>
 #include <math.h>
 
+mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high,
+                            const char *name)
+{
+    return x >= low && x <= high ? MESAOPT_OK
+                                 : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected %lld to %lld",
+                                        name, (long long)x, (long long)low, (long long)high);
+}
+
 double check_most(const mesaopt_view *v)
 {
     return v->dtype == MESAOPT_F32 ? (double)FLT_MAX : DBL_MAX;

@@ -1,10 +1,13 @@
-/* Checks of the elements of views that more than one header takes. Each names the argument, the
- * element and its place; MESAOPT_E_NONFINITE for NaN and for infinities out of range,
+/* Checks that more than one header takes: of a number, and of the elements of views, which name the
+ * argument, the element and its place; MESAOPT_E_NONFINITE for NaN and for infinities out of range,
  * MESAOPT_E_ARGUMENT for other numbers. */
 #ifndef API_CHECKS_H
 #define API_CHECKS_H
 
 #include "tensor/view.h"
+
+mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high,
+                            const char *name);
 
 double check_most(const mesaopt_view *v);        /* the largest number of its type */
 mesaopt_status check_range(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name, double low,

@@ -8,14 +8,6 @@ enum { WIDEST = 65536 };
 
 static void destroy(object *o) { alloc_free(&o->ctx->alloc, ((mesaopt_lsq *)o)->memory.memory); }
 
-static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high,
-                                   const char *name)
-{
-    return x >= low && x <= high ? MESAOPT_OK
-                                 : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected %lld to %lld",
-                                        name, (long long)x, (long long)low, (long long)high);
-}
-
 static mesaopt_status refuse_forgetting(mesaopt_ctx *ctx, const char *what)
 {
     return fail(ctx, MESAOPT_E_UNSUPPORTED,

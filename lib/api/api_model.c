@@ -1,4 +1,5 @@
 /* mesaopt/model.h: validates, then delegates to train/. */
+#include "api/api_checks.h"
 #include "api/api_model.h"
 #include "mesaopt/model.h"
 #include "task/sequences.h"
@@ -142,20 +143,12 @@ mesaopt_status mesaopt_model_initialise(mesaopt_model *m, int64_t seed)
     return call_end(&c, status);
 }
 
-static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, const char *name)
-{
-    return x >= 1 && x <= INT32_MAX
-               ? MESAOPT_OK
-               : fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected 1 to 2147483647", name,
-                      (long long)x);
-}
-
 mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_t T,
                                        int32_t training, int64_t *bytes)
 {
     mesaopt_status status = check_kind(OBJECT_MODEL, m);
-    CHECK(check_extent(m->head.ctx, B, "batch"));
-    CHECK(check_extent(m->head.ctx, T, "length"));
+    CHECK(check_extent(m->head.ctx, B, 1, INT32_MAX, "batch"));
+    CHECK(check_extent(m->head.ctx, T, 1, INT32_MAX, "length"));
     CHECK(check_not_null(m->head.ctx, bytes, "bytes"));
     CHECK(model_check_whole(m));
     if (status != MESAOPT_OK) return status;
@@ -251,9 +244,7 @@ mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *t
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = m->head.ctx;
     CHECK(take_tokens(&w, m, &tokens, &b));
-    if (status == MESAOPT_OK && (count < 1 || count > MAX_ACTIVATIONS))
-        status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected 1 to %d", (long long)count,
-                      MAX_ACTIVATIONS);
+    CHECK(check_extent(ctx, count, 1, MAX_ACTIVATIONS, "count"));
     CHECK(check_not_null(ctx, blocks, "blocks"));
     CHECK(check_not_null(ctx, outs, "outs"));
     if (status == MESAOPT_OK && !(own = alloc_new(&ctx->alloc, count, sizeof *own)))

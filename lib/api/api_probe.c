@@ -1,5 +1,6 @@
 /* mesaopt/probe.h: checks arguments, then delegates to study/. */
 #include "api/api_call.h"
+#include "api/api_checks.h"
 #include "base/number.h"
 #include "study/probes.h"
 #include "train/batch.h"
@@ -7,11 +8,6 @@
 #include <stdio.h>
 
 enum { WIDEST = 65536, LONGEST = 16777216, MOST_LAYERS = 65536, SCOPE = MESAOPT_SCOPE_PROBE };
-
-static mesaopt_status enter(const mesaopt_probe *probe, enum call_kind kind, call *c)
-{
-    return call_begin(probe, OBJECT_PROBE, kind, c);
-}
 
 /* For calls that change a set: a callback of one of them must not begin another. */
 static mesaopt_status enter_alone(mesaopt_probe *probe, call *c, const void *first,
@@ -21,9 +17,8 @@ static mesaopt_status enter_alone(mesaopt_probe *probe, call *c, const void *fir
         call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, c, first, second);
     if (status != MESAOPT_OK) return status;
     if (probe->feeding)
-        return call_end(c,
-                     fail(probe->head.ctx, MESAOPT_E_BUSY,
-                          "probe: inside a call that feeds it, expected another probe"));
+        return call_end(c, fail(probe->head.ctx, MESAOPT_E_BUSY,
+                                "probe: inside a call that feeds it, expected another probe"));
     probe->feeding = 1;
     return MESAOPT_OK;
 }
@@ -32,14 +27,6 @@ static mesaopt_status leave_alone(mesaopt_probe *probe, call *c, mesaopt_status 
 {
     probe->feeding = 0;
     return call_end(c, status);
-}
-
-static mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high,
-                                   const char *name)
-{
-    if (x >= low && x <= high) return MESAOPT_OK;
-    return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %lld, expected %lld to %lld", name, (long long)x,
-                (long long)low, (long long)high);
 }
 
 static mesaopt_status check_set(mesaopt_ctx *ctx, int32_t set)
@@ -369,7 +356,7 @@ mesaopt_status mesaopt_probe_reset(mesaopt_probe *probe, int32_t set)
 mesaopt_status mesaopt_probe_count(const mesaopt_probe *probe, int32_t set, const mesaopt_view *out)
 {
     call c;
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_set(probe->head.ctx, set));
     mesaopt_view own;
@@ -419,7 +406,7 @@ mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesa
 {
     call c;
     int64_t at[MESAOPT_MAX_RANK];
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     call_views w;
     views_begin(&w, probe->head.ctx);
@@ -440,7 +427,7 @@ mesaopt_status mesaopt_probe_weights(mesaopt_probe *probe, int64_t layer, int64_
                                      mesaopt_view *weights, mesaopt_view *intercept)
 {
     call c;
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     CHECK(check_extent(probe->head.ctx, layer, 0, probe->layers - 1, "layer"));
     CHECK(check_extent(probe->head.ctx, step, 0, probe->steps - 1, "step"));
@@ -470,7 +457,7 @@ mesaopt_status mesaopt_probe_weights(mesaopt_probe *probe, int64_t layer, int64_
 mesaopt_status mesaopt_probe_rank(mesaopt_probe *probe, const mesaopt_view *out)
 {
     call c;
-    mesaopt_status status = enter(probe, CALL_IN_CALLBACK, &c);
+    mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_view own;
     CHECK(view_check(probe->head.ctx, out,

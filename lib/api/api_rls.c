@@ -104,9 +104,7 @@ mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams, const mesao
     mesaopt_ctx *ctx = lsq->head.ctx;
     const rls_options options = options_of(lsq);
     CHECK(check_not_null(ctx, out, "out"));
-    if (status == MESAOPT_OK && (streams < 1 || streams > RLS_MOST_STREAMS))
-        status = fail(ctx, MESAOPT_E_ARGUMENT, "streams: %lld, expected 1 to %d",
-                      (long long)streams, RLS_MOST_STREAMS);
+    CHECK(check_extent(ctx, streams, 1, RLS_MOST_STREAMS, "streams"));
     mesaopt_view own;
     if (ridge)
         CHECK(view_check(ctx, ridge, &(view_want){"ridge", 2, {streams, lsq->d}, 0, 0}, &own));

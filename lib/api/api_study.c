@@ -1,4 +1,5 @@
 /* mesaopt/study.h: validates, then delegates to study/. */
+#include "api/api_checks.h"
 #include "api/api_model.h"
 #include "study/studies.h"
 
@@ -70,10 +71,8 @@ enum { MOST_LAYERS = MODEL_MOST_BLOCKS + 1 };
 static mesaopt_status check_layers(const mesaopt_model *m, int64_t layers, const int64_t *blocks)
 {
     mesaopt_ctx *ctx = m->head.ctx;
-    if (layers < 1 || layers > MOST_LAYERS)
-        return fail(ctx, MESAOPT_E_ARGUMENT, "layers: %lld, expected 1 to %d", (long long)layers,
-                    MOST_LAYERS);
-    mesaopt_status status = check_not_null(ctx, blocks, "blocks");
+    mesaopt_status status = check_extent(ctx, layers, 1, MOST_LAYERS, "layers");
+    CHECK(check_not_null(ctx, blocks, "blocks"));
     for (int64_t i = 0; i < layers && status == MESAOPT_OK; i++)
         if (blocks[i] < -1 || blocks[i] >= m->n_blocks)
             status = fail(ctx, MESAOPT_E_ARGUMENT, "blocks: %lld, expected -1 to %lld",
