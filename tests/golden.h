@@ -207,10 +207,10 @@ static void network_case(mesaopt_ctx *ctx, const network *net, int32_t dtype, in
 
     shape_array(&dtokens, dtype, 3, in);
     shape_array(&loss, MESAOPT_F64, 1, &one);
-    OK(mesaopt_model_loss(model, &tokens.view, &targets.view, loss.room));
+    OK(mesaopt_model_loss(model, &tokens.view, &targets.view, NULL, loss.room));
     agree(prefix, "loss", &loss, tol);
     loss.room[0] = NAN;
-    OK(mesaopt_model_gradient(model, &tokens.view, &targets.view, loss.room, &dtokens.view));
+    OK(mesaopt_model_gradient(model, &tokens.view, &targets.view, NULL, loss.room, &dtokens.view));
     agree(prefix, "loss", &loss, tol);
     agree(prefix, "dtokens", &dtokens, tol);
     check_gradients(ctx, model, prefix, tol);

@@ -81,6 +81,33 @@ static void features_rows(const mesaopt_view *in, const mesaopt_view *to, const 
     ck_assert_int_eq(mesaopt_task_free(task), MESAOPT_OK);
 }
 
+static void task_list_rows(mesaopt_tensor *foreign)
+{
+    mesaopt_task **out = &f->out.task;
+    mesaopt_tensor *cube, *one, *narrow, *spoilt, *empty;
+    mesaopt_view v;
+    ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F64, 3, (int64_t[]){2, 2, 3}, &cube), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F64, 2, (int64_t[]){3, 3}, &one), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F32, 2, (int64_t[]){4, 2}, &narrow), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F64, 2, (int64_t[]){2, 3}, &spoilt), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F64, 2, (int64_t[]){1, 3}, &empty), MESAOPT_OK);
+    mesaopt_tensor_view(spoilt, &v);
+    ((double *)v.data)[4] = INFINITY;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_from_tensors(NULL, NULL, 1, &one, out));
+    BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_task_from_tensors(f->ctx, NULL, 1, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0", mesaopt_task_from_tensors(f->ctx, NULL, 0, &one, out));
+    BAD(MESAOPT_E_ARGUMENT, "sequences[0]: NULL", mesaopt_task_from_tensors(f->ctx, NULL, 1, (mesaopt_tensor *[]){NULL}, out));
+    BAD(MESAOPT_E_ARGUMENT, "sequences[0]: of another context", mesaopt_task_from_tensors(f->ctx, NULL, 1, &foreign, out));
+    BAD(MESAOPT_E_SHAPE, "sequences[0]: shape [2,2,3]", mesaopt_task_from_tensors(f->ctx, NULL, 1, &cube, out));
+    BAD(MESAOPT_E_SHAPE, "sequences[1]: shape [4,2], expected [*,3]", mesaopt_task_from_tensors(f->ctx, NULL, 2, (mesaopt_tensor *[]){one, narrow}, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_from_tensors(f->ctx, NULL, 1, &one, NULL));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_task_from_tensors(f->ctx, NULL, 1, &one, out)));
+    BAD(MESAOPT_E_NONFINITE, "sequences[1]: element [1,1] is inf", mesaopt_task_from_tensors(f->ctx, NULL, 2, (mesaopt_tensor *[]){one, spoilt}, out));
+    BAD(MESAOPT_E_SHAPE, "sequences[0]: shape [1,3], expected [T+1,n]", mesaopt_task_from_tensors(f->ctx, NULL, 1, &empty, out));
+    mesaopt_tensor *const all[] = {cube, one, narrow, spoilt, empty};
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(mesaopt_tensor_free(all[i]), MESAOPT_OK);
+}
+
 START_TEST(task_rows)
 {
     mesaopt_ctx *elsewhere;
@@ -91,6 +118,7 @@ START_TEST(task_rows)
     ck_assert_int_eq(mesaopt_ctx_create(NULL, &elsewhere), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_tensor_create(elsewhere, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &foreign), MESAOPT_OK);
     task_create_rows(foreign);
+    task_list_rows(foreign);
     mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, 2);
     mesaopt_settings_set_int(s, MESAOPT_KEY_LENGTH, 3);
     ck_assert_int_eq(mesaopt_task_create(f->ctx, s, &task), MESAOPT_OK);
@@ -105,6 +133,9 @@ START_TEST(task_rows)
     BAD(MESAOPT_E_ARGUMENT, "first: -1", mesaopt_task_draw(task, 0, -1, &to));
     BAD(MESAOPT_E_ARGUMENT, "first", mesaopt_task_draw(task, 0, INT64_MAX, &to));
     BAD(MESAOPT_E_SHAPE, "out: shape [2,3,8], expected [*,4,2]", mesaopt_task_draw(task, 0, 0, &tokens));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_set_weights(NULL, &to));
+    BAD(MESAOPT_E_ARGUMENT, "weights: NULL", mesaopt_task_set_weights(task, NULL));
+    BAD(MESAOPT_E_SHAPE, "weights: shape [2,4,2], expected [3]", mesaopt_task_set_weights(task, &to));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_tokens(NULL, &in, &tokens));
     BAD(MESAOPT_E_ARGUMENT, "sequences: NULL", mesaopt_task_tokens(task, NULL, &tokens));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_tokens(task, &in, NULL));
@@ -261,16 +292,18 @@ static void model_pass_rows(mesaopt_model *m)
     BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_model_activations(m, &x, 1, NULL, &out));
     BAD(MESAOPT_E_ARGUMENT, "outs: NULL", mesaopt_model_activations(m, &x, 1, &last, NULL));
     BAD(MESAOPT_E_SHAPE, "outs: ", mesaopt_model_activations(m, &x, 1, &last, &dx));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_loss(NULL, &x, &y, loss));
-    BAD(MESAOPT_E_ARGUMENT, "targets: NULL", mesaopt_model_loss(m, &x, NULL, loss));
-    BAD(MESAOPT_E_ARGUMENT, "loss: NULL", mesaopt_model_loss(m, &x, &y, NULL));
-    BAD(MESAOPT_E_SHAPE, "targets: ", mesaopt_model_loss(m, &x, &x, loss));
-    BAD(MESAOPT_E_SHAPE, "tokens: empty", mesaopt_model_loss(m, VIEW(with_extent(x, 0, 0)), VIEW(with_extent(y, 0, 0)), loss));
-    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_model_loss(m, &x, &y, loss)));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_gradient(NULL, &x, &y, loss, NULL));
-    BAD(MESAOPT_E_ARGUMENT, "tokens: NULL", mesaopt_model_gradient(m, NULL, &y, loss, NULL));
-    BAD(MESAOPT_E_SHAPE, "dtokens: ", mesaopt_model_gradient(m, &x, &y, loss, &out));
-    BAD(MESAOPT_E_OVERLAP, "dtokens", mesaopt_model_gradient(m, &x, &y, loss, &x));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_loss(NULL, &x, &y, NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, "targets: NULL", mesaopt_model_loss(m, &x, NULL, NULL, loss));
+    BAD(MESAOPT_E_ARGUMENT, "loss: NULL", mesaopt_model_loss(m, &x, &y, NULL, NULL));
+    BAD(MESAOPT_E_SHAPE, "targets: ", mesaopt_model_loss(m, &x, &x, NULL, loss));
+    BAD(MESAOPT_E_SHAPE, "tokens: empty", mesaopt_model_loss(m, VIEW(with_extent(x, 0, 0)), VIEW(with_extent(y, 0, 0)), NULL, loss));
+    BAD(MESAOPT_E_SHAPE, "weights: ", mesaopt_model_loss(m, &x, &y, &x, loss));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_model_loss(m, &x, &y, NULL, loss)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_gradient(NULL, &x, &y, NULL, loss, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "tokens: NULL", mesaopt_model_gradient(m, NULL, &y, NULL, loss, NULL));
+    BAD(MESAOPT_E_SHAPE, "weights: ", mesaopt_model_gradient(m, &x, &y, &x, loss, NULL));
+    BAD(MESAOPT_E_SHAPE, "dtokens: ", mesaopt_model_gradient(m, &x, &y, NULL, loss, &out));
+    BAD(MESAOPT_E_OVERLAP, "dtokens", mesaopt_model_gradient(m, &x, &y, NULL, loss, &x));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_backward(NULL, &x, &y, NULL));
     BAD(MESAOPT_E_ARGUMENT, "dout: NULL", mesaopt_model_backward(m, &x, NULL, NULL));
     BAD(MESAOPT_E_SHAPE, "dout: ", mesaopt_model_backward(m, &x, &x, NULL));

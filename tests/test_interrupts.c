@@ -218,7 +218,7 @@ static int32_t loss_of(double *loss, void *user)
 {
     checked *c = user;
     if (++c->calls == c->stop_at) mesaopt_ctx_interrupt(c->ctx);
-    c->last = mesaopt_model_gradient(c->model, &c->x, &c->y, loss, NULL);
+    c->last = mesaopt_model_gradient(c->model, &c->x, &c->y, NULL, loss, NULL);
     return c->last != MESAOPT_OK;
 }
 
@@ -248,7 +248,7 @@ START_TEST(gradient_checks)
     for (int i = 0; i < 24; i++) x[i] = i % 5 - 2, y[i] = i % 7 - 3;
     c.x = DENSE(x, MESAOPT_F64, 2, 4, 3), c.y = DENSE(y, MESAOPT_F64, 2, 4, 3);
     OK(mesaopt_model_parameter(c.model, "blocks.0.weight", &w));
-    OK(mesaopt_model_gradient(c.model, &c.x, &c.y, &loss, NULL));
+    OK(mesaopt_model_gradient(c.model, &c.x, &c.y, NULL, &loss, NULL));
     OK(mesaopt_model_parameter_gradient(c.model, "blocks.0.weight", &g));
     const mesaopt_view copy = DENSE(kept, MESAOPT_F64, 3, 3);
     OK(mesaopt_tensor_copy(ctx, &g, &copy));
@@ -260,7 +260,7 @@ START_TEST(gradient_checks)
     STOPS(c.last);
     ck_assert_int_eq(c.calls, 5);
     ck_assert_mem_eq(before, w.data, sizeof before);
-    OK(mesaopt_model_gradient(c.model, &c.x, &c.y, &loss, NULL));
+    OK(mesaopt_model_gradient(c.model, &c.x, &c.y, NULL, &loss, NULL));
     OK(mesaopt_grad_check(ctx, look_elsewhere, ctx, &w, &copy, 1e-3, &error));
     mesaopt_model_free(c.model), mesaopt_ctx_free(ctx);
 }

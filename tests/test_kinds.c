@@ -55,14 +55,14 @@ static void fill(problem *p)
 static int32_t loss(double *out, void *user)
 {
     problem *p = user;
-    return mesaopt_model_loss(p->model, &p->tokens, &p->targets, out);
+    return mesaopt_model_loss(p->model, &p->tokens, &p->targets, NULL, out);
 }
 
 /* 0: an iterative solver stopped before its end, so that there is nothing to compare. */
 static int check_gradients(problem *p, const char *kind)
 {
     double value = 0, error = 1;
-    const mesaopt_status status = mesaopt_model_gradient(p->model, &p->tokens, &p->targets, &value, &p->dtokens);
+    const mesaopt_status status = mesaopt_model_gradient(p->model, &p->tokens, &p->targets, NULL, &value, &p->dtokens);
     ck_assert_msg(status == MESAOPT_OK || status == MESAOPT_NOT_CONVERGED, "%s: %d", kind, (int)status);
     if (status != MESAOPT_OK) return 0;
     for (int64_t i = 0; i < mesaopt_model_parameters(p->model); i++) {

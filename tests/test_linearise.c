@@ -112,7 +112,7 @@ START_TEST(a_step_by_hand)
         const mesaopt_view x = DENSE(h[i][0], MESAOPT_F64, B, T, WIDTH), y = DENSE(h[i][1], MESAOPT_F64, B, T, WIDTH);
         double one;
         OK(mesaopt_linearise_block(l, both[i], &moved[i]));
-        OK(mesaopt_model_gradient(start[i], &x, &y, &one, NULL));
+        OK(mesaopt_model_gradient(start[i], &x, &y, NULL, &one, NULL));
         loss += one;
         for (int p = 0; p < 4; p++) {
             const char *name = mesaopt_model_parameter_name(start[i], p);

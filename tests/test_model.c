@@ -25,7 +25,7 @@ static void fill(problem *p, int64_t width)
 static int32_t loss(double *out, void *user)
 {
     problem *p = user;
-    return mesaopt_model_loss(p->model, &p->tokens, &p->targets, out);
+    return mesaopt_model_loss(p->model, &p->tokens, &p->targets, NULL, out);
 }
 
 /* The stack has one of every kind; clips bite for some elements. */
@@ -46,8 +46,8 @@ START_TEST(gradients)
         p.model = model_from(p.ctx, text, stacks[c / 2 % STACKS]);
         fill(&p, 8);
         double value = 0, again = 1, error = 1;
-        ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, &value, &p.dtokens), MESAOPT_OK);
-        ck_assert_int_eq(mesaopt_model_loss(p.model, &p.tokens, &p.targets, &again), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, NULL, &value, &p.dtokens), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_model_loss(p.model, &p.tokens, &p.targets, NULL, &again), MESAOPT_OK);
         ck_assert(value == again);
         for (int64_t i = 0; i < mesaopt_model_parameters(p.model); i++) {
             mesaopt_view x, g;
@@ -73,7 +73,7 @@ START_TEST(own_loss)
     mesaopt_view o, g;
     p.model = model_from(p.ctx, "dtype=f64 inputs=8 outputs=2 seed=3", stacks[1]);
     fill(&p, 8);
-    ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, &value, &p.dtokens), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, NULL, &value, &p.dtokens), MESAOPT_OK);
     memcpy(dx, p.dx, sizeof p.dx);
     mesaopt_model_parameter_gradient(p.model, "blocks.0.weight", &g);
     memcpy(grad, g.data, sizeof grad);
@@ -141,7 +141,7 @@ static void gradient_bits(mesaopt_ctx *ctx, float *bits, double *value)
     mesaopt_view_dense(y, MESAOPT_F32, 3, (int64_t[]){N, T, 2}, &targets);
     mesaopt_rng_normal(ctx, 1, 20, 0, 0, 1, &tokens);
     mesaopt_rng_normal(ctx, 2, 20, 0, 0, 1, &targets);
-    ck_assert_int_eq(mesaopt_model_gradient(m, &tokens, &targets, value, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_gradient(m, &tokens, &targets, NULL, value, NULL), MESAOPT_OK);
     mesaopt_model_parameter_gradient(m, "blocks.1.query", &g);
     memcpy(bits, g.data, 48 * sizeof(float));
     mesaopt_model_free(m);
@@ -287,7 +287,7 @@ START_TEST(evaluation)
     targets = sequences;
     targets.data = (double *)targets.data + 10;
     targets.shape[1] = L;
-    ck_assert_int_eq(mesaopt_model_loss(m, &tokens, &targets, &expected), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_model_loss(m, &tokens, &targets, NULL, &expected), MESAOPT_OK);
     mesaopt_view_dense(t, MESAOPT_F64, 1, (int64_t[]){L}, &by_t);
     ck_assert_int_eq(mesaopt_model_evaluate(m, task, MESAOPT_STREAM_TEST, 7, N, &by_t, &value), MESAOPT_OK);
     ck_assert_double_eq_tol(value, expected, 1e-12);
@@ -309,16 +309,16 @@ START_TEST(not_finite)
     p.model = model_from(p.ctx, "dtype=f64 inputs=8 outputs=2 seed=3", stacks[0]);
     fill(&p, 8);
     p.x[13] = NAN;
-    ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, &value, NULL), MESAOPT_E_NONFINITE);
+    ck_assert_int_eq(mesaopt_model_gradient(p.model, &p.tokens, &p.targets, NULL, &value, NULL), MESAOPT_E_NONFINITE);
     SAID(p.ctx, "tokens");
     p.x[13] = 0;
     p.y[3] = INFINITY;
-    ck_assert_int_eq(mesaopt_model_loss(p.model, &p.tokens, &p.targets, &value), MESAOPT_E_NONFINITE);
+    ck_assert_int_eq(mesaopt_model_loss(p.model, &p.tokens, &p.targets, NULL, &value), MESAOPT_E_NONFINITE);
     SAID(p.ctx, "targets");
     p.y[3] = 0;
     mesaopt_model_parameter(p.model, "blocks.2.value", &w);
     ((double *)w.data)[0] = NAN;
-    ck_assert_int_eq(mesaopt_model_loss(p.model, &p.tokens, &p.targets, &value), MESAOPT_E_NONFINITE);
+    ck_assert_int_eq(mesaopt_model_loss(p.model, &p.tokens, &p.targets, NULL, &value), MESAOPT_E_NONFINITE);
     SAID(p.ctx, "block 2");
     ck_assert(value == 7);
     mesaopt_model_free(p.model);

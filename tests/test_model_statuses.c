@@ -52,11 +52,11 @@ START_TEST(systems_that_miss_their_tolerance)
     for (int i = 0; i < B * T * OUT; i++)
         ck_assert_double_eq_tol((&d->out[0][0][0])[i], (&e->out[0][0][0])[i], 1e-9 * fabs((&e->out[0][0][0])[i]) + 1e-9);
     MISSED("activations", mesaopt_model_activations(m, &v.x, 2, (int64_t[]){0, 1}, outs));
-    MISSED("loss", mesaopt_model_loss(m, &v.x, &v.y, &loss));
-    OK(mesaopt_model_loss(want, &w.x, &w.y, &loss_wanted));
+    MISSED("loss", mesaopt_model_loss(m, &v.x, &v.y, NULL, &loss));
+    OK(mesaopt_model_loss(want, &w.x, &w.y, NULL, &loss_wanted));
     ck_assert_double_eq_tol(loss, loss_wanted, 1e-9 * loss_wanted);
     loss = -1;
-    MISSED("gradient", mesaopt_model_gradient(m, &v.x, &v.y, &loss, &v.dx));
+    MISSED("gradient", mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, &v.dx));
     ck_assert_double_eq_tol(loss, loss_wanted, 1e-9 * loss_wanted);
     MISSED("backward", mesaopt_model_backward(m, &v.x, &v.out, &v.dx));
     mesaopt_task *task = task_from(ctx, SHORT_TASK);
@@ -147,7 +147,7 @@ START_TEST(failures_leave_gradients_alone)
             const views v = views_of(d);
             const mesaopt_view outs = DENSE(streams, MESAOPT_F64, B, T, IN);
             double loss = -1;
-            OK(mesaopt_model_gradient(m, &v.x, &v.y, &loss, NULL));
+            OK(mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, NULL));
             const int64_t n = gradients(m, before);
             ck_assert_int_lt(n, 4000);
             write_weight(m, "blocks.1.weight", f->weight), write_weight(m, "blocks.2.weight", 1e-3);
@@ -159,9 +159,9 @@ START_TEST(failures_leave_gradients_alone)
             if (i < 2) {
                 BAD(f->what, mesaopt_model_forward(m, &v.x, &v.out));
                 BAD(f->what, mesaopt_model_activations(m, &v.x, 1, (int64_t[]){1}, &outs));
-                BAD(f->what, mesaopt_model_loss(m, &v.x, &v.y, &loss));
+                BAD(f->what, mesaopt_model_loss(m, &v.x, &v.y, NULL, &loss));
             } else OK(mesaopt_model_forward(m, &v.x, &v.out));
-            BAD(f->what, mesaopt_model_gradient(m, &v.x, &v.y, &loss, &v.dx));
+            BAD(f->what, mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, &v.dx));
             if (i < 2) BAD(f->what, mesaopt_model_backward(m, &v.x, &v.y, &v.dx));
             else BAD(f->what, mesaopt_model_backward(m, &v.x, &v.y, NULL));
             ck_assert(loss == -1);
@@ -183,7 +183,7 @@ START_TEST(gradients_of_no_parameters)
     d->y[B - 1][3][1] = NAN;
     BAD("backward: dout is not finite", mesaopt_model_backward(m, &v.x, &v.y, &v.dx));
     double loss = -1;
-    BAD("gradient: the targets are not finite", mesaopt_model_gradient(m, &v.x, &v.y, &loss, &v.dx));
+    BAD("gradient: the targets are not finite", mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, &v.dx));
     write_weight(steep, "blocks.1.weight", 1e306);
     memset(d->x, 0, sizeof d->x);
     for (int i = 0; i < B * T * OUT; i++) (&d->y[0][0][0])[i] = 1e5;
@@ -253,11 +253,11 @@ START_TEST(workspace_is_what_is_taken)
     int64_t bytes;
     OK(mesaopt_model_workspace(m, B, T, 1, &bytes));
     const long before = atomic_load(&hook.bytes);
-    OK(mesaopt_model_gradient(m, &v.x, &v.y, &loss, &v.dx));
+    OK(mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, &v.dx));
     ck_assert_int_ge(bytes, atomic_load(&hook.bytes) - before - 256);       /* what aligns a block */
     const long calls = atomic_load(&hook.calls);
-    OK(mesaopt_model_gradient(m, &v.x, &v.y, &loss, &v.dx));
-    OK(mesaopt_model_loss(m, &v.x, &v.y, &loss));
+    OK(mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, &v.dx));
+    OK(mesaopt_model_loss(m, &v.x, &v.y, NULL, &loss));
     ck_assert_int_eq(atomic_load(&hook.calls), calls);
     mesaopt_model_free(m);
     free(d);

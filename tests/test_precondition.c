@@ -123,16 +123,16 @@ static mesaopt_task *golden_task(mesaopt_ctx *ctx)
 static double gradient_of(mesaopt_baseline *b, mesaopt_task *task, int64_t count, double *gradient)
 {
     call c;
-    double *means = calloc((size_t)(task->shape.length + 2 * b->iterations), sizeof *means);
+    double *sums = calloc((size_t)(task->shape.length + 2 * b->iterations), sizeof *sums);
     baseline_run r = {.b = b, .what = "test", .task = task, .stream = MESAOPT_STREAM_TEST, .values = 1, .gradients = 2 * b->iterations};
     OK(ctx_enter(b->head.ctx, CALL_NORMAL, &c));
     OK(baseline_run_open(&r, count));
-    OK(baseline_run_measure(&r, &c, 0, count, &(double){b->value}, means));
+    OK(baseline_run_measure(&r, &c, 0, count, &(double){b->value}, sums));
     baseline_run_close(&r);
     OK(ctx_leave(&c, MESAOPT_OK));
-    for (int64_t i = 0; i < r.gradients; i++) gradient[i] = means[r.T + i] / (double)r.T;
-    const double loss = mean_of(means, r.T);
-    free(means);
+    for (int64_t i = 0; i < r.gradients; i++) gradient[i] = sums[r.T + i] / r.weight;
+    const double loss = baseline_run_loss(&r, sums);
+    free(sums);
     return loss;
 }
 
@@ -178,6 +178,10 @@ START_TEST(gradients_are_finite_differences)
         mesaopt_view v;
         OK(mesaopt_task_create(ctx, s, &c.task));
         mesaopt_settings_free(s);
+        double weights[50];
+        const mesaopt_view w = DENSE(weights, MESAOPT_F64, c.task->shape.length);
+        for (int64_t t = 0; t < c.task->shape.length; t++) weights[t] = (double)(t % 3);
+        if (i % 2) OK(mesaopt_task_set_weights(c.task, &w));
         OK(mesaopt_baseline_coefficients(c.b, &v));
         for (int64_t j = 0; j < 2 * rows[i].K; j++) ((double *)v.data)[j] += 0.3 * draw(&state);
         gradient_of(c.b, c.task, c.count, gradient);

@@ -145,7 +145,7 @@ double pairs_loss(mesaopt_ctx *ctx, mesaopt_model *m, const pairs *d)
             TRY(ctx, mesaopt_tensor_view(tensor[k], &view[k]));
             TRY(ctx, mesaopt_tensor_copy(ctx, &own, &view[k]));
         }
-        TRY(ctx, mesaopt_model_loss(m, &view[0], &view[1], &loss));
+        TRY(ctx, mesaopt_model_loss(m, &view[0], &view[1], NULL, &loss));
         for (int k = 0; k < 2; k++) mesaopt_tensor_free(tensor[k]);
         sum += loss / (double)d->count;
     }

@@ -109,15 +109,20 @@ MESAOPT_API mesaopt_status mesaopt_model_activations(mesaopt_model *model,
                                                      const int64_t *blocks,
                                                      const mesaopt_view *outs);
 
-/** Loss of predictions against targets [B, T, outputs]. Since 0.1. */
+/** Loss of predictions against targets [B, T, outputs]: sum of weight * half squared error / sum of
+ *  weights. weights [B, T], f32 or f64, 0 to 1e30, one above 0; NULL: all 1. A step of weight 0
+ *  does not count, whatever its target is; behind the last step that counts of a sequence tokens
+ *  and targets may hold anything, NaN too, and cost next to nothing. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_loss(mesaopt_model *model, const mesaopt_view *tokens,
-                                              const mesaopt_view *targets, double *loss);
+                                              const mesaopt_view *targets,
+                                              const mesaopt_view *weights, double *loss);
 
 /** Loss and its gradients: of every parameter (mesaopt_model_parameter_gradient) and, unless
  *  dtokens is NULL, of the tokens [B, T, inputs]. MESAOPT_E_NONFINITE names the first tensor that
  *  is not finite. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_gradient(mesaopt_model *model, const mesaopt_view *tokens,
-                                                  const mesaopt_view *targets, double *loss,
+                                                  const mesaopt_view *targets,
+                                                  const mesaopt_view *weights, double *loss,
                                                   const mesaopt_view *dtokens);
 
 /** Gradients of a scalar of the user's own whose gradient with respect to the predictions is dout
@@ -128,7 +133,8 @@ MESAOPT_API mesaopt_status mesaopt_model_backward(mesaopt_model *model, const me
 
 /** Mean loss on sequences first .. first + count - 1 of a stream of `task`; by_t (f64 [T], NULL:
  *  not wanted) receives the mean squared error at t summed over dimensions, halved, so that its
- *  mean over t is the loss. Memory does not grow with count, which is at least 1. Since 0.1. */
+ *  mean over t is the loss (by the task's weights, mesaopt_task_set_weights). Memory does not grow
+ *  with count, which is at least 1. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_evaluate(mesaopt_model *model, mesaopt_task *task,
                                                   int32_t stream, int64_t first, int64_t count,
                                                   const mesaopt_view *by_t, double *loss);

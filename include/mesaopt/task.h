@@ -63,12 +63,31 @@ MESAOPT_API mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx,
                                                     const mesaopt_settings *settings,
                                                     mesaopt_tensor *sequences, mesaopt_task **out);
 
+/** A task over `count` sequences of the user's own, of any lengths: sequences[i] is [T_i + 1, n],
+ *  f32 or f64, finite, T_i >= 1, with one n. T is the largest T_i; steps behind a sequence's end
+ *  have the weight 0, and its observations there are given out as 0. Otherwise as
+ *  mesaopt_task_from_tensor; the array of handles is not kept. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_from_tensors(mesaopt_ctx *ctx,
+                                                     const mesaopt_settings *settings,
+                                                     int64_t count,
+                                                     mesaopt_tensor *const *sequences,
+                                                     mesaopt_task **out);
+
 /** A task over a callback that fills batches; `dim` and `length` of the settings give n and T.
  *  Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx,
                                                       const mesaopt_settings *settings,
                                                       mesaopt_sequence_fn fill, void *user,
                                                       mesaopt_task **out);
+
+/** Sets what step t counts in every loss and score that is taken on the task, of models, trainers,
+ *  baselines and probes: weights [T], the same for all sequences, or, of own ones, [N, T]; f32 or
+ *  f64, 0 to 1e30, one above 0 in each sequence. Copied. A loss is sum of weight * error / sum of
+ *  weights; the error at t the same over sequences, and NaN where none of them is scored. Steps of
+ *  weight 0 are neither scored nor trained on; those behind the last scored one of a sequence
+ *  change nothing and cost next to nothing. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_set_weights(mesaopt_task *task,
+                                                    const mesaopt_view *weights);
 
 /** n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be
  *  NULL. Since 0.1. */

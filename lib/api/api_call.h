@@ -43,17 +43,25 @@ static inline mesaopt_status call_end(call *c, mesaopt_status status)
     return ctx_leave(c, status);
 }
 
-/* A handle that is an argument of the running call on `ctx`; it lives until the call returns. */
-static inline mesaopt_status check_handle(mesaopt_ctx *ctx, const void *handle,
-                                          enum object_kind kind, const char *what)
+/* One of many handles, which the caller keeps alive. */
+static inline mesaopt_status check_alive(mesaopt_ctx *ctx, const void *handle,
+                                         enum object_kind kind, const char *what)
 {
     if (!handle_ok(handle, kind))
         return fail(ctx, MESAOPT_E_ARGUMENT, "%s: %s, expected a live %s", what,
                     handle_word(handle), kind_word(kind));
     if (((const object *)handle)->ctx != ctx)
         return fail(ctx, MESAOPT_E_ARGUMENT, "%s: of another context, expected one of this", what);
-    call_hold(ctx->running, (void *)handle);
     return MESAOPT_OK;
+}
+
+/* A handle that is an argument of the running call on `ctx`; it lives until the call returns. */
+static inline mesaopt_status check_handle(mesaopt_ctx *ctx, const void *handle,
+                                          enum object_kind kind, const char *what)
+{
+    const mesaopt_status status = check_alive(ctx, handle, kind, what);
+    if (status == MESAOPT_OK) call_hold(ctx->running, (void *)handle);
+    return status;
 }
 
 #endif

@@ -43,6 +43,11 @@ mesaopt_status check_beta(mesaopt_ctx *ctx, const mesaopt_view *v)
     return check_range(ctx, v, "beta", 0, 1, "a weight in 0..1");
 }
 
+mesaopt_status check_weights(mesaopt_ctx *ctx, const mesaopt_view *v)
+{
+    return check_range(ctx, v, "weights", 0, (double)1e30f, "a weight of 0 to 1e30");
+}
+
 mesaopt_status check_log_gamma(mesaopt_ctx *ctx, const mesaopt_view *v)
 {
     return check_range(ctx, v, "log_gamma", -INFINITY, 0,

@@ -14,6 +14,8 @@ mesaopt_status check_range(mesaopt_ctx *ctx, const mesaopt_view *v, const char *
                            double high, const char *expected);
 mesaopt_status check_finite(mesaopt_ctx *ctx, const mesaopt_view *v, const char *name);
 mesaopt_status check_beta(mesaopt_ctx *ctx, const mesaopt_view *v);              /* 0..1 */
+/* of steps: 0..1e30 */
+mesaopt_status check_weights(mesaopt_ctx *ctx, const mesaopt_view *v);
 /* <= 0, also -inf */
 mesaopt_status check_log_gamma(mesaopt_ctx *ctx, const mesaopt_view *v);
 /* a positive normal number */

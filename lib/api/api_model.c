@@ -255,9 +255,22 @@ mesaopt_status mesaopt_model_activations(mesaopt_model *m, const mesaopt_view *t
     return call_end(&c, status);
 }
 
+static mesaopt_status take_weights(call_views *w, const mesaopt_model *m,
+                                   const mesaopt_view **weights, const batch *b)
+{
+    mesaopt_ctx *ctx = m->head.ctx;
+    const view_want want = {.name = "weights", .ndim = 2, .shape = {b->B, b->T}};
+    mesaopt_status status = views_take(w, weights, &want);
+    CHECK(check_weights(ctx, *weights));
+    int64_t above[MESAOPT_MAX_RANK];
+    if (status == MESAOPT_OK && !view_first_outside(*weights, 0, 0, above))
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "weights: all 0, expected one above 0");
+    return status;
+}
+
 static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens,
-                              const mesaopt_view *targets, int gradient, double *loss,
-                              const mesaopt_view *dtokens)
+                              const mesaopt_view *targets, const mesaopt_view *weights,
+                              int gradient, double *loss, const mesaopt_view *dtokens)
 {
     call c;
     batch b = {0};
@@ -269,6 +282,7 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens,
     mesaopt_ctx *ctx = m->head.ctx;
     CHECK(take_tokens(&w, m, &tokens, &b));
     CHECK(take_batch(&w, m, &targets, "targets", &b, m->outputs, 0));
+    if (weights) CHECK(take_weights(&w, m, &weights, &b));
     CHECK(check_not_null(ctx, loss, "loss"));
     if (dtokens) CHECK(take_batch(&w, m, &dtokens, "dtokens", &b, m->inputs, 1));
     CHECK(views_apart(&w));
@@ -276,6 +290,7 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens,
         status = fail(ctx, MESAOPT_E_SHAPE,
                       "tokens: empty, expected at least one sequence and one step");
     b.targets = targets;
+    b.weights = weights;
     CHECK(batch_pass(m, &b, &(wanted){.loss = &value, .gradient = gradient, .dtokens = dtokens},
                      gradient ? "gradient" : "loss"));
     if (status >= 0) *loss = value;
@@ -283,16 +298,17 @@ static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_view *tokens,
 }
 
 mesaopt_status mesaopt_model_loss(mesaopt_model *m, const mesaopt_view *tokens,
-                                  const mesaopt_view *targets, double *loss)
+                                  const mesaopt_view *targets, const mesaopt_view *weights,
+                                  double *loss)
 {
-    return loss_of(m, tokens, targets, 0, loss, NULL);
+    return loss_of(m, tokens, targets, weights, 0, loss, NULL);
 }
 
 mesaopt_status mesaopt_model_gradient(mesaopt_model *m, const mesaopt_view *tokens,
-                                      const mesaopt_view *targets, double *loss,
-                                      const mesaopt_view *dtokens)
+                                      const mesaopt_view *targets, const mesaopt_view *weights,
+                                      double *loss, const mesaopt_view *dtokens)
 {
-    return loss_of(m, tokens, targets, 1, loss, dtokens);
+    return loss_of(m, tokens, targets, weights, 1, loss, dtokens);
 }
 
 mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *tokens,
@@ -311,32 +327,10 @@ mesaopt_status mesaopt_model_backward(mesaopt_model *m, const mesaopt_view *toke
     return call_end(&c, status);
 }
 
-enum { EVALUATION_BATCH = 4096 };
-
-/* Sums of errors by t. */
-static mesaopt_status evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream,
-                               int64_t first, int64_t count, double *sums)
-{
-    mesaopt_status worth_knowing = MESAOPT_OK;
-    for (int64_t done = 0; done < count; done += EVALUATION_BATCH) {
-        const int64_t left = count - done;
-        const batch b = {.B = left < EVALUATION_BATCH ? left : EVALUATION_BATCH,
-                         .T = task->shape.length,
-                         .task = task,
-                         .stream = stream,
-                         .first = first + done};
-        mesaopt_status status = task_prepare(task, c, stream, b.first, b.B, m->dtype);
-        CHECK(batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate"));
-        if (status < 0) return status;
-        if (status > 0) worth_knowing = status;
-    }
-    return worth_knowing;
-}
-
 mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int32_t stream,
                               int64_t first, int64_t count, const mesaopt_view *by_t, double *loss)
 {
-    double *sums = NULL;
+    double *sums = NULL, value;
     mesaopt_view own;
     mesaopt_ctx *ctx = m->head.ctx;
     mesaopt_status status = model_check_whole(m);
@@ -347,15 +341,14 @@ mesaopt_status model_evaluate(call *c, mesaopt_model *m, mesaopt_task *task, int
         status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 1", (long long)count);
     if (by_t) CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {T}, MESAOPT_F64, 1}, &own));
     CHECK(check_not_null(ctx, loss, "loss"));
-    if (status == MESAOPT_OK && !(sums = alloc_new(&ctx->alloc, T, sizeof *sums)))
+    if (status == MESAOPT_OK && !(sums = alloc_new(&ctx->alloc, 2 * T, sizeof *sums)))
         status = fail(ctx, MESAOPT_E_MEMORY, "evaluate: no memory");
-    CHECK(evaluate(c, m, task, stream, first, count, sums));
-    double sum = 0;
-    for (int64_t t = 0; t < T && status >= 0; t++) sum += sums[t] /= (double)count;
-    if (!isfinite(sum)) status = fail(ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is not finite");
-    if (status >= 0) *loss = sum / (double)T;
+    CHECK(batch_evaluate(m, task, c, stream, first, count, sums, &value));
+    if (status >= 0 && !isfinite(value))
+        status = fail(ctx, MESAOPT_E_NONFINITE, "evaluate: the loss is not finite");
+    if (status >= 0) *loss = value;
     for (int64_t t = 0; by_t && t < T && status >= 0; t++)
-        ((double *)own.data)[t * own.stride[0]] = sums[t];
+        ((double *)own.data)[t * own.stride[0]] = sums[t] / sums[T + t];
     if (sums) alloc_free(&ctx->alloc, sums);
     return status;
 }

@@ -534,12 +534,12 @@ static mesaopt_status filter(mesaopt_ctx *ctx, double limit, const mesaopt_view 
                  view_list(3, at).text, number_text(view_get(targets, at)).text);
     if (status != MESAOPT_OK || view_count(out) == 0) return status;
     const int64_t T = targets->shape[1];
-    double *sums = alloc_new(&ctx->alloc, 2 * T, sizeof *sums);
+    double *sums = alloc_new(&ctx->alloc, 3 * T, sizeof *sums);
     if (!sums)
         return fail(ctx, MESAOPT_E_MEMORY, "filter: no memory for the norms of %lld steps",
                     (long long)T);
-    probe_norms norms = {0, sums, sums + T};
-    probe_norms_add(ctx, &norms, targets);
+    const probe_norms norms = {sums, sums + T, sums + 2 * T};
+    probe_norms_add(ctx, &norms, targets, NULL);
     probe_norms_filter(ctx, &norms, limit, targets, out);
     alloc_free(&ctx->alloc, sums);
     return ctx_stopped(ctx, "filter");

@@ -1,8 +1,10 @@
 /* mesaopt/task.h: checks arguments, then delegates to task/. */
 #include "api/api_call.h"
+#include "api/api_checks.h"
 #include "base/number.h"
 #include "base/options.h"
 #include "task/sequences.h"
+#include <stdio.h>
 
 /* ---- creation ---- */
 
@@ -13,25 +15,41 @@ static mesaopt_status check_create(mesaopt_ctx *ctx, const mesaopt_settings *set
     return status == MESAOPT_OK ? check_not_null(ctx, out, "out") : status;
 }
 
-static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_tensor *sequences)
+/* "sequences" of one tensor [N, T+1, n], "sequences[3]" of many [T_i + 1, n]. */
+static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_tensor *sequences,
+                                      const char *name, int32_t ndim, int64_t n)
 {
-    mesaopt_status status = check_handle(ctx, sequences, OBJECT_TENSOR, "sequences");
-    if (status != MESAOPT_OK) return status;
     const mesaopt_view *v = &sequences->view;
+    mesaopt_status status;
     mesaopt_view own;
-    view_want want = {.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}};
-    status = view_check(ctx, v, &want, &own);
+    const view_want stack = {.name = name, .ndim = 3, .shape = {ANY, ANY, ANY}},
+                    one = {.name = name, .ndim = 2, .shape = {ANY, n}};
+    status = view_check(ctx, v, ndim == 3 ? &stack : &one, &own);
     if (status != MESAOPT_OK) return status;
-    if (v->shape[0] < 1 || v->shape[1] < 2 || v->shape[2] < 1)
-        return fail(ctx, MESAOPT_E_SHAPE,
-                    "sequences: shape %s, expected [N,T+1,n] with N, T, n >= 1",
-                    view_list(3, v->shape).text);
+    if (v->shape[0] < 1 || v->shape[ndim - 2] < 2 || v->shape[ndim - 1] < 1)
+        return fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected %s with extents >= 1 and T >= 1",
+                    name, view_list(ndim, v->shape).text, ndim == 3 ? "[N,T+1,n]" : "[T+1,n]");
     int64_t at[MESAOPT_MAX_RANK];
     if (view_first_nonfinite(v, at))
-        return fail(ctx, MESAOPT_E_NONFINITE,
-                    "sequences: element %s is %s, expected a finite number", view_list(3, at).text,
-                    number_text(view_get(v, at)).text);
+        return fail(ctx, MESAOPT_E_NONFINITE, "%s: element %s is %s, expected a finite number",
+                    name, view_list(ndim, at).text, number_text(view_get(v, at)).text);
     return MESAOPT_OK;
+}
+
+static mesaopt_status check_list(mesaopt_ctx *ctx, int64_t count,
+                                 mesaopt_tensor *const *sequences)
+{
+    mesaopt_status status = check_not_null(ctx, sequences, "sequences");
+    if (status == MESAOPT_OK && count < 1)
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected at least 1 sequence",
+                      (long long)count);
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "sequences[%lld]", (long long)i);
+        status = check_alive(ctx, sequences[i], OBJECT_TENSOR, name);
+        CHECK(check_sequences(ctx, sequences[i], name, 2, i ? sequences[0]->view.shape[1] : ANY));
+    }
+    return status;
 }
 
 static mesaopt_status create(mesaopt_ctx *ctx, const mesaopt_settings *settings, mesaopt_task **out)
@@ -44,8 +62,20 @@ static mesaopt_status from_tensor(mesaopt_ctx *ctx, const mesaopt_settings *sett
                                   mesaopt_tensor *sequences, mesaopt_task **out)
 {
     mesaopt_status status = check_create(ctx, settings, out);
-    if (status == MESAOPT_OK) status = check_sequences(ctx, sequences);
-    return status == MESAOPT_OK ? task_own(ctx, settings, sequences, out) : status;
+    CHECK(check_handle(ctx, sequences, OBJECT_TENSOR, "sequences"));
+    CHECK(check_sequences(ctx, sequences, "sequences", 3, ANY));
+    CHECK(task_own(ctx, settings, 1, &sequences, out));
+    return status;
+}
+
+static mesaopt_status from_tensors(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                   int64_t count, mesaopt_tensor *const *sequences,
+                                   mesaopt_task **out)
+{
+    mesaopt_status status = check_create(ctx, settings, out);
+    CHECK(check_list(ctx, count, sequences));
+    CHECK(task_own(ctx, settings, count, sequences, out));
+    return status;
 }
 
 static mesaopt_status from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
@@ -74,6 +104,16 @@ mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx, const mesaopt_settings
                                 : status;
 }
 
+mesaopt_status mesaopt_task_from_tensors(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                         int64_t count, mesaopt_tensor *const *sequences,
+                                         mesaopt_task **out)
+{
+    call c;
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
+    return status == MESAOPT_OK ? ctx_leave(&c, from_tensors(ctx, settings, count, sequences, out))
+                                : status;
+}
+
 mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                           mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
 {
@@ -97,6 +137,46 @@ mesaopt_status mesaopt_task_shape(const mesaopt_task *task, int64_t *dim, int64_
     return MESAOPT_OK;
 }
 
+/* The steps that a row of weights scores lie in its sequence, and there is one. */
+static mesaopt_status check_scored(const mesaopt_task *task, const mesaopt_view *weights)
+{
+    const int each = weights->ndim == 2 || task->tensors > 1;
+    for (int64_t row = 0; row < (each ? task->shape.count : 1); row++) {
+        const int64_t steps =
+            task->tensors > 1 ? task->own[row]->view.shape[0] - 1 : task->shape.length;
+        int64_t t = 0;
+        while (t < steps && !(view_get(weights, weights->ndim == 2 ? (int64_t[]){row, t} : &t) > 0))
+            t++;
+        if (t == steps)
+            return fail(task->head.ctx, MESAOPT_E_ARGUMENT,
+                        "weights: all 0 in the %lld steps of sequence %lld, expected one above 0",
+                        (long long)steps, (long long)row);
+    }
+    return MESAOPT_OK;
+}
+
+static mesaopt_status checked_weights(mesaopt_task *task, const mesaopt_view *weights)
+{
+    mesaopt_ctx *ctx = task->head.ctx;
+    const int64_t count = task->shape.count, T = task->shape.length;
+    mesaopt_view own;
+    const view_want same = {.name = "weights", .ndim = 1, .shape = {T}},
+                    each = {.name = "weights", .ndim = 2, .shape = {count, T}};
+    const int rows = weights && weights->ndim == 2 && count > 0;
+    mesaopt_status status = view_check(ctx, weights, rows ? &each : &same, &own);
+    CHECK(check_weights(ctx, &own));
+    CHECK(check_scored(task, &own));
+    CHECK(task_set_weights(task, &own));
+    return status;
+}
+
+mesaopt_status mesaopt_task_set_weights(mesaopt_task *task, const mesaopt_view *weights)
+{
+    call c;
+    mesaopt_status status = call_begin(task, OBJECT_TASK, CALL_NORMAL, &c);
+    return status == MESAOPT_OK ? call_end(&c, checked_weights(task, weights)) : status;
+}
+
 static mesaopt_status checked_draw(mesaopt_task *task, call *c, int32_t stream, int64_t first,
                                    const mesaopt_view *out)
 {
@@ -108,7 +188,8 @@ static mesaopt_status checked_draw(mesaopt_task *task, call *c, int32_t stream, 
                       .output = 1};
     mesaopt_status status = view_check(ctx, out, &want, &own);
     CHECK(task_range_check(ctx, stream, first, out->shape[0]));
-    if (task->own) CHECK(view_apart(ctx, &own, "out", &task->own->view, "the task's sequences"));
+    for (int64_t i = 0; i < task->tensors; i++)
+        CHECK(view_apart(ctx, &own, "out", &task->own[i]->view, "the task's sequences"));
     CHECK(task_draw(task, c, stream, first, &own));
     return status;
 }

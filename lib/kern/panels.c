@@ -67,6 +67,13 @@ void panels_store(const panels *p, slab s, int64_t panel, mat from)
                 panels_first(p, s, panel), s.stride[p->along], s.row, s.col);
 }
 
+void panels_put_lane(const kern *k, int64_t T, int64_t lane, const double *from, void *panel)
+{
+    for (int64_t t = 0; t < T; t++)
+        if (k->dtype == MESAOPT_F32) ((float *)panel)[t * k->lanes + lane] = (float)from[t];
+        else ((double *)panel)[t * k->lanes + lane] = from[t];
+}
+
 int panels_finite(const kern *k, int64_t rows, int64_t cols, mat m)
 {
     if (rows == 1 || m.rs == cols) return finite_run(k, m.p, rows * cols * k->lanes);

@@ -40,6 +40,8 @@ char *panels_first(const panels *p, slab s, int64_t panel);
 /* Other lanes: 0. */
 void panels_load(const panels *p, slab s, int64_t panel, mat to);
 void panels_store(const panels *p, slab s, int64_t panel, mat from);
+/* Numbers [T] into a lane of a panel [T][1]. */
+void panels_put_lane(const kern *k, int64_t T, int64_t lane, const double *from, void *panel);
 /* Are rows x cols elements finite, lanes that hold nothing included? Anything when the call is to
  * end. */
 int panels_finite(const kern *k, int64_t rows, int64_t cols, mat m);

@@ -124,23 +124,23 @@ void NAME(adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr,
     }
 }
 
-/* d = prediction - target; by_t += 1/2 sum d^2 over the valid lanes; dpred = scale * d there, 0
- * elsewhere. */
+/* A weight of 1 leaves every bit as it is, and one of 0 has no part in any sum. */
 static inline __attribute__((always_inline)) void squared_error(int lanes, int64_t T, int64_t n,
-                                                                int64_t valid, const real *pred,
-                                                                int64_t rs_p, const real *target,
-                                                                int64_t rs_t, double scale,
-                                                                double *by_t, real *dpred)
+                                                                const real *weights,
+                                                                const real *pred, int64_t rs_p,
+                                                                const real *target, int64_t rs_t,
+                                                                double scale, double *by_t,
+                                                                real *dpred)
 {
-    const real factor = (real)scale;
     for (int64_t i = 0; i < T; i++) {
+        const real *w = weights + i * lanes;
         double lane_sum[LANES] = {0};
         for (int64_t j = 0; j < n; j++) {
             const real *p = pred + (i * rs_p + j) * lanes, *y = target + (i * rs_t + j) * lanes;
             for (int l = 0; l < lanes; l++) {
-                const real d = l < valid ? p[l] - y[l] : 0;
-                lane_sum[l] += 0.5 * (double)d * (double)d;
-                if (dpred) dpred[(i * rs_p + j) * lanes + l] = factor * d;
+                const real d = w[l] > 0 ? p[l] - y[l] : 0;
+                lane_sum[l] += 0.5 * (double)d * (double)d * (double)w[l];
+                if (dpred) dpred[(i * rs_p + j) * lanes + l] = (real)scale * w[l] * d;
             }
         }
         double sum = 0;
@@ -150,10 +150,10 @@ static inline __attribute__((always_inline)) void squared_error(int lanes, int64
 }
 
 #define SQUARED_ERROR(name, lanes) \
-    void NAME(name)(int64_t T, int64_t n, int64_t valid, const void *pred, int64_t rs_p, \
+    void NAME(name)(int64_t T, int64_t n, const void *weights, const void *pred, int64_t rs_p, \
                     const void *target, int64_t rs_t, double factor, double *by_t, void *dpred) \
     { \
-        squared_error(lanes, T, n, valid, pred, rs_p, target, rs_t, factor, by_t, dpred); \
+        squared_error(lanes, T, n, weights, pred, rs_p, target, rs_t, factor, by_t, dpred); \
     }
 SQUARED_ERROR(squared_error, LANES)
 SQUARED_ERROR(squared_error_one, 1)

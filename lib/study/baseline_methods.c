@@ -34,10 +34,12 @@ static int64_t conditioned_work(const baseline_problem *p)
     return a.used;
 }
 
-/* z = x - y, n elements */
-static void subtract(const baseline_problem *p, const double *x, const double *y, double *z)
+/* The error at t times its weight, n elements. */
+static void weighted_error(const baseline_problem *p, int64_t t, double *error)
 {
-    for (int64_t i = 0; i < p->n * p->k->lanes; i++) z[i] = x[i] - y[i];
+    const double *x = row(p, p->out, t), *y = row(p, p->x, t + 1),
+                 *w = (const double *)p->weights + t * p->k->lanes;
+    for (int64_t i = 0; i < p->n * p->k->lanes; i++) error[i] = w[i % p->k->lanes] * (x[i] - y[i]);
 }
 
 static void conditioned_predict(const baseline_problem *p)
@@ -53,7 +55,7 @@ static void conditioned_predict(const baseline_problem *p)
         conditioning_solve(&c, row(p, p->x, t), u);
         conditioning_predict(&c, u, row(p, p->out, t));
         if (!p->gradient) continue;
-        subtract(p, row(p, p->out, t), row(p, p->x, t + 1), error);        /* 0 in unused lanes */
+        weighted_error(p, t, error);
         conditioning_back(&c, error, p->gradient, db);
     }
 }

@@ -24,8 +24,9 @@ typedef struct baseline_run {
     const double *value;           /* of the tuned setting */
     int64_t gradients;             /* 2 K when the gradient of the coefficients is wanted, values is
                                       1 then; 0 */
-    double *sums;                  /* [slot][values T + gradients]: half squared errors, gradients
-                                      of their sums */
+    double *sums;                  /* [slot][values T + gradients]: weighted half squared errors,
+                                      gradients of their sums */
+    double *weights, weight;       /* [T]: of the steps, summed over sequences; of all of them */
 } baseline_run;
 
 /* b, what, task, stream, values and gradients are set; count: of most sequences measured at once.
@@ -33,16 +34,17 @@ typedef struct baseline_run {
 mesaopt_status baseline_run_open(baseline_run *r, int64_t count);
 void baseline_run_close(baseline_run *r);
 
-/* means [values T + gradients] over sequences first .. first + count - 1. Allocates nothing, unless
- * a callback's batch grows. */
+/* sums [values T + gradients] over sequences first .. first + count - 1, and weights. Allocates
+ * nothing, unless a callback's batch grows. */
 mesaopt_status baseline_run_measure(baseline_run *r, call *c, int64_t first, int64_t count,
-                                    const double *value, double *means);
+                                    const double *value, double *sums);
 
-static inline double mean_of(const double *x, int64_t n)
+/* Of errors [T]. */
+static inline double baseline_run_loss(const baseline_run *r, const double *sums)
 {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += x[i];
-    return sum / (double)n;
+    for (int64_t t = 0; t < r->T; t++) sum += sums[t];
+    return sum / r->weight;
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "base/pool.h"
 #include "base/real.h"
+#include "kern/panels.h"
 #include <math.h>
 #include <string.h>
 
@@ -25,6 +26,8 @@ static baseline_problem lay_out(const run *r, arena *a, void **task_memory)
     baseline_problem p = {.k = r->k, .b = r->b, .n = r->n, .T = r->T, .value = r->b->value};
     p.x = arena_take(a, size_mul(r->T + 1, r->n, &elements) ? elements : -1, vector);
     p.out = arena_take(a, elements, vector);
+    p.weights = arena_take(a, r->T, vector);
+    p.row = arena_take(a, r->T, sizeof(double));
     p.work = arena_take(a, r->work(&p), 1);
     if (r->gradients) p.gradient = arena_take(a, r->gradients, vector);
     *task_memory = arena_take(a, r->task ? task_scratch(r->task, r->k) : 0, 1);
@@ -53,7 +56,7 @@ static mesaopt_status run_items(run *r, int64_t items, parallel_body body)
     return ctx_stopped(ctx, r->what);
 }
 
-static int64_t panels(const kern *k, int64_t count) { return (count + k->lanes - 1) / k->lanes; }
+static int64_t panels_of(const kern *k, int64_t count) { return (count + k->lanes - 1) / k->lanes; }
 static int64_t valid_lanes(const kern *k, int64_t left)
 {
     return left < k->lanes ? left : k->lanes;
@@ -102,7 +105,7 @@ static mesaopt_status predict_all(run *r)
     if (view_count(r->out) == 0) return MESAOPT_OK;
     r->k = kern_get(r->b->head.ctx, MESAOPT_F64, 0), r->T = r->out->shape[1],
     r->n = r->out->shape[2];
-    const int64_t items = panels(r->k, r->out->shape[0]);
+    const int64_t items = panels_of(r->k, r->out->shape[0]);
     mesaopt_status status = allocate(r, items);
     if (status == MESAOPT_OK) status = run_items(r, items, predict_item);
     alloc_free(&r->b->head.ctx->alloc, r->memory);
@@ -160,16 +163,28 @@ static void measure_item(void *data, int64_t worker, int64_t item)
     double *sums = r->sums + item * slot_size(r);
     const int64_t at = r->start + item * k->lanes, valid = valid_lanes(k, r->count - at);
     task_panel(r->task, k, r->stream, r->first + at, valid, task_memory, p.x);
+    memset(p.weights, 0, (size_t)(r->T * k->lanes * k->size));
+    for (int64_t l = 0; l < valid; l++) {
+        task_weights(r->task, r->stream, r->first + at + l, p.row);
+        panels_put_lane(k, r->T, l, p.row, p.weights);
+    }
     if (r->gradients) memset(p.gradient, 0, (size_t)(r->gradients * k->lanes * k->size));
     for (int64_t v = 0; v < r->values && !kern_stopped(k); v++, sums += r->T) {
         p.value = r->value[v];
         r->body(&p);
-        k->squared_error(r->T, r->n, valid, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, sums,
+        k->squared_error(r->T, r->n, p.weights, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, sums,
                          NULL);
     }
     for (int64_t i = 0; i < r->gradients; i++)
         for (int64_t l = 0; l < k->lanes; l++)
             sums[i] += ((const double *)p.gradient)[i * k->lanes + l];
+}
+
+void baseline_run_close(baseline_run *r)
+{
+    alloc_free(&r->b->head.ctx->alloc, r->weights);
+    alloc_free(&r->b->head.ctx->alloc, r->sums);
+    alloc_free(&r->b->head.ctx->alloc, r->memory);
 }
 
 mesaopt_status baseline_run_open(run *r, int64_t count)
@@ -178,37 +193,47 @@ mesaopt_status baseline_run_open(run *r, int64_t count)
     r->k = kern_get(ctx, MESAOPT_F64, 0), r->n = r->task->shape.dim, r->T = r->task->shape.length;
     r->work = r->b->method->work, r->body = r->b->method->predict;
     const int64_t block = SLOTS * r->k->lanes;
-    mesaopt_status status = allocate(r, panels(r->k, count < block ? count : block));
+    mesaopt_status status = allocate(r, panels_of(r->k, count < block ? count : block));
     if (status != MESAOPT_OK) return status;
     r->sums = alloc_new(&ctx->alloc, SLOTS * slot_size(r), sizeof *r->sums);
-    if (r->sums) return MESAOPT_OK;
-    alloc_free(&ctx->alloc, r->memory);
+    r->weights = alloc_new(&ctx->alloc, 2 * r->T, sizeof *r->weights);
+    if (r->sums && r->weights) return MESAOPT_OK;
+    baseline_run_close(r);
     return fail(ctx, MESAOPT_E_MEMORY, "%s: no memory for the errors of %lld steps", r->what,
                 (long long)r->T);
 }
 
-void baseline_run_close(run *r)
+/* Of the steps of all sequences, into r->weights and r->weight. */
+static void sum_weights(run *r)
 {
-    alloc_free(&r->b->head.ctx->alloc, r->sums);
-    alloc_free(&r->b->head.ctx->alloc, r->memory);
+    double *row = r->weights + r->T;
+    r->weight = 0;
+    for (int64_t t = 0; t < r->T; t++)
+        r->weights[t] = task_weighted(r->task) ? 0 : (double)r->count;
+    for (int64_t i = 0; task_weighted(r->task) && i < r->count && !kern_stopped(r->k); i++)
+        for (int64_t t = 0, steps = task_weights(r->task, r->stream, r->first + i, row); t < steps;
+             t++)
+            r->weights[t] += row[t];
+    for (int64_t t = 0; t < r->T; t++) r->weight += r->weights[t];
 }
 
 mesaopt_status baseline_run_measure(run *r, call *c, int64_t first, int64_t count,
-                                    const double *value, double *means)
+                                    const double *value, double *sums)
 {
     const int64_t block = SLOTS * r->k->lanes, size = slot_size(r);
     mesaopt_status status = MESAOPT_OK;
     r->first = first, r->count = count, r->value = value;
+    sum_weights(r);
     memset(r->sums, 0, (size_t)(SLOTS * size) * sizeof *r->sums);
     for (r->start = 0; status == MESAOPT_OK && r->start < count; r->start += block) {
         const int64_t left = count - r->start, now = left < block ? left : block;
         status = task_prepare(r->task, c, r->stream, first + r->start, now, r->k->dtype);
-        if (status == MESAOPT_OK) status = run_items(r, panels(r->k, now), measure_item);
+        if (status == MESAOPT_OK) status = run_items(r, panels_of(r->k, now), measure_item);
     }
     for (int64_t i = 0; status == MESAOPT_OK && i < size; i++) {
         double sum = 0;
         for (int64_t s = 0; s < SLOTS; s++) sum += r->sums[s * size + i];
-        means[i] = sum / (double)count;
+        sums[i] = sum;
     }
     return status;
 }
@@ -222,9 +247,10 @@ mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_tas
     mesaopt_status status = baseline_run_open(&r, count);
     if (status != MESAOPT_OK) return status;
     status = baseline_run_measure(&r, c, first, count, &value, by_t);
+    const double result = status == MESAOPT_OK ? baseline_run_loss(&r, by_t) : 0;
+    for (int64_t t = 0; t < r.T && status == MESAOPT_OK; t++) by_t[t] /= r.weights[t];
     baseline_run_close(&r);
     if (status != MESAOPT_OK) return status;
-    const double result = mean_of(by_t, r.T);
     if (!isfinite(result))
         return fail(b->head.ctx, MESAOPT_E_NONFINITE,
                     "evaluate: the loss is %s, expected a finite number", number_text(result).text);
@@ -242,13 +268,13 @@ static void predict_nothing(const baseline_problem *p)
 
 /* Mean square of the observations that are predicted; 1 when there is none to go by: they are all
  * 0, or it overflows. */
-static mesaopt_status mean_square(run *r, call *c, int64_t count, double *means, double *square)
+static mesaopt_status mean_square(run *r, call *c, int64_t count, double *sums, double *square)
 {
     run nothing = *r;
     nothing.values = 1, nothing.body = predict_nothing;
-    const mesaopt_status status = baseline_run_measure(&nothing, c, 0, count, &(double){0}, means);
+    const mesaopt_status status = baseline_run_measure(&nothing, c, 0, count, &(double){0}, sums);
     if (status != MESAOPT_OK) return status;
-    *square = 2 * mean_of(means, r->T) / (double)r->n;
+    *square = 2 * baseline_run_loss(&nothing, sums) / (double)r->n;
     if (!(*square > 0) || isinf(*square)) *square = 1;
     return MESAOPT_OK;
 }
@@ -261,15 +287,15 @@ static double within(const option_row *o, double x)
 /* GRID values from low to high, evenly spaced in their logarithm; best: the first of lowest loss.
  */
 static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, double high,
-                               double *value, double *means, int64_t *best)
+                               double *value, double *sums, int64_t *best)
 {
     for (int64_t i = 0; i < GRID; i++)
         value[i] = i == GRID - 1 ? high : low * real_pow(high / low, (double)i / (GRID - 1));
-    mesaopt_status status = baseline_run_measure(r, c, 0, count, value, means);
+    mesaopt_status status = baseline_run_measure(r, c, 0, count, value, sums);
     double lowest = INFINITY;
     *best = -1;
     for (int64_t i = 0; status == MESAOPT_OK && i < GRID; i++) {
-        const double loss = mean_of(means + i * r->T, r->T);
+        const double loss = baseline_run_loss(r, sums + i * r->T);
         if (loss < lowest) lowest = loss, *best = i;
     }
     if (status != MESAOPT_OK || *best >= 0) return status;
@@ -279,20 +305,20 @@ static mesaopt_status try_grid(run *r, call *c, int64_t count, double low, doubl
                 number_text(high).text);
 }
 
-static mesaopt_status search(run *r, call *c, int64_t count, double *means, double *found)
+static mesaopt_status search(run *r, call *c, int64_t count, double *sums, double *found)
 {
     const baseline_method *method = r->b->method;
     const option_row *o = options_find(MESAOPT_SCOPE_BASELINE, method->key);
     double value[GRID], square;
     int64_t best = 0;
-    mesaopt_status status = mean_square(r, c, count, means, &square);
+    mesaopt_status status = mean_square(r, c, count, sums, &square);
     if (status != MESAOPT_OK) return status;
     const double unit = method->key == MESAOPT_KEY_RIDGE ? square : 1 / square;
     const double lowest = within(o, method->lowest * unit),
                  highest = within(o, method->highest * unit);
     double low = lowest, high = highest;
     for (int pass = 0; pass < PASSES; pass++) {
-        status = try_grid(r, c, count, low, high, value, means, &best);
+        status = try_grid(r, c, count, low, high, value, sums, &best);
         if (status != MESAOPT_OK) return status;
         low = value[best > 0 ? best - 1 : 0];
         high = value[best < GRID - 1 ? best + 1 : GRID - 1];
@@ -310,15 +336,15 @@ mesaopt_status baseline_search(mesaopt_baseline *b, call *c, mesaopt_task *task,
     mesaopt_ctx *ctx = b->head.ctx;
     run r = {
         .b = b, .what = "search", .task = task, .stream = MESAOPT_STREAM_SEARCH, .values = GRID};
-    double *means = alloc_new(&ctx->alloc, GRID * task->shape.length, sizeof *means);
+    double *sums = alloc_new(&ctx->alloc, GRID * task->shape.length, sizeof *sums);
     mesaopt_status status =
-        means ? baseline_run_open(&r, count)
+        sums ? baseline_run_open(&r, count)
               : fail(ctx, MESAOPT_E_MEMORY, "search: no memory for the errors of %lld steps",
                      (long long)task->shape.length);
     if (status == MESAOPT_OK) {
-        status = search(&r, c, count, means, &b->value);
+        status = search(&r, c, count, sums, &b->value);
         baseline_run_close(&r);
     }
-    alloc_free(&ctx->alloc, means);
+    alloc_free(&ctx->alloc, sums);
     return status;
 }

@@ -8,9 +8,9 @@
 
 enum { RECIPE_UPDATES = 20000, RECIPE_UPDATES_OF_TWO_STEPS = 80000 };
 
-/* means: [T] errors, then the gradient of their sum. Nothing changes before everything is known to
- * be finite. */
-static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, double *means,
+/* sums: [T] of errors, then the gradient of their sum. Nothing changes before everything is known
+ * to be finite. */
+static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, double *sums,
                              mesaopt_step *report)
 {
     mesaopt_ctx *ctx = b->head.ctx;
@@ -21,11 +21,11 @@ static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, doub
         return fail(ctx, MESAOPT_E_STATE,
                     "updates: %lld of batch %lld, the stream of sequences ends here",
                     (long long)step, (long long)b->batch);
-    const mesaopt_status status = baseline_run_measure(r, c, first, b->batch, &value, means);
+    const mesaopt_status status = baseline_run_measure(r, c, first, b->batch, &value, sums);
     if (status != MESAOPT_OK) return status;
-    double *g = means + r->T, *m = b->moments, *v = m + 2 * b->iterations;
-    const double loss = mean_of(means, r->T);
-    r->k->scale(2 * b->iterations, 1 / (double)r->T, g);
+    double *g = sums + r->T, *m = b->moments, *v = m + 2 * b->iterations;
+    const double loss = baseline_run_loss(r, sums);
+    r->k->scale(2 * b->iterations, 1 / r->weight, g);
     const double norm = sqrt(r->k->sum_squares(n, g));
     if (!isfinite(loss) || !isfinite(norm))
         return fail(ctx, MESAOPT_E_NONFINITE, "step %lld: the %s is not finite", (long long)step,
@@ -41,11 +41,11 @@ static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, doub
 
 /* As trainer_run. */
 static mesaopt_status train(mesaopt_baseline *b, baseline_run *r, call *c, int64_t updates,
-                            mesaopt_step_fn after, void *user, double *means)
+                            mesaopt_step_fn after, void *user, double *sums)
 {
     while (atomic_load(&b->updates) < updates) {
         mesaopt_step report;
-        const mesaopt_status status = update(b, r, c, means, &report);
+        const mesaopt_status status = update(b, r, c, sums, &report);
         if (status == MESAOPT_E_INTERRUPTED) return MESAOPT_STOPPED;
         if (status != MESAOPT_OK) return status;
         if (step_stops(c, &report, after, user)) return MESAOPT_STOPPED;
@@ -63,20 +63,20 @@ mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, 
                       .stream = MESAOPT_STREAM_TRAIN,
                       .values = 1,
                       .gradients = 2 * b->iterations};
-    double *means = NULL;
+    double *sums = NULL;
     int64_t size;
     if (size_add(task->shape.length, r.gradients, &size))
-        means = alloc_new(&ctx->alloc, size, sizeof *means);
-    if (!means)
+        sums = alloc_new(&ctx->alloc, size, sizeof *sums);
+    if (!sums)
         return fail(ctx, MESAOPT_E_MEMORY, "train: no memory for the errors of %lld steps",
                     (long long)task->shape.length);
     if (updates == 0) updates = b->iterations == 2 ? RECIPE_UPDATES_OF_TWO_STEPS : RECIPE_UPDATES;
     mesaopt_status status = task_reserve(task, b->batch, MESAOPT_F64);
     if (status == MESAOPT_OK) status = baseline_run_open(&r, b->batch);
     if (status == MESAOPT_OK) {
-        status = train(b, &r, c, updates, after, user, means);
+        status = train(b, &r, c, updates, after, user, sums);
         baseline_run_close(&r);
     }
-    alloc_free(&ctx->alloc, means);
+    alloc_free(&ctx->alloc, sums);
     return status;
 }

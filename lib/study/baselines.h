@@ -15,6 +15,8 @@ typedef struct baseline_problem {
     int64_t n, T;
     double value;                  /* of the setting that the method tunes */
     void *x;                       /* x_1 .. x_{T+1}: [T+1][n][lane]; 0 in unused lanes */
+    void *weights;                 /* of steps, of a task: [T][lane] */
+    double *row;                   /* [T] to work in */
     void *out;                     /* predictions of x_2 .. x_{T+1}: [T][n][lane] */
     void *work;                    /* method->work bytes */
     void *gradient;                /* 2 K elements += the gradient, with respect to a and b, of the

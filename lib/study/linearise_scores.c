@@ -8,41 +8,19 @@
 #include "base/number.h"
 #include <float.h>
 
-enum { BATCH = 4096 };
-
-/* Mean loss on the first sequences of the test stream; sums: [T]. */
-static mesaopt_status loss_of(mesaopt_model *m, const mesaopt_linearise *l, call *c, int64_t count,
-                              double *sums, double *loss)
-{
-    mesaopt_status worth_knowing = MESAOPT_OK;
-    const int64_t T = l->task->shape.length;
-    for (int64_t t = 0; t < T; t++) sums[t] = 0;
-    for (int64_t done = 0; done < count; done += BATCH) {
-        const int64_t left = count - done, size = left < BATCH ? left : BATCH;
-        const batch b = {
-            .B = size, .T = T, .task = l->task, .stream = MESAOPT_STREAM_TEST, .first = done};
-        mesaopt_status status =
-            task_prepare(l->task, c, MESAOPT_STREAM_TEST, done, size, m->dtype);
-        if (status == MESAOPT_OK) status = batch_pass(m, &b, &(wanted){.by_t = sums}, "evaluate");
-        if (status < 0) return status;
-        if (status > 0) worth_knowing = status;
-    }
-    *loss = 0;
-    for (int64_t t = 0; t < T; t++) *loss += sums[t] / ((double)count * (double)T);
-    return worth_knowing;
-}
-
-/* ratios[i] of every student, one model after the other. */
+/* ratios[i] of every student, one model after the other; sums: [2 T]. */
 static mesaopt_status ratios_of(mesaopt_linearise *l, call *c, int64_t count, double *sums,
                                 double *ratios)
 {
     double whole, replaced;
-    mesaopt_status status = loss_of(l->teacher, l, c, count, sums, &whole), worth_knowing = status;
+    mesaopt_status status =
+        batch_evaluate(l->teacher, l->task, c, MESAOPT_STREAM_TEST, 0, count, sums, &whole);
+    mesaopt_status worth_knowing = status;
     for (int64_t i = 0; i < l->count && status >= 0; i++) {
         mesaopt_model *m;
         status = linearise_model(l, i, &m);
         if (status != MESAOPT_OK) return status;
-        status = loss_of(m, l, c, count, sums, &replaced);
+        status = batch_evaluate(m, l->task, c, MESAOPT_STREAM_TEST, 0, count, sums, &replaced);
         object_release(&m->head);
         if (status > 0) worth_knowing = status;
         ratios[i] = replaced / whole;
@@ -114,11 +92,11 @@ mesaopt_status linearise_evaluate(mesaopt_linearise *l, call *c, int64_t count,
 {
     mesaopt_ctx *ctx = l->head.ctx;
     const int64_t T = l->task->shape.length;
-    double *memory = alloc_new(&ctx->alloc, T + 3 * l->count, sizeof *memory);
+    double *memory = alloc_new(&ctx->alloc, 2 * T + 3 * l->count, sizeof *memory);
     if (!memory)
         return fail(ctx, MESAOPT_E_MEMORY, "evaluate: no memory for the losses of %lld steps",
                     (long long)T);
-    double *ratios = memory + T, *missed = ratios + l->count, *added = missed + l->count;
+    double *ratios = memory + 2 * T, *missed = ratios + l->count, *added = missed + l->count;
     const mesaopt_status ran = ratios_of(l, c, count, memory, ratios);
     mesaopt_status status = ran < 0 || !error ? ran : errors_of(l, c, count, missed, added);
     if (status >= 0) {

@@ -20,7 +20,8 @@ typedef struct running {
     int32_t stream;
     int64_t first, count, batch;   /* sequences in all, and at a time */
     const int64_t *blocks;
-    mesaopt_view sequences, targets, weights, *activations;
+    mesaopt_view sequences, targets, *activations;
+    mesaopt_view scored, weights;  /* [B, T]: the task's, those that are fed */
     void **kept;                   /* [L] panels of the model */
     probe_norms norms;
     void *memory;
@@ -61,11 +62,13 @@ static void lay_out(running *r, arena *a)
     const int32_t dtype = r->model ? r->model->dtype : MESAOPT_F64;
     r->activations = arena_take(a, p->layers, sizeof *r->activations);
     r->kept = arena_take(a, p->layers, sizeof *r->kept);
-    r->norms = (probe_norms){0, arena_take(a, T, sizeof(double)), arena_take(a, T, sizeof(double))};
+    r->norms = (probe_norms){arena_take(a, T, sizeof(double)), arena_take(a, T, sizeof(double)),
+                             arena_take(a, T, sizeof(double))};
     r->sequences = take(a, r->batch, T + 1, r->task->shape.dim, dtype);
     r->targets = take(a, r->batch, T, p->targets, MESAOPT_F64);
     r->weights = take(a, r->batch, T, 1, MESAOPT_F64);
-    r->weights.ndim = 2;
+    r->scored = take(a, r->batch, T, 1, MESAOPT_F64);
+    r->weights.ndim = r->scored.ndim = 2;
     for (int64_t l = 0; l < p->layers; l++) {
         if (r->model) {
             void *panels = take_kept(r, l, a);
@@ -136,7 +139,10 @@ static mesaopt_status ask_host(const running *r, const mesaopt_view *sequences,
 static mesaopt_status draw(running *r, int64_t done, int64_t count)
 {
     const mesaopt_probe *p = r->p;
-    r->sequences.shape[0] = r->targets.shape[0] = r->weights.shape[0] = count;
+    r->sequences.shape[0] = r->targets.shape[0] = r->weights.shape[0] = r->scored.shape[0] = count;
+    for (int64_t b = 0; b < count; b++)
+        task_weights(r->task, r->stream, r->first + done + b,
+                     (double *)r->scored.data + b * p->steps);
     for (int64_t l = 0; l < p->layers; l++)
         if (r->model) r->activations[l] = kept_view(r, l, count);
         else r->activations[l].shape[0] = count;
@@ -169,6 +175,17 @@ static const mesaopt_view *filtered(const running *r)
     return r->control ? &r->activations[0] : &r->targets;
 }
 
+/* The task's weights, without outliers; NULL: all 1. */
+static const mesaopt_view *weigh(const running *r, double limit)
+{
+    double *w = r->weights.data;
+    const double *scored = r->scored.data;
+    if (limit <= 0) return task_weighted(r->task) ? &r->scored : NULL;
+    probe_norms_filter(r->p->head.ctx, &r->norms, limit, filtered(r), &r->weights);
+    for (int64_t i = 0; i < view_count(&r->weights); i++) w[i] *= scored[i];
+    return &r->weights;
+}
+
 static mesaopt_status feed(running *r, int32_t set, int64_t done, double limit)
 {
     mesaopt_probe *p = r->p;
@@ -176,9 +193,8 @@ static mesaopt_status feed(running *r, int32_t set, int64_t done, double limit)
     const mesaopt_status ran = r->model ? run_model(r) : MESAOPT_OK;
     if (ran < 0 && ran != MESAOPT_E_NONFINITE) return ran; /* what is not finite is found below,
                                                               with its place */
-    if (limit > 0) probe_norms_filter(p->head.ctx, &r->norms, limit, filtered(r), &r->weights);
     const probe_input in = {r->targets.shape[0], r->activations, &r->targets,
-                            limit > 0 ? &r->weights : NULL};
+                            weigh(r, limit)};
     const mesaopt_status status = probe_take(p, set, &in, done == 0, &bad);
     if (status != MESAOPT_E_NONFINITE) return status == MESAOPT_OK ? ran : status;
     char name[96];
@@ -203,7 +219,7 @@ static mesaopt_status feed_all(running *r, int32_t set)
             size = r->count - done < r->batch ? r->count - done : r->batch;
             status = draw(r, done, size);
             if (status == MESAOPT_OK && pass == 0)
-                probe_norms_add(r->p->head.ctx, &r->norms, filtered(r));
+                probe_norms_add(r->p->head.ctx, &r->norms, filtered(r), &r->scored);
             if (status == MESAOPT_OK && pass == 1) status = feed(r, set, done, limit);
             if (status > 0) worth_knowing = status;
         }

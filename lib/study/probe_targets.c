@@ -59,16 +59,19 @@ static double norm_at(const mesaopt_view *v, int64_t b, int64_t t)
     return sqrt(sum);
 }
 
-void probe_norms_add(const mesaopt_ctx *ctx, probe_norms *n, const mesaopt_view *targets)
+/* West, "Updating mean and variance estimates: an improved method", CACM 22, 1979. */
+void probe_norms_add(const mesaopt_ctx *ctx, const probe_norms *n, const mesaopt_view *targets,
+                     const mesaopt_view *weights)
 {
-    for (int64_t b = 0; b < targets->shape[0] && !ctx_interrupted(ctx); b++) {
-        n->count++;
+    for (int64_t b = 0; b < targets->shape[0] && !ctx_interrupted(ctx); b++)
         for (int64_t t = 0; t < targets->shape[1]; t++) {
+            const double w = weights ? view_get(weights, (int64_t[]){b, t}) : 1;
+            if (!(w > 0)) continue;
             const double x = norm_at(targets, b, t), off = x - n->mean[t];
-            n->mean[t] += off / (double)n->count;
-            n->square[t] += off * (x - n->mean[t]);
+            n->weight[t] += w;
+            n->mean[t] += w * off / n->weight[t];
+            n->square[t] += w * off * (x - n->mean[t]);
         }
-    }
 }
 
 void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double limit,
@@ -77,7 +80,7 @@ void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double lim
     for (int64_t b = 0; b < targets->shape[0] && !ctx_interrupted(ctx); b++)
         for (int64_t t = 0; t < targets->shape[1]; t++) {
             const double off = norm_at(targets, b, t) - n->mean[t],
-                         sd = sqrt(n->square[t] / (double)n->count);
+                         sd = sqrt(n->square[t] / n->weight[t]);
             view_set(out, (int64_t[]){b, t}, off >= limit * sd && sd > 0 ? 0 : 1);
         }
 }

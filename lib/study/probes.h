@@ -134,8 +134,10 @@ int64_t probe_observed(const mesaopt_settings *settings, int64_t n);     /* lags
 /* Norms of targets at every step, over any number of batches: mean and sum of squared distances
  * from it. */
 /* [T] each */
-typedef struct probe_norms { int64_t count; double *mean, *square; } probe_norms;
-void probe_norms_add(const mesaopt_ctx *ctx, probe_norms *n, const mesaopt_view *targets);
+typedef struct probe_norms { double *weight, *mean, *square; } probe_norms;
+/* weights [B, T]; NULL: all 1 */
+void probe_norms_add(const mesaopt_ctx *ctx, const probe_norms *n, const mesaopt_view *targets,
+                     const mesaopt_view *weights);
 void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double limit,
                         const mesaopt_view *targets, const mesaopt_view *out);
 

@@ -7,25 +7,41 @@
 
 /* ---- own sequences and callbacks ---- */
 
+int64_t task_own_row(const mesaopt_task *task, int32_t stream, int64_t index)
+{
+    const int64_t count = task->shape.count;
+    return stream == MESAOPT_STREAM_TRAIN ? order_row(task->seed, count, index) : index % count;
+}
+
+/* [T_i + 1, n] */
+static mesaopt_view own_sequence(const mesaopt_task *task, int64_t row)
+{
+    mesaopt_view v = task->own[task->own[0]->view.ndim == 3 ? 0 : row]->view;
+    if (v.ndim == 2) return v;
+    v.data = (char *)v.data + row * v.stride[0] * dtype_size(v.dtype);
+    v.ndim = 2;
+    memmove(v.shape, v.shape + 1, 2 * sizeof *v.shape);
+    memmove(v.stride, v.stride + 1, 2 * sizeof *v.stride);
+    return v;
+}
+
 #define GATHER(from, to) \
-    for (int64_t t = 0; t <= task->shape.length; t++) \
+    for (int64_t t = 0; t < v.shape[0]; t++) \
         for (int64_t j = 0; j < n; j++) \
             ((to *)raw)[(t * n + j) * k->lanes + l] = \
-                (to)((const from *)v->data)[row * v->stride[0] + t * v->stride[1] + \
-                                            j * v->stride[2]]
+                (to)((const from *)v.data)[t * v.stride[0] + j * v.stride[1]]
 
+/* Zeros behind the end of a sequence. */
 static void own_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                       int64_t valid, void *raw)
 {
-    const mesaopt_view *v = &task->own->view;
-    const int64_t n = task->shape.dim, count = task->shape.count;
-    if (valid < k->lanes)
+    const int64_t n = task->shape.dim;
+    if (valid < k->lanes || task->tensors > 1)
         memset(raw, 0, (size_t)((task->shape.length + 1) * n * k->lanes * k->size));
     for (int64_t l = 0; l < valid && !kern_stopped(k); l++) {
-        const int64_t row = stream == MESAOPT_STREAM_TRAIN ? order_row(task->seed, count, first + l)
-                                                           : (first + l) % count;
-        if (v->dtype == MESAOPT_F32 && k->dtype == MESAOPT_F32) GATHER(float, float);
-        else if (v->dtype == MESAOPT_F32) GATHER(float, double);
+        const mesaopt_view v = own_sequence(task, task_own_row(task, stream, first + l));
+        if (v.dtype == MESAOPT_F32 && k->dtype == MESAOPT_F32) GATHER(float, float);
+        else if (v.dtype == MESAOPT_F32) GATHER(float, double);
         else if (k->dtype == MESAOPT_F32) GATHER(double, float);
         else GATHER(double, double);
     }
@@ -104,12 +120,10 @@ static void batch_panel(const mesaopt_task *task, const kern *k, int64_t first, 
 void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                 int64_t valid, void *scratch, void *raw)
 {
-    if (task->own) own_panel(task, k, stream, first, valid, raw);
+    if (task->tensors) own_panel(task, k, stream, first, valid, raw);
     else if (task->fill) batch_panel(task, k, first, valid, raw);
     else generated_panel(task, k, stream, first, valid, scratch, raw);
 }
-
-/* ---- creation ---- */
 
 mesaopt_status task_range_check(mesaopt_ctx *ctx, int32_t stream, int64_t first, int64_t count)
 {

@@ -21,10 +21,15 @@ struct mesaopt_task {
     const char *name;              /* "linear", .., "own", "callback" */
     /* Where sequences come from, one of: */
     const struct task_kind *kind;  /* that draws them, generated.h */
-    mesaopt_tensor *own;           /* counted */
-    uint64_t fingerprint;          /* of its numbers */
+    mesaopt_tensor **own;          /* counted: one [N, T+1, n], or N of them [T_i + 1, n] */
+    int64_t tensors;               /* of them; 0: not the user's */
+    uint64_t fingerprint;          /* of their numbers */
     mesaopt_sequence_fn fill;
     void *fill_user;
+
+    double *weights;               /* of steps, [rows][T], rows 1 or N; NULL: all are 1 */
+    int64_t weight_rows;
+    uint64_t weights_fingerprint;
 
     /* of a task that draws */
     double noise, clip, start, map_sd, observation_noise;
@@ -40,8 +45,9 @@ struct mesaopt_task {
 /* What all tasks have; fails on sizes that do not fit into int64_t. */
 mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
                         int64_t length, mesaopt_task **out);
-mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                        mesaopt_tensor *sequences, mesaopt_task **out);
+/* One tensor [N, T+1, n], or `count` of them [T_i + 1, n] with T the largest T_i. */
+mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
+                        mesaopt_tensor *const *sequences, mesaopt_task **out);
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                              mesaopt_sequence_fn fill, void *user, mesaopt_task **out);
 /* One that draws its sequences: generated.c. */
@@ -53,8 +59,8 @@ mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings
 typedef struct task_facts { char text[512]; } task_facts;
 task_facts task_text(const mesaopt_task *task);        /* "name=value name=value": all that its
                                                           sequences and tokens depend on */
-uint64_t task_fingerprint(const mesaopt_view *v);      /* of numbers in row-major order, equal for
-                                                          f32 and f64 */
+/* Of numbers in row-major order, equal for f32 and f64; goes on from h, that of others or 0. */
+uint64_t task_fingerprint(uint64_t h, const mesaopt_view *v);
 
 /* ---- sequences ---- */
 
@@ -114,5 +120,16 @@ mesaopt_status task_features(const mesaopt_task *task, const mesaopt_view *seque
 /* Row of own data that sequence `index` is: in order (modulo count), or in a fresh random order
  * every pass. */
 int64_t order_row(uint64_t seed, int64_t count, int64_t index);
+
+/* ---- weights of steps: task_weights.c ---- */
+
+/* Takes a copy of checked weights [T] or [N, T]; MESAOPT_E_MEMORY: as before. */
+mesaopt_status task_set_weights(mesaopt_task *task, const mesaopt_view *weights);
+int task_weighted(const mesaopt_task *task);           /* or are all weights 1? */
+/* Those of sequence `index` of a stream [T]; returns how many steps it has up to the last one whose
+ * weight is above 0. What comes later changes nothing. */
+int64_t task_weights(const mesaopt_task *task, int32_t stream, int64_t index, double *weights);
+/* Which of its own sequences a task gives out as sequence `index` of a stream. */
+int64_t task_own_row(const mesaopt_task *task, int32_t stream, int64_t index);
 
 #endif

@@ -6,7 +6,9 @@ static void destroy(object *head)
 {
     mesaopt_task *task = (mesaopt_task *)head;
     const allocator *alloc = &head->ctx->alloc;
-    if (task->own) object_release(&task->own->head);
+    for (int64_t i = 0; i < task->tensors; i++) object_release(&task->own[i]->head);
+    alloc_free(alloc, task->own);
+    alloc_free(alloc, task->weights);
     alloc_free(alloc, task->batch.data);
     alloc_free(alloc, task->shared);
 }
@@ -34,17 +36,29 @@ mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int6
     return MESAOPT_OK;
 }
 
-mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                        mesaopt_tensor *sequences, mesaopt_task **out)
+mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
+                        mesaopt_tensor *const *sequences, mesaopt_task **out)
 {
-    const mesaopt_view *v = &sequences->view;
-    mesaopt_status status = task_new(ctx, settings, v->shape[2], v->shape[1] - 1, out);
+    const mesaopt_view *one = &sequences[0]->view;
+    const int stacked = one->ndim == 3;
+    int64_t rows = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (sequences[i]->view.shape[stacked] > rows) rows = sequences[i]->view.shape[stacked];
+    mesaopt_status status = task_new(ctx, settings, one->shape[stacked + 1], rows - 1, out);
     if (status) return status;
-    (*out)->shape.count = v->shape[0];
-    (*out)->name = "own";
-    (*out)->own = sequences;
-    (*out)->fingerprint = task_fingerprint(v);
-    object_retain(&sequences->head);
+    mesaopt_task *task = *out;
+    task->shape.count = stacked ? one->shape[0] : count;
+    task->name = "own";
+    task->own = alloc_new(&ctx->alloc, count, sizeof *task->own);
+    if (!task->own) {
+        object_release(&task->head);
+        return fail(ctx, MESAOPT_E_MEMORY, "task: no memory for %lld sequences", (long long)count);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        object_retain(&sequences[i]->head);
+        task->own[task->tensors++] = sequences[i];
+        task->fingerprint = task_fingerprint(task->fingerprint, &sequences[i]->view);
+    }
     return MESAOPT_OK;
 }
 

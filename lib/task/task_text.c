@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-uint64_t task_fingerprint(const mesaopt_view *v)
+uint64_t task_fingerprint(uint64_t h, const mesaopt_view *v)
 {
     int64_t index[MESAOPT_MAX_RANK] = {0};
-    uint64_t h = 0x9e3779b97f4a7c15u;
+    h += 0x9e3779b97f4a7c15u;
     for (int64_t i = 0, count = view_count(v); i < count; i++, view_next(v, index)) {
         const double x = view_get(v, index);
         uint64_t bits;
@@ -52,10 +52,13 @@ task_facts task_text(const mesaopt_task *task)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " noise=%s data_clip=%s%s",
                       number_text(task->noise).text, number_text(task->clip).text,
                       more(task).text);
-    if (task->own)
+    if (task->tensors)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n,
                       " sequences=%" PRId64 " data=%016" PRIx64, task->shape.count,
                       task->fingerprint);
+    if (task->weights)
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " weights=%016" PRIx64,
+                      task->weights_fingerprint);
     if (!task->fill) snprintf(f.text + n, sizeof f.text - (size_t)n, " seed=%" PRIu64, task->seed);
     return f;
 }

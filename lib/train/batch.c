@@ -15,6 +15,7 @@ typedef struct layout {
     int64_t width;                             /* of the widest stream */
     void *grads;                               /* shards x n_params */
     double *by_t, *sums;                       /* shards x T; x the visitor's */
+    double *weights;                           /* T: summed over sequences; T: of one */
     int64_t *bad;                              /* shards: the first of enum stage that is not
                                                   finite */
     int64_t *failed;                           /* shards x blocks: rows whose systems missed their
@@ -25,12 +26,22 @@ typedef struct layout {
 typedef struct worker {
     void **stream, **stash;                    /* n_blocks + 1, n_blocks */
     void *target, *d[2], *scratch, *product_scratch, *task_scratch, *visitor;
+    void *weights;                             /* of steps, T x 1 */
+    double *row;                               /* those of one sequence */
+    int64_t steps;                             /* of the panel that is run: later ones change
+                                                  nothing */
 } worker;
 
 /* What may be not finite; BLOCKS + i: what block i gives out. */
 enum stage { NONE, TOKENS, TARGETS, LOSS, DOUT, TOKEN_GRADIENT, BLOCKS };
 
-typedef struct job { mesaopt_model *m; const batch *b; const wanted *w; layout l; } job;
+typedef struct job {
+    mesaopt_model *m;
+    const batch *b;
+    const wanted *w;
+    layout l;
+    double weight;                             /* of all steps */
+} job;
 
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 /* Blocks that run. */
@@ -69,6 +80,8 @@ static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, c
     for (int i = 0; i < 2; i++) w.d[i] = arena_take(a, back ? T * l->width : 0, real);
     w.scratch = arena_take(a, scratch, 1);
     w.product_scratch = arena_take(a, kern_product_scratch(k), 1);
+    w.weights = arena_take(a, T, real);
+    w.row = arena_take(a, T, sizeof(double));
     w.task_scratch = arena_take(a, b->task && !b->drawn ? task_scratch(b->task, k) : 0, 1);
     w.visitor = arena_take(a, wanted->visitor ? wanted->visitor->scratch : 0, 1);
     return w;
@@ -100,6 +113,7 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, const 
     l.grads = arena_take(&a, goes_back(w) ? shards * m->n_params : 0, m->size);
     l.by_t = arena_take(&a, shards * b->T, sizeof(double));
     l.sums = arena_take(&a, w->visitor ? shards * w->visitor->count : 0, sizeof(double));
+    l.weights = arena_take(&a, 2 * b->T, sizeof(double));
     l.bad = arena_take(&a, shards, sizeof(int64_t));
     l.failed = arena_take(&a, shards * m->n_blocks, sizeof(int64_t));
     lay_out_worker(&one, m, b, &l, w);
@@ -141,9 +155,78 @@ static void fill_positions(mesaopt_model *m, int64_t T, const layout *l)
     *f = (filled){T, l->k->lanes, m->n_blocks};
 }
 
-static void load_view(const layout *l, const mesaopt_view *v, int64_t panel, void *to, int64_t rs)
+/* ---- weights of steps ---- */
+
+/* Is any weight not 1? */
+static int is_weighted(const batch *b, const wanted *w)
 {
-    panels_load(&l->p, slab_of(v, "btd"), panel, (mat){to, rs, 1});
+    return !w->visitor && !b->drawn && (b->weights || (b->task && task_weighted(b->task)));
+}
+
+/* Of sequence i; returns its steps up to the last one that counts. */
+static int64_t weights_of(const batch *b, int64_t i, double *row)
+{
+    if (!b->weights) return task_weights(b->task, b->stream, b->first + i, row);
+    int64_t steps = 0;
+    for (int64_t t = 0; t < b->T; t++)
+        if ((row[t] = view_get(b->weights, (int64_t[]){i, t})) > 0) steps = t + 1;
+    return steps;
+}
+
+/* Sums over sequences into l->weights; returns the sum of all. */
+static double sum_weights(const batch *b, const wanted *w, const layout *l)
+{
+    const int weighted = is_weighted(b, w);
+    double *by_t = l->weights, *row = by_t + b->T, sum = 0;
+    for (int64_t t = 0; t < b->T; t++) by_t[t] = weighted ? 0 : (double)b->B;
+    if (!weighted) return (double)b->B * (double)b->T;
+    for (int64_t i = 0; i < b->B && !kern_stopped(l->k); i++)
+        for (int64_t t = 0, steps = weights_of(b, i, row); t < steps; t++) by_t[t] += row[t];
+    for (int64_t t = 0; t < b->T; t++) sum += by_t[t];
+    return sum;
+}
+
+/* Weights of a panel, and the steps that any of its sequences takes. */
+static void weigh(const job *j, worker *w, int64_t panel)
+{
+    const kern *k = j->l.k;
+    const int64_t T = j->b->T, valid = panels_valid(&j->l.p, panel), first = panel * k->lanes;
+    const int weighted = is_weighted(j->b, j->w);
+    w->steps = weighted ? 0 : T;
+    memset(w->weights, 0, (size_t)(T * k->lanes * k->size));
+    for (int64_t t = 0; t < T; t++) w->row[t] = 1;
+    for (int64_t l = 0; l < valid; l++) {
+        if (weighted) w->steps = max64(w->steps, weights_of(j->b, first + l, w->row));
+        panels_put_lane(k, T, l, w->row, w->weights);
+    }
+}
+
+/* Tokens behind the last step of a sequence may be NaN, and are computed as long as others of the
+ * panel go on. */
+static void clear_ends(const job *j, const worker *w, int64_t panel)
+{
+    const kern *k = j->l.k;
+    const int64_t n = j->m->inputs, valid = panels_valid(&j->l.p, panel);
+    for (int64_t l = 0; l < valid && j->b->weights; l++) {
+        const int64_t steps = weights_of(j->b, panel * k->lanes + l, w->row);
+        for (int64_t i = steps * n; i < w->steps * n; i++)
+            memset((char *)w->stream[0] + (i * k->lanes + l) * k->size, 0, (size_t)k->size);
+    }
+}
+
+/* ---- panels ---- */
+
+static slab steps_of_view(const mesaopt_view *v, int64_t steps)
+{
+    slab s = slab_of(v, "btd");
+    s.rows = steps;
+    return s;
+}
+
+static void load_view(const layout *l, const mesaopt_view *v, int64_t panel, int64_t steps,
+                      void *to, int64_t rs)
+{
+    panels_load(&l->p, steps_of_view(v, steps), panel, (mat){to, rs, 1});
 }
 
 static void store_view(const layout *l, const mesaopt_view *v, int64_t panel, const void *from,
@@ -159,7 +242,7 @@ static const void *fill(const job *j, const worker *w, int64_t panel)
     const kern *k = j->l.k;
     const batch *b = j->b;
     if (b->drawn) {
-        load_view(&j->l, b->drawn, panel, w->target, j->m->outputs);
+        load_view(&j->l, b->drawn, panel, b->T + 1, w->target, j->m->outputs);
         tokens_panel(b->task, k, w->target, w->stream[0]);
         return NULL;
     }
@@ -169,9 +252,9 @@ static const void *fill(const job *j, const worker *w, int64_t panel)
         tokens_panel(b->task, k, w->target, w->stream[0]);
         return kern_at(k, w->target, j->m->outputs);    /* raw observations, one time step on */
     }
-    load_view(&j->l, b->tokens, panel, w->stream[0], j->m->inputs);
+    load_view(&j->l, b->tokens, panel, w->steps, w->stream[0], j->m->inputs);
     if (!b->targets) return NULL;
-    load_view(&j->l, b->targets, panel, w->target, j->m->outputs);
+    load_view(&j->l, b->targets, panel, w->steps, w->target, j->m->outputs);
     return w->target;
 }
 
@@ -179,12 +262,12 @@ static const void *fill(const job *j, const worker *w, int64_t panel)
 static int64_t find_bad(const job *j, const worker *w, const void *target)
 {
     const kern *k = j->l.k;
-    const int64_t lanes = k->lanes, T = j->b->T;
+    const int64_t lanes = k->lanes, T = w->steps;
     if (k->first_nonfinite(T * j->m->inputs * lanes, w->stream[0]) >= 0) return TOKENS;
-    if (target && k->first_nonfinite(T * j->m->outputs * lanes, target) >= 0) return TARGETS;
     for (int64_t i = 0; i < depth(j->m, j->w); i++)
         if (k->first_nonfinite(T * j->m->blocks[i].out * lanes, w->stream[i + 1]) >= 0)
             return BLOCKS + i;
+    if (target && k->first_nonfinite(T * j->m->outputs * lanes, target) >= 0) return TARGETS;
     return LOSS;
 }
 
@@ -193,14 +276,13 @@ static void start_backward(const job *j, const worker *w, int64_t panel, const v
                            double *by_t)
 {
     const kern *k = j->l.k;
-    const int64_t T = j->b->T, n = j->m->outputs, rs = model_width(j->m, j->m->n_blocks - 1);
+    const int64_t T = w->steps, n = j->m->outputs, rs = model_width(j->m, j->m->n_blocks - 1);
     const void *pred = w->stream[j->m->n_blocks];
     if (j->w->gradient && rs > n) memset(w->d[0], 0, (size_t)(T * rs * k->lanes * k->size));
     if (j->w->dout)
-        load_view(&j->l, j->w->dout, panel, w->d[0], rs);
+        load_view(&j->l, j->w->dout, panel, T, w->d[0], rs);
     else if (target)
-        k->squared_error(T, n, panels_valid(&j->l.p, panel), pred, rs, target, n,
-                         1 / ((double)j->b->B * (double)T), by_t,
+        k->squared_error(T, n, w->weights, pred, rs, target, n, 1 / j->weight, by_t,
                          j->w->gradient ? w->d[0] : NULL);
 }
 
@@ -208,7 +290,7 @@ static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
 {
     void *grads = goes_back(j->w) ? (char *)j->l.grads + shard * j->m->n_params * j->m->size : NULL;
     return (pass){j->l.k,
-                  j->b->T,
+                  w->steps,
                   j->m->params,
                   grads,
                   j->l.positions[i],
@@ -221,7 +303,7 @@ static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
 static int forward_is_finite(const job *j, const worker *w, const double *by_t)
 {
     const mesaopt_model *m = j->m;
-    const int64_t T = j->b->T, last = m->n_blocks - 1;
+    const int64_t T = w->steps, last = m->n_blocks - 1;
     double sum = 0;
     int finite = 1;
     for (int64_t t = 0; t < T; t++) sum += by_t[t];
@@ -271,26 +353,49 @@ static void look(const job *j, const worker *w, int64_t shard, int64_t panel)
     v->look(v, &seen);
 }
 
-static void run_panel(const job *j, const worker *w, int64_t shard, int64_t panel)
+static void run_forward(const job *j, const worker *w, int64_t shard, int64_t panel)
+{
+    const mesaopt_model *m = j->m;
+    for (int64_t i = 0; i < depth(m, j->w) && !kern_stopped(j->l.k); i++) {
+        const pass p = pass_of(j, w, shard, i);
+        m->blocks[i].kind->forward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i]);
+    }
+    if (kern_stopped(j->l.k)) return;
+    if (j->w->out)
+        store_view(&j->l, j->w->out, panel, w->stream[m->n_blocks],
+                   model_width(m, m->n_blocks - 1));
+    for (int64_t i = 0; j->w->outs && i < j->w->count; i++)
+        store_view(&j->l, &j->w->outs[i], panel, w->stream[j->w->blocks[i] + 1],
+                   model_width(m, j->w->blocks[i]));
+}
+
+/* 0 behind the last step. */
+static void store_token_gradient(const job *j, const worker *w, int64_t shard, int64_t panel,
+                                 void *dx)
+{
+    const kern *k = j->l.k;
+    const int64_t n = j->m->inputs, T = j->b->T;
+    memset(kern_at(k, dx, w->steps * n), 0, (size_t)((T - w->steps) * n * k->lanes * k->size));
+    store_view(&j->l, j->w->dtokens, panel, dx, n);
+    if (j->l.bad[shard] == NONE && !panels_finite(k, T, n, (mat){dx, n, 1}))
+        j->l.bad[shard] = TOKEN_GRADIENT;
+}
+
+static void run_panel(const job *j, worker *w, int64_t shard, int64_t panel)
 {
     const mesaopt_model *m = j->m;
     const kern *k = j->l.k;
-    const int64_t T = j->b->T, last = model_width(m, m->n_blocks - 1);
+    const int64_t T = j->b->T, last = m->n_blocks - 1;
     double *by_t = j->l.by_t + shard * T;
     for (int64_t i = 0; j->w->kept && i < j->w->count; i++) {
         const int64_t b = j->w->blocks[i];
         w->stream[b + 1] = (char *)j->w->kept[i] + panel * batch_kept(k, T, model_width(m, b));
     }
+    weigh(j, w, panel);
     const void *target = fill(j, w, panel);
-    for (int64_t i = 0; i < depth(m, j->w) && !kern_stopped(k); i++) {
-        const pass p = pass_of(j, w, shard, i);
-        m->blocks[i].kind->forward(&m->blocks[i], &p, w->stream[i], w->stream[i + 1], w->stash[i]);
-    }
+    clear_ends(j, w, panel);
+    if (w->steps > 0) run_forward(j, w, shard, panel);
     if (kern_stopped(k)) return;
-    if (j->w->out) store_view(&j->l, j->w->out, panel, w->stream[m->n_blocks], last);
-    for (int64_t i = 0; j->w->outs && i < j->w->count; i++)
-        store_view(&j->l, &j->w->outs[i], panel, w->stream[j->w->blocks[i] + 1],
-                   model_width(m, j->w->blocks[i]));
     start_backward(j, w, panel, target, by_t);
     if (!forward_is_finite(j, w, by_t)) {
         if (j->l.bad[shard] == NONE) j->l.bad[shard] = find_bad(j, w, target);
@@ -298,20 +403,18 @@ static void run_panel(const job *j, const worker *w, int64_t shard, int64_t pane
     }
     if (j->w->visitor) look(j, w, shard, panel);
     if (!j->w->gradient) return;
-    if (j->w->dout && !panels_finite(k, T, m->outputs, (mat){w->d[0], last, 1}))
+    if (j->w->dout &&
+        !panels_finite(k, T, m->outputs, (mat){w->d[0], model_width(m, last), 1}))
         j->l.bad[shard] = DOUT;
-    const void *dy = go_back(j, w, shard, m->n_blocks - 1, j->w->dtokens != NULL);
-    if (!j->w->dtokens) return;
-    store_view(&j->l, j->w->dtokens, panel, dy, m->inputs);
-    if (j->l.bad[shard] == NONE && !panels_finite(k, T, m->inputs, (mat){(void *)dy, m->inputs, 1}))
-        j->l.bad[shard] = TOKEN_GRADIENT;
+    void *dx = w->steps > 0 ? go_back(j, w, shard, last, j->w->dtokens != NULL) : w->d[0];
+    if (j->w->dtokens) store_token_gradient(j, w, shard, panel, dx);
 }
 
 static void run_shard(void *data, arena a, int64_t shard, int64_t first, int64_t end)
 {
     const job *j = data;
     const layout *l = &j->l;
-    const worker w = lay_out_worker(&a, j->m, j->b, l, j->w);
+    worker w = lay_out_worker(&a, j->m, j->b, l, j->w);
     if (goes_back(j->w))
         memset((char *)l->grads + shard * j->m->n_params * j->m->size, 0,
                (size_t)(j->m->n_params * j->m->size));
@@ -389,8 +492,11 @@ static mesaopt_status finish(const job *j, const char *what)
     const mesaopt_status status = w->gradient ? check_gradient(j, what, w->norm) : MESAOPT_OK;
     if (status != MESAOPT_OK) return status;
     if (w->gradient) memcpy(m->grads, j->l.grads, (size_t)(m->n_params * m->size));
-    if (w->loss) *w->loss = sum / ((double)j->b->B * (double)j->b->T);
-    for (int64_t t = 0; w->by_t && t < j->b->T; t++) w->by_t[t] += j->l.by_t[t];
+    if (w->loss) *w->loss = sum / j->weight;
+    for (int64_t t = 0; w->by_t && t < j->b->T; t++) {
+        w->by_t[t] += j->l.by_t[t];
+        w->weights[t] += j->l.weights[t];
+    }
     for (int64_t s = 0; w->visitor && s < j->l.run.shards; s++)
         for (int64_t i = 0; i < w->visitor->count; i++)
             w->visitor->sums[i] += j->l.sums[s * w->visitor->count + i];
@@ -427,7 +533,8 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
     mesaopt_ctx *ctx = m->head.ctx;
     mesaopt_status status = reserve(m, b, w);
     if (status != MESAOPT_OK) return status;
-    job j = {m, b, w, lay_out(m->memory.memory, m, b, w)};
+    job j = {.m = m, .b = b, .w = w, .l = lay_out(m->memory.memory, m, b, w)};
+    j.weight = sum_weights(b, w, &j.l);
     fill_positions(m, b->T, &j.l);
     status = panels_run(ctx, &j.l.run, &m->memory, run_shard, &j, what);
     if (status == MESAOPT_OK && w->gradient) {
@@ -436,4 +543,30 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
     }
     if (status == MESAOPT_OK) status = finish(&j, what);
     return status == MESAOPT_OK ? tell_failed(&j, what) : status;
+}
+
+mesaopt_status batch_evaluate(mesaopt_model *m, mesaopt_task *task, call *c, int32_t stream,
+                              int64_t first, int64_t count, double *sums, double *loss)
+{
+    enum { AT_A_TIME = 4096 };
+    const int64_t T = task->shape.length;
+    const wanted by_t = {.by_t = sums, .weights = sums + T};
+    mesaopt_status worth_knowing = MESAOPT_OK;
+    memset(sums, 0, (size_t)(2 * T) * sizeof *sums);
+    for (int64_t done = 0; done < count; done += AT_A_TIME) {
+        const int64_t left = count - done;
+        const batch b = {.B = left < AT_A_TIME ? left : AT_A_TIME,
+                         .T = T,
+                         .task = task,
+                         .stream = stream,
+                         .first = first + done};
+        mesaopt_status status = task_prepare(task, c, stream, b.first, b.B, m->dtype);
+        if (status == MESAOPT_OK) status = batch_pass(m, &b, &by_t, "evaluate");
+        if (status < 0) return status;
+        if (status > 0) worth_knowing = status;
+    }
+    double sum = 0, weight = 0;
+    for (int64_t t = 0; t < T; t++) sum += sums[t], weight += sums[T + t];
+    *loss = sum / weight;
+    return worth_knowing;
 }

@@ -14,6 +14,7 @@
 typedef struct batch {
     int64_t B, T;
     const mesaopt_view *tokens, *targets;      /* [B, T, inputs], [B, T, outputs] or NULL */
+    const mesaopt_view *weights;               /* of steps [B, T]; NULL: the task's, or all 1 */
     mesaopt_task *task;                        /* or NULL; prepared by the caller (task_prepare), */
     int32_t stream;
     int64_t first;
@@ -31,7 +32,7 @@ typedef struct visited {
     const struct visit *visit;                 /* for the functions below */
 } visited;
 
-/* Looks at every panel on the worker that ran it, and adds to the sums of a shard, which are added
+/* Looks at all steps of every panel, whatever their weights, on the worker that ran it, and adds to the sums of a shard, which are added
  * up like gradients. */
 typedef struct visitor {
     void (*look)(const struct visitor *v, const visited *panel);
@@ -62,9 +63,10 @@ typedef struct wanted {
                                                   predictions) */
     const mesaopt_view *dout, *dtokens;
     double *norm;                              /* of the gradient */
-    double *loss;                              /* mean over sequences and t of the half squared
-                                                  error */
-    double *by_t;                              /* [T], += its sum over sequences at t */
+    double *loss;                              /* weighted mean over sequences and t of the half
+                                                  squared error */
+    double *by_t, *weights;                    /* both or neither, [T]: += at t the sums over
+                                                  sequences of weight * error and of weight */
     const visitor *visitor;
 } wanted;
 
@@ -84,6 +86,11 @@ mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task
  * text that names what is not finite. Texts begin with `what`. Allocates when the shape needs more
  * than any before. */
 mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, const char *what);
+
+/* Loss on sequences first .. first + count - 1 of a task, in batches; sums [2 T]: of weight * error
+ * by t, then of weights. */
+mesaopt_status batch_evaluate(mesaopt_model *m, mesaopt_task *task, call *c, int32_t stream,
+                              int64_t first, int64_t count, double *sums, double *loss);
 
 /* Allocates for such passes beforehand; bytes they need. */
 mesaopt_status batch_plan(mesaopt_model *m, const batch *b, int gradient);

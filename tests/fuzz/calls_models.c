@@ -32,6 +32,17 @@ static void call_task_from_tensor(void)
     CALL(CTX, ctx, mesaopt_task_from_tensor(ctx, s, tensor, out));
 }
 
+static void call_task_from_tensors(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const int64_t count = chance(20) ? -1 : extent() % 4;
+    mesaopt_tensor *list[4];
+    for (int i = 0; i < 4; i++) list[i] = handle(TENSOR);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
+    mesaopt_task **out = (mesaopt_task **)fresh(TASK);
+    CALL(CTX, ctx, mesaopt_task_from_tensors(ctx, s, count, chance(50) ? NULL : list, out));
+}
+
 static void call_task_from_callback(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
@@ -43,6 +54,13 @@ static void call_task_from_callback(void)
 static task_shape shape_of(const mesaopt_task *task)
 {
     return handle_ok(task, OBJECT_TASK) && task->shape.dim * task->shape.length < 4096 ? task->shape : (task_shape){2, 5, 8, 0, 0};
+}
+
+static void call_task_set_weights(void)
+{
+    mesaopt_task *task = handle(TASK);
+    const task_shape shape = shape_of(task);
+    CALL(TASK, task, mesaopt_task_set_weights(task, chance(2) ? IN_OF(UNIT, MESAOPT_F64, shape.length) : IN_OF(UNIT, MESAOPT_F64, shape.count, shape.length)));
 }
 
 static void call_task_shape(void)
@@ -227,8 +245,9 @@ static void call_model_loss(void)
     const facts f = facts_of(m);
     const int64_t B = extent(), T = extent();
     const mesaopt_view *tokens = IN(f.type, B, T, f.inputs), *targets = IN(f.type, B, T, f.outputs);
+    const mesaopt_view *weights = chance(2) ? IN_OF(UNIT, f.type, B, T) : NULL;
     double *loss = number_out();
-    CALL(MODEL, m, mesaopt_model_loss(m, tokens, targets, loss));
+    CALL(MODEL, m, mesaopt_model_loss(m, tokens, targets, weights, loss));
 }
 
 static void call_model_gradient(void)
@@ -237,8 +256,9 @@ static void call_model_gradient(void)
     const facts f = facts_of(m);
     const int64_t B = extent(), T = extent();
     const mesaopt_view *tokens = IN(f.type, B, T, f.inputs), *targets = IN(f.type, B, T, f.outputs), *dtokens = chance(2) ? OUT(f.type, B, T, f.inputs) : NULL;
+    const mesaopt_view *weights = chance(2) ? IN_OF(UNIT, f.type, B, T) : NULL;
     double *loss = number_out();
-    CALL(MODEL, m, mesaopt_model_gradient(m, tokens, targets, loss, dtokens));
+    CALL(MODEL, m, mesaopt_model_gradient(m, tokens, targets, weights, loss, dtokens));
 }
 
 static void call_model_backward(void)
@@ -305,7 +325,7 @@ static void call_trainer_evaluate(void)
 }
 
 const row rows_models[] = {
-    {"task_create", call_task_create}, {"task_from_tensor", call_task_from_tensor}, {"task_from_callback", call_task_from_callback}, {"task_shape", call_task_shape}, {"task_draw", call_task_draw},
+    {"task_create", call_task_create}, {"task_from_tensor", call_task_from_tensor}, {"task_from_tensors", call_task_from_tensors}, {"task_set_weights", call_task_set_weights}, {"task_from_callback", call_task_from_callback}, {"task_shape", call_task_shape}, {"task_draw", call_task_draw},
     {"task_tokens", call_task_tokens}, {"task_features", call_task_features}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
     {"model_parameter", call_model_parameter}, {"model_initialise", call_model_initialise}, {"model_workspace", call_model_workspace}, {"model_forward", call_model_forward},
     {"model_activations", call_model_activations}, {"model_loss", call_model_loss}, {"model_gradient", call_model_gradient}, {"model_backward", call_model_backward}, {"model_evaluate", call_model_evaluate},
