@@ -28,7 +28,7 @@ enum { MOST_LAYERS = 256 };
 typedef struct study {
     runs r;
     const training *t;
-    int64_t layers, T, n, count, back, updates, blocks[MOST_LAYERS], features[MOST_LAYERS];
+    int64_t layers, T, n, inputs, count, back, updates, blocks[MOST_LAYERS], features[MOST_LAYERS];
     scores target, inverse, control; /* the last has one layer */
 } study;
 
@@ -57,7 +57,7 @@ static scores probe_control(const study *s, const mesaopt_settings *settings,
 {
     mesaopt_ctx *ctx = s->t->ctx;
     mesaopt_probe *p = NULL;
-    TRY(ctx, mesaopt_probe_plan(ctx, settings, 1, &s->n, s->T, s->n, &p));
+    TRY(ctx, mesaopt_probe_plan(ctx, settings, 1, &s->inputs, s->T, s->n, &p));
     TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TRAIN, conditioner, s->t->task,
                                         MESAOPT_STREAM_SEARCH, 0, s->count));
     TRY(ctx, mesaopt_probe_feed_control(p, MESAOPT_PROBE_TEST, conditioner, s->t->task,
@@ -251,6 +251,21 @@ static void choose_blocks(study *s)
         }
 }
 
+/* What is preconditioned: observations, or what makes the problem linear: five of them beside each
+ * other when the state is hidden, the features of a nonlinear system. */
+static void choose_space(study *s, mesaopt_settings *conditioning)
+{
+    const char *task = s->r.of[0]->task;
+    const int partial = strstr(task, "task=partial") != NULL;
+    s->inputs = partial ? 5 * s->n : s->n;
+    if (!partial && !strstr(task, "task=nonlinear")) return;
+    must(NULL, mesaopt_settings_set_text(conditioning, "space", partial ? "slots" : "features"),
+         "mesaopt_settings_set_text");
+    if (partial)
+        must(NULL, mesaopt_settings_set_int(conditioning, MESAOPT_KEY_SLOTS, 5),
+             "mesaopt_settings_set_int");
+}
+
 /* Too few sequences are better found before hours of training than after them. */
 static void check_sequences(const study *s, const mesaopt_settings *settings)
 {
@@ -296,7 +311,7 @@ static void study_run(study *s, const mesaopt_settings *target, const mesaopt_se
         scores_free(&tokens);
     }
     mesaopt_baseline *conditioner = get_conditioner(s, conditioning);
-    s->inverse = probe(s, inverse, s->n, 0, conditioner);
+    s->inverse = probe(s, inverse, s->inputs, 0, conditioner);
     s->control = probe_control(s, inverse, conditioner);
     print_probe(s, &s->inverse, "inverse");
     draw_probe(&s->inverse, "inverse",
@@ -338,7 +353,7 @@ int main(int argc, char **argv)
                "Reads the next observation, the preconditioned input and earlier observations off "
                "a model's activations, layer by layer.",
                own);
-    args_hide(" inputs outputs first lag lags error ");
+    args_hide(" inputs outputs first target lag lags error ");
     s.r = runs_begin(NULL);
     mesaopt_settings *target = args_settings(MESAOPT_SCOPE_PROBE, ""),
                      *inverse = args_settings(MESAOPT_SCOPE_PROBE, "");
@@ -363,6 +378,7 @@ int main(int argc, char **argv)
     runs_create(&s.r);
     s.t = runs_of(&s.r, 0, 0);
     TRY(s.t->ctx, mesaopt_task_shape(s.t->task, &s.n, &s.T, NULL, NULL));
+    choose_space(&s, conditioning);
     choose_blocks(&s);
     check_sequences(&s, target);
     catch_signals(s.t->ctx);
