@@ -38,7 +38,7 @@ if command -v gnuplot > /dev/null; then
     has a/b/by_t_log.svg '</svg>'; has a/b/by_t.svg 'half the sum of squared errors'; has mean/by_t.svg 'mean of squared errors'
     has a/b/loss.svg '</svg>'; has a/b/by_t.svg '</svg>'
     has a/b/by_t.svg lsq_newest_off
-    colours a/b/by_t.svg > colours
+    colours a/b/by_t.svg | grep -v Chebyshev > colours
     run 0 "$bin/train" seeds=1 $tiny length=1 steps=0 out=point; has point/loss.svg '</svg>'; has point/by_t.svg '</svg>'
 check "figures, of a single point too"
 else
@@ -138,8 +138,8 @@ run 1 "$bin/train" seeds=1 $tiny steps=1 out=elsewhere resume=stopped/checkpoint
 run 0 "$bin/train" seeds=1 $tiny steps=$((${at:-0} + 2)) out=stopped resume=earlier.safetensors
 [ "$(tail -n 1 stopped/loss.csv | cut -d, -f1)" = $((${at:-0} + 2)) ] || echo "loss.csv goes on beyond the resumed run" >> wrong
 # On the way, too: kept ones are named by step, and a run goes on from any of them.
-run 0 "$bin/train" seeds=1 $tiny steps=25 save=8 keep=1 out=kept; (cd kept && ls *checkpoint*) | tr '\n' ' ' > steps; has steps 'checkpoint.safetensors step16-checkpoint.safetensors step24-checkpoint.safetensors step8-checkpoint.safetensors '
-run 0 "$bin/train" seeds=1 $tiny steps=25 save=25 out=again resume=kept/step8-checkpoint.safetensors; same kept/by_t.csv again/by_t.csv
+run 0 "$bin/train" seeds=1 $tiny steps=25 save=8 keep=1 out=kept_steps; (cd kept_steps && ls *checkpoint*) | tr '\n' ' ' > steps; has steps 'checkpoint.safetensors step16-checkpoint.safetensors step24-checkpoint.safetensors step8-checkpoint.safetensors '
+run 0 "$bin/train" seeds=1 $tiny steps=25 save=25 out=again resume=kept_steps/step8-checkpoint.safetensors; same kept_steps/by_t.csv again/by_t.csv
 for bad in save=0 keep=2; do run 2 "$bin/train" $tiny $bad out=typo; has err "${bad%%=*}:"; done
 check "Ctrl-C leaves a checkpoint and says how to go on; resumed, the files are those of a run in one piece"
 
@@ -244,10 +244,10 @@ run claims "$bin/revalg" weights=ck/checkpoint.safetensors heads=4 length=12 fin
 { printf '\150\001\0\0\0\0\0\0'; printf '%-360s' '{"blocks.0.query":{"dtype":"F32","shape":[6,4],"data_offsets":[0,96]},"blocks.0.key":{"dtype":"F32","shape":[6,4],"data_offsets":[96,192]},"blocks.0.value":{"dtype":"F32","shape":[6,4],"data_offsets":[192,288]},"blocks.0.output":{"dtype":"F32","shape":[4,6],"data_offsets":[288,384]}}'; head -c 384 /dev/zero; } > zero.safetensors
 awk 'BEGIN { srand(5); for (i = 0; i < 3; i++) { if (i) print ""; for (t = 0; t < 4; t++) { for (j = 0; j < 8; j++) printf "%s%.3f", j ? "," : "", 2 * rand() - 1; print "" } } }' > eight.csv
 awk -F, 'NF { s += ($1 - $7)^2 + ($2 - $8)^2 } END { printf "1 %.4f\n", s / 2 / 12 }' eight.csv > want
-run 0 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=eight.csv out=rev5 overwrite=1
+run claims "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=eight.csv out=rev5 overwrite=1
 sed -n 's/^seen: losses: model \([0-9.]*\),.*/1 \1/p' out > p; near p want 6e-5; [ "$(lines rev5/scalars-1.csv)" = $((1 + 2 * 2 * 9)) ] || head rev5/scalars-1.csv >> wrong
 { printf '\240\0\0\0\0\0\0\0'; printf '%-160s' '{"targets":{"dtype":"F32","shape":[1,2,2],"data_offsets":[96,112]},"tokens":{"dtype":"F64","shape":[1,2,6],"data_offsets":[0,96]}}'; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do printf '\0\0\0\0\0\0\360?'; done; head -c 16 /dev/zero; } > ones.safetensors
-run 0 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=ones.safetensors out=rev5 overwrite=1; has out 'losses: model 1.0000, rebuilt 1.0000'
+run claims "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=ones.safetensors out=rev5 overwrite=1; has out 'losses: model 1.0000, rebuilt 1.0000'
 head -c 250 ones.safetensors > cut.safetensors; run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=cut.safetensors out=rev5 overwrite=1; has err "cut.safetensors: 'to"
 run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=zero.safetensors out=rev5 overwrite=1; has err "zero.safetensors: expected a tensor 'tokens'"
 cut -d, -f1-6 eight.csv > six.csv; run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=six.csv out=rev5 overwrite=1; has err 'six.csv: 6 columns, expected more than the 6 features of a token'
@@ -286,7 +286,7 @@ for bad in conditioner=best conditioner=kernel ridge=-1 filter=x sequences=0 seq
 [ ! -e typo ] || echo "a folder was made" >> wrong
 run 1 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes dim=4 out=probe4 overwrite=1; has err 'task: tokens of width 16 and targets of 4, expected 12 and 3'
 run 1 "$bin/probe_layers" model=nothing.safetensors $probes out=probe4 overwrite=1; has err 'nothing.safetensors'
-run claims "$bin/probe_layers" recipe=tf3 width=8 heads=2 key=4 $probes steps=1 out=probe5; has out 'claim: 7. behind the first layer a token holds x_t'; has out 'changed recipe, so this says nothing'
+run claims "$bin/probe_layers" recipe=tf3 width=8 heads=2 key=4 $probes steps=1 out=probe_raw; has out 'claim: 7. behind the first layer a token holds x_t'; has out 'changed recipe, so this says nothing'
 run 2 "$bin/probe_layers" recipe=tf3,tf7 out=typo; has err 'recipe:'; [ ! -e typo ] || echo "a folder was made" >> wrong
 check "probe_layers: tables, maps and claims; a model from a checkpoint gives the same"
 
@@ -315,9 +315,9 @@ for bad in at=13 at=-1 at=0 at=5, at=x sequences=0; do run 2 "$bin/layer_sensiti
 "$bin/attention_maps" recipe=tf3 $few beyond=4 steps=100000000 threads=1 out=mapped > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines mapped/loss.csv)" -gt 1 ] && break; sleep 0.3; done
 interrupt $pid; has err 'resume=mapped/checkpoint.safetensors'
-mkdir full7 full8; ln -s /dev/full full7/shares.csv; ln -s /dev/full full8/sensitivity.csv
-run 1 "$bin/attention_maps" model=map/checkpoint.safetensors sequences=8 beyond=4 out=full7; has err 'full7/shares.csv: No space left on device'
-run 1 "$bin/layer_sensitivity" model=map/checkpoint.safetensors sequences=8 out=full8; has err 'full8/sensitivity.csv: No space left on device'
+mkdir full_maps full_sens; ln -s /dev/full full_maps/shares.csv; ln -s /dev/full full_sens/sensitivity.csv
+run 1 "$bin/attention_maps" model=map/checkpoint.safetensors sequences=8 beyond=4 out=full_maps; has err 'full_maps/shares.csv: No space left on device'
+run 1 "$bin/layer_sensitivity" model=map/checkpoint.safetensors sequences=8 out=full_sens; has err 'full_sens/sensitivity.csv: No space left on device'
 check "attention_maps and layer_sensitivity: tables, maps, shares; of a checkpoint the same; Ctrl-C, a full disk"
 
 # ---- linear layers in place of others ----
@@ -333,7 +333,7 @@ for bad in distil=0 sequences=0 every=0; do run 2 "$bin/linearise_layers" model=
 "$bin/linearise_layers" model=map/checkpoint.safetensors distil=100000000 every=10 batch=16 sequences=16 out=linear3 > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines linear3/ratios.csv)" -gt 2 ] && break; sleep 0.3; done
 interrupt $pid; has err 'linearise_layers: stopped'; [ "$(lines linear3/ratios.csv)" -gt 1 ] || cat err >> wrong
-mkdir full9; ln -s /dev/full full9/layers.csv; run 1 "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=16 distil=2 out=full9; has err 'full9/layers.csv: No space left on device'
+mkdir full_linear; ln -s /dev/full full_linear/layers.csv; run 1 "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=16 distil=2 out=full_linear; has err 'full_linear/layers.csv: No space left on device'
 check "linearise_layers: ratios on the way and in the end, Ctrl-C, a full disk"
 
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key out=probe5

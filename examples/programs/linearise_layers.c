@@ -94,7 +94,7 @@ static void print_losses(const study *s)
         mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, s->count, NULL, &own));
     TRY(t->ctx,
         mesaopt_model_evaluate(linear, t->test, MESAOPT_STREAM_TEST, 0, s->count, NULL, &all));
-    printf("\nlosses: model %.5f (over n: %.6f), all layers linear %.5f\n", own, own / (double)n,
+    printf("\nlosses: model %.5f (over n: %.6f), all layers linear %.5g\n", own, own / (double)n,
            all);
     mesaopt_model_free(linear);
 }
