@@ -65,9 +65,9 @@ static mesaopt_status check_rows(mesaopt_rls *r, int64_t T, const mesaopt_view *
             const double weight = rls_weight(beta, t, s), most = weight > 0 ? rls_most(weight) : 0;
             int64_t i;
             if (weight == 0) continue;
-            if ((i = rls_outside(k, t, s, most, 0)) >= 0)
+            if ((i = rls_outside(r, k, t, s, most, 0)) >= 0)
                 return refuse_element(ctx, k, "k", t, s, i, most);
-            if ((i = rls_outside(v, t, s, most, may_miss)) >= 0)
+            if ((i = rls_outside(r, v, t, s, most, may_miss)) >= 0)
                 return refuse_element(ctx, v, "v", t, s, i, most);
         }
     for (int64_t n = 0; n < r->count; n++)

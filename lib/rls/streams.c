@@ -131,17 +131,22 @@ double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s) { return scala
 
 double rls_most(double weight) { return weight > 1 ? ROW_MOST / sqrt(weight) : ROW_MOST; }
 
-int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most, int may_miss)
+/* Are n adjacent numbers at most `most`, and none of them NaN? */
+static int row_within(const kern *k, const void *x, int64_t n, double most)
 {
+    double top = 0;                                    /* or, in its place, a float */
+    if (k->first_nonfinite(n, x) >= 0) return 0;
+    k->row_max(1, n, x, n, &top);
+    return kern_real(k, &top, 0) <= most;
+}
+
+int64_t rls_outside(const mesaopt_rls *r, const mesaopt_view *v, int64_t t, int64_t s, double most,
+                    int may_miss)
+{
+    const kern *k = kern_get(r->head.ctx, v->dtype, 1);
     const int64_t first = t * v->stride[0] + s * v->stride[1], step = v->stride[2], n = v->shape[2];
-    const float *narrow = v->data;
-    const double *wide = v->data;
-    int64_t outside = 0;
-    if (v->dtype == MESAOPT_F32)
-        for (int64_t i = 0; i < n; i++)
-            outside += !(fabs((double)narrow[first + i * step]) <= most);
-    else for (int64_t i = 0; i < n; i++) outside += !(fabs(wide[first + i * step]) <= most);
-    for (int64_t i = 0; outside > 0 && i < n; i++) {
+    if (step == 1 && row_within(k, (const char *)v->data + first * k->size, n, most)) return -1;
+    for (int64_t i = 0; i < n; i++) {
         const double x = element(v, first + i * step);
         if (!(fabs(x) <= most) && !(may_miss && isnan(x))) return i;
     }

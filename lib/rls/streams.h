@@ -57,7 +57,8 @@ typedef struct rls_rows {
 
 /* Is element i of the row with |x_i| > most, or NaN unless they may miss, there? The first one's
  * number; -1: all are within. */
-int64_t rls_outside(const mesaopt_view *v, int64_t t, int64_t s, double most, int may_miss);
+int64_t rls_outside(const mesaopt_rls *r, const mesaopt_view *v, int64_t t, int64_t s, double most,
+                    int may_miss);
 double rls_weight(const mesaopt_view *beta, int64_t t, int64_t s);      /* 1 without */
 double rls_most(double weight);                         /* of |x_i| in a row of this weight > 0 */
 
