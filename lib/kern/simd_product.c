@@ -22,77 +22,147 @@ typedef struct target { real *p; int64_t rs, cs; } target;
  * spills them. */
 #define KEEP_IN_REGISTER(p) __asm__("" : "+r"(p))
 
-/* Lane l of the result is the sum of the lanes of v[l], for count <= LANES vectors: a tree that
- * halves the number of vectors at each level. FOLD keeps a where bit X of the lane is 0 and b where
- * it is 1, plus their partners at distance X. */
-#define FOLD(X) \
-    _Pragma("GCC unroll 16") for (int i = 0; i < X; i++) v[i] = \
-        i + X < count ? pick(BIT(X), v[i + X], v[i]) + SIMD_SWAP(pick(BIT(X), v[i], v[i + X]), X) \
-                      : v[i] + SIMD_SWAP(v[i], X);
-#define BIT(X) (((ivec){SIMD_INDEX(0)} & X) != 0)
-static inline __attribute__((always_inline)) vec fold_lanes(int count, vec *v)
+/* Four (f64: two) vectors into one of 16 bytes with the sums of their lanes: neighbours are added
+ * while they are brought together, then 16 bytes on 16 bytes. A PAIR of two takes what is even, or
+ * odd, of a and then of b in each 16 bytes. */
+typedef real quad __attribute__((vector_size(16)));
+typedef real uquad __attribute__((vector_size(16), aligned(sizeof(real)), may_alias));
+enum { QUAD = 16 / sizeof(real) };
+#if REAL_BITS == 32
+#define PAIR(i, odd) (i) + (odd), (i) + 2 + (odd), LANES + (i) + (odd), LANES + (i) + 2 + (odd)
+#if SIMD_BYTES == 64
+#define PAIRS(odd) PAIR(0, odd), PAIR(4, odd), PAIR(8, odd), PAIR(12, odd)
+#elif SIMD_BYTES == 32
+#define PAIRS(odd) PAIR(0, odd), PAIR(4, odd)
+#else
+#define PAIRS(odd) PAIR(0, odd)
+#endif
+#else
+#define PAIR(i, odd) (i) + (odd), LANES + (i) + (odd)
+#if SIMD_BYTES == 64
+#define PAIRS(odd) PAIR(0, odd), PAIR(2, odd), PAIR(4, odd), PAIR(6, odd)
+#elif SIMD_BYTES == 32
+#define PAIRS(odd) PAIR(0, odd), PAIR(2, odd)
+#else
+#define PAIRS(odd) PAIR(0, odd)
+#endif
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+static inline __attribute__((always_inline)) vec add_pairs(vec a, vec b)
 {
-#if SIMD_BYTES * 8 / REAL_BITS >= 16
-    FOLD(8)
-#endif
-#if SIMD_BYTES * 8 / REAL_BITS >= 8
-    FOLD(4)
-#endif
-#if SIMD_BYTES * 8 / REAL_BITS >= 4
-    FOLD(2)
-#endif
-    FOLD(1)
-    return v[0];
+    return SHUFFLE(a, b, PAIRS(0)) + SHUFFLE(a, b, PAIRS(1));
 }
 
-/* `count` blocks of mr x nr side by side. */
-static inline __attribute__((always_inline)) void blocks(int mr, int nr, enum product_kind kind,
-                                                         int64_t count, int64_t K, operand a,
-                                                         operand b, target c, int accumulate)
+/* v[count ..] count as zeros. */
+static inline __attribute__((always_inline)) quad fold_lanes(int count, const vec *v)
 {
-    for (; count > 0; count--, b.p += nr * b.cs, c.p += nr * c.cs) {
-        vec acc[MR * NR + LANES];
-        const real *pa = a.p, *pb = b.p;
+    const vec none = {0};
+    vec x = add_pairs(v[0], count > 1 ? v[1] : none);
+#if REAL_BITS == 32
+    x = add_pairs(x, count > 2 ? add_pairs(v[2], count > 3 ? v[3] : none) : none);
+#endif
+    quad part[SIMD_BYTES / 16];
+    memcpy(part, &x, sizeof x);
+#if SIMD_BYTES == 64
+    return (part[0] + part[2]) + (part[1] + part[3]);
+#elif SIMD_BYTES == 32
+    return part[0] + part[1];
+#else
+    return part[0];
+#endif
+}
+
+/* Blocks of one size: `rows` below each other, that many times `cols` side by side. Row i meets K +
+ * i * dK steps of k, from `a_step` reals further in A and `b_step` in B than the row before, and the
+ * columns from `edge` + i * mr on are none of its triangle. */
+typedef struct group {
+    int64_t rows, cols, K, dK, a_step, b_step, edge;
+    operand a, b;
+    target c;
+    int accumulate;
+} group;
+
+/* C (+)= the sums of the lanes of a block. */
+static inline __attribute__((always_inline)) void add_sums(int mr, int nr, const vec *acc, real *c,
+                                                           const group *g)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < mr; i++, c += g->c.rs)
+#pragma GCC unroll 8
+        for (int j = 0; j < nr; j += QUAD) {
+            const int count = nr - j < QUAD ? nr - j : QUAD;
+            const quad sum = fold_lanes(count, acc + i * nr + j);
+            if (count == QUAD && g->c.cs == 1) {
+                uquad *p = (uquad *)(c + j);
+                if (g->accumulate) *p += sum;
+                else *p = sum;
+                continue;
+            }
+            real *p = c + j * g->c.cs;
+            for (int l = 0; l < count; l++, p += g->c.cs)
+                *p = g->accumulate ? *p + sum[l] : sum[l];
+        }
+}
+
+/* One block: C (+)= A B. */
+static inline __attribute__((always_inline)) void one_block(int mr, int nr, enum product_kind kind,
+                                                            int64_t K, const real *pa,
+                                                            const real *pb, real *pc,
+                                                            const group *g)
+{
+    vec acc[MR * NR];
 #pragma GCC unroll 32
-        for (int i = 0; i < mr * nr; i++) acc[i] = (vec){0};
-        for (int64_t k = 0; k < K; k++, pa += a.cs, pb += b.rs) {
-            vec x[MR];
+    for (int i = 0; i < mr * nr; i++) acc[i] = (vec){0};
+    for (int64_t k = 0; k < K; k++, pa += g->a.cs, pb += g->b.rs) {
+        vec x[MR];
 #pragma GCC unroll 8
-            for (int i = 0; i < mr; i++) x[i] = *(const vec *)(pa + i * a.rs);
+        for (int i = 0; i < mr; i++) x[i] = *(const vec *)(pa + i * g->a.rs);
 #pragma GCC unroll 8
-            for (int j = 0; j < nr; j++) {
-                vec y =
-                    kind == PRODUCT_SHARED ? splat(pb[j * b.cs]) : *(const vec *)(pb + j * b.cs);
+        for (int j = 0; j < nr; j++) {
+            vec y = kind == PRODUCT_SHARED ? splat(pb[j * g->b.cs])
+                                           : *(const vec *)(pb + j * g->b.cs);
 #pragma GCC unroll 8
-                for (int i = 0; i < mr; i++) acc[i * nr + j] += x[i] * y;
-            }
+            for (int i = 0; i < mr; i++) acc[i * nr + j] += x[i] * y;
         }
-        real sums[MR * NR + LANES];
-        if (kind == PRODUCT_SUM) {
+    }
+    if (kind == PRODUCT_SUM) {
+        add_sums(mr, nr, acc, pc, g);
+        return;
+    }
 #pragma GCC unroll 8
-            for (int i = 0; i < mr * nr; i += LANES)
-                store_u(sums + i, fold_lanes(mr * nr - i < LANES ? mr * nr - i : LANES, acc + i));
-        }
-        real *row = c.p;
+    for (int i = 0; i < mr; i++, pc += g->c.rs) {
+        real *p = pc;
 #pragma GCC unroll 8
-        for (int i = 0; i < mr; i++, row += c.rs) {
-            real *p = row;
-#pragma GCC unroll 8
-            for (int j = 0; j < nr; j++, p += c.cs) {
-                KEEP_IN_REGISTER(p);
-                if (kind == PRODUCT_SUM) *p = sums[i * nr + j] + (accumulate ? *p : 0);
-                else *(vec *)p = accumulate ? acc[i * nr + j] + *(vec *)p : acc[i * nr + j];
-            }
+        for (int j = 0; j < nr; j++, p += g->c.cs) {
+            KEEP_IN_REGISTER(p);
+            *(vec *)p = g->accumulate ? acc[i * nr + j] + *(vec *)p : acc[i * nr + j];
         }
     }
 }
 
-typedef void (*blocks_fn)(int64_t count, int64_t K, operand a, operand b, target c, int accumulate);
+static inline __attribute__((always_inline)) void blocks(int mr, int nr, enum product_kind kind,
+                                                         const group *given)
+{
+    const group g = *given;
+    for (int64_t j = 0; j < g.cols; j++) {
+        const int64_t column = j * nr - g.edge, first = column > 0 ? column / mr : 0;
+        const real *b = g.b.p + j * nr * g.b.cs;
+        real *c = g.c.p + j * nr * g.c.cs;
+        for (int64_t i = first; i < g.rows; i++)
+            one_block(mr, nr, kind, g.K + i * g.dK, g.a.p + i * g.a_step, b + i * g.b_step,
+                      c + i * mr * g.c.rs, &g);
+    }
+}
+
+typedef void (*blocks_fn)(const group *g);
 #define BLOCKS(kind, mr, nr) \
-    static void blocks_##kind##_##mr##_##nr(int64_t count, int64_t K, operand a, operand b, \
-                                            target c, int accumulate) \
+    static void blocks_##kind##_##mr##_##nr(const group *g) \
     { \
-        blocks(mr, nr, PRODUCT_##kind, count, K, a, b, c, accumulate); \
+        blocks(mr, nr, PRODUCT_##kind, g); \
     }
 #if SIMD_ISA == 3
 #define ROW(kind, mr) \
@@ -140,6 +210,65 @@ static void zero_upper(target c, int64_t m, int64_t mr, int64_t end)
         for (int64_t j = i + 1; j < end; j++) *(vec *)(c.p + i * c.rs + j * c.cs) = (vec){0};
 }
 
+typedef struct product {
+    enum product_kind kind;
+    enum triangle tri;
+    int accumulate;
+    int64_t K, depth;              /* steps of k between two visits of a block of C */
+    operand a, b;
+    target c;
+    cuts cols;
+} product;
+
+/* Bytes of A that stay in the first level of cache while B passes by, which then comes from further
+ * away once for all their rows; and steps of k at a time. Weights are small, and all of them stay.
+ */
+enum { NEAR = 16384, DEPTH = 64 };
+
+/* Row blocks of mr rows, of the first of them of which work begins at row m, over columns
+ * [0, columns), steps s of k. */
+static void run_group(const product *p, int64_t m, int64_t mr, int64_t count, int64_t columns,
+                      int64_t k0, int64_t k1, int diagonal, int more)
+{
+    const int lower = diagonal && p->tri == TRI_A_LOWER, upper = diagonal && p->tri == TRI_A_UPPER;
+    const int64_t wide = min64(columns, p->cols.wide), split = wide * (p->cols.width + 1);
+    group g = {.rows = count,
+               .cols = wide,
+               .K = lower ? m + mr - k0 : k1 - k0,
+               .dK = lower ? mr : upper ? -mr : 0,
+               .a_step = mr * (p->a.rs + (upper ? p->a.cs : 0)),
+               .b_step = upper ? mr * p->b.rs : 0,
+               .edge = p->tri == TRI_C_LOWER ? m : INT64_MAX / 2,
+               .a = {p->a.p + m * p->a.rs + k0 * p->a.cs, p->a.rs, p->a.cs},
+               .b = {p->b.p + k0 * p->b.rs, p->b.rs, p->b.cs},
+               .c = {p->c.p + m * p->c.rs, p->c.rs, p->c.cs},
+               .accumulate = more};
+    if (wide > 0) table[p->kind][mr - 1][p->cols.width](&g);
+    g.b.p += split * p->b.cs, g.c.p += split * p->c.cs;
+    g.cols = columns - wide, g.edge -= split;
+    if (g.cols > 0) table[p->kind][mr - 1][p->cols.width - 1](&g);
+}
+
+/* `count` row blocks of mr rows from row m on. Only the last steps meet the diagonal of A_LOWER,
+ * and only the first that of A_UPPER: they are as many as the rows, or all. */
+static void run_rows(const product *p, int64_t m, int64_t mr, int64_t count)
+{
+    const int64_t end = m + count * mr, low = p->tri == TRI_A_UPPER ? m : 0,
+                  high = p->tri == TRI_A_LOWER ? min64(p->K, end) : p->K;
+    const cuts steps = high > low ? cut(high - low, p->depth) : (cuts){1, 0, 0};
+    int64_t columns = p->cols.count;
+    while (p->tri == TRI_C_LOWER && cut_start(p->cols, columns - 1) >= end) columns--;
+    for (int64_t s = 0; s < steps.count; s++)
+        run_group(p, m, mr, count, columns, low + cut_start(steps, s),
+                  low + cut_start(steps, s + 1),
+                  s == (p->tri == TRI_A_LOWER ? steps.count - 1 : 0), p->accumulate || s > 0);
+    for (int64_t i = m; p->tri == TRI_C_LOWER && i < end; i += mr) {
+        int64_t written = columns;
+        while (cut_start(p->cols, written - 1) >= i + mr) written--;
+        zero_upper(p->c, i, mr, cut_start(p->cols, written));
+    }
+}
+
 void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum triangle tri,
                    int accumulate, int64_t M, int64_t N, int64_t K, mat A, mat B, mat C)
 {
@@ -147,23 +276,23 @@ void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum tr
     if (M == 0 || N == 0) return;
     const int64_t lanes_b = kind == PRODUCT_SHARED ? 1 : LANES,
                   lanes_c = kind == PRODUCT_SUM ? 1 : LANES;
-    const operand a = {A.p, A.rs * LANES, A.cs * LANES}, b = {B.p, B.rs * lanes_b, B.cs * lanes_b};
-    const target c = {C.p, C.rs * lanes_c, C.cs * lanes_c};
-    const cuts rows = cut(M, MR), cols = cut(N, NR);
-    for (int64_t i = 0; i < rows.count && !kern_stopped(k); i++) {
-        const int64_t m = cut_start(rows, i), mr = rows.width + (i < rows.wide);
-        const int64_t k0 = tri == TRI_A_UPPER ? m : 0,
-                      k1 = tri == TRI_A_LOWER ? min64(K, m + mr) : K;
-        int64_t count = cols.count;
-        while (tri == TRI_C_LOWER && cut_start(cols, count - 1) >= m + mr) count--;
-        const int64_t wide = min64(count, cols.wide), split = wide * (cols.width + 1);
-        const operand am = {a.p + m * a.rs + k0 * a.cs, a.rs, a.cs};
-        operand bn = {b.p + k0 * b.rs, b.rs, b.cs};
-        target cn = {c.p + m * c.rs, c.rs, c.cs};
-        if (wide) table[kind][mr - 1][cols.width](wide, k1 - k0, am, bn, cn, accumulate);
-        bn.p += split * b.cs, cn.p += split * c.cs;
-        if (count > wide)
-            table[kind][mr - 1][cols.width - 1](count - wide, k1 - k0, am, bn, cn, accumulate);
-        if (tri == TRI_C_LOWER) zero_upper(c, m, mr, cut_start(cols, count));
+    const product p = {.kind = kind,
+                       .tri = tri,
+                       .accumulate = accumulate,
+                       .K = K,
+                       .depth = kind == PRODUCT_SHARED ? INT64_MAX / 2 : DEPTH,
+                       .a = {A.p, A.rs * LANES, A.cs * LANES},
+                       .b = {B.p, B.rs * lanes_b, B.cs * lanes_b},
+                       .c = {C.p, C.rs * lanes_c, C.cs * lanes_c},
+                       .cols = cut(N, NR)};
+    const cuts rows = cut(M, MR), steps = K > 0 ? cut(K, DEPTH) : (cuts){1, 0, 0};
+    const int64_t bytes = (steps.width + 1) * MR * (int64_t)sizeof(vec);
+    int64_t most = kind == PRODUCT_SHARED ? 1 : NEAR / bytes;
+    if (tri != TRI_NONE && steps.count > 1) most = min64(most, DEPTH / 2 / MR);
+    if (most < 1) most = 1;
+    for (int64_t i = 0, n; i < rows.count && !kern_stopped(k); i += n) {
+        const int wide = i < rows.wide;
+        n = min64(most, (wide ? rows.wide : rows.count) - i);
+        run_rows(&p, cut_start(rows, i), rows.width + wide, n);
     }
 }
