@@ -30,13 +30,21 @@ mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
     return MESAOPT_OK;
 }
 
+/* Rows of panels are an odd number of elements apart: a head's few columns would otherwise share
+ * few sets of the cache. */
+static mat take_rows(arena *a, const kern *k, int64_t T, int64_t cols)
+{
+    const int64_t rs = k->lanes == 1 ? cols : cols | 1;
+    return (mat){arena_take(a, T * rs, k->lanes * k->size), rs, 1};
+}
+
 heads heads_lay_out(arena *a, const kern *k, const extents *e)
 {
     const int64_t real = k->lanes * k->size, T = e->T;
-    heads h = {.q = {arena_take(a, T * e->qk, real), e->qk, 1},
-               .k = {arena_take(a, T * e->qk, real), e->qk, 1},
-               .v = {arena_take(a, T * e->hv, real), e->hv, 1},
-               .o = {arena_take(a, T * e->hv, real), e->hv, 1}};
+    heads h = {.q = take_rows(a, k, T, e->qk),
+               .k = take_rows(a, k, T, e->qk),
+               .v = take_rows(a, k, T, e->hv),
+               .o = take_rows(a, k, T, e->hv)};
     if (e->qk_norm) {
         h.q_inverse = (mat){arena_take(a, T * e->heads, real), e->heads, 1};
         h.k_inverse = (mat){arena_take(a, T * e->heads, real), e->heads, 1};
@@ -100,7 +108,7 @@ void heads_project_back(const block *b, const pass *p, const extents *e, mat X, 
         normalise_back(k, e, h->k, h->k_inverse, d->k);
     }
     const mat in[3] = {Xq, Xq, X}, grad[3] = {d->q, d->k, d->v};
-    for (int i = QUERY; i <= VALUE; i++) {              /* Q = X W_q, K = X W_k, V = X W_v */
+    for (int i = QUERY; i <= VALUE; i++) { /* Q = X W_q, K = X W_k, V = X W_v */
         const parameter *w = &b->param[i];
         k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, w->rows, w->cols, e->T,
                    transposed_mat(in[i]), grad[i], param_mat(k, p->grads, w));
