@@ -15,8 +15,14 @@ enum { MR = 3, NR = 4 };
 #endif
 
 /* Strides in reals, for lane operands already multiplied by LANES. */
-typedef struct operand { const real *p; int64_t rs, cs; } operand;
-typedef struct target { real *p; int64_t rs, cs; } target;
+typedef struct operand {
+    const real *p;
+    int64_t rs, cs;
+} operand;
+typedef struct target {
+    real *p;
+    int64_t rs, cs;
+} target;
 
 /* Otherwise the compiler works out the addresses of all elements of a block of C beforehand, and
  * spills them. */
@@ -77,8 +83,8 @@ static inline __attribute__((always_inline)) quad fold_lanes(int count, const ve
 }
 
 /* Blocks of one size: `rows` below each other, that many times `cols` side by side. Row i meets K +
- * i * dK steps of k, from `a_step` reals further in A and `b_step` in B than the row before, and the
- * columns from `edge` + i * mr on are none of its triangle. */
+ * i * dK steps of k, from `a_step` reals further in A and `b_step` in B than the row before, and
+ * blocks whose columns begin past `edge` + (i + 1) * mr - 1 are none of its triangle. */
 typedef struct group {
     int64_t rows, cols, K, dK, a_step, b_step, edge;
     operand a, b;
@@ -98,13 +104,14 @@ static inline __attribute__((always_inline)) void add_sums(int mr, int nr, const
             const quad sum = fold_lanes(count, acc + i * nr + j);
             if (count == QUAD && g->c.cs == 1) {
                 uquad *p = (uquad *)(c + j);
-                if (g->accumulate) *p += sum;
-                else *p = sum;
+                if (g->accumulate)
+                    *p += sum;
+                else
+                    *p = sum;
                 continue;
             }
             real *p = c + j * g->c.cs;
-            for (int l = 0; l < count; l++, p += g->c.cs)
-                *p = g->accumulate ? *p + sum[l] : sum[l];
+            for (int l = 0; l < count; l++, p += g->c.cs) *p = g->accumulate ? *p + sum[l] : sum[l];
         }
 }
 
@@ -123,8 +130,8 @@ static inline __attribute__((always_inline)) void one_block(int mr, int nr, enum
         for (int i = 0; i < mr; i++) x[i] = *(const vec *)(pa + i * g->a.rs);
 #pragma GCC unroll 8
         for (int j = 0; j < nr; j++) {
-            vec y = kind == PRODUCT_SHARED ? splat(pb[j * g->b.cs])
-                                           : *(const vec *)(pb + j * g->b.cs);
+            vec y =
+                kind == PRODUCT_SHARED ? splat(pb[j * g->b.cs]) : *(const vec *)(pb + j * g->b.cs);
 #pragma GCC unroll 8
             for (int i = 0; i < mr; i++) acc[i * nr + j] += x[i] * y;
         }
@@ -160,10 +167,7 @@ static inline __attribute__((always_inline)) void blocks(int mr, int nr, enum pr
 
 typedef void (*blocks_fn)(const group *g);
 #define BLOCKS(kind, mr, nr) \
-    static void blocks_##kind##_##mr##_##nr(const group *g) \
-    { \
-        blocks(mr, nr, PRODUCT_##kind, g); \
-    }
+    static void blocks_##kind##_##mr##_##nr(const group *g) { blocks(mr, nr, PRODUCT_##kind, g); }
 #if SIMD_ISA == 3
 #define ROW(kind, mr) \
     BLOCKS(kind, mr, 1) \
@@ -174,7 +178,10 @@ typedef void (*blocks_fn)(const group *g);
         blocks_##kind##_##mr##_1, blocks_##kind##_##mr##_2, blocks_##kind##_##mr##_3, \
             blocks_##kind##_##mr##_4, blocks_##kind##_##mr##_5 \
     }
-#define TABLE(kind) {NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3), NAMES(kind, 4), NAMES(kind, 5)}
+#define TABLE(kind) \
+    { \
+        NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3), NAMES(kind, 4), NAMES(kind, 5) \
+    }
 #else
 #define ROW(kind, mr) \
     BLOCKS(kind, mr, 1) BLOCKS(kind, mr, 2) BLOCKS(kind, mr, 3) BLOCKS(kind, mr, 4)
@@ -184,7 +191,10 @@ typedef void (*blocks_fn)(const group *g);
         blocks_##kind##_##mr##_1, blocks_##kind##_##mr##_2, blocks_##kind##_##mr##_3, \
             blocks_##kind##_##mr##_4 \
     }
-#define TABLE(kind) {NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3)}
+#define TABLE(kind) \
+    { \
+        NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3) \
+    }
 #endif
 ALL(LANE)
 ALL(SHARED)
@@ -194,7 +204,9 @@ static const blocks_fn table[3][MR][NR] = {TABLE(LANE), TABLE(SHARED), TABLE(SUM
 static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* An extent cut into near-equal blocks: `wide` of width + 1, then the rest of `width`. */
-typedef struct cuts { int64_t count, width, wide; } cuts;
+typedef struct cuts {
+    int64_t count, width, wide;
+} cuts;
 static cuts cut(int64_t n, int64_t most)
 {
     const int64_t count = (n + most - 1) / most;
@@ -214,7 +226,7 @@ typedef struct product {
     enum product_kind kind;
     enum triangle tri;
     int accumulate;
-    int64_t K, depth;              /* steps of k between two visits of a block of C */
+    int64_t K, depth; /* steps of k between two visits of a block of C */
     operand a, b;
     target c;
     cuts cols;
@@ -235,7 +247,9 @@ static void run_group(const product *p, int64_t m, int64_t mr, int64_t count, in
     group g = {.rows = count,
                .cols = wide,
                .K = lower ? m + mr - k0 : k1 - k0,
-               .dK = lower ? mr : upper ? -mr : 0,
+               .dK = lower   ? mr
+                     : upper ? -mr
+                             : 0,
                .a_step = mr * (p->a.rs + (upper ? p->a.cs : 0)),
                .b_step = upper ? mr * p->b.rs : 0,
                .edge = p->tri == TRI_C_LOWER ? m : INT64_MAX / 2,
@@ -260,8 +274,8 @@ static void run_rows(const product *p, int64_t m, int64_t mr, int64_t count)
     while (p->tri == TRI_C_LOWER && cut_start(p->cols, columns - 1) >= end) columns--;
     for (int64_t s = 0; s < steps.count; s++)
         run_group(p, m, mr, count, columns, low + cut_start(steps, s),
-                  low + cut_start(steps, s + 1),
-                  s == (p->tri == TRI_A_LOWER ? steps.count - 1 : 0), p->accumulate || s > 0);
+                  low + cut_start(steps, s + 1), s == (p->tri == TRI_A_LOWER ? steps.count - 1 : 0),
+                  p->accumulate || s > 0);
     for (int64_t i = m; p->tri == TRI_C_LOWER && i < end; i += mr) {
         int64_t written = columns;
         while (cut_start(p->cols, written - 1) >= i + mr) written--;
