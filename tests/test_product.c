@@ -118,36 +118,53 @@ static void triangles(const kern *k)
 START_TEST(product_triangles) { each_kern(triangles); }
 END_TEST
 
-static void softmaxes(const kern *k)
+/* Rows of first + m + 1 scores; then the backward pass on the first N columns of them, of g = dO / z. */
+static void softmax_case(const kern *k, int64_t first, int64_t N, double scale)
 {
-    const int64_t M = 19, first = 5, rs = M + first + 2, L = k->lanes, count = M * rs * L;
-    void *S = array(k, count, 30), *P = malloc((size_t)(count * k->size)), *dP = array(k, count, 1);
-    const double scale = 0.7, tolerance = k->size == 4 ? 4e-6 : 1e-14;     /* e^x carries the rounding of x, up to 42 */
-    memcpy(P, S, (size_t)(count * k->size));
-    void *dS = array(k, count, 1), *p = block(count * k->size);
-    memcpy(dS, dP, (size_t)(count * k->size));
-    memcpy(p, S, (size_t)(count * k->size));
-    k->softmax(M, first, scale, p, rs);
-    k->softmax_back(M, first, scale, p, dS, rs);
+    const int64_t M = 19, n_o = 7, rs = M + first + 2, L = k->lanes, count = M * rs * L;
+    void *S = array(k, count, 30), *p = block(count * k->size), *again = block(count * k->size), *dP = array(k, count, 1), *dS = block(count * k->size);
+    void *edge = array(k, M * L, 1), *inverse = array(k, M * L, 1), *dot = array(k, M * L, 1), *O = array(k, M * n_o * L, 1), *dO = array(k, M * n_o * L, 1),
+         *g = block(M * n_o * L * k->size);
+    const double tolerance = k->size == 4 ? 4e-6 : 1e-14;      /* e^x carries the rounding of x, up to 42 */
+    memcpy(p, S, (size_t)(count * k->size)), memcpy(again, S, (size_t)(count * k->size)), memcpy(dS, dP, (size_t)(count * k->size));
+    memcpy(g, dO, (size_t)(M * n_o * L * k->size));
+    k->softmax(M, first, scale, p, rs, edge, inverse);
+    k->softmax_rows(M, first, n_o, inverse, O, n_o, g, n_o, dot);
+    k->softmax_back(M, N, first, scale, edge, dot, again, dS, rs);
     for (int64_t m = 0; m < M; m++)
         for (int64_t l = 0; l < L; l++) {
             const int64_t n = first + m + 1;
-            double top = -INFINITY, sum = 0, dot = 0;
+            double top = -INFINITY, sum = 0, all = 0, product = 0;
             for (int64_t j = 0; j < n; j++) top = fmax(top, scale * get(k, S, (m * rs + j) * L + l));
             for (int64_t j = 0; j < n; j++) sum += exp(scale * get(k, S, (m * rs + j) * L + l) - top);
-            for (int64_t j = 0; j < n; j++) {
-                const int64_t at = (m * rs + j) * L + l;
-                const double e = exp(scale * get(k, S, at) - top) / sum;
-                ck_assert_double_le(fabs(get(k, p, at) - e), tolerance * e + 1e-37);
-                dot += e * get(k, dP, at);
+            for (int64_t j = 0; j < n_o; j++) {
+                const int64_t at = (m * n_o + j) * L + l;
+                ck_assert_double_le(fabs(get(k, g, at) - get(k, dO, at) / sum), tolerance);
+                product += get(k, dO, at) / sum * get(k, O, at);
             }
+            ck_assert_double_le(fabs(get(k, dot, m * L + l) - product), tolerance);
             for (int64_t j = 0; j < rs; j++) {
                 const int64_t at = (m * rs + j) * L + l;
-                if (j >= n) ck_assert(get(k, p, at) == get(k, S, at) && get(k, dS, at) == get(k, dP, at));
-                else ck_assert_double_le(fabs(get(k, dS, at) - scale * get(k, p, at) * (get(k, dP, at) - dot)), tolerance);
+                const double e = exp(scale * get(k, S, at) - top);
+                if (j < n) ck_assert_double_le(fabs(get(k, p, at) * get(k, inverse, m * L + l) - e / sum), tolerance * e + 1e-37);
+                else ck_assert(get(k, p, at) == get(k, S, at));
+                if (j < n) all += get(k, p, at);
+                if (j >= n || j >= N) ck_assert(get(k, again, at) == get(k, S, at) && get(k, dS, at) == get(k, dP, at));
+                else {
+                    ck_assert_double_le(fabs(get(k, again, at) - e), tolerance * e + 1e-37);
+                    ck_assert_double_le(fabs(get(k, dS, at) - scale * e * (get(k, dP, at) - get(k, dot, m * L + l))), tolerance);
+                }
             }
+            ck_assert_double_le(all, 1 + tolerance);           /* no sum of weights times values is larger than the largest value */
         }
-    free(S), free(P), free(p), free(dP), free(dS);
+    free(S), free(p), free(again), free(dP), free(dS), free(edge), free(inverse), free(dot), free(O), free(dO), free(g);
+}
+
+static void softmaxes(const kern *k)
+{
+    softmax_case(k, 5, 24, 0.7);
+    softmax_case(k, 0, 19, -0.7);
+    softmax_case(k, 40, 33, 0.2);
 }
 
 START_TEST(softmax) { each_kern(softmaxes); }

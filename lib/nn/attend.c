@@ -4,9 +4,14 @@
 #include <math.h>
 
 /* o: the output, or its gradient */
-typedef struct mats { mat q, k, v, o, dq, dk, dv; } mats;
+typedef struct mats {
+    mat q, k, v, o, dq, dk, dv;
+} mats;
 
-#define ROW(name, cols, use, member) {name, "bth" cols, use, offsetof(mats, member)}
+#define ROW(name, cols, use, member) \
+    { \
+        name, "bth" cols, use, offsetof(mats, member) \
+    }
 const operand attend_operands[ATTEND_OPERANDS] = {
     [ATTEND_Q] = ROW("q", "d", FORWARD_IN | BACKWARD_IN, q),
     [ATTEND_K] = ROW("k", "d", FORWARD_IN | BACKWARD_IN, k),
@@ -24,11 +29,15 @@ typedef struct job {
     panels p;
     head h;
     panel_run run;
-    _Atomic int bad;               /* something that was stored is not finite */
+    _Atomic int bad; /* something that was stored is not finite */
 } job;
 
 /* q_inverse, k_inverse: with qk_norm, 1 / length of queries and keys, T */
-typedef struct work { mats m; void *core, *product, *q_inverse, *k_inverse; } work;
+typedef struct work {
+    mats m;
+    void *core, *product, *q_inverse, *k_inverse, *kept;
+    mat out; /* backward: the output, when forward is run first */
+} work;
 
 static work lay_out(const job *j, int64_t panel, arena *a)
 {
@@ -36,9 +45,12 @@ static work lay_out(const job *j, int64_t panel, arena *a)
     operands_lay_out(j->o, &j->p, &(piece){.panel = panel, .rows = j->h.T}, a, &w.m);
     w.core = arena_take(a, j->a->kind->scratch(j->p.k, &j->h, j->o->backward), 1);
     w.product = arena_take(a, kern_product_scratch(j->p.k), 1);
+    const int64_t real = j->p.k->lanes * j->p.k->size, kept = j->a->kind->kept;
+    w.kept = arena_take(a, j->h.T * kept, real);
+    if (j->o->backward && kept) w.out = (mat){arena_take(a, j->h.T * j->h.dv, real), j->h.dv, 1};
     if (!j->a->qk_norm) return w;
-    w.q_inverse = arena_take(a, j->h.T, j->p.k->lanes * j->p.k->size);
-    w.k_inverse = arena_take(a, j->h.T, j->p.k->lanes * j->p.k->size);
+    w.q_inverse = arena_take(a, j->h.T, real);
+    w.k_inverse = arena_take(a, j->h.T, real);
     return w;
 }
 
@@ -51,7 +63,7 @@ static job job_of(const mesaopt_attn *a, const operands *o)
     job j = {.a = a, .o = o};
     j.p = panels_plan(a->head.ctx, o->dtype, a->lanes, B, H, T, d > WIDE || dv > WIDE);
     const double own = a->softmax ? 1 / sqrt((double)(d > 0 ? d : 1)) : 1;
-    j.h = (head){T, d, dv, attention_chunk(a->chunk, T), a->scale == 0 ? own : a->scale};
+    j.h = (head){T, d, dv, a->chunk, a->scale == 0 ? own : a->scale};
     arena one_worker = {0};
     lay_out(&j, 0, &one_worker);
     j.run = (panel_run){.panels = j.p.count, .shards = j.p.count, .worker = one_worker.used};
@@ -76,11 +88,17 @@ static void run_panel(void *data, arena worker, int64_t shard, int64_t panel, in
         k->row_unit(T, d, m->q.p, m->q.rs, w.q_inverse, 1);
         k->row_unit(T, d, m->k.p, m->k.rs, w.k_inverse, 1);
     }
-    if (!j->o->backward)
-        j->a->kind->forward(k, &j->h, w.product, w.core, m->q, m->k, m->v, m->o);
-    else
-        j->a->kind->backward(k, &j->h, w.product, w.core, m->q, m->k, m->v, m->o, m->dq, m->dk,
-                             m->dv);
+    const head_mats h = {.q = m->q,
+                         .k = m->k,
+                         .v = m->v,
+                         .o = j->o->backward ? w.out : m->o,
+                         .dq = m->dq,
+                         .dk = m->dk,
+                         .dv = m->dv,
+                         .dout = m->o,
+                         .kept = w.kept};
+    if (!j->o->backward || j->a->kind->kept) j->a->kind->forward(k, &j->h, w.product, w.core, &h);
+    if (j->o->backward) j->a->kind->backward(k, &j->h, w.product, w.core, &h);
     if (j->a->qk_norm && j->o->backward) {
         k->row_unit_back(T, d, m->q.p, m->q.rs, w.q_inverse, 1, m->dq.p, m->dq.rs);
         k->row_unit_back(T, d, m->k.p, m->k.rs, w.k_inverse, 1, m->dk.p, m->dk.rs);
@@ -94,8 +112,7 @@ mesaopt_status attend(mesaopt_attn *a, const operands *o)
     mesaopt_ctx *ctx = a->head.ctx;
     job j = job_of(a, o);
     if (j.p.count == 0 || j.h.T == 0) return MESAOPT_OK;
-    mesaopt_status status =
-        panels_reserve(ctx, &a->memory, panels_bytes(ctx, &j.run), "attention");
+    mesaopt_status status = panels_reserve(ctx, &a->memory, panels_bytes(ctx, &j.run), "attention");
     if (status == MESAOPT_OK)
         status = panels_run(ctx, &j.run, &a->memory, run_panel, &j, "attention");
     if (status != MESAOPT_OK || !atomic_load(&j.bad)) return status;

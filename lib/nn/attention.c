@@ -1,5 +1,5 @@
-/* The residual block of linear or softmax self-attention: frame.h and heads.h around O_h = attention(Q_h, K_h,
- * V_h), attention.h, for every head. */
+/* The residual block of linear or softmax self-attention: frame.h and heads.h around O_h =
+ * attention(Q_h, K_h, V_h), attention.h, for every head. */
 #include "nn/attention.h"
 #include "nn/heads.h"
 #include <math.h>
@@ -20,17 +20,27 @@ double attention_scale(const block *b)
 static head head_of(const block *b, const extents *e)
 {
     return (head){
-        e->T, e->d, e->dv,
-        attention_chunk(option_int(&b->settings, b->kind->scope, MESAOPT_KEY_CHUNK), e->T),
+        e->T, e->d, e->dv, option_int(&b->settings, b->kind->scope, MESAOPT_KEY_CHUNK),
         attention_scale(b)};
+}
+
+/* Kept from forward to backward: panels of the heads, the input of Q and K, what the attention kind
+ * keeps of every row of a head. */
+typedef struct stash_panels { heads h; mat Xq; void *kept; } stash_panels;
+
+static stash_panels lay_out_stash(arena *a, const block *b, const kern *k, const extents *e, mat X)
+{
+    stash_panels s = {.h = heads_lay_out(a, k, e)};
+    s.Xq = heads_input(a, b, k, e, X);
+    s.kept = arena_take(a, e->heads * e->T * kind_of(b)->kept, k->lanes * k->size);
+    return s;
 }
 
 static int64_t stash_bytes(const block *b, const kern *k, int64_t T)
 {
     arena a = {0};
     const extents e = heads_extents(b, T);
-    heads_lay_out(&a, k, &e);
-    heads_input(&a, b, k, &e, (mat){0});
+    lay_out_stash(&a, b, k, &e, (mat){0});
     return a.used;
 }
 
@@ -53,21 +63,36 @@ static int64_t scratch_bytes(const block *b, const kern *k, int64_t T, int backw
     return a.used;
 }
 
+/* Head i; d: gradients. */
+static head_mats mats_of(const block *b, const kern *k, const extents *e, const stash_panels *s,
+                         int64_t i, const heads *d)
+{
+    const int64_t key = i * e->d, value = i * e->dv;
+    return (head_mats){.q = columns(k, s->h.q, key),
+                       .k = columns(k, s->h.k, key),
+                       .v = columns(k, s->h.v, value),
+                       .o = columns(k, s->h.o, value),
+                       .dq = columns(k, d->q, key),
+                       .dk = columns(k, d->k, key),
+                       .dv = columns(k, d->v, value),
+                       .dout = columns(k, d->o, value),
+                       .kept = kern_at(k, s->kept, i * e->T * kind_of(b)->kept)};
+}
+
 static void forward(const block *b, const pass *p, mat X, mat F, void *stash)
 {
     const kern *k = p->k;
     const extents e = heads_extents(b, p->T);
     const head one = head_of(b, &e);
     arena as = {stash, 0}, aw = {p->scratch, 0};
-    const heads h = heads_lay_out(&as, k, &e);
-    const mat Xq = heads_input(&as, b, k, &e, X);
+    const stash_panels s = lay_out_stash(&as, b, k, &e, X);
     const work w = lay_out_scratch(&aw, b, k, &e, 0);
-    heads_project(b, p, &e, X, Xq, &h);
-    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++)
-        kind_of(b)->forward(k, &one, p->product_scratch, w.core, columns(k, h.q, i * e.d),
-                            columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv),
-                            columns(k, h.o, i * e.dv));
-    heads_output(b, p, &e, h.o, F);
+    heads_project(b, p, &e, X, s.Xq, &s.h);
+    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) {
+        const head_mats m = mats_of(b, k, &e, &s, i, &w.d);
+        kind_of(b)->forward(k, &one, p->product_scratch, w.core, &m);
+    }
+    heads_output(b, p, &e, s.h.o, F);
 }
 
 static void backward(const block *b, const pass *p, mat X, mat dF, mat dX, const void *stash,
@@ -77,28 +102,25 @@ static void backward(const block *b, const pass *p, mat X, mat dF, mat dX, const
     const extents e = heads_extents(b, p->T);
     const head one = head_of(b, &e);
     arena as = {(void *)stash, 0}, aw = {p->scratch, 0};
-    const heads h = heads_lay_out(&as, k, &e);
-    const mat Xq = heads_input(&as, b, k, &e, X);
+    const stash_panels s = lay_out_stash(&as, b, k, &e, X);
     const work w = lay_out_scratch(&aw, b, k, &e, 1);
-    heads_output_back(b, p, &e, h.o, dF, w.d.o);
-    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) /* O_h = attention(Q_h, K_h, V_h) */
-        kind_of(b)->backward(k, &one, p->product_scratch, w.core, columns(k, h.q, i * e.d),
-                             columns(k, h.k, i * e.d), columns(k, h.v, i * e.dv),
-                             columns(k, w.d.o, i * e.dv), columns(k, w.d.q, i * e.d),
-                             columns(k, w.d.k, i * e.d), columns(k, w.d.v, i * e.dv));
-    heads_project_back(b, p, &e, X, Xq, &h, &w.d, dX, want_dx);
+    heads_output_back(b, p, &e, s.h.o, dF, w.d.o);
+    for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) { /* O_h = attention(Q_h, K_h, V_h) */
+        const head_mats m = mats_of(b, k, &e, &s, i, &w.d);
+        kind_of(b)->backward(k, &one, p->product_scratch, w.core, &m);
+    }
+    heads_project_back(b, p, &e, X, s.Xq, &s.h, &w.d, dX, want_dx);
 }
 
 static void weights(const block *b, const pass *p, const void *x, const void *stash, int64_t i,
                     mat W)
 {
-    (void)x;
     const extents e = heads_extents(b, p->T);
     const head one = head_of(b, &e);
     arena as = {(void *)stash, 0};
-    const heads h = heads_lay_out(&as, p->k, &e);
-    kind_of(b)->weights(p->k, &one, p->product_scratch, columns(p->k, h.q, i * e.d),
-                        columns(p->k, h.k, i * e.d), W);
+    const stash_panels s = lay_out_stash(&as, b, p->k, &e, (mat){(void *)x, e.D, 1});
+    const head_mats m = mats_of(b, p->k, &e, &s, i, &s.h);
+    kind_of(b)->weights(p->k, &one, p->product_scratch, &m, W);
 }
 
 static mesaopt_status plan(mesaopt_ctx *ctx, block *b)

@@ -8,27 +8,33 @@
 
 typedef struct head {
     int64_t T, d, dv;
-    int64_t chunk;                 /* rows that are worked on at a time; memory is linear in T for
-                                      any */
+    int64_t chunk; /* rows that are worked on at a time; memory is linear in T for
+                                      any; 0: as many as suit the kind */
     double scale;
 } head;
 
+/* Of one head; T rows each. `kept`, T elements for each number of a row, goes from forward to
+ * backward. */
+typedef struct head_mats {
+    mat q, k, v, o, dq, dk, dv, dout;
+    void *kept;
+} head_mats;
+
 typedef struct attention_kind {
+    int64_t kept; /* numbers of a row; 0: backward needs nothing of forward */
     /* bytes, private to the caller */
     int64_t (*scratch)(const kern *k, const head *h, int backward);
-    void (*forward)(const kern *k, const head *h, void *product_scratch, void *scratch, mat Q,
-                    mat K, mat V, mat O);
-    /* dO may be overwritten; dQ, dK, dV are written. */
-    void (*backward)(const kern *k, const head *h, void *product_scratch, void *scratch, mat Q,
-                     mat K, mat V, mat dO, mat dQ, mat dK, mat dV);
-    /* W [T x T], on and below the diagonal: alpha(scale q_t . k_t') */
-    void (*weights)(const kern *k, const head *h, void *product_scratch, mat Q, mat K, mat W);
+    /* writes o, kept */
+    void (*forward)(const kern *k, const head *h, void *product_scratch, void *scratch,
+                    const head_mats *m);
+    /* after forward; writes dq, dk, dv; dout may be overwritten */
+    void (*backward)(const kern *k, const head *h, void *product_scratch, void *scratch,
+                     const head_mats *m);
+    /* After forward: W [T x T], on and below the diagonal: alpha(scale q_t . k_t') */
+    void (*weights)(const kern *k, const head *h, void *product_scratch, const head_mats *m, mat W);
 } attention_kind;
 
 extern const attention_kind linear_attention, softmax_attention;
-
-/* Rows per chunk; 0 asks for the default: whole sequences while their score matrix is small. */
-int64_t attention_chunk(int64_t chunk, int64_t T);
 
 static inline mat mat_rows(const kern *k, mat m, int64_t row)
 {

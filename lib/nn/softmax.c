@@ -1,119 +1,197 @@
 /* Softmax attention of one head: O = softmax(s Q K^T, causal) V. Source: Vaswani et al., arXiv
- * 1706.03762; docs/science.md, section 3.
+ * 1706.03762; docs/science.md, section 3. The softmax of a row is kern/simd_softmax.c.
  *
- * A chunk of C queries meets all keys up to its last row: scores are C x T, so memory is linear in
- * T. The backward pass recomputes P chunk by chunk instead of keeping T x T of it:
- *     dV += P^T dO    dS = s P o (dO V^T - rowsum(P o dO V^T))    dQ = dS K    dK += dS^T Q */
+ * Forward, a chunk of C queries meets all keys up to its last row: scores are C x T, so memory is
+ * linear in T. Of every row its largest score e and the sum z of its exponentials are kept.
+ * Backward recomputes P from them tile by tile, a few queries against a few keys (Dao et al., arXiv
+ * 2205.14135), which stay near:
+ *     P = exp(s (Q K^T - e))    g = dO / z    dV += P^T g    dS = s P o (g V^T - rowsum(g o O))
+ *     dQ += dS K    dK += dS^T Q */
 #include "nn/attention.h"
 
-typedef struct softmax_scratch { void *scores, *dscores; } softmax_scratch;    /* chunk x T */
+/* Rows i .. i + rows - 1 of Q against keys from j on: all of `before`, and on the `diagonal` as
+ * many more as there are rows, causally. */
+typedef struct tile {
+    int64_t i, j, rows, before;
+    int diagonal;
+} tile;
+
+static int64_t width(const tile *t) { return t->before + (t->diagonal ? t->rows : 0); }
+
+/* X [rows x width] = A B^T, of a tile of rows of A and of B. */
+static void outer(const kern *k, void *ps, const tile *t, int64_t d, mat A, mat B, mat X)
+{
+    const mat a = mat_rows(k, A, t->i), b = mat_rows(k, B, t->j);
+    if (t->before > 0)
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, t->rows, t->before, d, a, mat_transposed(b),
+                   X);
+    if (t->diagonal)
+        k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, t->rows, t->rows, d, a,
+                   mat_transposed(mat_rows(k, b, t->before)),
+                   (mat){kern_at(k, X.p, t->before), X.rs, 1});
+}
+
+/* Y (+)= X B, rows of Y from i on, of B from j. */
+static void times(const kern *k, void *ps, const tile *t, int64_t d, mat X, mat B, int more, mat Y)
+{
+    const mat y = mat_rows(k, Y, t->i), b = mat_rows(k, B, t->j);
+    if (t->diagonal)
+        k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, more, t->rows, d, t->rows,
+                   (mat){kern_at(k, X.p, t->before), X.rs, 1}, mat_rows(k, b, t->before), y);
+    if (t->before > 0)
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, more || t->diagonal, t->rows, d, t->before, X, b,
+                   y);
+}
+
+/* Y (+)= X^T B, rows of Y from j on, of B from i. */
+static void transposed_times(const kern *k, void *ps, const tile *t, int64_t d, mat X, mat B,
+                             int more, mat Y)
+{
+    const mat y = mat_rows(k, Y, t->j), b = mat_rows(k, B, t->i);
+    if (t->diagonal)
+        k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, more, t->rows, d, t->rows,
+                   mat_transposed((mat){kern_at(k, X.p, t->before), X.rs, 1}), b,
+                   mat_rows(k, y, t->before));
+    if (t->before > 0)
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, more, t->before, d, t->rows, mat_transposed(X), b,
+                   y);
+}
+
+/* ---- how much at a time ---- */
+
+enum { SCORE_BYTES = 1 << 17 }; /* of scores that are worked on, of which backward has two */
+
+/* T cut into near-equal parts of at most `most` rows. */
+static int64_t even_part(int64_t T, int64_t most)
+{
+    const int64_t parts = (T + most - 1) / most;
+    return (T + parts - 1) / parts;
+}
+
+static int64_t forward_rows(const kern *k, const head *h)
+{
+    if (h->chunk > 0) return h->chunk < h->T ? h->chunk : h->T;
+    const int64_t room = SCORE_BYTES / (k->lanes * k->size) / h->T, least = k->lanes == 1 ? 64 : 16;
+    return even_part(h->T, room < least ? least : room);
+}
+
+/* Rows of a tile of backward, which is twice as wide; whole sequences while they are short. */
+static int64_t backward_rows(const kern *k, const head *h)
+{
+    if (h->chunk > 0) return h->chunk < h->T ? h->chunk : h->T;
+    const int64_t room = SCORE_BYTES / (k->lanes * k->size);
+    if (h->T * h->T <= room) return h->T;
+    int64_t rows = 8;
+    while (4 * (rows + 8) * (rows + 8) <= room) rows += 8;
+    return even_part(h->T, rows);
+}
+
+/* kept: T elements each. */
+enum { EDGE, INVERSE, WIDE_HIGH, WIDE_LOW, KEPT };
+static void *kept_at(const kern *k, const head *h, const head_mats *m, int which, int64_t row)
+{
+    return kern_at(k, m->kept, which * h->T + row);
+}
+
+typedef struct softmax_scratch {
+    void *scores, *dscores, *dot;
+} softmax_scratch;
 
 static softmax_scratch lay_out(arena *a, const kern *k, const head *h, int backward)
 {
     softmax_scratch s = {0};
-    s.scores = arena_take(a, h->chunk * h->T, k->lanes * k->size);
-    if (backward) s.dscores = arena_take(a, h->chunk * h->T, k->lanes * k->size);
+    const int64_t real = k->lanes * k->size, rows = backward ? backward_rows(k, h) : 0;
+    s.scores = arena_take(a, backward ? 2 * rows * rows : forward_rows(k, h) * h->T, real);
+    if (backward) s.dscores = arena_take(a, 2 * rows * rows, real);
+    if (backward) s.dot = arena_take(a, h->T, real);
     return s;
 }
 
 static int64_t softmax_scratch_bytes(const kern *k, const head *h, int backward)
 {
-    arena a = {0};
+    if (h->T < 1) return 0;
+    arena a = {0}, forward = {0};
     lay_out(&a, k, h, backward);
-    return a.used;
+    lay_out(&forward, k, h, 0);
+    return a.used > forward.used ? a.used : forward.used;
 }
 
-/* X [C x (t + C)] = A B^T where causal: a full block against the first t rows of B, a triangle
- * against the next C. */
-static void causal_outer(const kern *k, void *ps, int64_t t, int64_t C, int64_t d, mat A, mat B,
-                         mat X)
-{
-    const mat diagonal = {kern_at(k, X.p, t), X.rs, 1};
-    if (t > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, C, t, d, A, mat_transposed(B), X);
-    k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, d, A, mat_transposed(mat_rows(k, B, t)),
-               diagonal);
-}
+/* ---- forward ---- */
 
-/* Y [C x d] = X B for such an X. */
-static void causal_product(const kern *k, void *ps, int64_t t, int64_t C, int64_t d, mat X, mat B,
-                           mat Y)
-{
-    const mat diagonal = {kern_at(k, X.p, t), X.rs, 1};
-    k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, C, d, C, diagonal, mat_rows(k, B, t), Y);
-    if (t > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, d, t, X, B, Y);
-}
-
-/* Y [(t + C) x d] += X^T B; chunks run from the last, which finds Y unwritten, to the first. */
-static void causal_product_transposed(const kern *k, void *ps, int64_t t, int64_t C, int64_t d,
-                                      int last, mat X, mat B, mat Y)
-{
-    const mat diagonal = {kern_at(k, X.p, t), X.rs, 1};
-    k->product(k, ps, PRODUCT_LANE, TRI_A_UPPER, !last, C, d, C, mat_transposed(diagonal), B,
-               mat_rows(k, Y, t));
-    if (t > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, !last, t, d, C, mat_transposed(X), B, Y);
-}
-
-enum { SCORES = 1 << 20 };         /* that a kernel works on between two looks at kern_stopped */
+enum { SCORES = 1 << 20 }; /* that a kernel works on between two looks at kern_stopped */
 
 static int64_t rows_at_a_time(int64_t row) { return row < SCORES ? SCORES / row : 1; }
 
-/* P [C x (t + C)], causal: every row of scores becomes weights. */
-static void weigh(const kern *k, const head *h, int64_t t, int64_t C, mat P)
+/* Scores become weights times z / 2^k, and what is kept of every row is written. */
+static void weigh(const kern *k, const head *h, const head_mats *m, const tile *t, mat P)
 {
     const int64_t n = rows_at_a_time(P.rs);
-    for (int64_t i = 0; i < C && !kern_stopped(k); i += n)
-        k->softmax(C - i < n ? C - i : n, t + i, h->scale, mat_rows(k, P, i).p, P.rs);
+    for (int64_t i = 0; i < t->rows && !kern_stopped(k); i += n)
+        k->softmax(t->rows - i < n ? t->rows - i : n, t->before + i, h->scale, mat_rows(k, P, i).p,
+                   P.rs, kept_at(k, h, m, EDGE, t->i + i), kept_at(k, h, m, INVERSE, t->i + i));
 }
 
-/* Gradients of the scores over those of the weights. */
-static void weigh_back(const kern *k, const head *h, int64_t t, int64_t C, mat P, mat dS)
-{
-    const int64_t n = rows_at_a_time(P.rs);
-    for (int64_t i = 0; i < C && !kern_stopped(k); i += n)
-        k->softmax_back(C - i < n ? C - i : n, t + i, h->scale, mat_rows(k, P, i).p,
-                        mat_rows(k, dS, i).p, P.rs);
-}
-
-static void softmax_forward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K,
-                            mat V, mat O)
+static void softmax_forward(const kern *k, const head *h, void *ps, void *scratch,
+                            const head_mats *m)
 {
     arena a = {scratch, 0};
     const softmax_scratch s = lay_out(&a, k, h, 0);
-    for (int64_t t = 0; t < h->T && !kern_stopped(k); t += h->chunk) {
-        const int64_t C = h->T - t < h->chunk ? h->T - t : h->chunk;
-        const mat P = {s.scores, t + C, 1};
-        causal_outer(k, ps, t, C, h->d, mat_rows(k, Q, t), K, P);
-        weigh(k, h, t, C, P);
-        causal_product(k, ps, t, C, h->dv, P, V, mat_rows(k, O, t));
+    const int64_t chunk = forward_rows(k, h);
+    for (int64_t i = 0; i < h->T && !kern_stopped(k); i += chunk) {
+        const tile t = {i, 0, h->T - i < chunk ? h->T - i : chunk, i, 1};
+        const mat P = {s.scores, width(&t), 1}, o = mat_rows(k, m->o, i);
+        outer(k, ps, &t, h->d, m->q, m->k, P);
+        weigh(k, h, m, &t, P);
+        times(k, ps, &t, h->dv, P, m->v, 0, m->o);
+        k->row_scale(t.rows, h->dv, kept_at(k, h, m, INVERSE, i), 1, o.p, o.rs, o.p, o.rs);
     }
 }
 
-static void softmax_backward(const kern *k, const head *h, void *ps, void *scratch, mat Q, mat K,
-                             mat V, mat dO, mat dQ, mat dK, mat dV)
+static void softmax_weights(const kern *k, const head *h, void *ps, const head_mats *m, mat W)
+{
+    const tile all = {0, 0, h->T, 0, 1};
+    outer(k, ps, &all, h->d, m->q, m->k, W);
+    weigh(k, h, m, &all, W);
+    for (int64_t t = 0; t < h->T && !kern_stopped(k); t++) {
+        void *row = mat_rows(k, W, t).p;
+        k->row_scale(1, t + 1, kept_at(k, h, m, INVERSE, t), 1, row, W.rs, row, W.rs);
+    }
+}
+
+/* ---- backward ---- */
+
+static void weigh_back(const kern *k, const head *h, const head_mats *m, const tile *t,
+                       const softmax_scratch *s, mat P, mat dS)
+{
+    const int64_t n = rows_at_a_time(P.rs), N = width(t);
+    for (int64_t i = 0; i < t->rows && !kern_stopped(k); i += n)
+        k->softmax_back(t->rows - i < n ? t->rows - i : n, N, t->i + i - t->j, h->scale,
+                        kept_at(k, h, m, EDGE, t->i + i), kern_at(k, s->dot, t->i + i),
+                        mat_rows(k, P, i).p, mat_rows(k, dS, i).p, P.rs);
+}
+
+static void softmax_backward(const kern *k, const head *h, void *ps, void *scratch,
+                             const head_mats *m)
 {
     arena a = {scratch, 0};
     const softmax_scratch s = lay_out(&a, k, h, 1);
-    const int64_t chunks = (h->T + h->chunk - 1) / h->chunk;
-    for (int64_t c = chunks - 1; c >= 0 && !kern_stopped(k); c--) {
-        const int64_t t = c * h->chunk, C = h->T - t < h->chunk ? h->T - t : h->chunk;
-        const mat q = mat_rows(k, Q, t), g = mat_rows(k, dO, t), P = {s.scores, t + C, 1},
-                  dS = {s.dscores, t + C, 1};
-        const int last = c == chunks - 1;
-        causal_outer(k, ps, t, C, h->d, q, K, P);                       /* P = softmax(s Q K^T) */
-        weigh(k, h, t, C, P);
-        causal_product_transposed(k, ps, t, C, h->dv, last, P, g, dV);  /* O = P V */
-        causal_outer(k, ps, t, C, h->dv, g, V, dS);
-        weigh_back(k, h, t, C, P, dS);
-        causal_product(k, ps, t, C, h->d, dS, K, mat_rows(k, dQ, t));
-        causal_product_transposed(k, ps, t, C, h->d, last, dS, q, dK);
-    }
+    const int64_t T = h->T, C = backward_rows(k, h), last = (T - 1) / C * C;
+    k->softmax_rows(T, 0, h->dv, kept_at(k, h, m, INVERSE, 0), m->o.p, m->o.rs, m->dout.p,
+                    m->dout.rs, s.dot);
+    for (int64_t j = 0; j < T; j += 2 * C)
+        for (int64_t i = last; i >= j && !kern_stopped(k); i -= C) {
+            const int64_t rows = T - i < C ? T - i : C;
+            const int diagonal = i < j + 2 * C;
+            const tile t = {i, j, rows, diagonal ? i - j : 2 * C, diagonal};
+            const mat P = {s.scores, width(&t), 1}, dS = {s.dscores, width(&t), 1};
+            outer(k, ps, &t, h->d, m->q, m->k, P);
+            outer(k, ps, &t, h->dv, m->dout, m->v, dS);
+            weigh_back(k, h, m, &t, &s, P, dS);
+            transposed_times(k, ps, &t, h->dv, P, m->dout, i < last, m->dv); /* O = P V / z */
+            times(k, ps, &t, h->d, dS, m->k, j > 0, m->dq);                  /* S = Q K^T */
+            transposed_times(k, ps, &t, h->d, dS, m->q, i < last, m->dk);
+        }
 }
 
-static void softmax_weights(const kern *k, const head *h, void *ps, mat Q, mat K, mat W)
-{
-    causal_outer(k, ps, 0, h->T, h->d, Q, K, W);
-    weigh(k, h, 0, h->T, W);
-}
-
-const attention_kind softmax_attention = {softmax_scratch_bytes, softmax_forward, softmax_backward,
-                                          softmax_weights};
+const attention_kind softmax_attention = {KEPT, softmax_scratch_bytes, softmax_forward,
+                                          softmax_backward, softmax_weights};

@@ -105,7 +105,7 @@ static void lsq_predict(const baseline_problem *p)
 /* Queries x_2 .. x_T: x_1 has no pair before it. */
 static head kernel_head(const baseline_problem *p)
 {
-    return (head){p->T - 1, p->n, p->n, attention_chunk(0, p->T - 1), p->value};
+    return (head){p->T - 1, p->n, p->n, 0, p->value};
 }
 
 static int64_t kernel_work(const baseline_problem *p)
@@ -114,6 +114,7 @@ static int64_t kernel_work(const baseline_problem *p)
     arena a = {0};
     arena_take(&a, softmax_attention.scratch(p->k, &h, 0), 1);
     arena_take(&a, kern_product_scratch(p->k), 1);
+    arena_take(&a, h.T * softmax_attention.kept, vector_bytes(p));
     return a.used;
 }
 
@@ -123,10 +124,12 @@ static void kernel_predict(const baseline_problem *p)
     const mat first = {p->x, p->n, 1}, second = {row(p, p->x, 1), p->n, 1};
     arena a = {p->work, 0};
     void *scratch = arena_take(&a, softmax_attention.scratch(p->k, &h, 0), 1),
-         *products = arena_take(&a, kern_product_scratch(p->k), 1);
+         *products = arena_take(&a, kern_product_scratch(p->k), 1),
+         *kept = arena_take(&a, h.T * softmax_attention.kept, vector_bytes(p));
+    const head_mats m = {
+        .q = second, .k = first, .v = second, .o = {row(p, p->out, 1), p->n, 1}, .kept = kept};
     memset(p->out, 0, (size_t)(p->n * vector_bytes(p)));
-    softmax_attention.forward(p->k, &h, products, scratch, second, first, second,
-                              (mat){row(p, p->out, 1), p->n, 1});
+    softmax_attention.forward(p->k, &h, products, scratch, &m);
 }
 
 /* ---- the table, and objects ---- */
