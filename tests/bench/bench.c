@@ -29,7 +29,11 @@ static const workload workloads[] = {
     {"lsa1_step", bench_lsa1_step, BOTH, EVERY, ONE_TWO},
     {"lsa2_step", bench_lsa2_step, F32, BEST, ONE_TWO},
     {"lsa6_step", bench_lsa6_step, F32, BEST, ONE_TWO},
-    {"softmax7_step", bench_softmax7_step, F32, EVERY, ONE_TWO},
+    {"tf7_step", bench_tf7_step, F32, EVERY, ONE_TWO},
+    {"tf7_step_t224", bench_tf7_step_t224, F32, EVERY, ONE_TWO},
+    {"partial_tf_step", bench_partial_tf_step, F32, BEST, ONE_TWO},
+    {"nonlinear_tf_step", bench_nonlinear_tf_step, F32, BEST, ONE_TWO},
+    {"lm_block_step", bench_lm_block_step, F32, BEST, ONE_TWO},
     {"draw_batch", bench_draw_batch, BOTH, BEST, ONE_TWO},
     {"probe_fit", bench_probe_fit, F64, EVERY, ONE_TWO},
     {"chebyshev6_update", bench_chebyshev6_update, F64, BEST, ONE},
@@ -136,7 +140,7 @@ static void run(const workload *w, int32_t isa, int32_t dtype, int threads, int6
     bench_ok(&b, mesaopt_settings_set_int(settings, MESAOPT_KEY_THREADS, threads), "threads");
     bench_ok(&b, mesaopt_ctx_create(settings, &b.ctx), "context");
     mesaopt_settings_free(settings);
-    if (isatty(STDERR_FILENO)) fprintf(stderr, "\r%-16s %-8s %s, %d thread%s   ", w->name, isa_word(isa), dtype_name(dtype), threads, threads > 1 ? "s" : "");
+    if (isatty(STDERR_FILENO)) fprintf(stderr, "\r%-17s %-8s %s, %d thread%s   ", w->name, isa_word(isa), dtype_name(dtype), threads, threads > 1 ? "s" : "");
     w->run(&b);
     if (result_count < MAX_RESULTS) results[result_count++] = (result){w->name, isa, dtype, threads, b.flops, b.seconds};
     mesaopt_ctx_free(b.ctx);
@@ -174,10 +178,10 @@ static double share(const result *r) { return r->flops / r->seconds / peaks[r->i
 static void print_table(void)
 {
     if (isatty(STDERR_FILENO)) fprintf(stderr, "\r%60s\r", "");
-    printf("%-16s %-5s %-8s %7s %12s %10s %7s\n", "name", "dtype", "isa", "threads", "seconds", "GFLOP/s", "share");
+    printf("%-17s %-5s %-8s %7s %12s %10s %7s\n", "name", "dtype", "isa", "threads", "seconds", "GFLOP/s", "share");
     for (int i = 0; i < result_count; i++) {
         const result *r = &results[i];
-        printf("%-16s %-5s %-8s %7d %12.4g", r->name, dtype_name(r->dtype), isa_word(r->isa), r->threads, r->seconds);
+        printf("%-17s %-5s %-8s %7d %12.4g", r->name, dtype_name(r->dtype), isa_word(r->isa), r->threads, r->seconds);
         if (r->flops > 0) printf(" %10.1f %7.2f\n", 1e-9 * r->flops / r->seconds, share(r));
         else printf(" %10s %7s\n", "-", "-");
     }

@@ -12,10 +12,12 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STEP = [4, 20, 40, 50, 256]                            # heads, key, width, length, sequences
+LONG, WIDE = [4, 20, 40, 224, 128], [4, 64, 256, 256, 16]
 
 
-def training(name, kind, layers):
-    return name, "f32", [(peer, script, [kind, layers, *STEP]) for peer, script in (("PyTorch", "peer_torch.py"), ("JAX", "peer_jax.py"))]
+def training(name, kind, layers, step=STEP):
+    """Peers train the attention alone: without embedding, positions and read-out where ours has them."""
+    return name, "f32", [(peer, script, [kind, layers, *step]) for peer, script in (("PyTorch", "peer_torch.py"), ("JAX", "peer_jax.py"))]
 
 
 def mesa(direction, key):
@@ -23,8 +25,8 @@ def mesa(direction, key):
 
 
 # A workload of the benchmark program, its type, and its peers: name, script and arguments; `steps` and the number of threads follow.
-WORKLOADS = [training("lsa1_step", "linear", 1), training("lsa2_step", "linear", 2), training("lsa6_step", "linear", 6), training("softmax7_step", "softmax", 7),
-             training("mesa1_step", "mesa", 1), *(mesa(direction, key) for key in (64, 128) for direction in ("fwd", "fwdbwd")),
+WORKLOADS = [training("lsa1_step", "linear", 1), training("lsa2_step", "linear", 2), training("lsa6_step", "linear", 6), training("tf7_step", "softmax", 7),
+             training("tf7_step_t224", "softmax", 7, LONG), training("lm_block_step", "softmax", 4, WIDE), training("mesa1_step", "mesa", 1), *(mesa(direction, key) for key in (64, 128) for direction in ("fwd", "fwdbwd")),
              ("probe_fit", "f64", [("NumPy", "peer_numpy.py", [7, 40, 10, 50, 256])])]        # layers, features, targets, steps, sequences
 
 
