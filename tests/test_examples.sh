@@ -179,11 +179,11 @@ for p in mesa_layer one_step_gd proposition2 revalg; do run 0 "$bin/$p" help; gr
 check "one_step_gd; means over seeds"
 
 run claims "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out=mesa; has out 'claim: 2. one mesa layer'
-has out 'changed recipe, so this says nothing of the claim: steps=40; task dim=3 length=12; mesa1, training batch=16; mesa1, block 2, mesa key=4; lsa1, training batch=16; lsa1, block 2, linear key=4'
+has out 'changed recipe, not judged: steps=40; task dim=3 length=12; mesa1, training batch=16; mesa1, block 2, mesa key=4; lsa1, training batch=16; lsa1, block 2, linear key=4'
 run claims "$bin/mesa_layer" $tiny seeds=1 dim=10 length=50 batch=256 heads=4 gates=sigmoid lr=1e-4 steps=1 out=mesa2 overwrite=1
-has out 'claim: steps=1; mesa1, training lr=0.0001; mesa1, block 2, mesa gates=sigmoid; lsa1, block 2, linear heads=4'
+has out 'not judged: steps=1; mesa1, training lr=0.0001; mesa1, block 2, mesa gates=sigmoid; lsa1, block 2, linear heads=4'
 run 0 "$bin/mesa_layer" help; has out '  mesa1, block 2, mesa: heads=4 key=20 '; has out '  lsa1, block 2, linear: lanes=0 heads=2 '; has out 'lsa1, training: batch=256 lr=0.0001 '
-run claims "$bin/mesa_layer" model=mesa/checkpoint.safetensors,mesa/lsa1-checkpoint.safetensors test=32 final=64 out=mesa3; same mesa/by_t.csv mesa3/by_t.csv; has out 'changed recipe, so'
+run claims "$bin/mesa_layer" model=mesa/checkpoint.safetensors,mesa/lsa1-checkpoint.safetensors test=32 final=64 out=mesa3; same mesa/by_t.csv mesa3/by_t.csv; has out 'changed recipe, not judged'
 check "mesa_layer: help says whose settings are whose, the output what is not as in the recipe"
 
 # Two trainings: stopped in the second one, as a checkpoint of its step 20 and a file of losses with a mark say.
@@ -286,7 +286,7 @@ for bad in conditioner=best conditioner=kernel ridge=-1 filter=x sequences=0 seq
 [ ! -e typo ] || echo "a folder was made" >> wrong
 run 1 "$bin/probe_layers" model=probe/checkpoint.safetensors $probes dim=4 out=probe4 overwrite=1; has err 'task: tokens of width 16 and targets of 4, expected 12 and 3'
 run 1 "$bin/probe_layers" model=nothing.safetensors $probes out=probe4 overwrite=1; has err 'nothing.safetensors'
-run claims "$bin/probe_layers" recipe=tf3 width=8 heads=2 key=4 $probes steps=1 out=probe_raw; has out 'claim: 7. behind the first layer a token holds x_t'; has out 'changed recipe, so this says nothing'
+run claims "$bin/probe_layers" recipe=tf3 width=8 heads=2 key=4 $probes steps=1 out=probe_raw; has out 'claim: 7. behind the first layer a token holds x_t'; has out 'changed recipe, not judged'
 run 2 "$bin/probe_layers" recipe=tf3,tf7 out=typo; has err 'recipe:'; [ ! -e typo ] || echo "a folder was made" >> wrong
 check "probe_layers: tables, maps and claims; a model from a checkpoint gives the same"
 
@@ -326,7 +326,7 @@ run claims "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=64
 head -n 1 linear/ratios.csv > head; echo 'step,block 1,block 2,block 3' | cmp head - >> wrong; cut -d, -f1 linear/ratios.csv | tr '\n' ' ' > steps; has steps 'step 10 20 '
 tail -n 1 linear/ratios.csv | cut -d, -f2- | tr ',' '\n' > p; sed 1d linear/layers.csv | cut -d, -f3 > want; near p want 1e-9
 awk -F, 'NF != 4 || (NR > 1 && ($1 != NR - 1 || $2 != NR - 1 || !($3 > 0.5 && $3 < 2) || $4 <= 0)) { print FILENAME ": " $0 } END { if (NR != 4) print FILENAME ": " NR " lines" }' linear/layers.csv >> wrong
-run claims "$bin/linearise_layers" recipe=tf3 width=8 heads=2 key=4 $few steps=2 distil=4 out=linear2; has out 'changed recipe, so'
+run claims "$bin/linearise_layers" recipe=tf3 width=8 heads=2 key=4 $few steps=2 distil=4 out=linear2; has out 'changed recipe, not judged'
 if command -v gnuplot > /dev/null; then has linear/ratios.svg 'block 3'; fi
 for bad in distil=0 sequences=0 every=0; do run 2 "$bin/linearise_layers" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong

@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static int untrue;                     /* a claim does not hold */
+static int untrue; /* a claim does not hold */
 
-static const char *changed = "";
+static const char *changed = "", *told; /* told: what was said once */
 
 void claims_changed(const char *how) { changed = how; }
 
@@ -17,8 +17,12 @@ void claim(const char *what, const char *expected, int holds, const char *seen, 
     va_start(list, seen);
     printf("\nclaim: %s\nexpected: %s\nseen: ", what, expected);
     vprintf(seen, list);
-    if (*changed) printf("\nchanged recipe, so this says nothing of the claim: %s\n", changed);
-    else printf("\n%s\n", holds ? "holds" : "does not hold");
+    if (*changed && told == changed)
+        printf("\nchanged recipe, not judged\n");
+    else if (*changed)
+        printf("\nchanged recipe, not judged: %s\n", told = changed);
+    else
+        printf("\n%s\n", holds ? "holds" : "does not hold");
     untrue |= !holds && !*changed;
     va_end(list);
 }

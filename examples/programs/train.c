@@ -83,12 +83,13 @@ static void judge_steps(const recipe *r, const curves *c, int i, int in_space)
 {
     char what[200], name[NAME];
     name_steps(r, in_space, name);
-    const int other = curve_of(c, name), below = r->space || strstr(r->layer, "mesa(");
+    const int other = curve_of(c, name), mesa = strstr(r->layer, "mesa(") != NULL,
+              below = mesa || r->space;
     if (r->iterations == 0 || other < 0 || (in_space && !r->space)) return;
     const double loss = c->of[i].mean, steps = c->of[other].mean;
     snprintf(what, sizeof what,
              "%s, recipe %s: %s %lld steps of preconditioning and one of gradient descent%s",
-             below ? "2" : "6", r->name,
+             mesa ? "2" : "6", r->name,
              below ? "better than" : "k layers match k - 1 =", (long long)r->iterations,
              !r->space  ? ""
              : in_space ? " in the space in which the problem is linear"
