@@ -136,12 +136,12 @@ static void proposition_rows(mesaopt_ctx *elsewhere)
 
 static void import_rows(void)
 {
-    mesaopt_settings *block = settings_of(f, MESAOPT_SCOPE_LINEAR), *mesa = settings_of(f, MESAOPT_SCOPE_MESA);
+    mesaopt_settings *block = settings_of(f, MESAOPT_SCOPE_LINEAR), *probe = settings_of(f, MESAOPT_SCOPE_PROBE);
     mesaopt_view w[4] = {f->x, f->x, f->x, f->x};
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_import(NULL, NULL, block, 1, w, &f->out.model));
     BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer", mesaopt_revalg_import(f->ctx, f->trainer_settings, block, 1, w, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "block: NULL", mesaopt_revalg_import(f->ctx, NULL, NULL, 1, w, &f->out.model));
-    BAD(MESAOPT_E_SETTING, "block: settings of scope mesa, expected linear or softmax", mesaopt_revalg_import(f->ctx, NULL, mesa, 1, w, &f->out.model));
+    BAD(MESAOPT_E_SETTING, "block: settings of scope probe, expected a block's: linear", mesaopt_revalg_import(f->ctx, NULL, probe, 1, w, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "weights: NULL", mesaopt_revalg_import(f->ctx, NULL, block, 1, NULL, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "layers: 0, expected 1 to 4096", mesaopt_revalg_import(f->ctx, NULL, block, 0, w, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "layers: 4097, expected 1 to 4096", mesaopt_revalg_import(f->ctx, NULL, block, 4097, w, &f->out.model));
@@ -156,7 +156,32 @@ static void import_rows(void)
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_revalg_import_file(f->ctx, NULL, block, "x", NULL));
     BAD(MESAOPT_E_IO, "/nowhere/x: ", mesaopt_revalg_import_file(f->ctx, NULL, block, "/nowhere/x", &f->out.model));
     mesaopt_settings_free(block);
-    mesaopt_settings_free(mesa);
+    mesaopt_settings_free(probe);
+}
+
+static void import_network_rows(void)
+{
+    const char *text = "dense(outputs=2)", *names[2] = {"blocks.0.weight", "blocks.0.bias"};
+    mesaopt_view w[2] = {f->x, f->x};
+    mesaopt_model **out = &f->out.model;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_import(NULL, NULL, text, 1, names, w, out));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer", mesaopt_model_import(f->ctx, f->trainer_settings, text, 1, names, w, out));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_model_import(f->ctx, NULL, NULL, 1, names, w, out));
+    BAD(MESAOPT_E_FORMAT, "nothing", mesaopt_model_import(f->ctx, NULL, "nothing", 1, names, w, out));
+    BAD(MESAOPT_E_ARGUMENT, "count: -1, expected >= 0", mesaopt_model_import(f->ctx, NULL, text, -1, names, w, out));
+    BAD(MESAOPT_E_ARGUMENT, "names: NULL", mesaopt_model_import(f->ctx, NULL, text, 1, NULL, w, out));
+    BAD(MESAOPT_E_ARGUMENT, "tensors: NULL", mesaopt_model_import(f->ctx, NULL, text, 1, names, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_import(f->ctx, NULL, text, 1, names, w, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "names: no blocks.0.weight, expected every parameter", mesaopt_model_import(f->ctx, NULL, text, 0, NULL, NULL, out));
+    BAD(MESAOPT_E_SHAPE, "tensors: blocks.0.weight: shape [2,3], expected [40,2]", mesaopt_model_import(f->ctx, NULL, text, 1, names, w, out));
+    for (int n = 1; n <= 4; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_model_import(f->ctx, NULL, text, 1, names, w, out)));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_import_file(NULL, NULL, text, "x", out));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer", mesaopt_model_import_file(f->ctx, f->trainer_settings, text, "x", out));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_model_import_file(f->ctx, NULL, NULL, "x", out));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_import_file(f->ctx, NULL, text, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_import_file(f->ctx, NULL, text, "x", NULL));
+    BAD(MESAOPT_E_IO, "/nowhere/x: ", mesaopt_model_import_file(f->ctx, NULL, text, "/nowhere/x", out));
 }
 
 START_TEST(revalg_rows)
@@ -168,6 +193,7 @@ START_TEST(revalg_rows)
     average_rows(m, foreign);
     proposition_rows(elsewhere);
     import_rows();
+    import_network_rows();
     ck_assert_int_eq(mesaopt_model_free(m), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_model_free(foreign), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_free(elsewhere), MESAOPT_OK);

@@ -163,6 +163,25 @@ MESAOPT_API mesaopt_status mesaopt_model_set_note(mesaopt_model *model, const ch
 MESAOPT_API int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key,
                                       char *buf, int64_t cap);
 
+/** Creates a model of blocks given as text (mesaopt_model_add_text; `settings` as in
+ *  mesaopt_model_create) with weights from elsewhere: tensors[i] becomes the parameter names[i],
+ *  f64, f32, f16 or bf16, any strides (a transposed weight is a view with its strides swapped).
+ *  Every parameter is given, once, and nothing else. The weights are copied. MESAOPT_E_ARGUMENT,
+ *  MESAOPT_E_SHAPE, MESAOPT_E_DTYPE and MESAOPT_E_NONFINITE name the parameter. The caller frees
+ *  *out. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                                const char *blocks, int64_t count,
+                                                const char *const *names,
+                                                const mesaopt_view *tensors, mesaopt_model **out);
+
+/** The same from a safetensors file that holds every parameter by its name and nothing else.
+ *  MESAOPT_E_FORMAT names the tensor that is missing, not expected or of another shape. (Files of
+ *  this library: mesaopt_model_open. Files with more in them: mesaopt_model_load.) Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_import_file(mesaopt_ctx *ctx,
+                                                     const mesaopt_settings *settings,
+                                                     const char *blocks, const char *path,
+                                                     mesaopt_model **out);
+
 /** Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings,
  *  blocks, parameters, notes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path,

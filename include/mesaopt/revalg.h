@@ -117,17 +117,19 @@ MESAOPT_API mesaopt_status mesaopt_revalg_proposition2(mesaopt_ctx *ctx,
                                                        mesaopt_baseline *baseline,
                                                        mesaopt_model **out);
 
-/** A model of the user's own weights: `layers` equal blocks of the kind of `block` (scope
- *  MESAOPT_SCOPE_LINEAR or _SOFTMAX), weights[4 i ..]: query [D, H key], key [D, H key], value [D,
- *  H value], output [H value, D] of layer i, f64, f32, f16 or bf16, any strides; D = `inputs` of
- *  `settings` (scope MESAOPT_SCOPE_MODEL). The weights are copied. MESAOPT_E_SHAPE and
- *  MESAOPT_E_NONFINITE name the layer and the matrix. The caller frees *out. Since 0.1. */
+/** A model of the user's own weights: `layers` equal blocks of the kind of `block`, any kind; the
+ *  weights are its n parameters in the order of mesaopt_model_parameter_name, weights[n i ..] those
+ *  of layer i: of a plain linear or softmax block query [D, H key], key [D, H key], value [D, H
+ *  value], output [H value, D]; f64, f32, f16 or bf16, any strides; D = `inputs` of `settings`
+ *  (scope MESAOPT_SCOPE_MODEL). The weights are copied. MESAOPT_E_SHAPE and MESAOPT_E_NONFINITE
+ *  name the layer and the matrix. Networks of different blocks: mesaopt_model_import. The caller
+ *  frees *out. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                  const mesaopt_settings *block, int64_t layers,
                                                  const mesaopt_view *weights, mesaopt_model **out);
 
-/** The same from a safetensors file that holds blocks.I.query, blocks.I.key, blocks.I.value and
- *  blocks.I.output for I = 0, 1, .. and nothing else. MESAOPT_E_FORMAT names the tensor that is
+/** The same from a safetensors file that holds the parameters of such blocks I = 0, 1, ..,
+ *  blocks.I.query and so on, and nothing else. MESAOPT_E_FORMAT names the tensor that is
  *  missing, not expected or of another shape. (Files of this library: mesaopt_model_open.) Since
  *  0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_import_file(mesaopt_ctx *ctx,

@@ -5,6 +5,7 @@
 #include "task/sequences.h"
 #include "train/batch.h"
 #include "train/checkpoint.h"
+#include "train/model_import.h"
 #include "train/safetensors.h"
 #include <math.h>
 #include <string.h>
@@ -383,6 +384,43 @@ mesaopt_status mesaopt_model_load(mesaopt_model *m, const char *path)
     CHECK(check_not_null(m->head.ctx, path, "path"));
     CHECK(checkpoint_load_model(m, path));
     return call_end(&c, status);
+}
+
+static mesaopt_status check_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                   const char *blocks, const void *out)
+{
+    mesaopt_status status = options_check(ctx, settings, MESAOPT_SCOPE_MODEL, "settings");
+    CHECK(check_not_null(ctx, blocks, "blocks"));
+    CHECK(check_not_null(ctx, out, "out"));
+    return status;
+}
+
+mesaopt_status mesaopt_model_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                    const char *blocks, int64_t count, const char *const *names,
+                                    const mesaopt_view *tensors, mesaopt_model **out)
+{
+    call c;
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_import(ctx, settings, blocks, out));
+    if (status == MESAOPT_OK && count < 0)
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 0", (long long)count);
+    if (count > 0) CHECK(check_not_null(ctx, names, "names"));
+    if (count > 0) CHECK(check_not_null(ctx, tensors, "tensors"));
+    CHECK(import_views(ctx, settings, blocks, count, names, tensors, out));
+    return ctx_leave(&c, status);
+}
+
+mesaopt_status mesaopt_model_import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                         const char *blocks, const char *path, mesaopt_model **out)
+{
+    call c;
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
+    if (status != MESAOPT_OK) return status;
+    CHECK(check_import(ctx, settings, blocks, out));
+    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(import_file(ctx, settings, blocks, path, out));
+    return ctx_leave(&c, status);
 }
 
 mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)

@@ -246,12 +246,10 @@ mesaopt_status mesaopt_revalg_proposition2(mesaopt_ctx *ctx, const mesaopt_setti
 static mesaopt_status check_block_settings(mesaopt_ctx *ctx, const mesaopt_settings *block)
 {
     const mesaopt_status status = options_given(ctx, block, "block");
-    if (status != MESAOPT_OK || block->scope == MESAOPT_SCOPE_LINEAR ||
-        block->scope == MESAOPT_SCOPE_SOFTMAX)
-        return status;
+    if (status != MESAOPT_OK || block_kind_of(block->scope)) return status;
     const char *name = options_scope_name(block->scope);
-    return fail(ctx, MESAOPT_E_SETTING, "block: settings of scope %s, expected linear or softmax",
-                name ? name : "?");
+    return fail(ctx, MESAOPT_E_SETTING, "block: settings of scope %s, expected a block's: %s",
+                name ? name : "?", block_kind_names().text);
 }
 
 mesaopt_status mesaopt_revalg_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,

@@ -240,9 +240,18 @@ static void call_revalg_import_file(void)
     CALL(CTX, ctx, mesaopt_revalg_import_file(ctx, s, block, file, out));
 }
 
+static void call_model_import_file(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
+    const char *file = path(), *blocks = ONE_OF("linear(heads=2,key=4)", "dense(outputs=4); softmax(heads=2,key=4)", "nothing", "");
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    CALL(CTX, ctx, mesaopt_model_import_file(ctx, s, blocks, file, out));
+}
+
 const row rows_files[] = {
     {"file_change", call_file_change}, {"file_make", call_file_make}, {"model_save", call_model_save}, {"model_load", call_model_load}, {"model_open", call_model_open}, {"trainer_save", call_trainer_save},
     {"trainer_load", call_trainer_load}, {"trainer_load_changed", call_trainer_load_changed}, {"model_set_note", call_model_set_note},
     {"rls_set_note", call_rls_set_note}, {"file_note", call_file_note}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
-    {"revalg_import_file", call_revalg_import_file}, {0},
+    {"revalg_import_file", call_revalg_import_file}, {"model_import_file", call_model_import_file}, {0},
 };

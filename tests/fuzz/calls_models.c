@@ -152,6 +152,22 @@ static void call_model_add_text(void)
     CALL(MODEL, m, mesaopt_model_add_text(m, more));
 }
 
+static void call_model_import(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
+    const char *text = chance(2) ? "dense(outputs=4); mask(first=1); dense(outputs=2)" : blocks(), *names[3];
+    mesaopt_view tensors[3];
+    const int64_t count = chance(8) ? few() % 4 : 2;
+    for (int i = 0; i < 3; i++) {
+        names[i] = chance(8) ? any_text() : i == 0 ? "blocks.0.weight" : "blocks.2.weight";
+        const int32_t type = ONE_OF(MESAOPT_F64, MESAOPT_F32, MESAOPT_F16, MESAOPT_BF16);
+        tensors[i] = copy_of(i == 0 ? IN(type, 8, 4) : IN(type, 4, 2));
+    }
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    CALL(CTX, ctx, mesaopt_model_import(ctx, s, text, count, names, tensors, out));
+}
+
 static void call_model_text(void)
 {
     const mesaopt_model *m = handle(MODEL);
@@ -326,7 +342,7 @@ static void call_trainer_evaluate(void)
 
 const row rows_models[] = {
     {"task_create", call_task_create}, {"task_from_tensor", call_task_from_tensor}, {"task_from_tensors", call_task_from_tensors}, {"task_set_weights", call_task_set_weights}, {"task_from_callback", call_task_from_callback}, {"task_shape", call_task_shape}, {"task_draw", call_task_draw},
-    {"task_tokens", call_task_tokens}, {"task_features", call_task_features}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
+    {"task_tokens", call_task_tokens}, {"task_features", call_task_features}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_import", call_model_import}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
     {"model_parameter", call_model_parameter}, {"model_initialise", call_model_initialise}, {"model_workspace", call_model_workspace}, {"model_forward", call_model_forward},
     {"model_activations", call_model_activations}, {"model_loss", call_model_loss}, {"model_gradient", call_model_gradient}, {"model_backward", call_model_backward}, {"model_evaluate", call_model_evaluate},
     {"trainer_create", call_trainer_create}, {"trainer_step", call_trainer_step}, {"trainer_run", call_trainer_run}, {"trainer_evaluate", call_trainer_evaluate}, {0},

@@ -323,9 +323,9 @@ static void call_revalg_propositions(void)
 static void call_revalg_import(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(chance(4) ? MESAOPT_SCOPE_SOFTMAX : MESAOPT_SCOPE_LINEAR);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(ONE_OF(MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_LINEAR, MESAOPT_SCOPE_SOFTMAX, MESAOPT_SCOPE_DENSE, MESAOPT_SCOPE_MESA));
     const int64_t layers = chance(20) ? 0 : 1 + below(2), width = 4 - 2 * (int64_t)chance(3);
-    mesaopt_view weights[8] = {{0}};
+    mesaopt_view weights[2 * BLOCK_MAX_PARAMS] = {{0}};
     for (int64_t i = 0; i < 4 * layers; i++) {
         const int32_t type = ONE_OF(MESAOPT_F64, MESAOPT_F32, MESAOPT_F16, MESAOPT_BF16);
         weights[i] = copy_of(i % 4 == 3 ? IN(type, width, 8) : IN(type, 8, width));
