@@ -84,11 +84,17 @@ static int shape_of(const lsq_case *c, enum lsq_array a, int64_t shape[4])
     return arrays[a].form == TOKENS ? 3 : arrays[a].form == CHANNELS ? 2 : 4;
 }
 
-int64_t lsq_count(const lsq_case *c, enum lsq_array a)
+int64_t lsq_count(const lsq_case *c, enum lsq_array a)         /* loops ask again and again */
 {
-    int64_t s[4];
-    shape_of(c, a, s);
-    return s[0] * s[1] * s[2] * s[3];
+    const int64_t rows = c->B * c->T * c->H;
+    switch (arrays[a].form) {
+    case KEYS: return rows * c->d;
+    case VALUES: return rows * c->dv;
+    case TOKENS: return rows;
+    case CHANNELS: return c->H * c->d;
+    case KEY_STATE: return c->N * c->H * c->d * c->d;
+    default: return c->N * c->H * c->d * c->dv;
+    }
 }
 
 const char *lsq_name(enum lsq_array a) { return arrays[a].name; }
