@@ -318,6 +318,41 @@ static void precondition_rows(mesaopt_task *task, mesaopt_task *foreign)
     ck_assert_int_eq(mesaopt_baseline_free(chebyshev), MESAOPT_OK);
 }
 
+static void space_rows(mesaopt_task *linear, mesaopt_task *foreign)
+{
+    mesaopt_settings *s;
+    mesaopt_baseline *slots, *features;
+    mesaopt_task *task;
+    mesaopt_view x, to;
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "task", "nonlinear"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_create(f->ctx, s, &task), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "space", "features"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_create(f->ctx, s, &features), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "space", "slots"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_SLOTS, 1048576), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_create(f->ctx, s, &slots), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &x);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 3, 3}, &to);
+    BAD(MESAOPT_E_ARGUMENT, "baseline: NULL", mesaopt_baseline_set_task(NULL, task));
+    BAD(MESAOPT_E_ARGUMENT, "task: a baseline", mesaopt_baseline_set_task(features, (mesaopt_task *)slots));
+    BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_baseline_set_task(features, foreign));
+    BAD(MESAOPT_E_STATE, "space: slots, expected features", mesaopt_baseline_set_task(slots, task));
+    BAD(MESAOPT_E_STATE, "task: task linear, expected one that has features", mesaopt_baseline_set_task(features, linear));
+    BAD(MESAOPT_E_STATE, "space: features: task linear, expected one that has features", mesaopt_baseline_evaluate(features, linear, 1, 0, 1, NULL, &f->out.number));
+    BAD(MESAOPT_E_STATE, "space: features: task linear, expected one that has features", mesaopt_baseline_search(features, linear, 1, &f->out.number));
+    BAD(MESAOPT_E_MEMORY, "predict: no memory", mesaopt_baseline_predict(slots, &x, &to));
+    BAD(MESAOPT_E_SHAPE, "space: 1048576 slots of 1025 numbers, expected", mesaopt_baseline_predict(slots, VIEW(with_stride(with_extent(x, 2, 1025), 2, 0)), &to));
+    ck_assert_int_eq(mesaopt_baseline_set_task(features, task), MESAOPT_OK);
+    BAD(MESAOPT_E_SHAPE, "space: features of observations of 10 numbers, expected 3", mesaopt_baseline_predict(features, &x, &to));
+    ck_assert_int_eq(mesaopt_baseline_free(features), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_free(slots), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_free(task), MESAOPT_OK);
+}
+
 START_TEST(baseline_rows)
 {
     mesaopt_ctx *elsewhere;
@@ -343,6 +378,7 @@ START_TEST(baseline_rows)
     predict_rows(b);
     evaluate_rows(b, task, foreign);
     precondition_rows(task, foreign);
+    space_rows(task, foreign);
     BAD(MESAOPT_OK, NULL, mesaopt_baseline_free(NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_baseline_free((mesaopt_baseline *)task));
     ck_assert_int_eq(mesaopt_baseline_free(b), MESAOPT_OK);

@@ -218,7 +218,7 @@ START_TEST(source_rows)
     BAD(MESAOPT_E_ARGUMENT, "conditioner: of another context", mesaopt_probe_feed_control(p, 0, g.foreign, t, 1, 0, 4));
     BAD(MESAOPT_E_STATE, "conditioner: kernel, expected", mesaopt_probe_feed_control(p, 0, g.kernel, t, 1, 0, 4));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_probe_feed_control(p, 0, g.gd, NULL, 1, 0, 4));
-    BAD(MESAOPT_E_SHAPE, "probe: 2 layers, the first of 3 features, expected one of the 3 of an observation", mesaopt_probe_feed_control(p, 0, g.gd, t, 1, 0, 4));
+    BAD(MESAOPT_E_SHAPE, "probe: 2 layers, the first of 3 features, expected one of the 3 that conditioner has", mesaopt_probe_feed_control(p, 0, g.gd, t, 1, 0, 4));
     ck_assert_int_eq(mesaopt_probe_plan(f->ctx, NULL, 1, features, 2, 3, &three), MESAOPT_OK);
     BAD(MESAOPT_E_SHAPE, "probe: 1 layers, the first of 3 features, expected one of the 4", mesaopt_probe_feed_control(three, 0, g.gd, wider, 1, 0, 4));
     BAD(MESAOPT_E_SHAPE, "task: length 5, expected 2 steps as planned", mesaopt_probe_feed_control(three, 0, g.gd, longer, 1, 0, 4));

@@ -95,7 +95,7 @@ static void average_rows(mesaopt_model *m, mesaopt_model *foreign)
 static void proposition_rows(mesaopt_ctx *elsewhere)
 {
     mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_MODEL), *b = settings_of(f, MESAOPT_SCOPE_BASELINE);
-    mesaopt_baseline *neumann, *foreign, *newest_off;
+    mesaopt_baseline *slots, *neumann, *foreign, *newest_off;
     double phi[9] = {0, 0, 0, 0, NAN, 0, 0, 0, 0};
     mesaopt_view phi0, flat;
     mesaopt_view_dense(phi, MESAOPT_F64, 2, (int64_t[]){3, 3}, &phi0);
@@ -118,6 +118,10 @@ static void proposition_rows(mesaopt_ctx *elsewhere)
     ck_assert_int_eq(mesaopt_baseline_create(elsewhere, b, &foreign), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(b, "newest_pair", "0"), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_create(f->ctx, b, &newest_off), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_text(b, "space", "slots"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_create(f->ctx, b, &slots), MESAOPT_OK);
+    BAD(MESAOPT_E_UNSUPPORTED, "baseline: space slots, expected observations", mesaopt_revalg_proposition2(f->ctx, NULL, slots, &f->out.model));
+    ck_assert_int_eq(mesaopt_baseline_free(slots), MESAOPT_OK);
     BAD(MESAOPT_E_ARGUMENT, "ctx: NULL, expected a live ctx", mesaopt_revalg_proposition2(NULL, NULL, neumann, &f->out.model));
     BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer", mesaopt_revalg_proposition2(f->ctx, f->trainer_settings, neumann, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "baseline: NULL", mesaopt_revalg_proposition2(f->ctx, NULL, NULL, &f->out.model));

@@ -168,7 +168,8 @@ START_TEST(gradients_are_finite_differences)
 {
     static const struct { const char *task, *baseline; int64_t K; } rows[] = {
         {"seed=3", "", 6}, {"dim=7 length=23", "iterations=3 newest_pair=0 ridge=0.1", 3}, {"dim=1 length=5", "iterations=1", 1},
-        {"dim=13 task=contracting", "iterations=9 divisor=70", 9}};
+        {"dim=13 task=contracting", "iterations=9 divisor=70", 9}, {"dim=3 hidden=5 length=11 task=partial", "iterations=3 ridge=0.1 space=slots slots=3", 3},
+        {"dim=4 length=11 task=nonlinear", "iterations=4 space=features", 4}};
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 2);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         double gradient[18], error;

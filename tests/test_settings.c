@@ -47,14 +47,14 @@ START_TEST(defaults)
         "seed=0 dtype=f32 lanes=0 inputs=40 outputs=10",
         "batch=256 lr=0.0001 warmup=1000 cosine_steps=0 lr_end=1e-5 weight_decay=0.1 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0",
         ("batch=256 lr_end=1e-5 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0 baseline=gd eta=0.032 ridge=0.001 newest_pair=1 beta=1 iterations=0 divisor=0 "
-        "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05"),
+        "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05 space=observations slots=16"),
         "lanes=0 heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1",
         "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1",
         "outputs=40 init_sd=0.05",
         "first=0",
         "lanes=0 chunk=0 solver=auto tolerance=0 iterations=0 fallback=1 ridge=1 gamma=1 window=0 missing=refuse",
         "heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none chunk=0 gates=none ridges=head ridge_min=0.25 qk_norm=0 solver=auto output_init=1",
-        "lanes=0 intercept=0 penalty=0 rcond=0 error=half_sum lag=-1 lags=1 filter=0",
+        "lanes=0 intercept=0 penalty=0 rcond=0 error=half_sum lag=-1 lags=1 filter=0 target=observations",
         "hidden=160 act=gelu init_sd=0.05 residual_clip=0 output_init=1"};
     for (int i = 0; i < SCOPES; i++) {
         mesaopt_settings *s = make(scopes[i]);
@@ -166,7 +166,7 @@ START_TEST(failures_say_what_is_wrong)
         {MESAOPT_SCOPE_MASK, "frist", "4", "frist: unknown key, expected for scope mask one of first"},
         {MESAOPT_SCOPE_MASK, "", "4", "\"\": unknown key, expected for scope mask one of first"},
         {MESAOPT_SCOPE_BASELINE, "Eta", "4", "Eta: unknown key, expected for scope baseline one of batch, lr_end, beta1, beta2, epsilon, clip_value, clip_norm, baseline, eta, ridge, newest_pair, beta, iterations, "
-            "divisor, lr, warmup, cosine_steps, weight_decay"},
+            "divisor, lr, warmup, cosine_steps, weight_decay, space, slots"},
         {MESAOPT_SCOPE_MASK, "a\nb", "4", "a b: unknown key, expected for scope mask one of first"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         mesaopt_settings *s = make(rows[i].scope);

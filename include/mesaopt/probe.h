@@ -84,7 +84,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set,
 /** Runs `model` on sequences first .. first + count - 1 of a stream of `task`, batch by batch, and
  *  takes in the stream after blocks[l] (-1: the tokens; blocks NULL: -1, 0, 1, ...) as the
  *  activations of layer l. Targets are those of mesaopt_probe_targets with the settings of the
- *  plan, unless mesaopt_probe_set_targets says otherwise. With the setting `filter`, sequences are
+ *  plan (with target=features of f(x) in place of x: MESAOPT_E_STATE when the task has none),
+ *  unless mesaopt_probe_set_targets says otherwise. With the setting `filter`, sequences are
  *  drawn twice. All or nothing. MESAOPT_E_BUSY: called by a callback of a call that feeds the same
  *  probe. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_t set,
@@ -93,8 +94,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_
                                                     int64_t first, int64_t count);
 
 /** A control: as mesaopt_probe_feed_model, but the activations of the only layer are what
- *  `conditioner` makes of x_t (mesaopt_baseline_precondition), and the setting `filter` goes by
- *  their norms. Since 0.1. */
+ *  `conditioner` makes of its input at t (mesaopt_baseline_precondition; with space=features of
+ *  `task`, unless it has its own), and the setting `filter` goes by their norms. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set,
                                                       mesaopt_baseline *conditioner,
                                                       mesaopt_task *task, int32_t stream,
@@ -112,9 +113,9 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t
                                                    const char *targets, const char *weights,
                                                    int64_t first, int64_t count);
 
-/** Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of x_t
- *  (mesaopt_baseline_precondition; a counted reference is kept), or a callback on the calling
- *  thread. Both NULL: as the settings say. Since 0.1. */
+/** Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t
+ *  (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the
+ *  calling thread. Both NULL: as the settings say. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe,
                                                      mesaopt_baseline *conditioner,
                                                      mesaopt_target_fn fill, void *user);
@@ -153,7 +154,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_rank(mesaopt_probe *probe, const mesaop
 
 /** Targets that are observations: of sequences [B, T+1, n] the `lags` ones from x_{t-lag} back, out
  *  [B, T, lags n]: [x_{t-lag}, x_{t-lag-1}, ...]; lag = -1, lags = 1: the next one, which is the
- *  default. Observations before the first are 0. Since 0.1. */
+ *  default. Observations before the first are 0. The setting target has to say observations: probes
+ *  that are fed from a model have its task to ask for features. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_targets(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                  const mesaopt_view *sequences,
                                                  const mesaopt_view *out);

@@ -60,8 +60,8 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_DATA_CLIP 24       /* data_clip: observations are clipped to +- this inside the
                                           recursion; 0: the task's own */
 #define MESAOPT_KEY_TOKENS 25          /* tokens: raw, constructed, slots */
-#define MESAOPT_KEY_SLOTS 26           /* slots: k of tokens=slots, observations per token, newest
-                                          first */
+#define MESAOPT_KEY_SLOTS 26           /* slots: k of tokens=slots, and of space=slots:
+                                          observations beside each other, newest first */
 #define MESAOPT_KEY_HIDDEN 27          /* hidden: numbers of the state that partial hides (0, the
                                           default: 15), hidden units of nonlinear's MLP (0: 4 dim);
                                           of a block mlp, default 160 */
@@ -155,6 +155,9 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           other */
 #define MESAOPT_KEY_FILTER 146         /* filter: z-score of the target's norm from which
                                           mesaopt_probe_feed_model leaves a sequence out; 0: none */
+#define MESAOPT_KEY_TARGET 147         /* target: what the targets are of an observation x: it
+                                          itself (observations), or of a task that has them its
+                                          features f(x) or f(x) / |f(x)| (unit_features) */
 /* Baseline, continued: */
 #define MESAOPT_KEY_BETA 160           /* beta: factor of the inner products in the softmax of
                                           kernel; default 1 */
@@ -163,6 +166,9 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           most so many per row; 0, the default: by key dimension */
 #define MESAOPT_KEY_DIVISOR 162        /* divisor: c, which neumann, richardson and chebyshev divide
                                           A_t by; 0, the default: its Frobenius norm */
+#define MESAOPT_KEY_SPACE 163          /* space: what a baseline regresses x_{t+1} on: observations,
+                                          x_t; slots, the last `slots` of them; features, those of
+                                          the task, to length 1 */
 
 /* Types of values. */
 #define MESAOPT_TYPE_INT 1

@@ -18,8 +18,9 @@
  *   nonlinear      W f(x_t) / |f(x_t)| in place of W x_t; f(x) = B^T gelu(A^T x), A n x hidden
  *                  (4 n), B hidden x n of entries map_sd N(0, 1) (1.1), one f for all sequences of
  *                  all streams; no clip, start 0.25
- * gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). The settings data_clip, start, hidden
- * and map_sd give other values; tasks that do not have one leave it alone, as do own sequences.
+ * gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). The settings data_clip, start,
+ * hidden and map_sd give other values; tasks that do not have one leave it alone, as do own
+ * sequences.
  * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2.
  *
  * Use:

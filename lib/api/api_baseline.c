@@ -1,5 +1,6 @@
 /* mesaopt/baseline.h: checks arguments, then delegates to study/. */
 #include "api/api_call.h"
+#include "base/choices.h"
 #include "base/options.h"
 #include "kern/finite.h"
 #include "study/baselines.h"
@@ -40,11 +41,12 @@ mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline, const mesaop
     views_begin(&w, baseline->head.ctx);
     CHECK(take_sequences(&w, &sequences, 1));
     const int64_t *in = sequences ? sequences->shape : NULL;
+    CHECK(baseline_check_space(baseline, NULL, in[2]));
     CHECK(views_take(
         &w, &out,
         &(view_want){.name = "out", .ndim = 3, .shape = {in[0], in[1] - 1, in[2]}, .output = 1}));
     CHECK(views_apart(&w));
-    CHECK(baseline_predict(baseline, sequences, out));
+    CHECK(baseline_predict(baseline, NULL, sequences, out));
     CHECK(finite_require(baseline->head.ctx, out, "out"));
     return call_end(&c, status);
 }
@@ -62,14 +64,15 @@ mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline,
         status =
             fail(ctx, MESAOPT_E_STATE, "baseline: kernel, expected one that has a preconditioner");
     CHECK(take_sequences(&w, &sequences, 0));
-    CHECK(views_take(
-        &w, &out,
-        &(view_want){.name = "out",
-                     .ndim = 3,
-                     .shape = {sequences->shape[0], sequences->shape[1], sequences->shape[2]},
-                     .output = 1}));
+    const int64_t *in = sequences ? sequences->shape : NULL;
+    CHECK(baseline_check_space(baseline, NULL, in[2]));
+    CHECK(views_take(&w, &out,
+                     &(view_want){.name = "out",
+                                  .ndim = 3,
+                                  .shape = {in[0], in[1], baseline_width(baseline, in[2])},
+                                  .output = 1}));
     CHECK(views_apart(&w));
-    CHECK(baseline_precondition(baseline, sequences, out));
+    CHECK(baseline_precondition(baseline, NULL, sequences, out));
     CHECK(finite_require(ctx, out, "out"));
     return call_end(&c, status);
 }
@@ -100,10 +103,31 @@ mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline, mesaopt
     return call_end(&c, status);
 }
 
-static mesaopt_status check_task(mesaopt_ctx *ctx, const mesaopt_task *task, int32_t stream,
-                                 int64_t first, int64_t count)
+mesaopt_status mesaopt_baseline_set_task(mesaopt_baseline *baseline, mesaopt_task *task)
 {
+    call c;
+    mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_NORMAL, &c, task);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = baseline->head.ctx;
+    if (task) CHECK(check_handle(ctx, task, OBJECT_TASK, "task"));
+    if (status == MESAOPT_OK && baseline->space != SPACE_FEATURES)
+        status = fail(ctx, MESAOPT_E_STATE, "space: %s, expected features to take a task for",
+                      options_word(MESAOPT_KEY_SPACE, baseline->space));
+    if (task) CHECK(task_check_features(ctx, task, "task"));
+    if (status == MESAOPT_OK) {
+        if (task) object_retain(&task->head);
+        if (baseline->task) object_release(&baseline->task->head);
+        baseline->task = task;
+    }
+    return call_end(&c, status);
+}
+
+static mesaopt_status check_task(const mesaopt_baseline *b, const mesaopt_task *task,
+                                 int32_t stream, int64_t first, int64_t count)
+{
+    mesaopt_ctx *ctx = b->head.ctx;
     mesaopt_status status = check_handle(ctx, task, OBJECT_TASK, "task");
+    CHECK(baseline_check_space(b, task, task->shape.dim));
     CHECK(task_range_check(ctx, stream, first, count));
     if (status == MESAOPT_OK && count < 1)
         status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 1", (long long)count);
@@ -136,7 +160,7 @@ mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_tas
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = baseline->head.ctx;
     mesaopt_view own;
-    CHECK(check_task(ctx, task, stream, first, count));
+    CHECK(check_task(baseline, task, stream, first, count));
     if (by_t)
         CHECK(view_check(ctx, by_t, &(view_want){"by_t", 1, {task->shape.length}, MESAOPT_F64, 1},
                          &own));
@@ -151,7 +175,7 @@ mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task 
     call c;
     mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_IN_CALLBACK, &c, task);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_task(baseline->head.ctx, task, MESAOPT_STREAM_SEARCH, 0, count));
+    CHECK(check_task(baseline, task, MESAOPT_STREAM_SEARCH, 0, count));
     CHECK(baseline_search(baseline, &c, task, count));
     if (status >= 0 && best) *best = baseline->value;
     return call_end(&c, status);
@@ -164,7 +188,7 @@ mesaopt_status mesaopt_baseline_train(mesaopt_baseline *baseline, mesaopt_task *
     mesaopt_status status = call_begin(baseline, OBJECT_BASELINE, CALL_NORMAL, &c, task);
     if (status != MESAOPT_OK) return status;
     CHECK(check_learns(baseline));
-    CHECK(check_task(baseline->head.ctx, task, MESAOPT_STREAM_TRAIN, 0, baseline->batch));
+    CHECK(check_task(baseline, task, MESAOPT_STREAM_TRAIN, 0, baseline->batch));
     if (status == MESAOPT_OK && (updates < 0 || updates > INT64_MAX / baseline->batch))
         status = fail(baseline->head.ctx, MESAOPT_E_ARGUMENT, "updates: %lld, expected 0 to %lld",
                       (long long)updates, (long long)(INT64_MAX / baseline->batch));

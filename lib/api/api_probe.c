@@ -224,8 +224,13 @@ static mesaopt_status check_task(const mesaopt_probe *p, const mesaopt_task *tas
 {
     mesaopt_ctx *ctx = p->head.ctx;
     const int64_t wide = p->fill          ? p->targets
-                         : p->conditioner ? task->shape.dim
+                         : p->conditioner ? baseline_width(p->conditioner, task->shape.dim)
                                           : probe_observed(&p->settings, task->shape.dim);
+    mesaopt_status status = MESAOPT_OK;
+    if (p->conditioner) status = baseline_check_space(p->conditioner, task, task->shape.dim);
+    else if (probe_target(p) != TARGET_OBSERVATIONS)
+        status = task_check_features(ctx, task, "target: features");
+    if (status != MESAOPT_OK) return status;
     if (task->shape.length != p->steps)
         return fail(ctx, MESAOPT_E_SHAPE, "task: length %lld, expected %lld steps as planned",
                     (long long)task->shape.length, (long long)p->steps);
@@ -282,13 +287,17 @@ static mesaopt_status check_conditioner(const mesaopt_probe *p, const mesaopt_ba
                       "conditioner: kernel, expected a baseline that has a preconditioner");
 }
 
-static mesaopt_status check_control(const mesaopt_probe *p, const mesaopt_task *task)
+static mesaopt_status check_control(const mesaopt_probe *p, const mesaopt_baseline *conditioner,
+                                    const mesaopt_task *task)
 {
-    if (p->layers == 1 && probe_features(p, 0) == task->shape.dim) return MESAOPT_OK;
+    const mesaopt_status status = baseline_check_space(conditioner, task, task->shape.dim);
+    if (status != MESAOPT_OK) return status;
+    const int64_t m = baseline_width(conditioner, task->shape.dim);
+    if (p->layers == 1 && probe_features(p, 0) == m) return MESAOPT_OK;
     return fail(p->head.ctx, MESAOPT_E_SHAPE,
-                "probe: %lld layers, the first of %lld features, expected one of the %lld of an "
-                "observation",
-                (long long)p->layers, (long long)probe_features(p, 0), (long long)task->shape.dim);
+                "probe: %lld layers, the first of %lld features, expected one of the %lld that "
+                "conditioner has",
+                (long long)p->layers, (long long)probe_features(p, 0), (long long)m);
 }
 
 mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set,
@@ -301,7 +310,7 @@ mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set,
     CHECK(check_set(probe->head.ctx, set));
     CHECK(check_conditioner(probe, conditioner));
     CHECK(check_handle(probe->head.ctx, task, OBJECT_TASK, "task"));
-    CHECK(check_control(probe, task));
+    CHECK(check_control(probe, conditioner, task));
     CHECK(check_task(probe, task));
     CHECK(task_range_check(probe->head.ctx, stream, first, count));
     CHECK(probe_feed_control(probe, &c, set, conditioner, task, stream, first, count));
@@ -485,6 +494,12 @@ static mesaopt_status targets_of(mesaopt_ctx *ctx, const mesaopt_settings *setti
     CHECK(views_take(&w, &sequences,
                      &(view_want){.name = "sequences", .ndim = 3, .shape = {ANY, ANY, ANY}}));
     if (status != MESAOPT_OK) return status;
+    if (option_int(settings, SCOPE, MESAOPT_KEY_TARGET) != TARGET_OBSERVATIONS)
+        return fail(ctx, MESAOPT_E_SETTING,
+                    "target: %s, expected observations, since sequences do not say whose they are "
+                    "(mesaopt_task_features)",
+                    options_word(MESAOPT_KEY_TARGET,
+                                 option_int(settings, SCOPE, MESAOPT_KEY_TARGET)));
     const int64_t *shape = sequences->shape, wide = probe_observed(settings, shape[2]);
     if (shape[1] < 1)
         return fail(ctx, MESAOPT_E_SHAPE, "sequences: shape %s, expected [B,T+1,n] with T >= 0",

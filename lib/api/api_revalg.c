@@ -216,6 +216,10 @@ static mesaopt_status check_constructible(mesaopt_ctx *ctx, const mesaopt_baseli
     if (!b->method->conditions || b->method->kind != PRECONDITION_STEPS)
         return fail(ctx, MESAOPT_E_UNSUPPORTED,
                     "baseline: %s, expected neumann, richardson, chebyshev or gd", b->name);
+    if (b->space != SPACE_OBSERVATIONS)
+        return fail(ctx, MESAOPT_E_UNSUPPORTED,
+                    "baseline: space %s, expected observations: tokens hold nothing else",
+                    options_word(MESAOPT_KEY_SPACE, b->space));
     const preconditioner p = baseline_preconditioner(b, b->value);
     if (!p.newest_pair)
         return fail(ctx, MESAOPT_E_UNSUPPORTED,

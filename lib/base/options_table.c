@@ -88,7 +88,8 @@ const option_scope option_scopes[] = {
           FLOAT(BETA, beta, 0, 1e30, 1), INT(ITERATIONS, iterations, 0, 65536, 0),
           FLOAT(DIVISOR, divisor, 0, 1e30, 0), FLOAT(LR, lr, 0, 1e3, 3e-4),
           INT(WARMUP, warmup, 0, MOST, 500), INT(COSINE_STEPS, cosine_steps, 0, MOST, 40000),
-          FLOAT(WEIGHT_DECAY, weight_decay, 0, 1e3, 0.05)),
+          FLOAT(WEIGHT_DECAY, weight_decay, 0, 1e3, 0.05), CHOICE(SPACE, space, SPACE_OBSERVATIONS),
+          INT(SLOTS, slots, 1, WIDEST, 16)),
 
     SCOPE(LSQ, lsq, LANES_KEY, INT(CHUNK, chunk, 0, LONGEST, 0), CHOICE(SOLVER, solver, MESA_AUTO),
           FLOAT(TOLERANCE, tolerance, 0, 1, 0), INT(ITERATIONS, iterations, 0, WIDEST, 0),
@@ -99,7 +100,8 @@ const option_scope option_scopes[] = {
     SCOPE(PROBE, probe, LANES_KEY, INT(INTERCEPT, intercept, 0, 1, 0),
           FLOAT(PENALTY, penalty, 0, 1e30, 0), FLOAT(RCOND, rcond, 0, BELOW_1, 0),
           CHOICE(ERROR, error, ERROR_HALF_SUM), INT(LAG, lag, -1, LONGEST, -1),
-          INT(LAGS, lags, 1, LONGEST, 1), FLOAT(FILTER, filter, 0, 1e6, 0)),
+          INT(LAGS, lags, 1, LONGEST, 1), FLOAT(FILTER, filter, 0, 1e6, 0),
+          CHOICE(TARGET, target, TARGET_OBSERVATIONS)),
 
 #define KIND(number, name, text, ...) SCOPE(number, name, __VA_ARGS__),
 #include "base/kinds.def"

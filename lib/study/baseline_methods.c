@@ -1,13 +1,13 @@
 /* The predictors themselves, a row of base/baselines.def each (baselines.h). Pairs are
- * (x_{i-1}, x_i), i >= 2, since x_0 = 0 says nothing.
+ * (z_{i-1}, x_i), i >= 2, since x_0 = 0 says nothing; z: baseline_space.c.
  *
- * lsq      p_t = Phi x_t, Phi = argmin sum_i |x_i - Phi x_{i-1}|^2 + ridge |Phi|^2 over i <= t
+ * lsq      p_t = Phi z_t, Phi = argmin sum_i |x_i - Phi z_{i-1}|^2 + ridge |Phi|^2 over i <= t
  *          (newest_pair) or i <= t - 1; kept in
  *          square-root form (kern/simd_ridge.c), so a step costs O(n^2) and small ridges cost no
  *          digits. No pairs: 0.
- * kernel   p_t = sum_i w_i x_i, w = softmax over i <= t of beta x_{i-1} . x_t: softmax attention of
- *          queries x_t, keys x_{i-1} and values x_i
- * others   p_t = G_t^T u, G_t = sum_i x_{i-1} x_i^T, u an approximation of inv(A_t) x_t
+ * kernel   p_t = sum_i w_i x_i, w = softmax over i <= t of beta z_{i-1} . z_t: softmax attention of
+ *          queries z_t, keys z_{i-1} and values x_i
+ * others   p_t = G_t^T u, G_t = sum_i z_{i-1} x_i^T, u an approximation of inv(A_t) z_t
  *          (precondition.h): k steps of gradient descent,
  *          which always include the newest pair, Neumann, Newton, Richardson, Chebyshev
  * Source: arXiv 2309.05858 section 3 and proposition 2; docs/science.md, section 5. */
@@ -22,6 +22,7 @@ static void *row(const baseline_problem *p, const void *panel, int64_t t)
 {
     return kern_at(p->k, panel, t * p->n);
 }
+static void *input(const baseline_problem *p, int64_t t) { return kern_at(p->k, p->z, t * p->m); }
 
 /* ---- precondition, then one gradient step ---- */
 
@@ -29,8 +30,8 @@ static int64_t conditioned_work(const baseline_problem *p)
 {
     const preconditioner how = baseline_preconditioner(p->b, p->value);
     arena a = {0};
-    conditioning_lay_out(&a, p->k, &how, p->n);
-    arena_take(&a, 2 * p->n, vector_bytes(p));
+    conditioning_lay_out(&a, p->k, &how, p->m, p->n);
+    arena_take(&a, p->m + p->n, vector_bytes(p));
     return a.used;
 }
 
@@ -46,13 +47,13 @@ static void conditioned_predict(const baseline_problem *p)
 {
     const preconditioner how = baseline_preconditioner(p->b, p->value);
     arena a = {p->work, 0};
-    const conditioning c = conditioning_lay_out(&a, p->k, &how, p->n);
-    void *u = arena_take(&a, 2 * p->n, vector_bytes(p)), *error = kern_at(p->k, u, p->n);
+    const conditioning c = conditioning_lay_out(&a, p->k, &how, p->m, p->n);
+    void *u = arena_take(&a, p->m + p->n, vector_bytes(p)), *error = kern_at(p->k, u, p->m);
     void *db = p->gradient ? kern_at(p->k, p->gradient, p->b->iterations) : NULL;
     conditioning_start(&c);
     for (int64_t t = 0; t < p->T && !kern_stopped(p->k); t++) {
-        conditioning_advance(&c, p->x, t);
-        conditioning_solve(&c, row(p, p->x, t), u);
+        conditioning_advance(&c, p->z, p->x, t);
+        conditioning_solve(&c, input(p, t), u);
         conditioning_predict(&c, u, row(p, p->out, t));
         if (!p->gradient) continue;
         weighted_error(p, t, error);
@@ -62,12 +63,12 @@ static void conditioned_predict(const baseline_problem *p)
 
 /* ---- lsq ---- */
 
-/* Factor [n][2 n], and a row [2 n]. */
+/* Factor [m][m + n], and a row [m + n]. */
 static int64_t lsq_work(const baseline_problem *p)
 {
-    int64_t twice, elements;
-    return size_mul(p->n, 2 * vector_bytes(p), &twice) && size_add(p->n, 1, &elements) &&
-                   size_mul(elements, twice, &elements)
+    int64_t columns, elements;
+    return size_mul(p->m + p->n, vector_bytes(p), &columns) && size_add(p->m, 1, &elements) &&
+                   size_mul(elements, columns, &elements)
                ? elements
                : -1;
 }
@@ -75,37 +76,38 @@ static int64_t lsq_work(const baseline_problem *p)
 /* Without pairs: [sqrt(ridge) I | 0]. */
 static void lsq_start(const baseline_problem *p)
 {
-    const int64_t lanes = p->k->lanes, n = p->n;
+    const int64_t lanes = p->k->lanes, m = p->m, columns = m + p->n;
     double *factor = p->work;
-    memset(factor, 0, (size_t)(2 * n * n * vector_bytes(p)));
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t l = 0; l < lanes; l++) factor[i * (2 * n + 1) * lanes + l] = sqrt(p->value);
+    memset(factor, 0, (size_t)(m * columns * vector_bytes(p)));
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t l = 0; l < lanes; l++) factor[i * (columns + 1) * lanes + l] = sqrt(p->value);
 }
 
 static void lsq_predict(const baseline_problem *p)
 {
     const kern *k = p->k;
-    const int64_t n = p->n;
-    void *pair = kern_at(k, p->work, 2 * n * n);
+    const int64_t m = p->m, n = p->n;
+    const size_t inputs = (size_t)(m * vector_bytes(p)), targets = (size_t)(n * vector_bytes(p));
+    void *pair = kern_at(k, p->work, m * (m + n));
     lsq_start(p);
     for (int64_t t = 0; t < p->T && !kern_stopped(k); t++) {
         int64_t newest = p->b->newest_pair ? t : t - 1;    /* row of its target */
-        if (newest >= 1) {
-            /* rows are adjacent: [x_{i-1} | x_i] */
-            memcpy(pair, row(p, p->x, newest - 1), (size_t)(2 * n * vector_bytes(p)));
-            k->ridge_row(k, n, n, p->work, pair);
+        if (newest >= 1) {                             /* [z_{i-1} | x_i] */
+            memcpy(pair, input(p, newest - 1), inputs);
+            memcpy(kern_at(k, pair, m), row(p, p->x, newest), targets);
+            k->ridge_row(k, m, n, p->work, pair);
         }
-        memcpy(pair, row(p, p->x, t), (size_t)(n * vector_bytes(p)));
-        k->ridge_apply(k, n, n, p->work, pair, row(p, p->out, t));
+        memcpy(pair, input(p, t), inputs);
+        k->ridge_apply(k, m, n, p->work, pair, row(p, p->out, t));
     }
 }
 
 /* ---- kernel ---- */
 
-/* Queries x_2 .. x_T: x_1 has no pair before it. */
+/* Queries z_2 .. z_T: z_1 has no pair before it. */
 static head kernel_head(const baseline_problem *p)
 {
-    return (head){p->T - 1, p->n, p->n, 0, p->value};
+    return (head){p->T - 1, p->m, p->n, 0, p->value};
 }
 
 static int64_t kernel_work(const baseline_problem *p)
@@ -121,13 +123,14 @@ static int64_t kernel_work(const baseline_problem *p)
 static void kernel_predict(const baseline_problem *p)
 {
     const head h = kernel_head(p);
-    const mat first = {p->x, p->n, 1}, second = {row(p, p->x, 1), p->n, 1};
+    const mat keys = {p->z, p->m, 1}, queries = {input(p, 1), p->m, 1},
+              values = {row(p, p->x, 1), p->n, 1};
     arena a = {p->work, 0};
     void *scratch = arena_take(&a, softmax_attention.scratch(p->k, &h, 0), 1),
          *products = arena_take(&a, kern_product_scratch(p->k), 1),
          *kept = arena_take(&a, h.T * softmax_attention.kept, vector_bytes(p));
     const head_mats m = {
-        .q = second, .k = first, .v = second, .o = {row(p, p->out, 1), p->n, 1}, .kept = kept};
+        .q = queries, .k = keys, .v = values, .o = {row(p, p->out, 1), p->n, 1}, .kept = kept};
     memset(p->out, 0, (size_t)(p->n * vector_bytes(p)));
     softmax_attention.forward(p->k, &h, products, scratch, &m);
 }
@@ -170,6 +173,7 @@ static void destroy(object *o)
 {
     alloc_free(&o->ctx->alloc, ((mesaopt_baseline *)o)->coefficients);
     alloc_free(&o->ctx->alloc, ((mesaopt_baseline *)o)->moments);
+    if (((mesaopt_baseline *)o)->task) object_release(&((mesaopt_baseline *)o)->task->head);
 }
 
 mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
@@ -188,6 +192,8 @@ mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *setting
     b->method = method;
     b->value = option_float(settings, SCOPE, b->method->key);
     b->newest_pair = option_int(settings, SCOPE, MESAOPT_KEY_NEWEST_PAIR) != 0;
+    b->space = (int32_t)option_int(settings, SCOPE, MESAOPT_KEY_SPACE);
+    b->slots = option_int(settings, SCOPE, MESAOPT_KEY_SLOTS);
     b->divisor = option_float(settings, SCOPE, MESAOPT_KEY_DIVISOR);
     b->iterations = option_int(settings, SCOPE, MESAOPT_KEY_ITERATIONS);
     if (b->iterations == 0) b->iterations = b->method->iterations;

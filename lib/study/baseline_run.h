@@ -9,7 +9,10 @@ typedef struct baseline_run {
     const mesaopt_baseline *b;
     const char *what;              /* for texts of failures */
     const kern *k;
-    int64_t n, T;
+    int64_t m, n, T;
+    int of_inputs;                 /* `body` writes [T][m], next to inputs instead of observations
+                                    */
+    const mesaopt_task *teacher;   /* of baseline_problem */
     int64_t (*work)(const baseline_problem *p);        /* of the method, or what else is run */
     void (*body)(const baseline_problem *p);
     char *memory;                  /* of every worker */

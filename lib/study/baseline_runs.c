@@ -4,7 +4,7 @@
  * after block, and slots are added in order: the sums are the same bits for any number of threads,
  * and memory does not grow with the number of sequences. The line search tries a whole grid of
  * values on each panel it draws, then a finer grid around the best one. Where it looks follows the
- * data: a ridge has the scale of the mean square of observations, eta and beta have its inverse. */
+ * data: a ridge has the scale of the mean square of inputs, eta and beta have its inverse. */
 #include "study/baseline_run.h"
 #include "base/number.h"
 #include "base/options.h"
@@ -18,19 +18,29 @@ enum { SLOTS = 32, GRID = 13, PASSES = 4 };            /* 6 decades are searched
                                                           cent */
 typedef baseline_run run;
 
+/* Numbers of a row of what `body` writes. */
+static int64_t width(const run *r) { return r->of_inputs ? r->m : r->n; }
+
 /* What a worker needs, in memory of its own. */
 static baseline_problem lay_out(const run *r, arena *a, void **task_memory)
 {
     const int64_t vector = r->k->lanes * r->k->size;
-    int64_t elements = -1;
-    baseline_problem p = {.k = r->k, .b = r->b, .n = r->n, .T = r->T, .value = r->b->value};
-    p.x = arena_take(a, size_mul(r->T + 1, r->n, &elements) ? elements : -1, vector);
-    p.out = arena_take(a, elements, vector);
+    int64_t x = -1, out = -1;
+    baseline_problem p = {.k = r->k,
+                          .b = r->b,
+                          .task = r->teacher,
+                          .m = r->m,
+                          .n = r->n,
+                          .T = r->T,
+                          .value = r->b->value};
+    p.x = arena_take(a, size_mul(r->T + 1, r->n, &x) ? x : -1, vector);
+    p.out = arena_take(a, size_mul(r->T + 1, r->m > r->n ? r->m : r->n, &out) ? out : -1, vector);
     p.weights = arena_take(a, r->T, vector);
     p.row = arena_take(a, r->T, sizeof(double));
     p.work = arena_take(a, r->work(&p), 1);
     if (r->gradients) p.gradient = arena_take(a, r->gradients, vector);
     *task_memory = arena_take(a, r->task ? task_scratch(r->task, r->k) : 0, 1);
+    baseline_take_inputs(&p, a);
     return p;
 }
 
@@ -94,8 +104,9 @@ static void predict_item(void *data, int64_t worker, int64_t item)
     if (valid < k->lanes) memset(p.x, 0, (size_t)((p.T + 1) * p.n * k->lanes * k->size));
     const mesaopt_view from = slice(r->sequences, first, valid), to = slice(r->out, first, valid);
     const mesaopt_view x = lanes_view(k, p.x, valid, from.shape[1], p.n),
-                       out = lanes_view(k, p.out, valid, p.T, p.n);
+                       out = lanes_view(k, p.out, valid, p.T, width(r));
     view_copy_while(r->b->head.ctx, &from, &x);
+    baseline_fill_inputs(&p, from.shape[1]);
     r->body(&p);
     view_copy_while(r->b->head.ctx, &out, &to);
 }
@@ -103,8 +114,8 @@ static void predict_item(void *data, int64_t worker, int64_t item)
 static mesaopt_status predict_all(run *r)
 {
     if (view_count(r->out) == 0) return MESAOPT_OK;
-    r->k = kern_get(r->b->head.ctx, MESAOPT_F64, 0), r->T = r->out->shape[1],
-    r->n = r->out->shape[2];
+    r->k = kern_get(r->b->head.ctx, MESAOPT_F64, 0), r->T = r->out->shape[1];
+    r->n = r->sequences->shape[2], r->m = baseline_width(r->b, r->n);
     const int64_t items = panels_of(r->k, r->out->shape[0]);
     mesaopt_status status = allocate(r, items);
     if (status == MESAOPT_OK) status = run_items(r, items, predict_item);
@@ -112,11 +123,12 @@ static mesaopt_status predict_all(run *r)
     return status;
 }
 
-mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences,
-                                const mesaopt_view *out)
+mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_task *task,
+                                const mesaopt_view *sequences, const mesaopt_view *out)
 {
     return predict_all(&(run){.b = b,
                               .what = "predict",
+                              .teacher = task,
                               .sequences = sequences,
                               .out = out,
                               .work = b->method->work,
@@ -127,22 +139,24 @@ static int64_t precondition_work(const baseline_problem *p)
 {
     const preconditioner how = baseline_preconditioner(p->b, p->value);
     arena a = {0};
-    conditioning_lay_out(&a, p->k, &how, p->n);
+    conditioning_lay_out(&a, p->k, &how, p->m, p->n);
     return a.used;
 }
 
 static void precondition(const baseline_problem *p)
 {
     const preconditioner how = baseline_preconditioner(p->b, p->value);
-    const conditioning c = conditioning_lay_out(&(arena){p->work, 0}, p->k, &how, p->n);
-    precondition_panel(&c, p->T, p->x, p->out);
+    const conditioning c = conditioning_lay_out(&(arena){p->work, 0}, p->k, &how, p->m, p->n);
+    precondition_panel(&c, p->T, p->z, p->x, p->out);
 }
 
-mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences,
-                                     const mesaopt_view *out)
+mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_task *task,
+                                     const mesaopt_view *sequences, const mesaopt_view *out)
 {
     return predict_all(&(run){.b = b,
                               .what = "precondition",
+                              .teacher = task,
+                              .of_inputs = 1,
                               .sequences = sequences,
                               .out = out,
                               .work = precondition_work,
@@ -161,19 +175,21 @@ static void measure_item(void *data, int64_t worker, int64_t item)
     void *task_memory;
     baseline_problem p = lay_out(r, &a, &task_memory);
     double *sums = r->sums + item * slot_size(r);
-    const int64_t at = r->start + item * k->lanes, valid = valid_lanes(k, r->count - at);
+    const int64_t at = r->start + item * k->lanes, valid = valid_lanes(k, r->count - at),
+                  n = width(r);
     task_panel(r->task, k, r->stream, r->first + at, valid, task_memory, p.x);
     memset(p.weights, 0, (size_t)(r->T * k->lanes * k->size));
     for (int64_t l = 0; l < valid; l++) {
         task_weights(r->task, r->stream, r->first + at + l, p.row);
         panels_put_lane(k, r->T, l, p.row, p.weights);
     }
+    baseline_fill_inputs(&p, p.T + 1);
     if (r->gradients) memset(p.gradient, 0, (size_t)(r->gradients * k->lanes * k->size));
     for (int64_t v = 0; v < r->values && !kern_stopped(k); v++, sums += r->T) {
         p.value = r->value[v];
         r->body(&p);
-        k->squared_error(r->T, r->n, p.weights, p.out, r->n, kern_at(k, p.x, r->n), r->n, 0, sums,
-                         NULL);
+        k->squared_error(r->T, n, p.weights, p.out, n, kern_at(k, r->of_inputs ? p.z : p.x, n), n,
+                         0, sums, NULL);
     }
     for (int64_t i = 0; i < r->gradients; i++)
         for (int64_t l = 0; l < k->lanes; l++)
@@ -191,6 +207,7 @@ mesaopt_status baseline_run_open(run *r, int64_t count)
 {
     mesaopt_ctx *ctx = r->b->head.ctx;
     r->k = kern_get(ctx, MESAOPT_F64, 0), r->n = r->task->shape.dim, r->T = r->task->shape.length;
+    r->m = baseline_width(r->b, r->n), r->teacher = r->task;
     r->work = r->b->method->work, r->body = r->b->method->predict;
     const int64_t block = SLOTS * r->k->lanes;
     mesaopt_status status = allocate(r, panels_of(r->k, count < block ? count : block));
@@ -260,21 +277,21 @@ mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_tas
 
 /* ---- line search ---- */
 
-/* out = 0 */
+/* out [T][m] = 0 */
 static void predict_nothing(const baseline_problem *p)
 {
-    memset(p->out, 0, (size_t)(p->T * p->n * p->k->lanes * p->k->size));
+    memset(p->out, 0, (size_t)(p->T * p->m * p->k->lanes * p->k->size));
 }
 
-/* Mean square of the observations that are predicted; 1 when there is none to go by: they are all
+/* Mean square of the inputs z_2 .. z_{T+1}; 1 when there is none to go by: they are all
  * 0, or it overflows. */
 static mesaopt_status mean_square(run *r, call *c, int64_t count, double *sums, double *square)
 {
     run nothing = *r;
-    nothing.values = 1, nothing.body = predict_nothing;
+    nothing.values = 1, nothing.body = predict_nothing, nothing.of_inputs = 1;
     const mesaopt_status status = baseline_run_measure(&nothing, c, 0, count, &(double){0}, sums);
     if (status != MESAOPT_OK) return status;
-    *square = 2 * baseline_run_loss(&nothing, sums) / (double)r->n;
+    *square = 2 * baseline_run_loss(&nothing, sums) / (double)r->m;
     if (!(*square > 0) || isinf(*square)) *square = 1;
     return MESAOPT_OK;
 }

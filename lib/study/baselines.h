@@ -1,5 +1,6 @@
 /* Predictors that a trained model is compared with. Each is a row of base/baselines.def; all run in
- * f64 on panels of native width. */
+ * f64 on panels of native width. They regress x_{i+1} on inputs z_i, which are x_i, the last k
+ * observations, or features of x_i: baseline_space.c. */
 #ifndef STUDY_BASELINES_H
 #define STUDY_BASELINES_H
 
@@ -12,9 +13,11 @@
 typedef struct baseline_problem {
     const kern *k;
     const mesaopt_baseline *b;
-    int64_t n, T;
+    int64_t m, n, T;               /* numbers of an input, of an observation; steps */
     double value;                  /* of the setting that the method tunes */
     void *x;                       /* x_1 .. x_{T+1}: [T+1][n][lane]; 0 in unused lanes */
+    void *z, *space;               /* z_1 .. z_{T+1}: [T+1][m][lane], may be x; scratch for it */
+    const mesaopt_task *task;      /* whose observations these are; NULL: nobody knows */
     void *weights;                 /* of steps, of a task: [T][lane] */
     double *row;                   /* [T] to work in */
     void *out;                     /* predictions of x_2 .. x_{T+1}: [T][n][lane] */
@@ -25,7 +28,7 @@ typedef struct baseline_problem {
 
 typedef struct baseline_method {
     int32_t key;                   /* setting that a line search tunes, and where it looks when
-                                      observations have mean square 1 */
+                                      inputs have mean square 1 */
     double lowest, highest;
     int64_t (*work)(const baseline_problem *p);        /* -1 on overflow */
     void (*predict)(const baseline_problem *p);
@@ -41,6 +44,10 @@ struct mesaopt_baseline {
     const baseline_method *method;
     double value;
     int newest_pair;
+    int32_t space;                 /* enum space_kind */
+    int64_t slots;
+    mesaopt_task *task;            /* whose features are the inputs; counted, or NULL: of the task
+                                      at hand */
     int64_t iterations;            /* K */
     double divisor;
     double *coefficients;          /* a [iterations], b [iterations] */
@@ -58,12 +65,29 @@ mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *setting
  * method->conditions. */
 preconditioner baseline_preconditioner(const mesaopt_baseline *b, double value);
 
-mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_view *sequences,
-                                const mesaopt_view *out);
+/* ---- inputs: baseline_space.c ---- */
 
-/* out [B, T, n]: inv(A_t) x_t as its preconditioner has it, of sequences of the same shape. */
-mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_view *sequences,
-                                     const mesaopt_view *out);
+enum { BASELINE_WIDEST = 1 << 30 };                    /* of m of slots */
+/* m of observations of n numbers; -1: slots above BASELINE_WIDEST. */
+int64_t baseline_width(const mesaopt_baseline *b, int64_t n);
+
+/* Can it work on observations of n numbers of `task` (NULL: nobody knows whose)? Otherwise a status
+ * with its text. */
+mesaopt_status baseline_check_space(const mesaopt_baseline *b, const mesaopt_task *task, int64_t n);
+
+void baseline_take_inputs(baseline_problem *p, arena *a);         /* memory for: */
+void baseline_fill_inputs(const baseline_problem *p, int64_t rows); /* p->z of as many rows of p->x
+                                                                     */
+
+/* ---- runs ---- */
+
+/* task: whose sequences these are, as far as one knows (NULL: nobody does). */
+mesaopt_status baseline_predict(const mesaopt_baseline *b, const mesaopt_task *task,
+                                const mesaopt_view *sequences, const mesaopt_view *out);
+
+/* out [B, T, m]: inv(A_t) z_t as its preconditioner has it, of sequences [B, T, n]. */
+mesaopt_status baseline_precondition(const mesaopt_baseline *b, const mesaopt_task *task,
+                                     const mesaopt_view *sequences, const mesaopt_view *out);
 
 /* by_t [T]: means over the sequences. */
 mesaopt_status baseline_evaluate(const mesaopt_baseline *b, call *c, mesaopt_task *task,

@@ -1,4 +1,4 @@
-/* inv(A) v for A = sum x_{i-1} x_{i-1}^T + ridge I:
+/* inv(A) v for A = sum z_{i-1} z_{i-1}^T + ridge I:
  *
  * steps    K steps of Chebyshev's iteration with momentum on A / c (kern/simd_precondition.c);
  *          Neumann: a = 1, b = 0; Richardson: b = 0. k steps of
@@ -9,39 +9,54 @@
  *          (kern/simd_ridge.c): inv(R) inv(R)^T v. The
  *          normal equations would lose eps kappa(A), this loses eps sqrt(kappa(A))
  *
- * A prediction is G^T inv(A) x_t, G = sum x_{i-1} x_i^T: precondition, then take one step of
+ * A prediction is G^T inv(A) z_t, G = sum z_{i-1} x_i^T: precondition, then take one step of
  * gradient descent. Source: arXiv 2309.05858 proposition 2 and appendix; docs/science.md, section
  * 5. */
 #include "study/precondition.h"
 #include <math.h>
 #include <string.h>
 
-conditioning conditioning_lay_out(arena *a, const kern *k, const preconditioner *p, int64_t n)
+/* Columns of `pairs`. */
+static int64_t columns(const conditioning *c)
+{
+    return c->m + (c->p->kind == PRECONDITION_EXACT ? c->m : c->n);
+}
+
+/* a b, -1 on overflow */
+static int64_t product_of(int64_t a, int64_t b)
+{
+    int64_t out;
+    return size_mul(a, b, &out) ? out : -1;
+}
+
+conditioning conditioning_lay_out(arena *a, const kern *k, const preconditioner *p, int64_t m,
+                                  int64_t n)
 {
     const int64_t vector = k->lanes * k->size;
-    int64_t square = -1, trace = -1, rows;
-    conditioning c = {.k = k, .p = p, .n = n};
-    if (!size_mul(n, n, &square)) square = -1;
-    if (!size_mul(p->steps + 1, 2, &rows) || !size_mul(rows, n, &trace) ||
+    const int steps = p->kind == PRECONDITION_STEPS, newton = p->kind == PRECONDITION_NEWTON;
+    conditioning c = {.k = k, .p = p, .m = m, .n = n};
+    const int64_t square = product_of(m, m);
+    int64_t rows, trace = -1;
+    if (!size_mul(p->steps + 1, 2, &rows) || !size_mul(rows, m, &trace) ||
         !size_add(trace, 1, &trace))
         trace = -1;
-    c.pairs = arena_take(a, square, 2 * vector);
-    c.trace = arena_take(a, p->kind == PRECONDITION_STEPS ? trace : 0, vector);
-    c.work = arena_take(a, p->kind == PRECONDITION_NEWTON ? square : n,
-                        (p->kind == PRECONDITION_NEWTON ? 3 : 4) * vector);
+    c.pairs = arena_take(a, product_of(m, columns(&c)), vector);
+    c.trace = arena_take(a, steps ? trace : 0, vector);
+    c.work = arena_take(a, newton ? square : m, (newton ? 3 : 4) * vector);
+    c.pair = arena_take(a, columns(&c), vector);
     c.scratch = arena_take(a, kern_product_scratch(k), 1);
     return c;
 }
 
-static mat matrix_a(const conditioning *c) { return (mat){c->pairs, 2 * c->n, 1}; }
+static mat matrix_a(const conditioning *c) { return (mat){c->pairs, columns(c), 1}; }
 static mat matrix_g(const conditioning *c)
 {
-    return (mat){kern_at(c->k, c->pairs, c->n), 2 * c->n, 1};
+    return (mat){kern_at(c->k, c->pairs, c->m), columns(c), 1};
 }
 
 static void set_diagonal(const conditioning *c, mat M, double x)
 {
-    for (int64_t i = 0; i < c->n; i++)
+    for (int64_t i = 0; i < c->m; i++)
         for (int64_t l = 0; l < c->k->lanes; l++)
             ((double *)kern_at(c->k, M.p, i * (M.rs + M.cs)))[l] = x;
 }
@@ -49,34 +64,37 @@ static void set_diagonal(const conditioning *c, mat M, double x)
 void conditioning_start(const conditioning *c)
 {
     const int exact = c->p->kind == PRECONDITION_EXACT;
-    memset(c->pairs, 0, (size_t)(2 * c->n * c->n * c->k->lanes * c->k->size));
+    memset(c->pairs, 0, (size_t)(c->m * columns(c) * c->k->lanes * c->k->size));
     set_diagonal(c, matrix_a(c), exact ? sqrt(c->p->ridge) : c->p->ridge);
     if (exact) set_diagonal(c, matrix_g(c), 1 / sqrt(c->p->ridge));
 }
 
-void conditioning_add(const conditioning *c, const void *pair)
+/* The pair (z, x); of an exact one targets are 0. */
+static void add_pair(const conditioning *c, const void *z, const void *x)
 {
     const kern *k = c->k;
-    const int64_t n = c->n;
-    const size_t row = (size_t)(n * k->lanes * k->size);
+    const int64_t m = c->m, rest = columns(c) - m, element = k->lanes * k->size;
+    void *targets = kern_at(k, c->pair, m);
+    memcpy(c->pair, z, (size_t)(m * element));
     if (c->p->kind == PRECONDITION_EXACT) {
-        memcpy(c->work, pair, row);
-        memset(kern_at(k, c->work, n), 0, row);
-        k->ridge_row(k, n, n, c->pairs, c->work);
-    } else
-        k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 1, n, 2 * n, 1, (mat){(void *)pair, 1, 1},
-                   (mat){(void *)pair, 2 * n, 1}, matrix_a(c));
+        memset(targets, 0, (size_t)(rest * element));
+        k->ridge_row(k, m, rest, c->pairs, c->pair);
+        return;
+    }
+    memcpy(targets, x, (size_t)(rest * element));
+    k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 1, m, m + rest, 1, (mat){c->pair, 1, 1},
+               (mat){c->pair, m + rest, 1}, matrix_a(c));
 }
 
 /* X <- 1 / tr A */
 static void newton_first(const conditioning *c, mat X)
 {
-    const int64_t n = c->n, lanes = c->k->lanes;
+    const int64_t n = c->m, lanes = c->k->lanes;
     memset(X.p, 0, (size_t)(n * n * lanes * c->k->size));
     for (int64_t l = 0; l < lanes; l++) {
         double trace = 0;
         for (int64_t i = 0; i < n; i++)
-            trace += ((const double *)c->pairs)[i * (2 * n + 1) * lanes + l];
+            trace += ((const double *)c->pairs)[i * (columns(c) + 1) * lanes + l];
         for (int64_t i = 0; i < n; i++) ((double *)X.p)[i * (n + 1) * lanes + l] = 1 / trace;
     }
 }
@@ -84,7 +102,7 @@ static void newton_first(const conditioning *c, mat X)
 static void newton(const conditioning *c, const void *v, void *out)
 {
     const kern *k = c->k;
-    const int64_t n = c->n, reals = n * n * k->lanes;
+    const int64_t n = c->m, reals = n * n * k->lanes;
     mat X = {c->work, n, 1}, AX = {kern_at(k, c->work, n * n), n, 1},
         next = {kern_at(k, c->work, 2 * n * n), n, 1};
     newton_first(c, X);
@@ -107,46 +125,45 @@ void conditioning_solve(const conditioning *c, const void *v, void *out)
     const preconditioner *p = c->p;
     switch (p->kind) {
     case PRECONDITION_STEPS:
-        k->precondition(k, c->n, p->steps, p->a, p->b, p->divisor, c->pairs, 2 * c->n, v, out,
+        k->precondition(k, c->m, p->steps, p->a, p->b, p->divisor, c->pairs, columns(c), v, out,
                         c->trace);
         return;
     case PRECONDITION_NEWTON: newton(c, v, out); return;
     case PRECONDITION_EXACT:
-        memcpy(c->work, v, (size_t)(c->n * k->lanes * k->size));
-        k->ridge_apply(k, c->n, c->n, c->pairs, c->work, out);
+        memcpy(c->work, v, (size_t)(c->m * k->lanes * k->size));
+        k->ridge_apply(k, c->m, c->m, c->pairs, c->work, out);
     }
 }
 
 void conditioning_predict(const conditioning *c, const void *u, void *out)
 {
-    c->k->product(c->k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->n, c->n,
-                  (mat){(void *)u, c->n, 1}, matrix_g(c), (mat){out, c->n, 1});
+    c->k->product(c->k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->n, c->m,
+                  (mat){(void *)u, c->m, 1}, matrix_g(c), (mat){out, c->n, 1});
 }
 
 void conditioning_back(const conditioning *c, const void *dout, void *da, void *db)
 {
     const kern *k = c->k;
-    const mat G = matrix_g(c), du = {c->work, c->n, 1};
+    const mat G = matrix_g(c), du = {c->work, c->m, 1};
     /* out = G^T u */
-    k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->n, c->n,
+    k->product(k, c->scratch, PRODUCT_LANE, TRI_NONE, 0, 1, c->m, c->n,
                (mat){(void *)dout, c->n, 1}, (mat){G.p, G.cs, G.rs}, du);
-    k->precondition_back(k, c->n, c->p->steps, c->p->a, c->p->b, c->pairs, 2 * c->n, du.p, c->trace,
-                         da, db, kern_at(k, c->work, c->n));
+    k->precondition_back(k, c->m, c->p->steps, c->p->a, c->p->b, c->pairs, columns(c), du.p,
+                         c->trace, da, db, kern_at(k, c->work, c->m));
 }
 
-int conditioning_advance(const conditioning *c, const void *x, int64_t t)
+void conditioning_advance(const conditioning *c, const void *z, const void *x, int64_t t)
 {
     const int64_t newest = c->p->newest_pair ? t : t - 1; /* row of its target */
-    /* rows are adjacent: [x_{i-1} | x_i] */
-    if (newest >= 1) conditioning_add(c, kern_at(c->k, x, (newest - 1) * c->n));
-    return newest >= 1;
+    if (newest >= 1)
+        add_pair(c, kern_at(c->k, z, (newest - 1) * c->m), kern_at(c->k, x, newest * c->n));
 }
 
-void precondition_panel(const conditioning *c, int64_t T, const void *x, void *out)
+void precondition_panel(const conditioning *c, int64_t T, const void *z, const void *x, void *out)
 {
     conditioning_start(c);
     for (int64_t t = 0; t < T && !kern_stopped(c->k); t++) {
-        conditioning_advance(c, x, t);
-        conditioning_solve(c, kern_at(c->k, x, t * c->n), kern_at(c->k, out, t * c->n));
+        conditioning_advance(c, z, x, t);
+        conditioning_solve(c, kern_at(c->k, z, t * c->m), kern_at(c->k, out, t * c->m));
     }
 }

@@ -20,7 +20,7 @@ typedef struct running {
     int32_t stream;
     int64_t first, count, batch;   /* sequences in all, and at a time */
     const int64_t *blocks;
-    mesaopt_view sequences, targets, *activations;
+    mesaopt_view sequences, features, targets, *activations;
     mesaopt_view scored, weights;  /* [B, T]: the task's, those that are fed */
     void **kept;                   /* [L] panels of the model */
     probe_norms norms;
@@ -65,6 +65,7 @@ static void lay_out(running *r, arena *a)
     r->norms = (probe_norms){arena_take(a, T, sizeof(double)), arena_take(a, T, sizeof(double)),
                              arena_take(a, T, sizeof(double))};
     r->sequences = take(a, r->batch, T + 1, r->task->shape.dim, dtype);
+    if (probe_target(p)) r->features = take(a, r->batch, T + 1, r->task->shape.dim, dtype);
     r->targets = take(a, r->batch, T, p->targets, MESAOPT_F64);
     r->weights = take(a, r->batch, T, 1, MESAOPT_F64);
     r->scored = take(a, r->batch, T, 1, MESAOPT_F64);
@@ -140,6 +141,7 @@ static mesaopt_status draw(running *r, int64_t done, int64_t count)
 {
     const mesaopt_probe *p = r->p;
     r->sequences.shape[0] = r->targets.shape[0] = r->weights.shape[0] = r->scored.shape[0] = count;
+    r->features.shape[0] = count;
     for (int64_t b = 0; b < count; b++)
         task_weights(r->task, r->stream, r->first + done + b,
                      (double *)r->scored.data + b * p->steps);
@@ -150,12 +152,17 @@ static mesaopt_status draw(running *r, int64_t done, int64_t count)
     mesaopt_view inputs = r->sequences;
     inputs.shape[1] = p->steps;
     if (status == MESAOPT_OK && r->control)
-        status = baseline_precondition(r->control, &inputs, &r->activations[0]);
+        status = baseline_precondition(r->control, r->task, &inputs, &r->activations[0]);
     if (status != MESAOPT_OK) return status;
     if (p->fill) return ask_host(r, &r->sequences, &r->targets);
-    if (p->conditioner) return baseline_precondition(p->conditioner, &inputs, &r->targets);
-    probe_observations(p->head.ctx, &p->settings, &r->sequences, &r->targets);
-    return MESAOPT_OK;
+    if (p->conditioner)
+        return baseline_precondition(p->conditioner, r->task, &inputs, &r->targets);
+    if (probe_target(p))
+        status = task_features(r->task, &r->sequences, probe_target(p) == TARGET_UNIT_FEATURES,
+                               &r->features);
+    probe_observations(p->head.ctx, &p->settings, probe_target(p) ? &r->features : &r->sequences,
+                       &r->targets);
+    return status;
 }
 
 static mesaopt_status run_model(const running *r)

@@ -7,6 +7,7 @@
 #ifndef STUDY_PROBES_H
 #define STUDY_PROBES_H
 
+#include "base/choices.h"
 #include "base/options.h"
 #include "study/rank.h"
 #include "mesaopt/probe.h"
@@ -61,6 +62,12 @@ mesaopt_status probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings, in
 int64_t probe_bytes(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t layers,
                     const int64_t *features, int64_t steps, int64_t targets);
 
+/* enum target_kind; observations, too, where targets are not what the settings say. */
+static inline int64_t probe_target(const mesaopt_probe *p)
+{
+    if (p->fill || p->conditioner) return TARGET_OBSERVATIONS;
+    return option_int(&p->settings, MESAOPT_SCOPE_PROBE, MESAOPT_KEY_TARGET);
+}
 static inline int64_t probe_features(const mesaopt_probe *p, int64_t l)
 {
     return p->group[2 * l].features;

@@ -1,5 +1,5 @@
-/* What the tasks with linear dynamics of n numbers share; they differ in W (docs/science.md, section
- * 2):
+/* What the tasks with linear dynamics of n numbers share; they differ in W (docs/science.md,
+ * section 2):
  *
  *     x_1 ~ U[-start, start]^n, neither noised nor clipped
  *     x_{t+1} = clip(W x_t + noise N(0, I)),  t = 1..T;  the clipped value is fed back
@@ -24,6 +24,6 @@ int64_t linear_scratch(const mesaopt_task *task, const kern *k);
 void linear_rotation(const drawing *d, int64_t n, const linear_pieces *p);     /* W Haar */
 /* x [T+1][n]: x_1, and in the other rows their noise. */
 void linear_start(const drawing *d, int64_t n, void *x);
-void linear_run(const drawing *d, int64_t n, const void *W, void *x);          /* start, recursion */
+void linear_run(const drawing *d, int64_t n, const void *W, void *x);  /* start, recursion */
 
 #endif

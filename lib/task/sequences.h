@@ -93,6 +93,9 @@ void generated_panel(const mesaopt_task *task, const kern *k, int32_t stream, in
  */
 void tokens_panel(const mesaopt_task *task, const kern *k, const void *raw, void *tokens);
 
+/* tokens[t][slot] <- an observation of `bytes` bytes of raw[t], t < length. */
+void tokens_construct(int32_t kind, int64_t slots, int64_t length, int64_t bytes, const void *raw,
+                      void *tokens);
 int64_t tokens_width(int32_t kind, int64_t slots, int64_t dim);        /* D; -1 on overflow */
 
 /* Sequences of a range into a view [B, T+1, n], in parallel; status and text on failure. */

@@ -18,25 +18,25 @@ int64_t tokens_width(int32_t kind, int64_t slots, int64_t dim)
     return size_mul(dim, slots_of(kind, slots), &width) ? width : -1;
 }
 
-/* tokens[t][slot] <- an observation of `bytes` bytes, for t < length. */
-static void construct(const mesaopt_task *task, int64_t length, size_t bytes, const char *raw,
-                      char *tokens)
+void tokens_construct(int32_t kind, int64_t slots, int64_t length, int64_t bytes, const void *raw,
+                      void *tokens)
 {
     static const int64_t constructed[] = {-1, 0, 0, 1}; /* age of each slot's observation; -1:
                                                            none */
-    const int64_t slots = slots_of(task->tokens, task->slots);
+    const int64_t count = slots_of(kind, slots);
+    char *to = tokens;
     for (int64_t t = 0; t < length; t++)
-        for (int64_t s = 0; s < slots; s++, tokens += bytes) {
-            const int64_t age = task->tokens == TOKENS_CONSTRUCTED ? constructed[s] : s;
-            if (age < 0 || age > t) memset(tokens, 0, bytes);
-            else memcpy(tokens, raw + (size_t)(t - age) * bytes, bytes);
+        for (int64_t s = 0; s < count; s++, to += bytes) {
+            const int64_t age = kind == TOKENS_CONSTRUCTED ? constructed[s] : s;
+            if (age < 0 || age > t) memset(to, 0, (size_t)bytes);
+            else memcpy(to, (const char *)raw + (t - age) * bytes, (size_t)bytes);
         }
 }
 
 void tokens_panel(const mesaopt_task *task, const kern *k, const void *raw, void *tokens)
 {
-    construct(task, task->shape.length, (size_t)(task->shape.dim * k->lanes * k->size), raw,
-              tokens);
+    tokens_construct(task->tokens, task->slots, task->shape.length,
+                     task->shape.dim * k->lanes * k->size, raw, tokens);
 }
 
 mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequences,
@@ -59,7 +59,7 @@ mesaopt_status task_tokens(const mesaopt_task *task, const mesaopt_view *sequenc
         k->load(k, length, n, valid,
                 (const char *)sequences->data + i * sequences->stride[0] * k->size,
                 sequences->stride[0], sequences->stride[1], sequences->stride[2], raw, n);
-        construct(task, length, (size_t)(n * k->lanes * k->size), raw, tokens);
+        tokens_construct(task->tokens, task->slots, length, n * k->lanes * k->size, raw, tokens);
         k->store(k, length, width, valid, tokens, width,
                  (char *)out->data + i * out->stride[0] * k->size, out->stride[0], out->stride[1],
                  out->stride[2]);

@@ -28,8 +28,16 @@ static void call_baseline_precondition(void)
 {
     mesaopt_baseline *b = handle(BASELINE);
     const int64_t B = extent(), T = extent(), n = extent();
-    const mesaopt_view *sequences = IN(real_type(), B, T, n), *out = OUT(real_type(), B, T, n);
+    const int64_t m = handle_ok(b, OBJECT_BASELINE) && b->slots < 9 && baseline_width(b, n) > 0 ? baseline_width(b, n) : n;
+    const mesaopt_view *sequences = IN(real_type(), B, T, n), *out = OUT(real_type(), B, T, m);
     CALL(BASELINE, b, mesaopt_baseline_precondition(b, sequences, out));
+}
+
+static void call_baseline_set_task(void)
+{
+    mesaopt_baseline *b = handle(BASELINE);
+    mesaopt_task *task = chance(4) ? NULL : handle(TASK);
+    CALL(BASELINE, b, mesaopt_baseline_set_task(b, task));
 }
 
 static void call_baseline_coefficients(void)
@@ -414,6 +422,7 @@ static void call_linearise_models(void)
 
 const row rows_study[] = {
     {"baseline_create", call_baseline_create}, {"baseline_predict", call_baseline_predict}, {"baseline_precondition", call_baseline_precondition}, {"baseline_coefficients", call_baseline_coefficients},
+    {"baseline_set_task", call_baseline_set_task},
     {"baseline_train", call_baseline_train}, {"baseline_evaluate", call_baseline_evaluate}, {"baseline_search", call_baseline_search}, {"probe_plan", call_probe_plan}, {"probe_workspace", call_probe_workspace},
     {"probe_facts", call_probe_facts}, {"probe_feed", call_probe_feed}, {"probe_feed_model", call_probe_feed_model}, {"probe_feed_control", call_probe_feed_control},
     {"probe_set_targets", call_probe_set_targets}, {"probe_reset", call_probe_reset}, {"probe_count", call_probe_count}, {"probe_fit", call_probe_fit}, {"probe_score", call_probe_score},
