@@ -48,8 +48,8 @@ static mesaopt_status read_header(tensor_file *f)
     if (status != MESAOPT_OK) return status;
     if (length < 2 || length > TENSOR_FILE_MAX_HEADER || (int64_t)length > st.st_size - 8)
         return tensor_file_fail(f, NULL,
-                                "header of %" PRIu64 " bytes, expected a safetensors file, which has "
-                                "2 to %d within the %" PRId64 " bytes that follow its length",
+                                "header of %" PRIu64 " bytes, expected a safetensors file, which "
+                                "has 2 to %d within the %" PRId64 " bytes that follow its length",
                                 length, TENSOR_FILE_MAX_HEADER, (int64_t)st.st_size - 8);
     f->data_start = 8 + (int64_t)length;
     f->data_bytes = st.st_size - f->data_start;
