@@ -182,6 +182,45 @@ START_TEST(threads_and_batches)
 }
 END_TEST
 
+/* Sequences of unequal lengths: row t is the mean of those that have a step t, and steps that do not count are not in it. */
+START_TEST(ragged)
+{
+    enum { MANY = 40, LONG = 9 };
+    static double x[MANY][LONG + 1][3];
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 2);
+    mesaopt_tensor *tensors[MANY];
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, "tokens=raw");
+    mesaopt_task *task;
+    mesaopt_model *m = model_from(ctx, three.model, three.blocks);
+    double map[2 * 81], one[2 * 81], expected[2 * 81] = {0}, w[LONG] = {1, 0, 2, 1, 0.5, 1, 1, 3, 1}, weights[LONG] = {0};
+    const mesaopt_view v = DENSE(map, MESAOPT_F64, 2, LONG, LONG), alone = DENSE(one, MESAOPT_F64, 2, LONG, LONG), all = DENSE(x, MESAOPT_F64, MANY, LONG + 1, 3), steps = DENSE(w, MESAOPT_F64, LONG);
+    OK(mesaopt_rng_normal(ctx, 7, 20, 0, 0, 1, &all));
+    for (int i = 0; i < MANY; i++) {
+        const mesaopt_view sequence = DENSE(x[i], MESAOPT_F64, 2 + i * 7 % LONG, 3);
+        OK(mesaopt_tensor_wrap(ctx, &sequence, NULL, NULL, &tensors[i]));
+    }
+    OK(mesaopt_task_from_tensors(ctx, s, MANY, tensors, &task));
+    OK(mesaopt_task_set_weights(task, &steps));
+    for (int i = 0; i < MANY; i++) {
+        const int length = 1 + i * 7 % LONG;
+        OK(mesaopt_study_attention_map(m, 1, task, MESAOPT_STREAM_TEST, i, 1, &alone));
+        for (int t = 0; t < length; t++) weights[t] += w[t];
+        for (int e = 0; e < 2 * 81; e++) {
+            const int t = e / LONG % LONG;
+            if (t >= length || w[t] == 0) ck_assert_double_eq(one[e], 0);
+            else expected[e] += w[t] * one[e];
+        }
+    }
+    OK(mesaopt_study_attention_map(m, 1, task, MESAOPT_STREAM_TEST, 0, MANY, &v));
+    for (int e = 0; e < 2 * 81; e++) {
+        const double total = weights[e / LONG % LONG];
+        ck_assert_double_eq_tol(map[e], total > 0 ? expected[e] / total : 0, 1e-6);
+    }
+    for (int i = 0; i < MANY; i++) mesaopt_tensor_free(tensors[i]);
+    mesaopt_settings_free(s), mesaopt_task_free(task), mesaopt_model_free(m), mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 typedef struct watch { setup *s; double map[2 * 81]; mesaopt_status inside; } watch;
 
 static int32_t look(const mesaopt_step *step, void *user)
@@ -293,6 +332,7 @@ Suite *test_attention_map_suite(void)
     tcase_add_loop_test(t, numpy, 0, MAP_KINDS);
     tcase_add_loop_test(t, weights_make_the_output, 0, BLOCKS);
     tcase_add_test(t, threads_and_batches);
+    tcase_add_test(t, ragged);
     tcase_add_test(t, while_training);
     tcase_add_test(t, interrupts);
     tcase_add_test(t, memory_that_runs_short);

@@ -225,6 +225,44 @@ START_TEST(same_bits)
 }
 END_TEST
 
+/* Sequences of unequal lengths: what lies behind an end is not learned from, whatever the threads, and scores are those of the models. */
+START_TEST(ragged)
+{
+    enum { MANY = 40 };
+    static double x[MANY][T + 1][N], bits[2][72];
+    mesaopt_settings *raw = settings_from(MESAOPT_SCOPE_TASK, "tokens=raw");
+    for (int i = 0; i < MANY * (T + 1) * N; i++) x[i / ((T + 1) * N)][i / N % (T + 1)][i % N] = sin(0.37 * i) + 0.1 * (i % 7);
+    for (int way = 0; way < 2; way++) {
+        mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1 + way);
+        mesaopt_tensor *tensors[MANY];
+        mesaopt_task *task;
+        mesaopt_linearise *l;
+        mesaopt_model *m = model_from(ctx, three.model, three.blocks), *replaced;
+        mesaopt_settings *t = settings_from(MESAOPT_SCOPE_TRAINER, "batch=21 lr=1e-2");
+        double ratio[2], error[2];
+        for (int i = 0; i < MANY; i++) {
+            const mesaopt_view sequence = DENSE(x[i], MESAOPT_F64, 2 + i * 7 % T, N);
+            OK(mesaopt_tensor_wrap(ctx, &sequence, NULL, NULL, &tensors[i]));
+        }
+        OK(mesaopt_task_from_tensors(ctx, raw, MANY, tensors, &task));
+        OK(mesaopt_linearise_create(ctx, t, m, task, 2, both, NULL, &l));
+        OK(mesaopt_linearise_run(l, 40, NULL, NULL));
+        bits_of(l, bits[way]);
+        evaluate(l, 2, 30, ratio, error);
+        for (int i = 0; i < 2; i++) {
+            OK(mesaopt_linearise_model(l, both[i], &replaced));
+            ck_assert_double_eq_tol(ratio[i], loss_of(replaced, task, 30) / loss_of(m, task, 30), 1e-12);
+            ck_assert(error[i] > 0 && error[i] < 10);
+            mesaopt_model_free(replaced);
+        }
+        for (int i = 0; i < MANY; i++) mesaopt_tensor_free(tensors[i]);
+        mesaopt_linearise_free(l), mesaopt_task_free(task), mesaopt_model_free(m), mesaopt_settings_free(t), mesaopt_ctx_free(ctx);
+    }
+    ck_assert_mem_eq(bits[0], bits[1], sizeof bits[0]);
+    mesaopt_settings_free(raw);
+}
+END_TEST
+
 static mesaopt_ctx *looped;
 static void interrupting_loop(void (*body)(void *, int64_t), void *job, int64_t n, void *user)
 {
@@ -322,6 +360,7 @@ Suite *test_linearise_suite(void)
     tcase_add_test(t, models);
     tcase_add_test(t, settings_of_the_linear_blocks);
     tcase_add_test(t, same_bits);
+    tcase_add_test(t, ragged);
     tcase_add_test(t, interrupts);
     tcase_add_test(t, memory_that_runs_short);
     tcase_add_test(t, a_run_that_goes_wrong);

@@ -134,6 +134,27 @@ START_TEST(agreement)
 }
 END_TEST
 
+/* Steps count what the task says: a sequence that does not count at step t is not in row t. */
+START_TEST(weights)
+{
+    static double whole[LAYERS][T][T], first[LAYERS][T][T];
+    problem p = {0};
+    double w[COUNT][T];
+    const mesaopt_view weights = DENSE(w, MESAOPT_F64, COUNT, T), v = DENSE(first, MESAOPT_F64, LAYERS, T, T);
+    ck_assert(start(&p, MESAOPT_ISA_AUTO, "f64", 2, "softmax(heads=2,key=3,init_sd=0.5,pe=qk)"));
+    OK(mesaopt_study_sensitivity(p.model, LAYERS, all, p.task, MESAOPT_STREAM_TEST, 0, 1, -1, &v));
+    for (int e = 0; e < COUNT * T; e++) w[e / T][e % T] = e < T ? 2 : e % T == 1 ? 1 : 0;
+    for (int b = 1; b < COUNT; b++) w[b][0] = 1e-12;   /* some step of each has to count */
+    OK(mesaopt_task_set_weights(p.task, &weights));
+    OK(sensitivity(&p, whole));
+    for (int l = 0; l < LAYERS; l++)
+        for (int t = 2; t < T; t++)
+            for (int u = 0; u < T; u++) ck_assert_double_eq_tol(whole[l][t][u], first[l][t][u], 1e-12);
+    ck_assert_double_gt(fabs(whole[2][1][0] - first[2][1][0]), 1e-6);
+    end(&p);
+}
+END_TEST
+
 static const recipe small = {"inputs=3 outputs=3 seed=5", "dense(outputs=6,init_sd=0.4); softmax(heads=2,key=3,init_sd=0.4,pe=qk); mesa(heads=1,key=4,init_sd=0.4,gates=sigmoid)",
                              "dim=3 length=9 tokens=raw seed=11", "batch=4", NULL};
 enum { SIZE = 2 * 9 * 9 };
@@ -229,6 +250,7 @@ Suite *test_sensitivity_suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, differences, 0, kinds);
     tcase_add_test(t, agreement);
+    tcase_add_test(t, weights);
     tcase_add_test(t, threads);
     tcase_add_test(t, interrupts);
     tcase_add_test(t, memory_that_runs_short);

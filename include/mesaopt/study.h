@@ -3,8 +3,9 @@
  * Studies take any model, of the library's own training or of imported weights, and sequences
  * first .. first + count - 1 of a stream of a task, of which only the width of its tokens has to
  * fit the model: tokens of the caller's own are a task of mesaopt_task_from_tensor. Sequences are
- * drawn batch by batch; memory does not grow with their number. Results are the same bits for any
- * number of threads. After a failure the output holds anything.
+ * drawn batch by batch; memory does not grow with their number. In a mean over sequences each of
+ * them counts at step t what the task says (mesaopt_task_set_weights); where none does it is 0.
+ * Results are the same bits for any number of threads. After a failure the output holds anything.
  * Source: arXiv 2309.05858 section 4; docs/science.md, section 6.
  *
  * Use:

@@ -1,4 +1,5 @@
-/* Attention maps: the weights of the heads of a block, mean over sequences b:
+/* Attention maps: the weights of the heads of a block, mean over sequences b (each counts what its
+ * step t does):
  *
  *     out[h][t][s] = mean_b w_ts,  o_t = sum over s <= t of w_ts v_s: the output of head h
  *
@@ -11,20 +12,19 @@
 
 enum { BATCH = 256 };
 
-typedef struct map {
-    int64_t block, heads, T;
-} map;
+typedef struct map { int64_t block, heads; const token_source *source; } map;
 
 int64_t study_heads(const block *b) { return b->kind->weights ? heads_extents(b, 0).heads : 0; }
 
 /* Rows of W, of all sequences that the panel holds, into those of sums. */
-static void add(const visited *p, const void *W, double *sums)
+static void add(const token_source *source, const visited *p, const void *W, double *sums)
 {
     const kern *k = p->k;
     for (int64_t t = 0; t < p->T && !kern_stopped(k); t++)
         for (int64_t s = 0; s <= t; s++)
             for (int64_t lane = 0; lane < p->valid; lane++)
-                sums[t * p->T + s] += kern_real(k, W, (t * p->T + s) * k->lanes + lane);
+                sums[t * p->T + s] += source_weight(source, p->first + lane, t) *
+                                      kern_real(k, W, (t * p->T + s) * k->lanes + lane);
 }
 
 static void look(const visitor *v, const visited *p)
@@ -35,7 +35,7 @@ static void look(const visitor *v, const visited *p)
     for (int64_t h = 0; h < m->heads && !kern_stopped(p->k); h++) {
         b->kind->weights(b, &pass, p->stream[m->block], p->stash[m->block], h,
                          (mat){p->scratch, p->T, 1});
-        add(p, p->scratch, p->sums + h * p->T * p->T);
+        add(m->source, p, p->scratch, p->sums + h * p->T * p->T);
     }
 }
 
@@ -54,12 +54,12 @@ static mesaopt_status sum(mesaopt_model *m, token_source *s, const visitor *v, i
 }
 
 /* Zeros above the diagonal, which sums have as well. */
-static mesaopt_status store(mesaopt_ctx *ctx, const double *sums, double count,
+static mesaopt_status store(mesaopt_ctx *ctx, const token_source *s, const double *sums,
                             const mesaopt_view *out)
 {
     int64_t at[MESAOPT_MAX_RANK] = {0};
     for (int64_t i = 0; i < view_count(out); i++, view_next(out, at))
-        view_set(out, at, sums[i] / count);
+        view_set(out, at, source_mean(s, at[1], sums[i]));
     return finite_require(ctx, out, "out");
 }
 
@@ -68,7 +68,7 @@ mesaopt_status study_attention_map(mesaopt_model *m, token_source *s, int64_t bl
 {
     mesaopt_ctx *ctx = m->head.ctx;
     const int64_t T = s->task->shape.length, H = study_heads(&m->blocks[block]);
-    const map job = {block, H, T};
+    const map job = {block, H, s};
     double *sums = alloc_new(&ctx->alloc, view_count(out), sizeof *sums);
     if (!sums)
         return fail(ctx, MESAOPT_E_MEMORY, "attention_map: no memory for %lld maps of %lld steps",
@@ -80,7 +80,7 @@ mesaopt_status study_attention_map(mesaopt_model *m, token_source *s, int64_t bl
         status = sum(m, s, &v, block);
     }
     if (status >= 0) {
-        const mesaopt_status stored = store(ctx, sums, (double)s->count, out);
+        const mesaopt_status stored = store(ctx, s, sums, out);
         if (stored < 0) status = stored;
     }
     source_close(s);

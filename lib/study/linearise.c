@@ -21,7 +21,10 @@ mesaopt_status linearise_record(mesaopt_linearise *l, call *c, int32_t stream, i
                      .task = l->task,
                      .stream = stream,
                      .first = first};
+    double *weights = l->weights.data;
+    l->weights.shape[0] = count;
     for (int64_t i = 0; i < l->streams; i++) l->recorded[i].shape[0] = count;
+    for (int64_t i = 0; i < count; i++) task_weights(l->task, stream, first + i, weights + i * b.T);
     const mesaopt_status status = task_prepare(l->task, c, stream, first, count, m->dtype);
     if (status != MESAOPT_OK) return status;
     return batch_pass(
@@ -33,15 +36,22 @@ const mesaopt_view *linearise_stream(const mesaopt_linearise *l, const student *
     return &l->recorded[s->block - 1 + after - l->blocks[0]];
 }
 
+/* Where all steps count alike there are no weights to be looked at. */
+batch linearise_lesson(const mesaopt_linearise *l, const student *s)
+{
+    const mesaopt_view *tokens = linearise_stream(l, s, 0);
+    return (batch){.B = tokens->shape[0],
+                   .T = tokens->shape[1],
+                   .tokens = tokens,
+                   .targets = linearise_stream(l, s, 1),
+                   .weights = task_weighted(l->task) ? &l->weights : NULL};
+}
+
 /* The gradient of a student, in its model, and what the report says of it. */
 static mesaopt_status learn(const mesaopt_linearise *l, const student *s, int64_t step,
                             mesaopt_step *report)
 {
-    const mesaopt_view *tokens = linearise_stream(l, s, 0);
-    const batch b = {.B = tokens->shape[0],
-                     .T = tokens->shape[1],
-                     .tokens = tokens,
-                     .targets = linearise_stream(l, s, 1)};
+    const batch b = linearise_lesson(l, s);
     double loss = 0, norm = 0;
     char what[64];
     snprintf(what, sizeof what, "step %lld, linear block %lld", (long long)step,
@@ -120,6 +130,8 @@ static void lay_out(mesaopt_linearise *l, int64_t lowest, arena *a)
     const mesaopt_model *m = l->teacher;
     l->blocks = arena_take(a, l->streams, sizeof *l->blocks);
     l->recorded = arena_take(a, l->streams, sizeof *l->recorded);
+    l->weights = take(a, l->batch, l->task->shape.length, 1, MESAOPT_F64);
+    l->weights.ndim = 2;
     for (int64_t i = 0; i < l->streams; i++) {
         const mesaopt_view v =
             take(a, l->batch, l->task->shape.length, model_width(m, lowest + i), m->dtype);

@@ -25,6 +25,7 @@ struct mesaopt_linearise {
     int64_t streams;
     int64_t *blocks;
     mesaopt_view *recorded;
+    mesaopt_view weights;          /* of their steps [batch, T], f64 */
     void *memory;
     _Atomic int64_t step;          /* steps taken */
 };
@@ -42,6 +43,8 @@ mesaopt_status linearise_run(mesaopt_linearise *l, call *c, int64_t steps, mesao
  * l->recorded. */
 mesaopt_status linearise_record(mesaopt_linearise *l, call *c, int32_t stream, int64_t first,
                                 int64_t count, const char *what);
+/* What a student learns from: the stream before its block and after it, as recorded. */
+batch linearise_lesson(const mesaopt_linearise *l, const student *s);
 /* What was recorded before (0) and after (1) the block of a student. */
 const mesaopt_view *linearise_stream(const mesaopt_linearise *l, const student *s, int after);
 

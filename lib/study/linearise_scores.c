@@ -3,7 +3,8 @@
  *
  *     ratio = L(model with f in place of the block) / L(model)
  *     error = sum of || f(h) - h' ||^2 / sum of || h' - h ||^2
- */
+ *
+ * Steps count what the task says. */
 #include "study/linearise_impl.h"
 #include "base/number.h"
 #include <float.h>
@@ -28,16 +29,23 @@ static mesaopt_status ratios_of(mesaopt_linearise *l, call *c, int64_t count, do
     return status < 0 ? status : worth_knowing;
 }
 
-/* Sum of || h' - h ||^2. */
-static double squares(const mesaopt_ctx *ctx, const mesaopt_view *h, const mesaopt_view *after)
+/* Sum of weight * || h' - h ||^2 over steps, and of the weights. Where a weight is 0 there may be
+ * anything. */
+static double squares(const mesaopt_linearise *l, const student *s, double *weights)
 {
+    const mesaopt_view *h = linearise_stream(l, s, 0), *after = linearise_stream(l, s, 1);
     double sum = 0;
-    int64_t at[MESAOPT_MAX_RANK] = {0};
-    const int64_t n = view_count(h);
-    for (int64_t i = 0; i < n && !(i % 65536 == 0 && ctx_interrupted(ctx)); i++, view_next(h, at)) {
-        const double d = view_get(after, at) - view_get(h, at);
-        sum += d * d;
-    }
+    *weights = 0;
+    for (int64_t i = 0; i < h->shape[0] && !ctx_interrupted(l->head.ctx); i++)
+        for (int64_t t = 0; t < h->shape[1]; t++) {
+            const double w = view_get(&l->weights, (int64_t[]){i, t});
+            *weights += w;
+            for (int64_t j = 0; w > 0 && j < h->shape[2]; j++) {
+                const int64_t at[3] = {i, t, j};
+                const double d = view_get(after, at) - view_get(h, at);
+                sum += w * d * d;
+            }
+        }
     return sum;
 }
 
@@ -46,15 +54,13 @@ static mesaopt_status add_errors(const mesaopt_linearise *l, double *missed, dou
 {
     for (int64_t i = 0; i < l->count; i++) {
         const student *s = &l->students[i];
-        const mesaopt_view *h = linearise_stream(l, s, 0), *after = linearise_stream(l, s, 1);
-        const batch b = {
-            .B = h->shape[0], .T = h->shape[1], .tokens = h, .targets = after};
-        double loss;
+        const batch b = linearise_lesson(l, s);
+        double loss, weights;
         const mesaopt_status status =
             batch_pass(s->model, &b, &(wanted){.loss = &loss}, "evaluate");
         if (status < 0) return status;
-        missed[i] += 2 * loss * (double)b.B * (double)b.T;
-        added[i] += squares(l->head.ctx, h, after);
+        added[i] += squares(l, s, &weights);
+        missed[i] += 2 * loss * weights;
     }
     return ctx_stopped(l->head.ctx, "evaluate");
 }

@@ -1,6 +1,7 @@
 /* Sensitivity of the stream after block l at step t to the token of step t':
  *
- *     out[l][t][t'] = mean over sequences b and features j of || d f_{t,l,j} / d e_{t'} ||
+ *     out[l][t][t'] = mean over sequences b (each counts what its step t does) and features j of
+ *                     || d f_{t,l,j} / d e_{t'} ||
  *
  * f_{t,l}: the stream, D_l features; e_{t'}: the token, whose features the norm is over; 0 for
  * t' > t.
@@ -14,7 +15,11 @@
 
 enum { BATCH = 256 };
 
-typedef struct layers { int64_t count; const int64_t *blocks; } layers;
+typedef struct layers {
+    int64_t count;
+    const int64_t *blocks;
+    const token_source *source;
+} layers;
 
 /* d f / d f_j of the last step: 1 there, in every lane. */
 static void seed(const visited *p, int64_t width, int64_t j)
@@ -27,7 +32,7 @@ static void seed(const visited *p, int64_t width, int64_t j)
 }
 
 /* sums[t'] += the norms of all sequences that the panel holds. */
-static void add_norms(const visited *p, const void *de, double *sums)
+static void add_norms(const token_source *source, const visited *p, const void *de, double *sums)
 {
     const kern *k = p->k;
     const int64_t n = p->model->inputs;
@@ -38,7 +43,7 @@ static void add_norms(const visited *p, const void *de, double *sums)
                 const double x = kern_real(k, de, (t * n + i) * k->lanes + lane);
                 square += x * x;
             }
-            sums[t] += sqrt(square);
+            sums[t] += source_weight(source, p->first + lane, p->T - 1) * sqrt(square);
         }
 }
 
@@ -49,7 +54,7 @@ static void look(const visitor *v, const visited *p)
         const int64_t width = model_width(p->model, l->blocks[i]);
         for (int64_t j = 0; j < width && !kern_stopped(p->k); j++) {
             seed(p, width, j);
-            add_norms(p, visit_back(p, l->blocks[i]), p->sums + i * p->T);
+            add_norms(l->source, p, visit_back(p, l->blocks[i]), p->sums + i * p->T);
         }
     }
 }
@@ -98,11 +103,11 @@ static void store(const mesaopt_model *m, const token_source *s, const layers *l
     const int64_t T = s->task->shape.length;
     for (int64_t i = 0; i < l->count; i++)
         for (int64_t t = first; t < end; t++) {
-            const double count = (double)s->count * (double)model_width(m, l->blocks[i]),
+            const double width = (double)model_width(m, l->blocks[i]),
                          *row = rows_of(sums, l, first, t) + i * (t + 1);
             for (int64_t u = 0; u < T; u++)
                 view_set(out, out->ndim == 3 ? (int64_t[]){i, t, u} : (int64_t[]){i, u, 0},
-                         u <= t ? row[u] / count : 0);
+                         u <= t ? source_mean(s, t, row[u]) / width : 0);
         }
 }
 
@@ -110,7 +115,7 @@ mesaopt_status study_sensitivity(mesaopt_model *m, token_source *s, int64_t coun
                                  const int64_t *blocks, int64_t step, const mesaopt_view *out)
 {
     mesaopt_ctx *ctx = m->head.ctx;
-    const layers l = {count, blocks};
+    const layers l = {count, blocks, s};
     const int64_t T = s->task->shape.length, first = step < 0 ? 0 : step,
                   end = step < 0 ? T : step + 1;
     int64_t rows = -1;

@@ -15,6 +15,8 @@ typedef struct token_source {
     int64_t first, count, batch;   /* sequences in all, and at a time */
     mesaopt_view sequences;        /* [batch, T + 1, n], the last that were drawn */
     mesaopt_view tokens;           /* [batch, T, D] of these */
+    double *weights;               /* [batch, T] of these; NULL: all 1 */
+    double *total;                 /* [T] of all that were drawn */
     void *memory;
 } token_source;
 
@@ -24,6 +26,17 @@ mesaopt_status source_open(token_source *s, int64_t batch, const char *what);
 /* Sequences done .. of the source, into s->sequences and s->tokens. */
 mesaopt_status source_draw(token_source *s, int64_t done);
 void source_close(token_source *s);
+
+/* What step t of sequence i of the batch counts in a mean over sequences. */
+static inline double source_weight(const token_source *s, int64_t i, int64_t t)
+{
+    return s->weights ? s->weights[i * s->task->shape.length + t] : 1;
+}
+/* Of a sum over all sequences at step t; 0 where none of them counts. */
+static inline double source_mean(const token_source *s, int64_t t, double sum)
+{
+    return s->total[t] > 0 ? sum / s->total[t] : 0;
+}
 
 int64_t study_heads(const block *b);   /* 0: it has none */
 

@@ -25,6 +25,10 @@ static int64_t lay_out(token_source *s, void *memory)
     const task_shape shape = s->task->shape;
     s->sequences = take(&a, s->batch, shape.length + 1, shape.dim, s->dtype);
     s->tokens = take(&a, s->batch, shape.length, shape.width, s->dtype);
+    s->total = arena_take(&a, shape.length, sizeof(double));
+    s->weights = arena_take(&a, task_weighted(s->task) ? s->batch * shape.length : 0,
+                            sizeof(double));
+    if (!task_weighted(s->task)) s->weights = NULL;
     return a.used;
 }
 
@@ -44,9 +48,19 @@ mesaopt_status source_open(token_source *s, int64_t batch, const char *what)
     return MESAOPT_OK;
 }
 
+static void weigh(token_source *s, int64_t first, int64_t size)
+{
+    const int64_t T = s->task->shape.length;
+    for (int64_t i = 0; i < size; i++) {
+        if (s->weights) task_weights(s->task, s->stream, first + i, s->weights + i * T);
+        for (int64_t t = 0; t < T; t++) s->total[t] += source_weight(s, i, t);
+    }
+}
+
 mesaopt_status source_draw(token_source *s, int64_t done)
 {
     const int64_t left = s->count - done, size = left < s->batch ? left : s->batch;
+    weigh(s, s->first + done, size);
     s->sequences.shape[0] = s->tokens.shape[0] = size;
     const mesaopt_status status =
         task_draw(s->task, s->c, s->stream, s->first + done, &s->sequences);

@@ -348,8 +348,9 @@ static void look(const job *j, const worker *w, int64_t shard, int64_t panel)
 {
     const visitor *v = j->w->visitor;
     const struct visit visit = {j, w, shard};
-    const visited seen = {j->m, j->l.k, j->b->T, panels_valid(&j->l.p, panel), w->stream, w->stash,
-                          w->visitor, j->l.sums + shard * v->count, &visit};
+    const visited seen = {j->m, j->l.k, j->b->T, panel * j->l.k->lanes,
+                          panels_valid(&j->l.p, panel), w->stream, w->stash, w->visitor,
+                          j->l.sums + shard * v->count, &visit};
     v->look(v, &seen);
 }
 

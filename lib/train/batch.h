@@ -25,15 +25,16 @@ typedef struct batch {
 typedef struct visited {
     const mesaopt_model *model;
     const kern *k;
-    int64_t T, valid;                          /* lanes that hold a sequence are the first ones */
+    int64_t T, first, valid;                   /* lanes 0 .. valid - 1 hold sequences first .. of
+                                                  the batch */
     void **stream, **stash;                    /* [blocks + 1], the tokens first; [blocks] */
     void *scratch;                             /* of the visitor */
     double *sums;                              /* of the panel's shard */
     const struct visit *visit;                 /* for the functions below */
 } visited;
 
-/* Looks at all steps of every panel, whatever their weights, on the worker that ran it, and adds to the sums of a shard, which are added
- * up like gradients. */
+/* Looks at all steps of every panel, whatever their weights, on the worker that ran it, and adds to
+ * the sums of a shard, which are added up like gradients. */
 typedef struct visitor {
     void (*look)(const struct visitor *v, const visited *panel);
     const void *job;
