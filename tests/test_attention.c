@@ -234,25 +234,70 @@ START_TEST(empty)
 }
 END_TEST
 
-/* Scores that overflow, and such as have in their sum, are refused: their distances are lost. */
-START_TEST(scores_that_overflow)
+/* Two tokens, of which the second has a score of unit^2 times the sum of `keys` and then 1, in f32 or f64; v and dout are the same. */
+typedef struct two_tokens { mesaopt_ctx *ctx; mesaopt_attn *attn; double q[8], k[8], v[8], out[8], d[3][8]; mesaopt_view of[7]; } two_tokens;
+
+static int open_two_tokens(two_tokens *w, int32_t isa, int32_t dtype, int64_t lanes, double scale, double unit, const double *keys)
 {
-    static const float keys[3][4] = {{1e25f, 0, 0, 1}, {1e25f, -1e25f, 1e25f, 1}, {-1e25f, 1e25f, -1e25f, 1}};
+    static const double v[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    double k[8] = {0}, q[8];
+    memset(w, 0, sizeof *w);
+    w->ctx = context_at(isa, 1);
+    if (!w->ctx) return 0;
+    w->attn = open_attn(w->ctx, MESAOPT_SCOPE_SOFTMAX, lanes, 0, scale, 0);
+    for (int j = 0; j < 8; j++) q[j] = j % 4 < 3 ? unit : 1;
+    for (int j = 0; j < 4; j++) k[4 + j] = j < 3 ? keys[j] * unit : 1;
+    double *const data[] = {w->q, w->k, w->v, w->out, w->d[0], w->d[1], w->d[2]};
+    const double *const from[] = {q, k, v};
+    for (int i = 0; i < 7; i++) {
+        w->of[i] = (mesaopt_view)DENSE(data[i], dtype, 1, 2, 1, 4);
+        for (int j = 0; j < 8 && i < 3; j++)
+            if (dtype == MESAOPT_F32) ((float *)data[i])[j] = (float)from[i][j];
+            else data[i][j] = from[i][j];
+    }
+    return 1;
+}
+
+static const double signs[3][3] = {{1, 0, 0}, {1, -1, 1}, {-1, 1, -1}};
+
+/* Beyond f32 as well scores weigh as their differences say: here one token has it all. */
+START_TEST(scores_beyond_f32)
+{
     for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++)
         for (int i = 0; i < 12; i++) {
-            mesaopt_ctx *ctx = context_at(isa, 1);
-            if (!ctx) continue;
-            float q[2][4], k[2][4] = {{0}}, v[2][4] = {{1, 2, 3, 4}, {5, 6, 7, 8}}, out[2][4], d[3][2][4];
-            for (int j = 0; j < 8; j++) q[j / 4][j % 4] = j % 4 < 3 ? 1e15f : 1;
-            memcpy(k[1], keys[i % 3], sizeof k[1]);
-            mesaopt_attn *a = open_attn(ctx, MESAOPT_SCOPE_SOFTMAX, 1 + i / 3 % 2, 0, i < 6 ? 1 : -1, 0);
-            const mesaopt_view Q = DENSE(q, MESAOPT_F32, 1, 2, 1, 4), K = DENSE(k, MESAOPT_F32, 1, 2, 1, 4), V = DENSE(v, MESAOPT_F32, 1, 2, 1, 4);
-            const mesaopt_view O = DENSE(out, MESAOPT_F32, 1, 2, 1, 4), dQ = DENSE(d[0], MESAOPT_F32, 1, 2, 1, 4), dK = DENSE(d[1], MESAOPT_F32, 1, 2, 1, 4);
-            const mesaopt_view dV = DENSE(d[2], MESAOPT_F32, 1, 2, 1, 4);
-            REFUSED(ctx, MESAOPT_E_NONFINITE, "out: element [0,1,0,0] is nan", mesaopt_attn_forward(a, &Q, &K, &V, &O));
-            REFUSED(ctx, MESAOPT_E_NONFINITE, "dq: element [0,1,0,0] is nan", mesaopt_attn_backward(a, &Q, &K, &V, &V, &dQ, &dK, &dV));
-            mesaopt_attn_free(a);
-            mesaopt_ctx_free(ctx);
+            two_tokens w;
+            const double scale = i < 6 ? 1 : -1;
+            if (!open_two_tokens(&w, isa, MESAOPT_F32, 1 + i / 3 % 2, scale, 1e20, signs[i % 3])) continue;
+            const mesaopt_view *v = w.of;
+            const int winner = (i % 3 < 2) == (scale > 0);
+            const float *out = v[3].data, *dq = v[4].data, *dk = v[5].data, *dv = v[6].data;
+            ck_assert_int_eq(mesaopt_attn_forward(w.attn, &v[0], &v[1], &v[2], &v[3]), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_attn_backward(w.attn, &v[0], &v[1], &v[2], &v[2], &v[4], &v[5], &v[6]), MESAOPT_OK);
+            for (int j = 0; j < 4; j++) {
+                const float first = (float)(1 + j), second = (float)(5 + j);
+                ck_assert(out[j] == first && out[4 + j] == (winner ? second : first));
+                ck_assert(dv[j] == first + (winner ? 0 : second) && dv[4 + j] == (winner ? second : 0));
+                ck_assert(dq[j] == 0 && dq[4 + j] == 0 && dk[j] == 0 && dk[4 + j] == 0);
+            }
+            mesaopt_attn_free(w.attn);
+            mesaopt_ctx_free(w.ctx);
+        }
+}
+END_TEST
+
+/* In f64 scores that overflow, and such as have in their sum, are refused: their distances are lost. */
+START_TEST(scores_that_overflow)
+{
+    for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++)
+        for (int i = 0; i < 12; i++) {
+            two_tokens w;
+            if (!open_two_tokens(&w, isa, MESAOPT_F64, 1 + i / 3 % 2, i < 6 ? 1 : -1, 1e160, signs[i % 3])) continue;
+            const mesaopt_view *v = w.of;
+            REFUSED(w.ctx, MESAOPT_E_NONFINITE, "out: element [0,1,0,0] is nan", mesaopt_attn_forward(w.attn, &v[0], &v[1], &v[2], &v[3]));
+            REFUSED(w.ctx, MESAOPT_E_NONFINITE, "dq: element [0,1,0,0] is nan",
+                    mesaopt_attn_backward(w.attn, &v[0], &v[1], &v[2], &v[2], &v[4], &v[5], &v[6]));
+            mesaopt_attn_free(w.attn);
+            mesaopt_ctx_free(w.ctx);
         }
 }
 END_TEST
@@ -266,6 +311,7 @@ Suite *test_attention_suite(void)
     tcase_add_test(t, agreement);
     tcase_add_test(t, causality);
     tcase_add_test(t, strides);
+    tcase_add_test(t, scores_beyond_f32);
     tcase_add_test(t, scores_that_overflow);
     tcase_add_test(t, empty);
     suite_add_tcase(s, t);

@@ -7,11 +7,11 @@
  *
  * Shapes: q, k [B, T, H, d], v and out [B, T, H, dv], all f32 or all f64, any strides (packed q, k,
  * v slices are fine). What comes out is finite, or the call returns MESAOPT_E_NONFINITE, which
- * names the first element that is not. Softmax takes scores q_t . k_t' of any size that their type
- * holds, and weighs as their differences say; a score (or a part of its sum) that overflows is
- * refused that way. The first call of a shape allocates the workspace; calls of the same or a
- * smaller shape allocate nothing. Memory is linear in T. Source: arXiv 2309.05858 equation 2;
- * docs/science.md, section 3.
+ * names the first element that is not. Softmax weighs as the differences of the scores q_t . k_t'
+ * say, of whatever size: rows with scores that f32 does not hold are done in f64, slowly. In f64 a
+ * score (or a part of its sum) that overflows is refused. The first call of a shape allocates the
+ * workspace; calls of the same or a smaller shape allocate nothing. Memory is linear in T. Source:
+ * arXiv 2309.05858 equation 2; docs/science.md, section 3.
  *
  * Use:
  *     mesaopt_view_dense(x, MESAOPT_F32, 4, (const int64_t[]){B, T, H, d}, &q);  // k, v, out

@@ -6,8 +6,15 @@
  * Backward recomputes P from them tile by tile, a few queries against a few keys (Dao et al., arXiv
  * 2205.14135), which stay near:
  *     P = exp(s (Q K^T - e))    g = dO / z    dV += P^T g    dS = s P o (g V^T - rowsum(g o O))
- *     dQ += dS K    dK += dS^T Q */
+ *     dQ += dS K    dK += dS^T Q
+ *
+ * A row of f32 with scores, or distances of two, beyond the type is done in f64, where products of
+ * two f32 are exact; e and z are NaN for the kernels, and e is kept as a double. */
+#include "base/real.h"
+#include "kern/finite.h"
 #include "nn/attention.h"
+#include <math.h>
+#include <string.h>
 
 /* Rows i .. i + rows - 1 of Q against keys from j on: all of `before`, and on the `diagonal` as
  * many more as there are rows, causally. */
@@ -116,6 +123,79 @@ static int64_t softmax_scratch_bytes(const kern *k, const head *h, int backward)
     return a.used > forward.used ? a.used : forward.used;
 }
 
+/* ---- rows too wide for f32 ---- */
+
+static double dot_of(const kern *k, int64_t n, mat A, int64_t i, mat B, int64_t j, int64_t lane)
+{
+    double sum = 0;
+    for (int64_t c = 0; c < n; c++)
+        sum += kern_real(k, A.p, (i * A.rs + c * A.cs) * k->lanes + lane) *
+               kern_real(k, B.p, (j * B.rs + c * B.cs) * k->lanes + lane);
+    return sum;
+}
+
+/* The double that is kept of a row, in two f32. */
+static double wide_edge(const kern *k, const head *h, const head_mats *m, int64_t at)
+{
+    double e;
+    for (int i = 0; i < 2; i++)
+        memcpy((char *)&e + 4 * i, (float *)kept_at(k, h, m, WIDE_HIGH + i, 0) + at, 4);
+    return e;
+}
+
+static void keep_wide_edge(const kern *k, const head *h, const head_mats *m, int64_t at, double e)
+{
+    for (int i = 0; i < 2; i++)
+        memcpy((float *)kept_at(k, h, m, WIDE_HIGH + i, 0) + at, (const char *)&e + 4 * i, 4);
+}
+
+/* As the kernel softmax, row i of Q in one lane; p: its row of weights. What is beyond f64 as well
+ * stays NaN. */
+static void weigh_wide(const kern *k, const head *h, const head_mats *m, int64_t i, int64_t lane,
+                       float *p)
+{
+    const int64_t at = i * k->lanes + lane;
+    double edge = dot_of(k, h->d, m->q, i, m->k, 0, lane), sum = 0, power = 1;
+    for (int64_t j = 1; j <= i; j++) {
+        const double x = dot_of(k, h->d, m->q, i, m->k, j, lane);
+        if (h->scale < 0 ? x < edge : x > edge) edge = x;
+    }
+    while (power < (double)(i + 1)) power *= 2;
+    for (int64_t j = 0; j <= i; j++) {
+        const double x = h->scale * (dot_of(k, h->d, m->q, i, m->k, j, lane) - edge),
+                     e = real_exp(x) / power;
+        p[j * k->lanes + lane] = (float)e;
+        sum += e;
+    }
+    keep_wide_edge(k, h, m, at, edge);
+    kern_set_real(k, kept_at(k, h, m, INVERSE, 0), at, isfinite(sum) ? 1 / sum : NAN);
+}
+
+/* As the kernel softmax_back, of row r of a tile in one lane. */
+static void weigh_back_wide(const kern *k, const head *h, const head_mats *m, const tile *t,
+                            int64_t r, int64_t lane, double dot, float *p, float *ds)
+{
+    const int64_t i = t->i + r, n = t->diagonal ? t->before + r + 1 : t->before;
+    const double edge = wide_edge(k, h, m, i * k->lanes + lane);
+    for (int64_t j = 0; j < n; j++) {
+        const double x = h->scale * (dot_of(k, h->d, m->q, i, m->k, t->j + j, lane) - edge),
+                     e = real_exp(x), dp = dot_of(k, h->dv, m->dout, i, m->v, t->j + j, lane);
+        p[j * k->lanes + lane] = (float)e;
+        ds[j * k->lanes + lane] = (float)(h->scale * e * (dp - dot));
+    }
+}
+
+/* Are there such rows in a tile? */
+static int any_wide(const kern *k, const head *h, const head_mats *m, const tile *t)
+{
+    return k->size == 4 && !finite_run(k, kept_at(k, h, m, EDGE, t->i), t->rows * k->lanes);
+}
+
+static int is_wide(const kern *k, const head *h, const head_mats *m, int64_t i, int64_t lane)
+{
+    return isnan(kern_real(k, kept_at(k, h, m, EDGE, i), lane));
+}
+
 /* ---- forward ---- */
 
 enum { SCORES = 1 << 20 }; /* that a kernel works on between two looks at kern_stopped */
@@ -129,6 +209,11 @@ static void weigh(const kern *k, const head *h, const head_mats *m, const tile *
     for (int64_t i = 0; i < t->rows && !kern_stopped(k); i += n)
         k->softmax(t->rows - i < n ? t->rows - i : n, t->before + i, h->scale, mat_rows(k, P, i).p,
                    P.rs, kept_at(k, h, m, EDGE, t->i + i), kept_at(k, h, m, INVERSE, t->i + i));
+    if (!any_wide(k, h, m, t)) return;
+    for (int64_t i = 0; i < t->rows && !kern_stopped(k); i++)
+        for (int64_t lane = 0; lane < k->lanes; lane++)
+            if (is_wide(k, h, m, t->i + i, lane))
+                weigh_wide(k, h, m, t->i + i, lane, mat_rows(k, P, i).p);
 }
 
 static void softmax_forward(const kern *k, const head *h, void *ps, void *scratch,
@@ -168,6 +253,13 @@ static void weigh_back(const kern *k, const head *h, const head_mats *m, const t
         k->softmax_back(t->rows - i < n ? t->rows - i : n, N, t->i + i - t->j, h->scale,
                         kept_at(k, h, m, EDGE, t->i + i), kern_at(k, s->dot, t->i + i),
                         mat_rows(k, P, i).p, mat_rows(k, dS, i).p, P.rs);
+    if (!any_wide(k, h, m, t)) return;
+    for (int64_t i = 0; i < t->rows && !kern_stopped(k); i++)
+        for (int64_t lane = 0; lane < k->lanes; lane++)
+            if (is_wide(k, h, m, t->i + i, lane))
+                weigh_back_wide(k, h, m, t, i, lane,
+                                kern_real(k, kern_at(k, s->dot, t->i + i), lane),
+                                mat_rows(k, P, i).p, mat_rows(k, dS, i).p);
 }
 
 static void softmax_backward(const kern *k, const head *h, void *ps, void *scratch,
