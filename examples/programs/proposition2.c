@@ -9,8 +9,8 @@
  *
  *   proposition2                    2 layers and 1 step; layers=6: 6 layers and 5 steps
  *
- * Recipes lsa2, lsa4 (3 and 4 layers) and lsa6. Claim 6 of docs/science.md, section 7; source: arXiv
- * 2309.05858, proposition 2, section 3 and appendix. */
+ * Recipes lsa2, lsa4 (3 and 4 layers) and lsa6. Claim 6 of docs/science.md, section 7; source:
+ * arXiv 2309.05858, proposition 2, section 3 and appendix. */
 #include "common.h"
 #include "runs.h"
 #include <math.h>
