@@ -63,6 +63,25 @@ START_TEST(slots_are_those_of_numpy)
 }
 END_TEST
 
+/* One step has no pairs: every baseline predicts 0, in every space that needs no task. */
+START_TEST(one_step_has_no_pairs)
+{
+    static const char *const kinds[] = {"gd", "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"};
+    mesaopt_ctx *ctx = context_at(_i, 1);
+    if (!ctx) return;
+    for (int m = 0; m < 14; m++) {
+        double x[3][2][2] = {{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}, {{9, 1}, {2, 3}}}, out[3][1][2];
+        const mesaopt_view in = DENSE(x, MESAOPT_F64, 3, 2, 2), to = DENSE(out, MESAOPT_F64, 3, 1, 2);
+        mesaopt_baseline *b = make(ctx, kinds[m / 2], m % 2 ? "space=slots slots=3" : "");
+        memset(out, 0x7f, sizeof out);
+        OK(mesaopt_baseline_predict(b, &in, &to));
+        for (int i = 0; i < 6; i++) ck_assert((&out[0][0][0])[i] == 0);
+        OK(mesaopt_baseline_free(b));
+    }
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 /* A task of the user's sequences [count, steps + 1, n]. */
 static mesaopt_task *own_task(mesaopt_ctx *ctx, const double *x, int64_t count, int64_t steps, int64_t n)
 {
@@ -318,6 +337,7 @@ Suite *test_spaces_suite(void)
     Suite *suite = suite_create("spaces");
     TCase *t = tcase_create("spaces");
     tcase_add_loop_test(t, slots_are_those_of_numpy, MESAOPT_ISA_BASELINE, MESAOPT_ISA_AVX512 + 1);
+    tcase_add_loop_test(t, one_step_has_no_pairs, MESAOPT_ISA_BASELINE, MESAOPT_ISA_AVX512 + 1);
     tcase_add_loop_test(t, gradients_are_those_of_jax, MESAOPT_ISA_BASELINE, MESAOPT_ISA_AVX512 + 1);
     tcase_add_loop_test(t, features_are_regressed_on, MESAOPT_ISA_BASELINE, MESAOPT_ISA_AVX512 + 1);
     tcase_add_test(t, the_right_space_is_right);

@@ -132,7 +132,7 @@ static void kernel_predict(const baseline_problem *p)
     const head_mats m = {
         .q = queries, .k = keys, .v = values, .o = {row(p, p->out, 1), p->n, 1}, .kept = kept};
     memset(p->out, 0, (size_t)(p->n * vector_bytes(p)));
-    softmax_attention.forward(p->k, &h, products, scratch, &m);
+    if (h.T > 0) softmax_attention.forward(p->k, &h, products, scratch, &m);
 }
 
 /* ---- the table, and objects ---- */
