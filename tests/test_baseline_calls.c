@@ -1,6 +1,7 @@
 /* Calls on baselines that fail, or come at odd moments: no memory, interrupts, callbacks, losses that overflow. */
 #include "contexts.h"
 #include "hook_alloc.h"
+#include <stdio.h>
 #include <math.h>
 
 #define OK(call) ck_assert_int_eq((call), MESAOPT_OK)
@@ -53,6 +54,26 @@ static int32_t fill_then_fail(int32_t stream, int64_t first, const mesaopt_view 
     fill_and_interrupt(stream, first, out, NULL);
     return (*left)-- > 0 ? 0 : 5;
 }
+
+/* Sequences of two observations: before there is a pair, every baseline predicts 0. */
+START_TEST(predictions_without_pairs)
+{
+    static const char *const names[] = {"gd", "lsq", "kernel", "newton"};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    double x[2 * 2 * 3] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6}, p[2 * 3];
+    const mesaopt_view in = DENSE(x, MESAOPT_F64, 2, 2, 3), out = DENSE(p, MESAOPT_F64, 2, 1, 3);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "baseline=%s", names[i]);
+        mesaopt_baseline *b = baseline_of(ctx, text);
+        for (int j = 0; j < 6; j++) p[j] = 7;
+        OK(mesaopt_baseline_predict(b, &in, &out));
+        for (int j = 0; j < 6; j++) ck_assert_msg(p[j] == 0, "%s: %g", names[i], p[j]);
+        OK(mesaopt_baseline_free(b));
+    }
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
 
 /* A callback that has no data is no stop: every call that wants sequences says whose fault it is. */
 START_TEST(sources_that_fail)
@@ -186,6 +207,7 @@ Suite *test_baseline_calls_suite(void)
     tcase_set_timeout(calls, 60);
     tcase_add_test(calls, interrupts_stop_long_calls);
     tcase_add_test(calls, callbacks_may_use_the_baseline);
+    tcase_add_test(calls, predictions_without_pairs);
     tcase_add_test(calls, sources_that_fail);
     tcase_add_test(calls, out_of_memory);
     tcase_add_test(calls, losses_that_are_not_finite);

@@ -77,7 +77,7 @@ static int64_t even_part(int64_t T, int64_t most)
 
 static int64_t forward_rows(const kern *k, const head *h)
 {
-    if (h->chunk > 0) return h->chunk < h->T ? h->chunk : h->T;
+    if (h->chunk > 0 || h->T == 0) return h->chunk < h->T ? h->chunk : h->T;
     const int64_t room = SCORE_BYTES / (k->lanes * k->size) / h->T, least = k->lanes == 1 ? 64 : 16;
     return even_part(h->T, room < least ? least : room);
 }
