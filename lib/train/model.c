@@ -206,11 +206,11 @@ mesaopt_view model_matrix(const mesaopt_model *m, const model_parameter *p, void
 
 panels model_panels(const mesaopt_model *m, int64_t B, int64_t T)
 {
-    enum { WIDE = 512 };
+    enum { WIDE = 512, LARGE = 1 << 15 };      /* features of the stream; reals of a sequence */
     int64_t width = m->inputs;
     for (int64_t i = 0; i < m->n_blocks; i++)
         if (m->blocks[i].out > width) width = m->blocks[i].out;
     return panels_plan(m->head.ctx, m->dtype,
                        option_int(&m->settings, MESAOPT_SCOPE_MODEL, MESAOPT_KEY_LANES), B, 1, T,
-                       width > WIDE);
+                       width > WIDE || T > LARGE / width);
 }
