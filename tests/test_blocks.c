@@ -16,6 +16,7 @@ static const network networks[] = {
     {"mlp_tanh", "dense(outputs=5); mlp(hidden=9,act=gelu_tanh); dense(outputs=3)", N, 1, {1}},
     {"mlp_relu", "dense(outputs=7); mlp(hidden=19,act=relu); dense(outputs=3)", N, 1, {1}},
     {"mlp_silu", "dense(outputs=7); mlp(hidden=3,act=silu); dense(outputs=3)", N, 1, {1}},
+    {"biased", "dense(outputs=5,bias=1); linear(heads=1,key=3); dense(outputs=3,bias=1)", N, 1, {1}},
     {"nonlinear", "dense(outputs=6); mlp(hidden=13,act=gelu_tanh); softmax(heads=2,key=3,pe=qk); mlp(hidden=13,act=gelu_tanh); softmax(heads=2,key=3,qk_norm=1); mlp(hidden=13,act=gelu_tanh); dense(outputs=3)", N, 1, {1}},
 };
 enum { NETWORKS = sizeof networks / sizeof *networks };

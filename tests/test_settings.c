@@ -50,7 +50,7 @@ START_TEST(defaults)
         "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05 space=observations slots=16"),
         "lanes=0 heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1",
         "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1",
-        "outputs=40 init_sd=0.05",
+        "outputs=40 init_sd=0.05 bias=0",
         "first=0",
         "lanes=0 chunk=0 solver=auto tolerance=0 iterations=0 fallback=1 ridge=1 gamma=1 window=0 missing=refuse",
         "heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none chunk=0 gates=none ridges=head ridge_min=0.25 qk_norm=0 solver=auto output_init=1",

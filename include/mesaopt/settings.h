@@ -169,6 +169,8 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_SPACE 163          /* space: what a baseline regresses x_{t+1} on: observations,
                                           x_t; slots, the last `slots` of them; features, those of
                                           the task, to length 1 */
+/* Blocks, continued: */
+#define MESAOPT_KEY_BIAS 180           /* bias: 1 adds a learned row to the output (dense) */
 
 /* Types of values. */
 #define MESAOPT_TYPE_INT 1

@@ -23,14 +23,16 @@ static const real TAIL[] = {0.755285144f,     -0.607896626f,   0.387136668f,   -
                             0.000194801847f, -0.000122983154f};
 enum { CENTRE = 4, LOW_BITS = 12, FAR = 16 };
 #else
-static const real TAIL[] = {0.76919304975006297,     -0.66538250289005685,    0.49530561596997608,
-                            -0.31353315667128745,    0.16502036617040697,     -0.0691186387068779,
-                            0.020795066799264284,    -0.0029933767618702707,  -0.00079786938933905729,
-                            0.00054489899275131934,  -5.9375807090456858e-05, -4.9762456018891331e-05,
-                            1.6681638604844076e-05,  3.9798040201056523e-06,  -2.7707182688484452e-06,
-                            -3.3457119924596632e-07, 4.3629011399716656e-07,  4.0173534557118494e-08,
-                            -7.0141452249009731e-08, -8.5518703451229202e-09, 1.0798418465307528e-08,
-                            2.2196223502678975e-09,  -1.1617005338693047e-09, -3.8175092055086358e-10};
+static const real TAIL[] = {
+    0.76919304975006297, -0.66538250289005685, 0.49530561596997608,
+    -0.31353315667128745, 0.16502036617040697, -0.0691186387068779,
+    0.020795066799264284, -0.0029933767618702707, -0.00079786938933905729,
+    0.00054489899275131934, -5.9375807090456858e-05, -4.9762456018891331e-05,
+    1.6681638604844076e-05, 3.9798040201056523e-06, -2.7707182688484452e-06,
+    -3.3457119924596632e-07, 4.3629011399716656e-07, 4.0173534557118494e-08,
+    -7.0141452249009731e-08, -8.5518703451229202e-09, 1.0798418465307528e-08,
+    2.2196223502678975e-09, -1.1617005338693047e-09, -3.8175092055086358e-10,
+};
 enum { CENTRE = 5, LOW_BITS = 27, FAR = 40 };
 #endif
 enum { TAIL_DEGREE = sizeof TAIL / sizeof *TAIL - 1 };
@@ -98,7 +100,18 @@ INLINE void put(real *p, vec v, int64_t w)
 }
 
 /* A row: n elements of a panel, or n reals of one lane. */
-#define ROW(act)     INLINE void act##_row(int one, int64_t n, const real *bias, real *z, real *slope)     {         const int64_t step = one ? LANES : 1;         for (int64_t j = 0; j < n; j += step) {             const vec b = !bias ? (vec){0} : one ? get(bias + j, n - j) : splat(bias[j]);             const int64_t at = one ? j : j * LANES, w = one ? n - j : LANES;             const active a = act(get(z + at, w) + b);             put(z + at, a.y, w);             if (slope) put(slope + at, a.slope, w);         }     }
+#define ROW(act) \
+    INLINE void act##_row(int one, int64_t n, const real *bias, real *z, real *slope) \
+    { \
+        const int64_t step = one ? LANES : 1; \
+        for (int64_t j = 0; j < n; j += step) { \
+            const vec b = !bias ? (vec){0} : one ? get(bias + j, n - j) : splat(bias[j]); \
+            const int64_t at = one ? j : j * LANES, w = one ? n - j : LANES; \
+            const active a = act(get(z + at, w) + b); \
+            put(z + at, a.y, w); \
+            if (slope) put(slope + at, a.slope, w); \
+        } \
+    }
 ROW(gelu)
 ROW(gelu_tanh)
 ROW(relu)
@@ -116,6 +129,10 @@ INLINE void activate(int one, int64_t T, int64_t n, int act, const real *bias, r
     }
 }
 
-#define ACTIVATE(name, one)     void NAME(name)(int64_t T, int64_t n, int act, const void *bias, void *z, void *slope)     {         activate(one, T, n, act, bias, z, slope);     }
+#define ACTIVATE(name, one) \
+    void NAME(name)(int64_t T, int64_t n, int act, const void *bias, void *z, void *slope) \
+    { \
+        activate(one, T, n, act, bias, z, slope); \
+    }
 ACTIVATE(activate, 0)
 ACTIVATE(activate_one, 1)

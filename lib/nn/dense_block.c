@@ -1,7 +1,11 @@
-/* Dense map of every token, without bias: Y = X W. X: T x in, W: in x out. Embedding and read-out.
- */
+/* Dense map of every token: Y = X W, with bias=1 Y = X W + b. X: T x in, W: in x out, b: 1 x out.
+ * Embedding and read-out. */
 #include "nn/block.h"
 #include <math.h>
+
+enum { WEIGHT, BIAS };
+
+static int biased(const block *b) { return b->n_params > BIAS; }
 
 static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
 {
@@ -10,8 +14,9 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
     if (!size_mul(b->in, b->out, &size))
         return fail(ctx, MESAOPT_E_MEMORY, "outputs: sizes overflow");
     b->clip = INFINITY;
-    b->n_params = 1;
-    b->param[0] =
+    b->n_params = 1 + (int)option_int(&b->settings, MESAOPT_SCOPE_DENSE, MESAOPT_KEY_BIAS);
+    b->param[BIAS] = (parameter){.name = "bias", .rows = 1, .cols = b->out};
+    b->param[WEIGHT] =
         (parameter){"weight",
                     b->in,
                     b->out,
@@ -25,18 +30,20 @@ static void forward(const block *b, const pass *p, const void *x, void *y, void 
 {
     (void)stash;
     const mat X = {(void *)x, b->in, 1}, Y = {y, b->out, 1};
-    p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, b->out, b->in, X,
-                  param_mat(p->k, p->params, &b->param[0]), Y);
+    if (biased(b)) rows_fill(p, &b->param[BIAS], Y);
+    p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, biased(b), p->T, b->out,
+                  b->in, X, param_mat(p->k, p->params, &b->param[WEIGHT]), Y);
 }
 
 static void *backward(const block *b, const pass *p, const void *x, const void *y,
                       const void *stash, void *dy, void *spare, int want_dx)
 {
     (void)y, (void)stash;
-    /* Y = X W */
+    /* Y = X W + b */
     const mat Xt = {(void *)x, 1, b->in}, dY = {dy, b->out, 1}, dX = {spare, b->in, 1};
-    const mat W = param_mat(p->k, p->params, &b->param[0]),
-              dW = param_mat(p->k, p->grads, &b->param[0]), Wt = {W.p, W.cs, W.rs};
+    const mat W = param_mat(p->k, p->params, &b->param[WEIGHT]),
+              dW = param_mat(p->k, p->grads, &b->param[WEIGHT]), Wt = {W.p, W.cs, W.rs};
+    if (biased(b)) rows_sum(p, &b->param[BIAS], dY);
     p->k->product(p->k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, b->in, b->out, p->T, Xt, dY,
                   dW);
     if (want_dx)
@@ -45,4 +52,5 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
     return spare;
 }
 
-const block_kind dense_block = {MESAOPT_SCOPE_DENSE, plan, NULL, NULL, forward, backward, NULL, NULL};
+const block_kind dense_block = {
+    MESAOPT_SCOPE_DENSE, plan, NULL, NULL, forward, backward, NULL, NULL};

@@ -1,5 +1,5 @@
-/* The residual mesa block: frame.h and heads.h around the mesa layer of every head, mesa/mesa.h, which solves a
- * ridge regression of values on keys at each step:
+/* The residual mesa block: frame.h and heads.h around the mesa layer of every head, mesa/mesa.h,
+ * which solves a ridge regression of values on keys at each step:
  *
  *     O_h = mesa(Q_h, K_h, V_h; beta, gamma, l)
  *
