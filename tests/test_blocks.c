@@ -17,6 +17,14 @@ static const network networks[] = {
     {"mlp_relu", "dense(outputs=7); mlp(hidden=19,act=relu); dense(outputs=3)", N, 1, {1}},
     {"mlp_silu", "dense(outputs=7); mlp(hidden=3,act=silu); dense(outputs=3)", N, 1, {1}},
     {"biased", "dense(outputs=5,bias=1); linear(heads=1,key=3); dense(outputs=3,bias=1)", N, 1, {1}},
+    {"norm_layer", "dense(outputs=5,bias=1); norm(norm_epsilon=0.01); dense(outputs=3)", N, 1, {1}},
+    {"norm_rms", "dense(outputs=7); norm(kind=rms,norm_epsilon=0.1); dense(outputs=3)", N, 1, {1}},
+    {"linear_layer", "dense(outputs=7); linear(heads=2,key=3,norm=layer,qk_norm=1); dense(outputs=3)", N, 1, {1}},
+    {"softmax_layer", "dense(outputs=9); softmax(heads=3,key=3,norm=layer,norm_epsilon=0.01,pe=qk); dense(outputs=3)", N, 1, {1}},
+    {"softmax_rms", "dense(outputs=5); softmax(heads=2,key=4,value=3,norm=rms,residual_clip=1.5); dense(outputs=3)", N, 1, {1}},
+    {"mesa_layer", "dense(outputs=7); mesa(heads=2,key=3,norm=layer,qk_norm=1); dense(outputs=3)", N, 1, {1}},
+    {"mlp_rms", "dense(outputs=11); mlp(hidden=7,norm=rms); dense(outputs=3)", N, 1, {1}},
+    {"mlp_layer", "dense(outputs=7); mlp(hidden=5,act=relu,norm=layer); dense(outputs=3)", N, 1, {1}},
     {"nonlinear", "dense(outputs=6); mlp(hidden=13,act=gelu_tanh); softmax(heads=2,key=3,pe=qk); mlp(hidden=13,act=gelu_tanh); softmax(heads=2,key=3,qk_norm=1); mlp(hidden=13,act=gelu_tanh); dense(outputs=3)", N, 1, {1}},
 };
 enum { NETWORKS = sizeof networks / sizeof *networks };
@@ -158,10 +166,62 @@ START_TEST(activations_at_the_ends)
 }
 END_TEST
 
+/* ---- normalisation ---- */
+
+/* One token of `width` features through the kernel, in every lane; 0: rms. */
+static void normalise(mesaopt_ctx *ctx, int32_t dtype, int64_t lanes, int centre, int64_t width, const double *in, double *out)
+{
+    const kern *k = kern_get(ctx, dtype, lanes == 1);
+    static _Alignas(64) double x[16 * 40], hat[16 * 40], inverse[16];
+    for (int64_t i = 0; i < width * k->lanes; i++) kern_set_real(k, x, i, in[i / k->lanes]);
+    k->row_normal(1, width, centre, 1e-5, x, hat, inverse);
+    for (int64_t j = 0; j < width; j++) out[j] = kern_real(k, hat, j * k->lanes);
+}
+
+/* Tokens far from 0, equal features, zeros, and sizes whose squares do not fit: expected from the definition in long double. */
+static void check_offsets(mesaopt_ctx *ctx, int32_t dtype, int64_t lanes)
+{
+    enum { W = 37 };
+    double x[W], y[W];
+    const int f32 = dtype == MESAOPT_F32;
+    const double step = f32 ? 8 : 1;                   /* at 1e8 the next number of the type, or 1 */
+    for (int n = 2; n <= W; n += n < 6 ? 1 : 31) {
+        for (int j = 0; j < n; j++) x[j] = 1e8 + (j % 2 ? step : -step);
+        normalise(ctx, dtype, lanes, 1, n, x, y);
+        const double mean = n % 2 ? -step / n : 0, root = sqrt(step * step - mean * mean + 1e-5);
+        for (int j = 0; j < n; j++) ck_assert_double_le(fabs(y[j] - ((j % 2 ? step : -step) - mean) / root), f32 ? 1e-6 : 1e-14);
+        static const double size[] = {0, 0.1, 1e8, 3e37};
+        for (int i = 0; i < 4; i++) {
+            for (int j = 0; j < n; j++) x[j] = size[i];
+            normalise(ctx, dtype, lanes, 1, n, x, y);
+            for (int j = 0; j < n; j++) ck_assert_double_eq(y[j], 0);
+            normalise(ctx, dtype, lanes, 0, n, x, y);
+            for (int j = 0; j < n; j++) ck_assert_double_le(fabs(y[j] - x[j] / hypot(x[j], sqrt(1e-5))), f32 ? 1e-6 : 1e-14);
+        }
+        const double most = f32 ? 1e37 : 1e300, least = 1e-30;
+        for (int j = 0; j < n; j++) x[j] = j % 2 ? most : -most;
+        normalise(ctx, dtype, lanes, 1, n, x, y);
+        const double middle = n % 2 ? -1.0 / n : 0, deviation = sqrt(1 - middle * middle);
+        for (int j = 0; j < n; j++) ck_assert_double_le(fabs(y[j] - ((j % 2 ? 1 : -1) - middle) / deviation), f32 ? 1e-6 : 1e-14);
+        for (int j = 0; j < n; j++) x[j] = least * (j + 1);
+        normalise(ctx, dtype, lanes, 0, n, x, y);
+        for (int j = 0; j < n; j++) ck_assert_double_le(fabs(y[j] / (x[j] / sqrt(1e-5)) - 1), 1e-6);
+    }
+    for (int j = 0; j < 5; j++) x[j] = j == 3 ? INFINITY : j;
+    normalise(ctx, dtype, lanes, 1, 5, x, y);
+    ck_assert(isnan(y[3]));
+}
+
+START_TEST(normalisation)
+{
+    every_combination(check_offsets);
+}
+END_TEST
+
 Suite *test_blocks_suite(void)
 {
     Suite *suite = suite_create("blocks");
-    TCase *layers = tcase_create("attention"), *whole = tcase_create("models"), *acts = tcase_create("activations");
+    TCase *layers = tcase_create("attention"), *whole = tcase_create("models"), *acts = tcase_create("kernels");
     tcase_add_test(layers, unit_attention_layers);
     tcase_add_test(layers, unit_sizes);
     tcase_add_loop_test(whole, models, 0, NETWORKS);
@@ -169,6 +229,7 @@ Suite *test_blocks_suite(void)
     tcase_add_test(acts, activations);
     tcase_add_test(acts, activations_at_the_ends);
     suite_add_tcase(suite, whole);
+    tcase_add_test(acts, normalisation);
     suite_add_tcase(suite, acts);
     return suite;
 }

@@ -397,6 +397,7 @@ START_TEST(models_that_do_not_fit)
         {"inputs=12 outputs=3", "mesa(heads=2,key=4)", "block 0 is mesa, expected linear, softmax, dense or mask"},
         {"inputs=12 outputs=3", "linear(key=4); softmax(key=4,pe=qk)", "block 1 has positions"},
         {"inputs=12 outputs=3", "linear(key=4); dense(outputs=12,bias=1)", "block 1 has a bias, expected bias=0"},
+        {"inputs=12 outputs=3", "linear(key=4); linear(key=4,norm=rms)", "block 1 has normalised inputs, expected norm=none"},
         {"inputs=12 outputs=3", "linear(key=4); softmax(key=4,qk_norm=1)", "block 1 has queries and keys of length 1, expected qk_norm=0"},
         {"inputs=13 outputs=3", "linear(key=4)", "block 0 maps 13 features to 13, expected multiples of the 3"},
         {"inputs=12 outputs=3", "dense(outputs=10)", "block 0 maps 12 features to 10"}};

@@ -79,7 +79,7 @@ const char *args_owner(int s)
         {MESAOPT_SCOPE_MODEL, "model"},          {MESAOPT_SCOPE_TRAINER, "training"},
         {MESAOPT_SCOPE_LINEAR, "linear layers"}, {MESAOPT_SCOPE_SOFTMAX, "softmax layers"},
         {MESAOPT_SCOPE_MESA, "mesa layers"},     {MESAOPT_SCOPE_DENSE, "dense layers"},
-        {MESAOPT_SCOPE_MLP, "mlp layers"},
+        {MESAOPT_SCOPE_MLP, "mlp layers"},       {MESAOPT_SCOPE_NORM, "norms"},
         {MESAOPT_SCOPE_LSQ, "least squares"},    {MESAOPT_SCOPE_PROBE, "probes"},
         {MESAOPT_SCOPE_BASELINE, "baseline"}};
     if (args.of[s]) return args.of[s];

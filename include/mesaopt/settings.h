@@ -41,6 +41,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_PROBE 12     /* linear probes: a mesaopt_probe, and targets for it */
 #define MESAOPT_SCOPE_MLP 13       /* two dense maps with an activation between: a block of a
                                       model */
+#define MESAOPT_SCOPE_NORM 14      /* normalisation of every token: a block of a model */
 
 /* Keys. Context: */
 #define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's
@@ -102,6 +103,12 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           normal distribution function; gelu_tanh; relu; silu */
 #define MESAOPT_KEY_OUTPUT_INIT 56     /* output_init: factor of init_sd for the weights by which a
                                           residual block adds to the stream (output, down) */
+#define MESAOPT_KEY_NORM 57            /* norm: what a residual block's function is given: none, the
+                                          stream as it is; layer, rms: every token normalised */
+#define MESAOPT_KEY_NORM_EPSILON 58    /* norm_epsilon: what normalisation adds to the mean
+                                          square */
+#define MESAOPT_KEY_KIND 59            /* kind: of a block norm: layer, to mean 0 and mean square 1,
+                                          with gain and bias; rms, to mean square 1, with gain */
 /* Trainer, and baselines that learn their coefficients: */
 #define MESAOPT_KEY_BATCH 60           /* batch: sequences per step */
 #define MESAOPT_KEY_LR 61              /* lr: learning rate, the peak when there is a schedule */

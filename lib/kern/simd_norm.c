@@ -1,10 +1,14 @@
-/* Rows of length 1, and what their gradients are:
+/* Rows of length 1, rows of mean square 1, and their gradients:
  *
- *     row_unit        y = x / |x|                          (a row of zeros stays one)
- *     row_unit_back   dx = (dy - y (y . dy)) / |x|         (0 where |x| = 0)
+ *     row_unit          y = x / |x|                        (a row of zeros stays one)
+ *     row_unit_back     dx = (dy - y (y . dy)) / |x|       (0 where |x| = 0)
+ *     row_normal        h = (x - mean x) / r, r = sqrt(mean (x - mean x)^2 + epsilon); or without
+ *                       the mean
+ *     row_affine        y = gain h + bias
+ *     row_normal_back   dx += (g - mean g - h mean(g h)) / r, g = gain dy
  *
- * Lengths are of x times a power of two near 1 / max |x|: exact, and no square overflows or
- * vanishes, whatever the size of x. What is not finite becomes NaN.
+ * Squares are of x times a power of two near 1 / max |x|: exact, and none overflows or vanishes,
+ * whatever the size of x. What is not finite becomes NaN.
  *
  * A row is written once for both kinds of panels: in one of native width it has a vector per
  * element, in one of one lane (`_one`) its elements fill the vectors. */
@@ -114,3 +118,102 @@ UNIT(row_unit_one, 1)
     }
 UNIT_BACK(row_unit_back, 0)
 UNIT_BACK(row_unit_back_one, 1)
+
+/* ---- mean 0, mean square 1 ---- */
+
+/* Row z less its mean. */
+INLINE void centre_row(int one, int64_t n, real *z)
+{
+    vec sum[2] = {{0}};
+    for (int64_t j = 0, i = 0; j < n; j += row_step(one), i ^= 1) sum[i] += get(one, z, j, n);
+    const vec mean = total(one, sum[0] + sum[1]) / (real)n;
+    for (int64_t j = 0; j < n; j += row_step(one)) put(one, z, j, n, get(one, z, j, n) - mean);
+}
+
+/* With centre, the first of a row is taken off before anything is summed: equal rows give 0, and an
+ * offset, however large, takes no digits. */
+INLINE void normal(int one, int64_t T, int64_t n, int centre, double epsilon, const real *X,
+                   real *hat, real *inverse)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const real *x = row_at(one, X, t * n);
+        real *z = (real *)row_at(one, hat, t * n);
+        const vec first = centre ? number(one, x) : (vec){0};
+        for (int64_t j = 0; j < n; j += row_step(one)) put(one, z, j, n, get(one, x, j, n) - first);
+        const vec power = min_vec(inverse_power(largest(one, z, n)), splat(1));
+        for (int64_t j = 0; j < n; j += row_step(one)) put(one, z, j, n, power * get(one, z, j, n));
+        if (centre) centre_row(one, n, z);
+        vec sum[2] = {{0}};
+        for (int64_t j = 0, i = 0; j < n; j += row_step(one), i ^= 1)
+            sum[i] += get(one, z, j, n) * get(one, z, j, n);
+        const vec square = total(one, sum[0] + sum[1]) / (real)n,
+                  scale = 1 / square_root(square + (real)epsilon * power * power);
+        for (int64_t j = 0; j < n; j += row_step(one)) put(one, z, j, n, scale * get(one, z, j, n));
+        set_number(one, (real *)row_at(one, inverse, t), scale * power);
+    }
+}
+
+/* Element j of n reals that all rows and lanes share. */
+INLINE vec shared(int one, const real *row, int64_t j, int64_t n)
+{
+    return one ? get(1, row, j, n) : splat(row[j]);
+}
+
+INLINE void affine(int one, int64_t T, int64_t n, const real *gain, const real *bias,
+                   const real *hat, real *Y)
+{
+    for (int64_t t = 0; t < T; t++)
+        for (int64_t j = 0; j < n; j += row_step(one)) {
+            const vec b = bias ? shared(one, bias, j, n) : (vec){0};
+            put(one, (real *)row_at(one, Y, t * n), j, n,
+                shared(one, gain, j, n) * get(one, row_at(one, hat, t * n), j, n) + b);
+        }
+}
+
+INLINE void normal_back(int one, int64_t T, int64_t n, int centre, const real *hat,
+                        const real *inverse, const real *gain, const real *dY, real *dX)
+{
+    for (int64_t t = 0; t < T; t++) {
+        const real *h = row_at(one, hat, t * n), *dy = row_at(one, dY, t * n);
+        real *dx = (real *)row_at(one, dX, t * n);
+        vec sum = {0}, dot = {0};
+        for (int64_t j = 0; j < n; j += row_step(one)) {
+            const vec g = shared(one, gain, j, n) * get(one, dy, j, n);
+            sum += g;
+            dot += g * get(one, h, j, n);
+        }
+        const vec scale = number(one, row_at(one, inverse, t)),
+                  mean = centre ? total(one, sum) / (real)n : (vec){0},
+                  along = total(one, dot) / (real)n;
+        for (int64_t j = 0; j < n; j += row_step(one)) {
+            const vec g = shared(one, gain, j, n) * get(one, dy, j, n);
+            put(one, dx, j, n,
+                get(one, dx, j, n) + scale * ((g - mean) - along * get(one, h, j, n)));
+        }
+    }
+}
+
+#define NORMAL(name, one) \
+    void NAME(name)(int64_t T, int64_t n, int centre, double epsilon, const void *X, void *hat, \
+                    void *inverse) \
+    { \
+        normal(one, T, n, centre, epsilon, X, hat, inverse); \
+    }
+NORMAL(row_normal, 0)
+NORMAL(row_normal_one, 1)
+#define AFFINE(name, one) \
+    void NAME(name)(int64_t T, int64_t n, const void *gain, const void *bias, const void *hat, \
+                    void *Y) \
+    { \
+        affine(one, T, n, gain, bias, hat, Y); \
+    }
+AFFINE(row_affine, 0)
+AFFINE(row_affine_one, 1)
+#define NORMAL_BACK(name, one) \
+    void NAME(name)(int64_t T, int64_t n, int centre, const void *hat, const void *inverse, \
+                    const void *gain, const void *dY, void *dX) \
+    { \
+        normal_back(one, T, n, centre, hat, inverse, gain, dY, dX); \
+    }
+NORMAL_BACK(row_normal_back, 0)
+NORMAL_BACK(row_normal_back_one, 1)

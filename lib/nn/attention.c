@@ -112,13 +112,12 @@ static void backward(const block *b, const pass *p, mat X, mat dF, mat dX, const
     heads_project_back(b, p, &e, X, s.Xq, &s.h, &w.d, dX, want_dx);
 }
 
-static void weights(const block *b, const pass *p, const void *x, const void *stash, int64_t i,
-                    mat W)
+static void weights(const block *b, const pass *p, const void *stash, int64_t i, mat W)
 {
     const extents e = heads_extents(b, p->T);
     const head one = head_of(b, &e);
     arena as = {(void *)stash, 0};
-    const stash_panels s = lay_out_stash(&as, b, p->k, &e, (mat){(void *)x, e.D, 1});
+    const stash_panels s = lay_out_stash(&as, b, p->k, &e, (mat){0});
     const head_mats m = mats_of(b, p->k, &e, &s, i, &s.h);
     kind_of(b)->weights(p->k, &one, p->product_scratch, &m, W);
 }
@@ -129,6 +128,6 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
     return status == MESAOPT_OK ? frame_plan(ctx, b) : status;
 }
 
-static const branch attention = {stash_bytes, scratch_bytes, forward, backward};
-const block_kind linear_block = {MESAOPT_SCOPE_LINEAR, plan, FRAME, weights, &attention};
-const block_kind softmax_block = {MESAOPT_SCOPE_SOFTMAX, plan, FRAME, weights, &attention};
+static const branch attention = {stash_bytes, scratch_bytes, forward, backward, weights};
+const block_kind linear_block = {MESAOPT_SCOPE_LINEAR, plan, FRAME, frame_weights, &attention};
+const block_kind softmax_block = {MESAOPT_SCOPE_SOFTMAX, plan, FRAME, frame_weights, &attention};

@@ -61,6 +61,7 @@ struct block {
     parameter param[BLOCK_MAX_PARAMS];
     double clip;                   /* residual clip, infinity for none */
     int positions;                 /* wants pass.positions */
+    int norm;                      /* of a residual block: its gain, a parameter; 0: none */
 };
 
 const block_kind *block_kind_of(int32_t scope);        /* NULL: no such kind */

@@ -272,10 +272,8 @@ static void backward(const block *b, const pass *p, mat X, mat dF, mat dX, const
 }
 
 /* o_t = sum of w_ts v_s, w_ts = (x_t . k_s) b_s g_{s+1} .. g_t: S_t^T x_t, written out. */
-static void weights(const block *b, const pass *p, const void *x, const void *stash, int64_t i,
-                    mat W)
+static void weights(const block *b, const pass *p, const void *stash, int64_t i, mat W)
 {
-    (void)x;
     const kern *k = p->k;
     const extents e = heads_extents(b, p->T);
     arena as = {(void *)stash, 0}, aw = {p->scratch, 0};
@@ -293,5 +291,5 @@ static void weights(const block *b, const pass *p, const void *x, const void *st
     }
 }
 
-static const branch mesa = {stash_bytes, scratch_bytes, forward, backward};
-const block_kind mesa_block = {MESAOPT_SCOPE_MESA, plan, FRAME, weights, &mesa};
+static const branch mesa = {stash_bytes, scratch_bytes, forward, backward, weights};
+const block_kind mesa_block = {MESAOPT_SCOPE_MESA, plan, FRAME, frame_weights, &mesa};

@@ -88,5 +88,5 @@ static void backward(const block *b, const pass *p, mat X, mat dF, mat dX, const
                    transposed_mat(param_mat(k, p->params, &b->param[UP])), dX);
 }
 
-static const branch mlp = {stash_bytes, scratch_bytes, forward, backward};
+static const branch mlp = {stash_bytes, scratch_bytes, forward, backward, NULL};
 const block_kind mlp_block = {MESAOPT_SCOPE_MLP, plan, FRAME, NULL, &mlp};
