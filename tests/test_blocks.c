@@ -25,6 +25,12 @@ static const network networks[] = {
     {"mesa_layer", "dense(outputs=7); mesa(heads=2,key=3,norm=layer,qk_norm=1); dense(outputs=3)", N, 1, {1}},
     {"mlp_rms", "dense(outputs=11); mlp(hidden=7,norm=rms); dense(outputs=3)", N, 1, {1}},
     {"mlp_layer", "dense(outputs=7); mlp(hidden=5,act=relu,norm=layer); dense(outputs=3)", N, 1, {1}},
+    {"linear_add", "dense(outputs=7); linear(heads=2,key=3,pe=add); dense(outputs=3)", N, 1, {1}},
+    {"softmax_learned", "dense(outputs=5); softmax(heads=2,key=3,pe=add,positions=learned,longest=29,norm=layer); dense(outputs=3)", N, 1, {1}},
+    {"softmax_beside", "dense(outputs=9); softmax(heads=2,key=3,pe=qk,positions=learned,longest=23,qk_norm=1); dense(outputs=3)", N, 1, {1}},
+    {"mesa_beside", "dense(outputs=7); mesa(heads=2,key=3,pe=qk,positions=learned,longest=31,norm=rms); dense(outputs=3)", N, 1, {1}},
+    {"mlp_add", "dense(outputs=7); mlp(hidden=5,pe=add,positions=learned,longest=40,residual_clip=2); dense(outputs=3)", N, 1, {1}},
+    {"mlp_sines", "mlp(hidden=5,pe=add,norm=rms); dense(outputs=3)", N, 1, {1}},
     {"nonlinear", "dense(outputs=6); mlp(hidden=13,act=gelu_tanh); softmax(heads=2,key=3,pe=qk); mlp(hidden=13,act=gelu_tanh); softmax(heads=2,key=3,qk_norm=1); mlp(hidden=13,act=gelu_tanh); dense(outputs=3)", N, 1, {1}},
 };
 enum { NETWORKS = sizeof networks / sizeof *networks };
@@ -218,6 +224,69 @@ START_TEST(normalisation)
 }
 END_TEST
 
+/* ---- lengths ---- */
+
+/* Sequences longer than learned positions reach are refused before anything is written. */
+START_TEST(longest)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_model *m = model_from(ctx, "inputs=3 outputs=3 dtype=f64", "mlp(hidden=2); softmax(heads=1,key=2,pe=add,positions=learned,longest=4)");
+    static array x, y, dx;
+    double loss = 7;
+    int64_t bytes = 7;
+    mesaopt_trainer *trainer;
+    mesaopt_task *task = task_from(ctx, "dim=3 length=5 tokens=raw");
+    for (int64_t T = 4; T <= 5; T++) {
+        fill_hashed(&x, MESAOPT_F64, 3, (int64_t[]){2, T, 3}, 1, 1);
+        fill_hashed(&y, MESAOPT_F64, 3, (int64_t[]){2, T, 3}, 2, 1);
+        fill_hashed(&dx, MESAOPT_F64, 3, (int64_t[]){2, T, 3}, 3, 1);
+        if (T == 4) {
+            OK(mesaopt_model_gradient(m, &x.view, &x.view, NULL, &loss, &dx.view));
+            OK(mesaopt_model_workspace(m, 2, T, 1, &bytes));
+            continue;
+        }
+        const double before = loss;
+        REFUSED(ctx, MESAOPT_E_SHAPE, "length: 5 tokens, expected at most the 4 of longest of block 1", mesaopt_model_forward(m, &x.view, &y.view));
+        REFUSED(ctx, MESAOPT_E_SHAPE, "longest", mesaopt_model_gradient(m, &x.view, &x.view, NULL, &loss, &dx.view));
+        REFUSED(ctx, MESAOPT_E_SHAPE, "longest", mesaopt_model_workspace(m, 2, T, 1, &bytes));
+        REFUSED(ctx, MESAOPT_E_SHAPE, "longest", mesaopt_trainer_create(ctx, NULL, m, task, &trainer));
+        ck_assert_double_eq(loss, before);
+        ck_assert_double_eq(get(&y, 3), hashed(2, 3));
+        ck_assert_double_eq(get(&dx, 3), hashed(3, 3));
+    }
+    OK(mesaopt_task_free(task));
+    OK(mesaopt_model_free(m));
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
+/* What a text asks for and cannot be is refused at its column. */
+START_TEST(refused)
+{
+    static const struct { const char *text, *said; mesaopt_status status; } bad[] = {
+        {"mlp(hidden=2); mlp(hidden=2,pe=qk)", "pe: qk, expected none or add", MESAOPT_E_UNSUPPORTED},
+        {"linear(positions=learned)", "positions: learned with pe=none, expected pe=add or pe=qk", MESAOPT_E_UNSUPPORTED},
+        {"mlp(act=tanh)", "act", MESAOPT_E_SETTING},
+        {"norm(kind=none)", "kind", MESAOPT_E_SETTING},
+        {"mlp(hidden=0)", "hidden", MESAOPT_E_SETTING},
+        {"softmax(norm_epsilon=0)", "norm_epsilon", MESAOPT_E_SETTING}};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_MODEL, "inputs=3 outputs=3");
+    mesaopt_model *m;
+    OK(mesaopt_model_create(ctx, s, &m));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const mesaopt_status status = mesaopt_model_add_text(m, bad[i].text);
+        char said[400];
+        mesaopt_ctx_error(ctx, said, sizeof said);
+        ck_assert_msg(status < 0 && strstr(said, bad[i].said), "%s: %d, %s", bad[i].text, (int)status, said);
+        ck_assert_int_eq(mesaopt_model_blocks(m), 0);
+    }
+    mesaopt_settings_free(s);
+    OK(mesaopt_model_free(m));
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 Suite *test_blocks_suite(void)
 {
     Suite *suite = suite_create("blocks");
@@ -230,6 +299,8 @@ Suite *test_blocks_suite(void)
     tcase_add_test(acts, activations_at_the_ends);
     suite_add_tcase(suite, whole);
     tcase_add_test(acts, normalisation);
+    tcase_add_test(whole, longest);
+    tcase_add_test(whole, refused);
     suite_add_tcase(suite, acts);
     return suite;
 }

@@ -71,10 +71,10 @@ static int check_gradients(problem *p, const char *kind)
         ck_assert_int_eq(mesaopt_model_parameter(p->model, name, &x), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_model_parameter_gradient(p->model, name, &g), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_grad_check(p->ctx, loss, p, &x, &g, 1e-4, &error), MESAOPT_OK);
-        ck_assert_msg(error < 1e-6, "%s: %s: %g", kind, name, error);
+        ck_assert_msg(error < 1e-7, "%s: %s: %g", kind, name, error);
     }
     ck_assert_int_eq(mesaopt_grad_check(p->ctx, loss, p, &p->tokens, &p->dtokens, 1e-4, &error), MESAOPT_OK);
-    ck_assert_msg(error < 1e-6, "%s: tokens: %g", kind, error);
+    ck_assert_msg(error < 1e-7, "%s: tokens: %g", kind, error);
     return 1;
 }
 

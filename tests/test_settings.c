@@ -48,14 +48,14 @@ START_TEST(defaults)
         "batch=256 lr=0.0001 warmup=1000 cosine_steps=0 lr_end=1e-5 weight_decay=0.1 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0",
         ("batch=256 lr_end=1e-5 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0 baseline=gd eta=0.032 ridge=0.001 newest_pair=1 beta=1 iterations=0 divisor=0 "
         "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05 space=observations slots=16"),
-        "lanes=0 heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1 norm=none norm_epsilon=1e-5",
-        "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1 norm=none norm_epsilon=1e-5",
+        "lanes=0 heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1 norm=none norm_epsilon=1e-5 positions=sinusoidal longest=1024",
+        "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1 norm=none norm_epsilon=1e-5 positions=sinusoidal longest=1024",
         "outputs=40 init_sd=0.05 bias=0",
         "first=0",
         "lanes=0 chunk=0 solver=auto tolerance=0 iterations=0 fallback=1 ridge=1 gamma=1 window=0 missing=refuse",
-        "heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none chunk=0 gates=none ridges=head ridge_min=0.25 qk_norm=0 solver=auto output_init=1 norm=none norm_epsilon=1e-5",
+        "heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none chunk=0 gates=none ridges=head ridge_min=0.25 qk_norm=0 solver=auto output_init=1 norm=none norm_epsilon=1e-5 positions=sinusoidal longest=1024",
         "lanes=0 intercept=0 penalty=0 rcond=0 error=half_sum lag=-1 lags=1 filter=0 target=observations",
-        "hidden=160 act=gelu init_sd=0.05 residual_clip=0 output_init=1 norm=none norm_epsilon=1e-5",
+        "hidden=160 act=gelu init_sd=0.05 residual_clip=0 pe=none output_init=1 norm=none norm_epsilon=1e-5 positions=sinusoidal longest=1024",
         "kind=layer norm_epsilon=1e-5"};
     for (int i = 0; i < SCOPES; i++) {
         mesaopt_settings *s = make(scopes[i]);
@@ -121,7 +121,7 @@ START_TEST(choices)
         {MESAOPT_SCOPE_MODEL, MESAOPT_KEY_DTYPE, {"f32", "f64"}},
         {MESAOPT_SCOPE_TASK, MESAOPT_KEY_TASK, {"linear", "contracting", "fixed_teacher", "partial", "nonlinear"}},
         {MESAOPT_SCOPE_TASK, MESAOPT_KEY_TOKENS, {"raw", "constructed", "slots"}},
-        {MESAOPT_SCOPE_LINEAR, MESAOPT_KEY_PE, {"none", "qk"}},
+        {MESAOPT_SCOPE_LINEAR, MESAOPT_KEY_PE, {"none", "qk", "add"}},
         {MESAOPT_SCOPE_BASELINE, MESAOPT_KEY_BASELINE, {"gd", "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"}}};
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         mesaopt_settings *s = make(rows[r].scope);

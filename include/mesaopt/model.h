@@ -1,8 +1,8 @@
 /* mesaopt/model.h: a model is a list of blocks over one residual stream.
  *
- * Tokens [B, T, inputs] enter the first block; attention blocks add to the stream, dense blocks
- * replace it; the prediction is the first `outputs` features of the last block's output. Loss: sum
- * of squared errors / (2 B T).
+ * Tokens [B, T, inputs] enter the first block; residual blocks (attention, mlp) add to the stream,
+ * dense, mask and norm replace it; the prediction is the first `outputs` features of the last
+ * block's output. Loss: sum of squared errors / (2 B T).
  *
  * Calls that run a model give finite numbers or MESAOPT_E_NONFINITE, whose text names the block
  * that went wrong first (or the tokens, targets, a gradient). MESAOPT_NOT_CONVERGED: all is finite,
@@ -19,18 +19,26 @@
  *
  *   linear, softmax, mesa   y = clip(x + sum over heads of o_h P_h),  o_h: attention (attn.h), or
  *                           the least squares of lsq.h, of q_h, k_h, v_h
- *   dense                   y = x W
+ *   mlp                     y = clip(x + act(x U + a) W + b)
+ *   dense                   y = x W, or x W + b
  *   mask                    y = x with its features 0 .. first - 1 at 0
+ *   norm                    y = gain * (x - mean) / deviation + bias, or the root mean square's
  *
  * Parameters are named blocks.I.query [D, H key] (2 D rows with pe=qk), blocks.I.key [D, H key],
  * blocks.I.value [D, H value], blocks.I.output [H value, D] and, for dense, blocks.I.weight [D,
  * outputs]; rows are inputs; head h uses columns h key .. of query and key and rows h value .. of
- * output. A mesa block has, besides those of attention, lambda [1, H] (ridges=head; below 1e-6 the
- * layer and its gradient are those of 1e-6) or theta [H, key] (ridges=channel) and, with
- * gates=sigmoid, beta and gamma [D, H], beta_bias and gamma_bias [1, H]: ridge 1 / lambda, or
- * ridge_min + log(1 + exp(theta)); weight of a step sigmoid(x beta + beta_bias), forgetting factor
- * likewise of gamma. All of one dtype. pe=qk: queries and keys are made of [x_t, p_t], p_t of D
- * features, t from 0: p_{t,2i} = sin(t / 10000^(2i/D)), p_{t,2i+1} = cos of the same.
+ * output. mlp: up [D, hidden], up_bias [1, hidden], down [hidden, D], down_bias [1, D]; dense with
+ * bias=1: bias [1, outputs]; norm: gain [1, D] and, with kind=layer, bias [1, D]. Of any residual
+ * block: with positions=learned positions [longest, D], with norm=layer or rms norm_gain [1, D],
+ * and norm_bias [1, D] of layer. A sequence longer than `longest` of any block is refused,
+ * MESAOPT_E_SHAPE, before anything is written. A mesa block has, besides those of attention, lambda
+ * [1, H] (ridges=head; below 1e-6 the layer and its gradient are those of 1e-6) or theta [H, key]
+ * (ridges=channel) and, with gates=sigmoid, beta and gamma [D, H], beta_bias and gamma_bias [1, H]:
+ * ridge 1 / lambda, or ridge_min + log(1 + exp(theta)); weight of a step sigmoid(x beta +
+ * beta_bias), forgetting factor likewise of gamma. All of one dtype. pe=qk: queries and keys are
+ * made of [x_t, p_t] (x_t normalised, with a norm); pe=add: the block sees x_t + p_t in place of
+ * x_t, in its residual too. p_t of D features, t from 0, is row t of positions, or p_{t,2i} = sin(t
+ * / 10000^(2i/D)), p_{t,2i+1} = cos of the same.
  * Source: arXiv 2309.05858 section 2 and appendix; docs/science.md, section 3.
  *
  * Use:

@@ -84,8 +84,9 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_INIT_SD 45         /* init_sd: standard deviation of the initial weights */
 #define MESAOPT_KEY_RESIDUAL_CLIP 46   /* residual_clip: the residual stream is clipped to +- this
                                           after the layer; 0: not */
-#define MESAOPT_KEY_PE 47              /* pe: none; qk: sinusoidal positions concatenated to the
-                                          input of W_q and W_k */
+#define MESAOPT_KEY_PE 47              /* pe: none; qk: positions beside the input of W_q and W_k
+                                          (attention, mesa); add: positions are added to the stream
+                                          that the block sees */
 #define MESAOPT_KEY_SCALE 48           /* scale: factor of the logits; 0: 1 for linear, 1/sqrt(key)
                                           for softmax */
 #define MESAOPT_KEY_CHUNK 49           /* chunk: rows per chunk of the attention products; 0: by
@@ -178,6 +179,9 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           the task, to length 1 */
 /* Blocks, continued: */
 #define MESAOPT_KEY_BIAS 180           /* bias: 1 adds a learned row to the output (dense) */
+#define MESAOPT_KEY_POSITIONS 181      /* positions: of pe: sinusoidal; learned, a row a step */
+#define MESAOPT_KEY_LONGEST 182        /* longest: rows of positions=learned; longer sequences are
+                                          refused */
 
 /* Types of values. */
 #define MESAOPT_TYPE_INT 1

@@ -152,6 +152,7 @@ mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_
     CHECK(check_extent(m->head.ctx, T, 1, INT32_MAX, "length"));
     CHECK(check_not_null(m->head.ctx, bytes, "bytes"));
     CHECK(model_check_whole(m));
+    CHECK(model_check_length(m, T));
     if (status != MESAOPT_OK) return status;
     const batch b = {.B = B, .T = T};
     const int64_t need = batch_bytes(m, &b, training != 0);

@@ -50,7 +50,7 @@ static work lay_out_scratch(arena *a, const block *b, const kern *k, const exten
 {
     const head h = head_of(b, e);
     work w = {0};
-    if (backward) w.d = heads_lay_out(a, k, e);
+    if (backward) w.d = heads_lay_out_gradients(a, b, k, e);
     w.core = arena_take(a, kind_of(b)->scratch(k, &h, backward), 1);
     return w;
 }

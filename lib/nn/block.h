@@ -61,7 +61,10 @@ struct block {
     parameter param[BLOCK_MAX_PARAMS];
     double clip;                   /* residual clip, infinity for none */
     int positions;                 /* wants pass.positions */
-    int norm;                      /* of a residual block: its gain, a parameter; 0: none */
+    int64_t longest;               /* sequence that it can take; 0: any */
+    /* Of a residual block: its enum pe_choice; learned positions and the gain of its norm, both
+     * parameters; 0: none. */
+    int pe, learned, norm;
 };
 
 const block_kind *block_kind_of(int32_t scope);        /* NULL: no such kind */

@@ -13,12 +13,33 @@ static double setting(const block *b, int32_t key)
 double frame_sd(const block *b) { return setting(b, MESAOPT_KEY_INIT_SD); }
 double frame_output_sd(const block *b) { return frame_sd(b) * setting(b, MESAOPT_KEY_OUTPUT_INIT); }
 
+static mesaopt_status plan_positions(mesaopt_ctx *ctx, block *b)
+{
+    const int32_t scope = b->kind->scope;
+    const int learned = option_int(&b->settings, scope, MESAOPT_KEY_POSITIONS) == POSITIONS_LEARNED;
+    int64_t size;
+    b->pe = (int)option_int(&b->settings, scope, MESAOPT_KEY_PE);
+    if (learned && b->pe == PE_NONE)
+        return fail(ctx, MESAOPT_E_UNSUPPORTED,
+                    "positions: learned with pe=none, expected pe=add or pe=qk");
+    b->positions = b->pe != PE_NONE && !learned;
+    if (!learned) return MESAOPT_OK;
+    b->longest = option_int(&b->settings, scope, MESAOPT_KEY_LONGEST);
+    if (!size_mul(b->longest, b->in, &size))
+        return fail(ctx, MESAOPT_E_MEMORY, "longest: sizes overflow");
+    b->learned = b->n_params++;
+    b->param[b->learned] =
+        (parameter){.name = "positions", .rows = b->longest, .cols = b->in, .sd = frame_sd(b)};
+    return MESAOPT_OK;
+}
+
 mesaopt_status frame_plan(mesaopt_ctx *ctx, block *b)
 {
-    (void)ctx;
     const double clip = setting(b, MESAOPT_KEY_RESIDUAL_CLIP);
     b->out = b->in;
     b->clip = clip > 0 ? clip : INFINITY;
+    const mesaopt_status status = plan_positions(ctx, b);
+    if (status != MESAOPT_OK) return status;
     const int64_t kind = option_int(&b->settings, b->kind->scope, MESAOPT_KEY_NORM);
     if (kind == NORM_NONE) return MESAOPT_OK;
     b->norm = b->n_params++;
@@ -36,14 +57,15 @@ static norm norm_of(const block *b)
                   layer ? &b->param[b->norm + 1] : NULL};
 }
 
-/* What the branch keeps, and N, when that is not x. */
-typedef struct kept { void *branch; normed r; void *n; } kept;
+/* What the branch keeps; u and N, when they are others than x. */
+typedef struct kept { void *branch; normed r; void *u, *n; } kept;
 
 static kept lay_out(arena *a, const block *b, const kern *k, int64_t T)
 {
     const branch *f = b->kind->branch;
     kept r = {0};
     r.branch = arena_take(a, f->stash ? f->stash(b, k, T) : 0, 1);
+    if (b->pe == PE_ADD) r.u = arena_take(a, T * b->in, k->lanes * k->size);
     if (!b->norm) return r;
     r.r = norm_lay_out(a, k, T, b->in);
     r.n = arena_take(a, T * b->in, k->lanes * k->size);
@@ -86,20 +108,47 @@ int64_t frame_scratch(const block *b, const kern *k, int64_t T, int backward)
     return a.used;
 }
 
+void frame_positions(const block *b, const pass *p, mat to)
+{
+    const kern *k = p->k;
+    const int64_t D = b->in;
+    if (b->learned) {                                  /* the same for all lanes: 0 apart */
+        const void *rows = param_mat(k, p->params, &b->param[b->learned]).p;
+        k->load(k, p->T, D, k->lanes, rows, 0, D, 1, to.p, to.rs);
+        return;
+    }
+    for (int64_t t = 0; t < p->T; t++)
+        memcpy(kern_at(k, to.p, t * to.rs), kern_at(k, p->positions, t * D),
+               (size_t)(D * k->lanes * k->size));
+}
+
+void frame_positions_back(const block *b, const pass *p, void *dP)
+{
+    parameter flat = b->param[b->learned];
+    const pass once = {.k = p->k, .T = 1, .grads = p->grads, .product_scratch = p->product_scratch};
+    flat.cols = p->T * b->in;
+    rows_sum(&once, &flat, (mat){dP, flat.cols, 1});
+}
+
 void frame_forward(const block *b, const pass *p, const void *x, void *y, void *stash)
 {
-    const int64_t D = b->in;
+    const int64_t D = b->in, reals = p->T * D * p->k->lanes;
     arena a = {stash, 0};
     work w;
     const kept r = lay_out(&a, b, p->k, p->T);
     const pass within = pass_within(b, p, 0, &w);
+    if (b->pe == PE_ADD) {
+        frame_positions(b, p, (mat){r.u, D, 1});
+        p->k->add(reals, x, r.u);
+    }
+    const void *u = b->pe == PE_ADD ? r.u : x;
     if (b->norm) {
         const norm n = norm_of(b);
-        norm_forward(p, &n, &r.r, x, r.n);
+        norm_forward(p, &n, &r.r, u, r.n);
     }
-    b->kind->branch->forward(b, &within, (mat){b->norm ? r.n : (void *)x, D, 1}, (mat){y, D, 1},
+    b->kind->branch->forward(b, &within, (mat){b->norm ? r.n : (void *)u, D, 1}, (mat){y, D, 1},
                              r.branch);
-    p->k->residual(p->T * D * p->k->lanes, x, y, b->clip, y);
+    p->k->residual(reals, u, y, b->clip, y);
 }
 
 void *frame_backward(const block *b, const pass *p, const void *x, const void *y, const void *stash,
@@ -110,14 +159,17 @@ void *frame_backward(const block *b, const pass *p, const void *x, const void *y
     work w;
     const kept r = lay_out(&a, b, p->k, p->T);
     const pass within = pass_within(b, p, 1, &w);
-    const mat dY = {dy, D, 1}, N = {b->norm ? r.n : (void *)x, D, 1},
+    const int learned = b->learned && b->pe == PE_ADD, want_du = want_dx || learned;
+    const mat dY = {dy, D, 1}, N = {b->norm ? r.n : r.u ? r.u : (void *)x, D, 1},
               dN = {b->norm ? spare : dy, D, 1};
-    p->k->residual_back(reals, y, b->clip, dy);                        /* y = clip(x + f(N)) */
+    p->k->residual_back(reals, y, b->clip, dy);                        /* y = clip(u + f(N)) */
     if (b->norm) memset(spare, 0, (size_t)(reals * p->k->size));
-    b->kind->branch->backward(b, &within, N, dY, dN, r.branch, want_dx || b->norm);
-    if (!b->norm) return dy;
-    const norm n = norm_of(b);                                         /* N = norm(x) */
-    norm_back(p, &n, &r.r, spare, want_dx ? dy : NULL, w.row);
+    b->kind->branch->backward(b, &within, N, dY, dN, r.branch, want_du || b->norm);
+    if (b->norm) {                                                     /* N = norm(u) */
+        const norm n = norm_of(b);
+        norm_back(p, &n, &r.r, spare, want_du ? dy : NULL, w.row);
+    }
+    if (learned) frame_positions_back(b, p, dy);                       /* u = x + P */
     return dy;
 }
 

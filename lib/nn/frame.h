@@ -1,8 +1,10 @@
 /* What every residual block does around its own function f:
  *
- *     y = clip(x + f(N), +-c),   N = x, or with norm=layer|rms x normalised (norm.h)
+ *     y = clip(u + f(N), +-c),   u = x, or with pe=add x + P
+ *                                N = u, or with norm=layer|rms u normalised (norm.h)
  *
- * x, y, N: T x D; c: residual_clip.
+ * x, y, u, N, P: T x D; c: residual_clip. Row t of P is the position t: sines and cosines
+ * (block.h), or with positions=learned a parameter [longest, D].
  *
  * A kind of residual block is a row of functions like any other (block.h): FRAME in place of stash,
  * scratch, forward and backward, and its function as a `branch`. */
@@ -36,6 +38,11 @@ int64_t frame_scratch(const block *b, const kern *k, int64_t T, int backward);
 void frame_forward(const block *b, const pass *p, const void *x, void *y, void *stash);
 void *frame_backward(const block *b, const pass *p, const void *x, const void *y, const void *stash,
                      void *dy, void *spare, int want_dx);
+
+/* Rows [T x D] of `to` <- positions; the gradient of learned ones += the sum over lanes of dP,
+ * T x D, dense. */
+void frame_positions(const block *b, const pass *p, mat to);
+void frame_positions_back(const block *b, const pass *p, void *dP);
 
 void frame_weights(const block *b, const pass *p, const void *x, const void *stash, int64_t head,
                    mat W);

@@ -3,6 +3,12 @@
 #include "base/choices.h"
 #include <string.h>
 
+/* Positions stand beside the input of Q and K. */
+static int beside(const block *b)
+{
+    return option_int(&b->settings, b->kind->scope, MESAOPT_KEY_PE) == PE_QK;
+}
+
 extents heads_extents(const block *b, int64_t T)
 {
     const int32_t scope = b->kind->scope;
@@ -11,13 +17,12 @@ extents heads_extents(const block *b, int64_t T)
     const int64_t value = option_int(&b->settings, scope, MESAOPT_KEY_VALUE),
                   dv = value ? value : d;
     const int64_t qk_norm = option_int(&b->settings, scope, MESAOPT_KEY_QK_NORM);
-    return (extents){T, H, d, dv, b->in, (1 + b->positions) * b->in, H * d, H * dv, qk_norm};
+    return (extents){T, H, d, dv, b->in, (1 + beside(b)) * b->in, H * d, H * dv, qk_norm};
 }
 
 mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b)
 {
     const double sd = frame_sd(b);
-    b->positions = option_int(&b->settings, b->kind->scope, MESAOPT_KEY_PE) == PE_QK;
     const extents e = heads_extents(b, 0);
     int64_t size;
     if (!size_mul(2 * (e.qk + e.hv), 2 * b->in, &size))
@@ -52,21 +57,28 @@ heads heads_lay_out(arena *a, const kern *k, const extents *e)
     return h;
 }
 
+heads heads_lay_out_gradients(arena *a, const block *b, const kern *k, const extents *e)
+{
+    heads d = heads_lay_out(a, k, e);
+    if (b->learned && beside(b))
+        d.positions = (mat){arena_take(a, e->T * e->D, k->lanes * k->size), e->D, 1};
+    return d;
+}
+
 mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, mat X)
 {
-    if (!b->positions) return X;
+    if (!beside(b)) return X;
     return (mat){arena_take(stash, e->T * e->Dq, k->lanes * k->size), e->Dq, 1};
 }
 
 /* [X, positions] row by row. */
-static void concatenate(const pass *p, const extents *e, mat X, mat Xq)
+static void concatenate(const block *b, const pass *p, const extents *e, mat X, mat Xq)
 {
     const kern *k = p->k;
     const size_t row = (size_t)(e->D * k->lanes * k->size);
-    for (int64_t t = 0; t < e->T; t++) {
+    for (int64_t t = 0; t < e->T; t++)
         memcpy(kern_at(k, Xq.p, t * e->Dq), kern_at(k, X.p, t * e->D), row);
-        memcpy(kern_at(k, Xq.p, t * e->Dq + e->D), kern_at(k, p->positions, t * e->D), row);
-    }
+    frame_positions(b, p, columns(k, Xq, e->D));
 }
 
 /* Every head's columns of m, of width d, to length 1; y = x / |x|. */
@@ -87,7 +99,7 @@ static void normalise_back(const kern *k, const extents *e, mat y, mat inverse, 
 void heads_project(const block *b, const pass *p, const extents *e, mat X, mat Xq, const heads *h)
 {
     const kern *k = p->k;
-    if (b->positions) concatenate(p, e, X, Xq);
+    if (beside(b)) concatenate(b, p, e, X, Xq);
     const mat in[3] = {Xq, Xq, X}, out[3] = {h->q, h->k, h->v};
     for (int i = QUERY; i <= VALUE; i++) {
         const parameter *w = &b->param[i];
@@ -97,6 +109,20 @@ void heads_project(const block *b, const pass *p, const extents *e, mat X, mat X
     if (!e->qk_norm) return;
     normalise(k, e, h->q, h->q_inverse);
     normalise(k, e, h->k, h->k_inverse);
+}
+
+/* dP = dQ W_q^T + dK W_k^T by the rows of W_q, W_k that stand below those of X. */
+static void positions_back(const block *b, const pass *p, const extents *e, const heads *d)
+{
+    const kern *k = p->k;
+    const mat grad[2] = {d->q, d->k};
+    for (int i = QUERY; i <= KEY; i++) {
+        mat w = param_mat(k, p->params, &b->param[i]);
+        w.p = (char *)w.p + e->D * w.rs * k->size;
+        k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, i > QUERY, e->T, e->D, e->qk,
+                   grad[i], transposed_mat(w), d->positions);
+    }
+    frame_positions_back(b, p, d->positions.p);
 }
 
 void heads_project_back(const block *b, const pass *p, const extents *e, mat X, mat Xq,
@@ -116,6 +142,7 @@ void heads_project_back(const block *b, const pass *p, const extents *e, mat X, 
         k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, w->cols, grad[i],
                    transposed_mat(param_mat(k, p->params, w)), dX);
     }
+    if (d->positions.p) positions_back(b, p, e, d);
 }
 
 void heads_output(const block *b, const pass *p, const extents *e, mat O, mat F)

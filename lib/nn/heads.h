@@ -18,8 +18,9 @@ enum { QUERY, KEY, VALUE, OUTPUT, HEADS_PARAMS };      /* parameters of such a b
  * values; qk_norm. */
 typedef struct extents { int64_t T, heads, d, dv, D, Dq, qk, hv, qk_norm; } extents;
 
-/* Panels of all heads, or their gradients; with qk_norm 1 / length of queries and keys, T x H. */
-typedef struct heads { mat q, k, v, o, q_inverse, k_inverse; } heads;
+/* Panels of all heads, or their gradients; with qk_norm 1 / length of queries and keys, T x H; of
+ * gradients: that of learned positions. */
+typedef struct heads { mat q, k, v, o, q_inverse, k_inverse, positions; } heads;
 
 /* Extents are checked, and parameters set; what its kind adds, and frame_plan, come behind. */
 mesaopt_status heads_plan(mesaopt_ctx *ctx, block *b);
@@ -29,6 +30,7 @@ double attention_scale(const block *b);                /* factor of the logits o
                                                           softmax block */
 
 heads heads_lay_out(arena *a, const kern *k, const extents *e);
+heads heads_lay_out_gradients(arena *a, const block *b, const kern *k, const extents *e);
 /* The input of Q and K: X, or with positions a panel of the stash. */
 mat heads_input(arena *stash, const block *b, const kern *k, const extents *e, mat X);
 

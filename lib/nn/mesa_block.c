@@ -141,7 +141,7 @@ static work lay_out_scratch(arena *a, const block *b, const kern *k, const exten
     if (backward) {
         has |= MESA_HAS(dridge);
         if (gated(b)) has |= MESA_HAS(dbeta) | MESA_HAS(dlog_gamma);
-        w.d = heads_lay_out(a, k, e);
+        w.d = heads_lay_out_gradients(a, b, k, e);
         for (int i = 0; gated(b) && i < GATE_KINDS; i++) w.dgate[i] = take(a, k, e->T, e->heads);
         w.dridge = arena_take(a, e->qk, k->lanes * k->size);
     }

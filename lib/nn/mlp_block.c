@@ -7,6 +7,7 @@
  *     dU += X^T dZ   da += column sums of dZ   dX += dZ U^T
  * Source: docs/science.md, section 3. */
 #include "nn/frame.h"
+#include "base/choices.h"
 
 enum { UP, UP_BIAS, DOWN, DOWN_BIAS, PARAMS };
 
@@ -20,6 +21,9 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
 {
     const int64_t h = setting(b, MESAOPT_KEY_HIDDEN);
     int64_t size;
+    if (setting(b, MESAOPT_KEY_PE) == PE_QK)
+        return fail(ctx, MESAOPT_E_UNSUPPORTED,
+                    "pe: qk, expected none or add: an mlp has no queries and keys");
     if (!size_mul(2 * h, b->in, &size))
         return fail(ctx, MESAOPT_E_MEMORY, "hidden: sizes overflow");
     b->param[UP] = (parameter){"up", b->in, h, 0, .sd = frame_sd(b), .decay = 1};

@@ -156,7 +156,7 @@ static mesaopt_status rebuilt_settings(mesaopt_ctx *ctx, const block *b, revalg_
 const char *revalg_beyond(const block *b)
 {
     if (b->kind->scope == MESAOPT_SCOPE_DENSE && b->n_params > 1) return "a bias, expected bias=0";
-    if (b->positions) return "positions in its queries and keys, expected pe=none";
+    if (b->pe) return "positions, expected pe=none";
     if (b->norm) return "normalised inputs, expected norm=none";
     if (is_attention(b->kind) && heads_extents(b, 0).qk_norm)
         return "queries and keys of length 1, expected qk_norm=0";

@@ -129,6 +129,8 @@ static int64_t bytes_of(const mesaopt_model *m, const batch *b, const wanted *w)
 
 static mesaopt_status reserve(mesaopt_model *m, const batch *b, const wanted *w)
 {
+    const mesaopt_status status = model_check_length(m, b->T);
+    if (status != MESAOPT_OK) return status;
     const int64_t bytes = bytes_of(m, b, w);
     if (bytes > m->memory.bytes) m->positions.T = 0;
     return panels_reserve(m->head.ctx, &m->memory, bytes, "model");

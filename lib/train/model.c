@@ -188,6 +188,16 @@ mesaopt_status model_check_whole(const mesaopt_model *m)
     return MESAOPT_OK;
 }
 
+mesaopt_status model_check_length(const mesaopt_model *m, int64_t T)
+{
+    for (int64_t i = 0; i < m->n_blocks; i++)
+        if (m->blocks[i].longest > 0 && T > m->blocks[i].longest)
+            return fail(m->head.ctx, MESAOPT_E_SHAPE,
+                        "length: %lld tokens, expected at most the %lld of longest of block %lld",
+                        (long long)T, (long long)m->blocks[i].longest, (long long)i);
+    return MESAOPT_OK;
+}
+
 const model_parameter *model_find(const mesaopt_model *m, const char *name)
 {
     for (int64_t i = 0; i < m->n_table; i++)

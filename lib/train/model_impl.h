@@ -51,6 +51,8 @@ int64_t model_text(const mesaopt_model *m, char *buf, int64_t cap);
 mesaopt_status model_initialise(mesaopt_model *m, int64_t seed);      /* unchanged on failure */
 mesaopt_status model_check_whole(const mesaopt_model *m); /* it has blocks, and features enough for
                                                              the prediction */
+/* MESAOPT_E_SHAPE: sequences are longer than a block's positions reach. */
+mesaopt_status model_check_length(const mesaopt_model *m, int64_t T);
 const model_parameter *model_find(const mesaopt_model *m, const char *name);
 mesaopt_view model_matrix(const mesaopt_model *m, const model_parameter *p, void *base);
 static inline int64_t model_width(const mesaopt_model *m, int64_t block)

@@ -119,7 +119,7 @@ static const char *blocks(void)
     static char any[600];
     if (chance(3) && kind_text(any_kind(), (int)below(24), any, sizeof any)) return any;
     return ONE_OF("linear(heads=2,key=2,init_sd=0.3)", "dense(outputs=8)", "softmax(heads=1,key=2)", "mesa(heads=1,key=2,init_sd=0.3)", "mask(first=2)",
-                  "mlp(hidden=3,norm=layer)", "norm", "norm(kind=rms)", "mlp(hidden=5,act=gelu_tanh,residual_clip=2)", "mesa(heads=2,key=2,gates=sigmoid,ridges=channel,qk_norm=1)", "softmax(heads=2,key=3,value=1,pe=qk,residual_clip=1)", "2 x linear(heads=1,key=2)",
+                  "mlp(hidden=3,norm=layer)", "norm", "norm(kind=rms)", "linear(heads=1,key=2,pe=add,positions=learned,longest=5)", "mlp(hidden=5,act=gelu_tanh,residual_clip=2)", "mesa(heads=2,key=2,gates=sigmoid,ridges=channel,qk_norm=1)", "softmax(heads=2,key=3,value=1,pe=qk,residual_clip=1)", "2 x linear(heads=1,key=2)",
                   "mask(first=4);linear(heads=1,key=1,residual_clip=inf);dense(outputs=2)", "dense(outputs=3,init_sd=1e3)", "mesa(solver=cg_chunk,heads=1,key=3)", "linear", "softmax;softmax",
                   "", ";", "linear(heads=", "dense(outputs=1048576)", "linear(heads=65536,key=65536)", "9999 x mask", (char *)NULL);
 }

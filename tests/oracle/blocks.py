@@ -58,12 +58,12 @@ def shapes(kind, s, width):
         out.update(query=(rows, heads * key), key=(rows, heads * key), value=(width, heads * value), output=(heads * value, width))
         if kind == "mesa":
             out["lambda"] = (1, heads)
+    if s.get("positions") == "learned":
+        out["positions"] = (int(s["longest"]), width)
     if s.get("norm", "none") != "none":
         out["norm_gain"] = (1, width)
     if s.get("norm") == "layer":
         out["norm_bias"] = (1, width)
-    if s.get("positions") == "learned" and s.get("pe", "none") != "none":
-        out["positions"] = (int(s["longest"]), width)
     return out, width
 
 
