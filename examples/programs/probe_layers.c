@@ -28,6 +28,7 @@ enum { MOST_LAYERS = 256 };
 typedef struct study {
     runs r;
     const training *t;
+    mesaopt_settings *next, *preconditioned, *token, *conditioning; /* of probes; the baseline */
     int64_t layers, T, n, inputs, count, back, updates, blocks[MOST_LAYERS], features[MOST_LAYERS];
     scores target, inverse, control; /* the last has one layer */
 } study;
@@ -296,23 +297,22 @@ static mesaopt_baseline *get_conditioner(const study *s, const mesaopt_settings 
     return b;
 }
 
-static void study_run(study *s, const mesaopt_settings *target, const mesaopt_settings *inverse,
-                      const mesaopt_settings *token, const mesaopt_settings *conditioning)
+static void study_run(study *s)
 {
-    s->target = probe(s, target, s->n, 0, NULL);
+    s->target = probe(s, s->next, s->n, 0, NULL);
     print_probe(s, &s->target, "target");
     draw_probe(
         &s->target, "target",
         "Linear probes of the next observation: share of the variance explained (R2), held out");
     if (s->back > 0) {
-        scores tokens = probe(s, token, s->back * s->n, 1, NULL);
+        scores tokens = probe(s, s->token, s->back * s->n, 1, NULL);
         report_tokens(s, &tokens);
         judge_tokens(s, &tokens);
         scores_free(&tokens);
     }
-    mesaopt_baseline *conditioner = get_conditioner(s, conditioning);
-    s->inverse = probe(s, inverse, s->inputs, 0, conditioner);
-    s->control = probe_control(s, inverse, conditioner);
+    mesaopt_baseline *conditioner = get_conditioner(s, s->conditioning);
+    s->inverse = probe(s, s->preconditioned, s->inputs, 0, conditioner);
+    s->control = probe_control(s, s->preconditioned, conditioner);
     print_probe(s, &s->inverse, "inverse");
     draw_probe(&s->inverse, "inverse",
                "Linear probes of the preconditioned input: share of the variance explained (R2), "
@@ -332,6 +332,25 @@ static void set_from(mesaopt_settings *settings, const char *setting, const char
         args_refuse(key, expected);
 }
 
+/* What keys of the program say of settings. */
+static void read_keys(study *s)
+{
+    s->count = args_int("sequences", 1, 1 << 24), s->back = args_int("back", 0, 1024),
+    s->updates = args_int("updates", 0, INT64_MAX / 4);
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s->conditioning),
+         "mesaopt_settings_create");
+    if (strcmp(args_text("conditioner"), "kernel") == 0)
+        args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");
+    set_from(s->conditioning, "baseline", "conditioner",
+             "chebyshev, richardson, neumann, newton or lsq");
+    set_from(s->conditioning, "ridge", "ridge", "a number above 0");
+    error_text();
+    set_from(s->next, "error", "error", "half_sum or mean"),
+        set_from(s->preconditioned, "error", "error", "half_sum or mean");
+    set_from(s->preconditioned, "filter", "filter", "a number of at least 0");
+    if (s->back > 0) set_from(s->token, "lags", "back", "fewer observations");
+}
+
 int main(int argc, char **argv)
 {
     own_key own[] = {
@@ -348,45 +367,30 @@ int main(int argc, char **argv)
         ERROR_KEY,
         {NULL, NULL, NULL}};
     study s = {0};
-    mesaopt_settings *conditioning = NULL;
     args_begin(argc, argv,
                "Reads the next observation, the preconditioned input and earlier observations off "
                "a model's activations, layer by layer.",
                own);
     args_hide(" inputs outputs first target lag lags error ");
     s.r = runs_begin(NULL);
-    mesaopt_settings *target = args_settings(MESAOPT_SCOPE_PROBE, ""),
-                     *inverse = args_settings(MESAOPT_SCOPE_PROBE, "");
-    mesaopt_settings *token = args_settings(MESAOPT_SCOPE_PROBE, "lag=0 error=mean");
+    s.next = args_settings(MESAOPT_SCOPE_PROBE, "");
+    s.preconditioned = args_settings(MESAOPT_SCOPE_PROBE, "");
+    s.token = args_settings(MESAOPT_SCOPE_PROBE, "lag=0 error=mean");
     args_end();
-    s.count = args_int("sequences", 1, 1 << 24), s.back = args_int("back", 0, 1024),
-    s.updates = args_int("updates", 0, INT64_MAX / 4);
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &conditioning),
-         "mesaopt_settings_create");
-    if (strcmp(args_text("conditioner"), "kernel") == 0)
-        args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");
-    set_from(conditioning, "baseline", "conditioner",
-             "chebyshev, richardson, neumann, newton or lsq");
-    set_from(conditioning, "ridge", "ridge", "a number above 0");
-    error_text();
-    set_from(target, "error", "error", "half_sum or mean"),
-        set_from(inverse, "error", "error", "half_sum or mean");
-    set_from(inverse, "filter", "filter", "a number of at least 0");
-    if (s.back > 0) set_from(token, "lags", "back", "fewer observations");
-
+    read_keys(&s);
     if (s.r.count > 1) args_refuse("recipe", "one of them");
     runs_create(&s.r);
     s.t = runs_of(&s.r, 0, 0);
     TRY(s.t->ctx, mesaopt_task_shape(s.t->task, &s.n, &s.T, NULL, NULL));
-    choose_space(&s, conditioning);
+    choose_space(&s, s.conditioning);
     choose_blocks(&s);
-    check_sequences(&s, target);
+    check_sequences(&s, s.next);
     catch_signals(s.t->ctx);
     const mesaopt_status status = runs_train(&s.r);
     if (status == MESAOPT_OK) out_begin(s.t->ctx);
-    if (status == MESAOPT_OK) study_run(&s, target, inverse, token, conditioning);
+    if (status == MESAOPT_OK) study_run(&s);
     catch_signals(NULL);
-    mesaopt_settings_free(conditioning);
+    mesaopt_settings_free(s.conditioning);
     runs_free(&s.r);
     return status == MESAOPT_OK ? claims_status() : 130;
 }

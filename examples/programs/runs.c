@@ -34,8 +34,11 @@ static int read_files(runs *r, char of[LINE], char task[LINE])
         if (files == MOST_FILES) args_refuse("model", "fewer files");
         r->file[files++] = at;
     }
+    if (files == 0 && *text_of("model")) args_refuse("model", "names of checkpoints, a,b");
     if (files > 0) file_text(r->ctx, r->file[0], "recipe", of);
     if (files > 0) file_text(r->ctx, r->file[0], "mesaopt.task", task);
+    if (strncmp(task, "task=own ", 9) == 0)
+        args_refuse("model", "checkpoints of a generated task, none of one's own sequences");
     return files;
 }
 
