@@ -80,7 +80,7 @@ run 0 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors,two/h
 awk '$1 == "mean" { print $2, $3 }' out > p; near p want 1e-5; has out 'tf3 after 3 of 10000 steps'; ! grep -x holds out >> wrong; [ ! -e scored/loss.csv ] || ls scored >> wrong
 run 0 "$bin/train" model=two/hybrid_mesa-checkpoint.safetensors final=64 updates=3 lr=1 out=one_model; has out 'hybrid_mesa, changed: '; has err 'not heeded: lr='; ! grep -x holds out >> wrong
 for recipe in tf9 tf7,lsa1 tf7,tf9 ''; do run 2 "$bin/train" recipe=$recipe out=typo; has err 'recipe:'; done
-run 2 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors out=typo; has err 'model:'; run 1 "$bin/train" model=none out=typo; has err none; run 1 "$bin/train" model=a/b/loss.csv out=typo; has err a/b/loss.csv
+run 2 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors out=typo; has err 'model:'; run 2 "$bin/train" model=, out=typo; has err 'model:'; run 1 "$bin/train" model=none out=typo; has err none; run 1 "$bin/train" model=a/b/loss.csv out=typo; has err a/b/loss.csv
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "recipes by name, several at once, over seeds, from checkpoints; a changed recipe says so, and its claims are not judged"
 
@@ -103,7 +103,7 @@ check "a bad value is refused, and its key is named"
 run 0 "$bin/train" seeds=1 help; has out weight_decay=0.1; has out 'usage:'; mv out help; for word in -h --help; do run 0 "$bin/train" seeds=1 $word; same out help; done
 run 0 "$bin/probe_layers" help; [ "$(grep -c penalty=0 out)" = 1 ] && ! grep -q 'filter=0' out || echo 'a scope is there twice, or a key that stands above' >> wrong
 # Every setting stands behind whose it is, once; and no number of a program's own that is none leaves anything behind.
-for p in attention_maps layer_sensitivity linearise_layers long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train; do
+for p in attention_maps feature_probes layer_sensitivity linearise_layers long_context mesa_layer one_step_gd own_data probe_file probe_layers proposition2 revalg train; do
     run 0 "$bin/$p" help; cp out help
     sed -n '/^settings of/,$s/^  //p' help | awk -v p=$p '!/^[^=]*: / { print p ": no owner: " $0 } { split($0, a, ": "); n = split(a[2], w, " "); for (i = 1; i <= n; i++) { sub(/=.*/, "", w[i]); if (seen[a[1], w[i]]++) print p ": twice: " a[1] ": " w[i] } }' >> wrong
     for key in $(sed -n '/^keys of/,/^settings of/s/^  \([a-z_]*\) .*(-*[0-9][0-9.]*)$/\1/p' help); do run 2 "$bin/$p" $key=abc out=typo; has err "$key"; done
@@ -335,6 +335,26 @@ for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines linear3/ratios.csv)" -gt 2 ] && bre
 interrupt $pid; has err 'linearise_layers: stopped'; [ "$(lines linear3/ratios.csv)" -gt 1 ] || cat err >> wrong
 mkdir full_linear; ln -s /dev/full full_linear/layers.csv; run 1 "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=16 distil=2 out=full_linear; has err 'full_linear/layers.csv: No space left on device'
 check "linearise_layers: ratios on the way and in the end, Ctrl-C, a full disk"
+
+# ---- a nonlinear and a partially observed world ----
+
+few='batch=16 length=12 dim=3 test=32'
+run 0 "$bin/feature_probes" $few sequences=128 layers=2 width=8 heads=2 key=4 steps=25 save=10 out=features
+head -n 1 features/features.csv > head; echo 'step,block 0,block 1,block 2,block 3,block 4' | cmp head - >> wrong; cut -d, -f1 features/features.csv | tr '\n' ' ' > steps; has steps 'step 10 20 25 '
+run 0 "$bin/feature_probes" sequences=128 model=features/step20-checkpoint.safetensors,features/checkpoint.safetensors out=features2; sed '/^10,/d' features/features.csv > want; same want features2/features.csv
+# R2: at most 1
+awk -F, 'NR > 1 { for (i = 2; i <= NF; i++) if ($i !~ /^[0-9.e-]+$/ || $i > 1) print FILENAME ": " $0 }' features/features.csv >> wrong
+if command -v gnuplot > /dev/null; then has features/features.svg 'block 4'; fi
+run 1 "$bin/feature_probes" recipe=tf3 $few sequences=128 out=typo; has err 'features'; run 2 "$bin/feature_probes" $few sequences=8 width=8 out=typo; has err 'sequences:'; [ ! -e typo ] || echo "a folder was made" >> wrong
+mkdir full_features; ln -s /dev/full full_features/features.csv; run 1 "$bin/feature_probes" sequences=128 model=features/checkpoint.safetensors out=full_features; has err 'full_features/features.csv: No space left on device'
+for world in partial nonlinear; do
+    run 0 "$bin/train" $few final=64 recipe=${world}_tf,${world}_mesa seeds=1 updates=3 layers=2 width=8 heads=2 key=4 steps=3 out=$world
+    head -n 1 $world/by_t.csv > head; echo t,${world}_tf,${world}_mesa,gd,lsq_newest_off,lsq_newest_on,Chebyshev-6,lsq_space,Chebyshev-6_space | cmp head - >> wrong
+    has out "claim: 6, recipe ${world}_tf: better than 6 steps of preconditioning and one of gradient descent in the space"; has out "recipe ${world}_mesa reaches its loss"
+    run claims "$bin/probe_layers" $few sequences=128 updates=3 model=$world/checkpoint.safetensors out=probe_$world; has probe_$world/inverse.csv layer
+done
+has out 'claim: 7. behind the first layer'; [ "$(awk -F, 'NR == 1 { print NF }' probe_partial/inverse.csv)" = 8 ] || head -n 1 probe_partial/inverse.csv >> wrong
+check "feature_probes at every checkpoint; recipes of partial observation and of a nonlinear system, baselines and probes in their spaces"
 
 run 0 "$bin/probe_file" file=probe/checkpoint.safetensors activations='blocks.*.query' targets=blocks.0.key out=probe5
 has out '12 sequences, 9 to fit, 3 held out'; head -n 1 probe5/probes.csv > head; echo layer,step,rank,train_error,train_r2,test_error,test_r2 | cmp head - >> wrong

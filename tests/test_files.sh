@@ -160,6 +160,10 @@ for p in $(cd "$here/examples/programs" && grep -l '^int main' *.c | sed 's/\.c$
     long_context) set -- heads=1 context=64 prefill=16 change=16 every=16 dim=2 overwrite=1 ;;
     own_data) set -- file="own table.csv" batch=8 key=2 steps=1 every=1 overwrite=1 ;;
     probe_file) set -- file=run/checkpoint.safetensors activations='blocks.*.query' targets=blocks.1.key penalty=0.1 overwrite=1 ;;
+    attention_maps | feature_probes | layer_sensitivity | linearise_layers)
+        set -- batch=16 length=12 dim=3 test=32 sequences=64 layers=2 width=8 heads=2 key=4 steps=1 overwrite=1
+        [ $p != attention_maps ] || set -- "$@" beyond=4
+        [ $p != linearise_layers ] || set -- "$@" distil=2 ;;
     probe_layers) set -- batch=16 length=12 dim=3 test=32 sequences=64 updates=1 blocks='linear(heads=2,key=4)' steps=1 overwrite=1 ;;
     proposition2) set -- $few updates=1 ;;
     revalg) set -- $few first=1 ;;
