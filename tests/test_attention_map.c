@@ -75,6 +75,9 @@ static const char *const blocks[] = {
     "mesa(heads=2,key=4,value=3,init_sd=0.4,ridges=channel,qk_norm=1)",
     "mesa(heads=2,key=4,value=3,init_sd=0.4,ridges=channel,gates=sigmoid,pe=qk)",
     "mesa(heads=2,key=4,value=3,init_sd=2,gates=sigmoid,solver=cg_chunk)",
+    "linear(heads=2,key=4,value=3,init_sd=0.4,norm=layer,pe=qk,positions=learned,longest=30)",
+    "softmax(heads=2,key=4,value=3,init_sd=0.7,norm=rms,qk_norm=1)",
+    "mesa(heads=2,key=4,value=3,init_sd=0.4,gates=sigmoid,norm=layer)",
 };
 enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
@@ -84,10 +87,25 @@ static double at2(const mesaopt_view *v, int64_t i, int64_t j)
     return v->dtype == MESAOPT_F64 ? ((double *)v->data)[e] : (double)((float *)v->data)[e];
 }
 
-/* x + sum over heads of W_h (x V_h) P_h of one sequence, from its maps. */
-static void by_maps(mesaopt_model *m, double (*x)[D], double (*w)[T][T], double (*y)[D])
+/* What values are made of: x, or at the first gain and bias its norm. */
+static void normalised(const char *block, double (*x)[D], double (*n)[D])
 {
+    const int layer = strstr(block, "norm=layer") != NULL, rms = strstr(block, "norm=rms") != NULL;
+    memcpy(n, x, sizeof(double[T][D]));
+    for (int t = 0; t < T && (layer || rms); t++) {
+        double mean = 0, square = 0;
+        for (int j = 0; j < D && layer; j++) mean += x[t][j] / D;
+        for (int j = 0; j < D; j++) square += pow(x[t][j] - mean, 2) / D;
+        for (int j = 0; j < D; j++) n[t][j] = (x[t][j] - mean) / sqrt(square + 1e-5);
+    }
+}
+
+/* x + sum over heads of W_h (n V_h) P_h of one sequence, from its maps. */
+static void by_maps(mesaopt_model *m, const char *block, double (*x)[D], double (*w)[T][T], double (*y)[D])
+{
+    double n[T][D];
     mesaopt_view V, P;
+    normalised(block, x, n);
     OK(mesaopt_model_parameter(m, "blocks.0.value", &V));
     OK(mesaopt_model_parameter(m, "blocks.0.output", &P));
     memcpy(y, x, sizeof(double[T][D]));
@@ -97,7 +115,7 @@ static void by_maps(mesaopt_model *m, double (*x)[D], double (*w)[T][T], double 
                 double o = 0;
                 for (int s = 0; s <= t; s++) {
                     double v = 0;
-                    for (int j = 0; j < D; j++) v += x[s][j] * at2(&V, j, c);
+                    for (int j = 0; j < D; j++) v += n[s][j] * at2(&V, j, c);
                     o += w[h][t][s] * v;
                 }
                 for (int j = 0; j < D; j++) y[t][j] += o * at2(&P, c, j);
@@ -130,7 +148,7 @@ START_TEST(weights_make_the_output)
         for (int b = 0; b < COUNT; b++) {
             double most = 0;
             OK(mesaopt_study_attention_map(m, 0, task, MESAOPT_STREAM_TEST, b, 1, &map));
-            by_maps(m, x[b], w, y);
+            by_maps(m, blocks[_i], x[b], w, y);
             for (int i = 0; i < T * D; i++) most = fmax(most, fabs(y[i / D][i % D]));
             for (int i = 0; i < T * D; i++) {
                 const double got = f64 ? out[b][i / D][i % D] : out32[b][i / D][i % D];
