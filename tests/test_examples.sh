@@ -48,7 +48,7 @@ fi
 run 0 "$bin/train" recipe=tf3 seeds=1 updates=3 width=8 heads=2 key=4 $tiny steps=3 dtype=f64 out=raw overwrite=1
 has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); 2 x softmax(heads=2,key=4); dense(outputs=3)'
 run 0 "$bin/train" recipe=hybrid_mesa seeds=1 updates=3 gates=sigmoid width=8 heads=2 key=4 $tiny steps=3 out=raw overwrite=1
-has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,init_sd=0.05,residual_clip=1,gates=sigmoid); dense(outputs=3)'; has out 'hybrid_mesa, changed: a softmax layer, then a mesa layer'
+has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,init_sd=0.05,residual_clip=1,gates=sigmoid); dense(outputs=3)'; has out 'hybrid_mesa, changed: error of the next'
 run 0 "$bin/train" recipe=tf3 blocks='dense(outputs=8); softmax(heads=2,key=4,pe=qk); dense(outputs=3)' seeds=1 updates=3 $tiny steps=1 out=raw overwrite=1
 has out 'model: dense(outputs=8); softmax(heads=2,key=4,pe=qk); dense(outputs=3)'; has out 'changed recipe: blocks=dense(outputs=8)'
 for recipe in tf7 hybrid_mesa; do run 2 "$bin/train" recipe=$recipe layers=1 $tiny out=typo; has err "layers: '1', expected a whole number from 2"; done

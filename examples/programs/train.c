@@ -135,8 +135,8 @@ static void report(runs *r, int64_t updates)
     if (r->count > 1)
         snprintf(title, sizeof title, "%d recipes; error of the next observation by t", r->count);
     else
-        snprintf(title, sizeof title, "%s%s: %s; error of the next observation by t",
-                 r->of[0]->name, *args_changed() ? ", changed" : "", r->of[0]->about);
+        snprintf(title, sizeof title, "%s%s: error of the next observation by t", r->of[0]->name,
+                 *args_changed() ? ", changed" : "");
     curves_report(&c, title);
     for (int i = 0; i < r->count; i++) {
         mesaopt_model_text(runs_of(r, 0, i)->model, text, sizeof text);
