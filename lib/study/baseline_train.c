@@ -2,17 +2,22 @@
  * of its predictions, a fresh batch each update; the gradient is worked out by hand
  * (kern/simd_precondition.c). Recipe: docs/science.md, section 5. */
 #include "study/baseline_run.h"
-#include "train/trainer_impl.h"
+#include "train/steps.h"
 #include <math.h>
 #include <string.h>
 
 enum { RECIPE_UPDATES = 20000, RECIPE_UPDATES_OF_TWO_STEPS = 80000 };
 
-/* sums: [T] of errors, then the gradient of their sum. Nothing changes before everything is known
- * to be finite. */
-static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, double *sums,
-                             mesaopt_step *report)
+/* sums: [T] of errors, then the gradient of their sum. */
+typedef struct learning { mesaopt_baseline *b; baseline_run *r; double *sums; } learning;
+
+/* Nothing changes before everything is known to be finite. */
+static mesaopt_status update(void *of, call *c, mesaopt_step *report)
 {
+    const learning *l = of;
+    mesaopt_baseline *b = l->b;
+    baseline_run *r = l->r;
+    double *sums = l->sums;
     mesaopt_ctx *ctx = b->head.ctx;
     const int64_t step = atomic_load(&b->updates), n = b->method->learned * b->iterations;
     int64_t first, end;
@@ -39,20 +44,6 @@ static mesaopt_status update(mesaopt_baseline *b, baseline_run *r, call *c, doub
     return MESAOPT_OK;
 }
 
-/* As trainer_run. */
-static mesaopt_status train(mesaopt_baseline *b, baseline_run *r, call *c, int64_t updates,
-                            mesaopt_step_fn after, void *user, double *sums)
-{
-    while (atomic_load(&b->updates) < updates) {
-        mesaopt_step report;
-        const mesaopt_status status = update(b, r, c, sums, &report);
-        if (status == MESAOPT_E_INTERRUPTED) return MESAOPT_STOPPED;
-        if (status != MESAOPT_OK) return status;
-        if (step_stops(c, &report, after, user)) return MESAOPT_STOPPED;
-    }
-    return MESAOPT_OK;
-}
-
 mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, int64_t updates,
                               mesaopt_step_fn after, void *user)
 {
@@ -74,7 +65,8 @@ mesaopt_status baseline_train(mesaopt_baseline *b, call *c, mesaopt_task *task, 
     mesaopt_status status = task_reserve(task, b->batch, MESAOPT_F64);
     if (status == MESAOPT_OK) status = baseline_run_open(&r, b->batch);
     if (status == MESAOPT_OK) {
-        status = train(b, &r, c, updates, after, user, sums);
+        status = steps_run(&(learner){&(learning){b, &r, sums}, &b->updates, update}, c, updates,
+                           after, user);
         baseline_run_close(&r);
     }
     alloc_free(&ctx->alloc, sums);

@@ -8,7 +8,7 @@
  * section 6. */
 #include "study/linearise_impl.h"
 #include "base/options.h"
-#include "train/trainer_impl.h"
+#include "train/steps.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -64,8 +64,9 @@ static mesaopt_status learn(const mesaopt_linearise *l, const student *s, int64_
 }
 
 /* All students, or none: then nothing has changed but their gradients. */
-static mesaopt_status take_step(mesaopt_linearise *l, call *c, mesaopt_step *report)
+static mesaopt_status take_step(void *of, call *c, mesaopt_step *report)
 {
+    mesaopt_linearise *l = of;
     const int64_t step = atomic_load(&l->step);
     const adamw *recipe = &l->students[0].adam.recipe;
     char what[32];
@@ -86,16 +87,7 @@ static mesaopt_status take_step(mesaopt_linearise *l, call *c, mesaopt_step *rep
 mesaopt_status linearise_run(mesaopt_linearise *l, call *c, int64_t steps, mesaopt_step_fn after,
                              void *user)
 {
-    mesaopt_status worth_knowing = MESAOPT_OK;
-    while (atomic_load(&l->step) < steps) {
-        mesaopt_step report;
-        const mesaopt_status status = take_step(l, c, &report);
-        if (status == MESAOPT_E_INTERRUPTED) return MESAOPT_STOPPED;
-        if (status < 0) return status;
-        if (status > 0) worth_knowing = status;
-        if (step_stops(c, &report, after, user)) return MESAOPT_STOPPED;
-    }
-    return worth_knowing;
+    return steps_run(&(learner){l, &l->step, take_step}, c, steps, after, user);
 }
 
 /* ---- creation ---- */
@@ -114,27 +106,16 @@ static void destroy(object *o)
     object_release(&l->task->head);
 }
 
-static mesaopt_view take(arena *a, int64_t B, int64_t T, int64_t n, int32_t dtype)
-{
-    int64_t rows = -1, count = -1;
-    if (!size_mul(B, T, &rows) || !size_mul(rows, n, &count)) count = -1;
-    return (mesaopt_view){.data = arena_take(a, count, dtype_size(dtype)),
-                          .shape = {B, T, n},
-                          .stride = {T * n, n, 1},
-                          .ndim = 3,
-                          .dtype = dtype};
-}
-
 static void lay_out(mesaopt_linearise *l, int64_t lowest, arena *a)
 {
     const mesaopt_model *m = l->teacher;
     l->blocks = arena_take(a, l->streams, sizeof *l->blocks);
     l->recorded = arena_take(a, l->streams, sizeof *l->recorded);
-    l->weights = take(a, l->batch, l->task->shape.length, 1, MESAOPT_F64);
+    l->weights = view_take(a, MESAOPT_F64, l->batch, l->task->shape.length, 1);
     l->weights.ndim = 2;
     for (int64_t i = 0; i < l->streams; i++) {
         const mesaopt_view v =
-            take(a, l->batch, l->task->shape.length, model_width(m, lowest + i), m->dtype);
+            view_take(a, m->dtype, l->batch, l->task->shape.length, model_width(m, lowest + i));
         if (l->recorded) l->recorded[i] = v, l->blocks[i] = lowest + i;
     }
 }

@@ -258,13 +258,7 @@ typedef struct piece { mesaopt_view *activations, targets, weights; int64_t rows
 
 static mesaopt_view take(arena *a, const source *s, int64_t rows)
 {
-    int64_t count = -1;
-    if (!size_mul(s->T, s->D, &count) || !size_mul(count, rows, &count)) count = -1;
-    return (mesaopt_view){.data = arena_take(a, count, dtype_size(s->dtype)),
-                          .shape = {rows, s->T, s->D},
-                          .stride = {s->T * s->D, s->D, 1},
-                          .ndim = 3,
-                          .dtype = s->dtype};
+    return view_take(a, s->dtype, rows, s->T, s->D);
 }
 
 static void lay_out(const import *in, arena *a, piece *p)

@@ -27,17 +27,6 @@ typedef struct running {
     void *memory;
 } running;
 
-static mesaopt_view take(arena *a, int64_t B, int64_t T, int64_t n, int32_t dtype)
-{
-    int64_t rows = -1, count = -1;
-    if (!size_mul(B, T, &rows) || !size_mul(rows, n, &count)) count = -1;
-    return (mesaopt_view){.data = arena_take(a, count, dtype_size(dtype)),
-                          .shape = {B, T, n},
-                          .stride = {T * n, n, 1},
-                          .ndim = 3,
-                          .dtype = dtype};
-}
-
 /* Room for the panels of a batch or less; layers of one block share them. */
 static void *take_kept(const running *r, int64_t l, arena *a)
 {
@@ -64,11 +53,11 @@ static void lay_out(running *r, arena *a)
     r->kept = arena_take(a, p->layers, sizeof *r->kept);
     r->norms = (probe_norms){arena_take(a, T, sizeof(double)), arena_take(a, T, sizeof(double)),
                              arena_take(a, T, sizeof(double))};
-    r->sequences = take(a, r->batch, T + 1, r->task->shape.dim, dtype);
-    if (probe_target(p)) r->features = take(a, r->batch, T + 1, r->task->shape.dim, dtype);
-    r->targets = take(a, r->batch, T, p->targets, MESAOPT_F64);
-    r->weights = take(a, r->batch, T, 1, MESAOPT_F64);
-    r->scored = take(a, r->batch, T, 1, MESAOPT_F64);
+    r->sequences = view_take(a, dtype, r->batch, T + 1, r->task->shape.dim);
+    if (probe_target(p)) r->features = view_take(a, dtype, r->batch, T + 1, r->task->shape.dim);
+    r->targets = view_take(a, MESAOPT_F64, r->batch, T, p->targets);
+    r->weights = view_take(a, MESAOPT_F64, r->batch, T, 1);
+    r->scored = view_take(a, MESAOPT_F64, r->batch, T, 1);
     r->weights.ndim = r->scored.ndim = 2;
     for (int64_t l = 0; l < p->layers; l++) {
         if (r->model) {
@@ -76,7 +65,7 @@ static void lay_out(running *r, arena *a)
             if (r->kept) r->kept[l] = panels;
             continue;
         }
-        const mesaopt_view v = take(a, r->batch, T, probe_features(p, l), dtype);
+        const mesaopt_view v = view_take(a, dtype, r->batch, T, probe_features(p, l));
         if (r->activations) r->activations[l] = v;
     }
 }

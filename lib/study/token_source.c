@@ -8,23 +8,12 @@ enum {
 }; /* of a batch, while it has more sequences
                                                           than LEAST, which fill all lanes */
 
-static mesaopt_view take(arena *a, int64_t B, int64_t T, int64_t n, int32_t dtype)
-{
-    int64_t rows = -1, count = -1;
-    if (!size_mul(B, T, &rows) || !size_mul(rows, n, &count)) count = -1;
-    return (mesaopt_view){.data = arena_take(a, count, dtype_size(dtype)),
-                          .shape = {B, T, n},
-                          .stride = {T * n, n, 1},
-                          .ndim = 3,
-                          .dtype = dtype};
-}
-
 static int64_t lay_out(token_source *s, void *memory)
 {
     arena a = {memory, 0};
     const task_shape shape = s->task->shape;
-    s->sequences = take(&a, s->batch, shape.length + 1, shape.dim, s->dtype);
-    s->tokens = take(&a, s->batch, shape.length, shape.width, s->dtype);
+    s->sequences = view_take(&a, s->dtype, s->batch, shape.length + 1, shape.dim);
+    s->tokens = view_take(&a, s->dtype, s->batch, shape.length, shape.width);
     s->total = arena_take(&a, shape.length, sizeof(double));
     s->weights = arena_take(&a, task_weighted(s->task) ? s->batch * shape.length : 0,
                             sizeof(double));

@@ -48,6 +48,17 @@ static char *element(const mesaopt_view *view, const int64_t *index)
     return (char *)view->data + offset * dtype_size(view->dtype);
 }
 
+mesaopt_view view_take(arena *a, int32_t dtype, int64_t B, int64_t T, int64_t n)
+{
+    int64_t rows = -1, count = -1;
+    if (!size_mul(B, T, &rows) || !size_mul(rows, n, &count)) count = -1;
+    return (mesaopt_view){.data = arena_take(a, count, dtype_size(dtype)),
+                          .shape = {B, T, n},
+                          .stride = {T * n, n, 1},
+                          .ndim = 3,
+                          .dtype = dtype};
+}
+
 double view_get(const mesaopt_view *view, const int64_t *index)
 {
     const void *p = element(view, index);

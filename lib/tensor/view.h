@@ -2,6 +2,7 @@
 #ifndef TENSOR_VIEW_H
 #define TENSOR_VIEW_H
 
+#include "base/arena.h"
 #include "base/object.h"
 #include "mesaopt/tensor.h"
 #include "tensor/dtype.h"
@@ -71,6 +72,9 @@ int64_t view_count(const mesaopt_view *view);          /* elements */
 
 /* Bytes [low, high) of a view that has elements; 0 when they do not lie in [0, 2^60). */
 int view_range(const mesaopt_view *view, int64_t *low, int64_t *high);
+
+/* A dense view [B, T, n] in an arena. */
+mesaopt_view view_take(arena *a, int32_t dtype, int64_t B, int64_t T, int64_t n);
 
 /* Element access for code that is not hot: f32, f64 (f16, bf16 read only). index[ndim]. */
 double view_get(const mesaopt_view *view, const int64_t *index);

@@ -1,27 +1,10 @@
 /* A pass of a model over a batch; see batch.h. */
-#include "train/batch.h"
+#include "train/batch_impl.h"
 #include "base/pool.h"
 #include <math.h>
 #include <string.h>
 
 enum { MAX_SHARDS = 16, SHARD_MEMORY = 1 << 26, SUM_CHUNK = 1 << 14 };
-
-/* Layout of the workspace: shared pieces, then one per worker. Made once per pass from shapes
- * alone. */
-typedef struct layout {
-    const kern *k;
-    panels p;
-    panel_run run;
-    int64_t width;                             /* of the widest stream */
-    void *grads;                               /* shards x n_params */
-    double *by_t, *sums;                       /* shards x T; x the visitor's */
-    double *weights;                           /* T: summed over sequences; T: of one */
-    int64_t *bad;                              /* shards: the first of enum stage that is not
-                                                  finite */
-    int64_t *failed;                           /* shards x blocks: rows whose systems missed their
-                                                  tolerance */
-    void **positions;                          /* per block, or NULL */
-} layout;
 
 typedef struct worker {
     void **stream, **stash;                    /* n_blocks + 1, n_blocks */
@@ -31,17 +14,6 @@ typedef struct worker {
     int64_t steps;                             /* of the panel that is run: later ones change
                                                   nothing */
 } worker;
-
-/* What may be not finite; BLOCKS + i: what block i gives out. */
-enum stage { NONE, TOKENS, TARGETS, LOSS, DOUT, TOKEN_GRADIENT, BLOCKS };
-
-typedef struct job {
-    mesaopt_model *m;
-    const batch *b;
-    const wanted *w;
-    layout l;
-    double weight;                             /* of all steps */
-} job;
 
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 /* Blocks that run. */
@@ -441,85 +413,6 @@ static void sum_chunk(void *data, int64_t worker_id, int64_t i)
     j->l.k->sum_parts(n, j->l.run.shards, j->m->n_params, parts, parts);
 }
 
-static mesaopt_status refuse_stage(const job *j, int64_t stage, const char *what)
-{
-    static const char *const words[] = {"",
-                                        "the tokens are",
-                                        "the targets are",
-                                        "the loss is",
-                                        "dout is",
-                                        "the gradient of the tokens is"};
-    if (stage < BLOCKS)
-        return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: %s not finite", what, words[stage]);
-    return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: the output of block %lld is not finite",
-                what, (long long)(stage - BLOCKS));
-}
-
-static mesaopt_status check_gradient(const job *j, const char *what, double *norm)
-{
-    const mesaopt_model *m = j->m;
-    const int64_t at = j->l.k->first_nonfinite(m->n_params, j->l.grads);
-    if (at >= 0) {
-        int64_t i = 0;
-        while (i + 1 < m->n_table && m->table[i + 1].offset <= at) i++;
-        return fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: the gradient of %s is not finite", what,
-                    m->table[i].name);
-    }
-    if (!norm) return MESAOPT_OK;
-    *norm = sqrt(kern_get(m->head.ctx, m->dtype, 0)->sum_squares(m->n_params, j->l.grads));
-    if (isfinite(*norm)) return MESAOPT_OK;
-    return fail(m->head.ctx, MESAOPT_E_NONFINITE, "%s: the norm of the gradient is not finite",
-                what);
-}
-
-/* by_t: of all shards, into those of the first. */
-static double sum_errors(const job *j)
-{
-    const int64_t T = j->b->T;
-    double *by_t = j->l.by_t, sum = 0;
-    for (int64_t s = 1; s < j->l.run.shards; s++)
-        for (int64_t t = 0; t < T; t++) by_t[t] += by_t[s * T + t];
-    for (int64_t t = 0; t < T; t++) sum += by_t[t];
-    return sum;
-}
-
-/* Nothing that outlives a failure is written before everything is known to be finite. */
-static mesaopt_status finish(const job *j, const char *what)
-{
-    mesaopt_model *m = j->m;
-    const wanted *w = j->w;
-    for (int64_t s = 0; s < j->l.run.shards; s++)
-        if (j->l.bad[s] != NONE) return refuse_stage(j, j->l.bad[s], what);
-    const double sum = sum_errors(j);
-    if (!isfinite(sum)) return refuse_stage(j, LOSS, what);
-    const mesaopt_status status = w->gradient ? check_gradient(j, what, w->norm) : MESAOPT_OK;
-    if (status != MESAOPT_OK) return status;
-    if (w->gradient) memcpy(m->grads, j->l.grads, (size_t)(m->n_params * m->size));
-    if (w->loss) *w->loss = sum / j->weight;
-    for (int64_t t = 0; w->by_t && t < j->b->T; t++) {
-        w->by_t[t] += j->l.by_t[t];
-        w->weights[t] += j->l.weights[t];
-    }
-    for (int64_t s = 0; w->visitor && s < j->l.run.shards; s++)
-        for (int64_t i = 0; i < w->visitor->count; i++)
-            w->visitor->sums[i] += j->l.sums[s * w->visitor->count + i];
-    return MESAOPT_OK;
-}
-
-static mesaopt_status tell_failed(const job *j, const char *what)
-{
-    for (int64_t i = 0; i < j->m->n_blocks; i++) {
-        long long rows = 0;
-        for (int64_t s = 0; s < j->l.run.shards; s++) rows += j->l.failed[s * j->m->n_blocks + i];
-        if (rows == 0) continue;
-        return fail(j->m->head.ctx, MESAOPT_NOT_CONVERGED,
-                    "%s: block %lld: %lld rows missed the tolerance of their least-squares "
-                    "systems, expected none",
-                    what, (long long)i, rows);
-    }
-    return MESAOPT_OK;
-}
-
 mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task)
 {
     const task_shape shape = task->shape;
@@ -544,32 +437,5 @@ mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, con
         parallel_run(ctx, (m->n_params + SUM_CHUNK - 1) / SUM_CHUNK, sum_chunk, &j);
         status = ctx_stopped(ctx, what);
     }
-    if (status == MESAOPT_OK) status = finish(&j, what);
-    return status == MESAOPT_OK ? tell_failed(&j, what) : status;
-}
-
-mesaopt_status batch_evaluate(mesaopt_model *m, mesaopt_task *task, call *c, int32_t stream,
-                              int64_t first, int64_t count, double *sums, double *loss)
-{
-    enum { AT_A_TIME = 4096 };
-    const int64_t T = task->shape.length;
-    const wanted by_t = {.by_t = sums, .weights = sums + T};
-    mesaopt_status worth_knowing = MESAOPT_OK;
-    memset(sums, 0, (size_t)(2 * T) * sizeof *sums);
-    for (int64_t done = 0; done < count; done += AT_A_TIME) {
-        const int64_t left = count - done;
-        const batch b = {.B = left < AT_A_TIME ? left : AT_A_TIME,
-                         .T = T,
-                         .task = task,
-                         .stream = stream,
-                         .first = first + done};
-        mesaopt_status status = task_prepare(task, c, stream, b.first, b.B, m->dtype);
-        if (status == MESAOPT_OK) status = batch_pass(m, &b, &by_t, "evaluate");
-        if (status < 0) return status;
-        if (status > 0) worth_knowing = status;
-    }
-    double sum = 0, weight = 0;
-    for (int64_t t = 0; t < T; t++) sum += sums[t], weight += sums[T + t];
-    *loss = sum / weight;
-    return worth_knowing;
+    return status == MESAOPT_OK ? batch_result(&j, what) : status;
 }

@@ -3,6 +3,7 @@
 #include "train/trainer_impl.h"
 #include "base/options.h"
 #include "train/batch.h"
+#include "train/steps.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -40,31 +41,15 @@ mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report)
     return status;
 }
 
-int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void *user)
+static mesaopt_status step_of(void *trainer, call *c, mesaopt_step *report)
 {
-    int stop = 0;
-    if (after) {
-        ctx_callback_begin(c);
-        stop = after(report, user) != 0;
-        ctx_callback_end(c);
-    }
-    return stop || ctx_interrupted(c->ctx);            /* it came while the parameters moved, or in
-                                                          the callback */
+    return trainer_step(trainer, c, report);
 }
 
 mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after,
                            void *user)
 {
-    mesaopt_status worth_knowing = MESAOPT_OK;
-    while (atomic_load(&t->step) < steps) {
-        mesaopt_step report;
-        const mesaopt_status status = trainer_step(t, c, &report);
-        if (status == MESAOPT_E_INTERRUPTED) return MESAOPT_STOPPED;
-        if (status < 0) return status;
-        if (status > 0) worth_knowing = status;
-        if (step_stops(c, &report, after, user)) return MESAOPT_STOPPED;
-    }
-    return worth_knowing;
+    return steps_run(&(learner){t, &t->step, step_of}, c, steps, after, user);
 }
 
 static void destroy(object *o)

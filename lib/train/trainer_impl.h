@@ -27,10 +27,6 @@ mesaopt_status trainer_step(mesaopt_trainer *t, call *c, mesaopt_step *report);
 mesaopt_status trainer_run(mesaopt_trainer *t, call *c, int64_t steps, mesaopt_step_fn after,
                            void *user);
 
-/* Tells the callback (may be NULL) of a step that was taken. Does it, or an interrupt, end the run?
- */
-int step_stops(call *c, const mesaopt_step *report, mesaopt_step_fn after, void *user);
-
 /* Do sequences of `steps` steps have indices that fit into int64_t? */
 int trainer_steps_fit(const mesaopt_trainer *t, int64_t steps);
 

@@ -1,0 +1,40 @@
+/* A pass while it runs: what its shards sum up (batch.c), and what becomes of it
+ * (batch_result.c). */
+#ifndef TRAIN_BATCH_IMPL_H
+#define TRAIN_BATCH_IMPL_H
+
+#include "train/batch.h"
+
+/* Layout of the workspace: shared pieces, then one per worker. Made once per pass from shapes
+ * alone. */
+typedef struct layout {
+    const kern *k;
+    panels p;
+    panel_run run;
+    int64_t width;                             /* of the widest stream */
+    void *grads;                               /* shards x n_params */
+    double *by_t, *sums;                       /* shards x T; x the visitor's */
+    double *weights;                           /* T: summed over sequences; T: of one */
+    int64_t *bad;                              /* shards: the first of enum stage that is not
+                                                  finite */
+    int64_t *failed;                           /* shards x blocks: rows whose systems missed their
+                                                  tolerance */
+    void **positions;                          /* per block, or NULL */
+} layout;
+
+/* What may be not finite; BLOCKS + i: what block i gives out. */
+enum stage { NONE, TOKENS, TARGETS, LOSS, DOUT, TOKEN_GRADIENT, BLOCKS };
+
+typedef struct job {
+    mesaopt_model *m;
+    const batch *b;
+    const wanted *w;
+    layout l;
+    double weight;                             /* of all steps */
+} job;
+
+/* What the pass was to give, unless something is not finite; MESAOPT_NOT_CONVERGED as batch_pass.
+ */
+mesaopt_status batch_result(const job *j, const char *what);
+
+#endif
