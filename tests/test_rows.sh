@@ -108,14 +108,14 @@ cmp -s hold.right output.right && echo "missing=output: column 2 learns from hel
 paste -d' ' output.csv halves.csv | awk 'NR > 1 { split($1, a, ","); split($2, b, ","); for (i in a) if ((a[i] - b[i]) ^ 2 > 1e-18 * (1 + a[i] ^ 2)) print "missing=output, saved: " $0 }' >> wrong
 check "missing=output learns nothing for a column from its gaps"
 
-awk 'NR == 3 { next } 1' table > short; run 1 "$bin/own_data" file=short $own out=typo
+awk 'NR == 3 { next } 1' table > short; run 1 "$bin/own_data" file=short $own out=typo lengths=refuse
 has err 'short:10: a sequence of 5 rows ends here, expected 4 as in the first; lengths=cut takes the first 4 of each'
 awk 'NR == 4 { next } 1' table > short
 awk 'NF { if (++n < 5) print } !NF { n = 0; print }' short > cut
 run 0 "$bin/own_data" file=cut $own out=even; learns even short lengths=cut; has err 'short: 11 of 12 sequences cut to 4 rows, as many as the one that ends at line 4 has'
-run 2 "$bin/own_data" file=table $own out=typo lengths=pad; has err "lengths: 'pad', expected refuse or cut"
-awk 'NR > 1 && NR < 6 { next } 1' table > short; for l in cut refuse; do run 1 "$bin/own_data" file=short $own out=typo lengths=$l; has err 'short:1: a sequence of 1 row'; done
-check "sequences of unequal lengths are refused, or cut to the shortest by choice"
+run 2 "$bin/own_data" file=table $own out=typo lengths=pad; has err "lengths: 'pad', expected whole, cut or refuse"
+awk 'NR > 1 && NR < 6 { next } 1' table > short; for l in whole cut refuse; do run 1 "$bin/own_data" file=short $own out=typo lengths=$l; has err 'short:1: a sequence of 1 row'; done
+check "sequences of unequal lengths are refused, or cut to the shortest, by choice"
 
 refused() { # refused TEXT: bad is refused by both programs
     run 1 "$bin/stream_rls" file=bad out=; has err "stream_rls: bad$1"; run 1 "$bin/own_data" file=bad $own out=typo; has err "own_data: bad$1"

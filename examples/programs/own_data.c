@@ -4,8 +4,8 @@
  *
  * The file: one row per time step, read as rows.h says; a blank line ends a sequence. With id= a
  * column names the sequence instead, which ends where the name changes; window= cuts long sequences
- * into several. All sequences have the same number of rows, unless lengths=cut. `own_data
- * make=FILE` writes such a file, to look at and to try.
+ * into several. Sequences may be of any lengths (lengths=cut or refuse: all of one); every row that
+ * is predicted counts the same. `own_data make=FILE` writes such a file, to look at and to try.
  *
  * Any units will do: every column is standardised by its mean and standard deviation in the part
  * that is trained on, all predictors work on that, and errors are in the file's units again. Means
@@ -48,16 +48,24 @@ static int make_file(mesaopt_ctx *ctx, const char *path)
 
 /* ---- scale ---- */
 
+/* Row i of all rows of a table: NULL behind the end of its sequence. */
+static double *row_at(const table *t, int64_t i)
+{
+    return i % t->rows < t->length[i / t->rows] ? t->value + i * t->columns : NULL;
+}
+
 /* Mean and standard deviation of every column over the first `sequences`; a constant column keeps
  * its units. */
 static void find_scale(table *t, int64_t sequences)
 {
-    const int64_t n = t->columns, rows = sequences * t->rows;
-    for (int64_t j = 0; j < n; j++) {
-        double mean = 0, squares = 0;
-        for (int64_t i = 0; i < rows; i++) mean += (t->value[i * n + j] - mean) / (double)(i + 1);
+    const int64_t rows = sequences * t->rows;
+    for (int64_t j = 0; j < t->columns; j++) {
+        double mean = 0, squares = 0, count = 0;
+        const double *x;
         for (int64_t i = 0; i < rows; i++)
-            squares += (t->value[i * n + j] - mean) * (t->value[i * n + j] - mean) / (double)rows;
+            if ((x = row_at(t, i))) mean += (x[j] - mean) / ++count;
+        for (int64_t i = 0; i < rows; i++)
+            if ((x = row_at(t, i))) squares += (x[j] - mean) * (x[j] - mean) / count;
         t->mean[j] = mean;
         t->sd[j] = squares > 0 ? sqrt(squares) : 1;
     }
@@ -107,25 +115,29 @@ static void standardise(mesaopt_ctx *ctx, table *t, int64_t kept)
     t->sd = must_alloc(NULL, (size_t)n * sizeof(double));
     if (*args_text("resume")) read_scale(ctx, t, args_text("resume"));
     else find_scale(t, kept);
-    for (int64_t i = 0; i < t->sequences * t->rows * n; i++)
-        t->value[i] = (t->value[i] - t->mean[i % n]) / t->sd[i % n];
+    for (int64_t i = 0; i < t->sequences * t->rows; i++) {
+        double *x = row_at(t, i);
+        for (int64_t j = 0; x && j < n; j++) x[j] = (x[j] - t->mean[j]) / t->sd[j];
+    }
 }
 
 /* ---- predictors ---- */
 
 enum { CHUNK = 64 };
 
-/* `count` sequences [T + 1, n] */
+/* `count` sequences [T + 1, n], of which some may end earlier */
 typedef struct part {
     mesaopt_ctx *ctx;
     const table *of;
     const double *value;
+    const int64_t *length;             /* rows of each */
     int64_t count, T, n;
 } part;
 
 static part part_of(mesaopt_ctx *ctx, const table *t, int64_t first, int64_t count)
 {
-    return (part){ctx, t, t->value + first * t->rows * t->columns, count, t->rows - 1, t->columns};
+    return (part){ctx,   t,           t->value + first * t->rows * t->columns, t->length + first,
+                  count, t->rows - 1, t->columns};
 }
 
 static mesaopt_view view_of(const part *p, double *x, int64_t B, int64_t T, int64_t n)
@@ -137,12 +149,18 @@ static mesaopt_view view_of(const part *p, double *x, int64_t B, int64_t T, int6
 
 static mesaopt_task *task_of(const part *p, const mesaopt_settings *settings)
 {
-    mesaopt_tensor *tensor = NULL;
+    mesaopt_tensor **all = must_alloc(NULL, (size_t)p->count * sizeof *all);
     mesaopt_task *task = NULL;
-    const mesaopt_view view = view_of(p, (double *)p->value, p->count, p->T + 1, p->n);
-    TRY(p->ctx, mesaopt_tensor_wrap(p->ctx, &view, NULL, NULL, &tensor));
-    TRY(p->ctx, mesaopt_task_from_tensor(p->ctx, settings, tensor, &task));
-    mesaopt_tensor_free(tensor);                   /* the task holds it */
+    for (int64_t i = 0; i < p->count; i++) {
+        const int64_t shape[] = {p->length[i], p->n};
+        double *x = (double *)p->value + i * (p->T + 1) * p->n;
+        mesaopt_view view;
+        TRY(p->ctx, mesaopt_view_dense(x, MESAOPT_F64, 2, shape, &view));
+        TRY(p->ctx, mesaopt_tensor_wrap(p->ctx, &view, NULL, NULL, &all[i]));
+    }
+    TRY(p->ctx, mesaopt_task_from_tensors(p->ctx, settings, p->count, all, &task));
+    for (int64_t i = 0; i < p->count; i++) mesaopt_tensor_free(all[i]);    /* the task holds them */
+    free(all);
     return task;
 }
 
@@ -239,26 +257,31 @@ static void predict_intercept(const part *p, double ridge, double *out)
 
 /* ---- errors, in the file's units ---- */
 
-/* Half the sum of squared errors by t, mean over sequences: into by_t unless NULL; root mean square
- * error of every column likewise. Returns the mean over t. */
+/* Half the sum of squared errors by t, mean over the sequences that go on: into by_t unless NULL;
+ * root mean square error of every column likewise. Returns the mean over all rows predicted. */
 static double score(const part *p, const double *out, double *by_t, double *by_column)
 {
     const int64_t n = p->n;
-    double sum = 0;
-    for (int64_t t = 0; by_t && t < p->T; t++) by_t[t] = 0;
+    double sum = 0, rows = 0;
     for (int64_t j = 0; by_column && j < n; j++) by_column[j] = 0;
-    for (int64_t i = 0; i < p->count * p->T; i++)
-        for (int64_t j = 0; j < n; j++) {
-            const double d = (out[i * n + j] -
-                              p->value[(i / p->T * (p->T + 1) + i % p->T + 1) * n + j]) *
-                             p->of->sd[j],
-                         square = d * d / (double)p->count;
-            sum += square / 2 / (double)p->T;
-            if (by_t) by_t[i % p->T] += square / 2;
-            if (by_column) by_column[j] += square / (double)p->T;
+    for (int64_t t = 0; t < p->T; t++) {
+        double error = 0, count = 0;
+        for (int64_t i = 0; i < p->count; i++) {
+            if (t + 1 >= p->length[i]) continue;
+            const double *guess = out + (i * p->T + t) * n,
+                         *x = p->value + (i * (p->T + 1) + t + 1) * n;
+            for (int64_t j = 0; j < n; j++) {
+                const double d = (guess[j] - x[j]) * p->of->sd[j];
+                error += d * d / 2;
+                if (by_column) by_column[j] += d * d;
+            }
+            count++;
         }
-    for (int64_t j = 0; by_column && j < n; j++) by_column[j] = sqrt(by_column[j]);
-    return sum;
+        if (by_t) by_t[t] = error / count;
+        sum += error, rows += count;
+    }
+    for (int64_t j = 0; by_column && j < n; j++) by_column[j] = sqrt(by_column[j] / rows);
+    return sum / rows;
 }
 
 /* The ridge that predicts the training part best, in half powers of ten. */
@@ -298,6 +321,15 @@ static void report_columns(const part *p, double *const rmse[PREDICTORS], const 
     printf("table: %s\n", path);
 }
 
+/* Steps of the longest sequence. */
+static int64_t steps_of(const part *p)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < p->count; i++)
+        if (p->length[i] - 1 > most) most = p->length[i] - 1;
+    return most;
+}
+
 static void report(const training *t, const part *train, const part *test)
 {
     static const char *const names[] = {"model", "persistence", "gd", "lsq", "lsq_intercept"},
@@ -305,7 +337,7 @@ static void report(const training *t, const part *train, const part *test)
     const int64_t most = train->count > test->count ? train->count : test->count;
     double *out = must_alloc(NULL, (size_t)(most * test->T * test->n) * sizeof(double)),
            *rmse[PREDICTORS];
-    curves c = {.length = test->T,
+    curves c = {.length = steps_of(test),
                 .dim = test->n,
                 .count = PREDICTORS,
                 .loss = "Loss while training, of standardised columns"};
@@ -323,7 +355,7 @@ static void report(const training *t, const part *train, const part *test)
         if (i == INTERCEPT) best = search_intercept(train, out), predict_intercept(test, best, out);
         c.of[i].name = names[i], c.of[i].number = numbers[i], c.of[i].best = best,
         c.of[i].at_bound = at_bound, c.of[i].runs = 1;
-        c.of[i].by_t = must_alloc(NULL, (size_t)c.length * sizeof(double)),
+        c.of[i].by_t = must_alloc(NULL, (size_t)test->T * sizeof(double)),
         rmse[i] = must_alloc(NULL, (size_t)test->n * sizeof(double));
         c.of[i].mean = score(test, out, c.of[i].by_t, rmse[i]);
     }
@@ -352,6 +384,13 @@ static void start_from_persistence(const training *t, int64_t layers)
     TRY(t->ctx, mesaopt_view_dense(start, MESAOPT_F64, 2, w.shape, &from));
     TRY(t->ctx, mesaopt_tensor_copy(t->ctx, &from, &w));
     free(start);
+}
+
+static int is_even(const table *t)
+{
+    int64_t i = 0;
+    while (i < t->sequences && t->length[i] == t->rows) i++;
+    return i == t->sequences;
 }
 
 static mesaopt_status train(mesaopt_ctx *ctx)
@@ -389,8 +428,9 @@ static mesaopt_status train(mesaopt_ctx *ctx)
     start_from_persistence(&t, layers);
     keep_scale(ctx, &data, t.model);
     training_create(&t, trainer);
-    printf("%lld sequences of %lld rows and %lld columns to train on, %lld held out\n",
-           (long long)kept, (long long)data.rows, (long long)data.columns, (long long)held_out);
+    printf("%lld sequences of %s%lld rows and %lld columns to train on, %lld held out\n",
+           (long long)kept, is_even(&data) ? "" : "up to ", (long long)data.rows,
+           (long long)data.columns, (long long)held_out);
 
     catch_signals(ctx);
     const mesaopt_status status = training_run(&t);

@@ -1,4 +1,4 @@
-/* own_sequences.c: sequences of equal lengths from a file of rows; see own_sequences.h. */
+/* own_sequences.c: sequences from a file of rows; see own_sequences.h. */
 #include "own_sequences.h"
 #include "common.h"
 #include <stdlib.h>
@@ -14,34 +14,55 @@ static int64_t shortest(const extent *e, int64_t sequences)
     return s;
 }
 
-/* Sequences have one length: that of the shortest, if they may be cut. */
-static void even_out(table *t, const extent *e, const char *path)
+static void check_lengths(const table *t, const extent *e, const char *path)
 {
-    const int64_t s = shortest(e, t->sequences), rows = e[s].rows, n = t->columns;
-    const int cut = strcmp(args_text("lengths"), "cut") == 0;
-    int64_t from = 0, longer = 0;
-    if (!cut && strcmp(args_text("lengths"), "refuse") != 0)
-        args_refuse("lengths", "refuse or cut");
-    t->rows = e[0].rows;
+    const int refuse = strcmp(args_text("lengths"), "refuse") == 0;
     for (int64_t i = 0; i < t->sequences; i++) {
         if (e[i].rows < 2)
             die("%s:%lld: a sequence of 1 row ends here, expected at least 2", path,
                 (long long)e[i].line);
-        if (!cut && e[i].rows != t->rows)
+        if (refuse && e[i].rows != e[0].rows)
             die("%s:%lld: a sequence of %lld rows ends here, expected %lld as in the first; "
                 "lengths=cut takes the first %lld of each",
-                path, (long long)e[i].line, (long long)e[i].rows, (long long)t->rows,
-                (long long)rows);
-        memmove(t->value + i * rows * n, t->value + from * n, (size_t)(rows * n) * sizeof(double));
-        from += e[i].rows;
-        longer += e[i].rows > rows;
+                path, (long long)e[i].line, (long long)e[i].rows, (long long)e[0].rows,
+                (long long)e[shortest(e, t->sequences)].rows);
     }
-    t->rows = rows;
+}
+
+static void tell_cut(const table *t, const extent *e, const char *path)
+{
+    const int64_t s = shortest(e, t->sequences);
+    int64_t longer = 0;
+    for (int64_t i = 0; i < t->sequences; i++) longer += e[i].rows > e[s].rows;
     if (longer > 0)
         note("%s: %lld of %lld sequences cut to %lld rows, as many as the one that ends at line "
              "%lld has",
-             path, (long long)longer, (long long)t->sequences, (long long)rows,
+             path, (long long)longer, (long long)t->sequences, (long long)e[s].rows,
              (long long)e[s].line);
+}
+
+/* From sequences that follow one another to [sequences][rows][columns]. */
+static void spread(table *t, const extent *e, const char *path)
+{
+    const int cut = strcmp(args_text("lengths"), "cut") == 0;
+    const int64_t n = t->columns, most = cut ? e[shortest(e, t->sequences)].rows : INT64_MAX;
+    t->length = must_alloc(NULL, (size_t)t->sequences * sizeof *t->length);
+    t->rows = 0;
+    for (int64_t i = 0; i < t->sequences; i++) {
+        t->length[i] = e[i].rows < most ? e[i].rows : most;
+        if (t->length[i] > t->rows) t->rows = t->length[i];
+    }
+    const size_t row = (size_t)n * sizeof(double);
+    double *value = must_alloc(NULL, (size_t)(t->sequences * t->rows) * row);
+    int64_t from = 0;
+    for (int64_t i = 0; i < t->sequences; from += e[i++].rows) {
+        double *to = value + i * t->rows * n;
+        memset(to, 0, (size_t)t->rows * row);
+        memcpy(to, t->value + from * n, (size_t)t->length[i] * row);
+    }
+    free(t->value);
+    t->value = value;
+    if (cut) tell_cut(t, e, path);
 }
 
 /* Of a sequence that was cut into windows there may be a rest. */
@@ -96,7 +117,10 @@ table read_table(const char *path, int64_t least)
     row_reader r;
     extent *e = NULL;
     int64_t room = 0;
+    const char *lengths = args_text("lengths");
     args_int("window", 0, 1 << 30);
+    if (strcmp(lengths, "whole") && strcmp(lengths, "cut") && strcmp(lengths, "refuse"))
+        args_refuse("lengths", "whole, cut or refuse");
     rows_open(&r, path, "id", 0);
     double *const row = must_alloc(NULL, (size_t)r.used * sizeof(double));
     do
@@ -109,7 +133,8 @@ table read_table(const char *path, int64_t least)
         die("%s: %lld sequence%s, expected at least %lld (window= cuts a long sequence into "
             "several)",
             path, (long long)t.sequences, t.sequences == 1 ? "" : "s", (long long)least);
-    even_out(&t, e, path);
+    check_lengths(&t, e, path);
+    spread(&t, e, path);
     take_names(&t, &r);
     rows_close(&r);
     free(row);
@@ -120,5 +145,5 @@ table read_table(const char *path, int64_t least)
 void table_free(table *t)
 {
     for (int64_t j = 0; j < t->columns; j++) free(t->name[j]);
-    free(t->value), free(t->name), free(t->mean), free(t->sd);
+    free(t->value), free(t->length), free(t->name), free(t->mean), free(t->sd);
 }

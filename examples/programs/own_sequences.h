@@ -1,4 +1,4 @@
-/* own_sequences.h: sequences of equal lengths from a file of rows, for programs that train on a
+/* own_sequences.h: sequences from a file of rows, for programs that train on a
  * user's own data. */
 #ifndef EXAMPLES_OWN_SEQUENCES_H
 #define EXAMPLES_OWN_SEQUENCES_H
@@ -13,13 +13,15 @@
         {"window", "0", \
          "rows of a sequence: longer ones are cut into several; 0: as in the file"}, \
     { \
-        "lengths", "refuse", "sequences of unequal lengths: refuse, or cut to the shortest" \
+        "lengths", "whole", \
+            "sequences of unequal lengths: whole, cut to the shortest, or refuse" \
     }
 
 typedef struct table {
-    double *value;                     /* [sequences][rows][columns] */
-    int64_t used, room, columns, rows, sequences;       /* used, room: numbers; rows: of every
-                                                           sequence */
+    double *value;                     /* [sequences][rows][columns], 0 behind the end of one */
+    int64_t used, room, columns, rows, sequences;       /* used, room: numbers; rows: of the
+                                                           longest sequence */
+    int64_t *length;                   /* rows of every sequence */
     char **name;                       /* of every column */
     double *mean, *sd;                 /* of every column: value is (what was read - mean) / sd */
 } table;

@@ -92,7 +92,7 @@ static pairs read_safetensors(const char *path)
             (long long)x.shape[1]);
     fclose(f);
     free(header);
-    return (pairs){x.shape[0], x.shape[1], x.shape[2], y.shape[2], x.value, y.value};
+    return (pairs){x.shape[0], x.shape[1], x.shape[2], y.shape[2], x.value, y.value, NULL};
 }
 
 /* ---- rows ---- */
@@ -110,7 +110,9 @@ static pairs read_rows(const char *path, int64_t inputs)
                inputs,
                outputs,
                must_alloc(NULL, (size_t)(rows * inputs) * sizeof(double)),
-               must_alloc(NULL, (size_t)(rows * outputs) * sizeof(double))};
+               must_alloc(NULL, (size_t)(rows * outputs) * sizeof(double)),
+               t.length};
+    t.length = NULL;                               /* it is p's now */
     for (int64_t i = 0; i < rows; i++) {
         memcpy(p.tokens + i * inputs, t.value + i * t.columns, (size_t)inputs * sizeof(double));
         memcpy(p.targets + i * outputs, t.value + i * t.columns + inputs,
@@ -129,8 +131,9 @@ pairs pairs_read(const char *path, int64_t inputs)
 
 double pairs_loss(mesaopt_ctx *ctx, mesaopt_model *m, const pairs *d)
 {
-    double sum = 0;
+    double sum = 0, steps = 0;
     for (int64_t i = 0; i < d->count; i++) {
+        const int64_t T = d->steps ? d->steps[i] : d->T;
         const double *from[] = {d->tokens + i * d->T * d->inputs,
                                 d->targets + i * d->T * d->outputs};
         mesaopt_tensor *tensor[2] = {NULL};
@@ -139,7 +142,7 @@ double pairs_loss(mesaopt_ctx *ctx, mesaopt_model *m, const pairs *d)
         TRY(ctx, mesaopt_model_parameter(m, mesaopt_model_parameter_name(m, 0), &weight));
         for (int k = 0; k < 2; k++) {
             mesaopt_view own;
-            const int64_t shape[] = {1, d->T, k ? d->outputs : d->inputs};
+            const int64_t shape[] = {1, T, k ? d->outputs : d->inputs};
             TRY(ctx, mesaopt_view_dense((double *)from[k], MESAOPT_F64, 3, shape, &own));
             TRY(ctx, mesaopt_tensor_create(ctx, weight.dtype, 3, shape, &tensor[k]));
             TRY(ctx, mesaopt_tensor_view(tensor[k], &view[k]));
@@ -147,9 +150,9 @@ double pairs_loss(mesaopt_ctx *ctx, mesaopt_model *m, const pairs *d)
         }
         TRY(ctx, mesaopt_model_loss(m, &view[0], &view[1], NULL, &loss));
         for (int k = 0; k < 2; k++) mesaopt_tensor_free(tensor[k]);
-        sum += loss / (double)d->count;
+        sum += loss * (double)T, steps += (double)T;
     }
-    return sum;
+    return sum / steps;
 }
 
-void pairs_free(pairs *p) { free(p->tokens), free(p->targets); }
+void pairs_free(pairs *p) { free(p->tokens), free(p->targets), free(p->steps); }
