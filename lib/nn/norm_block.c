@@ -32,10 +32,17 @@ static int64_t stash_bytes(const block *b, const kern *k, int64_t T)
     return a.used;
 }
 
+static void *row_take(arena *a, const block *b, const kern *k)
+{
+    return arena_take(a, b->in, k->lanes * k->size);
+}
+
 static int64_t scratch_bytes(const block *b, const kern *k, int64_t T, int backward)
 {
     (void)T;
-    return backward ? b->in * k->lanes * k->size : 0;
+    arena a = {0};
+    if (backward) row_take(&a, b, k);
+    return a.used;
 }
 
 static void forward(const block *b, const pass *p, const void *x, void *y, void *stash)
@@ -50,11 +57,11 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
                       const void *stash, void *dy, void *spare, int want_dx)
 {
     (void)x, (void)y;
-    arena a = {(void *)stash, 0};
+    arena a = {(void *)stash, 0}, scratch = {p->scratch, 0};
     const norm n = norm_of(b);
     const normed r = norm_lay_out(&a, p->k, p->T, b->in);
     memset(spare, 0, (size_t)(p->T * b->in * p->k->lanes * p->k->size));
-    norm_back(p, &n, &r, dy, want_dx ? spare : NULL, p->scratch);
+    norm_back(p, &n, &r, dy, want_dx ? spare : NULL, row_take(&scratch, b, p->k));
     return spare;
 }
 
