@@ -22,7 +22,7 @@ static inline void *hook_alloc_fn(void *ptr, int64_t old_size, int64_t new_size,
         return NULL;
     }
     if (atomic_fetch_add(&h->calls, 1) + 1 == atomic_load(&h->fail_at)) return NULL;
-    if (new_size > (int64_t)1 << 39) return NULL;      /* AddressSanitizer would end the process */
+    if (new_size > (int64_t)1 << 35) return NULL;      /* AddressSanitizer would end the process */
     void *p = realloc(ptr, (size_t)new_size);
     if (!p) return NULL;
     if (!ptr) atomic_fetch_add(&h->blocks, 1);

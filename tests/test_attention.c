@@ -285,6 +285,34 @@ START_TEST(scores_beyond_f32)
 }
 END_TEST
 
+/* Keys and queries of 1e19: of scores of 1e38 and more the largest has all the weight, so gradients of queries and keys are 0, and no
+ * rest of a difference that rounding left is multiplied by 1e19. */
+START_TEST(winners_leave_no_rest)
+{
+    enum { WB = 17, WT = 37, D = 5, DV = 3 };
+    static float q[WB][WT][1][D], k[WB][WT][1][D], v[WB][WT][1][DV], g[WB][WT][1][DV], dq[WB][WT][1][D], dk[WB][WT][1][D], dv[WB][WT][1][DV];
+    mesaopt_view in[] = {DENSE(q, MESAOPT_F32, WB, WT, 1, D), DENSE(k, MESAOPT_F32, WB, WT, 1, D), DENSE(v, MESAOPT_F32, WB, WT, 1, DV), DENSE(g, MESAOPT_F32, WB, WT, 1, DV)},
+                 out[] = {DENSE(dq, MESAOPT_F32, WB, WT, 1, D), DENSE(dk, MESAOPT_F32, WB, WT, 1, D), DENSE(dv, MESAOPT_F32, WB, WT, 1, DV)};
+    for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++)
+        for (int lanes = 1; lanes <= 2; lanes++) {
+            mesaopt_ctx *ctx = context_at(isa, 1);
+            if (!ctx) continue;
+            mesaopt_settings *s = settings_from(MESAOPT_SCOPE_SOFTMAX, lanes == 1 ? "lanes=1" : "lanes=2");
+            mesaopt_attn *attn;
+            for (int i = 0; i < 4; i++) ck_assert_int_eq(mesaopt_rng_uniform(ctx, 9 + i, 20, 0, i < 2 ? -1e20 : -1, i < 2 ? 1e20 : 1, &in[i]), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_attn_create(ctx, s, &attn), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_attn_backward(attn, &in[0], &in[1], &in[2], &in[3], &out[0], &out[1], &out[2]), MESAOPT_OK);
+            for (int i = 0; i < WB * WT * D; i++) {
+                const int b = i / (WT * D), t = i / D % WT, j = i % D;
+                ck_assert_msg(dq[b][t][0][j] == 0 && dk[b][t][0][j] == 0, "dq %g, dk %g", dq[b][t][0][j], dk[b][t][0][j]);
+            }
+            mesaopt_attn_free(attn);
+            mesaopt_settings_free(s);
+            mesaopt_ctx_free(ctx);
+        }
+}
+END_TEST
+
 /* In f64 scores that overflow, and such as have in their sum, are refused: their distances are lost. */
 START_TEST(scores_that_overflow)
 {
@@ -312,6 +340,7 @@ Suite *test_attention_suite(void)
     tcase_add_test(t, causality);
     tcase_add_test(t, strides);
     tcase_add_test(t, scores_beyond_f32);
+    tcase_add_test(t, winners_leave_no_rest);
     tcase_add_test(t, scores_that_overflow);
     tcase_add_test(t, empty);
     suite_add_tcase(s, t);

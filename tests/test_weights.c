@@ -336,6 +336,63 @@ START_TEST(probed)
 }
 END_TEST
 
+/* The scale of weights does not matter, for f32 either. */
+START_TEST(scale_of_weights)
+{
+    static float x[B][T][IN], y[B][T][N];
+    static double w[B][T];
+    static const double scale[] = {1, 0.3e-19, 0.3e20};
+    mesaopt_ctx *ctx = context_from("threads=1");
+    mesaopt_model *m = model_from(ctx, "dtype=f32 inputs=6 outputs=2 seed=3", blocks);
+    mesaopt_view tokens = DENSE(x, MESAOPT_F32, B, T, IN), targets = DENSE(y, MESAOPT_F32, B, T, N), weights = DENSE(w, MESAOPT_F64, B, T), g;
+    double loss[3], first[3];
+    ck_assert_int_eq(mesaopt_rng_normal(ctx, 1, 20, 0, 0, 1, &tokens), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rng_normal(ctx, 2, 20, 0, 0, 1, &targets), MESAOPT_OK);
+    for (int c = 0; c < 3; c++) {
+        for (int i = 0; i < B * T; i++) w[i / T][i % T] = scale[c] * (1 + i % 3);
+        ck_assert_int_eq(mesaopt_model_gradient(m, &tokens, &targets, &weights, &loss[c], NULL), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_model_parameter_gradient(m, "blocks.0.weight", &g), MESAOPT_OK);
+        first[c] = (double)((float *)g.data)[3];
+        ck_assert_double_eq_tol(loss[c], loss[0], 1e-6 * loss[0]);
+        ck_assert_double_eq_tol(first[c], first[0], 1e-5 * fabs(first[0]));
+    }
+    mesaopt_model_free(m);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* A callback that plans for more of the task that it fills: refused, its memory stays. */
+static int32_t plans_meanwhile(int32_t stream, int64_t first, const mesaopt_view *out, void *user)
+{
+    mesaopt_trainer *trainer = NULL;
+    problem *p = user;
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TRAINER, "batch=4096");
+    (void)stream, (void)first;
+    mesaopt_task *task = (mesaopt_task *)p->tokens.data;
+    ck_assert_int_eq(mesaopt_trainer_create(p->ctx, s, p->m, task, &trainer), MESAOPT_E_BUSY);
+    mesaopt_settings_free(s);
+    for (int64_t i = 0; i < out->shape[0] * out->shape[1] * out->shape[2]; i++) ((double *)out->data)[i] = 1;
+    return 0;
+}
+
+START_TEST(planned_while_filled)
+{
+    static problem p;
+    double loss;
+    p.ctx = context_from("threads=1");
+    p.m = model_from(p.ctx, "dtype=f64 inputs=2 outputs=2", "dense(outputs=2)");
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, "dim=2 length=5 tokens=raw");
+    mesaopt_task *task;
+    ck_assert_int_eq(mesaopt_task_from_callback(p.ctx, s, plans_meanwhile, &p, &task), MESAOPT_OK);
+    p.tokens.data = task;
+    ck_assert_int_eq(mesaopt_model_evaluate(p.m, task, MESAOPT_STREAM_TEST, 0, 8, NULL, &loss), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    mesaopt_task_free(task);
+    mesaopt_model_free(p.m);
+    mesaopt_ctx_free(p.ctx);
+}
+END_TEST
+
 START_TEST(bad_weights)
 {
     static problem p;
@@ -354,6 +411,10 @@ START_TEST(bad_weights)
     p.w[2][1] = NAN;
     REFUSED(ctx, MESAOPT_E_NONFINITE, "weights: ", mesaopt_model_loss(p.m, &p.tokens, &p.targets, &w, &loss));
     REFUSED(ctx, MESAOPT_E_NONFINITE, "weights: ", mesaopt_task_set_weights(task, &w));
+    p.w[2][1] = 1e-30;                                 /* an f32 model could not tell it from 0 */
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "weights: 1e-30 at [2,1]", mesaopt_model_loss(p.m, &p.tokens, &p.targets, &w, &loss));
+    p.w[2][1] = 1e21;
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "weights: 1e21 at [2,1]", mesaopt_task_set_weights(task, &w));
     memset(p.w, 0, sizeof p.w);
     p.w[1][1] = 1;                                     /* behind the end of sequence 1 */
     p.w[0][0] = 1;
@@ -381,6 +442,8 @@ Suite *test_weights_suite(void)
     tcase_add_test(c, sequences_of_any_length);
     tcase_add_test(c, trained_and_compared);
     tcase_add_test(c, probed);
+    tcase_add_test(c, scale_of_weights);
+    tcase_add_test(c, planned_while_filled);
     tcase_add_test(c, bad_weights);
     return s;
 }

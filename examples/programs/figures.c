@@ -82,7 +82,11 @@ static const line *line_of(const char *column, int i)
 }
 
 /* The columns of a table to be drawn: names, the largest size in each, the least number of all. */
-typedef struct columns { char name[MOST_CURVES][NAME]; double most[MOST_CURVES], least; } columns;
+typedef struct columns {
+    char name[MOST_CURVES][NAME];
+    double most[MOST_CURVES], least;
+    int rows;
+} columns;
 
 static columns read_columns(const char *name, int curves)
 {
@@ -94,6 +98,7 @@ static columns read_columns(const char *name, int curves)
     FILE *f = open_file(path, "r");
     for (int row = 0; getline(&text, &room, f) > 0; row++) {
         const char *cell = strtok(text, ",\n");
+        c.rows = row;
         for (int i = -1; cell && i < curves; i++, cell = strtok(NULL, ",\n")) {
             if (i >= 0 && row == 0) snprintf(c.name[i], NAME, "%s", cell);
             const double x = strtod(cell, NULL);
@@ -205,8 +210,9 @@ static void draw_curves(const char *name, const char *file, int curves, const ch
               d.f);
         for (int i = 0; i < curves; i++) {
             const line *l = line_of(c.name[i], i);
-            fprintf(d.f, "%s'%s.csv' using 1:%d with lines lw %d dt %d lc rgb '%s'%s",
-                    i ? ", " : "", name, i + 2, l->width, l->dash, l->colour,
+            fprintf(d.f, "%s'%s.csv' using 1:%d with %s lw %d dt %d lc rgb '%s'%s",
+                    i ? ", " : "", name, i + 2, c.rows > 1 ? "lines" : "points pt 7", l->width,
+                    l->dash, l->colour,
                     right && i == curves - 1 ? " axes x1y2" : "");
         }
         fputc('\n', d.f);

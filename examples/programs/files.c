@@ -100,11 +100,13 @@ void close_file(FILE *f, const char *path)
 
 /* ---- a run ---- */
 
+/* An empty file is what a full disk left of a run that never began. */
 static int holds_run(void)
 {
     char path[MAX_PATH];
+    struct stat s;
     out_path(RUN, path);
-    return access(path, F_OK) == 0;
+    return stat(path, &s) == 0 && s.st_size > 0;
 }
 
 static int goes_on(void)

@@ -65,6 +65,11 @@ static void take_notes(const runs *r)
         const char *name = r->of[i % r->count]->name;
         file_text(r->ctx, r->file[i], "recipe", text);
         if (*text && strcmp(text, name) != 0) args_change(text);
+        if (!*text && !(args_has("recipe") && args_given("recipe"))) {
+            snprintf(part, sizeof part, "unknown recipe: %.80s names none", r->file[i]);
+            args_change(part);
+            continue;
+        }
         file_text(r->ctx, r->file[i], "mesaopt.step", text);
         snprintf(steps, sizeof steps, "%lld", (long long)r->of[i % r->count]->steps);
         snprintf(part, sizeof part, "%s after %.20s of %s steps", name, text, steps);

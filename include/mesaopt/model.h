@@ -118,9 +118,9 @@ MESAOPT_API mesaopt_status mesaopt_model_activations(mesaopt_model *model,
                                                      const mesaopt_view *outs);
 
 /** Loss of predictions against targets [B, T, outputs]: sum of weight * half squared error / sum of
- *  weights. weights [B, T], f32 or f64, 0 to 1e30, one above 0; NULL: all 1. A step of weight 0
- *  does not count, whatever its target is; behind the last step that counts of a sequence tokens
- *  and targets may hold anything, NaN too, and cost next to nothing. Since 0.1. */
+ *  weights. weights [B, T], f32 or f64, 0 or 1e-20 to 1e20, one above 0; NULL: all 1. A step of
+ *  weight 0 does not count, whatever its target is; behind the last step that counts of a sequence
+ *  tokens and targets may hold anything, NaN too, and cost next to nothing. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_loss(mesaopt_model *model, const mesaopt_view *tokens,
                                               const mesaopt_view *targets,
                                               const mesaopt_view *weights, double *loss);

@@ -83,10 +83,10 @@ MESAOPT_API mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx,
 
 /** Sets what step t counts in every loss and score that is taken on the task, of models, trainers,
  *  baselines and probes: weights [T], the same for all sequences, or, of own ones, [N, T]; f32 or
- *  f64, 0 to 1e30, one above 0 in each sequence. Copied. A loss is sum of weight * error / sum of
- *  weights; the error at t the same over sequences, and NaN where none of them is scored. Steps of
- *  weight 0 are neither scored nor trained on; those behind the last scored one of a sequence
- *  change nothing and cost next to nothing. Since 0.1. */
+ *  f64, 0 or 1e-20 to 1e20, one above 0 in each sequence. Copied. A loss is sum of weight * error /
+ *  sum of weights; the error at t the same over sequences, and NaN where none of them is scored.
+ *  Steps of weight 0 are neither scored nor trained on; those behind the last scored one of a
+ *  sequence change nothing and cost next to nothing. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_set_weights(mesaopt_task *task,
                                                     const mesaopt_view *weights);
 
@@ -107,7 +107,8 @@ MESAOPT_API mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt
                                                const mesaopt_view *out);
 
 /** What a task makes its next observation of: f(x_t) of nonlinear, not normalised, of sequences [B,
- *  T, n] -> out [B, T, n], same dtype. MESAOPT_E_STATE: the task has no features. Since 0.1. */
+ *  T, n] -> out [B, T, n], same dtype. MESAOPT_E_STATE: the task has no features;
+ *  MESAOPT_E_NONFINITE: `out` is not finite. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_features(mesaopt_task *task, const mesaopt_view *sequences,
                                                  const mesaopt_view *out);
 

@@ -45,7 +45,17 @@ mesaopt_status check_beta(mesaopt_ctx *ctx, const mesaopt_view *v)
 
 mesaopt_status check_weights(mesaopt_ctx *ctx, const mesaopt_view *v)
 {
-    return check_range(ctx, v, "weights", 0, (double)1e30f, "a weight of 0 to 1e30");
+    int64_t at[MESAOPT_MAX_RANK] = {0};
+    static const char *const expected = "0, or a weight of 1e-20 to 1e20";
+    mesaopt_status status = check_range(ctx, v, "weights", 0, 1e20, expected);
+    for (int64_t i = 0; i < view_count(v) && status == MESAOPT_OK; i++, view_next(v, at)) {
+        const double x = view_get(v, at);
+        if (x > 0 && x < 0.999e-20)                    /* 1e-20 is a little less as f32 */
+            status = fail(ctx, MESAOPT_E_ARGUMENT,
+                          "weights: %s at %s, expected %s", number_text(x).text,
+                          view_list(v->ndim, at).text, expected);
+    }
+    return status;
 }
 
 mesaopt_status check_log_gamma(mesaopt_ctx *ctx, const mesaopt_view *v)

@@ -29,6 +29,7 @@ static mesaopt_status take_source(call *c, const mesaopt_model *m, mesaopt_task 
     if (status == MESAOPT_OK && task->shape.width != m->inputs)
         status = fail(ctx, MESAOPT_E_SHAPE, "task: tokens of width %lld, expected %lld",
                       (long long)task->shape.width, (long long)m->inputs);
+    if (status == MESAOPT_OK) status = model_check_length(m, task->shape.length);
     CHECK(task_range_check(ctx, stream, first, count));
     if (status == MESAOPT_OK && count < 1)
         status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected >= 1", (long long)count);

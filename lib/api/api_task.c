@@ -3,6 +3,7 @@
 #include "api/api_checks.h"
 #include "base/number.h"
 #include "base/options.h"
+#include "kern/finite.h"
 #include "task/sequences.h"
 #include <stdio.h>
 
@@ -253,6 +254,7 @@ static mesaopt_status checked_features(mesaopt_task *task, const mesaopt_view *s
                      .output = 1});
     CHECK(views_apart(&w));
     CHECK(task_features(task, sequences, 0, out));
+    CHECK(finite_require(task->head.ctx, out, "out"));
     return status;
 }
 

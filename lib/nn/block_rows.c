@@ -26,7 +26,7 @@ void rows_sum(const pass *p, const parameter *row, mat dY)
 
 void positions_fill(const kern *k, int64_t T, int64_t width, void *panel)
 {
-    for (int64_t j = 0; j < width; j++) {
+    for (int64_t j = 0; j < width && !kern_stopped(k); j++) {
         const double period = real_pow(10000, (double)(j / 2 * 2) / (double)width);
         for (int64_t t = 0; t < T; t++) {
             const double angle = (double)t / period;

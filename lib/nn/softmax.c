@@ -171,12 +171,15 @@ static void weigh_wide(const kern *k, const head *h, const head_mats *m, int64_t
     kern_set_real(k, kept_at(k, h, m, INVERSE, 0), at, isfinite(sum) ? 1 / sum : NAN);
 }
 
-/* As the kernel softmax_back, of row r of a tile in one lane. */
+/* As the kernel softmax_back, of row r of a tile in one lane. Where one weight is 1 the difference
+ * of dots is 0, and what rounding left of it would be multiplied by keys beyond all scale: both are
+ * summed alike. */
 static void weigh_back_wide(const kern *k, const head *h, const head_mats *m, const tile *t,
-                            int64_t r, int64_t lane, double dot, float *p, float *ds)
+                            int64_t r, int64_t lane, float *p, float *ds)
 {
     const int64_t i = t->i + r, n = t->diagonal ? t->before + r + 1 : t->before;
-    const double edge = wide_edge(k, h, m, i * k->lanes + lane);
+    const double edge = wide_edge(k, h, m, i * k->lanes + lane),
+                 dot = dot_of(k, h->dv, m->dout, i, m->o, i, lane);
     for (int64_t j = 0; j < n; j++) {
         const double x = h->scale * (dot_of(k, h->d, m->q, i, m->k, t->j + j, lane) - edge),
                      e = real_exp(x), dp = dot_of(k, h->dv, m->dout, i, m->v, t->j + j, lane);
@@ -257,9 +260,7 @@ static void weigh_back(const kern *k, const head *h, const head_mats *m, const t
     for (int64_t i = 0; i < t->rows && !kern_stopped(k); i++)
         for (int64_t lane = 0; lane < k->lanes; lane++)
             if (is_wide(k, h, m, t->i + i, lane))
-                weigh_back_wide(k, h, m, t, i, lane,
-                                kern_real(k, kern_at(k, s->dot, t->i + i), lane),
-                                mat_rows(k, P, i).p, mat_rows(k, dS, i).p);
+                weigh_back_wide(k, h, m, t, i, lane, mat_rows(k, P, i).p, mat_rows(k, dS, i).p);
 }
 
 static void softmax_backward(const kern *k, const head *h, void *ps, void *scratch,

@@ -55,6 +55,9 @@ mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype)
     if (!size_mul(count, (task->shape.length + 1) * task->shape.dim * dtype_size(dtype), &bytes))
         bytes = INT64_MAX;
     if (bytes <= task->batch.bytes) return MESAOPT_OK;
+    if (task->batch.filling)
+        return fail(ctx, MESAOPT_E_BUSY,
+                    "task: asked for room by its own callback, expected it to return first");
     void *data = alloc_new(&ctx->alloc, 1, bytes);
     if (!data)
         return fail(ctx, MESAOPT_E_MEMORY, "memory: no %lld bytes for %lld sequences of a callback",

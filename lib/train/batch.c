@@ -126,7 +126,7 @@ static void fill_positions(mesaopt_model *m, int64_t T, const layout *l)
     if (f->T == T && f->lanes == l->k->lanes && f->blocks == m->n_blocks) return;
     for (int64_t i = 0; i < m->n_blocks; i++)
         if (l->positions[i]) positions_fill(l->k, T, m->blocks[i].in, l->positions[i]);
-    *f = (filled){T, l->k->lanes, m->n_blocks};
+    *f = (filled){kern_stopped(l->k) ? 0 : T, l->k->lanes, m->n_blocks};
 }
 
 /* ---- weights of steps ---- */
