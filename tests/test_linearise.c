@@ -350,12 +350,33 @@ START_TEST(a_run_that_goes_wrong)
 }
 END_TEST
 
+/* A block whose weights are 0 adds nothing: its relative error is no number, and nothing is written. */
+START_TEST(blocks_that_add_nothing)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    recipe r = three;
+    r.blocks = "dense(outputs=6,init_sd=0.4); linear(heads=2,key=3,init_sd=0); dense(outputs=3,init_sd=0.4)";
+    setup s = setup_start(ctx, &r);
+    mesaopt_linearise *l = linearise(&s, NULL, 1, (int64_t[]){1}, NULL);
+    double ratio = 7, error = 8;
+    const mesaopt_view a = DENSE(&ratio, MESAOPT_F64, 1), b = DENSE(&error, MESAOPT_F64, 1);
+    REFUSED(ctx, MESAOPT_E_NONFINITE, "adds nothing", mesaopt_linearise_evaluate(l, 20, &a, &b));
+    ck_assert(ratio == 7 && error == 8);
+    OK(mesaopt_linearise_evaluate(l, 20, &a, NULL));
+    ck_assert(ratio != 7);
+    mesaopt_linearise_free(l);
+    setup_end(&s);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 Suite *test_linearise_suite(void)
 {
     Suite *s = suite_create("linearise");
     TCase *t = tcase_create("linearise");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, linear_and_not);
+    tcase_add_test(t, blocks_that_add_nothing);
     tcase_add_test(t, a_step_by_hand);
     tcase_add_test(t, models);
     tcase_add_test(t, settings_of_the_linear_blocks);

@@ -8,6 +8,7 @@
 #include "study/linearise_impl.h"
 #include "base/number.h"
 #include <float.h>
+#include <math.h>
 
 /* ratios[i] of every student, one model after the other; sums: [2 T]. */
 static mesaopt_status ratios_of(mesaopt_linearise *l, call *c, int64_t count, double *sums,
@@ -79,18 +80,23 @@ static mesaopt_status errors_of(mesaopt_linearise *l, call *c, int64_t count, do
     return MESAOPT_OK;
 }
 
-static mesaopt_status store(const mesaopt_linearise *l, const double *values,
+static mesaopt_status check(const mesaopt_linearise *l, const double *values,
                             const mesaopt_view *out, const char *name)
 {
     const double most = out->dtype == MESAOPT_F32 ? FLT_MAX : DBL_MAX;
     for (int64_t i = 0; i < l->count; i++)
         if (!(values[i] <= most))
             return fail(l->head.ctx, MESAOPT_E_NONFINITE,
-                        "evaluate: the %s of block %lld is %s, expected a finite number as %s",
+                        "evaluate: the %s of block %lld is %s%s, expected a finite number as %s",
                         name, (long long)l->students[i].block, number_text(values[i]).text,
+                        isnan(values[i]) ? " (it adds nothing to the stream)" : "",
                         dtype_name(out->dtype));
-    for (int64_t i = 0; i < l->count; i++) view_set(out, &i, values[i]);
     return MESAOPT_OK;
+}
+
+static void store(const mesaopt_linearise *l, const double *values, const mesaopt_view *out)
+{
+    for (int64_t i = 0; i < l->count; i++) view_set(out, &i, values[i]);
 }
 
 mesaopt_status linearise_evaluate(mesaopt_linearise *l, call *c, int64_t count,
@@ -105,9 +111,11 @@ mesaopt_status linearise_evaluate(mesaopt_linearise *l, call *c, int64_t count,
     double *ratios = memory + 2 * T, *missed = ratios + l->count, *added = missed + l->count;
     const mesaopt_status ran = ratios_of(l, c, count, memory, ratios);
     mesaopt_status status = ran < 0 || !error ? ran : errors_of(l, c, count, missed, added);
-    if (status >= 0) {
-        const mesaopt_status stored = store(l, ratios, ratio, "ratio");
-        status = stored != MESAOPT_OK ? stored : error ? store(l, missed, error, "error") : ran;
+    if (status >= 0) status = check(l, ratios, ratio, "ratio");
+    if (status == MESAOPT_OK && error) status = check(l, missed, error, "error");
+    if (status == MESAOPT_OK) {
+        store(l, ratios, ratio);
+        if (error) store(l, missed, error);
     }
     alloc_free(&ctx->alloc, memory);
     return status == MESAOPT_OK ? ran : status;

@@ -1,8 +1,9 @@
 /* Targets of probes that are observations, and the filter by norm.
  *
- *     out_t = [x_{t-lag}, x_{t-lag-1}, ..., x_{t-lag-lags+1}], t = 1..T; observations before the
- *     first are 0 z_bt = (|y_bt| - mean_b |y_bt|) / sd_b |y_bt|, sd of the population: left out
- *     where z_bt >= limit
+ *     out_t = [x_{t-lag}, x_{t-lag-1}, ..., x_{t-lag-lags+1}], t = 1..T
+ *     z_bt = (|y_bt| - mean_b |y_bt|) / sd_b |y_bt|, sd of the population
+ *
+ * Observations before the first are 0; what has z_bt >= limit is left out.
  * Source: docs/science.md, section 6. */
 #include "study/probes.h"
 #include <math.h>

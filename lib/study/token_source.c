@@ -2,11 +2,8 @@
 #include "study/studies.h"
 #include <string.h>
 
-enum {
-    MOST_BYTES = 1 << 25,
-    LEAST = 16
-}; /* of a batch, while it has more sequences
-                                                          than LEAST, which fill all lanes */
+/* Of a batch, while it has more sequences than LEAST, which fill all lanes. */
+enum { MOST_BYTES = 1 << 25, LEAST = 16 };
 
 static int64_t lay_out(token_source *s, void *memory)
 {
