@@ -116,8 +116,9 @@ static void sums_of(mesaopt_rls *rls, double x[5])
 }
 
 /* Queries far off the span of the keys, whose condition number is 1e12 to 1e16: as exact as a factor of the same sums is, or not converged. The other
- * direction, and a shift of keys that is no round number, likewise. Row by row the inverse alone is off by up to 7e-4:
- * solutions are corrected by what they leave, until little is left. */
+ * direction, and a shift of keys that is no round number, likewise. Row by row the inverse alone is off by up to 7e-4
+ * (condition 5e12 times 2^-53 is 5.6e-4): solutions are corrected by what they leave, until little is left. How little follows the order of
+ * roundings, 5e-11 with contracted products and 4e-6 without. */
 START_TEST(far_off_the_span)
 {
     enum { MOST = 15 };
@@ -148,7 +149,7 @@ START_TEST(far_off_the_span)
             oracle o = oracle_of(&(oracle_rows){2, 1, T, k[0], v, ridge, weight});
             double want, error, length, leverage;
             oracle_predict(&o, q, &want, &error, &length, &leverage);
-            ck_assert_msg(status == MESAOPT_OK && fabs(out - want) < (by_step ? 1e-6 : 1e-3) * fabs(want), "shift %g, %d rows: status %d, %.9g, expected %.9g", shift, T, (int)status, out, want);
+            ck_assert_msg(status == MESAOPT_OK && fabs(out - want) < (by_step ? 1e-4 : 1e-3) * fabs(want), "shift %g, %d rows: status %d, %.9g, expected %.9g", shift, T, (int)status, out, want);
             oracle_free(&o);
             mesaopt_rls_free(rls), mesaopt_lsq_free(plan), mesaopt_ctx_free(ctx);
         }
