@@ -146,7 +146,7 @@ check "Ctrl-C leaves a checkpoint and says how to go on; resumed, the files are 
 "$bin/train" seeds=1 $tiny steps=1 final=1000000000 out=long > out 2> err & pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do [ -e long/checkpoint.safetensors ] && break; sleep 0.3; done
 interrupt $pid
-has err MESAOPT_E_INTERRUPTED; has err 'resume=long/checkpoint.safetensors'
+has err 'stopped'; has err 'resume=long/checkpoint.safetensors'
 check "Ctrl-C ends a long evaluation too"
 
 mkdir full1 full2

@@ -52,10 +52,10 @@ mesaopt_status must(mesaopt_ctx *ctx, mesaopt_status status, const char *call)
     char text[1024] = "";
     if (status >= 0) return status;
     failed = 1;
+    if (status == MESAOPT_E_INTERRUPTED) stop();
     mesaopt_ctx_error(ctx, text, sizeof text);
     say("%.*s: %s: %s", (int)strcspn(call, "("), call, mesaopt_status_name(status), text);
-    if (status == MESAOPT_E_INTERRUPTED) say_resume();
-    exit(status == MESAOPT_E_INTERRUPTED ? 130 : status == MESAOPT_E_SETTING ? 2 : 1);
+    exit(status == MESAOPT_E_SETTING ? 2 : 1);
 }
 
 void *must_alloc(void *old, size_t bytes)
