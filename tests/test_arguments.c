@@ -432,7 +432,7 @@ static void trainer_create_rows(const trained *t, const trained *foreign)
     ck_assert_int_eq(mesaopt_settings_set_text(s, "warmup", "7"), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "cosine_steps", "7"), MESAOPT_OK);
     BAD(MESAOPT_E_SETTING, "warmup: 7, expected less than cosine_steps", mesaopt_trainer_create(f->ctx, s, t->model, t->task, out));
-    for (int n = 1; n <= 5; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_trainer_create(f->ctx, NULL, t->model, t->task, out)));
+    for (int n = 1; n <= 6; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_trainer_create(f->ctx, NULL, t->model, t->task, out)));
     mesaopt_settings_free(s);
     trained_end(&(trained){empty.model, empty.task, NULL});
     trained_end(&(trained){narrow.model, narrow.task, NULL});
@@ -447,6 +447,16 @@ static void trainer_use_rows(const trained *t)
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 1, (int64_t[]){49}, &brief);
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_step(NULL, loss));
     BAD(MESAOPT_E_ARGUMENT, "trainer: a model, expected a live trainer", mesaopt_trainer_step(wrong, loss));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_set_parameters(NULL, "*", 1, 0));
+    BAD(MESAOPT_E_ARGUMENT, "trainer: a model, expected a live trainer", mesaopt_trainer_set_parameters(wrong, "*", 1, 0));
+    BAD(MESAOPT_E_ARGUMENT, "pattern: NULL", mesaopt_trainer_set_parameters(r, NULL, 1, 0));
+    BAD(MESAOPT_E_ARGUMENT, "pattern: \"blocks.7.*\", expected the name of a parameter such as \"blocks.0.query\"", mesaopt_trainer_set_parameters(r, "blocks.7.*", 1, 0));
+    BAD(MESAOPT_E_ARGUMENT, "pattern: \"\", expected", mesaopt_trainer_set_parameters(r, "", 1, 0));
+    BAD(MESAOPT_E_ARGUMENT, "factor: -1, expected 0 to 1000000", mesaopt_trainer_set_parameters(r, "*", -1, 0));
+    BAD(MESAOPT_E_ARGUMENT, "factor: nan, expected", mesaopt_trainer_set_parameters(r, "*", NAN, 0));
+    BAD(MESAOPT_E_ARGUMENT, "factor: inf, expected", mesaopt_trainer_set_parameters(r, "*", INFINITY, 0));
+    BAD(MESAOPT_E_ARGUMENT, "decay: 3, expected a MESAOPT_DECAY_", mesaopt_trainer_set_parameters(r, "*", 1, 3));
+    BAD(MESAOPT_E_ARGUMENT, "decay: -1, expected", mesaopt_trainer_set_parameters(r, "*", 1, -1));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_trainer_run(NULL, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "trainer: a model, expected a live trainer", mesaopt_trainer_run(wrong, 1, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "steps: -1, expected 0 to", mesaopt_trainer_run(r, -1, NULL, NULL));

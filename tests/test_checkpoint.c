@@ -85,6 +85,7 @@ static void make_changed(const change *c)
         }
         n_texts++;
     }
+    if (c->key && c->value && !tensor_file_metadata(&f, c->key)) texts[n_texts++] = (tensor_file_text){c->key, c->value};
     const int64_t n = copy_tensors(&f, c, tensors, room);
     ck_assert_int_eq(tensor_file_write(ctx, changed, n_texts, texts, n, tensors), MESAOPT_OK);
     tensor_file_close(&f);
@@ -121,6 +122,14 @@ static const change bad_trainers[] = {
     {.key = "mesaopt.step", .value = "9223372036854775807", .says = "beyond the end of the stream"},
     {.key = "mesaopt.step", .value = "9223372036854775808", .says = "expected an integer >= 0"},
     {.key = "mesaopt.isa", .says = "no metadata mesaopt.isa"},
+    {.key = "mesaopt.frozen_steps", .value = "blocks.1.query=16", .says = "mesaopt.frozen_steps: \"blocks.1.query=16\", expected name=steps"},
+    {.key = "mesaopt.frozen_steps", .value = "blocks.1.query=0", .says = "mesaopt.frozen_steps: \"blocks.1.query=0\""},
+    {.key = "mesaopt.frozen_steps", .value = "blocks.1.query=3 blocks.1.query=3", .says = "mesaopt.frozen_steps: \"blocks.1.query=3\""},
+    {.key = "mesaopt.frozen_steps", .value = "blocks.2.query=3 blocks.1.query=3", .says = "mesaopt.frozen_steps: \"blocks.1.query=3\""},
+    {.key = "mesaopt.frozen_steps", .value = "blocks.1.query=-1", .says = "mesaopt.frozen_steps: \"blocks.1.query=-1\""},
+    {.key = "mesaopt.frozen_steps", .value = "blocks.1.query", .says = "mesaopt.frozen_steps: \"blocks.1.query\""},
+    {.key = "mesaopt.frozen_steps", .value = "blocks.1.query=11111111111111111111111111111111", .says = "mesaopt.frozen_steps: \"blocks.1.query=111"},
+    {.key = "mesaopt.frozen_steps", .value = "nowhere=1", .says = "mesaopt.frozen_steps: \"nowhere=1\""},
     {.key = "mesaopt.lanes", .value = "0", .says = "mesaopt.lanes"},
     {.tensor = "blocks.2.key", .element = -1, .says = "tensor 'blocks.2.key': it is missing"},
     {.tensor = "adamw.m.blocks.1.query", .element = -1, .says = "tensor 'adamw.m.blocks.1.query': it is missing"},

@@ -6,7 +6,8 @@
  * Learning rate: fixed, or linear warm-up from 0 over `warmup` steps, then a cosine from lr to
  * lr_end reached at step cosine_steps. weight_decay acts on matrices and lambda; a mesa block's
  * theta, beta_bias and gamma_bias are spared, since 0 is no neutral value of a ridge or of a gate
- * that should start open. The parameters after s steps are the same bits for any number of threads
+ * that should start open. By name, parameters may be frozen, move at a share of the learning rate,
+ * and decay or not (mesaopt_trainer_set_parameters). The parameters after s steps are the same bits for any number of threads
  * and any host loop, also across save and load.
  * Source: Loshchilov and Hutter, arXiv 1711.05101; docs/science.md, section 4.
  *
@@ -49,6 +50,24 @@ MESAOPT_API mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx,
                                                   mesaopt_model *model, mesaopt_task *task,
                                                   mesaopt_trainer **out);
 
+/* Does weight_decay act on a parameter? */
+#define MESAOPT_DECAY_STANDARD 0       /* on matrices and lambda; see the top of this page */
+#define MESAOPT_DECAY_OFF 1
+#define MESAOPT_DECAY_ON 2
+
+/** Says what the steps from now on do to all parameters whose names match `pattern`:
+ *  "blocks.0.query", "blocks.0.*", "*.lambda" (`*`: any characters, none too; `?`: one). `factor`,
+ *  0 to 1e6, multiplies their learning rate, and with it their weight decay; 0 freezes them: they
+ *  and their moments keep every bit, and their gradient takes no part in clip_norm, though grad_norm
+ *  counts it. `decay` is a MESAOPT_DECAY_*. Of several patterns that match a name the latest holds;
+ *  "*", 1, MESAOPT_DECAY_STANDARD is what a new trainer does. A parameter that thaws goes on as if
+ *  the steps it was frozen for had not been. Not in a callback of the trainer (MESAOPT_E_BUSY).
+ *  Checkpoints hold what was said, for the log of the one that loads them, and how long parameters
+ *  were frozen. MESAOPT_E_ARGUMENT: no name matches, or a number is out of range. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_trainer_set_parameters(mesaopt_trainer *trainer,
+                                                          const char *pattern, double factor,
+                                                          int32_t decay);
+
 /** One step. `loss` may be NULL. MESAOPT_E_NONFINITE says at which step and in which tensor;
  *  nothing is changed by a step that fails. MESAOPT_NOT_CONVERGED: the step was taken, see model.h.
  *  Allocates nothing. Since 0.1. */
@@ -67,16 +86,17 @@ MESAOPT_API mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *trainer, in
 /** Steps taken so far, or a negative status. Since 0.1. */
 MESAOPT_API int64_t mesaopt_trainer_steps(const mesaopt_trainer *trainer);
 
-/** Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, ISA level
- *  and lanes, as mesaopt_model_save writes. Since 0.1. */
+/** Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, what was
+ *  said of parameters, ISA level and lanes, as mesaopt_model_save writes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_save(mesaopt_trainer *trainer, const char *path);
 
 /** Restores a checkpoint of a trainer with the same model blocks on the same task: all or nothing.
  *  MESAOPT_OTHER_ISA: restored, but the run will not repeat the other machine's bits.
  *  MESAOPT_E_FORMAT: not such a file; the text names what differs. MESAOPT_E_SETTING: its sequences
  *  or tokens were made otherwise; the text names the settings of the task that differ (of own
- *  sequences `data` stands for their numbers). Other settings of the trainer are taken, and written
- *  to the log of the context. Since 0.1. */
+ *  sequences `data` stands for their numbers). Other settings of the trainer, and what is said of
+ *  parameters, are those of this trainer, and what differs is written to the log of the context.
+ *  Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_load(mesaopt_trainer *trainer, const char *path);
 
 /** mesaopt_trainer_load for a run that goes on with other data: settings of the task named in

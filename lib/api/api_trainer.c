@@ -19,6 +19,24 @@ mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *
     return ctx_leave(&c, status);
 }
 
+mesaopt_status mesaopt_trainer_set_parameters(mesaopt_trainer *t, const char *pattern,
+                                              double factor, int32_t decay)
+{
+    call c;
+    mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    mesaopt_ctx *ctx = t->head.ctx;
+    status = check_not_null(ctx, pattern, "pattern");
+    if (status == MESAOPT_OK && !(factor >= 0 && factor <= UPDATE_MOST_FACTOR))
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "factor: %s, expected 0 to %s",
+                      number_text(factor).text, number_text(UPDATE_MOST_FACTOR).text);
+    if (status == MESAOPT_OK && (decay < MESAOPT_DECAY_STANDARD || decay > MESAOPT_DECAY_ON))
+        status = fail(ctx, MESAOPT_E_ARGUMENT, "decay: %d, expected a MESAOPT_DECAY_* constant",
+                      (int)decay);
+    CHECK(update_rules_set(t->model, t->adam.rules, pattern, factor, decay));
+    return call_end(&c, status);
+}
+
 mesaopt_status mesaopt_trainer_step(mesaopt_trainer *t, double *loss)
 {
     call c;

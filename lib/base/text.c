@@ -64,6 +64,26 @@ int64_t text_out(const char *text, char *buf, int64_t cap)
     return needed;
 }
 
+/* Behind a star that does not reach far enough it is made a character longer: only the last one
+ * ever has to be. */
+int text_matches(const char *text, const char *pattern)
+{
+    const char *star = NULL, *from = NULL;
+    while (*text) {
+        if (*pattern == '*') {
+            star = ++pattern, from = text;
+        } else if (*pattern == '?' || *pattern == *text) {
+            pattern++, text++;
+        } else if (star) {
+            pattern = star, text = ++from;
+        } else {
+            return 0;
+        }
+    }
+    while (*pattern == '*') pattern++;
+    return *pattern == 0;
+}
+
 /* ---- the last text ---- */
 
 static unsigned long long version_of(const struct text_slot *s)

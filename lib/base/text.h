@@ -17,6 +17,9 @@ void text_format(char *out, int64_t cap, const char *format, va_list args);
  * bytes that all of it needs. */
 int64_t text_out(const char *text, char *buf, int64_t cap);
 
+/* Does all of `text` match the pattern? `*` stands for any characters, also none, `?` for one. */
+int text_matches(const char *text, const char *pattern);
+
 /* The last text, for writers and readers on any threads. Nobody waits for anybody: a child of a
  * fork may find a write of a thread that it does not have half done. A slot's version is even:
  * twice the number of the text that it holds; odd: being written. */

@@ -37,10 +37,11 @@ static mesaopt_status update(void *of, call *c, mesaopt_step *report)
                     isfinite(loss) ? "gradient of the coefficients" : "loss");
     if (b->recipe.clip_value < INFINITY) r->k->clamp(n, b->recipe.clip_value, g);
     r->k->scale(n, adamw_norm_factor(&b->recipe, sqrt(r->k->sum_squares(n, g))), g);
-    adamw_update(&b->recipe, r->k, step, 1, n, b->coefficients, g, m, v);
+    const double rate = schedule_rate(&b->recipe.rate, step);
+    adamw_update(&b->recipe, r->k, rate, b->recipe.weight_decay, step + 1, n, b->coefficients, g, m,
+                 v);
     atomic_store(&b->updates, step + 1);
-    *report =
-        (mesaopt_step){sizeof *report, step + 1, loss, schedule_rate(&b->recipe.rate, step), norm};
+    *report = (mesaopt_step){sizeof *report, step + 1, loss, rate, norm};
     return MESAOPT_OK;
 }
 

@@ -32,10 +32,9 @@ double adamw_norm_factor(const adamw *a, double norm)
     return norm > a->clip_norm ? a->clip_norm / norm : 1;
 }
 
-void adamw_update(const adamw *a, const kern *k, int64_t step, int decays, int64_t n, void *p,
-                  const void *g, void *m, void *v)
+void adamw_update(const adamw *a, const kern *k, double rate, double decay, int64_t updates,
+                  int64_t n, void *p, const void *g, void *m, void *v)
 {
-    k->adamw(n, p, g, m, v, schedule_rate(&a->rate, step), a->beta1, a->beta2, a->epsilon,
-             decays ? a->weight_decay : 0, 1 / (1 - power(a->beta1, step + 1)),
-             1 / (1 - power(a->beta2, step + 1)));
+    k->adamw(n, p, g, m, v, rate, a->beta1, a->beta2, a->epsilon, decay,
+             1 / (1 - power(a->beta1, updates)), 1 / (1 - power(a->beta2, updates)));
 }

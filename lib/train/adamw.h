@@ -26,8 +26,9 @@ mesaopt_status adamw_read(mesaopt_ctx *ctx, const mesaopt_settings *settings, in
 /* What a gradient of this norm, already clipped by value, is to be multiplied with. */
 double adamw_norm_factor(const adamw *a, double norm);
 
-/* Moves n parameters; g is clipped. */
-void adamw_update(const adamw *a, const kern *k, int64_t step, int decays, int64_t n, void *p,
-                  const void *g, void *m, void *v);
+/* Moves n parameters at the learning rate `rate`; g is clipped, `decay` the weight decay, and
+ * `updates` how many of them the moments hold then, this one included. */
+void adamw_update(const adamw *a, const kern *k, double rate, double decay, int64_t updates,
+                  int64_t n, void *p, const void *g, void *m, void *v);
 
 #endif

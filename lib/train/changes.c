@@ -108,9 +108,9 @@ mesaopt_status changes_check(const tensor_file *f, const char *now, const char *
                 f->path, text);
 }
 
-void changes_log(const tensor_file *f, const char *key, const char *now)
+void changes_log(const tensor_file *f, const char *was, const char *now)
 {
-    const char *const was = tensor_file_metadata(f, key), *at[2] = {NULL};
+    const char *at[2] = {NULL};
     difference d;
     while (was && next_difference(was, now, at, &d)) {
         const span name = shown(d.name), a = shown(d.was), b = shown(d.now);

@@ -10,7 +10,8 @@
  * A file that does not say is accepted, with a line in the log. */
 mesaopt_status changes_check(const tensor_file *f, const char *now, const char *change);
 
-/* A line in the log for every setting of metadata `key` that is another one now. */
-void changes_log(const tensor_file *f, const char *key, const char *now);
+/* A line in the log for every setting of `was`, a text of the file, that is another one now. NULL:
+ * the file does not say. */
+void changes_log(const tensor_file *f, const char *was, const char *now);
 
 #endif

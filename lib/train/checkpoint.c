@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FORMAT = 1, OWN_TEXTS = 10 };
+enum { FORMAT = 1, OWN_TEXTS = 12 };
 
 /* Parameters, and the moments of AdamW beside them. */
 static const char *const prefixes[] = {"", "adamw.m.", "adamw.v."};
 enum { SETS = sizeof prefixes / sizeof *prefixes };
+#define RULES_KEY "mesaopt.parameters"
+#define FROZEN_KEY "mesaopt.frozen_steps"
 
 typedef struct name { char text[64]; } name;
 
@@ -40,7 +42,8 @@ typedef struct record {
     saved_tensor *tensor;
     name *names, step, lanes;
     task_facts task;
-    char *dumps;                   /* blocks, settings of the model, settings of the trainer */
+    char *dumps;                   /* blocks, settings of the model; of the trainer: settings, what
+                                      was said of parameters, for how long they were frozen */
 } record;
 
 static void add_text(record *r, const char *key, const char *value)
@@ -79,13 +82,43 @@ static const kern *kern_of_steps(const mesaopt_trainer *t)
     return model_panels(t->model, t->batch, t->task->shape.length).k;
 }
 
+/* Three texts of a trainer, each with its end: settings, update_rules_text, update_rules_frozen.
+ * Returns their bytes; `to` NULL: only these. */
+static int64_t trainer_text(const mesaopt_trainer *t, char *to)
+{
+    if (!t) return 0;
+    const int64_t settings = settings_text(&t->settings, NULL, 0);
+    if (to) settings_text(&t->settings, to, settings);
+    const int64_t rules = update_rules_text(t->model, t->adam.rules, to ? to + settings : NULL);
+    return settings + rules +
+           update_rules_frozen(t->model, t->adam.rules, to ? to + settings + rules : NULL);
+}
+
+static void record_trainer(record *r, char *text)
+{
+    static const char *const keys[] = {"mesaopt.trainer", RULES_KEY, FROZEN_KEY};
+    const mesaopt_trainer *t = r->t;
+    const kern *k = kern_of_steps(t);
+    trainer_text(t, text);
+    for (int i = 0; i < 3; i++, text += strlen(text) + 1)
+        if (*text) add_text(r, keys[i], text);
+    r->step = integer(atomic_load(&t->step));
+    r->lanes = integer(k->lanes);
+    r->task = task_text(t->task);
+    add_text(r, "mesaopt.task", r->task.text);
+    add_text(r, "mesaopt.step", r->step.text);
+    add_text(r, "mesaopt.isa", options_word(MESAOPT_KEY_ISA, k->isa));
+    add_text(r, "mesaopt.lanes", r->lanes.text);
+    add_tensors(r, prefixes[1], t->adam.m);
+    add_tensors(r, prefixes[2], t->adam.v);
+}
+
 static mesaopt_status record_fill(record *r)
 {
     const mesaopt_model *m = r->m;
     const mesaopt_trainer *t = r->t;
     const int64_t blocks = model_text(m, NULL, 0), model = settings_text(&m->settings, NULL, 0);
-    const int64_t trainer = t ? settings_text(&t->settings, NULL, 0) : 0;
-    mesaopt_status status = record_reserve(r, blocks + model + trainer);
+    mesaopt_status status = record_reserve(r, blocks + model + trainer_text(t, NULL));
     if (status != MESAOPT_OK) return status;
     model_text(m, r->dumps, blocks);
     settings_text(&m->settings, r->dumps + blocks, model);
@@ -97,19 +130,7 @@ static mesaopt_status record_fill(record *r)
     for (int64_t i = 0; i < m->notes.count; i++)
         add_text(r, m->notes.item[i].key, m->notes.item[i].text);
     add_tensors(r, prefixes[0], m->params);
-    if (!t) return MESAOPT_OK;
-    const kern *k = kern_of_steps(t);
-    settings_text(&t->settings, r->dumps + blocks + model, trainer);
-    r->step = integer(atomic_load(&t->step));
-    r->lanes = integer(k->lanes);
-    r->task = task_text(t->task);
-    add_text(r, "mesaopt.trainer", r->dumps + blocks + model);
-    add_text(r, "mesaopt.task", r->task.text);
-    add_text(r, "mesaopt.step", r->step.text);
-    add_text(r, "mesaopt.isa", options_word(MESAOPT_KEY_ISA, k->isa));
-    add_text(r, "mesaopt.lanes", r->lanes.text);
-    add_tensors(r, prefixes[1], t->adam.m);
-    add_tensors(r, prefixes[2], t->adam.v);
+    if (t) record_trainer(r, r->dumps + blocks + model);
     return MESAOPT_OK;
 }
 
@@ -327,8 +348,42 @@ static mesaopt_status compare_machine(const tensor_file *f, const mesaopt_traine
                : MESAOPT_OTHER_ISA;
 }
 
+/* What a file says of a trainer. */
+typedef struct loaded {
+    void *numbers[SETS];           /* parameters, moments */
+    int64_t step, *frozen_steps;   /* the latter one per parameter */
+} loaded;
+
+static mesaopt_status read_numbers(const tensor_file *f, const mesaopt_model *m, loaded *l)
+{
+    mesaopt_status status = MESAOPT_OK;
+    for (int i = 0; i < SETS && status == MESAOPT_OK; i++) {
+        l->numbers[i] = alloc_new(&f->ctx->alloc, m->n_params, m->size);
+        status = l->numbers[i] ? read_tensors(f, m, prefixes[i], i == SETS - 1, l->numbers[i])
+                               : fail(f->ctx, MESAOPT_E_MEMORY,
+                                      "load: no memory for %" PRId64 " parameters", m->n_params);
+    }
+    return status;
+}
+
+static mesaopt_status read_frozen(const tensor_file *f, const mesaopt_model *m, loaded *l)
+{
+    const char *text = tensor_file_metadata(f, FROZEN_KEY), *bad;
+    l->frozen_steps = alloc_new(&f->ctx->alloc, m->n_table, sizeof *l->frozen_steps);
+    if (!l->frozen_steps)
+        return fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for %" PRId64 " parameters",
+                    m->n_table);
+    bad = text ? update_rules_read_frozen(m, text, l->step, l->frozen_steps) : NULL;
+    if (!bad) return MESAOPT_OK;
+    return tensor_file_fail(f, NULL,
+                            "metadata " FROZEN_KEY
+                            ": \"%.60s\", expected name=steps of parameters in their order, 1 to %"
+                            PRId64 " steps",
+                            bad, l->step);
+}
+
 static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, const char *change,
-                                   void *spare[SETS], int64_t *step)
+                                   loaded *l)
 {
     const char *kind;
     mesaopt_status status = check_format(f);
@@ -338,35 +393,53 @@ static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, con
             tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
     if (status == MESAOPT_OK) status = check_same_model(f, t->model);
     if (status == MESAOPT_OK) status = changes_check(f, task_text(t->task).text, change);
-    if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.step", 0, step);
-    if (status == MESAOPT_OK && !trainer_steps_fit(t, *step))
+    if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.step", 0, &l->step);
+    if (status == MESAOPT_OK && !trainer_steps_fit(t, l->step))
         status = tensor_file_fail(
             f, NULL,
-            "metadata mesaopt.step: %" PRId64 ", beyond the end of the stream of sequences", *step);
-    for (int i = 0; i < SETS && status == MESAOPT_OK; i++) {
-        spare[i] = alloc_new(&f->ctx->alloc, t->model->n_params, t->model->size);
-        status = spare[i] ? read_tensors(f, t->model, prefixes[i], i == SETS - 1, spare[i])
-                          : fail(f->ctx, MESAOPT_E_MEMORY,
-                                 "load: no memory for %" PRId64 " parameters", t->model->n_params);
-    }
+            "metadata mesaopt.step: %" PRId64 ", beyond the end of the stream of sequences",
+            l->step);
+    if (status == MESAOPT_OK) status = read_frozen(f, t->model, l);
+    if (status == MESAOPT_OK) status = read_numbers(f, t->model, l);
     return status == MESAOPT_OK ? compare_machine(f, t) : status;
+}
+
+/* A line for everything that was otherwise in the run that goes on here. MESAOPT_E_MEMORY: for the
+ * texts. */
+static mesaopt_status log_changes(const tensor_file *f, const mesaopt_trainer *t)
+{
+    char *text = alloc_new(&f->ctx->alloc, trainer_text(t, NULL), 1);
+    if (!text) return fail(f->ctx, MESAOPT_E_MEMORY, "load: no memory for a text");
+    const char *was = tensor_file_metadata(f, RULES_KEY);
+    trainer_text(t, text);
+    changes_log(f, tensor_file_metadata(f, "mesaopt.trainer"), text);
+    changes_log(f, tensor_file_metadata(f, "mesaopt.task"), task_text(t->task).text);
+    changes_log(f, was ? was : "", text + strlen(text) + 1);
+    alloc_free(&f->ctx->alloc, text);
+    return MESAOPT_OK;
+}
+
+static void take(mesaopt_trainer *t, const loaded *l)
+{
+    const mesaopt_model *m = t->model;
+    void *const to[SETS] = {m->params, t->adam.m, t->adam.v};
+    for (int i = 0; i < SETS; i++)
+        memcpy(to[i], l->numbers[i], (size_t)(m->n_params * m->size));
+    for (int64_t i = 0; i < m->n_table; i++) t->adam.rules[i].frozen_steps = l->frozen_steps[i];
+    atomic_store(&t->step, l->step);
 }
 
 static mesaopt_status load_trainer(const tensor_file *f, mesaopt_trainer *t, const char *change)
 {
-    void *spare[SETS] = {NULL}, *to[SETS] = {t->model->params, t->adam.m, t->adam.v};
-    char dump[1024];
-    int64_t step;
-    const mesaopt_status status = read_trainer(f, t, change, spare, &step);
+    loaded l = {.step = 0};
+    mesaopt_status status = read_trainer(f, t, change, &l);
     if (status >= 0) {
-        for (int i = 0; i < SETS; i++)
-            memcpy(to[i], spare[i], (size_t)(t->model->n_params * t->model->size));
-        atomic_store(&t->step, step);
-        settings_text(&t->settings, dump, sizeof dump);
-        changes_log(f, "mesaopt.trainer", dump);
-        changes_log(f, "mesaopt.task", task_text(t->task).text);
+        const mesaopt_status logged = log_changes(f, t);
+        if (logged < 0) status = logged;
+        else take(t, &l);
     }
-    for (int i = 0; i < SETS; i++) alloc_free(&f->ctx->alloc, spare[i]);
+    for (int i = 0; i < SETS; i++) alloc_free(&f->ctx->alloc, l.numbers[i]);
+    alloc_free(&f->ctx->alloc, l.frozen_steps);
     return status;
 }
 

@@ -9,6 +9,9 @@
  *     mesaopt.model      its settings, as mesaopt_settings_dump
  *   and of a trainer
  *     mesaopt.trainer    its settings
+ *     mesaopt.parameters   what was said of parameters, as update_rules_text, and
+ *     mesaopt.frozen_steps   for how long they were frozen, as update_rules_frozen; both only when
+ *                        there is something to say
  *     mesaopt.task       what its sequences and tokens depend on, as task_text
  *     mesaopt.step       steps taken; with the task it says which sequences come next, so that no
  *                        other random state is needed

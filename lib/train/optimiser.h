@@ -4,11 +4,12 @@
 #define TRAIN_OPTIMISER_H
 
 #include "train/adamw.h"
-#include "train/model_impl.h"
+#include "train/update_rules.h"
 
 typedef struct optimiser {
     adamw recipe;
     mesaopt_model *model;          /* not counted */
+    update_rule *rules;            /* one per parameter of the model's table */
     void *m, *v;                   /* moments, one real per parameter */
     void *piece;                   /* of the gradient, while it is clipped */
 } optimiser;
@@ -19,6 +20,6 @@ void optimiser_close(optimiser *o);        /* also one of zeros */
 
 /* Step `step`, from 0, with the model's gradient. Runs to its end once begun: an interrupt must not
  * leave half a step. */
-void optimiser_update(const optimiser *o, int64_t step);
+void optimiser_update(optimiser *o, int64_t step);
 
 #endif

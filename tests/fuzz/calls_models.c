@@ -316,6 +316,14 @@ static void call_trainer_create(void)
     CALL(CTX, ctx, mesaopt_trainer_create(ctx, s, m, task, out));
 }
 
+static void call_trainer_set_parameters(void)
+{
+    mesaopt_trainer *t = handle(TRAINER);
+    const char *pattern = chance(8) ? any_text() : ONE_OF("*", "*.query", "blocks.?.*", "blocks.0.*", "*bias");
+    const double factor = chance(8) ? any_number() : ONE_OF(0., 1., 0.5);
+    CALL(TRAINER, t, mesaopt_trainer_set_parameters(t, pattern, factor, (int32_t)(chance(20) ? any_index() : below(3))));
+}
+
 static void call_trainer_step(void)
 {
     mesaopt_trainer *t = handle(TRAINER);
@@ -345,5 +353,5 @@ const row rows_models[] = {
     {"task_tokens", call_task_tokens}, {"task_features", call_task_features}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_import", call_model_import}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
     {"model_parameter", call_model_parameter}, {"model_initialise", call_model_initialise}, {"model_workspace", call_model_workspace}, {"model_forward", call_model_forward},
     {"model_activations", call_model_activations}, {"model_loss", call_model_loss}, {"model_gradient", call_model_gradient}, {"model_backward", call_model_backward}, {"model_evaluate", call_model_evaluate},
-    {"trainer_create", call_trainer_create}, {"trainer_step", call_trainer_step}, {"trainer_run", call_trainer_run}, {"trainer_evaluate", call_trainer_evaluate}, {0},
+    {"trainer_create", call_trainer_create}, {"trainer_set_parameters", call_trainer_set_parameters}, {"trainer_step", call_trainer_step}, {"trainer_run", call_trainer_run}, {"trainer_evaluate", call_trainer_evaluate}, {0},
 };

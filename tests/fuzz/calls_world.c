@@ -237,6 +237,8 @@ static uint64_t print_of(enum kind kind, const void *h)
     if (kind == MODEL) return mix(mix(mix(x, m->params, m->n_params * m->size), m->grads, m->n_params * m->size), &m->n_blocks, 8);
     if (kind == TRAINER) {
         const int64_t bytes = t->model->n_params * t->model->size, step = atomic_load(&t->step);
+        for (int64_t i = 0; i < t->model->n_table; i++)
+            x = mix(mix(mix(x, &t->adam.rules[i].factor, 8), &t->adam.rules[i].decay, 4), &t->adam.rules[i].frozen_steps, 8);
         return mix(mix(mix(x, t->adam.m, bytes), t->adam.v, bytes), &step, 8);
     }
     if (kind == BASELINE) {
