@@ -7,8 +7,8 @@
  * lr_end reached at step cosine_steps. weight_decay acts on matrices and lambda; a mesa block's
  * theta, beta_bias and gamma_bias are spared, since 0 is no neutral value of a ridge or of a gate
  * that should start open. By name, parameters may be frozen, move at a share of the learning rate,
- * and decay or not (mesaopt_trainer_set_parameters). The parameters after s steps are the same bits for any number of threads
- * and any host loop, also across save and load.
+ * and decay or not (mesaopt_trainer_set_parameters). The parameters after s steps are the same bits
+ * for any number of threads and any host loop, also across save and load.
  * Source: Loshchilov and Hutter, arXiv 1711.05101; docs/science.md, section 4.
  *
  * Use:
@@ -58,12 +58,13 @@ MESAOPT_API mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx,
 /** Says what the steps from now on do to all parameters whose names match `pattern`:
  *  "blocks.0.query", "blocks.0.*", "*.lambda" (`*`: any characters, none too; `?`: one). `factor`,
  *  0 to 1e6, multiplies their learning rate, and with it their weight decay; 0 freezes them: they
- *  and their moments keep every bit, and their gradient takes no part in clip_norm, though grad_norm
- *  counts it. `decay` is a MESAOPT_DECAY_*. Of several patterns that match a name the latest holds;
- *  "*", 1, MESAOPT_DECAY_STANDARD is what a new trainer does. A parameter that thaws goes on as if
- *  the steps it was frozen for had not been. Not in a callback of the trainer (MESAOPT_E_BUSY).
- *  Checkpoints hold what was said, for the log of the one that loads them, and how long parameters
- *  were frozen. MESAOPT_E_ARGUMENT: no name matches, or a number is out of range. Since 0.1. */
+ *  and their moments keep every bit, and their gradient takes no part in clip_norm, though a step's
+ *  grad_norm counts it. `decay` is a MESAOPT_DECAY_*. Of several patterns that match a name the
+ *  latest holds; "*", 1, MESAOPT_DECAY_STANDARD is what a new trainer does. A parameter that thaws
+ *  goes on as if the steps it was frozen for had not been. Not in a callback of the trainer
+ *  (MESAOPT_E_BUSY). Checkpoints hold what was said, for the log of the one that loads them, and
+ *  how long parameters were frozen. MESAOPT_E_ARGUMENT: no name matches, or a number is out of
+ *  range. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_set_parameters(mesaopt_trainer *trainer,
                                                           const char *pattern, double factor,
                                                           int32_t decay);

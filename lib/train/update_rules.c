@@ -17,8 +17,8 @@ mesaopt_status update_rules_set(const mesaopt_model *m, update_rule *rules, cons
     }
     if (matches > 0) return MESAOPT_OK;
     return fail(m->head.ctx, MESAOPT_E_ARGUMENT,
-                "pattern: \"%.100s\", expected the name of a parameter such as \"%s\", with * and ? "
-                "for what may vary",
+                "pattern: \"%.100s\", expected the name of a parameter such as \"%s\", with * and "
+                "? for what may vary",
                 pattern, m->n_table ? m->table[0].name : "(the model has none)");
 }
 
