@@ -111,15 +111,17 @@ $O/obj/examples/%.o: examples/%.c $O/flags
 
 # ---- made from the public headers ----
 
-$O/gen/constants.inc: docs/api.awk $(HEADERS)
+API_AWK := docs/annotations.awk docs/api.awk
+read_headers = awk -v mode=$1 -v version=$(VERSION) $(API_AWK:%=-f %) $(HEADERS)
+$O/gen/constants.inc: $(API_AWK) $(HEADERS)
 	@mkdir -p $(@D)
-	$(call say,AWK,$@)awk -v mode=constants -f $^ > $@
-$O/gen/libmesaopt.map: docs/api.awk $(HEADERS)
+	$(call say,AWK,$@)$(call read_headers,constants) > $@
+$O/gen/libmesaopt.map: $(API_AWK) $(HEADERS)
 	@mkdir -p $(@D)
-	$(call say,AWK,$@)awk -v mode=map -f $^ > $@
-$O/gen/libmesaopt.symbols: docs/api.awk $(HEADERS)
+	$(call say,AWK,$@)$(call read_headers,map) > $@
+$O/gen/libmesaopt.symbols: $(API_AWK) $(HEADERS)
 	@mkdir -p $(@D)
-	$(call say,AWK,$@)awk -v mode=symbols -f $^ > $@
+	$(call say,AWK,$@)$(call read_headers,symbols) > $@
 
 # tests/test_NAME.c defines Suite *test_NAME_suite(void); this is the list of them.
 $O/gen/suites.inc: FORCE
@@ -288,9 +290,9 @@ $O/peers/bin/python:
 $O/bin/api_values: docs/api_values.c $O/gen/constants.inc $(STATIC)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -Iinclude -Ilib -I$O/gen $(LDFLAGS) -MF $O/gen/api_values.d -o $@ $< $(STATIC) $(LIBS)
-$O/docs/api.json $O/docs/api.md: $O/docs/api.%: docs/api.awk $(HEADERS) $O/bin/api_values
+$O/docs/api.json $O/docs/api.md: $O/docs/api.%: $(API_AWK) $(HEADERS) $O/bin/api_values
 	@mkdir -p $(@D)
-	$(call say,DOC,$@)awk -v mode=$* -v version=$(VERSION) -f docs/api.awk $(HEADERS) > $@ && $O/bin/api_values $* >> $@
+	$(call say,DOC,$@)$(call read_headers,$*) > $@ && $O/bin/api_values $* >> $@
 docs: $O/docs/api.md $O/docs/api.json
 	@echo "API reference: $O/docs/api.md; the same for programs: $O/docs/api.json"
 

@@ -1,21 +1,21 @@
 # Reads the public headers and writes what they declare, in one of several forms:
 #
-#   awk -v mode=MODE -f docs/api.awk include/mesaopt/*.h
+#   awk -v mode=MODE -f docs/annotations.awk -f docs/api.awk include/mesaopt/*.h
 #
 #   symbols    "name since" for every exported function
 #   map        a linker version script: one node per "since", everything else local
-#   constants  CONSTANT(name, "comment") for every numeric macro
+#   constants  CONSTANT(name, "comment", "group", "since") for every numeric macro
+#   layout     a C program that compiles if structs are laid out as api.json says
 #   json       the first half of api.json (docs/api_values.c writes the second)
 #   md         the API reference
 #   problems   one line for every declaration that breaks the conventions below; nothing when all is well
 #
 # Conventions of the headers: a doc comment /** ... */ belongs to the declarations that follow it up to the next blank line and ends in
-# "Since X.Y."; exported functions start with MESAOPT_API at the beginning of a line; a constant's comment stands behind it, that of
+# "Since X.Y.", before which brackets say what types and names do not (annotations.awk); exported functions start with MESAOPT_API at the beginning of a line; a constant's comment stands behind it, that of
 # a setting's key begins with its name; an
-# ordinary comment at the beginning of a line heads the group of constants (or the struct) below it. POSIX awk.
+# ordinary comment at the beginning of a line heads the group of constants (or the struct) below it, and may end in "[group: name]": otherwise the
+# group is the second word of the constant. What does not say since when it is there was there in 0.1. POSIX awk.
 
-function trim(s) { gsub(/[ \t\n]+/, " ", s); sub(/^ /, "", s); sub(/ $/, "", s); return s }
-function quote(s) { gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/\n/, "\\n", s); return "\"" s "\"" }
 function problem(text) { if (mode == "problems") print file ":" FNR ": " text }
 
 # A line of a comment without its frame.
@@ -31,8 +31,9 @@ function take_doc(what,    m) {
         since = substr(doc_text, RSTART + 6, RLENGTH - 7)
         doc_text = trim(substr(doc_text, 1, RSTART - 1))
     }
+    doc_text = take_annotations(doc_text)
     if (doc_text == "" && what !~ /^struct/) problem(what ": no doc comment")
-    else if (since == "" && what ~ /^function/) problem(what ": its doc comment does not end in \"Since X.Y.\"")
+    else if (since == "" && what !~ /^struct/) problem(what ": its doc comment does not end in \"Since X.Y.\"")
 }
 
 # "const char *name" or "void (*name)(void *)" -> var_type, var_name
@@ -60,17 +61,6 @@ function split_list(s,    i, c, depth, n) {
     return n
 }
 
-# JSON list of variables; separator: what stands between them in the source.
-function variables(s,    n, i, out) {
-    if (trim(s) == "void") return "[]"
-    n = split_list(s); out = ""
-    for (i = 1; i <= n; i++) {
-        split_variable(part[i])
-        out = out (i > 1 ? ", " : "") "{\"type\": " quote(var_type) ", \"name\": " quote(var_name) "}"
-    }
-    return "[" out "]"
-}
-
 function add_function(text,    head, args, name, result) {
     text = trim(text); sub(/^MESAOPT_API /, "", text); sub(/;$/, "", text)
     match(text, /mesaopt_[a-z0-9_]+\(/)
@@ -78,44 +68,52 @@ function add_function(text,    head, args, name, result) {
     args = substr(text, RSTART + RLENGTH); sub(/\)$/, "", args)
     take_doc("function " name)
     functions++
-    f_name[functions] = name; f_since[functions] = since
-    f_json[functions] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"since\": " quote(since) ", \"returns\": " quote(result) ",\n     \"parameters\": " \
-        variables(args) ",\n     \"doc\": " quote(doc_text) "}"
+    f_name[functions] = name; f_since[functions] = since; is_function[name] = 1
+    args = arguments(name, args)
+    f_json[functions] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"since\": " quote(since) ", \"returns\": " quote(result) whole_function(name, result, args) ",\n     \"parameters\": " \
+        args ",\n     \"doc\": " quote(doc_text) "}"
     item(text ";")
 }
 
 # Typedefs: an opaque handle, a number, a callback or a struct.
-function add_typedef(text,    t, name, args, fields, n, i, j, list, type, out, first, result) {
+function add_typedef(text,    t, name, args, fields, n, i, j, list, type, out, first, result, offset) {
     t = trim(text)
     if (t ~ /^typedef struct mesaopt_[a-z_]+ mesaopt_[a-z_]+;/) {
         name = $4; sub(/;.*/, "", name)
         if (name in handle) return
         handle[name] = 1
-        h_json[++handles] = quote(name)
+        h_json[++handles] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"since\": \"0.1\", \"free\": " quote(name "_free") "}"
         return
     }
     if (t ~ /^typedef struct/) {
         name = t; sub(/^typedef struct /, "", name); sub(/ .*/, "", name)
         fields = t; sub(/^[^{]*\{/, "", fields); sub(/\}[^}]*$/, "", fields)
-        n = split(fields, list, ";"); out = ""
+        n = split(fields, list, ";"); out = ""; offset = 0
         for (i = 1; i <= n; i++) {
             if (trim(list[i]) == "") continue
             type = ""; first = split_list(list[i])
             for (j = 1; j <= first; j++) {           # "int32_t ndim, dtype" declares two fields of one type
                 split_variable((j > 1 ? type " " : "") part[j])
                 if (j == 1) type = var_type
-                out = out (out == "" ? "" : ", ") "{\"type\": " quote(var_type) ", \"name\": " quote(var_name) "}"
+                if (!alignment(var_type)) { problem("struct " name ": field " var_name " of type " var_type); continue }
+                offset += (alignment(var_type) - offset % alignment(var_type)) % alignment(var_type)
+                out = out (out == "" ? "" : ", ") "{\"type\": " quote(var_type) ", \"name\": " quote(var_name) ", \"offset\": " offset "}"
+                layout = layout "OFFSET(" name ", " var_name ", " offset ")\n"
+                offset += extent_of(var_type)
             }
         }
-        s_json[++structs] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"fields\": [" out "]}"
+        offset += (8 - offset % 8) % 8
+        layout = layout "SIZE(" name ", " offset ")\n"
+        s_json[++structs] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"since\": \"0.1\", \"size\": " offset ", \"grows\": " \
+            (fields ~ /struct_size/ ? "true" : "false") ",\n     \"fields\": [" out "]}"
         return
     }
     if (match(t, /\(\*mesaopt_[a-z_]+\)/)) {
         name = substr(t, RSTART + 2, RLENGTH - 3); result = trim(substr(t, 9, RSTART - 9))
         args = substr(t, RSTART + RLENGTH + 1); sub(/\);$/, "", args)
         take_doc("callback " name)
-        c_json[++callbacks] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"returns\": " quote(result) ",\n     \"parameters\": " \
-            variables(args) ",\n     \"doc\": " quote(doc_text) "}"
+        c_json[++callbacks] = "{\"name\": " quote(name) ", \"header\": " quote(file) ", \"since\": " quote(since) ", \"returns\": " quote(result) \
+            ", \"thread\": " quote(thread == "" ? "caller" : thread) ",\n     \"parameters\": " arguments("", args) ",\n     \"doc\": " quote(doc_text) "}"
     } else {
         take_doc("struct")
     }
@@ -127,7 +125,7 @@ function item(text) {
     if (doc == "" || doc != entry_doc) flush()
     entry_doc = doc; entry_file = file
     entry_code = entry_code text "\n"
-    entry_text = escape(doc_text) (since == "" ? "" : " *Since " since ".*")
+    entry_text = escape(doc_text) (annotation == "" ? "" : " `" annotation "`") (since == "" ? "" : " *Since " since ".*")
 }
 function flush() {
     if (entry_code != "") body[entry_file] = body[entry_file] "```c\n" entry_code "```\n\n" (entry_text == "" ? "" : entry_text "\n\n")
@@ -148,7 +146,7 @@ FNR == 1, /\*\// { s = comment_line($0); if (FNR == 1) sub(/^mesaopt\/[a-z]+\.h:
 
 inside == "comment" {
     text = text "\n" comment_line($0)
-    if ($0 ~ /\*\//) { inside = ""; if (is_doc) doc = text; else group = heading = text }
+    if ($0 ~ /\*\//) { inside = ""; if (is_doc) doc = text; else { group = heading = text; take_group() } }
     next
 }
 inside == "statement" {
@@ -171,14 +169,22 @@ function without_comments(s,    i) {
     return s
 }
 
-/^[ \t]*$/ { doc = heading = ""; next }
+/^[ \t]*$/ { doc = heading = k_group_said = ""; next }
 /^\/\*/ {
     is_doc = $0 ~ /^\/\*\*/; text = comment_line($0)
     if ($0 !~ /\*\//) inside = "comment"
     else if (is_doc) doc = text
-    else group = heading = text
+    else { group = heading = text; take_group() }
     next
 }
+# "[group: status]" at the end of a comment that heads constants.
+function take_group() {
+    if (match(heading, /[ \n]*\[group: [a-z]+\][ \n]*$/)) {
+        k_group_said = substr(heading, RSTART, RLENGTH); gsub(/.*: |\].*/, "", k_group_said)
+        group = heading = substr(heading, 1, RSTART - 1)
+    }
+}
+function word_of(name, i,    w) { split(name, w, "_"); return w[i] }
 /^#define MESAOPT_[A-Z0-9_]+ / && $2 != "MESAOPT_API" {
     s = $0; remark = ""; more = ""
     while (s ~ /\/\*/ && s !~ /\*\// && (getline more) > 0) s = s " " comment_line(more) (more ~ /\*\// ? " */" : "")
@@ -186,7 +192,11 @@ function without_comments(s,    i) {
     split(s, word, " "); name = word[2]
     value = trim(substr(s, index(s, name) + length(name)))
     constants++
-    k_name[constants] = name; k_remark[constants] = remark
+    k_name[constants] = name; is_constant[name] = 1
+    k_since[constants] = "0.1"
+    if (match(remark, / ?Since [0-9]+\.[0-9]+\.$/)) { k_since[constants] = substr(remark, RSTART + RLENGTH - 4, 3); remark = trim(substr(remark, 1, RSTART - 1)) }
+    k_group[constants] = k_group_said != "" ? k_group_said : tolower(word_of(name, 2))
+    k_remark[constants] = remark
     if (remark == "" && heading == "") problem(name ": no comment, and none heads its group")
     if (name ~ /^MESAOPT_KEY_/ && index(remark, tolower(substr(name, 13)) ": ") != 1) problem(name ": its comment does not begin with \"" tolower(substr(name, 13)) ": \"")
     if (remark == "") k_remark[constants] = trim(heading)
@@ -215,7 +225,10 @@ function list(name, a, n,    i) {
 END {
     flush()
     if (mode == "symbols") for (i = 1; i <= functions; i++) print f_name[i], f_since[i] | "LC_ALL=C sort"
-    if (mode == "constants") for (i = 1; i <= constants; i++) print "CONSTANT(" k_name[i] ", " quote(k_remark[i]) ")"
+    if (mode == "constants") for (i = 1; i <= constants; i++) print "CONSTANT(" k_name[i] ", " quote(k_remark[i]) ", " quote(k_group[i]) ", " quote(k_since[i]) ")"
+    if (mode == "problems") check_annotations(is_constant, is_function)
+    if (mode == "layout") print "#include <mesaopt/mesaopt.h>\n#include <stddef.h>\n#define OFFSET(type, field, at) _Static_assert(offsetof(type, field) == (at), #field);\n" \
+        "#define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type);\n" layout "int main(void) { return 0; }"
     if (mode == "map") {
         n = 0; previous = ""
         for (i = 1; i <= functions; i++) if (!(f_since[i] in node)) { node[f_since[i]] = 1; order[++n] = f_since[i] }
@@ -229,7 +242,7 @@ END {
         }
     }
     if (mode == "json") {
-        print "{\n  \"name\": \"mesaopt\",\n  \"version\": " quote(version) ","
+        print "{\n  \"name\": \"mesaopt\",\n  \"schema\": 1,\n  \"version\": " quote(version) ",\n  \"types\": [{\"name\": \"mesaopt_status\", \"is\": \"int32_t\", \"since\": \"0.1\"}],"
         list("handles", h_json, handles); list("structs", s_json, structs); list("callbacks", c_json, callbacks); list("functions", f_json, functions)
     }
     if (mode == "md") {

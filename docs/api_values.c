@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct { const char *name, *comment; int64_t value; } constants[] = {
-#define CONSTANT(name, comment) {#name, comment, name},
+static const struct { const char *name, *comment, *group, *since; int64_t value; } constants[] = {
+#define CONSTANT(name, comment, group, since) {#name, comment, group, since, name},
 #include "constants.inc"
 #undef CONSTANT
 };
@@ -37,7 +37,7 @@ static const char *const type_names[] = {"?", "int", "float", "choice"};
 typedef struct setting {
     int32_t key, type;
     double lowest, highest, standard;
-    const char *constant, *comment;
+    const char *constant, *comment, *since;
 } setting;
 
 static setting describe(int32_t scope, int32_t key)
@@ -48,6 +48,7 @@ static setting describe(int32_t scope, int32_t key)
         if (!strncmp(constants[i].name, "MESAOPT_KEY_", 12) && constants[i].value == key) {
             s.constant = constants[i].name;
             s.comment = constants[i].comment;
+            s.since = constants[i].since;
         }
     return s;
 }
@@ -105,7 +106,19 @@ static void json_setting(const char *scope, setting s)
     }
     printf(", \"doc\": ");
     text(s.comment);
-    printf("}");
+    printf(", \"since\": \"%s\"}", s.since ? s.since : "0.1");
+}
+
+/* Kinds of blocks with their scope, tasks, baselines. */
+static void json_rows(const char *name, const row *list)
+{
+    printf("\n  \"%s\": [", name);
+    for (const row *r = list; r->name; r++) {
+        printf("%s\n    {\"name\": \"%s\", \"doc\": ", r > list ? "," : "", r->name);
+        text(r->text);
+        printf("}");
+    }
+    printf("\n  ],");
 }
 
 static void json(void)
@@ -114,9 +127,13 @@ static void json(void)
     for (int i = 0; i < CONSTANTS; i++) {
         printf("%s\n    {\"name\": \"%s\", \"value\": %lld, \"doc\": ", i ? "," : "", constants[i].name, (long long)constants[i].value);
         text(constants[i].comment);
-        printf("}");
+        printf(", \"group\": \"%s\", \"since\": \"%s\"}", constants[i].group, constants[i].since);
     }
-    printf("\n  ],\n  \"settings\": [");
+    printf("\n  ],");
+    json_rows("kinds", kinds);
+    json_rows("tasks", tasks);
+    json_rows("baselines", baselines);
+    printf("\n  \"settings\": [");
     const char *comma = "";
     for (int i = 0; i < CONSTANTS; i++) {
         if (strncmp(constants[i].name, "MESAOPT_SCOPE_", 14)) continue;

@@ -86,8 +86,54 @@ END
 } | wrong
 check "every public header shows its use, which compiles"
 
-awk -v mode=problems -f docs/api.awk include/mesaopt/*.h | wrong
-check "every public function has a doc comment that ends in its version; constants and settings have a text"
+problems() { awk -v mode=problems -f docs/annotations.awk -f docs/api.awk "$@"; }
+problems include/mesaopt/*.h | wrong
+check "every public function has a doc comment that ends in its version, and annotations (docs/annotations.md); constants and settings have a text"
+
+# A header with one fault a function: each has to be named.
+cat > "$tmp/faults.h" <<'END'
+/* mesaopt/faults.h: what the check above is there to find. */
+
+typedef struct mesaopt_model mesaopt_model;
+
+/** Nothing says whether x is read or written. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_one(mesaopt_model *model, const mesaopt_view *x);
+
+/** The argument is another one. [in: y; out: z] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_two(mesaopt_model *model, const mesaopt_view *y);
+
+/** Is the task kept? Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_three(mesaopt_model *model, mesaopt_task *task);
+
+/** Of which scope? Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_four(mesaopt_model *model, const mesaopt_settings *settings);
+
+/** How many? Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_five(mesaopt_model *model, const int64_t *blocks);
+
+/** There is no such count. [in: blocks[number]] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_six(mesaopt_model *model, const int64_t *blocks);
+
+/** Valid for how long? Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_seven(mesaopt_model *model, mesaopt_view *out);
+
+/** Kept for how long? Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_eight(mesaopt_model *model, mesaopt_step_fn after, void *user);
+
+/** There is no such function. [borrows: model until nine] Since 0.1. */
+MESAOPT_API const char *mesaopt_model_name(mesaopt_model *model, int64_t i);
+
+/** There is no such scope. [scope: settings? TEN] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_ten(mesaopt_model *model, const mesaopt_settings *settings);
+END
+problems "$tmp/faults.h" > "$tmp/faults"
+[ "$(wc -l < "$tmp/faults")" = 10 ] || { echo "$(wc -l < "$tmp/faults") of 10 faults found:"; cat "$tmp/faults"; } | wrong
+check "missing and wrong annotations are found"
+
+awk -v mode=layout -f docs/annotations.awk -f docs/api.awk include/mesaopt/*.h > "$tmp/layout.c"
+{ grep -q 'OFFSET(mesaopt_view, stride, 56)' "$tmp/layout.c" || echo "the layout of mesaopt_view is not there"
+  $CC -std=c11 -Iinclude -fsyntax-only "$tmp/layout.c"; } 2>&1 | wrong
+check "structs are laid out as api.json says"
 
 diff lib/libmesaopt.symbols "$symbols" | wrong
 check "declared functions are those of lib/libmesaopt.symbols (if the change is meant: cp $symbols lib/)"

@@ -15,7 +15,7 @@
  *
  * Use:
  *     mesaopt_view_dense(x, MESAOPT_F32, 4, (const int64_t[]){B, T, H, d}, &q);  // k, v, out
- *     mesaopt_attn_create(ctx, NULL, &attn);
+ *     mesaopt_attn_create(ctx, settings, &attn);           // scope MESAOPT_SCOPE_LINEAR, say
  *     status = mesaopt_attn_forward(attn, &q, &k, &v, &out);
  *     mesaopt_attn_free(attn);
  */
@@ -32,7 +32,8 @@ typedef struct mesaopt_attn mesaopt_attn;
 
 /** Creates an attention operator; the scope of `settings` (MESAOPT_SCOPE_LINEAR or _SOFTMAX) is its
  *  kind; of the keys it uses `scale`, `chunk`, `lanes` and `qk_norm` (extents come from the views).
- *  The caller frees *out. Since 0.1. */
+ *  The caller frees *out.
+ *  [scope: settings LINEAR SOFTMAX] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_attn_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                mesaopt_attn **out);
 
@@ -42,14 +43,16 @@ MESAOPT_API mesaopt_status mesaopt_attn_workspace(const mesaopt_attn *attn, int3
                                                   int64_t key, int64_t value, int64_t *bytes);
 
 /** out = attention(q, k, v). Outputs must not overlap inputs. MESAOPT_E_NONFINITE: `out` is not
- *  finite. Since 0.1. */
+ *  finite.
+ *  [in: q, k, v] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_attn_forward(mesaopt_attn *attn, const mesaopt_view *q,
                                                 const mesaopt_view *k, const mesaopt_view *v,
                                                 const mesaopt_view *out);
 
 /** Gradients dq, dk, dv (shapes of q, k, v; overwritten) of a scalar whose gradient with respect to
  *  out is dout. The forward pass is recomputed inside: nothing needs to be kept from an earlier
- *  call. MESAOPT_E_NONFINITE: a gradient is not finite. Since 0.1. */
+ *  call. MESAOPT_E_NONFINITE: a gradient is not finite.
+ *  [in: q, k, v, dout; out: dq, dk, dv] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_attn_backward(mesaopt_attn *attn, const mesaopt_view *q,
                                                  const mesaopt_view *k, const mesaopt_view *v,
                                                  const mesaopt_view *dout, const mesaopt_view *dq,

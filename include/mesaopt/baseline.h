@@ -40,15 +40,16 @@ extern "C" {
 
 typedef struct mesaopt_baseline mesaopt_baseline;
 
-/** Creates a baseline (scope MESAOPT_SCOPE_BASELINE, NULL: defaults). The caller frees *out. Since
- *  0.1. */
+/** Creates a baseline (scope MESAOPT_SCOPE_BASELINE, NULL: defaults). The caller frees *out.
+ *  [scope: settings? BASELINE] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_create(mesaopt_ctx *ctx,
                                                    const mesaopt_settings *settings,
                                                    mesaopt_baseline **out);
 
 /** Predictions of x_2 .. x_{T+1}: sequences [B, T+1, n] -> out [B, T, n], f32 or f64; computed in
  *  f64. MESAOPT_E_STATE: space=features without mesaopt_baseline_set_task. MESAOPT_E_NONFINITE:
- *  `out` is not finite; the text names the place. Since 0.1. */
+ *  `out` is not finite; the text names the place.
+ *  [in: sequences] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline,
                                                     const mesaopt_view *sequences,
                                                     const mesaopt_view *out);
@@ -56,22 +57,24 @@ MESAOPT_API mesaopt_status mesaopt_baseline_predict(mesaopt_baseline *baseline,
 /** Gives a baseline of space=features the task whose features are its inputs (a counted reference
  *  is kept; NULL: none), which then go before those of the task that it is evaluated, searched or
  *  trained on, and which mesaopt_baseline_predict and mesaopt_baseline_precondition need: sequences
- *  do not say whose they are. MESAOPT_E_STATE: another space, or the task has no features. Since
- *  0.1. */
+ *  do not say whose they are. MESAOPT_E_STATE: another space, or the task has no features.
+ *  [keeps: task?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_set_task(mesaopt_baseline *baseline,
                                                      mesaopt_task *task);
 
 /** What the preconditioner makes of z_t: sequences [B, T, n] -> out [B, T, m], inv(A_t) z_t exactly
  *  for lsq, approximately for the others (gd: without ridge). MESAOPT_E_STATE: kernel has none, or
  *  as in mesaopt_baseline_predict.
- *  MESAOPT_E_NONFINITE as above. Since 0.1. */
+ *  MESAOPT_E_NONFINITE as above.
+ *  [in: sequences] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_precondition(mesaopt_baseline *baseline,
                                                          const mesaopt_view *sequences,
                                                          const mesaopt_view *out);
 
 /** View of the coefficients of richardson (f64 [1, K]: a) or chebyshev ([2, K]: a, b), at first a =
  *  1, b = 0; writing through it changes the baseline. Valid while the baseline lives.
- *  MESAOPT_E_STATE: the baseline has none. Since 0.1. */
+ *  MESAOPT_E_STATE: the baseline has none.
+ *  [borrows: baseline] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *baseline,
                                                          mesaopt_view *out);
 
@@ -81,7 +84,8 @@ MESAOPT_API mesaopt_status mesaopt_baseline_coefficients(mesaopt_baseline *basel
  *  each, as mesaopt_trainer_run; batch, learning rates and clips are settings of the baseline.
  *  MESAOPT_STOPPED: the callback or an interrupt ended it early. MESAOPT_E_NONFINITE: a loss or
  *  gradient is not finite; that update was not made. MESAOPT_E_STATE: the baseline has no
- *  coefficients. Since 0.1. */
+ *  coefficients.
+ *  [in: task; calls: after?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_train(mesaopt_baseline *baseline, mesaopt_task *task,
                                                   int64_t updates, mesaopt_step_fn after,
                                                   void *user);
@@ -91,7 +95,8 @@ MESAOPT_API int64_t mesaopt_baseline_updates(const mesaopt_baseline *baseline);
 
 /** Mean loss and error by t, as mesaopt_model_evaluate; count >= 1. MESAOPT_E_STATE:
  *  space=features, and neither the baseline nor `task` has them. MESAOPT_E_NONFINITE: the loss
- *  overflows. Since 0.1. */
+ *  overflows.
+ *  [in: task; out: by_t?, loss] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline, mesaopt_task *task,
                                                      int32_t stream, int64_t first, int64_t count,
                                                      const mesaopt_view *by_t, double *loss);
@@ -102,7 +107,8 @@ MESAOPT_API mesaopt_status mesaopt_baseline_evaluate(mesaopt_baseline *baseline,
  *  1; with mean square s that of ridge is multiplied, those of eta and beta are divided by
  *  s. `best` (may be NULL) receives the value. MESAOPT_AT_BOUND: it is set, and is an end of the
  *  range, as when there is nothing to learn from the pairs or no noise in them; the text has the
- *  range. MESAOPT_E_NONFINITE: no value gives a finite loss. Since 0.1. */
+ *  range. MESAOPT_E_NONFINITE: no value gives a finite loss.
+ *  [in: task; out: best?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_baseline_search(mesaopt_baseline *baseline, mesaopt_task *task,
                                                    int64_t count, double *best);
 

@@ -31,7 +31,8 @@ typedef struct mesaopt_linearise mesaopt_linearise;
  *  blocks; NULL: each with the settings of the block that it learns from (heads, key, value,
  *  positions, clip ..), except for the scale of its logits, which is 1. The model is copied, and
  *  may change or go afterwards; of the task a counted reference is kept. MESAOPT_E_UNSUPPORTED: a
- *  block has no heads. The caller frees *out. Since 0.1. */
+ *  block has no heads. The caller frees *out.
+ *  [scope: settings? TRAINER, block? LINEAR; in: model, blocks[count]; keeps: task] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_linearise_create(mesaopt_ctx *ctx,
                                                     const mesaopt_settings *settings,
                                                     mesaopt_model *model, mesaopt_task *task,
@@ -42,7 +43,8 @@ MESAOPT_API mesaopt_status mesaopt_linearise_create(mesaopt_ctx *ctx,
 /** Steps until `steps` steps in all have been taken, calling `after` (may be NULL) after each: its
  *  loss is the sum over blocks of the squared errors / (2 batch T) before the update, grad_norm the
  *  norm of all gradients together. Statuses as of mesaopt_trainer_run; a step that fails changes no
- *  weights. Allocates nothing. Since 0.1. */
+ *  weights. Allocates nothing.
+ *  [calls: after?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_linearise_run(mesaopt_linearise *linearise, int64_t steps,
                                                  mesaopt_step_fn after, void *user);
 
@@ -53,7 +55,8 @@ MESAOPT_API int64_t mesaopt_linearise_steps(const mesaopt_linearise *linearise);
  *  mesaopt_linearise_create. ratio: the loss of the model with this block replaced over its own
  *  loss. error (may be NULL): the squared error of the linear block's output over the square of
  *  what the block adds to the stream. MESAOPT_E_NONFINITE: the model's loss, or what a block adds,
- *  is 0. May be called in a callback. Since 0.1. */
+ *  is 0. May be called in a callback.
+ *  [out: ratio, error?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_linearise_evaluate(mesaopt_linearise *linearise, int64_t count,
                                                       const mesaopt_view *ratio,
                                                       const mesaopt_view *error);

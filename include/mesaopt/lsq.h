@@ -92,7 +92,8 @@ typedef struct mesaopt_lsq mesaopt_lsq;
 
 /** Plans a solver (scope MESAOPT_SCOPE_LSQ, NULL: defaults) for keys of d_key and values of d_val
  *  channels. The setting window matters only to a mesaopt_rls of the plan: mesaopt_lsq_forward and
- *  mesaopt_lsq_adjoint ignore it. The caller frees *out. Since 0.1. */
+ *  mesaopt_lsq_adjoint ignore it. The caller frees *out.
+ *  [scope: settings? LSQ] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                             int64_t d_key, int64_t d_val, mesaopt_lsq **out);
 
@@ -106,15 +107,16 @@ MESAOPT_API mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t
 
 /** out [B, T, H, dv] for all steps, and what else `which` asks for. Outputs must not overlap inputs
  *  or each other. MESAOPT_NOT_CONVERGED: see above; the context's text says how many rows, and
- *  which is the first. Since 0.1. */
+ *  which is the first.
+ *  [in: q, k, v, which[count]; inout: views[count]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_lsq_forward(mesaopt_lsq *lsq, const mesaopt_view *q,
                                                const mesaopt_view *k, const mesaopt_view *v,
                                                const mesaopt_view *out, int64_t count,
                                                const int32_t *which, const mesaopt_view *views);
 
 /** Gradients dq, dk, dv (shapes of q, k, v; overwritten) of a scalar whose gradient with respect to
- *  out is dout, and what else `which` asks for. The forward pass is recomputed inside. Since
- *  0.1. */
+ *  out is dout, and what else `which` asks for. The forward pass is recomputed inside.
+ *  [in: q, k, v, dout, which[count]; out: dq, dk, dv; inout: views[count]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q,
                                                const mesaopt_view *k, const mesaopt_view *v,
                                                const mesaopt_view *dout, const mesaopt_view *dq,

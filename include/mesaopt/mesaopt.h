@@ -1,4 +1,7 @@
-/* mesaopt/mesaopt.h: everything. */
+/* mesaopt/mesaopt.h: everything.
+ *
+ * Brackets at the end of a comment, [in: q, k; out: error?; keeps: task], say which views a call
+ * reads and writes, what may be NULL (?), and what is kept: docs/annotations.md. */
 #ifndef MESAOPT_H
 #define MESAOPT_H
 

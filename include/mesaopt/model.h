@@ -59,13 +59,15 @@ extern "C" {
 typedef struct mesaopt_model mesaopt_model;
 
 /** Creates an empty model (scope MESAOPT_SCOPE_MODEL: inputs, outputs, dtype, seed, lanes). The
- *  caller frees *out. Since 0.1. */
+ *  caller frees *out.
+ *  [scope: settings? MODEL] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                 mesaopt_model **out);
 
 /** Appends a block whose kind is the scope of `settings`, with weights drawn N(0, init_sd^2) from
  *  the model's seed. Views of parameters taken before become invalid. MESAOPT_E_STATE once a
- *  trainer holds the model. Since 0.1. */
+ *  trainer holds the model.
+ *  [scope: settings BLOCK] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_add(mesaopt_model *model,
                                              const mesaopt_settings *settings);
 
@@ -83,17 +85,20 @@ MESAOPT_API mesaopt_status mesaopt_model_width(const mesaopt_model *model, int64
                                                int64_t *width);
 
 /** Number of parameter tensors, and the name of the i-th (valid until the next block is added; NULL
- *  past the last). Since 0.1. */
+ *  past the last).
+ *  [borrows: model until add, add_text] Since 0.1. */
 MESAOPT_API int64_t mesaopt_model_parameters(const mesaopt_model *model);
 MESAOPT_API const char *mesaopt_model_parameter_name(const mesaopt_model *model, int64_t i);
 
 /** View of a parameter by name; writing through it changes the model. Valid while the model lives
- *  and no block is added. Since 0.1. */
+ *  and no block is added.
+ *  [borrows: model until add, add_text] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_parameter(mesaopt_model *model, const char *name,
                                                    mesaopt_view *out);
 
 /** View of the gradient of a parameter, as the last mesaopt_model_gradient, mesaopt_model_backward
- *  or training step left it (before clipping); zeros before that. Since 0.1. */
+ *  or training step left it (before clipping); zeros before that.
+ *  [borrows: model until add, add_text] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_parameter_gradient(mesaopt_model *model, const char *name,
                                                             mesaopt_view *out);
 
@@ -106,12 +111,14 @@ MESAOPT_API mesaopt_status mesaopt_model_workspace(const mesaopt_model *model, i
                                                    int64_t length, int32_t training,
                                                    int64_t *bytes);
 
-/** Predictions: tokens [B, T, inputs] -> out [B, T, outputs], dtype of the model. Since 0.1. */
+/** Predictions: tokens [B, T, inputs] -> out [B, T, outputs], dtype of the model.
+ *  [in: tokens] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_forward(mesaopt_model *model, const mesaopt_view *tokens,
                                                  const mesaopt_view *out);
 
 /** Activations: the stream after each of `count` blocks (blocks[i] = -1: the tokens), outs[i] [B,
- *  T, width of that block]. One forward pass serves them all. Since 0.1. */
+ *  T, width of that block]. One forward pass serves them all.
+ *  [in: tokens, blocks[count]; out: outs[count]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_activations(mesaopt_model *model,
                                                      const mesaopt_view *tokens, int64_t count,
                                                      const int64_t *blocks,
@@ -120,21 +127,24 @@ MESAOPT_API mesaopt_status mesaopt_model_activations(mesaopt_model *model,
 /** Loss of predictions against targets [B, T, outputs]: sum of weight * half squared error / sum of
  *  weights. weights [B, T], f32 or f64, 0 or 1e-20 to 1e20, one above 0; NULL: all 1. A step of
  *  weight 0 does not count, whatever its target is; behind the last step that counts of a sequence
- *  tokens and targets may hold anything, NaN too, and cost next to nothing. Since 0.1. */
+ *  tokens and targets may hold anything, NaN too, and cost next to nothing.
+ *  [in: tokens, targets, weights?; out: loss] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_loss(mesaopt_model *model, const mesaopt_view *tokens,
                                               const mesaopt_view *targets,
                                               const mesaopt_view *weights, double *loss);
 
 /** Loss and its gradients: of every parameter (mesaopt_model_parameter_gradient) and, unless
  *  dtokens is NULL, of the tokens [B, T, inputs]. MESAOPT_E_NONFINITE names the first tensor that
- *  is not finite. Since 0.1. */
+ *  is not finite.
+ *  [in: tokens, targets, weights?; out: loss, dtokens?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_gradient(mesaopt_model *model, const mesaopt_view *tokens,
                                                   const mesaopt_view *targets,
                                                   const mesaopt_view *weights, double *loss,
                                                   const mesaopt_view *dtokens);
 
 /** Gradients of a scalar of the user's own whose gradient with respect to the predictions is dout
- *  [B, T, outputs]; the forward pass is recomputed inside. dtokens may be NULL. Since 0.1. */
+ *  [B, T, outputs]; the forward pass is recomputed inside. dtokens may be NULL.
+ *  [in: tokens, dout; out: dtokens?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_backward(mesaopt_model *model, const mesaopt_view *tokens,
                                                   const mesaopt_view *dout,
                                                   const mesaopt_view *dtokens);
@@ -142,7 +152,8 @@ MESAOPT_API mesaopt_status mesaopt_model_backward(mesaopt_model *model, const me
 /** Mean loss on sequences first .. first + count - 1 of a stream of `task`; by_t (f64 [T], NULL:
  *  not wanted) receives the mean squared error at t summed over dimensions, halved, so that its
  *  mean over t is the loss (by the task's weights, mesaopt_task_set_weights). Memory does not grow
- *  with count, which is at least 1. Since 0.1. */
+ *  with count, which is at least 1.
+ *  [in: task; out: by_t?, loss] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_evaluate(mesaopt_model *model, mesaopt_task *task,
                                                   int32_t stream, int64_t first, int64_t count,
                                                   const mesaopt_view *by_t, double *loss);
@@ -161,7 +172,8 @@ MESAOPT_API mesaopt_status mesaopt_model_load(mesaopt_model *model, const char *
  *  goes as metadata `key` into files of mesaopt_model_save and mesaopt_trainer_save;
  *  mesaopt_model_open takes it over, and mesaopt_file_note reads it. NULL takes the note away. Both
  *  are UTF-8; key: 1 to 100 bytes that do not begin with "mesaopt."; at most 256 notes of 8 MiB
- *  together. Since 0.1. */
+ *  together.
+ *  [in: text?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_set_note(mesaopt_model *model, const char *key,
                                                   const char *text);
 
@@ -176,7 +188,8 @@ MESAOPT_API int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const 
  *  f64, f32, f16 or bf16, any strides (a transposed weight is a view with its strides swapped).
  *  Every parameter is given, once, and nothing else. The weights are copied. MESAOPT_E_ARGUMENT,
  *  MESAOPT_E_SHAPE, MESAOPT_E_DTYPE and MESAOPT_E_NONFINITE name the parameter. The caller frees
- *  *out. Since 0.1. */
+ *  *out.
+ *  [scope: settings? MODEL; in: names[count], tensors[count]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                 const char *blocks, int64_t count,
                                                 const char *const *names,
@@ -184,7 +197,8 @@ MESAOPT_API mesaopt_status mesaopt_model_import(mesaopt_ctx *ctx, const mesaopt_
 
 /** The same from a safetensors file that holds every parameter by its name and nothing else.
  *  MESAOPT_E_FORMAT names the tensor that is missing, not expected or of another shape. (Files of
- *  this library: mesaopt_model_open. Files with more in them: mesaopt_model_load.) Since 0.1. */
+ *  this library: mesaopt_model_open. Files with more in them: mesaopt_model_load.)
+ *  [scope: settings? MODEL] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_import_file(mesaopt_ctx *ctx,
                                                      const mesaopt_settings *settings,
                                                      const char *blocks, const char *path,

@@ -39,33 +39,37 @@ typedef struct mesaopt_probe mesaopt_probe;
 
 /** Writes targets of sequences [B, T+1, n] (f32 or f64), B at most 128, into `targets` [B, T, m]
  *  (f64): all of them, and finite. A non-zero return ends the call that needs them with
- *  MESAOPT_E_SOURCE. */
+ *  MESAOPT_E_SOURCE.
+ *  [in: sequences; out: targets] Since 0.1. */
 typedef int32_t (*mesaopt_target_fn)(const mesaopt_view *sequences, const mesaopt_view *targets,
                                      void *user);
 
 /** Plans probes (scope MESAOPT_SCOPE_PROBE, NULL: defaults) of `layers` layers with features[l]
  *  features each, `steps` steps and `targets` targets, and allocates what fits and scores in sample
- *  need. The caller frees *out. Since 0.1. */
+ *  need. The caller frees *out.
+ *  [scope: settings? PROBE; in: features[layers]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                               int64_t layers, const int64_t *features,
                                               int64_t steps, int64_t targets, mesaopt_probe **out);
 
 /** Plans probes of the shapes that a file has; names as in mesaopt_probe_feed_file. `rows` (may be
- *  NULL) receives the number of sequences. Since 0.1. */
+ *  NULL) receives the number of sequences.
+ *  [scope: settings? PROBE; out: rows?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_plan_file(mesaopt_ctx *ctx,
                                                    const mesaopt_settings *settings,
                                                    const char *path, const char *activations,
                                                    const char *targets, mesaopt_probe **out,
                                                    int64_t *rows);
 
-/** Bytes that such probes take at most: the test set's come with its first sequences only. Since
- *  0.1. */
+/** Bytes that such probes take at most: the test set's come with its first sequences only.
+ *  [scope: settings? PROBE; in: features[layers]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_workspace(mesaopt_ctx *ctx,
                                                    const mesaopt_settings *settings, int64_t layers,
                                                    const int64_t *features, int64_t steps,
                                                    int64_t targets, int64_t *bytes);
 
-/** Layers, steps and targets, and the features of a layer. Each pointer may be NULL. Since 0.1. */
+/** Layers, steps and targets, and the features of a layer. Each pointer may be NULL.
+ *  [out: layers?, steps?, targets?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_shape(const mesaopt_probe *probe, int64_t *layers,
                                                int64_t *steps, int64_t *targets);
 MESAOPT_API mesaopt_status mesaopt_probe_features(const mesaopt_probe *probe, int64_t layer,
@@ -75,7 +79,7 @@ MESAOPT_API mesaopt_status mesaopt_probe_features(const mesaopt_probe *probe, in
  *  T, n] when layers have their own, and weights [B] or [B, T] (NULL: all 1; 0 leaves a sequence
  *  out). f32 or f64 each, targets i32, i64 or bool too (0 or 1), any strides. MESAOPT_E_NONFINITE
  *  names the element. All or nothing; allocates only with the first sequences of the test set.
- *  Since 0.1. */
+ *  [in: activations[probe.layers], targets, weights?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set,
                                               const mesaopt_view *activations,
                                               const mesaopt_view *targets,
@@ -87,7 +91,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set,
  *  plan (with target=features of f(x) in place of x: MESAOPT_E_STATE when the task has none),
  *  unless mesaopt_probe_set_targets says otherwise. With the setting `filter`, sequences are
  *  drawn twice. All or nothing. MESAOPT_E_BUSY: called by a callback of a call that feeds the same
- *  probe. Since 0.1. */
+ *  probe.
+ *  [in: model, blocks[probe.layers]?, task] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_t set,
                                                     mesaopt_model *model, const int64_t *blocks,
                                                     mesaopt_task *task, int32_t stream,
@@ -95,7 +100,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed_model(mesaopt_probe *probe, int32_
 
 /** A control: as mesaopt_probe_feed_model, but the activations of the only layer are what
  *  `conditioner` makes of its input at t (mesaopt_baseline_precondition; with space=features of
- *  `task`, unless it has its own), and the setting `filter` goes by their norms. Since 0.1. */
+ *  `task`, unless it has its own), and the setting `filter` goes by their norms.
+ *  [in: conditioner, task] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int32_t set,
                                                       mesaopt_baseline *conditioner,
                                                       mesaopt_task *task, int32_t stream,
@@ -107,7 +113,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed_control(mesaopt_probe *probe, int3
  *  consecutive numbers, the lowest being layer 0; or the name of one tensor [L, B, T, D].
  *  `targets`: name of a tensor [B, T, n]. Without the axis T there is one step. `weights`: name of
  *  a tensor [B] or [B, T], or NULL. MESAOPT_E_FORMAT and MESAOPT_E_NONFINITE name the tensor and
- *  the place. All or nothing. Since 0.1. */
+ *  the place. All or nothing.
+ *  [in: weights?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t set,
                                                    const char *path, const char *activations,
                                                    const char *targets, const char *weights,
@@ -115,7 +122,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t
 
 /** Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t
  *  (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the
- *  calling thread. Both NULL: as the settings say. Since 0.1. */
+ *  calling thread. Both NULL: as the settings say.
+ *  [keeps: conditioner?, fill?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe,
                                                      mesaopt_baseline *conditioner,
                                                      mesaopt_target_fn fill, void *user);
@@ -130,7 +138,8 @@ MESAOPT_API mesaopt_status mesaopt_probe_count(const mesaopt_probe *probe, int32
 /** Fits all probes to the training set, with `intercept`, `penalty` and `rcond` of `settings`
  *  (NULL: of the plan); may be repeated, after more sequences or with other settings.
  *  MESAOPT_E_STATE: fewer sequences at some step than features (and no penalty); the text says
- *  where. Allocates nothing. Since 0.1. */
+ *  where. Allocates nothing.
+ *  [scope: settings? PROBE] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_fit(mesaopt_probe *probe,
                                              const mesaopt_settings *settings);
 
@@ -140,12 +149,14 @@ MESAOPT_API mesaopt_status mesaopt_probe_fit(mesaopt_probe *probe,
  *  measure, so that sum or mean over n give [L, T]. r2 [L, T] or [L, T, n]: 1 - squared error /
  *  squared distance from the mean target of the set, sums over targets; NaN where targets do not
  *  vary. No second pass over any data. MESAOPT_E_NONFINITE: an error is too large for the type of
- *  mse. Since 0.1. */
+ *  mse.
+ *  [out: mse?, r2?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set,
                                                const mesaopt_view *mse, const mesaopt_view *r2);
 
 /** Views of W [D_l, n] and of the intercept [n] (zeros without one) of a fitted probe, f64,
- *  READONLY, valid until the next fit. Either may be NULL. Since 0.1. */
+ *  READONLY, valid until the next fit. Either may be NULL.
+ *  [out: weights?, intercept?; borrows: const probe until fit] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_weights(mesaopt_probe *probe, int64_t layer, int64_t step,
                                                  mesaopt_view *weights, mesaopt_view *intercept);
 
@@ -155,14 +166,16 @@ MESAOPT_API mesaopt_status mesaopt_probe_rank(mesaopt_probe *probe, const mesaop
 /** Targets that are observations: of sequences [B, T+1, n] the `lags` ones from x_{t-lag} back, out
  *  [B, T, lags n]: [x_{t-lag}, x_{t-lag-1}, ...]; lag = -1, lags = 1: the next one, which is the
  *  default. Observations before the first are 0. The setting target has to say observations: probes
- *  that are fed from a model have its task to ask for features. Since 0.1. */
+ *  that are fed from a model have its task to ask for features.
+ *  [scope: settings? PROBE; in: sequences] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_targets(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                  const mesaopt_view *sequences,
                                                  const mesaopt_view *out);
 
 /** Weights that leave outliers out: of targets [B, T, n], out [B, T] is 0 where the norm at t is
  *  `limit` or more standard deviations (of the population of the B norms) above their mean, and 1
- *  elsewhere. Since 0.1. */
+ *  elsewhere.
+ *  [in: targets] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_filter(mesaopt_ctx *ctx, double limit,
                                                 const mesaopt_view *targets,
                                                 const mesaopt_view *out);

@@ -38,24 +38,27 @@ typedef struct mesaopt_revalg mesaopt_revalg;
 /** Reads the scalars off a model whose blocks are linear, softmax (without positions), dense or
  *  mask, all of whose widths are multiples of its `outputs`. The model may be in training, and may
  *  change or go afterwards. MESAOPT_E_UNSUPPORTED names the block that does not fit.
- *  MESAOPT_E_NONFINITE: the squared norm of the products overflows. The caller frees *out. Since
- *  0.1. */
+ *  MESAOPT_E_NONFINITE: the squared norm of the products overflows. The caller frees *out.
+ *  [in: model] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_extract(mesaopt_model *model, mesaopt_revalg **out);
 
 /** View of the scalars of a product of block i: f64 [heads, S, S'], means of the diagonals of its
  *  blocks; writing through it changes what mesaopt_revalg_rebuild builds. Valid while the
- *  extraction lives. MESAOPT_E_ARGUMENT: the block has no such product. Since 0.1. */
+ *  extraction lives. MESAOPT_E_ARGUMENT: the block has no such product.
+ *  [borrows: revalg] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_scalars(mesaopt_revalg *revalg, int64_t block,
                                                   int32_t product, mesaopt_view *out);
 
 /** What the scalars leave out: view, as above, of the Frobenius norms of (block - mean of its
- *  diagonal times the identity). Since 0.1. */
+ *  diagonal times the identity).
+ *  [borrows: revalg] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_residuals(mesaopt_revalg *revalg, int64_t block,
                                                     int32_t product, mesaopt_view *out);
 
 /** `weights`: scalars that are not 0, as a share of the weights they stand for; `explained`: share
  *  of the products' squared norm that blocks of scaled identity account for (1: the products are
- *  such; 1/n: they are noise). Each pointer may be NULL. Since 0.1. */
+ *  such; 1/n: they are noise). Each pointer may be NULL.
+ *  [out: weights?, explained?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_summary(mesaopt_revalg *revalg, double *weights,
                                                   double *explained);
 
@@ -79,7 +82,8 @@ MESAOPT_API mesaopt_status mesaopt_revalg_rebuild(mesaopt_revalg *revalg, mesaop
 MESAOPT_API mesaopt_status mesaopt_revalg_free(mesaopt_revalg *revalg);
 
 /** A product itself: W_q W_k^T or W_v P of a head, or a dense block's weights: out [D, D'], f32 or
- *  f64. Since 0.1. */
+ *  f64.
+ *  [in: model] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_product(mesaopt_model *model, int64_t block,
                                                   int32_t product, int64_t head,
                                                   const mesaopt_view *out);
@@ -87,13 +91,15 @@ MESAOPT_API mesaopt_status mesaopt_revalg_product(mesaopt_model *model, int64_t 
 /** A model whose products are the means of the products of `a` and `b`: logits (s_a Q_a K_a^T + s_b
  *  Q_b K_b^T) / 2 with their scales s, outputs (attention V_a P_a + attention V_b P_b) / 2 with the
  *  one attention of these logits; of dense blocks the mean weights. The blocks must agree in kind,
- *  heads, width and clip. The caller frees *out. Since 0.1. */
+ *  heads, width and clip. The caller frees *out.
+ *  [in: a, b] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_average(mesaopt_model *a, mesaopt_model *b,
                                                   mesaopt_model **out);
 
 /** Does it again for new weights of a and b, into a model that mesaopt_revalg_average made of them;
  *  allocates nothing. May be called in a trainer's callback. MESAOPT_E_STATE: a trainer holds
- *  `average`, or it is not such a model. Since 0.1. */
+ *  `average`, or it is not such a model.
+ *  [inout: average; in: a, b] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_average_update(mesaopt_model *average, mesaopt_model *a,
                                                          mesaopt_model *b);
 
@@ -101,7 +107,7 @@ MESAOPT_API mesaopt_status mesaopt_revalg_average_update(mesaopt_model *average,
  *  or f64 [n, n], acting on columns; NULL: 0), on tokens [Phi0 s_t, s_t, s_{t-1}] (`inputs` = 3 n)
  *  or [Phi0 s_t, anything, s_t, s_{t-1}] (4 n; with Phi0 = 0 the constructed tokens); prediction
  *  (Phi0 - eta grad L_t(Phi0)) s_t. `settings`: scope MESAOPT_SCOPE_MODEL. The caller frees *out.
- *  Since 0.1. */
+ *  [scope: settings? MODEL; in: phi0?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_proposition1(mesaopt_ctx *ctx,
                                                        const mesaopt_settings *settings, double eta,
                                                        const mesaopt_view *phi0,
@@ -111,7 +117,8 @@ MESAOPT_API mesaopt_status mesaopt_revalg_proposition1(mesaopt_ctx *ctx,
  *  or chebyshev with a divisor, or gd; newest_pair on): one linear layer and one dense block per
  *  step, and one last linear layer. Tokens: [0, s_t, s_{t-1}, s_t, s_t, s_t] (`inputs` = 6 n), or
  *  the constructed ones (4 n), of which a first dense block makes these. The coefficients are those
- *  of now; MESAOPT_E_NONFINITE: they are not finite. The caller frees *out. Since 0.1. */
+ *  of now; MESAOPT_E_NONFINITE: they are not finite. The caller frees *out.
+ *  [scope: settings? MODEL; in: baseline] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_proposition2(mesaopt_ctx *ctx,
                                                        const mesaopt_settings *settings,
                                                        mesaopt_baseline *baseline,
@@ -123,15 +130,16 @@ MESAOPT_API mesaopt_status mesaopt_revalg_proposition2(mesaopt_ctx *ctx,
  *  value], output [H value, D]; f64, f32, f16 or bf16, any strides; D = `inputs` of `settings`
  *  (scope MESAOPT_SCOPE_MODEL). The weights are copied. MESAOPT_E_SHAPE and MESAOPT_E_NONFINITE
  *  name the layer and the matrix. Networks of different blocks: mesaopt_model_import. The caller
- *  frees *out. Since 0.1. */
+ *  frees *out.
+ *  [scope: settings? MODEL, block BLOCK; in: weights[layers parameters]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                  const mesaopt_settings *block, int64_t layers,
                                                  const mesaopt_view *weights, mesaopt_model **out);
 
 /** The same from a safetensors file that holds the parameters of such blocks I = 0, 1, ..,
  *  blocks.I.query and so on, and nothing else. MESAOPT_E_FORMAT names the tensor that is
- *  missing, not expected or of another shape. (Files of this library: mesaopt_model_open.) Since
- *  0.1. */
+ *  missing, not expected or of another shape. (Files of this library: mesaopt_model_open.)
+ *  [scope: settings? MODEL, block BLOCK] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_revalg_import_file(mesaopt_ctx *ctx,
                                                       const mesaopt_settings *settings,
                                                       const mesaopt_settings *block,

@@ -69,7 +69,8 @@ typedef struct mesaopt_rls mesaopt_rls;
                                           with a weight; can only be read */
 
 /** Creates `streams` regressions without rows of a plan, which they keep alive. ridge [streams,
- *  d_key]: l > 0 (NULL: the plan's setting). The caller frees *out. Since 0.1. */
+ *  d_key]: l > 0 (NULL: the plan's setting). The caller frees *out.
+ *  [keeps: lsq; in: ridge?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams,
                                               const mesaopt_view *ridge, mesaopt_rls **out);
 
@@ -78,7 +79,8 @@ MESAOPT_API mesaopt_status mesaopt_rls_create(mesaopt_lsq *lsq, int64_t streams,
  *  of weight 0 adds nothing, and its key and value may hold anything, NaN too; it counts as a row
  *  (in a window it has its place), and its gate forgets. In the others |k|, |v|, sqrt(beta) |k| and
  *  sqrt(beta) |v| are at most 2^480 (3.1e144), so that sums of squares are finite: rows that are
- *  not so are refused before any is taken in. Since 0.1. */
+ *  not so are refused before any is taken in.
+ *  [in: k, v, beta?, log_gamma?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_update(mesaopt_rls *rls, const mesaopt_view *k,
                                               const mesaopt_view *v, const mesaopt_view *beta,
                                               const mesaopt_view *log_gamma);
@@ -87,12 +89,14 @@ MESAOPT_API mesaopt_status mesaopt_rls_update(mesaopt_rls *rls, const mesaopt_vi
  *  not wanted), of the shape of out: the standard error of each prediction, sqrt(s^2 q^T (H + diag
  *  l)^-1 q), s^2 = (sum of b v^2 - S_j^T (H + diag l)^-1 S_j) / sum of b: the posterior deviation
  *  when the ridge is the prior; a new value scatters by sqrt(s^2 + error^2). NaN while the weights
- *  sum to 0. Since 0.1. */
+ *  sum to 0.
+ *  [in: q; out: error?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_predict(mesaopt_rls *rls, const mesaopt_view *q,
                                                const mesaopt_view *out, const mesaopt_view *error);
 
 /** For every row in turn: takes it in, then predicts for its query, as mesaopt_lsq_forward does for
- *  whole sequences. Since 0.1. */
+ *  whole sequences.
+ *  [in: q, k, v, beta?, log_gamma?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_step(mesaopt_rls *rls, const mesaopt_view *q,
                                             const mesaopt_view *k, const mesaopt_view *v,
                                             const mesaopt_view *beta, const mesaopt_view *log_gamma,
@@ -100,7 +104,8 @@ MESAOPT_API mesaopt_status mesaopt_rls_step(mesaopt_rls *rls, const mesaopt_view
 
 /** The rows of `from` after those of `rls`: as if one had seen both. Refused when sums might not be
  *  finite. Plans of equal dimensions, window, gamma and missing, and equal ridges; `from` stays as
- *  it is, to the bit. Since 0.1. */
+ *  it is, to the bit.
+ *  [in: from] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_merge(mesaopt_rls *rls, mesaopt_rls *from);
 
 /** Forgets all rows. Since 0.1. */
@@ -108,7 +113,7 @@ MESAOPT_API mesaopt_status mesaopt_rls_clear(mesaopt_rls *rls);
 
 /** Reads parts of the state: views[i] (f32 or f64) receives which[i], a MESAOPT_RLS_*. RESIDUAL is
  *  NaN where rounding has left less than six digits of it, after a mesaopt_rls_set without it.
- *  Since 0.1. */
+ *  [in: which[count]; out: views[count]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_get(mesaopt_rls *rls, int64_t count, const int32_t *which,
                                            const mesaopt_view *views);
 
@@ -116,7 +121,8 @@ MESAOPT_API mesaopt_status mesaopt_rls_get(mesaopt_rls *rls, int64_t count, cons
  *  given, WEIGHT and SQUARES (otherwise 0) may be, and RESIDUAL: without it standard errors are
  *  computed from SQUARES, and where rounding has left less than six digits of them, predictions
  *  with errors come with MESAOPT_NOT_CONVERGED. ROWS and MISSING are 0 then. MESAOPT_E_UNSUPPORTED
- *  with a window: such a state consists of its rows. Since 0.1. */
+ *  with a window: such a state consists of its rows.
+ *  [in: which[count], views[count]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, const int32_t *which,
                                            const mesaopt_view *views);
 
@@ -126,7 +132,8 @@ MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, cons
 MESAOPT_API mesaopt_status mesaopt_rls_save(mesaopt_rls *rls, const char *path);
 
 /** Creates a handle from a file of mesaopt_rls_save, notes included; `lsq` has to have the
- *  dimensions, window, gamma and missing of its plan. Since 0.1. */
+ *  dimensions, window, gamma and missing of its plan.
+ *  [keeps: lsq] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out);
 
 /** Keeps a text of the caller's with the state, as mesaopt_model_set_note does with a model. Since

@@ -17,8 +17,8 @@
 extern "C" {
 #endif
 
-/** One Philox4x32-10 block: four counter words and two key words in, four random words out. Since
- *  0.1. */
+/** One Philox4x32-10 block: four counter words and two key words in, four random words out.
+ *  [in: counter[4], key[2]; out: out[4]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rng_philox(const uint32_t *counter, const uint32_t *key,
                                               uint32_t *out);
 

@@ -191,24 +191,25 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 /** Host allocator: new_size 0 frees `ptr` and returns NULL; ptr NULL allocates; otherwise it
  *  resizes, keeping the content. Blocks must be aligned for any C type; sizes are in bytes and
  *  `old_size` is what the block was asked with. Returns NULL when memory is short. It is called
- *  from any thread that frees a handle, so it must be thread-safe. */
+ *  from any thread that frees a handle, so it must be thread-safe.
+ *  [thread: any] Since 0.1. */
 typedef void *(*mesaopt_alloc_fn)(void *ptr, int64_t old_size, int64_t new_size, void *user);
 
 /** Host parallel loop: calls body(job, i) exactly once for every i in 0..n-1, in any order, on any
- *  threads, and returns when all are done. No job waits on another. */
+ *  threads, and returns when all are done. No job waits on another. Since 0.1. */
 typedef void (*mesaopt_parallel_fn)(void (*body)(void *job, int64_t i), void *job, int64_t n,
                                     void *user);
 
 /** Host log: one line of text, on the calling thread, valid during the call only: ISA level and
  *  threads of the new context ("context: isa avx2, threads 4"); of a checkpoint that is loaded, any
  *  setting of trainer or task that was another one, or that it does not say which task it is of
- *  ("run.safetensors: lr was 0.0001, now 1e-5"). */
+ *  ("run.safetensors: lr was 0.0001, now 1e-5"). Since 0.1. */
 typedef void (*mesaopt_log_fn)(const char *line, void *user);
 
 /** Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is
  *  used for this object, and by the context made from it when scope is MESAOPT_SCOPE_CTX. The
- *  caller frees *out. MESAOPT_E_ARGUMENT: unknown scope or NULL out; MESAOPT_E_MEMORY. Since
- *  0.1. */
+ *  caller frees *out. MESAOPT_E_ARGUMENT: unknown scope or NULL out; MESAOPT_E_MEMORY.
+ *  [keeps: alloc?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc,
                                                    void *alloc_user, mesaopt_settings **out);
 
@@ -245,7 +246,8 @@ MESAOPT_API int64_t mesaopt_settings_get_text(const mesaopt_settings *settings, 
 
 /** Scope-independent facts of a key. Each out pointer may be NULL. `type` is a MESAOPT_TYPE_*;
  *  lowest and highest are the bounds as double (choice: 0 and the number of words - 1).
- *  MESAOPT_E_SETTING: the key does not apply to `scope`. Since 0.1. */
+ *  MESAOPT_E_SETTING: the key does not apply to `scope`.
+ *  [out: type?, lowest?, highest?, standard?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_describe(int32_t scope, int32_t key, int32_t *type,
                                                      double *lowest, double *highest,
                                                      double *standard);
@@ -276,7 +278,8 @@ MESAOPT_API int64_t mesaopt_settings_error(const mesaopt_settings *settings, cha
 
 /** Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's
  *  own threads, and a log. NULL takes the hook away. With a host loop the key `threads` says how
- *  many jobs a loop is handed. Since 0.1. */
+ *  many jobs a loop is handed.
+ *  [keeps: parallel?, log?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings,
                                                          mesaopt_parallel_fn parallel, void *user);
 MESAOPT_API mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log,

@@ -43,7 +43,7 @@ typedef int32_t mesaopt_status;
 #define MESAOPT_VERSION \
     (MESAOPT_VERSION_MAJOR * 1000000 + MESAOPT_VERSION_MINOR * 1000 + MESAOPT_VERSION_PATCH)
 
-/* Status codes. Numbers are ABI: never reused, never renumbered. */
+/* Status codes. Numbers are ABI: never reused, never renumbered. [group: status] */
 #define MESAOPT_OK 0               /* done */
 #define MESAOPT_STOPPED 1          /* a callback or an interrupt ended a run early; what was done so
                                       far is valid */
@@ -75,7 +75,7 @@ typedef int32_t mesaopt_status;
 #define MESAOPT_E_SOURCE (-14)     /* a callback that gives sequences, targets or a loss returned
                                       that it failed */
 
-/* Element types of views and tensors. */
+/* Element types of views and tensors. [group: dtype] */
 #define MESAOPT_F32 1
 #define MESAOPT_F64 2
 #define MESAOPT_I32 3

@@ -23,7 +23,8 @@
 extern "C" {
 #endif
 
-/** Heads of a block, 0 when it is none of attention. Since 0.1. */
+/** Heads of a block, 0 when it is none of attention.
+ *  [in: model] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_study_heads(const mesaopt_model *model, int64_t block,
                                                int64_t *heads);
 
@@ -31,8 +32,8 @@ MESAOPT_API mesaopt_status mesaopt_study_heads(const mesaopt_model *model, int64
  *  output of the head at step t sums the values of steps s <= t, o_t = sum_s w_ts v_s. linear:
  *  scale q_t . k_s; softmax: softmax over s of that; mesa: (beta_s gamma_{s+1} .. gamma_t) k_s^T
  *  (H_t + diag l)^-1 q_t. out [H, T, T], f32 or f64, 0 above the diagonal. MESAOPT_E_UNSUPPORTED:
- *  the block has no heads; MESAOPT_NOT_CONVERGED: see model.h. May be called in a callback. Since
- *  0.1. */
+ *  the block has no heads; MESAOPT_NOT_CONVERGED: see model.h. May be called in a callback.
+ *  [in: model, task] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_study_attention_map(mesaopt_model *model, int64_t block,
                                                        mesaopt_task *task, int32_t stream,
                                                        int64_t first, int64_t count,
@@ -42,7 +43,8 @@ MESAOPT_API mesaopt_status mesaopt_study_attention_map(mesaopt_model *model, int
  *  stream after blocks[l] (-1: the tokens) of the norm of d f_{t,j} / d e_{t'}, e_{t'} the token of
  *  step t', f_t the stream at step t. Exact, by a backward pass for every feature and step. step
  *  -1: out [layers, T, T], 0 where t' > t; step 0 .. T - 1: of that t alone, out [layers, T] (of
- *  t'), in a T-th of the time or less. f32 or f64. May be called in a callback. Since 0.1. */
+ *  t'), in a T-th of the time or less. f32 or f64. May be called in a callback.
+ *  [in: model, blocks[layers], task] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_study_sensitivity(mesaopt_model *model, int64_t layers,
                                                      const int64_t *blocks, mesaopt_task *task,
                                                      int32_t stream, int64_t first, int64_t count,

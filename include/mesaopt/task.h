@@ -48,18 +48,20 @@ typedef struct mesaopt_task mesaopt_task;
 /** Fills `out` [B, T+1, n] (f32 or f64, as its dtype says; strided) with sequences first .. first +
  *  B - 1 of `stream`. B is that of a training step (the setting batch), otherwise at most 4096.
  *  Called on the thread of the call that needs them; everything must be written, and finite. A
- *  non-zero return ends that call with MESAOPT_E_SOURCE. */
+ *  non-zero return ends that call with MESAOPT_E_SOURCE. Since 0.1. */
 typedef int32_t (*mesaopt_sequence_fn)(int32_t stream, int64_t first, const mesaopt_view *out,
                                        void *user);
 
 /** Creates a generator (scope MESAOPT_SCOPE_TASK; NULL: defaults, the fully observed linear task).
- *  `settings` is copied. The caller frees *out. Since 0.1. */
+ *  `settings` is copied. The caller frees *out.
+ *  [scope: settings? TASK] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                                mesaopt_task **out);
 
 /** A task over the user's own sequences [N, T+1, n], f32 or f64, finite, N >= 1, T >= 1. The task
  *  keeps a counted reference on `sequences`; of the settings it uses `tokens`, `slots` and `seed`.
- *  MESAOPT_E_NONFINITE names the first bad element. Since 0.1. */
+ *  MESAOPT_E_NONFINITE names the first bad element.
+ *  [scope: settings? TASK; keeps: sequences] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx,
                                                     const mesaopt_settings *settings,
                                                     mesaopt_tensor *sequences, mesaopt_task **out);
@@ -67,7 +69,8 @@ MESAOPT_API mesaopt_status mesaopt_task_from_tensor(mesaopt_ctx *ctx,
 /** A task over `count` sequences of the user's own, of any lengths: sequences[i] is [T_i + 1, n],
  *  f32 or f64, finite, T_i >= 1, with one n. T is the largest T_i; steps behind a sequence's end
  *  have the weight 0, and its observations there are given out as 0. Otherwise as
- *  mesaopt_task_from_tensor; the array of handles is not kept. Since 0.1. */
+ *  mesaopt_task_from_tensor; the array of handles is not kept.
+ *  [scope: settings? TASK; keeps: sequences[count]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_from_tensors(mesaopt_ctx *ctx,
                                                      const mesaopt_settings *settings,
                                                      int64_t count,
@@ -75,7 +78,7 @@ MESAOPT_API mesaopt_status mesaopt_task_from_tensors(mesaopt_ctx *ctx,
                                                      mesaopt_task **out);
 
 /** A task over a callback that fills batches; `dim` and `length` of the settings give n and T.
- *  Since 0.1. */
+ *  [scope: settings? TASK; keeps: fill] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx,
                                                       const mesaopt_settings *settings,
                                                       mesaopt_sequence_fn fill, void *user,
@@ -86,12 +89,14 @@ MESAOPT_API mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx,
  *  f64, 0 or 1e-20 to 1e20, one above 0 in each sequence. Copied. A loss is sum of weight * error /
  *  sum of weights; the error at t the same over sequences, and NaN where none of them is scored.
  *  Steps of weight 0 are neither scored nor trained on; those behind the last scored one of a
- *  sequence change nothing and cost next to nothing. Since 0.1. */
+ *  sequence change nothing and cost next to nothing.
+ *  [in: weights] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_set_weights(mesaopt_task *task,
                                                     const mesaopt_view *weights);
 
 /** n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be
- *  NULL. Since 0.1. */
+ *  NULL.
+ *  [out: dim?, length?, width?, count?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_shape(const mesaopt_task *task, int64_t *dim,
                                               int64_t *length, int64_t *width, int64_t *count);
 
@@ -102,13 +107,14 @@ MESAOPT_API mesaopt_status mesaopt_task_draw(mesaopt_task *task, int32_t stream,
 
 /** Tokens of given sequences: [B, T+1, n] -> out [B, T, D], same dtype. raw: x_t; constructed: [0,
  *  x_t, x_t, x_{t-1}]; slots: [x_t, x_{t-1}, ..., x_{t-k+1}]; observations before the first are 0.
- *  Since 0.1. */
+ *  [in: sequences] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_tokens(mesaopt_task *task, const mesaopt_view *sequences,
                                                const mesaopt_view *out);
 
 /** What a task makes its next observation of: f(x_t) of nonlinear, not normalised, of sequences [B,
  *  T, n] -> out [B, T, n], same dtype. MESAOPT_E_STATE: the task has no features;
- *  MESAOPT_E_NONFINITE: `out` is not finite. Since 0.1. */
+ *  MESAOPT_E_NONFINITE: `out` is not finite.
+ *  [in: sequences] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_features(mesaopt_task *task, const mesaopt_view *sequences,
                                                  const mesaopt_view *out);
 

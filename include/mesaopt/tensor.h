@@ -37,28 +37,32 @@ typedef struct mesaopt_tensor mesaopt_tensor;
 
 /** Fills *out with a dense row-major view of `data`. A convenience: filling the struct by hand is
  *  the same. `shape` holds ndim extents. MESAOPT_E_ARGUMENT: NULL, unknown dtype, ndim or an extent
- *  out of range, size overflow. Since 0.1. */
+ *  out of range, size overflow.
+ *  [in: data?, shape[ndim]; borrows: data] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_view_dense(void *data, int32_t dtype, int32_t ndim,
                                               const int64_t *shape, mesaopt_view *out);
 
-/** Creates a dense row-major tensor of zeros that owns its memory. The caller frees *out. Since
- *  0.1. */
+/** Creates a dense row-major tensor of zeros that owns its memory. The caller frees *out.
+ *  [in: shape[ndim]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_tensor_create(mesaopt_ctx *ctx, int32_t dtype, int32_t ndim,
                                                  const int64_t *shape, mesaopt_tensor **out);
 
 /** Makes a tensor of memory that the host owns, without a copy. `release(user)` (may be NULL) is
  *  called once, when the last user of the tensor goes, on whichever thread that is; it is not
- *  called on failure. Since 0.1. */
+ *  called on failure.
+ *  [in: view; keeps: release?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_tensor_wrap(mesaopt_ctx *ctx, const mesaopt_view *view,
                                                void (*release)(void *user), void *user,
                                                mesaopt_tensor **out);
 
-/** View of the tensor's elements, valid while the tensor lives. Since 0.1. */
+/** View of the tensor's elements, valid while the tensor lives.
+ *  [borrows: tensor] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_tensor_view(const mesaopt_tensor *tensor, mesaopt_view *out);
 
 /** Copies elements between views of equal shape, converting between f32 and f64 (and from f16 and
  *  bf16); i32 and i64 to their own type only. MESAOPT_E_OVERLAP when dst may share elements with
- *  src or with itself. Since 0.1. */
+ *  src or with itself.
+ *  [in: src; out: dst] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_tensor_copy(mesaopt_ctx *ctx, const mesaopt_view *src,
                                                const mesaopt_view *dst);
 

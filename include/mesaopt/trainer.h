@@ -39,12 +39,14 @@ typedef struct mesaopt_step {
 } mesaopt_step;
 
 /** Called after every step on the caller's thread; non-zero stops the run. Inside, reading
- *  parameters, evaluating, saving and freeing are allowed; stepping returns MESAOPT_E_BUSY. */
+ *  parameters, evaluating, saving and freeing are allowed; stepping returns MESAOPT_E_BUSY. Since
+ *  0.1. */
 typedef int32_t (*mesaopt_step_fn)(const mesaopt_step *step, void *user);
 
 /** Creates a trainer over a model and a task (counted references on both; scope
  *  MESAOPT_SCOPE_TRAINER, NULL: defaults). Allocates all that steps need. MESAOPT_E_SHAPE: the
- *  widths of task and model do not meet. The caller frees *out. Since 0.1. */
+ *  widths of task and model do not meet. The caller frees *out.
+ *  [scope: settings? TRAINER; keeps: model, task] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_create(mesaopt_ctx *ctx,
                                                   const mesaopt_settings *settings,
                                                   mesaopt_model *model, mesaopt_task *task,
@@ -71,16 +73,19 @@ MESAOPT_API mesaopt_status mesaopt_trainer_set_parameters(mesaopt_trainer *train
 
 /** One step. `loss` may be NULL. MESAOPT_E_NONFINITE says at which step and in which tensor;
  *  nothing is changed by a step that fails. MESAOPT_NOT_CONVERGED: the step was taken, see model.h.
- *  Allocates nothing. Since 0.1. */
+ *  Allocates nothing.
+ *  [out: loss?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_step(mesaopt_trainer *trainer, double *loss);
 
 /** Steps until `steps` steps in all have been taken, calling `after` (may be NULL) after each.
  *  MESAOPT_STOPPED: the callback or an interrupt ended it early; MESAOPT_NOT_CONVERGED: some step
- *  was such a one, the text has the last of them. Since 0.1. */
+ *  was such a one, the text has the last of them.
+ *  [calls: after?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_run(mesaopt_trainer *trainer, int64_t steps,
                                                mesaopt_step_fn after, void *user);
 
-/** mesaopt_model_evaluate on the first `count` sequences of the task's test stream. Since 0.1. */
+/** mesaopt_model_evaluate on the first `count` sequences of the task's test stream.
+ *  [out: by_t?, loss] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *trainer, int64_t count,
                                                     const mesaopt_view *by_t, double *loss);
 
@@ -101,8 +106,8 @@ MESAOPT_API mesaopt_status mesaopt_trainer_save(mesaopt_trainer *trainer, const 
 MESAOPT_API mesaopt_status mesaopt_trainer_load(mesaopt_trainer *trainer, const char *path);
 
 /** mesaopt_trainer_load for a run that goes on with other data: settings of the task named in
- *  `change`, "noise,seed" or "all", may differ; the log says which do. NULL or "": none. Since
- *  0.1. */
+ *  `change`, "noise,seed" or "all", may differ; the log says which do. NULL or "": none.
+ *  [in: change?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_load_changed(mesaopt_trainer *trainer, const char *path,
                                                         const char *change);
 

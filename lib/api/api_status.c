@@ -19,7 +19,7 @@
 #endif
 
 static const struct { const char *name; int64_t value; } constants[] = {
-#define CONSTANT(name, comment) {#name, name},
+#define CONSTANT(name, comment, group, since) {#name, name},
 #include "constants.inc"
 #undef CONSTANT
 };
