@@ -48,6 +48,7 @@ SIMD_CFLAGS = -O3 -ffp-contract=fast
 LIBS = -lm -lpthread
 
 HEADERS := $(sort $(wildcard include/mesaopt/*.h))
+CXX_HEADERS := $(sort $(wildcard include/mesaopt/*.hpp))
 SRC := $(sort $(filter-out lib/kern/simd_%,$(wildcard lib/*/*.c)))
 SIMD := $(sort $(wildcard lib/kern/simd_*.c))
 TESTS := $(sort $(wildcard tests/test_*.c))
@@ -174,7 +175,7 @@ $O/bin/bench: $(BENCH_OBJ) $(INTERNAL)
 # ---- tests ----
 
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
-run_script = O='$O' CC='$(CC)'
+run_script = O='$O' CC='$(CC)' CXX='$(CXX)'
 
 # only=NAME: the suites whose file name has NAME in it (tests/test_*.c, tests/test_*.sh), and nothing else.
 PICKED := $(strip $(if $(only),$(foreach t,$(TESTS) $(SCRIPTS),$(if $(findstring $(only),$(basename $(notdir $t))),$t))))
@@ -309,7 +310,7 @@ INSTALL_DOCS := README.md CHANGELOG.md CONTRIBUTING.md LICENSE $(wildcard docs/*
 DOCDIR = $(DATADIR)/doc/mesaopt
 install: lib $O/docs/api.json $O/docs/api.md
 	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR)/docs/figures $(DOCDIR)/examples)
-	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
+	install -m 644 $(HEADERS) $(CXX_HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
 	ln -sf libmesaopt.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libmesaopt.so.$(SOVERSION)
@@ -322,7 +323,7 @@ install: lib $O/docs/api.json $O/docs/api.md
 	$(if $(DESTDIR),,@! command -v ldconfig >/dev/null || ldconfig 2>/dev/null || true)
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS:include/%=%))
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(patsubst include/%,%,$(HEADERS) $(CXX_HEADERS)))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc)
 	rm -f $(DESTDIR)$(DATADIR)/mesaopt/api.json $(DESTDIR)$(DOCDIR)/docs/api.md $(addprefix $(DESTDIR)$(DOCDIR)/,$(INSTALL_DOCS))
 	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs /examples) $(DOCDIR)) 2>/dev/null || true

@@ -45,7 +45,7 @@ find include lib examples tests docs -type f \( -name '*.[ch]' -o -name '*.cpp' 
     sed 's|.*/||' | sort | uniq -d | sed 's/$/: more than one file has this name/' | wrong
 check "file names are unique"
 
-find include lib examples -type f \( -name '*.[ch]' -o -name '*.def' \) -exec awk 'length > 100 { print FILENAME ":" FNR ": " length " columns" }' {} + | wrong
+find include lib examples -type f \( -name '*.[ch]' -o -name '*.hpp' -o -name '*.def' \) -exec awk 'length > 100 { print FILENAME ":" FNR ": " length " columns" }' {} + | wrong
 check "lines of include/, lib/ and examples/ have at most 100 columns"
 
 for f in -ffast-math -Ofast -ffinite-math-only; do
@@ -62,7 +62,12 @@ for h in include/mesaopt/*.h; do
     cp "$tmp/alone.c" "$tmp/alone.cpp"
     $CC -std=c99 -pedantic -Wall -Wextra -Wstrict-prototypes -Werror -Iinclude -fsyntax-only "$tmp/alone.c"
     $CXX -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -fsyntax-only "$tmp/alone.cpp"
-done 2>&1 | wrong
+done > "$tmp/headers" 2>&1
+{
+    cat "$tmp/headers"
+    { echo '#include "mesaopt/mesaopt.hpp"'; echo 'void use() {'; awk '/^ \* Use:$/ { on = 1; next } on && /\*\// { exit } on { sub(/^ \*/, ""); print }' include/mesaopt/mesaopt.hpp; echo '}'; } > "$tmp/use.cpp"
+    $CXX -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -fsyntax-only "$tmp/use.cpp" 2>&1
+} | wrong
 check "every public header compiles alone as C99 and as C++11"
 
 # The four lines of use at the top of each header, in one function each.
@@ -129,6 +134,9 @@ END
 problems "$tmp/faults.h" > "$tmp/faults"
 [ "$(wc -l < "$tmp/faults")" = 10 ] || { echo "$(wc -l < "$tmp/faults") of 10 faults found:"; cat "$tmp/faults"; } | wrong
 check "missing and wrong annotations are found"
+
+grep -o 'mesaopt_[a-z]*_free' "$symbols" | while read -r f; do grep -q "$f(" include/mesaopt/mesaopt.hpp || echo "$f: no free_handle for it"; done | wrong
+check "include/mesaopt/mesaopt.hpp frees every kind of handle"
 
 awk -v mode=layout -f docs/annotations.awk -f docs/api.awk include/mesaopt/*.h > "$tmp/layout.c"
 { grep -q 'OFFSET(mesaopt_view, stride, 56)' "$tmp/layout.c" || echo "the layout of mesaopt_view is not there"
