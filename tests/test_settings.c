@@ -43,7 +43,7 @@ START_TEST(defaults)
     static const char *const expected[SCOPES] = {
         "threads=1 isa=auto",
         "seed=0 task=linear dim=10 length=50 noise=0.01 data_clip=0 tokens=constructed slots=16 hidden=0 map_sd=0 start=0 "
-        "observation_noise=0.01",
+        "observation_noise=0.01 separator=0 prefix=0 teachers=1 segment=0",
         "seed=0 dtype=f32 lanes=0 inputs=40 outputs=10",
         "batch=256 lr=0.0001 warmup=1000 cosine_steps=0 lr_end=1e-5 weight_decay=0.1 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0",
         ("batch=256 lr_end=1e-5 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0 baseline=gd eta=0.032 ridge=0.001 newest_pair=1 beta=1 iterations=0 divisor=0 "

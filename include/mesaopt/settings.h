@@ -73,6 +73,14 @@ typedef struct mesaopt_ctx mesaopt_ctx;
                                           own */
 #define MESAOPT_KEY_OBSERVATION_NOISE 30 /* observation_noise: standard deviation of the noise that
                                           partial adds to what it shows of its state */
+#define MESAOPT_KEY_SEPARATOR 31       /* separator: of pairs (regression, own pairs), 1 puts the
+                                          separator of a prompt behind each */
+#define MESAOPT_KEY_PREFIX 32          /* prefix: vectors of a prompt before the pairs of every
+                                          teacher; of a prompt: how many it has */
+#define MESAOPT_KEY_TEACHERS 33        /* teachers: maps W of a sequence of pairs, one after the
+                                          other */
+#define MESAOPT_KEY_SEGMENT 34         /* segment: observations of every teacher but the last, its
+                                          prefix among them */
 /* Model and blocks: */
 #define MESAOPT_KEY_INPUTS 40          /* inputs: width of the tokens that the first block
                                           receives */

@@ -18,6 +18,15 @@
  *   nonlinear      W f(x_t) / |f(x_t)| in place of W x_t; f(x) = B^T gelu(A^T x), A n x hidden
  *                  (4 n), B hidden x n of entries map_sd N(0, 1) (1.1), one f for all sequences of
  *                  all streams; no clip, start 0.25
+ *   regression     pairs for few-shot learning: x_i uniform in [-start, start]^n,
+ *                  y_i = clip(W x_i + noise N(0, I)), W as linear, another one for every sequence;
+ *                  clip +-10, start 1. Observations are x_1 y_1 x_2 y_2 .., and only predictions of
+ *                  a y_i are scored (mesaopt_task_set_weights says otherwise). Settings lay pairs
+ *                  out: with separator 1 each has a separator behind it; `prefix` vectors come
+ *                  first; of several `teachers` each has a W of its own, one after the other: every
+ *                  one but the last takes `segment` observations, the prefix in front of it among
+ *                  them. A sequence is cut at T + 1. Sequence i has the same pairs in all layouts
+ *                  of as many teachers
  * gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). The settings data_clip, start,
  * hidden and map_sd give other values; tasks that do not have one leave it alone, as do own
  * sequences.

@@ -71,7 +71,9 @@ const option_scope option_scopes[] = {
           CHOICE(TOKENS, tokens, TOKENS_CONSTRUCTED), INT(SLOTS, slots, 1, WIDEST, 16),
           INT(HIDDEN, hidden, 0, WIDEST, 0), FLOAT(MAP_SD, map_sd, 0, 1e6, 0),
           FLOAT(START, start, 0, 1e6, 0),
-          FLOAT(OBSERVATION_NOISE, observation_noise, 0, 1e6, 0.01)),
+          FLOAT(OBSERVATION_NOISE, observation_noise, 0, 1e6, 0.01),
+          INT(SEPARATOR, separator, 0, 1, 0), INT(PREFIX, prefix, 0, LONGEST, 0),
+          INT(TEACHERS, teachers, 1, 65536, 1), INT(SEGMENT, segment, 0, LONGEST, 0)),
 
     SCOPE(MODEL, model, INT(SEED, seed, 0, MOST, 0), CHOICE(DTYPE, dtype, DTYPE_F32), LANES_KEY,
           INT(INPUTS, inputs, 1, WIDEST, 40), INT(OUTPUTS, outputs, 1, WIDEST, 10)),

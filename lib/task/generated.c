@@ -17,21 +17,21 @@ static const struct { const char *name; const task_kind *kind; } kinds[] = {
 static int64_t lay_out(const mesaopt_task *task, const kern *k, void *scratch, drawing *d)
 {
     arena a = {.base = scratch};
-    const int64_t elements = (task->shape.length + 1) * task->shape.dim;
+    const int64_t elements = task_rows(task) * task->shape.dim;
     if (task->kind->scratch) d->scratch = arena_take(&a, task->kind->scratch(task, k), 1);
     if (k->lanes != k->width) d->x = arena_take(&a, elements, k->width * k->size);
     return a.used;
 }
 
-int64_t task_scratch(const mesaopt_task *task, const kern *k)
+int64_t generated_scratch(const mesaopt_task *task, const kern *k)
 {
-    return task->kind ? lay_out(task, k, NULL, &(drawing){0}) : 0;
+    return lay_out(task, k, NULL, &(drawing){0});
 }
 
 void generated_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                      int64_t valid, void *scratch, void *raw)
 {
-    const int64_t elements = (task->shape.length + 1) * task->shape.dim;
+    const int64_t elements = task_rows(task) * task->shape.dim;
     drawing d = {task, k, stream, first, NULL, raw};
     lay_out(task, k, scratch, &d);
     task->kind->draw(&d);
@@ -62,6 +62,16 @@ static task_shape shape_of(const mesaopt_settings *settings, const task_kind *ki
     return s;
 }
 
+static mesaopt_status read_layout(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                  task_shape *s)
+{
+    const mesaopt_status status = pair_layout_read(ctx, settings, &s->layout);
+    if (status != MESAOPT_OK || s->layout.prefix < s->length) return status;
+    return fail(ctx, MESAOPT_E_SETTING,
+                "prefix: %lld at length %lld, expected at most %lld, so that a pair follows it",
+                (long long)s->layout.prefix, (long long)s->length, (long long)s->length - 1);
+}
+
 static mesaopt_status check_positions(mesaopt_ctx *ctx, const task_kind *kind, const task_shape *s)
 {
     const int64_t each = kind->positions(s), all = kind->common ? kind->common(s) : 0,
@@ -82,20 +92,24 @@ mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings
     enum { SCOPE = MESAOPT_SCOPE_TASK };
     const int64_t which = option_int(settings, SCOPE, MESAOPT_KEY_TASK);
     const task_kind *kind = kinds[which].kind;
-    const task_shape shape = shape_of(settings, kind);
+    task_shape shape = shape_of(settings, kind);
     mesaopt_task *task;
-    mesaopt_status status = check_positions(ctx, kind, &shape);
+    mesaopt_status status = MESAOPT_OK;
+    if (kind->pairs) status = read_layout(ctx, settings, &shape);
+    if (status == MESAOPT_OK) status = check_positions(ctx, kind, &shape);
     if (status == MESAOPT_OK) status = task_new(ctx, settings, shape.dim, shape.length, &task);
     if (status) return status;
     task->name = kinds[which].name;
     task->kind = kind;
     task->shape.hidden = shape.hidden;
+    task->shape.layout = shape.layout;
     task->noise = option_float(settings, SCOPE, MESAOPT_KEY_NOISE);
     task->observation_noise = option_float(settings, SCOPE, MESAOPT_KEY_OBSERVATION_NOISE);
     task->clip = given_or(settings, MESAOPT_KEY_DATA_CLIP, kind->clip);
     task->start = given_or(settings, MESAOPT_KEY_START, kind->start);
     task->map_sd = given_or(settings, MESAOPT_KEY_MAP_SD, kind->map_sd);
     if (kind->begin) status = kind->begin(task);
+    if (kind->pairs) status = task_weigh_queries(task);
     if (status) {
         object_release(&task->head);
         return status;

@@ -16,7 +16,7 @@ typedef struct drawing {
     int32_t stream;
     int64_t first;                 /* sequence of lane 0 */
     void *scratch;                 /* of the task, private to the call */
-    void *x;                       /* to be filled: x_1 .. x_{T+1}, [T+1][n][lane] */
+    void *x;                       /* to be filled: x_1 .. x_{T+1}, or pairs, [rows][n][lane] */
 } drawing;
 
 typedef struct task_kind {
@@ -24,6 +24,8 @@ typedef struct task_kind {
     double clip, start, map_sd;
     int64_t hidden, hidden_per_dim;                    /* hidden + hidden_per_dim n; 0: none */
     int shows_part;                                    /* it has observation_noise */
+    int pairs;                                         /* it draws x_1 y_1 x_2 y_2 .. for a
+                                                          layout */
     int64_t (*positions)(const task_shape *s);         /* random numbers of a sequence */
     int64_t (*common)(const task_shape *s);            /* of all sequences; NULL: none */
     mesaopt_status (*begin)(mesaopt_task *task);       /* draws task->shared; NULL: there is none */

@@ -68,10 +68,20 @@ mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype)
     return MESAOPT_OK;
 }
 
+static mesaopt_status check_prompt(const mesaopt_task *task)
+{
+    const pair_layout *l = &task->shape.layout;
+    if (!pair_layout_inserts(l)) return MESAOPT_OK;
+    return fail(task->head.ctx, MESAOPT_E_STATE,
+                "task: a layout with %s%s%s of no prompt, expected one that has them",
+                l->separator ? "a separator" : "", l->separator && l->prefix ? " and " : "",
+                l->prefix ? "a prefix" : "");
+}
+
 mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t first,
                             int64_t count, int32_t dtype)
 {
-    if (!task->fill) return MESAOPT_OK;
+    if (!task->fill) return check_prompt(task);
     mesaopt_ctx *ctx = task->head.ctx;
     const int64_t rows = task->shape.length + 1, n = task->shape.dim;
     if (task->batch.filling)
@@ -120,12 +130,45 @@ static void batch_panel(const mesaopt_task *task, const kern *k, int64_t first, 
     k->load(k, rows, n, valid, x, rows * n, n, 1, raw, n);
 }
 
-void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
-                int64_t valid, void *scratch, void *raw)
+/* ---- panels ---- */
+
+/* A panel of the rows of pairs, when there are some; scratch of the task that draws. */
+static void *lay_out(arena *a, const mesaopt_task *task, const kern *k, void **scratch)
 {
-    if (task->tensors) own_panel(task, k, stream, first, valid, raw);
-    else if (task->fill) batch_panel(task, k, first, valid, raw);
-    else generated_panel(task, k, stream, first, valid, scratch, raw);
+    void *rows = NULL;
+    if (task->shape.layout.teachers)
+        rows = arena_take(a, task_rows(task) * task->shape.dim, k->lanes * k->size);
+    *scratch = arena_take(a, task->kind ? generated_scratch(task, k) : 0, 1);
+    return rows;
+}
+
+int64_t task_scratch(const mesaopt_task *task, const kern *k)
+{
+    arena a = {0};
+    void *scratch;
+    lay_out(&a, task, k, &scratch);
+    return a.used;
+}
+
+/* To their places in the sequence. */
+static void arrange(const mesaopt_task *task, const kern *k, const void *rows, void *raw)
+{
+    const pair_layout *l = &task->shape.layout;
+    const int64_t n = task->shape.dim;
+    for (int64_t t = 0; t <= task->shape.length; t++)
+        memcpy(kern_at(k, raw, t * n), kern_at(k, rows, pair_layout_row(l, t) * n),
+               (size_t)(n * k->lanes * k->size));
+}
+
+void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
+                int64_t valid, void *memory, void *raw)
+{
+    void *scratch, *pairs = lay_out(&(arena){.base = memory}, task, k, &scratch);
+    void *rows = pairs ? pairs : raw;
+    if (task->tensors) own_panel(task, k, stream, first, valid, rows);
+    else if (task->fill) batch_panel(task, k, first, valid, rows);
+    else generated_panel(task, k, stream, first, valid, scratch, rows);
+    if (pairs) arrange(task, k, pairs, raw);
 }
 
 mesaopt_status task_range_check(mesaopt_ctx *ctx, int32_t stream, int64_t first, int64_t count)

@@ -6,10 +6,14 @@
 #include "base/choices.h"
 #include "kern/kern.h"
 #include "mesaopt/task.h"
+#include "task/pair_layout.h"
 #include "tensor/view.h"
 
 /* n, T, D of a token, own sequences (0: endless), hidden: of task_kind (0: nothing) */
-typedef struct task_shape { int64_t dim, length, width, count, hidden; } task_shape;
+typedef struct task_shape {
+    int64_t dim, length, width, count, hidden;
+    pair_layout layout;            /* teachers 0: rows are the observations, as they are */
+} task_shape;
 
 struct task_kind;
 struct mesaopt_task {
@@ -45,6 +49,8 @@ struct mesaopt_task {
 /* What all tasks have; fails on sizes that do not fit into int64_t. */
 mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
                         int64_t length, mesaopt_task **out);
+/* Weights of steps, of a new task of pairs: those that its layout asks for. */
+mesaopt_status task_weigh_queries(mesaopt_task *task);
 /* One tensor [N, T+1, n], or `count` of them [T_i + 1, n] with T the largest T_i. */
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
                         mesaopt_tensor *const *sequences, mesaopt_task **out);
@@ -77,6 +83,13 @@ mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype);
 mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t first,
                             int64_t count, int32_t dtype);
 
+/* Rows that it draws or is given of a sequence: the observations, or those of pairs. */
+static inline int64_t task_rows(const mesaopt_task *task)
+{
+    const task_shape *s = &task->shape;
+    return s->layout.teachers ? 2 * pair_layout_pairs(&s->layout, s->length) : s->length + 1;
+}
+
 /* Bytes of private scratch, aligned to 64, that one task_panel call needs. */
 int64_t task_scratch(const mesaopt_task *task, const kern *k);
 
@@ -85,7 +98,9 @@ int64_t task_scratch(const mesaopt_task *task, const kern *k);
 void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                 int64_t valid, void *scratch, void *raw);
 
-/* The same of a task that draws its sequences (generated.c). */
+/* Rows, panel [rows][n][lane], of a task that draws its sequences, and its scratch (generated.c).
+ */
+int64_t generated_scratch(const mesaopt_task *task, const kern *k);
 void generated_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                      int64_t valid, void *scratch, void *raw);
 

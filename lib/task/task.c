@@ -36,6 +36,18 @@ mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int6
     return MESAOPT_OK;
 }
 
+mesaopt_status task_weigh_queries(mesaopt_task *task)
+{
+    const int64_t T = task->shape.length;
+    task->weights = alloc_new(&task->head.ctx->alloc, T, sizeof *task->weights);
+    if (!task->weights)
+        return fail(task->head.ctx, MESAOPT_E_MEMORY,
+                    "task: no memory for the weights of %lld steps", (long long)T);
+    for (int64_t t = 0; t < T; t++) task->weights[t] = pair_layout_asks(&task->shape.layout, t);
+    task->weight_rows = 1;
+    return MESAOPT_OK;
+}
+
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
                         mesaopt_tensor *const *sequences, mesaopt_task **out)
 {

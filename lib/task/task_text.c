@@ -25,14 +25,19 @@ uint64_t task_fingerprint(uint64_t h, const mesaopt_view *v)
 /* What came after the first tasks: told where it is not as it was then. */
 static task_facts more(const mesaopt_task *task)
 {
+    const pair_layout *l = &task->shape.layout;
     task_facts f = {""};
     int n = 0;
     if (task->shape.hidden)
         n += snprintf(f.text, sizeof f.text, " hidden=%" PRId64 " map_sd=%s", task->shape.hidden,
                       number_text(task->map_sd).text);
-    if (task->shape.hidden || task->start != task->kind->start)
+    if (task->shape.hidden || task->kind->pairs || task->start != task->kind->start)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " start=%s",
                       number_text(task->start).text);
+    if (task->kind->pairs)
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n,
+                      " separator=%d prefix=%" PRId64 " teachers=%" PRId64 " segment=%" PRId64,
+                      l->separator, l->prefix, l->teachers, l->segment);
     if (task->kind->shows_part)
         snprintf(f.text + n, sizeof f.text - (size_t)n, " observation_noise=%s",
                  number_text(task->observation_noise).text);
@@ -56,7 +61,7 @@ task_facts task_text(const mesaopt_task *task)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n,
                       " sequences=%" PRId64 " data=%016" PRIx64, task->shape.count,
                       task->fingerprint);
-    if (task->weights)
+    if (task->weights_fingerprint)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " weights=%016" PRIx64,
                       task->weights_fingerprint);
     if (!task->fill) snprintf(f.text + n, sizeof f.text - (size_t)n, " seed=%" PRIu64, task->seed);
