@@ -90,9 +90,14 @@ const kern *kern_unstopped(const mesaopt_ctx *ctx)
     return &((const tables *)ctx->kern)->unstopped[1];
 }
 
-int64_t kern_product_scratch(const kern *k) { return k->lanes == 1 ? gemm_scratch(k->gemm) : 64; }
+int64_t kern_product_scratch(const kern *k)
+{
+    return k->lanes == 1 ? gemm_scratch(k->gemm)
+                         : kern_product_scratch_up_to(k, PANEL_COLUMNS, PANEL_DEPTH);
+}
 
 int64_t kern_product_scratch_up_to(const kern *k, int64_t side, int64_t depth)
 {
-    return k->lanes == 1 ? gemm_scratch_up_to(k->gemm, side, depth) : 64;
+    if (k->lanes == 1) return gemm_scratch_up_to(k->gemm, side, depth);
+    return PANEL_COLUMNS * (depth < PANEL_DEPTH ? depth : PANEL_DEPTH) * k->lanes * k->size;
 }

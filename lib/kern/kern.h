@@ -56,6 +56,8 @@ const kern *kern_get(const mesaopt_ctx *ctx, int32_t dtype, int one_lane);
 const kern *kern_unstopped(const mesaopt_ctx *ctx);   /* f64, one lane; kern_stopped is never true:
                                                          for work that has to be finished once
                                                          begun */
+/* What a product of panels keeps near at most (simd_product.c): columns of B, steps of k. */
+enum { PANEL_COLUMNS = 5, PANEL_DEPTH = 64 };
 int64_t kern_product_scratch(const kern *k);           /* bytes */
 /* of products with M, N <= side and K <= depth */
 int64_t kern_product_scratch_up_to(const kern *k, int64_t side, int64_t depth);

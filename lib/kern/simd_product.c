@@ -90,6 +90,7 @@ typedef struct group {
     operand a, b;
     target c;
     int accumulate;
+    real *near;                    /* PRODUCT_SUM: for the columns of B that are worked on */
 } group;
 
 /* C (+)= the sums of the lanes of a block. */
@@ -151,13 +152,28 @@ static inline __attribute__((always_inline)) void one_block(int mr, int nr, enum
     }
 }
 
+/* K steps of n columns side by side: strides of k that span a page each, as steps of a sequence do
+ * for the sums over them, find neither their page nor a free place in the cache. */
+static inline __attribute__((always_inline)) void bring_near(int n, int64_t K, const real *from,
+                                                             int64_t rs, int64_t cs, real *to)
+{
+    for (int64_t k = 0; k < K; k++, from += rs, to += n * LANES)
+#pragma GCC unroll 8
+        for (int j = 0; j < n; j++) *(vec *)(to + j * LANES) = *(const vec *)(from + j * cs);
+}
+
 static inline __attribute__((always_inline)) void blocks(int mr, int nr, enum product_kind kind,
                                                          const group *given)
 {
-    const group g = *given;
+    group g = *given;
+    if (kind == PRODUCT_SUM) g.b = (operand){g.near, nr * LANES, LANES};
     for (int64_t j = 0; j < g.cols; j++) {
         const int64_t column = j * nr - g.edge, first = column > 0 ? column / mr : 0;
-        const real *b = g.b.p + j * nr * g.b.cs;
+        const real *b = given->b.p + j * nr * given->b.cs;
+        if (kind == PRODUCT_SUM) {
+            bring_near(nr, g.K, b, given->b.rs, given->b.cs, g.near);
+            b = g.near;
+        }
         real *c = g.c.p + j * nr * g.c.cs;
         for (int64_t i = first; i < g.rows; i++)
             one_block(mr, nr, kind, g.K + i * g.dK, g.a.p + i * g.a_step, b + i * g.b_step,
@@ -230,12 +246,17 @@ typedef struct product {
     operand a, b;
     target c;
     cuts cols;
+    real *near;       /* as in a group */
 } product;
 
 /* Bytes of A that stay in the first level of cache while B passes by, which then comes from further
  * away once for all their rows; and steps of k at a time. Weights are small, and all of them stay.
  */
-enum { NEAR = 16384, DEPTH = 64 };
+enum { NEAR = 16384, DEPTH = PANEL_DEPTH };
+
+/* Row blocks that the sums over steps work on at a time: many, for every group of them brings all
+ * of B near. */
+enum { FAR_ROWS = 16 };
 
 /* Row blocks of mr rows, of the first of them of which work begins at row m, over columns
  * [0, columns), steps s of k. */
@@ -256,7 +277,8 @@ static void run_group(const product *p, int64_t m, int64_t mr, int64_t count, in
                .a = {p->a.p + m * p->a.rs + k0 * p->a.cs, p->a.rs, p->a.cs},
                .b = {p->b.p + k0 * p->b.rs, p->b.rs, p->b.cs},
                .c = {p->c.p + m * p->c.rs, p->c.rs, p->c.cs},
-               .accumulate = more};
+               .accumulate = more,
+               .near = p->near};
     if (wide > 0) table[p->kind][mr - 1][p->cols.width](&g);
     g.b.p += split * p->b.cs, g.c.p += split * p->c.cs;
     g.cols = columns - wide, g.edge -= split;
@@ -286,7 +308,6 @@ static void run_rows(const product *p, int64_t m, int64_t mr, int64_t count)
 void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum triangle tri,
                    int accumulate, int64_t M, int64_t N, int64_t K, mat A, mat B, mat C)
 {
-    (void)scratch;
     if (M == 0 || N == 0) return;
     const int64_t lanes_b = kind == PRODUCT_SHARED ? 1 : LANES,
                   lanes_c = kind == PRODUCT_SUM ? 1 : LANES;
@@ -298,10 +319,12 @@ void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum tr
                        .a = {A.p, A.rs * LANES, A.cs * LANES},
                        .b = {B.p, B.rs * lanes_b, B.cs * lanes_b},
                        .c = {C.p, C.rs * lanes_c, C.cs * lanes_c},
-                       .cols = cut(N, NR)};
+                       .cols = cut(N, NR),
+                       .near = scratch};
     const cuts rows = cut(M, MR), steps = K > 0 ? cut(K, DEPTH) : (cuts){1, 0, 0};
     const int64_t bytes = (steps.width + 1) * MR * (int64_t)sizeof(vec);
     int64_t most = kind == PRODUCT_SHARED ? 1 : NEAR / bytes;
+    if (kind == PRODUCT_SUM) most = FAR_ROWS;
     if (tri != TRI_NONE && steps.count > 1) most = min64(most, DEPTH / 2 / MR);
     if (most < 1) most = 1;
     for (int64_t i = 0, n; i < rows.count && !kern_stopped(k); i += n) {

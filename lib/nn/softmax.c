@@ -25,6 +25,10 @@ typedef struct tile {
 
 static int64_t width(const tile *t) { return t->before + (t->diagonal ? t->rows : 0); }
 
+/* Scores of a tile as a matrix: an odd number of elements from row to row, for in steps of a power
+ * of two the rows of a column would share one place in the cache. */
+static mat scores_of(const tile *t, void *p) { return (mat){p, width(t) | 1, 1}; }
+
 /* X [rows x width] = A B^T, of a tile of rows of A and of B. */
 static void outer(const kern *k, void *ps, const tile *t, int64_t d, mat A, mat B, mat X)
 {
@@ -108,8 +112,8 @@ static softmax_scratch lay_out(arena *a, const kern *k, const head *h, int backw
 {
     softmax_scratch s = {0};
     const int64_t real = k->lanes * k->size, rows = backward ? backward_rows(k, h) : 0;
-    s.scores = arena_take(a, backward ? 2 * rows * rows : forward_rows(k, h) * h->T, real);
-    if (backward) s.dscores = arena_take(a, 2 * rows * rows, real);
+    s.scores = arena_take(a, backward ? rows * (2 * rows | 1) : forward_rows(k, h) * (h->T | 1), real);
+    if (backward) s.dscores = arena_take(a, rows * (2 * rows | 1), real);
     if (backward) s.dot = arena_take(a, h->T, real);
     return s;
 }
@@ -227,7 +231,7 @@ static void softmax_forward(const kern *k, const head *h, void *ps, void *scratc
     const int64_t chunk = forward_rows(k, h);
     for (int64_t i = 0; i < h->T && !kern_stopped(k); i += chunk) {
         const tile t = {i, 0, h->T - i < chunk ? h->T - i : chunk, i, 1};
-        const mat P = {s.scores, width(&t), 1}, o = mat_rows(k, m->o, i);
+        const mat P = scores_of(&t, s.scores), o = mat_rows(k, m->o, i);
         outer(k, ps, &t, h->d, m->q, m->k, P);
         weigh(k, h, m, &t, P);
         times(k, ps, &t, h->dv, P, m->v, 0, m->o);
@@ -276,7 +280,7 @@ static void softmax_backward(const kern *k, const head *h, void *ps, void *scrat
             const int64_t rows = T - i < C ? T - i : C;
             const int diagonal = i < j + 2 * C;
             const tile t = {i, j, rows, diagonal ? i - j : 2 * C, diagonal};
-            const mat P = {s.scores, width(&t), 1}, dS = {s.dscores, width(&t), 1};
+            const mat P = scores_of(&t, s.scores), dS = scores_of(&t, s.dscores);
             outer(k, ps, &t, h->d, m->q, m->k, P);
             outer(k, ps, &t, h->dv, m->dout, m->v, dS);
             weigh_back(k, h, m, &t, &s, P, dS);
