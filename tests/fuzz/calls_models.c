@@ -53,7 +53,7 @@ static void call_task_from_callback(void)
 
 static task_shape shape_of(const mesaopt_task *task)
 {
-    return handle_ok(task, OBJECT_TASK) && task->shape.dim * task->shape.length < 4096 ? task->shape : (task_shape){2, 5, 8, 0, 0};
+    return handle_ok(task, OBJECT_TASK) && task->shape.dim * task->shape.length < 4096 ? task->shape : (task_shape){.dim = 2, .length = 5, .width = 8};
 }
 
 static void call_task_set_weights(void)
@@ -294,6 +294,7 @@ static void call_model_evaluate(void)
     const int64_t first = chance(8) ? any_integer() : below(9), count = few();
     const mesaopt_view *by_t = chance(2) ? OUT(MESAOPT_F64, shape_of(task).length) : NULL;
     double *loss = number_out();
+    if (by_t) promise(MAY_BE_NAN);     /* of steps that are not scored */
     CALL(MODEL, m, mesaopt_model_evaluate(m, task, stream, first, count, by_t, loss));
 }
 
@@ -345,6 +346,7 @@ static void call_trainer_evaluate(void)
     const int64_t count = few();
     const mesaopt_view *by_t = chance(2) ? OUT(MESAOPT_F64, 5) : NULL;
     double *loss = number_out();
+    if (by_t) promise(MAY_BE_NAN);     /* of steps that are not scored */
     CALL(TRAINER, t, mesaopt_trainer_evaluate(t, count, by_t, loss));
 }
 

@@ -69,6 +69,7 @@ static void call_baseline_evaluate(void)
     const int64_t first = chance(8) ? any_integer() : below(9), count = few();
     const mesaopt_view *by_t = chance(2) ? OUT(MESAOPT_F64, handle_ok(task, OBJECT_TASK) && task->shape.length < 99 ? task->shape.length : 5) : NULL;
     double *loss = number_out();
+    if (by_t) promise(MAY_BE_NAN);     /* of steps that are not scored */
     CALL(BASELINE, b, mesaopt_baseline_evaluate(b, task, (int32_t)below(4), first, count, by_t, loss));
 }
 
