@@ -43,22 +43,41 @@ typedef int64_t real_int;
 #define SIMD_PASTE(f, r, s) SIMD_PASTE2(f, r, s)
 #define NAME(f) SIMD_PASTE(f, REAL_SUFFIX, SIMD_SUFFIX)
 
+#define INLINE static inline __attribute__((always_inline))
+
 enum { LANES = SIMD_BYTES / sizeof(real) };
 typedef real vec __attribute__((vector_size(SIMD_BYTES)));
 typedef real_int ivec __attribute__((vector_size(SIMD_BYTES)));
 /* unaligned access */
 typedef real uvec __attribute__((vector_size(SIMD_BYTES), aligned(sizeof(real)), may_alias));
 
-static inline __attribute__((always_inline)) vec load_u(const real *p) { return *(const uvec *)p; }
-static inline __attribute__((always_inline)) void store_u(real *p, vec v) { *(uvec *)p = v; }
-static inline __attribute__((always_inline)) vec splat(real x) { return x - (vec){0}; }
-static inline __attribute__((always_inline)) vec pick(ivec mask, vec a, vec b)
+INLINE vec load_u(const real *p) { return *(const uvec *)p; }
+INLINE void store_u(real *p, vec v) { *(uvec *)p = v; }
+INLINE vec splat(real x) { return x - (vec){0}; }
+
+/* w of the LANES reals at p, the others `fill` or 0; and back. */
+INLINE vec get_filled(const real *p, int64_t w, real fill)
 {
-    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
+    if (w >= LANES) return load_u(p);
+    vec v = splat(fill);
+    memcpy(&v, p, (size_t)w * sizeof(real));
+    return v;
 }
 
+INLINE vec get(const real *p, int64_t w) { return get_filled(p, w, 0); }
+
+INLINE void put(real *p, vec v, int64_t w)
+{
+    if (w >= LANES)
+        store_u(p, v);
+    else
+        memcpy(p, &v, (size_t)w * sizeof(real));
+}
+
+INLINE vec pick(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
+
 /* The larger and the smaller one; b when either is NaN. */
-static inline __attribute__((always_inline)) vec max_vec(vec a, vec b)
+INLINE vec max_vec(vec a, vec b)
 {
 #if SIMD_ISA == 3
     return REAL_BITS == 32 ? (vec)_mm512_max_ps((__m512)a, (__m512)b)
@@ -74,7 +93,7 @@ static inline __attribute__((always_inline)) vec max_vec(vec a, vec b)
 #endif
 }
 
-static inline __attribute__((always_inline)) vec min_vec(vec a, vec b)
+INLINE vec min_vec(vec a, vec b)
 {
 #if SIMD_ISA == 3
     return REAL_BITS == 32 ? (vec)_mm512_min_ps((__m512)a, (__m512)b)
@@ -90,7 +109,7 @@ static inline __attribute__((always_inline)) vec min_vec(vec a, vec b)
 #endif
 }
 
-static inline __attribute__((always_inline)) vec square_root(vec x)
+INLINE vec square_root(vec x)
 {
 #if SIMD_ISA == 3
     return REAL_BITS == 32 ? (vec)_mm512_sqrt_ps((__m512)x) : (vec)_mm512_sqrt_pd((__m512d)x);
@@ -119,7 +138,7 @@ static inline __attribute__((always_inline)) vec square_root(vec x)
 #else
 #define SIMD_SWAP(v, X) __builtin_shuffle(v, (ivec){SIMD_INDEX(X)})
 #endif
-static inline __attribute__((always_inline)) real sum_lanes(vec v)
+INLINE real sum_lanes(vec v)
 {
 #if SIMD_BYTES * 8 / REAL_BITS >= 16
     v += SIMD_SWAP(v, 8);

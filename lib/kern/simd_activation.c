@@ -15,29 +15,29 @@
 #include "kern/simd_exp.h"
 #include "kern/simd_kernels.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 #if REAL_BITS == 32
-static const real TAIL[] = {0.755285144f,     -0.607896626f,   0.387136668f,   -0.186523005f,
-                            0.0604064688f,    -0.00752721308f, -0.00352357398f, 0.0015693137f,
+static const real TAIL[] = {0.755285144f,    -0.607896626f,   0.387136668f,    -0.186523005f,
+                            0.0604064688f,   -0.00752721308f, -0.00352357398f, 0.0015693137f,
                             0.000194801847f, -0.000122983154f};
 enum { CENTRE = 4, LOW_BITS = 12, FAR = 16 };
 #else
 static const real TAIL[] = {
-    0.76919304975006297, -0.66538250289005685, 0.49530561596997608,
-    -0.31353315667128745, 0.16502036617040697, -0.0691186387068779,
-    0.020795066799264284, -0.0029933767618702707, -0.00079786938933905729,
-    0.00054489899275131934, -5.9375807090456858e-05, -4.9762456018891331e-05,
-    1.6681638604844076e-05, 3.9798040201056523e-06, -2.7707182688484452e-06,
-    -3.3457119924596632e-07, 4.3629011399716656e-07, 4.0173534557118494e-08,
+    0.76919304975006297,     -0.66538250289005685,    0.49530561596997608,
+    -0.31353315667128745,    0.16502036617040697,     -0.0691186387068779,
+    0.020795066799264284,    -0.0029933767618702707,  -0.00079786938933905729,
+    0.00054489899275131934,  -5.9375807090456858e-05, -4.9762456018891331e-05,
+    1.6681638604844076e-05,  3.9798040201056523e-06,  -2.7707182688484452e-06,
+    -3.3457119924596632e-07, 4.3629011399716656e-07,  4.0173534557118494e-08,
     -7.0141452249009731e-08, -8.5518703451229202e-09, 1.0798418465307528e-08,
-    2.2196223502678975e-09, -1.1617005338693047e-09, -3.8175092055086358e-10,
+    2.2196223502678975e-09,  -1.1617005338693047e-09, -3.8175092055086358e-10,
 };
 enum { CENTRE = 5, LOW_BITS = 27, FAR = 40 };
 #endif
 enum { TAIL_DEGREE = sizeof TAIL / sizeof *TAIL - 1 };
 
-typedef struct active { vec y, slope; } active;
+typedef struct active {
+    vec y, slope;
+} active;
 
 /* |z|, at most FAR, where every tail has become 0; NaN when z is not finite. */
 INLINE vec distance(vec z) { return min_vec(splat(FAR), pick(z < 0, -z, z)) + (z - z); }
@@ -85,20 +85,6 @@ INLINE active relu(vec z)
     return (active){pick(z > 0, z + none, none), pick(z > 0, 1 + none, none)};
 }
 
-INLINE vec get(const real *p, int64_t w)
-{
-    if (w >= LANES) return load_u(p);
-    vec v = {0};
-    memcpy(&v, p, (size_t)w * sizeof(real));
-    return v;
-}
-
-INLINE void put(real *p, vec v, int64_t w)
-{
-    if (w >= LANES) store_u(p, v);
-    else memcpy(p, &v, (size_t)w * sizeof(real));
-}
-
 /* A row: n elements of a panel, or n reals of one lane. */
 #define ROW(act) \
     INLINE void act##_row(int one, int64_t n, const real *bias, real *z, real *slope) \
@@ -122,10 +108,14 @@ INLINE void activate(int one, int64_t T, int64_t n, int act, const real *bias, r
     const int64_t row = n * (one ? 1 : LANES);
     for (int64_t t = 0; t < T; t++) {
         real *x = z + t * row, *d = slope ? slope + t * row : NULL;
-        if (act == ACT_GELU) gelu_row(one, n, bias, x, d);
-        else if (act == ACT_GELU_TANH) gelu_tanh_row(one, n, bias, x, d);
-        else if (act == ACT_RELU) relu_row(one, n, bias, x, d);
-        else silu_row(one, n, bias, x, d);
+        if (act == ACT_GELU)
+            gelu_row(one, n, bias, x, d);
+        else if (act == ACT_GELU_TANH)
+            gelu_tanh_row(one, n, bias, x, d);
+        else if (act == ACT_RELU)
+            relu_row(one, n, bias, x, d);
+        else
+            silu_row(one, n, bias, x, d);
     }
 }
 

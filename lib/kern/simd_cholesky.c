@@ -10,7 +10,7 @@
  * right-hand sides are more rows of the factor. L keeps the reciprocals of its diagonal. Pivots are
  * at least the ridge, as they are without rounding, since H is positive semidefinite. Source: Golub
  * and Van Loan, Matrix Computations, section 4.2. */
-#include "kern/simd_random.h"
+#include "kern/simd_kernels.h"
 
 enum { N = SIMD_ISA == 3 ? 5 : 3 };
 

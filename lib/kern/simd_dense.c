@@ -6,15 +6,14 @@
 #include "kern/simd_kernels.h"
 
 /* y[from .. n) -= a x[from .. n) */
-static inline __attribute__((always_inline)) void subtract(int64_t from, int64_t n, real a,
-                                                           const real *x, real *y)
+INLINE void subtract(int64_t from, int64_t n, real a, const real *x, real *y)
 {
     int64_t j = from;
     for (; j + LANES <= n; j += LANES) store_u(y + j, load_u(y + j) - a * load_u(x + j));
     for (; j < n; j++) y[j] -= a * x[j];
 }
 
-static inline __attribute__((always_inline)) void scale(int64_t from, int64_t n, real a, real *x)
+INLINE void scale(int64_t from, int64_t n, real a, real *x)
 {
     for (int64_t j = from; j < n; j++) x[j] *= a;
 }
@@ -59,11 +58,8 @@ enum { HELD = SIMD_ISA == 3 ? 8 : 4 };                 /* vectors of y */
 
 /* Vectors of columns 0, LANES, .., and `last` for the final one, which may overlap the one before.
  */
-static inline __attribute__((always_inline)) void combine_block(int sets, int vecs, int64_t last,
-                                                                int64_t m, const real *c,
-                                                                int64_t c_rs, const real *M,
-                                                                int64_t rs, int accumulate, real *y,
-                                                                int64_t y_rs)
+INLINE void combine_block(int sets, int vecs, int64_t last, int64_t m, const real *c, int64_t c_rs,
+                          const real *M, int64_t rs, int accumulate, real *y, int64_t y_rs)
 {
     vec sum[2][HELD];
 #define AT(v) ((v) == vecs - 1 ? last : (int64_t)(v) * LANES)
@@ -86,11 +82,8 @@ static inline __attribute__((always_inline)) void combine_block(int sets, int ve
 #undef AT
 }
 
-static inline __attribute__((always_inline)) void combine_columns(int sets, int64_t m, int64_t n,
-                                                                  const real *c, int64_t c_rs,
-                                                                  const real *M, int64_t rs,
-                                                                  int accumulate, real *y,
-                                                                  int64_t y_rs)
+INLINE void combine_columns(int sets, int64_t m, int64_t n, const real *c, int64_t c_rs,
+                            const real *M, int64_t rs, int accumulate, real *y, int64_t y_rs)
 {
     const int64_t vecs = (n + LANES - 1) / LANES, blocks = (vecs + HELD - 1) / HELD;
     for (int64_t b = 0, v = 0, count; b < blocks; b++, v += count) {

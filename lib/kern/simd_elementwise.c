@@ -6,26 +6,11 @@
  * clips. */
 #include "kern/simd_kernels.h"
 
-/* Runs BODY with `i` at every vector of n reals and `w` reals in it. GET reads w reals, padded with
- * zeros; PUT writes w. */
+/* Every vector of n reals: it begins at i and holds w of them. */
 #define FOR_VECTORS(n, i, w) \
     for (int64_t i = 0, w; i < (n) && (w = (n)-i < LANES ? (n)-i : LANES); i += LANES)
 
-static inline __attribute__((always_inline)) vec get(const real *p, int64_t w)
-{
-    if (w == LANES) return load_u(p);
-    vec v = {0};
-    memcpy(&v, p, (size_t)w * sizeof(real));
-    return v;
-}
-
-static inline __attribute__((always_inline)) void put(real *p, vec v, int64_t w)
-{
-    if (w == LANES) store_u(p, v);
-    else memcpy(p, &v, (size_t)w * sizeof(real));
-}
-
-static inline __attribute__((always_inline)) vec clamp_vec(vec v, vec c)
+INLINE vec clamp_vec(vec v, vec c)
 {
     v = pick(v > c, c, v);
     return pick(v < -c, -c, v);
@@ -125,12 +110,9 @@ void NAME(adamw)(int64_t n, void *p, const void *g, void *m, void *v, double lr,
 }
 
 /* A weight of 1 leaves every bit as it is, and one of 0 has no part in any sum. */
-static inline __attribute__((always_inline)) void squared_error(int lanes, int64_t T, int64_t n,
-                                                                const real *weights,
-                                                                const real *pred, int64_t rs_p,
-                                                                const real *target, int64_t rs_t,
-                                                                double scale, double *by_t,
-                                                                real *dpred)
+INLINE void squared_error(int lanes, int64_t T, int64_t n, const real *weights, const real *pred,
+                          int64_t rs_p, const real *target, int64_t rs_t, double scale,
+                          double *by_t, real *dpred)
 {
     for (int64_t i = 0; i < T; i++) {
         const real *w = weights + i * lanes;

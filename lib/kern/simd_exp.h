@@ -32,7 +32,7 @@ static const real INVERSE_FACTORIAL[] = {1,
                                          1 / 479001600.0,
                                          1 / 6227020800.0};
 
-static inline __attribute__((always_inline)) vec exp_vec(vec x)
+INLINE vec exp_vec(vec x)
 {
     const ivec none = x < splat(LOWEST);
     /* k = round(x / ln 2) sits in the low bits */
@@ -63,20 +63,17 @@ enum { EXP2_DEGREE = sizeof EXP2_SERIES / sizeof *EXP2_SERIES };
 static const double LOG2_OF_E = 0x1.71547652b82fep0;
 
 /* 2^n of a normal number. */
-static inline __attribute__((always_inline)) vec exp2_whole(int64_t n)
+INLINE vec exp2_whole(int64_t n)
 {
     const exp_bits one = (exp_bits)splat(1);
     return (vec)(one + ((((exp_bits){0}) + (real_int)n) << MANTISSA));
 }
 
 /* What exp2_vecs wants to know for results smaller by 2^less. */
-static inline __attribute__((always_inline)) vec exp2_round(int64_t less)
-{
-    return splat(ROUND) - splat((real)less);
-}
+INLINE vec exp2_round(int64_t less) { return splat(ROUND) - splat((real)less); }
 
 /* x[i] <- 2^(s x[i] - less), s x[i] <= 0; 0 where that is hardly a normal number any more. */
-static inline __attribute__((always_inline)) void exp2_vecs(int count, vec s, vec round, vec *x)
+INLINE void exp2_vecs(int count, vec s, vec round, vec *x)
 {
     vec shifted[4], p[4]; /* the whole part of the exponent sits in the low bits */
 #pragma GCC unroll 4

@@ -82,8 +82,7 @@ static inline void transpose(const real *x, int64_t is, real *out, int64_t width
 }
 
 /* Panel rows of adjacent elements; the last vector of a row overlaps the one before. */
-static inline __attribute__((always_inline)) void copy_rows(int64_t width, int64_t rows, int64_t n,
-                                                            const real *x, int64_t ks, real *out)
+INLINE void copy_rows(int64_t width, int64_t rows, int64_t n, const real *x, int64_t ks, real *out)
 {
     for (int64_t k = 0; k < n; k++, x += ks, out += width) {
         if (rows >= LANES) {
@@ -275,10 +274,8 @@ enum { THIN = 4, THIN_VECS = SIMD_ISA == 3 ? 4 : 2, WIDE = 4 * LANES };
 
 /* c[t][w] = sum over k of thin[t * ts + k * ks] x[k * xs + w], w < width = vecs * LANES, with all
  * sums in registers. */
-static inline __attribute__((always_inline)) void thin_block(int rows, int vecs, int64_t n,
-                                                             const real *thin, int64_t ts,
-                                                             int64_t ks, const real *x, int64_t xs,
-                                                             real *c)
+INLINE void thin_block(int rows, int vecs, int64_t n, const real *thin, int64_t ts, int64_t ks,
+                       const real *x, int64_t xs, real *c)
 {
     vec sum[THIN][WIDE / LANES] = {{{0}}};
     for (int64_t k = 0; k < n; k++, x += xs, thin += ks)

@@ -20,7 +20,7 @@
  * Matrices are [row][column][lane] and only their lower triangles are touched. One pass over R
  * updates it and multiplies it with q_t and with the next key: each element is loaded once for five
  * multiply-adds. */
-#include "kern/simd_random.h"
+#include "kern/simd_kernels.h"
 
 enum { PASS_ROWS = SIMD_ISA == 3 ? 4 : 2 };            /* rows of R that are passed at a time */
 

@@ -14,25 +14,20 @@
  * element, in one of one lane (`_one`) its elements fill the vectors. */
 #include "kern/simd_kernels.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Vectors j of a row of n elements, j += row_step(one); elements past the end are 0. */
 INLINE int64_t row_step(int one) { return one ? LANES : 1; }
 
-INLINE vec get(int one, const real *row, int64_t j, int64_t n)
+INLINE vec row_get(int one, const real *row, int64_t j, int64_t n)
 {
-    if (!one) return ((const vec *)row)[j];
-    if (n - j >= LANES) return load_u(row + j);
-    vec v = {0};
-    memcpy(&v, row + j, (size_t)(n - j) * sizeof(real));
-    return v;
+    return one ? get(row + j, n - j) : ((const vec *)row)[j];
 }
 
-INLINE void put(int one, real *row, int64_t j, int64_t n, vec v)
+INLINE void row_put(int one, real *row, int64_t j, int64_t n, vec v)
 {
-    if (!one) ((vec *)row)[j] = v;
-    else if (n - j >= LANES) store_u(row + j, v);
-    else memcpy(row + j, &v, (size_t)(n - j) * sizeof(real));
+    if (one)
+        put(row + j, v, n - j);
+    else
+        ((vec *)row)[j] = v;
 }
 
 /* Of a row: the sum of its vectors; and a number of its own, kept in an element. */
@@ -54,7 +49,8 @@ INLINE vec size_of(vec x) { return pick(x < 0, -x, x); }
 INLINE vec largest(int one, const real *row, int64_t n)
 {
     vec top = {0};
-    for (int64_t j = 0; j < n; j += row_step(one)) top = max_vec(size_of(get(one, row, j, n)), top);
+    for (int64_t j = 0; j < n; j += row_step(one))
+        top = max_vec(size_of(row_get(one, row, j, n)), top);
     if (!one) return top;
     for (int l = 1; l < LANES; l++)
         if (top[l] > top[0]) top[0] = top[l];
@@ -76,13 +72,13 @@ INLINE void unit(int one, int64_t T, int64_t n, real *X, int64_t x_rs, real *inv
         const vec power = inverse_power(largest(one, x, n));
         vec sum[2] = {{0}};
         for (int64_t j = 0, i = 0; j < n; j += row_step(one), i ^= 1) {
-            const vec z = power * get(one, x, j, n);
+            const vec z = power * row_get(one, x, j, n);
             sum[i] += z * z;
         }
         const vec squares = total(one, sum[0] + sum[1]);
         const vec scale = pick(squares == 0, squares, 1 / square_root(squares));
         for (int64_t j = 0; j < n; j += row_step(one))
-            put(one, x, j, n, scale * (power * get(one, x, j, n)));
+            row_put(one, x, j, n, scale * (power * row_get(one, x, j, n)));
         set_number(one, (real *)row_at(one, inverse, t * rs), scale * power);
     }
 }
@@ -95,11 +91,11 @@ INLINE void unit_back(int one, int64_t T, int64_t n, const real *Y, int64_t y_rs
         real *dy = (real *)row_at(one, dY, t * dy_rs);
         vec sum[2] = {{0}};
         for (int64_t j = 0, i = 0; j < n; j += row_step(one), i ^= 1)
-            sum[i] += get(one, y, j, n) * get(one, dy, j, n);
+            sum[i] += row_get(one, y, j, n) * row_get(one, dy, j, n);
         const vec dot = total(one, sum[0] + sum[1]),
                   scale = number(one, row_at(one, inverse, t * rs));
         for (int64_t j = 0; j < n; j += row_step(one))
-            put(one, dy, j, n, scale * (get(one, dy, j, n) - dot * get(one, y, j, n)));
+            row_put(one, dy, j, n, scale * (row_get(one, dy, j, n) - dot * row_get(one, y, j, n)));
     }
 }
 
@@ -125,9 +121,10 @@ UNIT_BACK(row_unit_back_one, 1)
 INLINE void centre_row(int one, int64_t n, real *z)
 {
     vec sum[2] = {{0}};
-    for (int64_t j = 0, i = 0; j < n; j += row_step(one), i ^= 1) sum[i] += get(one, z, j, n);
+    for (int64_t j = 0, i = 0; j < n; j += row_step(one), i ^= 1) sum[i] += row_get(one, z, j, n);
     const vec mean = total(one, sum[0] + sum[1]) / (real)n;
-    for (int64_t j = 0; j < n; j += row_step(one)) put(one, z, j, n, get(one, z, j, n) - mean);
+    for (int64_t j = 0; j < n; j += row_step(one))
+        row_put(one, z, j, n, row_get(one, z, j, n) - mean);
 }
 
 /* With centre, the first of a row is taken off before anything is summed: equal rows give 0, and an
@@ -139,16 +136,19 @@ INLINE void normal(int one, int64_t T, int64_t n, int centre, double epsilon, co
         const real *x = row_at(one, X, t * n);
         real *z = (real *)row_at(one, hat, t * n);
         const vec first = centre ? number(one, x) : (vec){0};
-        for (int64_t j = 0; j < n; j += row_step(one)) put(one, z, j, n, get(one, x, j, n) - first);
+        for (int64_t j = 0; j < n; j += row_step(one))
+            row_put(one, z, j, n, row_get(one, x, j, n) - first);
         const vec power = min_vec(inverse_power(largest(one, z, n)), splat(1));
-        for (int64_t j = 0; j < n; j += row_step(one)) put(one, z, j, n, power * get(one, z, j, n));
+        for (int64_t j = 0; j < n; j += row_step(one))
+            row_put(one, z, j, n, power * row_get(one, z, j, n));
         if (centre) centre_row(one, n, z);
         vec sum[2] = {{0}};
         for (int64_t j = 0, i = 0; j < n; j += row_step(one), i ^= 1)
-            sum[i] += get(one, z, j, n) * get(one, z, j, n);
+            sum[i] += row_get(one, z, j, n) * row_get(one, z, j, n);
         const vec square = total(one, sum[0] + sum[1]) / (real)n,
                   scale = 1 / square_root(square + (real)epsilon * power * power);
-        for (int64_t j = 0; j < n; j += row_step(one)) put(one, z, j, n, scale * get(one, z, j, n));
+        for (int64_t j = 0; j < n; j += row_step(one))
+            row_put(one, z, j, n, scale * row_get(one, z, j, n));
         set_number(one, (real *)row_at(one, inverse, t), scale * power);
     }
 }
@@ -156,7 +156,7 @@ INLINE void normal(int one, int64_t T, int64_t n, int centre, double epsilon, co
 /* Element j of n reals that all rows and lanes share. */
 INLINE vec shared(int one, const real *row, int64_t j, int64_t n)
 {
-    return one ? get(1, row, j, n) : splat(row[j]);
+    return one ? row_get(1, row, j, n) : splat(row[j]);
 }
 
 INLINE void affine(int one, int64_t T, int64_t n, const real *gain, const real *bias,
@@ -165,8 +165,8 @@ INLINE void affine(int one, int64_t T, int64_t n, const real *gain, const real *
     for (int64_t t = 0; t < T; t++)
         for (int64_t j = 0; j < n; j += row_step(one)) {
             const vec b = bias ? shared(one, bias, j, n) : (vec){0};
-            put(one, (real *)row_at(one, Y, t * n), j, n,
-                shared(one, gain, j, n) * get(one, row_at(one, hat, t * n), j, n) + b);
+            row_put(one, (real *)row_at(one, Y, t * n), j, n,
+                    shared(one, gain, j, n) * row_get(one, row_at(one, hat, t * n), j, n) + b);
         }
 }
 
@@ -178,17 +178,17 @@ INLINE void normal_back(int one, int64_t T, int64_t n, int centre, const real *h
         real *dx = (real *)row_at(one, dX, t * n);
         vec sum = {0}, dot = {0};
         for (int64_t j = 0; j < n; j += row_step(one)) {
-            const vec g = shared(one, gain, j, n) * get(one, dy, j, n);
+            const vec g = shared(one, gain, j, n) * row_get(one, dy, j, n);
             sum += g;
-            dot += g * get(one, h, j, n);
+            dot += g * row_get(one, h, j, n);
         }
         const vec scale = number(one, row_at(one, inverse, t)),
                   mean = centre ? total(one, sum) / (real)n : (vec){0},
                   along = total(one, dot) / (real)n;
         for (int64_t j = 0; j < n; j += row_step(one)) {
-            const vec g = shared(one, gain, j, n) * get(one, dy, j, n);
-            put(one, dx, j, n,
-                get(one, dx, j, n) + scale * ((g - mean) - along * get(one, h, j, n)));
+            const vec g = shared(one, gain, j, n) * row_get(one, dy, j, n);
+            row_put(one, dx, j, n,
+                    row_get(one, dx, j, n) + scale * ((g - mean) - along * row_get(one, h, j, n)));
         }
     }
 }

@@ -34,7 +34,7 @@
             r[i + (s)] = SHUFFLE(a, b, MOVED, s); \
         }
 
-static inline __attribute__((always_inline)) void transpose(vec r[LANES])
+INLINE void transpose(vec r[LANES])
 {
     STAGE(1)
 #if SIMD_BYTES * 8 / REAL_BITS >= 4

@@ -13,8 +13,7 @@
  */
 #include "kern/simd_kernels.h"
 
-#define INLINE static inline __attribute__((always_inline))
-enum { ROWS = 5 };                 /* of the matrix at a time: as many sums in flight */
+enum { ROWS = 5 }; /* of the matrix at a time: as many sums in flight */
 
 INLINE void multiply_rows(int rows, int64_t n, const vec *A, int64_t rs, const vec *x, vec scale,
                           vec *y)
@@ -86,12 +85,12 @@ void NAME(precondition_back)(const kern *kern, int64_t n, int64_t steps, const d
         for (int64_t j = 0; j < n; j++) {
             /* x <- x + d_{k+1};  d_{k+2} = tau + b_{k+1} d_{k+1} */
             e[j] = scale * ((const vec *)dout)[j] + after * e[j];
-            h[j] += e[j];                               /* d_{k+1} = tau + b_k d_k */
+            h[j] += e[j]; /* d_{k+1} = tau + b_k d_k */
         }
         ((vec *)db)[k] += dot(n, e, d + k * n);
-        ((vec *)da)[k] -= dot(n, h, w + k * n);         /* tau <- tau - a_k w_k */
+        ((vec *)da)[k] -= dot(n, h, w + k * n); /* tau <- tau - a_k w_k */
         if (k == 0) break;
-        multiply(n, A, rs, h, scale, next);             /* w_k = Ab tau */
+        multiply(n, A, rs, h, scale, next); /* w_k = Ab tau */
         for (int64_t j = 0; j < n; j++) h[j] -= ak * next[j];
     }
 }

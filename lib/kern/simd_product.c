@@ -58,13 +58,10 @@ enum { QUAD = 16 / sizeof(real) };
 #else
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
 #endif
-static inline __attribute__((always_inline)) vec add_pairs(vec a, vec b)
-{
-    return SHUFFLE(a, b, PAIRS(0)) + SHUFFLE(a, b, PAIRS(1));
-}
+INLINE vec add_pairs(vec a, vec b) { return SHUFFLE(a, b, PAIRS(0)) + SHUFFLE(a, b, PAIRS(1)); }
 
 /* v[count ..] count as zeros. */
-static inline __attribute__((always_inline)) quad fold_lanes(int count, const vec *v)
+INLINE quad fold_lanes(int count, const vec *v)
 {
     const vec none = {0};
     vec x = add_pairs(v[0], count > 1 ? v[1] : none);
@@ -94,8 +91,7 @@ typedef struct group {
 } group;
 
 /* C (+)= the sums of the lanes of a block. */
-static inline __attribute__((always_inline)) void add_sums(int mr, int nr, const vec *acc, real *c,
-                                                           const group *g)
+INLINE void add_sums(int mr, int nr, const vec *acc, real *c, const group *g)
 {
 #pragma GCC unroll 8
     for (int i = 0; i < mr; i++, c += g->c.rs)
@@ -117,10 +113,8 @@ static inline __attribute__((always_inline)) void add_sums(int mr, int nr, const
 }
 
 /* One block: C (+)= A B. */
-static inline __attribute__((always_inline)) void one_block(int mr, int nr, enum product_kind kind,
-                                                            int64_t K, const real *pa,
-                                                            const real *pb, real *pc,
-                                                            const group *g)
+INLINE void one_block(int mr, int nr, enum product_kind kind, int64_t K, const real *pa,
+                      const real *pb, real *pc, const group *g)
 {
     vec acc[MR * NR];
 #pragma GCC unroll 32
@@ -154,16 +148,14 @@ static inline __attribute__((always_inline)) void one_block(int mr, int nr, enum
 
 /* K steps of n columns side by side: strides of k that span a page each, as steps of a sequence do
  * for the sums over them, find neither their page nor a free place in the cache. */
-static inline __attribute__((always_inline)) void bring_near(int n, int64_t K, const real *from,
-                                                             int64_t rs, int64_t cs, real *to)
+INLINE void bring_near(int n, int64_t K, const real *from, int64_t rs, int64_t cs, real *to)
 {
     for (int64_t k = 0; k < K; k++, from += rs, to += n * LANES)
 #pragma GCC unroll 8
         for (int j = 0; j < n; j++) *(vec *)(to + j * LANES) = *(const vec *)(from + j * cs);
 }
 
-static inline __attribute__((always_inline)) void blocks(int mr, int nr, enum product_kind kind,
-                                                         const group *given)
+INLINE void blocks(int mr, int nr, enum product_kind kind, const group *given)
 {
     group g = *given;
     if (kind == PRODUCT_SUM) g.b = (operand){g.near, nr * LANES, LANES};

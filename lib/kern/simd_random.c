@@ -8,7 +8,7 @@
  * bits of u, from both ends of the interval: the logarithm then has full relative accuracy near 0
  * and near 1, and f32 and f64 agree to rounding. Polynomials:
  * tests/oracle/random_polynomials.py. */
-#include "kern/simd_random.h"
+#include "kern/simd_kernels.h"
 #include "base/philox.h"
 
 /* 32-bit words live in the low halves of 64-bit lanes, where one instruction gives their full

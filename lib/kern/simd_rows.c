@@ -12,24 +12,7 @@
 #include "kern/simd_exp.h"
 #include "kern/simd_kernels.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
-enum { ATANH_TERMS = REAL_BITS == 32 ? 8 : 17 };       /* 9^-n below the last bit */
-
-/* w of the LANES reals at p, padded with zeros; back. */
-INLINE vec get(const real *p, int64_t w)
-{
-    if (w >= LANES) return load_u(p);
-    vec v = {0};
-    memcpy(&v, p, (size_t)w * sizeof(real));
-    return v;
-}
-
-INLINE void put(real *p, vec v, int64_t w)
-{
-    if (w >= LANES) store_u(p, v);
-    else memcpy(p, &v, (size_t)w * sizeof(real));
-}
+enum { ATANH_TERMS = REAL_BITS == 32 ? 8 : 17 }; /* 9^-n below the last bit */
 
 /* e^x - 1 for -0.4 < x <= 0, by its Taylor series. */
 INLINE vec expm1_vec(vec x)
@@ -81,8 +64,10 @@ void NAME(decay)(int64_t C, const void *high, const void *low, int64_t stride, v
     for (int64_t i = 0; i < C; i++) {
         const vec h = ((const vec *)high)[i * stride], l = ((const vec *)low)[i * stride];
         vec *row = (vec *)D + i * rs;
-        if (i == 0) row[0] = h + l;
-        else for (int64_t j = 0; j <= i; j++) row[j] = row[j - rs] * h + row[j - rs] * l;
+        if (i == 0)
+            row[0] = h + l;
+        else
+            for (int64_t j = 0; j <= i; j++) row[j] = row[j - rs] * h + row[j - rs] * l;
         row[i + 1] = splat(1);
     }
 }
@@ -208,11 +193,13 @@ void NAME(decay_one)(int64_t C, const void *high, const void *low, int64_t strid
     for (int64_t i = 0; i < C; i++) {
         const real h = ((const real *)high)[i * stride], l = ((const real *)low)[i * stride];
         real *row = (real *)D + i * rs;
-        if (i == 0) row[0] = h + l;
-        else for (int64_t j = 0; j <= i; j += LANES) {
-            const vec above = get(row + j - rs, i + 1 - j);
-            put(row + j, above * h + above * l, i + 1 - j);
-        }
+        if (i == 0)
+            row[0] = h + l;
+        else
+            for (int64_t j = 0; j <= i; j += LANES) {
+                const vec above = get(row + j - rs, i + 1 - j);
+                put(row + j, above * h + above * l, i + 1 - j);
+            }
         row[i + 1] = 1;
     }
 }
@@ -290,7 +277,8 @@ void NAME(row_max_one)(int64_t T, int64_t n, const void *X, int64_t x_rs, void *
         vec size = {0};
         for (int64_t j = 0; j < n; j += LANES) size = larger(size, get(x + j, n - j));
         real top = size[0];
-        for (int l = 1; l < LANES; l++) if (size[l] > top) top = size[l];
+        for (int l = 1; l < LANES; l++)
+            if (size[l] > top) top = size[l];
         ((real *)out)[t] = floored(splat(top))[0];
     }
 }
@@ -440,7 +428,8 @@ INLINE void add_transposed(int lanes, int64_t n, const real *X, real *Y)
                     X[(i * n + j) * lanes + l] + X[(j * n + i) * lanes + l];
 }
 
-#define BOTH(name, lanes, parameters, ...) void NAME(name) parameters { __VA_ARGS__; }
+#define BOTH(name, lanes, parameters, ...) \
+    void NAME(name) parameters { __VA_ARGS__; }
 #define FORGET(name, lanes) \
     BOTH(name, lanes, \
          (int64_t T, const void *c, const void *beta, int64_t b_rs, const void *dbeta, \

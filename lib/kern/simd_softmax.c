@@ -26,10 +26,7 @@ static inline int64_t spread(int64_t N)
     return N <= 1 ? 0 : 64 - __builtin_clzll((uint64_t)N - 1);
 }
 
-static inline __attribute__((always_inline)) int64_t shorter(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
+INLINE int64_t shorter(int64_t a, int64_t b) { return a < b ? a : b; }
 
 void NAME(softmax)(int64_t M, int64_t first, double scale, void *S, int64_t rs, void *edges,
                    void *inverses)
@@ -104,29 +101,12 @@ void NAME(softmax_back)(int64_t M, int64_t N, int64_t first, double scale, const
     }
 }
 
-/* w of the LANES reals at p; the others are `fill`. */
-static inline __attribute__((always_inline)) vec get(const real *p, int64_t w, real fill)
-{
-    if (w >= LANES) return load_u(p);
-    vec v = splat(fill);
-    memcpy(&v, p, (size_t)w * sizeof(real));
-    return v;
-}
-
-static inline __attribute__((always_inline)) void put(real *p, vec v, int64_t w)
-{
-    if (w >= LANES)
-        store_u(p, v);
-    else
-        memcpy(p, &v, (size_t)w * sizeof(real));
-}
-
 /* e of a row of n scores. */
 static real edge_one(int64_t n, int down, const real *row)
 {
     vec lows = splat(row[0]), highs = lows, wrecks = {0};
     for (int64_t j = 0; j < n; j += LANES) {
-        const vec x = get(row + j, n - j, row[0]);
+        const vec x = get_filled(row + j, n - j, row[0]);
         lows = min_vec(x, lows), highs = max_vec(x, highs);
         wrecks += 0 * x;
     }
@@ -157,10 +137,10 @@ void NAME(softmax_one)(int64_t M, int64_t first, double scale, void *S, int64_t 
             for (int i = 0; i < AT_ONCE; i++) store_u(row + j + i * LANES, x[i]), sum += x[i];
         }
         for (; j < n; j += LANES) {
-            vec x = get(row + j, n - j, e) - edge;
+            vec x = get_filled(row + j, n - j, e) - edge;
             exp2_vecs(1, s, round, &x);
             put(row + j, x, n - j);
-            sum += get(row + j, n - j, 0);
+            sum += get(row + j, n - j);
         }
         ((real *)edges)[m] = e, ((real *)inverses)[m] = 1 / sum_lanes(sum);
     }
@@ -175,9 +155,9 @@ void NAME(softmax_rows_one)(int64_t M, int64_t first, int64_t n, const void *inv
         const vec f = splat(((const real *)inverses)[m]) * exp2_whole(-spread(first + m + 1));
         vec dot = {0};
         for (int64_t j = 0; j < n; j += LANES) {
-            const vec g = f * get(d + j, n - j, 0);
+            const vec g = f * get(d + j, n - j);
             put(d + j, g, n - j);
-            dot += get(d + j, n - j, 0) * get(o + j, n - j, 0);
+            dot += get(d + j, n - j) * get(o + j, n - j);
         }
         ((real *)dots)[m] = sum_lanes(dot);
     }
@@ -207,10 +187,10 @@ void NAME(softmax_back_one)(int64_t M, int64_t N, int64_t first, double scale, c
             }
         }
         for (; j < n; j += LANES) {
-            vec x = get(row + j, n - j, edge[0]) - edge;
+            vec x = get_filled(row + j, n - j, edge[0]) - edge;
             exp2_vecs(1, s, round, &x);
             put(row + j, x, n - j);
-            put(d + j, factor * x * (get(d + j, n - j, 0) - dot), n - j);
+            put(d + j, factor * x * (get(d + j, n - j) - dot), n - j);
         }
     }
 }

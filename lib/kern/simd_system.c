@@ -8,7 +8,7 @@
  *
  * Householder QR: H_k = I - tau_k v_k v_k^T maps column k to a multiple of e_k; H_{n-1} .. H_0 A =
  * R, so Q = H_0 .. H_{n-1}. Matrices are [row][column][lane]. */
-#include "kern/simd_random.h"
+#include "kern/simd_kernels.h"
 
 enum { BLOCK = 64 };               /* columns between two looks at kern_stopped */
 

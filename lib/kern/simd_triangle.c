@@ -24,8 +24,6 @@
  * Veselic, SIAM J. Matrix Anal. 29 (2008) for rotating the rows of a triangle. */
 #include "kern/simd_kernels.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum { GROUP = SIMD_ISA == 3 ? 5 : 2 };                /* columns that one pass works on, with two
                                                           coefficients and two sums each */
 static const real SMALLEST = REAL_BITS == 32 ? (real)1e-30 : (real)1e-290;     /* has an inverse */
@@ -364,7 +362,7 @@ INLINE void transpose(vec *v)
 
 /* LANES adjacent numbers. */
 #define ADJACENT(type) \
-    static inline __attribute__((always_inline)) vec adjacent_##type(const type *x) \
+    INLINE vec adjacent_##type(const type *x) \
     { \
         vec v; \
         _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) v[j] = (real)x[j]; \
