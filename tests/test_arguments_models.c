@@ -1,4 +1,4 @@
-/* Bad arguments, arguments.h: rng.h, task.h, attn.h and the rest of model.h. */
+/* Bad arguments, arguments.h: rng.h, task.h, attn.h, decoder.h and the rest of model.h. */
 #include "arguments.h"
 
 /* ---- rng.h ---- */

@@ -56,9 +56,9 @@ mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int6
     int64_t rows = 0;
     for (int64_t i = 0; i < count; i++)
         if (sequences[i]->view.shape[stacked] > rows) rows = sequences[i]->view.shape[stacked];
-    mesaopt_status status = task_new(ctx, settings, one->shape[stacked + 1], rows - 1, out);
+    mesaopt_task *task;
+    mesaopt_status status = task_new(ctx, settings, one->shape[stacked + 1], rows - 1, &task);
     if (status) return status;
-    mesaopt_task *task = *out;
     task->shape.count = stacked ? one->shape[0] : count;
     task->name = "own";
     task->own = alloc_new(&ctx->alloc, count, sizeof *task->own);
@@ -71,6 +71,7 @@ mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int6
         task->own[task->tensors++] = sequences[i];
         task->fingerprint = task_fingerprint(task->fingerprint, &sequences[i]->view);
     }
+    *out = task;
     return MESAOPT_OK;
 }
 
