@@ -35,6 +35,7 @@ typedef struct outputs {
     mesaopt_revalg *revalg;
     mesaopt_linearise *linearise;
     mesaopt_probe *probe;
+    mesaopt_decoder *decoder;
     mesaopt_view view;
     double number, block[64];
     int64_t whole;

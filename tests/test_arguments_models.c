@@ -56,6 +56,8 @@ static void task_create_rows(mesaopt_tensor *foreign)
     BAD(MESAOPT_E_SHAPE, "sequences: ", mesaopt_task_from_tensor(f->ctx, NULL, f->tensor, out));
     BAD(MESAOPT_E_SHAPE, "sequences: shape [2,1,3]", mesaopt_task_from_tensor(f->ctx, NULL, short_one, out));
     BAD(MESAOPT_E_NONFINITE, "sequences: element [1,1,2] is nan", mesaopt_task_from_tensor(f->ctx, NULL, spoilt, out));
+    ((double *)v.data)[17] = 0;
+    for (int n = 1; n <= 2; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_task_from_tensor(f->ctx, NULL, spoilt, out)));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_from_callback(NULL, NULL, no_sequences, NULL, out));
     BAD(MESAOPT_E_ARGUMENT, "fill: NULL", mesaopt_task_from_callback(f->ctx, NULL, NULL, NULL, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_from_callback(f->ctx, NULL, no_sequences, NULL, NULL));
@@ -356,8 +358,93 @@ START_TEST(model_rows)
 }
 END_TEST
 
+/* ---- decoder.h; hostile files: test_decoder_file.c ---- */
+
+static void decoder_create_rows(mesaopt_model *m, mesaopt_model *empty)
+{
+    mesaopt_decoder **out = &f->out.decoder;
+    int64_t *bytes = &f->out.whole;
+    mesaopt_settings *large = settings_of(f, MESAOPT_SCOPE_DECODER);
+    mesaopt_settings_set_int(large, MESAOPT_KEY_STREAMS, 1048576);
+    mesaopt_settings_set_int(large, MESAOPT_KEY_CAPACITY, 16777216);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_create(NULL, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "model: a tensor, expected a live model", mesaopt_decoder_create((mesaopt_model *)f->tensor, NULL, out));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer, expected scope decoder", mesaopt_decoder_create(m, f->trainer_settings, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_decoder_create(m, NULL, NULL));
+    BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_decoder_create(empty, NULL, out));
+    BAD(MESAOPT_E_MEMORY, "streams, capacity: 1048576, 16777216, no memory", mesaopt_decoder_create(m, large, out));
+    for (int n = 1; n <= 4; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_decoder_create(m, NULL, out)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_bytes(NULL, NULL, bytes));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer, expected scope decoder", mesaopt_decoder_bytes(m, f->trainer_settings, bytes));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_decoder_bytes(m, NULL, NULL));
+    BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_decoder_bytes(empty, NULL, bytes));
+    mesaopt_settings_free(large);
+}
+
+static void decoder_file_rows(mesaopt_decoder *d, mesaopt_model *m, mesaopt_model *empty)
+{
+    mesaopt_decoder **out = &f->out.decoder;
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_save(NULL, "x"));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_decoder_save(d, NULL));
+    BAD(MESAOPT_E_IO, "/nowhere/x: ", mesaopt_decoder_save(d, "/nowhere/x"));
+    for (int n = 1; n <= 4; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_decoder_save(d, "/nowhere/x")));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_open(NULL, NULL, "x", out));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer, expected scope decoder", mesaopt_decoder_open(m, f->trainer_settings, "x", out));
+    BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_decoder_open(m, NULL, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_decoder_open(m, NULL, "x", NULL));
+    BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_decoder_open(empty, NULL, "x", out));
+    BAD(MESAOPT_E_IO, "/nowhere/x: ", mesaopt_decoder_open(m, NULL, "/nowhere/x", out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_set_note(NULL, "key", "text"));
+    BAD(MESAOPT_E_ARGUMENT, "key: NULL", mesaopt_decoder_set_note(d, NULL, "text"));
+    BAD(MESAOPT_E_ARGUMENT, "key", mesaopt_decoder_set_note(d, "mesaopt.x", "text"));
+}
+
+START_TEST(decoder_rows)
+{
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_MODEL), *two = settings_of(f, MESAOPT_SCOPE_DECODER);
+    mesaopt_model *m, *empty, *other;
+    mesaopt_decoder *d, *of_other, *wrong;
+    mesaopt_view tokens, out;
+    mesaopt_settings_set_text(s, "dtype", "f64");
+    mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, 3);
+    mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, 3);
+    mesaopt_settings_set_int(two, MESAOPT_KEY_STREAMS, 2);
+    for (int i = 0; i < 3; i++) ck_assert_int_eq(mesaopt_model_create(f->ctx, s, i == 0 ? &m : i == 1 ? &empty : &other), MESAOPT_OK);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(mesaopt_model_add_text(i ? m : other, "softmax(heads=1,key=2)"), MESAOPT_OK);
+    decoder_create_rows(m, empty);
+    ck_assert_int_eq(mesaopt_decoder_create(m, two, &d), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_decoder_create(other, two, &of_other), MESAOPT_OK);
+    wrong = (mesaopt_decoder *)m;
+    mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &tokens);
+    mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &out);
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_step(NULL, &tokens, &out));
+    BAD(MESAOPT_E_ARGUMENT, "decoder: a model, expected a live decoder", mesaopt_decoder_step(wrong, &tokens, &out));
+    BAD(MESAOPT_E_ARGUMENT, "tokens: NULL", mesaopt_decoder_step(d, NULL, &out));
+    BAD(MESAOPT_E_SHAPE, "tokens: shape [2,4,2], expected [2,*,3]", mesaopt_decoder_step(d, VIEW(with_extent(tokens, 2, 2)), &out));
+    BAD(MESAOPT_E_SHAPE, "tokens: shape [1,4,3], expected [2,*,3]", mesaopt_decoder_step(d, VIEW(with_extent(tokens, 0, 1)), &out));
+    BAD(MESAOPT_E_SHAPE, "out: shape [2,3,3], expected [2,4,3]", mesaopt_decoder_step(d, &tokens, VIEW(with_extent(out, 1, 3))));
+    BAD(MESAOPT_E_DTYPE, "tokens: ", mesaopt_decoder_step(d, VIEW(with_dtype(tokens, MESAOPT_F32)), &out));
+    BAD(MESAOPT_E_OVERLAP, "out", mesaopt_decoder_step(d, VIEW(with_data(tokens, f->out.block + 1)), &out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_reset(NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "stream: 2, expected -1 to 1", mesaopt_decoder_reset(d, 2));
+    BAD(MESAOPT_E_ARGUMENT, "stream: -2, expected -1 to 1", mesaopt_decoder_reset(d, -2));
+    BAD(MESAOPT_E_ARGUMENT, "decoder: NULL, expected a live decoder", mesaopt_decoder_copy(NULL, d));
+    BAD(MESAOPT_E_ARGUMENT, "from: NULL, expected a live decoder", mesaopt_decoder_copy(d, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "from: a model, expected a live decoder", mesaopt_decoder_copy(d, wrong));
+    BAD(MESAOPT_E_ARGUMENT, "from: of another model", mesaopt_decoder_copy(d, of_other));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_steps(NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "stream: 2, expected 0 to 1", mesaopt_decoder_steps(d, 2));
+    decoder_file_rows(d, m, empty);
+    BAD(MESAOPT_OK, NULL, mesaopt_decoder_free(NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_free(wrong));
+    mesaopt_decoder_free(d), mesaopt_decoder_free(of_other);
+    mesaopt_model_free(m), mesaopt_model_free(empty), mesaopt_model_free(other);
+    mesaopt_settings_free(s), mesaopt_settings_free(two);
+}
+END_TEST
+
 Suite *test_arguments_models_suite(void)
 {
-    const TTest *const tables[] = {rng_rows, task_rows, attn_rows, model_rows};
+    const TTest *const tables[] = {rng_rows, task_rows, attn_rows, model_rows, decoder_rows};
     return arguments_suite("arguments of models", sizeof tables / sizeof *tables, tables);
 }

@@ -8,6 +8,7 @@
 #include "attn.h"
 #include "baseline.h"
 #include "ctx.h"
+#include "decoder.h"
 #include "grad.h"
 #include "linearise.h"
 #include "lsq.h"

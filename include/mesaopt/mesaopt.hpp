@@ -44,6 +44,7 @@ inline void free_handle(mesaopt_baseline *h) { mesaopt_baseline_free(h); }
 inline void free_handle(mesaopt_probe *h) { mesaopt_probe_free(h); }
 inline void free_handle(mesaopt_revalg *h) { mesaopt_revalg_free(h); }
 inline void free_handle(mesaopt_linearise *h) { mesaopt_linearise_free(h); }
+inline void free_handle(mesaopt_decoder *h) { mesaopt_decoder_free(h); }
 
 /* The one owner of a handle, which frees it. It is taken where the C pointer is, and its out()
  * where a create function has `T **out`: what it held is freed first. */

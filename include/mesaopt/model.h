@@ -65,8 +65,8 @@ MESAOPT_API mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_
                                                 mesaopt_model **out);
 
 /** Appends a block whose kind is the scope of `settings`, with weights drawn N(0, init_sd^2) from
- *  the model's seed. Views of parameters taken before become invalid. MESAOPT_E_STATE once a
- *  trainer holds the model.
+ *  the model's seed. Views of parameters taken before become invalid. MESAOPT_E_STATE while a
+ *  trainer or a decoder holds the model.
  *  [scope: settings BLOCK] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_add(mesaopt_model *model,
                                              const mesaopt_settings *settings);

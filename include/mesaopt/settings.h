@@ -42,6 +42,8 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_MLP 13       /* two dense maps with an activation between: a block of a
                                       model */
 #define MESAOPT_SCOPE_NORM 14      /* normalisation of every token: a block of a model */
+#define MESAOPT_SCOPE_DECODER 15   /* a model that goes through sequences step by step: a
+                                      mesaopt_decoder */
 
 /* Keys. Context: */
 #define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's
@@ -190,6 +192,10 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_POSITIONS 181      /* positions: of pe: sinusoidal; learned, a row a step */
 #define MESAOPT_KEY_LONGEST 182        /* longest: rows of positions=learned; longer sequences are
                                           refused */
+/* Decoder: */
+#define MESAOPT_KEY_STREAMS 200        /* streams: sequences side by side */
+#define MESAOPT_KEY_CAPACITY 201       /* capacity: tokens of a stream that softmax attention keeps
+                                          keys and values of */
 
 /* Types of values. */
 #define MESAOPT_TYPE_INT 1

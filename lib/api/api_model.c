@@ -24,9 +24,12 @@ mesaopt_status mesaopt_model_create(mesaopt_ctx *ctx, const mesaopt_settings *se
 
 static mesaopt_status check_free_to_grow(const mesaopt_model *m)
 {
-    if (atomic_load(&m->trainers) == 0) return MESAOPT_OK;
+    const char *holder = atomic_load(&m->trainers)   ? "a trainer"
+                         : atomic_load(&m->decoders) ? "a decoder"
+                                                     : NULL;
+    if (!holder) return MESAOPT_OK;
     return fail(m->head.ctx, MESAOPT_E_STATE,
-                "model: held by a trainer, expected a model to which blocks can still be added");
+                "model: held by %s, expected a model to which blocks can still be added", holder);
 }
 
 mesaopt_status mesaopt_model_add(mesaopt_model *m, const mesaopt_settings *settings)

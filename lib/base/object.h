@@ -29,6 +29,7 @@ enum object_kind {
     OBJECT_RLS,
     OBJECT_REVALG,
     OBJECT_LINEARISE,
+    OBJECT_DECODER,
     OBJECT_SETTINGS
 };
 

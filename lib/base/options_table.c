@@ -107,6 +107,9 @@ const option_scope option_scopes[] = {
 
 #define KIND(number, name, text, ...) SCOPE(number, name, __VA_ARGS__),
 #include "base/kinds.def"
+
+    SCOPE(DECODER, decoder, INT(STREAMS, streams, 1, WIDEST, 1),
+          INT(CAPACITY, capacity, 1, LONGEST, 1024)),
 };
 
 int32_t options_scope_count(void)

@@ -8,6 +8,8 @@
 /* Bounds of the condition number up to which f32 solves, and of the ridge: its numbers and those of
  * H stay in 2^-66 .. 2^66. */
 static const double MOST_CONDITION = 0x1p14, MOST_RIDGE = 0x1p52, LEAST_RIDGE = 0x1p-66;
+enum { FEW = 2 };                                      /* tokens whose factors cost less than an
+                                                          inverse to start from */
 static const double STRICT_SHARE = 0x1p19;             /* a tolerance that is asked for can be met
                                                           and seen in f32 while it is this many
                                                           times the condition's reciprocal */
@@ -16,7 +18,8 @@ void mesa_plan(const kern *k, mesa_options *o, mesa_presence has)
 {
     if (o->chunk == 0) o->chunk = o->T <= 96 ? 96 : 64;
     if (o->chunk > o->T) o->chunk = o->T > 0 ? o->T : 1;
-    if (o->solver == MESA_AUTO && !(has & MESA_HAS(log_gamma))) o->solver = MESA_SHERMAN_MORRISON;
+    if (o->solver == MESA_AUTO && !(has & MESA_HAS(log_gamma)))
+        o->solver = o->T <= FEW ? MESA_CHOLESKY : MESA_SHERMAN_MORRISON;
     o->strict = o->tolerance > 0;
     if (!o->strict) o->tolerance = k->size == 4 ? MESA_TOLERANCE_F32 : MESA_TOLERANCE_F64;
     if (o->iterations == 0) o->iterations = 4 * o->d + 16;

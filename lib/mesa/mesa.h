@@ -76,7 +76,7 @@ typedef struct mesa_operands {
                                       0 */
     const void *ridge;             /* d elements (per lane): l > 0 */
     const void *H0, *S0;           /* d x d (symmetric), d x dv; absent: zeros */
-    void *HT, *ST;                 /* likewise, after the last token */
+    void *HT, *ST;                 /* likewise, after the last token; may be H0 and S0 */
     mat O, X;                      /* T x dv; T x d */
     mesa_certificate certificate;  /* of x in forward, of u in backward */
     mat missed;                    /* T x 1, rs 1: 0, MESA_FELL_BACK, or the residual of rows that

@@ -63,7 +63,8 @@ static job job_of(const mesaopt_attn *a, const operands *o)
     job j = {.a = a, .o = o};
     j.p = panels_plan(a->head.ctx, o->dtype, a->lanes, B, H, T, d > WIDE || dv > WIDE);
     const double own = a->softmax ? 1 / sqrt((double)(d > 0 ? d : 1)) : 1;
-    j.h = (head){T, d, dv, a->chunk, a->scale == 0 ? own : a->scale};
+    j.h = (head){.T = T, .d = d, .dv = dv, .chunk = a->chunk,
+                 .scale = a->scale == 0 ? own : a->scale};
     arena one_worker = {0};
     lay_out(&j, 0, &one_worker);
     j.run = (panel_run){.panels = j.p.count, .shards = j.p.count, .worker = one_worker.used};

@@ -3,6 +3,7 @@
 #include "nn/attention.h"
 #include "nn/heads.h"
 #include <math.h>
+#include <string.h>
 
 /* The attention of one head, as the settings have it. */
 static const attention_kind *kind_of(const block *b)
@@ -19,9 +20,11 @@ double attention_scale(const block *b)
 
 static head head_of(const block *b, const extents *e)
 {
-    return (head){
-        e->T, e->d, e->dv, option_int(&b->settings, b->kind->scope, MESAOPT_KEY_CHUNK),
-        attention_scale(b)};
+    return (head){.T = e->T,
+                  .d = e->d,
+                  .dv = e->dv,
+                  .chunk = option_int(&b->settings, b->kind->scope, MESAOPT_KEY_CHUNK),
+                  .scale = attention_scale(b)};
 }
 
 /* Kept from forward to backward: panels of the heads, the input of Q and K, what the attention kind
@@ -79,17 +82,68 @@ static head_mats mats_of(const block *b, const kern *k, const extents *e, const 
                        .kept = kern_at(k, s->kept, i * e->T * kind_of(b)->kept)};
 }
 
+/* Are all lanes as far as the first? */
+static int together(const kern *k, const history *y)
+{
+    int64_t l = 1;
+    while (l < k->lanes && y->steps[l] == y->steps[0]) l++;
+    return l == k->lanes;
+}
+
+/* Rows [T x cols] of each lane's own sequence, behind those that are there. */
+static void append(const pass *p, int64_t cols, mat from, mat to)
+{
+    const kern *k = p->k;
+    const int64_t *steps = p->history->steps, real = k->size, row = cols * k->lanes * real,
+                  lanes = together(k, p->history) ? 1 : k->lanes, n = row / (lanes * real);
+    for (int64_t t = 0; t < p->T; t++)
+        for (int64_t l = 0; l < lanes; l++) {
+            char *x = kern_at(k, to.p, (steps[l] + t) * to.rs);
+            const char *y = kern_at(k, from.p, t * from.rs);
+            if (lanes == 1) memcpy(x, y, (size_t)row);
+            for (int64_t i = 0; lanes > 1 && i < n; i++)
+                memcpy(x + (i * lanes + l) * real, y + (i * lanes + l) * real, (size_t)real);
+        }
+}
+
+/* Head i of a decoder. */
+static void recall(const block *b, const pass *p, const extents *e, int64_t i, head_mats *m)
+{
+    const kern *k = p->k;
+    const history *y = p->history;
+    if (b->state) {
+        m->first = kern_at(k, y->before, i * e->d * e->dv);
+        m->last = kern_at(k, y->after, i * e->d * e->dv);
+        return;
+    }
+    const mat K = cache_keys(b, k, y->cache, y->capacity, i),
+              V = cache_values(b, k, y->cache, y->capacity, i);
+    append(p, e->d, m->k, K), append(p, e->dv, m->v, V);
+    m->k = K, m->v = V;
+}
+
+static head head_of_pass(const block *b, const pass *p, const extents *e)
+{
+    head h = head_of(b, e);
+    if (p->history && !b->state)
+        h.before = p->history->most, h.capacity = p->history->capacity,
+        h.steps = p->history->steps;
+    return h;
+}
+
 static void forward(const block *b, const pass *p, mat X, mat F, void *stash)
 {
     const kern *k = p->k;
     const extents e = heads_extents(b, p->T);
-    const head one = head_of(b, &e);
+    const head one = head_of_pass(b, p, &e);
     arena as = {stash, 0}, aw = {p->scratch, 0};
     const stash_panels s = lay_out_stash(&as, b, k, &e, X);
-    const work w = lay_out_scratch(&aw, b, k, &e, 0);
+    const extents room = heads_extents(b, scratch_rows(b, p));
+    const work w = lay_out_scratch(&aw, b, k, &room, 0);
     heads_project(b, p, &e, X, s.Xq, &s.h);
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) {
-        const head_mats m = mats_of(b, k, &e, &s, i, &w.d);
+        head_mats m = mats_of(b, k, &e, &s, i, &w.d);
+        if (p->history) recall(b, p, &e, i, &m);
         kind_of(b)->forward(k, &one, p->product_scratch, w.core, &m);
     }
     heads_output(b, p, &e, s.h.o, F);
@@ -125,7 +179,15 @@ static void weights(const block *b, const pass *p, const void *stash, int64_t i,
 static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
 {
     const mesaopt_status status = heads_plan(ctx, b);
-    return status == MESAOPT_OK ? frame_plan(ctx, b) : status;
+    const extents e = heads_extents(b, 0);
+    if (status != MESAOPT_OK) return status;
+    if (b->kind->scope == MESAOPT_SCOPE_LINEAR) {
+        b->state = e.heads * e.d * e.dv;
+    } else {
+        b->cache.heads = e.heads;
+        b->cache.key = e.d, b->cache.value = e.dv;
+    }
+    return frame_plan(ctx, b);
 }
 
 static const branch attention = {stash_bytes, scratch_bytes, forward, backward, weights};

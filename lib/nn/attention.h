@@ -11,13 +11,20 @@ typedef struct head {
     int64_t chunk; /* rows that are worked on at a time; memory is linear in T for
                                       any; 0: as many as suit the kind */
     double scale;
+    /* While decoding, else 0: keys and values are those of `capacity` tokens, of which each lane
+     * has had `steps`, at most `before`. */
+    int64_t before, capacity;
+    const int64_t *steps;
 } head;
 
 /* Of one head; T rows each. `kept`, T elements for each number of a row, goes from forward to
- * backward. */
+ * backward. Of a linear head first and last [d x dv]: its state in front of the rows (NULL: 0), and
+ * behind them (NULL: not wanted); may be one. */
 typedef struct head_mats {
     mat q, k, v, o, dq, dk, dv, dout;
     void *kept;
+    const void *first;
+    void *last;
 } head_mats;
 
 typedef struct attention_kind {

@@ -17,6 +17,18 @@ typedef struct parameter {
     int decay;                     /* weight decay applies */
 } parameter;
 
+/* What a decoder keeps of the tokens in front of those of a pass, for each lane its own sequence.
+ * Of token t the cache has a key and a value of every head in its row t; rows that are not written
+ * yet are finite. */
+typedef struct history {
+    const int64_t *steps;          /* [lanes]: tokens so far */
+    int64_t most;                  /* the largest of them */
+    const void *before;            /* block.state elements, at first 0 */
+    void *after;                   /* likewise, behind the pass's last token; may be `before` */
+    void *cache;                   /* block.cache: `capacity` rows */
+    int64_t capacity;
+} history;
+
 /* What one panel's pass needs. */
 typedef struct pass {
     const kern *k;
@@ -27,6 +39,8 @@ typedef struct pass {
                                       NULL if no block wants it */
     void *scratch, *product_scratch;
     int64_t *failed;               /* += rows whose systems missed their tolerance */
+    const history *history;        /* NULL: sequences begin here, and nothing is kept of them; else
+                                      without backward, and `positions` are those of each lane */
 } pass;
 
 typedef struct block block;
@@ -62,6 +76,10 @@ struct block {
     double clip;                   /* residual clip, infinity for none */
     int positions;                 /* wants pass.positions */
     int64_t longest;               /* sequence that it can take; 0: any */
+    /* What tokens leave for later ones, of a sequence; 0: nothing, and forward takes each token by
+     * itself: numbers that they change, and numbers that each of them adds. */
+    int64_t state;
+    struct { int64_t heads, key, value; } cache;
     /* Of a residual block: its enum pe_choice; learned positions and the gain of its norm, both
      * parameters; 0: none. */
     int pe, learned, norm;
@@ -72,12 +90,37 @@ const block_kind *block_kind_at(int i);                /* in the order of base/k
                                                           the last */
 typedef struct block_names { char text[256]; } block_names;
 block_names block_kind_names(void);                    /* "linear, softmax, .. or mask" */
-void positions_fill(const kern *k, int64_t T, int64_t width, void *panel);
+/* first: t of the first row, of each lane; NULL: 0 */
+void positions_fill(const kern *k, int64_t T, int64_t width, const int64_t *first, void *panel);
 
 /* Of a parameter that is one row, the same for all tokens: every row of Y [T x cols] <- it; its
  * gradient += the sum of all rows of dY, dense. */
 void rows_fill(const pass *p, const parameter *row, mat Y);
 void rows_sum(const pass *p, const parameter *row, mat dY);
+
+/* Tokens that scratch is laid out for: with a cache, as many as it holds. */
+static inline int64_t scratch_rows(const block *b, const pass *p)
+{
+    return p->history && b->cache.heads > 0 ? p->history->capacity : p->T;
+}
+
+/* Elements of a cache; keys and values of a head in it: capacity rows. */
+static inline int64_t cache_row(const block *b)
+{
+    return b->cache.heads * (b->cache.key + b->cache.value);
+}
+static inline mat cache_keys(const block *b, const kern *k, const void *cache, int64_t capacity,
+                             int64_t head)
+{
+    const int64_t first = head * (b->cache.key + b->cache.value);
+    return (mat){(char *)cache + first * capacity * k->lanes * k->size, b->cache.key, 1};
+}
+static inline mat cache_values(const block *b, const kern *k, const void *cache, int64_t capacity,
+                               int64_t head)
+{
+    const int64_t first = head * (b->cache.key + b->cache.value) + b->cache.key;
+    return (mat){(char *)cache + first * capacity * k->lanes * k->size, b->cache.value, 1};
+}
 
 static inline mat transposed_mat(mat m) { return (mat){m.p, m.cs, m.rs}; }
 static inline mat param_mat(const kern *k, const void *base, const parameter *p)

@@ -24,17 +24,26 @@ void rows_sum(const pass *p, const parameter *row, mat dY)
                   one_of(p->k), dY, param_mat(p->k, p->grads, row));
 }
 
-void positions_fill(const kern *k, int64_t T, int64_t width, void *panel)
+/* Lanes of one feature; those that are as far as the lane before have its number. */
+static void fill_lanes(const kern *k, const int64_t *first, int64_t t, double period, int odd,
+                       void *to)
 {
-    for (int64_t j = 0; j < width && !kern_stopped(k); j++) {
-        const double period = real_pow(10000, (double)(j / 2 * 2) / (double)width);
-        for (int64_t t = 0; t < T; t++) {
-            const double angle = (double)t / period;
-            const double x = j % 2 ? real_cos(angle) : real_sin(angle);
-            for (int64_t l = 0; l < k->lanes; l++) {
-                if (k->size == 4) ((float *)kern_at(k, panel, t * width + j))[l] = (float)x;
-                else ((double *)kern_at(k, panel, t * width + j))[l] = x;
-            }
+    double x = 0;
+    for (int64_t l = 0; l < k->lanes; l++) {
+        if (l == 0 || (first && first[l] != first[l - 1])) {
+            const double angle = (double)(t + (first ? first[l] : 0)) / period;
+            x = odd ? real_cos(angle) : real_sin(angle);
         }
+        kern_set_real(k, to, l, x);
+    }
+}
+
+void positions_fill(const kern *k, int64_t T, int64_t width, const int64_t *first, void *panel)
+{
+    double period = 1;
+    for (int64_t j = 0; j < width && !kern_stopped(k); j++) {
+        if (j % 2 == 0) period = real_pow(10000, (double)j / (double)width);
+        for (int64_t t = 0; t < T; t++)
+            fill_lanes(k, first, t, period, j % 2, kern_at(k, panel, t * width + j));
     }
 }

@@ -96,7 +96,7 @@ static pass pass_within(const block *b, const pass *p, int backward, work *w)
 {
     arena a = {p->scratch, 0};
     pass within = *p;
-    *w = lay_out_scratch(&a, b, p->k, p->T, backward);
+    *w = lay_out_scratch(&a, b, p->k, scratch_rows(b, p), backward);
     within.scratch = w->branch;
     return within;
 }
@@ -112,8 +112,15 @@ void frame_positions(const block *b, const pass *p, mat to)
 {
     const kern *k = p->k;
     const int64_t D = b->in;
+    const void *rows = b->learned ? param_mat(k, p->params, &b->param[b->learned]).p : NULL;
+    if (b->learned && p->history) {
+        for (int64_t l = 0; l < k->lanes; l++)
+            for (int64_t i = 0; i < p->T * D; i++)
+                kern_set_real(k, kern_at(k, to.p, i / D * to.rs + i % D), l,
+                              kern_real(k, rows, p->history->steps[l] * D + i));
+        return;
+    }
     if (b->learned) {                                  /* the same for all lanes: 0 apart */
-        const void *rows = param_mat(k, p->params, &b->param[b->learned]).p;
         k->load(k, p->T, D, k->lanes, rows, 0, D, 1, to.p, to.rs);
         return;
     }

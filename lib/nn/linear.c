@@ -56,18 +56,22 @@ static void linear_forward(const kern *k, const head *h, void *ps, void *scratch
 {
     arena a = {scratch, 0};
     const linear_scratch s = lay_out(&a, k, h, 0);
-    const mat Z = {s.state, h->dv, 1};
+    const mat Z = {m->last ? m->last : s.state, h->dv, 1};
     const int64_t chunk = rows_of(h);
+    const int begun = m->first != NULL;
+    if (begun && m->first != Z.p)
+        memcpy(Z.p, m->first, (size_t)(h->d * h->dv * k->lanes * k->size));
     for (int64_t t = 0; t < h->T && !kern_stopped(k); t += chunk) {
         const int64_t C = h->T - t < chunk ? h->T - t : chunk;
         const mat q = mat_rows(k, m->q, t), kc = mat_rows(k, m->k, t), v = mat_rows(k, m->v, t),
                   o = mat_rows(k, m->o, t), S = {s.scores, C, 1};
         k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, h->d, q, mat_transposed(kc), S);
         k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, C, h->dv, C, S, v, o);
-        if (t > 0) k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->dv, h->d, q, Z, o);
-        if (t + C < h->T)
-            k->product(k, ps, PRODUCT_LANE, TRI_NONE, t > 0, h->d, h->dv, C, mat_transposed(kc), v,
-                       Z);
+        if (t > 0 || begun)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->dv, h->d, q, Z, o);
+        if (t + C < h->T || m->last)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, t > 0 || begun, h->d, h->dv, C,
+                       mat_transposed(kc), v, Z);
     }
     scale_rows(k, h, m->o);
 }

@@ -43,6 +43,7 @@ static mesaopt_status plan(mesaopt_ctx *ctx, block *b)
                     "solver: sherman_morrison with gates=sigmoid, expected gates=none: with "
                     "forgetting its ridge decays as well");
     const extents e = heads_extents(b, 0);
+    b->state = e.heads * e.d * (e.d + e.dv);
     b->param[RIDGE] =
         by_channel(b)
             ? (parameter){"theta", e.heads, e.d, 0, real_log(real_expm1(1 - ridge_min(b))), 0, 0}
@@ -113,6 +114,16 @@ static mesa_operands operands(const block *b, const kern *k, const extents *e, c
     if (gated(b))
         m.beta = columns(k, r->g[BETA].s, i), m.log_gamma = columns(k, r->g[GAMMA].log, i);
     return m;
+}
+
+/* H and S of head i, one behind the other. */
+static void recall(const block *b, const pass *p, const extents *e, int64_t i, mesa_operands *m)
+{
+    const history *y = p->history;
+    const int64_t H = i * b->state / e->heads, S = H + e->d * e->d;
+    if (!y) return;
+    m->H0 = kern_at(p->k, y->before, H), m->S0 = kern_at(p->k, y->before, S);
+    m->HT = kern_at(p->k, y->after, H), m->ST = kern_at(p->k, y->after, S);
 }
 
 static void add_gradients(const block *b, const kern *k, const extents *e, const work *w, int64_t i,
@@ -243,7 +254,8 @@ static void forward(const block *b, const pass *p, mat X, mat F, void *stash)
     for (int i = 0; gated(b) && i < GATE_KINDS; i++) fill_gate(b, p, &e, X, i, &r.g[i]);
     const mesa_worker layer = {k, p->product_scratch, {w.core, 0}};
     for (int64_t i = 0; i < e.heads && !kern_stopped(k); i++) {
-        const mesa_operands m = operands(b, k, &e, &r, &w, i);
+        mesa_operands m = operands(b, k, &e, &r, &w, i);
+        recall(b, p, &e, i, &m);
         *p->failed += mesa_forward(layer, &w.options, &m);
     }
     heads_output(b, p, &e, r.h.o, F);

@@ -79,11 +79,15 @@ static int64_t even_part(int64_t T, int64_t most)
     return (T + parts - 1) / parts;
 }
 
+/* Keys that there may be. */
+static int64_t reach(const head *h) { return h->capacity > 0 ? h->capacity : h->T; }
+
 static int64_t forward_rows(const kern *k, const head *h)
 {
-    if (h->chunk > 0 || h->T == 0) return h->chunk < h->T ? h->chunk : h->T;
-    const int64_t room = SCORE_BYTES / (k->lanes * k->size) / h->T, least = k->lanes == 1 ? 64 : 16;
-    return even_part(h->T, room < least ? least : room);
+    const int64_t N = reach(h);
+    if (h->chunk > 0 || N == 0) return h->chunk < N ? h->chunk : N;
+    const int64_t room = SCORE_BYTES / (k->lanes * k->size) / N, least = k->lanes == 1 ? 64 : 16;
+    return even_part(N, room < least ? least : room);
 }
 
 /* Rows of a tile of backward, which is twice as wide; whole sequences while they are short. */
@@ -112,7 +116,8 @@ static softmax_scratch lay_out(arena *a, const kern *k, const head *h, int backw
 {
     softmax_scratch s = {0};
     const int64_t real = k->lanes * k->size, rows = backward ? backward_rows(k, h) : 0;
-    s.scores = arena_take(a, backward ? rows * (2 * rows | 1) : forward_rows(k, h) * (h->T | 1), real);
+    s.scores =
+        arena_take(a, backward ? rows * (2 * rows | 1) : forward_rows(k, h) * (reach(h) | 1), real);
     if (backward) s.dscores = arena_take(a, rows * (2 * rows | 1), real);
     if (backward) s.dot = arena_take(a, h->T, real);
     return s;
@@ -153,19 +158,26 @@ static void keep_wide_edge(const kern *k, const head *h, const head_mats *m, int
         memcpy((float *)kept_at(k, h, m, WIDE_HIGH + i, 0) + at, (const char *)&e + 4 * i, 4);
 }
 
+/* The last key that row i of Q meets in one lane; in the one that has most. */
+static int64_t last_key(const head *h, int64_t i, int64_t lane)
+{
+    return i + (h->steps ? h->steps[lane] : 0);
+}
+
 /* As the kernel softmax, row i of Q in one lane; p: its row of weights. What is beyond f64 as well
  * stays NaN. */
 static void weigh_wide(const kern *k, const head *h, const head_mats *m, int64_t i, int64_t lane,
                        float *p)
 {
-    const int64_t at = i * k->lanes + lane;
+    const int64_t at = i * k->lanes + lane, last = last_key(h, i, lane);
     double edge = dot_of(k, h->d, m->q, i, m->k, 0, lane), sum = 0, power = 1;
-    for (int64_t j = 1; j <= i; j++) {
+    for (int64_t j = 1; j <= last; j++) {
         const double x = dot_of(k, h->d, m->q, i, m->k, j, lane);
         if (h->scale < 0 ? x < edge : x > edge) edge = x;
     }
-    while (power < (double)(i + 1)) power *= 2;
-    for (int64_t j = 0; j <= i; j++) {
+    while (power < (double)(last + 1)) power *= 2;
+    for (int64_t j = last + 1; j <= h->before + i; j++) p[j * k->lanes + lane] = 0;
+    for (int64_t j = 0; j <= last; j++) {
         const double x = h->scale * (dot_of(k, h->d, m->q, i, m->k, j, lane) - edge),
                      e = real_exp(x) / power;
         p[j * k->lanes + lane] = (float)e;
@@ -209,12 +221,29 @@ enum { SCORES = 1 << 20 }; /* that a kernel works on between two looks at kern_s
 
 static int64_t rows_at_a_time(int64_t row) { return row < SCORES ? SCORES / row : 1; }
 
+/* Lanes that have fewer keys than others: scores behind the last one, so far from the first one
+ * that their weights are 0. */
+static void hide(const kern *k, const head *h, const tile *t, mat P)
+{
+    enum { EXPONENT = 1100 };      /* 2^-EXPONENT is 0 in f64 */
+    const double least = EXPONENT / h->scale;
+    for (int64_t lane = 0; h->steps && lane < k->lanes; lane++)
+        for (int64_t r = 0; r < t->rows && h->steps[lane] < h->before; r++) {
+            void *row = mat_rows(k, P, r).p;
+            const double first = kern_real(k, row, lane),
+                         hidden = first - least - copysign(first, h->scale) / 16;
+            for (int64_t j = last_key(h, t->i + r, lane) + 1; j <= h->before + t->i + r; j++)
+                kern_set_real(k, row, j * k->lanes + lane, hidden);
+        }
+}
+
 /* Scores become weights times z / 2^k, and what is kept of every row is written. */
 static void weigh(const kern *k, const head *h, const head_mats *m, const tile *t, mat P)
 {
-    const int64_t n = rows_at_a_time(P.rs);
+    const int64_t n = rows_at_a_time(P.rs), first = width(t) - t->rows;
+    hide(k, h, t, P);
     for (int64_t i = 0; i < t->rows && !kern_stopped(k); i += n)
-        k->softmax(t->rows - i < n ? t->rows - i : n, t->before + i, h->scale, mat_rows(k, P, i).p,
+        k->softmax(t->rows - i < n ? t->rows - i : n, first + i, h->scale, mat_rows(k, P, i).p,
                    P.rs, kept_at(k, h, m, EDGE, t->i + i), kept_at(k, h, m, INVERSE, t->i + i));
     if (!any_wide(k, h, m, t)) return;
     for (int64_t i = 0; i < t->rows && !kern_stopped(k); i++)
@@ -230,7 +259,8 @@ static void softmax_forward(const kern *k, const head *h, void *ps, void *scratc
     const softmax_scratch s = lay_out(&a, k, h, 0);
     const int64_t chunk = forward_rows(k, h);
     for (int64_t i = 0; i < h->T && !kern_stopped(k); i += chunk) {
-        const tile t = {i, 0, h->T - i < chunk ? h->T - i : chunk, i, 1};
+        tile t = {i, 0, h->T - i < chunk ? h->T - i : chunk, h->before + i, 1};
+        if (h->steps && t.rows == 1) t.before++, t.diagonal = 0;   /* one row meets all keys */
         const mat P = scores_of(&t, s.scores), o = mat_rows(k, m->o, i);
         outer(k, ps, &t, h->d, m->q, m->k, P);
         weigh(k, h, m, &t, P);

@@ -107,7 +107,7 @@ static void lsq_predict(const baseline_problem *p)
 /* Queries z_2 .. z_T: z_1 has no pair before it. */
 static head kernel_head(const baseline_problem *p)
 {
-    return (head){p->T - 1, p->m, p->n, 0, p->value};
+    return (head){.T = p->T - 1, .d = p->m, .dv = p->n, .scale = p->value};
 }
 
 static int64_t kernel_work(const baseline_problem *p)

@@ -125,7 +125,7 @@ static void fill_positions(mesaopt_model *m, int64_t T, const layout *l)
     filled *f = &m->positions;
     if (f->T == T && f->lanes == l->k->lanes && f->blocks == m->n_blocks) return;
     for (int64_t i = 0; i < m->n_blocks; i++)
-        if (l->positions[i]) positions_fill(l->k, T, m->blocks[i].in, l->positions[i]);
+        if (l->positions[i]) positions_fill(l->k, T, m->blocks[i].in, NULL, l->positions[i]);
     *f = (filled){kern_stopped(l->k) ? 0 : T, l->k->lanes, m->n_blocks};
 }
 
@@ -263,14 +263,14 @@ static void start_backward(const job *j, const worker *w, int64_t panel, const v
 static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
 {
     void *grads = goes_back(j->w) ? (char *)j->l.grads + shard * j->m->n_params * j->m->size : NULL;
-    return (pass){j->l.k,
-                  w->steps,
-                  j->m->params,
-                  grads,
-                  j->l.positions[i],
-                  w->scratch,
-                  w->product_scratch,
-                  j->l.failed + shard * j->m->n_blocks + i};
+    return (pass){.k = j->l.k,
+                  .T = w->steps,
+                  .params = j->m->params,
+                  .grads = grads,
+                  .positions = j->l.positions[i],
+                  .scratch = w->scratch,
+                  .product_scratch = w->product_scratch,
+                  .failed = j->l.failed + shard * j->m->n_blocks + i};
 }
 
 /* Is all that the caller gets of a panel's forward pass finite? */

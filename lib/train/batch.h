@@ -88,6 +88,11 @@ mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task
  * than any before. */
 mesaopt_status batch_pass(mesaopt_model *m, const batch *b, const wanted *w, const char *what);
 
+/* Of `parts` times a number of rows for every block, that missed their tolerance: MESAOPT_OK, or
+ * MESAOPT_NOT_CONVERGED as above. */
+mesaopt_status batch_tell_failed(const mesaopt_model *m, int64_t parts, const int64_t *failed,
+                                 const char *what);
+
 /* Loss on sequences first .. first + count - 1 of a task, in batches; sums [2 T]: of weight * error
  * by t, then of weights. */
 mesaopt_status batch_evaluate(mesaopt_model *m, mesaopt_task *task, call *c, int32_t stream,

@@ -69,13 +69,14 @@ static mesaopt_status finish(const job *j, const char *what)
     return MESAOPT_OK;
 }
 
-static mesaopt_status tell_failed(const job *j, const char *what)
+mesaopt_status batch_tell_failed(const mesaopt_model *m, int64_t parts, const int64_t *failed,
+                                 const char *what)
 {
-    for (int64_t i = 0; i < j->m->n_blocks; i++) {
+    for (int64_t i = 0; i < m->n_blocks; i++) {
         long long rows = 0;
-        for (int64_t s = 0; s < j->l.run.shards; s++) rows += j->l.failed[s * j->m->n_blocks + i];
+        for (int64_t s = 0; s < parts; s++) rows += failed[s * m->n_blocks + i];
         if (rows == 0) continue;
-        return fail(j->m->head.ctx, MESAOPT_NOT_CONVERGED,
+        return fail(m->head.ctx, MESAOPT_NOT_CONVERGED,
                     "%s: block %lld: %lld rows missed the tolerance of their least-squares "
                     "systems, expected none",
                     what, (long long)i, rows);
@@ -86,5 +87,6 @@ static mesaopt_status tell_failed(const job *j, const char *what)
 mesaopt_status batch_result(const job *j, const char *what)
 {
     const mesaopt_status status = finish(j, what);
-    return status == MESAOPT_OK ? tell_failed(j, what) : status;
+    return status == MESAOPT_OK ? batch_tell_failed(j->m, j->l.run.shards, j->l.failed, what)
+                                : status;
 }

@@ -304,7 +304,7 @@ mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const char *path, mesaopt
 /* ---- trainers ---- */
 
 /* Both settings in the type and extents that parameters and moments have. */
-static mesaopt_status check_same_model(const tensor_file *f, const mesaopt_model *m)
+mesaopt_status checkpoint_same_model(const tensor_file *f, const mesaopt_model *m)
 {
     static const int32_t keys[] = {MESAOPT_KEY_INPUTS, MESAOPT_KEY_OUTPUTS, MESAOPT_KEY_DTYPE};
     mesaopt_settings theirs;
@@ -319,7 +319,7 @@ static mesaopt_status check_same_model(const tensor_file *f, const mesaopt_model
         if (was != is)
             return tensor_file_fail(f, NULL,
                                     "model setting %s: %" PRId64 ", expected %" PRId64
-                                    " as the trainer's model has it",
+                                    " as this model has it",
                                     options_find(0, keys[i])->name, was, is);
     }
     const int64_t bytes = model_text(m, NULL, 0);
@@ -391,7 +391,7 @@ static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, con
     if (status == MESAOPT_OK && strcmp(kind, "trainer") != 0)
         status =
             tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
-    if (status == MESAOPT_OK) status = check_same_model(f, t->model);
+    if (status == MESAOPT_OK) status = checkpoint_same_model(f, t->model);
     if (status == MESAOPT_OK) status = changes_check(f, task_text(t->task).text, change);
     if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.step", 0, &l->step);
     if (status == MESAOPT_OK && !trainer_steps_fit(t, l->step))

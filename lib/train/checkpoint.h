@@ -20,12 +20,16 @@
 #ifndef TRAIN_CHECKPOINT_H
 #define TRAIN_CHECKPOINT_H
 
+#include "train/safetensors.h"
 #include "train/trainer_impl.h"
 
 mesaopt_status checkpoint_save_model(const mesaopt_model *m, const char *path);
 /* by names; any safetensors file that has them */
 mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path);
 mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const char *path, mesaopt_model **out);
+
+/* Do metadata mesaopt.blocks and mesaopt.model say what this model is? */
+mesaopt_status checkpoint_same_model(const tensor_file *f, const mesaopt_model *m);
 
 mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const char *path);
 /* MESAOPT_OTHER_ISA: loaded, see trainer.h. change: task settings that may differ, "name,name" or

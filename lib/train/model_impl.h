@@ -39,7 +39,7 @@ struct mesaopt_model {
     panel_memory memory;           /* of passes, laid out anew by each */
     filled positions;              /* T = 0: none yet */
     notes notes;                   /* of the user's, for files */
-    atomic_int trainers;           /* holding the model: no block may be added */
+    atomic_int trainers, decoders; /* holding the model: no block may be added */
 };
 
 mesaopt_status model_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,

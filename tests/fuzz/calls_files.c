@@ -211,6 +211,29 @@ static void call_rls_open(void)
     CALL(LSQ, l, mesaopt_rls_open(l, file, out));
 }
 
+static void call_decoder_save(void)
+{
+    mesaopt_decoder *d = handle(DECODER);
+    const char *file = path();
+    CALL(DECODER, d, mesaopt_decoder_save(d, file));
+}
+
+static void call_decoder_open(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
+    const char *file = path();
+    mesaopt_decoder **out = (mesaopt_decoder **)fresh(DECODER);
+    CALL(MODEL, m, mesaopt_decoder_open(m, s, file, out));
+}
+
+static void call_decoder_set_note(void)
+{
+    mesaopt_decoder *d = handle(DECODER);
+    const char *key = note_key(), *text = note_text();
+    CALL(DECODER, d, mesaopt_decoder_set_note(d, key, text));
+}
+
 static const char *tensor_name(void) { return ONE_OF("h.*", "h.0,h.1", "h.0", "y", "w", "h.*,y", "*", ",", (char *)NULL); }
 
 static void call_probe_plan_file(void)
@@ -252,6 +275,6 @@ static void call_model_import_file(void)
 const row rows_files[] = {
     {"file_change", call_file_change}, {"file_make", call_file_make}, {"model_save", call_model_save}, {"model_load", call_model_load}, {"model_open", call_model_open}, {"trainer_save", call_trainer_save},
     {"trainer_load", call_trainer_load}, {"trainer_load_changed", call_trainer_load_changed}, {"model_set_note", call_model_set_note},
-    {"rls_set_note", call_rls_set_note}, {"file_note", call_file_note}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
+    {"rls_set_note", call_rls_set_note}, {"file_note", call_file_note}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"decoder_save", call_decoder_save}, {"decoder_open", call_decoder_open}, {"decoder_set_note", call_decoder_set_note}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
     {"revalg_import_file", call_revalg_import_file}, {"model_import_file", call_model_import_file}, {0},
 };

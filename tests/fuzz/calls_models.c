@@ -1,9 +1,9 @@
-/* Random calls of tasks, models and trainers. */
+/* Random calls of tasks, models, trainers and decoders. */
 #include "calls.h"
 #include "base/object.h"
 #include "kind_texts.h"
 #include "task/sequences.h"
-#include "train/model_impl.h"
+#include "train/decoder_impl.h"
 #include <string.h>
 
 /* ---- tasks ---- */
@@ -350,7 +350,56 @@ static void call_trainer_evaluate(void)
     CALL(TRAINER, t, mesaopt_trainer_evaluate(t, count, by_t, loss));
 }
 
+/* ---- decoders ---- */
+
+static void call_decoder_create(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
+    mesaopt_decoder **out = (mesaopt_decoder **)fresh(DECODER);
+    CALL(MODEL, m, mesaopt_decoder_create(m, s, out));
+}
+
+static void call_decoder_bytes(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
+    int64_t *bytes = integer_out();
+    CALL(MODEL, m, mesaopt_decoder_bytes(m, s, bytes));
+}
+
+static void call_decoder_step(void)
+{
+    mesaopt_decoder *d = handle(DECODER);
+    const int live = handle_ok(d, OBJECT_DECODER);
+    const facts f = facts_of(live ? d->model : NULL);
+    const int64_t B = live && !chance(20) ? d->streams : extent(), L = extent();
+    const mesaopt_view *tokens = IN(f.type, B < 64 ? B : 64, L, f.inputs), *out = chance(4) ? NULL : OUT(f.type, B < 64 ? B : 64, L, f.outputs);
+    CALL(DECODER, d, mesaopt_decoder_step(d, tokens, out));
+}
+
+static void call_decoder_reset(void)
+{
+    mesaopt_decoder *d = handle(DECODER);
+    const int64_t stream = any_index();
+    CALL(DECODER, d, mesaopt_decoder_reset(d, stream));
+}
+
+static void call_decoder_copy(void)
+{
+    mesaopt_decoder *d = handle(DECODER), *from = handle(DECODER);
+    CALL(DECODER, d, mesaopt_decoder_copy(d, from));
+}
+
+static void call_decoder_steps(void)
+{
+    mesaopt_decoder *d = handle(DECODER);
+    const int64_t stream = any_index();
+    COUNT(DECODER, d, mesaopt_decoder_steps(d, stream));
+}
+
 const row rows_models[] = {
+    {"decoder_create", call_decoder_create}, {"decoder_bytes", call_decoder_bytes}, {"decoder_step", call_decoder_step}, {"decoder_reset", call_decoder_reset}, {"decoder_copy", call_decoder_copy}, {"decoder_steps", call_decoder_steps},
     {"task_create", call_task_create}, {"task_from_tensor", call_task_from_tensor}, {"task_from_tensors", call_task_from_tensors}, {"task_set_weights", call_task_set_weights}, {"task_from_callback", call_task_from_callback}, {"task_shape", call_task_shape}, {"task_draw", call_task_draw},
     {"task_tokens", call_task_tokens}, {"task_features", call_task_features}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_import", call_model_import}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
     {"model_parameter", call_model_parameter}, {"model_initialise", call_model_initialise}, {"model_workspace", call_model_workspace}, {"model_forward", call_model_forward},

@@ -17,6 +17,7 @@ static const char *recipe_of(int32_t scope)
         {MESAOPT_SCOPE_BASELINE, "batch=3 iterations=2 warmup=0"},
         {MESAOPT_SCOPE_LSQ, "ridge=0.5"},
         {MESAOPT_SCOPE_PROBE, "penalty=0.1"},
+        {MESAOPT_SCOPE_DECODER, "streams=3 capacity=20"},
     };
     for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
         if (recipes[i].scope == scope) return recipes[i].text;

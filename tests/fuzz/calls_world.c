@@ -4,6 +4,7 @@
 #include "study/revalg_impl.h"
 #include "train/trainer_impl.h"
 #include "study/probes.h"
+#include "train/decoder_impl.h"
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -83,9 +84,9 @@ void *world_memory(void *ptr, int64_t old_size, int64_t new_size, void *user)
 /* ---- handles ---- */
 
 static const int32_t kinds[KINDS] = {OBJECT_CTX, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_LSQ, OBJECT_RLS, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_PROBE, OBJECT_REVALG,
-                                     OBJECT_LINEARISE};
+                                     OBJECT_LINEARISE, OBJECT_DECODER};
 static const char *const makers[KINDS] = {"ctx_create", "tensor_create", "task_create", "attn_create", "lsq_plan", "rls_create", "model_create", "trainer_create", "baseline_create",
-                                          "probe_plan", "revalg_extract", "linearise_create"};
+                                          "probe_plan", "revalg_extract", "linearise_create", "decoder_create"};
 static void *pool[KINDS][SLOTS];
 static void *kept[KEPT];                   /* freed by the caller, and alive: the world holds a reference of its own */
 static int keeps;
@@ -166,7 +167,8 @@ mesaopt_status free_handle(enum kind kind, void *h)
     case BASELINE: return mesaopt_baseline_free(h);
     case PROBE: return mesaopt_probe_free(h);
     case REVALG: return mesaopt_revalg_free(h);
-    default: return mesaopt_linearise_free(h);
+    case LINEARISE: return mesaopt_linearise_free(h);
+    default: return mesaopt_decoder_free(h);
     }
 }
 
@@ -227,6 +229,21 @@ static int is_zero(const void *data, int64_t bytes)
     return 1;
 }
 
+/* Steps and current states; rows of caches count with the steps. */
+static uint64_t print_of_decoder(uint64_t x, const mesaopt_decoder *d)
+{
+    const kern *k = d->p.k;
+    for (int64_t panel = 0; panel < d->p.count; panel++) {
+        arena a = decoder_kept(d, panel);
+        for (int64_t i = 0; i < d->model->n_blocks; i++) {
+            const block *b = &d->model->blocks[i];
+            const block_memory r = decoder_kept_take(&a, d, b);
+            if (r.state[0]) x = mix(x, r.state[d->now], b->state * k->lanes * k->size);
+        }
+    }
+    return mix(x, d->steps, d->p.count * k->lanes * 8);
+}
+
 static uint64_t print_of(enum kind kind, const void *h)
 {
     const mesaopt_model *m = h;
@@ -245,6 +262,7 @@ static uint64_t print_of(enum kind kind, const void *h)
         const int64_t updates = atomic_load(&b->updates);
         return mix(mix(mix(x, b->coefficients, b->method->learned * b->iterations * 8), &b->value, 8), &updates, 8);
     }
+    if (kind == DECODER) return print_of_decoder(x, h);
     if (kind != PROBE) return x;
     for (int i = 0; i < PROBE_SETS; i++)
         if (p->set[i].now && !is_zero(p->set[i].now, p->set_bytes)) x = mix(x, p->set[i].now, p->set_bytes);     /* an empty set may have memory or not */
