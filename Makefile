@@ -297,6 +297,19 @@ $O/docs/api.json $O/docs/api.md: $O/docs/api.%: $(API_AWK) $(HEADERS) $O/bin/api
 docs: $O/docs/api.md $O/docs/api.json
 	@echo "API reference: $O/docs/api.md; the same for programs: $O/docs/api.json"
 
+# ---- bindings ----
+
+# Layers made from api.json are committed; `make check` refuses them when they are not what the headers say.
+PYTHON ?= python3
+bindings: $O/docs/api.json
+	@$(PYTHON) bindings/generate.py $<
+# Their own tests need more than the library's: NumPy. With PYTHON= any interpreter, such as one that has PyTorch.
+check-python: lib $O/bin/tour
+	MESAOPT_LIBRARY='$(abspath $O/lib/libmesaopt.so)' MESAOPT_TOUR='$(abspath $O/bin/tour)' PYTHONPATH=bindings/python PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) -m unittest discover bindings/python/tests
+wheel: lib
+	@MESAOPT_BUILD='$(abspath $O)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) bindings/python/wheel_of_tree.py $O/dist
+
 # Figures of the documentation that no example draws; they are committed.
 $O/bin/mesa_error: docs/figures/mesa_error.c $(STATIC)
 	@mkdir -p $(@D)
@@ -306,7 +319,7 @@ figures: $O/bin/mesa_error
 	$O/bin/mesa_error > $O/docs/mesa-error.csv
 	gnuplot -e "set output 'docs/figures/mesa-error.svg'; csv = '$O/docs/mesa-error.csv'" docs/figures/mesa_error.gp
 
-INSTALL_DOCS := README.md CHANGELOG.md CONTRIBUTING.md LICENSE $(wildcard docs/*.md docs/figures/*.svg) $(TINY)
+INSTALL_DOCS := README.md CHANGELOG.md CONTRIBUTING.md LICENSE $(wildcard docs/*.md docs/figures/*.svg) $(TINY) $(wildcard examples/*.cpp)
 DOCDIR = $(DATADIR)/doc/mesaopt
 install: lib $O/docs/api.json $O/docs/api.md
 	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR)/docs/figures $(DOCDIR)/examples)
@@ -341,6 +354,8 @@ help:
 	@echo 'make demo          trains one linear attention layer and compares it with one step of gradient descent'
 	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
 	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=); uninstall removes it'
+	@echo 'make bindings      writes the generated layers of the bindings anew, from the headers'
+	@echo 'make check-python  tests of the Python package (PYTHON=); make wheel writes it into $O/dist'
 	@echo 'make docs          API reference from the header comments, into $O/docs'
 	@echo 'make figures       draws those of docs/figures that no example draws'
 	@echo 'make asan ubsan tsan    the tests under the sanitizers'
@@ -351,10 +366,10 @@ help:
 # ---- cleaning ----
 
 clean:
-	rm -rf $(addprefix $O/,obj gen lib bin docs debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
+	rm -rf $(addprefix $O/,obj gen lib bin docs dist debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs figures install uninstall deps help clean FORCE
+.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-python wheel figures install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules

@@ -11,7 +11,10 @@ while read -r compiler; do
         $compiler -std=c++11 $mode -O1 -pedantic -Wall -Wextra -Wconversion -Werror -I"$here/include" "$here/tests/cpp_test.cpp" "$bin/../lib/libmesaopt.a" -lm -lpthread -o cpp_test 2>> wrong &&
             run 0 ./cpp_test
     done
-    check "mesaopt.hpp: $compiler, with exceptions and without"
+    $compiler -std=c++11 -O1 -pedantic -Wall -Wextra -Werror -I"$here/include" "$here/examples/tour.cpp" "$bin/../lib/libmesaopt.a" -lm -lpthread -o tour 2>> wrong
+    run 0 ./tour; mv out said
+    run 0 "$bin/tour"; same out said
+    check "mesaopt.hpp: $compiler, with exceptions and without; the bits of C"
 done < compilers
 
 echo "C++: $passed passed, $failed failed"

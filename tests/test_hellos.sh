@@ -33,6 +33,7 @@ awk 'BEGIN { for (s = 0; s < 400; s++) for (t = 1; t <= 24; t++) { w = 0.4 + 0.5
 sed -n 's/.*persistence \(.*\)/1 \1/p' my_sequences.out > p; near p want 1e-5
 awk '{ if (!($5 + 0 < 0.1 * $8)) print "my_sequences: " $0 }' my_sequences.out >> wrong
 awk '/^step size/ { d = $5 / $NF; if (!(d > 0.8 && d < 1.25)) print } /^loss/ { if (!($5 < 1.05 * $3)) print; n = 1 } /^share/ { if (!($NF > 0.4)) print } END { if (!n) print "extract: no losses" }' extract.out >> wrong
+awk '/^loss/ { if (!($5 < 1)) print } /^eta/ { if (!($2 > 0.028 && $2 < 0.034)) print } /^prediction/ { if (!($2 > 1.7 && $2 < 2)) print } END { if (NR != 4) print "tour: " NR " lines" }' tour.out >> wrong
 has harness.out 'MESAOPT_STOPPED after step 2; '; has harness.out 'jobs and memory by the host'; has harness.out 'bytes left when all was freed: 0'; has harness.out 'the same bits'
 check "examples print what they are there to show"
 

@@ -1,0 +1,24 @@
+"""libmesaopt from Python: models that learn in context, trained and taken apart.
+
+    import mesaopt
+    task = mesaopt.Task(tokens="constructed")
+    model = mesaopt.Model("mask(first=20); linear(heads=2,key=20,residual_clip=4)")
+    trainer = mesaopt.Trainer(model, task)
+    trainer.run(500)
+    print(trainer.evaluate().loss)
+
+Arrays are NumPy arrays, or anything with __dlpack__ (PyTorch, JAX) as an input; they are never copied. float32 goes
+with float32 models, float64 with float64 ones. Failures raise mesaopt.Error with the library's text; results that are
+usable but noteworthy warn with mesaopt.Note. All functions of the C library are in mesaopt._api.
+"""
+from ._api import BLOCKS, SCOPES, VERSION_TEXT as __version__
+from ._classes import (Attention, Baseline, Context, Evaluation, Linearise, MesaSolver, Model, Probe, RevAlg, Settings, Task, Tensor, Trainer,
+                       default_context, grad_check)
+from ._core import ArgumentError, Error, FileError, Interrupted, NonFiniteError, Note, OutOfMemory, StateError, Step
+from .ridge import RecursiveRidge
+
+build_info = __import__("mesaopt._api", fromlist=["build_info"]).build_info
+
+__all__ = ["Attention", "Baseline", "BLOCKS", "Context", "Error", "Evaluation", "Linearise", "MesaSolver", "Model", "Note", "Probe", "RecursiveRidge",
+           "RevAlg", "SCOPES", "Settings", "Step", "Task", "Tensor", "Trainer", "ArgumentError", "FileError", "Interrupted", "NonFiniteError", "OutOfMemory",
+           "StateError", "build_info", "default_context", "grad_check"]

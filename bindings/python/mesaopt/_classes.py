@@ -1,0 +1,539 @@
+"""Contexts, settings, tasks, models, training: classes over the generated functions (_api.py), whose methods they have too."""
+from __future__ import annotations
+
+import ctypes as c
+import re
+import threading
+from collections import namedtuple
+from collections.abc import Mapping
+
+import numpy as np
+
+from . import _api
+from ._api import lib
+from ._core import RELEASE, Error, Handle, _view, check, keep
+
+STREAMS = {"train": _api.STREAM_TRAIN, "test": _api.STREAM_TEST, "search": _api.STREAM_SEARCH}
+_local = threading.local()
+
+
+def _stream(x):
+    return STREAMS[x] if isinstance(x, str) else x
+
+
+def _dtype(x):
+    return {"f32": np.float32, "f64": np.float64}.get(x, x)
+
+
+class Settings(_api.Settings):
+    """Options of one scope ("task", "trainer", "softmax", ...), by name: Settings("trainer", lr=3e-4, batch=128).
+
+    Values are numbers or words; what does not apply, or is out of range, raises with the range. `dict(settings)` has all.
+    """
+
+    def __init__(self, scope, /, **values):
+        if scope not in _api.SCOPES:
+            raise ValueError(f"scope: {scope!r}, expected one of {', '.join(_api.SCOPES)}")
+        h = c.c_void_p()
+        status = lib.mesaopt_settings_create(_api.SCOPES[scope][0], None, None, c.addressof(h))
+        if status:
+            check(status, None)
+        self._hold(h.value, None)
+        self.scope = scope
+        for name, value in values.items():
+            self[name] = value
+
+    def __setitem__(self, name, value):
+        if isinstance(value, (bool, np.bool_)):
+            value = int(value)
+        if isinstance(value, (float, np.floating)):
+            value = repr(float(value))
+        self.set_text(name, str(value))
+
+    def __getitem__(self, name):
+        kind = _api.SCOPES[self.scope][1].get(name, ("word",))[0]
+        said = self.get_text(name)
+        return int(said) if kind == "int" else float(said) if kind == "float" else said
+
+    def keys(self):
+        return list(_api.SCOPES[self.scope][1])
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def __repr__(self):
+        return f"<mesaopt.Settings {self.scope}: {self.dump()}>" if self._h else "<mesaopt.Settings, closed>"
+
+
+class Context(_api.Ctx):
+    """Memory, threads and ISA level of what is made in it; serves one call at a time. Every thread has one of its own by default.
+
+    Context(threads=2, isa="avx2")
+    """
+
+    def __init__(self, **values):
+        settings = Settings("ctx", **values)
+        h = c.c_void_p()
+        status = lib.mesaopt_ctx_create(settings._h, c.addressof(h))
+        if status:
+            check(status, settings)
+        self._hold(h.value, self)
+
+    # A handle refers to its context; a context to itself would be a circle.
+    @property
+    def ctx(self):
+        return self
+
+    @ctx.setter
+    def ctx(self, value):
+        pass
+
+
+Handle.classes["Ctx"] = Context
+
+
+def default_context():
+    """The context of this thread, which is used where none is given."""
+    ctx = getattr(_local, "ctx", None)
+    if ctx is None or ctx._h is None:
+        ctx = _local.ctx = Context()
+    return ctx
+
+
+def _take(self, made):
+    """Makes `self` the owner of a handle that a generated function returned."""
+    self._hold(made._h, made.ctx)
+    made._h = None
+
+
+class Tensor(_api.Tensor):
+    """An array that the library keeps, without a copy: what a Task of own sequences is made of."""
+
+    def __init__(self, array, ctx=None):
+        ctx = ctx or default_context()
+        packed, owner = _view(array, "array", False)
+        h = c.c_void_p()
+        key = keep(owner)
+        status = lib.mesaopt_tensor_wrap(ctx._h, packed, RELEASE, key, c.addressof(h))
+        if status:
+            RELEASE(key)
+            check(status, ctx)
+        self._hold(h.value, ctx)
+
+    def array(self):
+        """The elements; they live as long as the array that this returns."""
+        return self.view()
+
+
+class Task(_api.Task):
+    """Where sequences come from. Task("linear", dim=10, length=50, ...) draws them; Task.of(arrays) has your own;
+    Task.from_function(f, dim=, length=) asks f(stream, first, out) to fill `out` [B, length + 1, dim].
+
+    Sequence i of a stream ("train", "test", "search") is always the same.
+    """
+
+    def __init__(self, task=None, ctx=None, **settings):
+        if task is not None:
+            settings["task"] = task
+        _take(self, _api.task_create(ctx or default_context(), Settings("task", **settings)))
+
+    @classmethod
+    def of(cls, sequences, weights=None, ctx=None, **settings):
+        """Own sequences: one array [N, T+1, n], or a list of arrays [T_i + 1, n] of any lengths. Not copied."""
+        ctx = ctx or default_context()
+        if isinstance(sequences, (list, tuple)):
+            self = _api.task_from_tensors(ctx, Settings("task", **settings), [Tensor(x, ctx) for x in sequences])
+        else:
+            self = _api.task_from_tensor(ctx, Settings("task", **settings), Tensor(sequences, ctx))
+        if weights is not None:
+            self.set_weights(weights)
+        return self
+
+    @classmethod
+    def from_function(cls, fill, ctx=None, **settings):
+        """fill(stream, first, out) writes sequences first .. first + len(out) - 1 into `out` [B, length + 1, dim]."""
+        return _api.task_from_callback(ctx or default_context(), Settings("task", **settings), fill)
+
+    dim = property(lambda self: self.shape()[0], doc="n, observation dimension")
+    length = property(lambda self: self.shape()[1], doc="T, inputs of a sequence")
+    width = property(lambda self: self.shape()[2], doc="features of a token")
+    count = property(lambda self: self.shape()[3], doc="own sequences; 0: endless")
+
+    def draw(self, count=1, stream="test", first=0, dtype=np.float64, out=None):
+        """Sequences [count, T+1, n]."""
+        if out is None:
+            out = np.empty((count, self.length + 1, self.dim), _dtype(dtype))
+        _api.task_draw(self, _stream(stream), first, out)
+        return out
+
+    def tokens(self, sequences, out=None):
+        """Tokens [B, T, width] of sequences [B, T+1, n]."""
+        if out is None:
+            out = np.empty((sequences.shape[0], sequences.shape[1] - 1, self.width), _like(sequences))
+        _api.task_tokens(self, sequences, out)
+        return out
+
+    def features(self, sequences, out=None):
+        """f(x) of the task nonlinear, of sequences [B, T, n]."""
+        if out is None:
+            out = np.empty(tuple(sequences.shape), _like(sequences))
+        _api.task_features(self, sequences, out)
+        return out
+
+
+def _like(x):
+    """float32 stays, everything else goes to float64."""
+    return np.float32 if "float32" in str(getattr(x, "dtype", "")) else np.float64
+
+
+Evaluation = namedtuple("Evaluation", "loss by_t")
+Evaluation.__doc__ = "Mean loss, and error by t, whose mean it is."
+
+
+class Parameters(Mapping):
+    """Parameters of a model by name; an array of one writes through to the model."""
+
+    def __init__(self, model, get):
+        self._model, self._get = model, get
+
+    def __getitem__(self, name):
+        if not isinstance(name, str) or name not in list(self):
+            raise KeyError(name)
+        return self._get(self._model, name)
+
+    def __iter__(self):
+        return iter([_api.model_parameter_name(self._model, i) for i in range(len(self))])
+
+    def __len__(self):
+        return _api.model_parameters(self._model)
+
+
+class Model(_api.Model):
+    """A list of blocks over one residual stream.
+
+    Model("mask(first=20); linear(heads=2,key=20)", inputs=40, outputs=10, dtype="f64", seed=1)
+    """
+
+    def __init__(self, blocks=None, ctx=None, **settings):
+        _take(self, _api.model_create(ctx or default_context(), Settings("model", **settings)))
+        if blocks:
+            self.add_text(blocks)
+
+    def add(self, kind, **settings):
+        """Appends a block: add("softmax", heads=4, key=20)."""
+        _api.model_add(self, Settings(kind, **settings))
+        return self
+
+    @classmethod
+    def open(cls, path, ctx=None):
+        """From a file of save() of a model or a trainer."""
+        return _api.model_open(ctx or default_context(), path)
+
+    @classmethod
+    def of(cls, blocks, weights, ctx=None, **settings):
+        """Of weights from elsewhere: a dict from parameter names to arrays."""
+        return _api.model_import(ctx or default_context(), Settings("model", **settings), blocks, list(weights), list(weights.values()))
+
+    @property
+    def dtype(self):
+        names = list(Parameters(self, _api.model_parameter))
+        return _api.model_parameter(self, names[0]).dtype if names else np.dtype(np.float32)
+
+    @property
+    def outputs(self):
+        return getattr(self, "_outputs", None) or self._find_outputs()
+
+    def _find_outputs(self):
+        n = _outputs_of(self)
+        self._outputs = n
+        return n
+
+    parameters = property(lambda self: Parameters(self, _api.model_parameter))
+    gradients = property(lambda self: Parameters(self, _api.model_parameter_gradient), doc="Of the last gradient, backward or training step.")
+
+    def forward(self, tokens, out=None):
+        """Predictions [B, T, outputs] of tokens [B, T, inputs]."""
+        if out is None:
+            out = np.empty((*tokens.shape[:2], self.outputs), _like(tokens))
+        _api.model_forward(self, tokens, out)
+        return out
+
+    __call__ = forward
+
+    def activations(self, tokens, blocks=None):
+        """The stream after each of `blocks` (-1: the tokens), [B, T, width]."""
+        blocks = list(range(-1, _api.model_blocks(self))) if blocks is None else list(blocks)
+        outs = [np.empty((*tokens.shape[:2], _api.model_width(self, b)), _like(tokens)) for b in blocks]
+        _api.model_activations(self, tokens, blocks, outs)
+        return outs
+
+    def gradient(self, tokens, targets, weights=None):
+        """Loss and its gradients by parameter; they are views, valid until the next ones are computed."""
+        loss = _api.model_gradient(self, tokens, targets, weights)
+        return loss, self.gradients
+
+    def backward(self, tokens, dout):
+        """Gradients of parameters (gradients) and of tokens, which it returns, of a scalar of yours."""
+        dtokens = np.empty(tuple(tokens.shape), _like(tokens))
+        _api.model_backward(self, tokens, dout, dtokens)
+        return dtokens
+
+    def evaluate(self, task, count=2560, stream="test", first=0):
+        """Evaluation on sequences first .. first + count - 1."""
+        by_t = np.empty(task.length)
+        return Evaluation(_api.model_evaluate(self, task, _stream(stream), first, count, by_t), by_t)
+
+    def attention_map(self, block, task, count=2048, stream="test", first=0):
+        """[heads, T, T]: the weights with which each head sums values, mean over sequences."""
+        out = np.empty((_api.study_heads(self, block), task.length, task.length))
+        _api.study_attention_map(self, block, task, _stream(stream), first, count, out)
+        return out
+
+    def sensitivity(self, blocks, task, count=16, stream="test", first=0):
+        """[len(blocks), T, T]: norm of d stream_t / d token_t'."""
+        out = np.empty((len(blocks), task.length, task.length))
+        _api.study_sensitivity(self, list(blocks), task, _stream(stream), first, count, -1, out)
+        return out
+
+    def note(self, key, value):
+        """Keeps a text with the model, in its files too; None takes it away."""
+        _api.model_set_note(self, key, value)
+
+    def __repr__(self):
+        return f"<mesaopt.Model {self.text()}>" if self._h else "<mesaopt.Model, closed>"
+
+
+def _outputs_of(model):
+    """What the library says of a wrong shape names the right one."""
+    width = _api.model_width(model, -1)
+    try:
+        _api.model_forward(model, np.zeros((1, 1, width), model.dtype), np.zeros((1, 1, 2**20), model.dtype))
+    except Error as e:
+        found = re.search(r"expected \[1, ?1, ?(\d+)\]", str(e))
+        if found:
+            return int(found.group(1))
+        raise
+    return 2**20
+
+
+class Trainer(_api.Trainer):
+    """AdamW on the training stream: Trainer(model, task, batch=256, lr=3e-4, ...)."""
+
+    def __init__(self, model, task, ctx=None, **settings):
+        _take(self, _api.trainer_create(ctx or model.ctx, Settings("trainer", **settings), model, task))
+        self.model, self.task = model, task
+
+    def run(self, steps, callback=None):
+        """Until `steps` steps in all are taken; callback(step) after each, whose true return stops. True: all were taken.
+
+        Ctrl-C raises KeyboardInterrupt between two steps; the trainer can go on.
+        """
+        return _api.trainer_run(self, steps, callback) != _api.STOPPED
+
+    @property
+    def steps(self):
+        return _api.trainer_steps(self)
+
+    def evaluate(self, count=2560):
+        """Evaluation on the first sequences of the test stream."""
+        by_t = np.empty(self.task.length)
+        return Evaluation(_api.trainer_evaluate(self, count, by_t), by_t)
+
+
+class Baseline(_api.Baseline):
+    """An optimiser written down: Baseline("gd"), "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"."""
+
+    def __init__(self, baseline=None, ctx=None, **settings):
+        if baseline is not None:
+            settings["baseline"] = baseline
+        _take(self, _api.baseline_create(ctx or default_context(), Settings("baseline", **settings)))
+
+    def predict(self, sequences, out=None):
+        """Predictions [B, T, n] of x_2 .. x_{T+1} of sequences [B, T+1, n]."""
+        if out is None:
+            out = np.empty((sequences.shape[0], sequences.shape[1] - 1, sequences.shape[2]), _like(sequences))
+        _api.baseline_predict(self, sequences, out)
+        return out
+
+    def search(self, task, count=2560):
+        """Line search for eta, beta or ridge, which it sets and returns."""
+        return _api.baseline_search(self, task, count)
+
+    def train(self, task, updates=0, callback=None):
+        """Learns the coefficients of richardson or chebyshev."""
+        return _api.baseline_train(self, task, updates, callback) != _api.STOPPED
+
+    def evaluate(self, task, count=2560, stream="test", first=0):
+        by_t = np.empty(task.length)
+        return Evaluation(_api.baseline_evaluate(self, task, _stream(stream), first, count, by_t), by_t)
+
+
+class Attention(_api.Attn):
+    """Causal attention on your arrays, without projections: Attention("softmax", scale=0.125)."""
+
+    def __init__(self, kind="softmax", ctx=None, **settings):
+        _take(self, _api.attn_create(ctx or default_context(), Settings(kind, **settings)))
+
+    def forward(self, q, k, v, out=None):
+        """[B, T, H, dv] of q, k [B, T, H, d] and v [B, T, H, dv]."""
+        if out is None:
+            out = np.empty(tuple(v.shape), _like(v))
+        _api.attn_forward(self, q, k, v, out)
+        return out
+
+    __call__ = forward
+
+    def backward(self, q, k, v, dout):
+        """dq, dk, dv."""
+        grads = [np.empty(tuple(x.shape), _like(x)) for x in (q, k, v)]
+        _api.attn_backward(self, q, k, v, dout, *grads)
+        return tuple(grads)
+
+    _backward_into = _api.attn_backward
+
+
+_LSQ = {name[4:].lower(): value for name, value in vars(_api).items() if name.startswith("LSQ_")}
+_EXTRA_OUT = ("h_last", "s_last", "solution", "residual", "iterations", "condition")
+_EXTRA_GRAD = ("d_beta", "d_log_gamma", "d_ridge", "d_h0", "d_s0")
+
+
+class MesaSolver(_api.Lsq):
+    """Recursive least squares on sequences, the mesa layer's solver: MesaSolver(d_key, d_val, ridge=1, solver="auto").
+
+    Further inputs: beta, log_gamma [B, T, H], ridge [H, d], h0 [N, H, d, d], s0 [N, H, d, dv], offsets [N + 1].
+    """
+
+    def __init__(self, d_key, d_val, ctx=None, **settings):
+        _take(self, _api.lsq_plan(ctx or default_context(), Settings("lsq", **settings), d_key, d_val))
+        self.d_key, self.d_val = d_key, d_val
+
+    def _extra(self, name, q, v, inputs):
+        B, T, H, d = q.shape
+        dv = v.shape[3]
+        N = len(inputs["offsets"]) - 1 if inputs.get("offsets") is not None else B
+        bare = name[2:] if name.startswith("d_") else name
+        shape = {"h": (N, H, d, d), "s": (N, H, d, dv), "h0": (N, H, d, d), "s0": (N, H, d, dv), "h_last": (N, H, d, d), "s_last": (N, H, d, dv),
+                 "solution": (B, T, H, d), "ridge": (H, d)}.get(bare, (B, T, H))
+        return np.empty(shape, _like(q))
+
+    def forward(self, q, k, v, want=(), out=None, **inputs):
+        """out [B, T, H, dv]; with `want`, such as ("solution", "residual", "h_last"), a dict of these as well."""
+        given = {n: x for n, x in inputs.items() if x is not None}
+        _known(given, ("beta", "log_gamma", "ridge", "h0", "s0", "offsets"))
+        _known(want, _EXTRA_OUT)
+        out = np.empty(tuple(v.shape), _like(v)) if out is None else out
+        wanted = {n: self._extra(n, q, v, given) for n in want}
+        self._forward_into(q, k, v, out, {**given, **wanted})
+        return (out, wanted) if want else out
+
+    __call__ = forward
+
+    def adjoint(self, q, k, v, dout, want=(), **inputs):
+        """dq, dk, dv of a scalar whose gradient of out is dout; with `want`, such as ("d_ridge",), a dict as well."""
+        given = {n: x for n, x in inputs.items() if x is not None}
+        _known(given, ("beta", "log_gamma", "ridge", "h0", "s0", "offsets", "solution", "d_h_last", "d_s_last"))
+        _known(want, _EXTRA_GRAD + ("residual", "iterations"))
+        grads = [np.empty(tuple(x.shape), _like(x)) for x in (q, k, v)]
+        wanted = {n: self._extra(n, q, v, given) for n in want}
+        self._adjoint_into(q, k, v, dout, grads, {**given, **wanted})
+        return (*grads, wanted) if want else tuple(grads)
+
+    def _forward_into(self, q, k, v, out, operands):
+        _api.lsq_forward(self, q, k, v, out, [_LSQ[n] for n in operands], list(operands.values()))
+
+    def _adjoint_into(self, q, k, v, dout, grads, operands):
+        _api.lsq_adjoint(self, q, k, v, dout, *grads, [_LSQ[n] for n in operands], list(operands.values()))
+
+
+def _known(names, known):
+    for n in names:
+        if n not in known:
+            raise TypeError(f"{n!r}, expected one of {', '.join(known)}")
+
+
+PROBE_SETS = {"train": _api.PROBE_TRAIN, "test": _api.PROBE_TEST}
+Scores = namedtuple("Scores", "mse r2")
+
+
+class Probe(_api.Probe):
+    """Linear probes, one for every layer and step: Probe(features=[40, 40], steps=50, targets=10, intercept=1)."""
+
+    def __init__(self, features, steps, targets, ctx=None, **settings):
+        _take(self, _api.probe_plan(ctx or default_context(), Settings("probe", **settings), list(features), steps, targets))
+
+    def feed(self, activations, targets, weights=None, set="train"):
+        """Takes in activations, a list of [B, T, D_l], and targets [B, T, n]."""
+        _api.probe_feed(self, PROBE_SETS.get(set, set), list(activations), targets, weights)
+        return self
+
+    def feed_model(self, model, task, count, blocks=None, set="train", stream=None, first=0):
+        """Takes in the stream of a model while it runs; the train set from stream "train", the test set from "test"."""
+        stream = set if stream is None else stream
+        _api.probe_feed_model(self, PROBE_SETS.get(set, set), model, None if blocks is None else list(blocks), task, _stream(stream), first, count)
+        return self
+
+    def fit(self, **settings):
+        _api.probe_fit(self, Settings("probe", **settings) if settings else None)
+        return self
+
+    def score(self, set="test"):
+        """Scores [L, T]: half squared error, and R^2."""
+        L, T, n = _api.probe_shape(self)
+        s = Scores(np.empty((L, T)), np.empty((L, T)))
+        _api.probe_score(self, PROBE_SETS.get(set, set), *s)
+        return s
+
+    def weights(self, layer, step):
+        """W [D, n] and intercept [n] of a fitted probe, copied."""
+        return _api.probe_weights(self, layer, step)
+
+
+class RevAlg(_api.Revalg):
+    """The algorithm in the weights of an attention-only model: RevAlg(model)."""
+
+    def __init__(self, model):
+        _take(self, _api.revalg_extract(model))
+        self.ctx = model.ctx
+        self._heads = [_api.study_heads(model, b) for b in range(_api.model_blocks(model))]
+
+    Summary = namedtuple("Summary", "weights explained")
+
+    def summary(self):
+        """Share of the weights that are left, and of their products that they explain."""
+        return self.Summary(*_api.revalg_summary(self))
+
+    def closed_form(self):
+        """[heads, 6]: alpha, eta, beta, gamma, p1, p2 of one attention layer on constructed tokens."""
+        out = np.empty((sum(self._heads), 6))
+        _api.revalg_closed_form(self, out)
+        return out
+
+
+class Linearise(_api.Linearise):
+    """Linear attention that learns what blocks of a model do: Linearise(model, task, [0, 1])."""
+
+    def __init__(self, model, task, blocks, block=None, ctx=None, **settings):
+        _take(self, _api.linearise_create(ctx or model.ctx, Settings("trainer", **settings) if settings else None, model, task, list(blocks), block))
+        self._blocks = list(blocks)
+
+    def run(self, steps, callback=None):
+        return _api.linearise_run(self, steps, callback) != _api.STOPPED
+
+    def evaluate(self, count=2560):
+        """Ratio of losses and error of the outputs, by block."""
+        ratio, error = np.empty(len(self._blocks)), np.empty(len(self._blocks))
+        _api.linearise_evaluate(self, count, ratio, error)
+        return ratio, error
+
+
+def grad_check(loss, x, gradient, h=1e-3, ctx=None):
+    """Norm-wise distance of `gradient` from central differences of loss() as the elements of x (an array) move."""
+    from ._core import callback as wrap, run, view_in, view_out
+    ctx = ctx or default_context()
+    error = c.c_double()
+    f = wrap(_api.LOSS_FN, loss)
+    x_, g_ = view_out(x, "x"), view_in(gradient, "gradient")
+    status = run(ctx, lib.mesaopt_grad_check, ctx._h, f[0], None, x_[0], g_[0], float(h), c.addressof(error))
+    if status:
+        check(status, ctx)
+    return error.value

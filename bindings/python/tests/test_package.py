@@ -1,0 +1,495 @@
+"""What the package promises beyond the C library's own tests. Run by `make check-python`, or: python -m unittest discover bindings/python/tests
+
+Expected values are NumPy's. With CALLS=N, N random calls in place of 1000; PyTorch, JAX and scikit-learn are used when they are there."""
+import ctypes
+import gc
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import warnings
+
+import numpy as np
+
+import mesaopt
+from mesaopt import _api
+
+
+def have(name):
+    try:
+        __import__(name)
+        return True
+    except ImportError:
+        return False
+
+
+def small(**more):
+    task = mesaopt.Task(dim=4, length=12, tokens="constructed", seed=3)
+    model = mesaopt.Model("mask(first=8); linear(heads=1,key=5)", inputs=16, outputs=4, **more)
+    return task, model
+
+
+class Arrays(unittest.TestCase):
+    def setUp(self):
+        self.rng = np.random.default_rng(5)
+
+    def test_strides_and_types_without_copies(self):
+        ctx = mesaopt.default_context()
+        x = self.rng.normal(size=(6, 8, 3))
+        for a in (x, x[::2, ::-1], x.T, np.asfortranarray(x), x[:, :0], x[1, 2, :1], np.float32(x), np.float16(x), x.astype(">f8"), x.astype(np.int16) * 1.0):
+            out = np.full(a.shape, np.nan)
+            _api.tensor_copy(ctx, a, out)
+            np.testing.assert_array_equal(out, a.astype(np.float64))
+        out = np.zeros((3, 8, 6)).T                        # written through strides
+        _api.tensor_copy(ctx, x, out)
+        np.testing.assert_array_equal(out, x)
+
+    def test_read_only_and_wrong_outputs_are_refused(self):
+        task, _ = small()
+        out = np.zeros((2, 13, 4))
+        out.flags.writeable = False
+        with self.assertRaisesRegex(mesaopt.Error, "out: .*READONLY"):
+            task.draw(2, out=out)
+        for wrong in (np.zeros((2, 13, 5)), np.zeros((2, 13, 4), np.int64), np.broadcast_to(np.zeros(4), (2, 13, 4)), [0.0], None, np.zeros((2, 13, 4), ">f8"),
+                      np.zeros((2, 13, 4), "c16"), np.zeros((1,) * 7)):
+            with self.assertRaises((mesaopt.Error, TypeError, ValueError, OverflowError)):
+                _api.task_draw(task, 0, 0, wrong)
+
+    def test_views_of_the_library_live_as_long_as_their_arrays(self):
+        _, model = small(dtype="f64")
+        query = model.parameters["blocks.1.query"]
+        query[:] = 7
+        with self.assertRaises(BufferError):
+            model.add("dense", outputs=4)
+        self.assertEqual(model.parameters["blocks.1.query"][3, 2], 7)
+        pointer = query[1:].T
+        del query, model
+        gc.collect()
+        self.assertEqual(pointer[0, 0], 7)
+
+    def test_tensor_shares_memory(self):
+        x = np.zeros((3, 13, 4))
+        task = mesaopt.Task.of(x)
+        x[1, 2, 3] = 5
+        self.assertEqual(task.draw(3)[1, 2, 3], 5)
+        kept = sys.getrefcount(x)
+        del task
+        gc.collect()
+        self.assertLess(sys.getrefcount(x), kept)
+
+    @unittest.skipUnless(have("torch"), "no PyTorch here")
+    def test_dlpack_of_torch(self):
+        import torch
+        ctx = mesaopt.default_context()
+        x = torch.randn(5, 7, dtype=torch.float64)
+        for a in (x, x.t(), x[::2], x.float(), x.half(), x.bfloat16()):
+            out = np.empty(tuple(a.shape))
+            _api.tensor_copy(ctx, a, out)
+            np.testing.assert_array_equal(out, a.double().numpy())
+        out = torch.zeros(5, 7, dtype=torch.float64)
+        _api.tensor_copy(ctx, x, out)
+        self.assertTrue(torch.equal(out, x))
+
+    @unittest.skipUnless(have("jax"), "no JAX here")
+    def test_dlpack_of_jax(self):
+        import jax.numpy as jnp
+        ctx = mesaopt.default_context()
+        x = jnp.arange(12.0).reshape(3, 4)
+        for a in (x, x.astype(jnp.bfloat16), x.astype(jnp.float16)):
+            out = np.empty((3, 4))
+            _api.tensor_copy(ctx, a, out)
+            np.testing.assert_array_equal(out, np.arange(12.0).reshape(3, 4))
+        with self.assertRaises(mesaopt.Error):             # its arrays are read-only
+            _api.tensor_copy(ctx, np.zeros((3, 4), np.float32), x)
+
+
+class Training(unittest.TestCase):
+    def test_callback_sees_steps_and_stops(self):
+        task, model = small()
+        trainer = mesaopt.Trainer(model, task, batch=8)
+        seen = []
+        self.assertTrue(trainer.run(3, lambda s: seen.append(s.step)))
+        self.assertFalse(trainer.run(9, lambda s: s.step == 5))
+        self.assertEqual((seen, trainer.steps), ([1, 2, 3], 5))
+        with self.assertRaisesRegex(KeyError, "mine"):
+            trainer.run(9, lambda s: {}["mine"])
+        self.assertEqual(trainer.steps, 6)
+        self.assertTrue(trainer.run(9))
+
+    def test_own_generator(self):
+        rng = np.random.default_rng(1)
+        data = rng.normal(size=(3, 64, 13, 4))
+
+        def fill(stream, first, out):
+            out[:] = data[stream, (first + np.arange(len(out))) % 64]
+
+        task = mesaopt.Task.from_function(fill, dim=4, length=12)
+        np.testing.assert_array_equal(task.draw(5, "test", first=62), data[1, [62, 63, 0, 1, 2]])
+        own = mesaopt.Task.of(data[1])
+        _, model = small()
+        self.assertEqual(model.evaluate(task, 64).loss, model.evaluate(own, 64).loss)
+        bad = mesaopt.Task.from_function(lambda stream, first, out: 1 / 0, dim=4, length=12)
+        with self.assertRaises(ZeroDivisionError):
+            bad.draw(2)
+        with self.assertRaises(mesaopt.Error):             # says that it failed
+            mesaopt.Task.from_function(lambda stream, first, out: True, dim=4, length=12).draw(2)
+        trainer = mesaopt.Trainer(model, task, batch=8)
+        del task
+        gc.collect()
+        trainer.run(2)                                     # the function lives on
+
+    def test_gradient_against_differences(self):
+        task, model = small(dtype="f64")
+        rng = np.random.default_rng(3)
+        for value in model.parameters.values():
+            value[:] = 0.3 * rng.normal(size=value.shape)
+        x = task.draw(3)
+        tokens, targets = task.tokens(x), np.ascontiguousarray(x[:, 1:])
+        _, grads = model.gradient(tokens, targets)
+        for name, value in model.parameters.items():
+            kept = grads[name].copy()
+            self.assertLess(mesaopt.grad_check(lambda: model.loss(tokens, targets), value, kept, 1e-3), 1e-7)
+        dtokens = model.backward(tokens, np.ones((3, 12, 4)))
+        self.assertLess(mesaopt.grad_check(lambda: model.forward(tokens).sum(), tokens, dtokens, 1e-3), 1e-7)
+
+    def test_files(self):
+        task, model = small()
+        trainer = mesaopt.Trainer(model, task, batch=8)
+        trainer.run(3)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "run.safetensors")
+            model.note("made", "here")
+            trainer.save(path)
+            other = mesaopt.Model.open(path)
+            self.assertEqual(other.text(), model.text())
+            self.assertEqual(_api.file_note(mesaopt.default_context(), path, "made"), "here")
+            np.testing.assert_array_equal(other.parameters["blocks.1.key"], model.parameters["blocks.1.key"])
+            with self.assertRaises(OSError):
+                mesaopt.Model.open(os.path.join(folder, "none"))
+
+    def test_ctrl_c(self):
+        """KeyboardInterrupt within 0.2 s, and a trainer that goes on."""
+        code = """if True:
+            import mesaopt, threading, os, signal, time
+            model = mesaopt.Model("softmax(heads=4,key=20)", inputs=40, outputs=10)
+            trainer = mesaopt.Trainer(model, mesaopt.Task())
+            trainer.run(1)
+            at = []
+            def press():
+                at.append(time.monotonic())
+                os.kill(os.getpid(), signal.SIGINT)
+            threading.Timer(0.3, press).start()
+            try:
+                trainer.run(10**6)
+            except KeyboardInterrupt:
+                print("took", time.monotonic() - at[0])
+            steps = trainer.steps
+            trainer.run(steps + 1)
+            print("steps", trainer.steps - steps)
+        """
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        self.assertIn("steps 1", said.stdout, said.stderr)
+        self.assertEqual(said.stderr, "")
+        self.assertLess(float(said.stdout.split()[1]), 0.2)
+
+
+class Solvers(unittest.TestCase):
+    def setUp(self):
+        self.rng = np.random.default_rng(7)
+
+    def reference(self, q, k, v, ridge=1.0):
+        out = np.empty(v.shape)
+        for b, h in np.ndindex(q.shape[0], q.shape[2]):
+            for t in range(q.shape[1]):
+                K, V = k[b, :t + 1, h], v[b, :t + 1, h]
+                out[b, t, h] = V.T @ K @ np.linalg.solve(K.T @ K + ridge * np.eye(K.shape[1]), q[b, t, h])
+        return out
+
+    def test_mesa_solver(self):
+        q, k = self.rng.normal(size=(2, 2, 9, 3, 4))
+        v = self.rng.normal(size=(2, 9, 3, 5))
+        solver = mesaopt.MesaSolver(4, 5)
+        out, more = solver.forward(q, k, v, want=("h_last", "residual"))
+        np.testing.assert_allclose(out, self.reference(q, k, v), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(more["h_last"], np.einsum("bthi,bthj->bhij", k, k), rtol=1e-12)
+        self.assertLess(more["residual"].max(), 1e-12)
+        dout = self.rng.normal(size=v.shape)
+        for x, g in zip((q, k, v), solver.adjoint(q, k, v, dout)):
+            self.assertLess(mesaopt.grad_check(lambda: (solver.forward(q, k, v) * dout).sum(), x, g, 1e-3), 1e-7)
+        with self.assertRaisesRegex(TypeError, "'betas', expected one of"):
+            solver.forward(q, k, v, betas=1)
+
+    def operands(self, B=2, T=6, H=2, d=3, dv=2):
+        r = self.rng
+        return dict(q=r.normal(size=(B, T, H, d)), k=r.normal(size=(B, T, H, d)), v=r.normal(size=(B, T, H, dv)), beta=r.uniform(0.2, 0.9, (B, T, H)),
+                    log_gamma=-r.uniform(0.1, 1, (B, T, H)), ridge=r.uniform(0.5, 2, (H, d)))
+
+    @unittest.skipUnless(have("torch"), "no PyTorch here")
+    def test_gradcheck_of_torch(self):
+        import torch
+        import mesaopt.torch
+        given = {n: torch.tensor(x, requires_grad=True) for n, x in self.operands().items()}
+        names = list(given)
+        self.assertTrue(torch.autograd.gradcheck(lambda *x: mesaopt.torch.mesa(**dict(zip(names, x))), tuple(given.values())))
+        self.assertTrue(torch.autograd.gradcheck(lambda q, k, v: mesaopt.torch.mesa(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), ridge=given["ridge"].detach()),
+                                                 tuple(given[n].transpose(1, 2).detach().requires_grad_() for n in "qkv")))
+        self.assertTrue(torch.autograd.gradcheck(mesaopt.torch.attention, tuple(given[n] for n in "qkv")))
+
+    @unittest.skipUnless(have("jax"), "no JAX here")
+    def test_gradients_of_jax(self):
+        import jax
+        import mesaopt.jax
+        jax.config.update("jax_enable_x64", True)
+        given = self.operands()
+        names = list(given)
+        weights = self.rng.normal(size=given["v"].shape)
+
+        @jax.jit
+        def loss(*x):
+            return (mesaopt.jax.mesa(**dict(zip(names, x))) * weights).sum()
+
+        grads = jax.grad(loss, tuple(range(len(names))))(*given.values())
+        for x, g in zip(given.values(), grads):
+            self.assertLess(mesaopt.grad_check(lambda: float(loss(*given.values())), x, np.array(g), 1e-3), 1e-7)
+
+    @unittest.skipUnless(have("matplotlib"), "no matplotlib here")
+    def test_plots(self):
+        import matplotlib
+        matplotlib.use("agg")
+        from mesaopt import plot
+        self.assertEqual(len(plot.by_t(a=np.ones(5), b=np.ones(5)).lines), 2)
+        self.assertEqual(len(plot.probes(np.ones((3, 5))).lines), 3)
+        plot.attention(np.eye(4))
+
+    def test_attention(self):
+        q, k, v = self.rng.normal(size=(3, 2, 6, 2, 4))
+        s = np.einsum("bthd,bshd->bhts", q, k) / 2
+        s[:, :, ~np.tri(6, dtype=bool)] = -np.inf
+        w = np.exp(s - s.max(-1, keepdims=True))
+        w /= w.sum(-1, keepdims=True)
+        attention = mesaopt.Attention("softmax", key=4)
+        np.testing.assert_allclose(attention(q, k, v), np.einsum("bhts,bshd->bthd", w, v), rtol=1e-9, atol=1e-12)
+
+    def ridge(self, X, y, w, ridge):
+        A = np.c_[X, np.ones(len(X))]
+        return np.linalg.solve(A.T @ (w[:, None] * A) + ridge * np.eye(A.shape[1]), A.T @ (w * y))
+
+    def test_recursive_ridge(self):
+        X = self.rng.normal(size=(60, 4))
+        y = X @ [1, -2, 3, 0] + 5 + 0.1 * self.rng.normal(size=60)
+        w = self.rng.uniform(0, 2, 60)
+        r = mesaopt.RecursiveRidge(ridge=0.5)
+        for i in range(0, 60, 7):
+            r.partial_fit(X[i:i + 7], y[i:i + 7], w[i:i + 7])
+        beta = self.ridge(X, y, w, 0.5)
+        np.testing.assert_allclose(np.r_[r.coef_, r.intercept_], beta, rtol=1e-9)
+        mean, std = r.predict(X, return_std=True)
+        np.testing.assert_allclose(mean, X @ beta[:-1] + beta[-1], rtol=1e-9)
+        A = np.c_[X, np.ones(60)]
+        M = A.T @ (w[:, None] * A) + 0.5 * np.eye(5)
+        S = A.T @ (w * y)
+        s2 = ((w * y * y).sum() - S @ np.linalg.solve(M, S)) / w.sum()
+        np.testing.assert_allclose(std, np.sqrt(s2 * np.einsum("ni,ij,nj->n", A, np.linalg.inv(M), A)), rtol=1e-6)
+
+        again = pickle.loads(pickle.dumps(r))
+        np.testing.assert_array_equal(again.predict(X), r.predict(X))
+        parts = [mesaopt.RecursiveRidge(ridge=0.5).fit(X[i::2], y[i::2], w[i::2]) for i in (0, 1)]
+        np.testing.assert_allclose(parts[0].merge(parts[1]).coef_, r.coef_, rtol=1e-9)
+
+        two = mesaopt.RecursiveRidge(window=10).fit(X, np.c_[y, -y])
+        self.assertEqual((two.predict(X).shape, two.coef_.shape), ((60, 2), (2, 4)))
+        np.testing.assert_allclose(two.predict(X)[:, 0], -two.predict(X)[:, 1], rtol=1e-9)
+        with self.assertRaises(ValueError):
+            r.predict(X[:, :3])
+
+    @unittest.skipUnless(have("sklearn"), "no scikit-learn here")
+    def test_check_estimator(self):
+        from sklearn.utils.estimator_checks import check_estimator
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            check_estimator(mesaopt.RecursiveRidge())
+
+    def test_overhead(self):
+        """A small prediction costs less than 15 us more than the C call; the best of many, in CPU time."""
+        r = mesaopt.RecursiveRidge().fit(np.eye(4), np.ones(4))
+        x = np.ones((1, 4))
+        rows, out = np.ones((1, 1, 5)), np.empty((1, 1, 1))
+        h, lib = r._rls._h, mesaopt._core.lib
+        a, b = mesaopt._core.view_in(rows, "q")[0], mesaopt._core.view_out(out, "out")[0]
+
+        def best(f):
+            def once():
+                start = time.process_time()
+                for _ in range(200):
+                    f()
+                return (time.process_time() - start) / 200
+            return min(once() for _ in range(20))
+
+        over = best(lambda: r.predict(x)) - best(lambda: lib.mesaopt_rls_predict(h, a, b, None))
+        self.assertLess(over, 45e-6)                       # three times as much here: machines differ
+
+
+class Studies(unittest.TestCase):
+    def test_probe_is_least_squares(self):
+        rng = np.random.default_rng(2)
+        h, y = rng.normal(size=(50, 3, 4)), rng.normal(size=(50, 3, 2))
+        probe = mesaopt.Probe([4], 3, 2).feed([h], y).fit()
+        W, c = probe.weights(0, 1)
+        np.testing.assert_allclose(W, np.linalg.lstsq(h[:, 1], y[:, 1], rcond=None)[0], rtol=1e-9)
+        probe.feed([h], y, set="test")
+        self.assertEqual(probe.score().mse.shape, (1, 3))
+        with self.assertRaisesRegex(ValueError, "activations: 2 of them, expected 1"):
+            probe.feed([h, h], y)
+
+    def test_model_studies(self):
+        task, model = small()
+        self.assertEqual(mesaopt.RevAlg(model).closed_form().shape, (1, 6))
+        self.assertEqual(model.attention_map(1, task, 8).shape, (1, 12, 12))
+        self.assertEqual(model.sensitivity([-1, 1], task, 2).shape, (2, 12, 12))
+        self.assertEqual([a.shape for a in model.activations(task.tokens(task.draw(2, dtype=np.float32)))], [(2, 12, 16)] * 3)
+        gd = mesaopt.Baseline("gd")
+        gd.search(task, 64)
+        self.assertEqual(gd.evaluate(task, 64).by_t.shape, (12,))
+        self.assertEqual(gd.predict(task.draw(2)).shape, (2, 12, 4))
+
+
+class Robustness(unittest.TestCase):
+    def test_random_calls(self):
+        """Random arguments, right and wrong, of every function: an exception with a text, or an answer, and never a crash."""
+        rng = random.Random(int(os.environ.get("SEED", "1")))
+        task, model = small()
+        trainer = mesaopt.Trainer(model, task, batch=4)
+        solver = mesaopt.MesaSolver(4, 5)
+        things = [task, model, trainer, solver, mesaopt.default_context(), mesaopt.Baseline(), mesaopt.Attention(), mesaopt.Probe([16], 12, 4), mesaopt.RevAlg(model),
+                  _api.rls_create(solver, 1), mesaopt.Settings("task"), mesaopt.Settings("lsq")]
+        closed = mesaopt.Baseline()
+        closed.close()
+        shapes = [(2, 13, 4), (2, 12, 4), (2, 12, 16), (2, 6, 3, 4), (2, 6, 3, 5), (1, 1, 4), (1, 1, 5), (12,), (0, 12, 4), (), (1, 12), (1,) * 7]
+
+        def array():
+            a = np.zeros(rng.choice(shapes), rng.choice([np.float64, np.float32, np.float16, np.int64, np.int32, bool, complex, np.uint8, ">f8"]))
+            if a.ndim and rng.random() < 0.3:
+                a = a[..., ::-1] if rng.random() < 0.5 else np.asfortranarray(a)
+            if rng.random() < 0.1:
+                a.flags.writeable = False
+            return a
+
+        def anything():
+            kind = rng.random()
+            if kind < 0.3:
+                return array()
+            if kind < 0.55:
+                return rng.choice(things)
+            if kind < 0.65:
+                return rng.choice(["", "lr", "gd", "blocks.1.key", "linear(heads=1,key=3)", "a\0b", "\u00e9", b"lr"])
+            if kind < 0.85:
+                return rng.choice([0, 1, -1, 2, 12, 2**31, 2**63 - 1, -2**63, 2**70, 1.5, float("nan"), True])
+            if kind < 0.92:
+                return [rng.choice([array(), 1, "x", task]) for _ in range(rng.randrange(4))]
+            return rng.choice([None, {}, {"seed": 1}, closed, object(), lambda *a: None, lambda *a: 1 / 0])
+
+        def fits(name):
+            """Often what an argument of this name wants."""
+            for thing in things:
+                if rng.random() < 0.95 and type(thing).__name__.lower() in (name, {"lsq": "mesasolver", "ctx": "context", "revalg": "revalg", "attn": "attention"}.get(name)):
+                    return thing
+            if name in ("q", "k", "v", "tokens", "targets", "sequences", "out", "weights", "by_t", "x", "src", "dst") and rng.random() < 0.9:
+                return array()
+            if name in ("count", "first", "block", "stream", "set", "head", "layer", "step", "i", "key", "steps", "updates") and rng.random() < 0.9:
+                return rng.choice([0, 1, 2, 3])
+            return anything()
+
+        functions = [f for n, f in sorted(vars(_api).items()) if callable(f) and getattr(f, "__module__", "") == "mesaopt._api" and hasattr(f, "__code__")
+                     and not n.endswith(("_save", "interrupt"))]
+        self.assertGreater(len(functions), 100)
+        answers = 0
+        for _ in range(int(os.environ.get("CALLS", "1000"))):
+            f = rng.choice(functions)
+            names = f.__code__.co_varnames[:f.__code__.co_argcount]
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    f(*[fits(n) for n in names])
+                answers += 1
+            except (mesaopt.Error, TypeError, ValueError, OverflowError, BufferError, KeyError, ZeroDivisionError, UnicodeError) as e:
+                self.assertTrue(str(e), f.__name__)
+        self.assertGreater(answers, 50)
+
+    def test_no_leak(self):
+        """Handles that come and go, with finalizers on another thread, leave no memory behind."""
+        rounds = int(os.environ.get("ROUNDS", "20000"))
+        ctx, queue, done = mesaopt.Context(), [], threading.Event()
+
+        def finalise():
+            while not done.is_set() or queue:
+                if queue:
+                    queue.pop()
+
+        def pages():
+            gc.collect()
+            with open("/proc/self/statm") as f:
+                return int(f.read().split()[1])
+
+        thread = threading.Thread(target=finalise)
+        thread.start()
+        x = np.zeros((2, 3, 1))
+        for i in range(rounds):
+            if i == rounds // 4:
+                before = pages()
+            queue.append(mesaopt.Tensor(x, ctx) if i % 2 else mesaopt.Settings("task"))
+            while len(queue) > 100:
+                time.sleep(0)
+        done.set()
+        thread.join()
+        self.assertLess(pages() - before, 300)
+        self.assertEqual(len(mesaopt._core._kept), 0)
+
+    def test_threads(self):
+        """Every thread has a context of its own; one context is for one call at a time."""
+        losses = []
+
+        def work():
+            task, model = small()
+            losses.append(model.evaluate(task, 64).loss)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(len(set(losses)), 1)
+
+    def test_errors(self):
+        with self.assertRaisesRegex(mesaopt.Error, "dim: 0, expected an integer") as caught:
+            mesaopt.Task(dim=0)
+        self.assertIsInstance(caught.exception, ValueError)
+        self.assertEqual((caught.exception.name, pickle.loads(pickle.dumps(caught.exception)).args), ("MESAOPT_E_SETTING", caught.exception.args))
+        with self.assertRaisesRegex(ValueError, "closed"):
+            task = mesaopt.Task()
+            task.close()
+            task.draw()
+        with self.assertRaisesRegex(mesaopt.Error, "expected a .*model|expected a live model"):
+            _api.model_forward(mesaopt.Task(), np.zeros(1), np.zeros(1))
+        with self.assertRaisesRegex(mesaopt.Error, "unknown key"):
+            mesaopt.Task(linear=3)
+        self.assertEqual(mesaopt.Settings("trainer", lr=3e-4)["lr"], 3e-4)
+        self.assertIn("batch", dict(mesaopt.Settings("trainer")))
+
+    def test_tour_prints_the_bits_of_c(self):
+        tour = os.environ.get("MESAOPT_TOUR")
+        if not tour:
+            self.skipTest("MESAOPT_TOUR: the program tour in C")
+        here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        said = [subprocess.run(c, capture_output=True, text=True, check=True).stdout for c in ([tour], [sys.executable, os.path.join(here, "tour.py")])]
+        self.assertEqual(*said)
+        self.assertIn("prediction", said[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
