@@ -87,6 +87,10 @@ KEY_HIDDEN = 27
 KEY_MAP_SD = 28
 KEY_START = 29
 KEY_OBSERVATION_NOISE = 30
+KEY_SEPARATOR = 31
+KEY_PREFIX = 32
+KEY_TEACHERS = 33
+KEY_SEGMENT = 34
 KEY_INPUTS = 40
 KEY_OUTPUTS = 41
 KEY_HEADS = 42
@@ -215,7 +219,7 @@ SCOPES = {
     }),
     "task": (2, {
         "seed": ('int', 0, None, 'seed: int >= 0 (task, model)'),
-        "task": ('choice', 0, ['linear', 'contracting', 'fixed_teacher', 'partial', 'nonlinear'], 'task: what is drawn, task.h'),
+        "task": ('choice', 0, ['linear', 'contracting', 'fixed_teacher', 'partial', 'nonlinear', 'regression'], 'task: what is drawn, task.h'),
         "dim": ('int', 10.0, None, 'dim: n, observation dimension'),
         "length": ('int', 50.0, None, 'length: T, inputs per sequence; T + 1 observations are drawn'),
         "noise": ('float', 0.01, None, 'noise: standard deviation of the state noise'),
@@ -226,6 +230,10 @@ SCOPES = {
         "map_sd": ('float', 0, None, "map_sd: standard deviation of what is drawn once more: the entries of C of partial, of A and B of nonlinear; 0: the task's own"),
         "start": ('float', 0, None, "start: x_1 is uniform in [-start, start]; 0: the task's own"),
         "observation_noise": ('float', 0.01, None, 'observation_noise: standard deviation of the noise that partial adds to what it shows of its state'),
+        "separator": ('int', 0, None, 'separator: of pairs (regression, own pairs), 1 puts the separator of a prompt behind each'),
+        "prefix": ('int', 0, None, 'prefix: vectors of a prompt before the pairs of every teacher; of a prompt: how many it has'),
+        "teachers": ('int', 1, None, 'teachers: maps W of a sequence of pairs, one after the other'),
+        "segment": ('int', 0, None, 'segment: observations of every teacher but the last, its prefix among them'),
     }),
     "model": (3, {
         "seed": ('int', 0, None, 'seed: int >= 0 (task, model)'),
