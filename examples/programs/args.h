@@ -16,6 +16,9 @@ void args_hide(const char *names);                      /* " name name ": settin
                                                            makes itself */
 /* an own key has a value that will not do */
 _Noreturn void args_refuse(const char *name, const char *expected);
+/* The word of a list, up to its NULL, that somebody who wrote `name` may have meant; NULL: none is
+ * near. */
+const char *args_nearest(const char *name, const char *(*word_at)(int));
 int args_has(const char *name);                         /* is there such an own key? */
 void args_command(FILE *f);                             /* the command line as a shell reads it */
 void args_write(FILE *f);                               /* lines of arguments that say the same; #

@@ -46,13 +46,12 @@ static int distance(const char *a, const char *b)
     return last[n];
 }
 
-/* The known key that somebody who wrote `name` may have meant; NULL: none is near. */
-static const char *nearest_key(const char *name)
+const char *args_nearest(const char *name, const char *(*word_at)(int))
 {
-    const char *nearest = NULL, *key;
+    const char *nearest = NULL, *word;
     int least = 1 + (int)strlen(name) / 3;             /* a third of the letters may be wrong */
-    for (int i = 0; (key = args_key(i)) != NULL; i++)
-        if (distance(name, key) < least) least = distance(name, key), nearest = key;
+    for (int i = 0; (word = word_at(i)) != NULL; i++)
+        if (distance(name, word) < least) least = distance(name, word), nearest = word;
     return nearest;
 }
 
@@ -60,8 +59,8 @@ static const char *nearest_key(const char *name)
 static _Noreturn void refuse(const char *what, const char *argument)
 {
     char name[64];
-    const char *key, *const nearest =
-                         nearest_key(args_split(argument, name, sizeof name) ? name : argument);
+    const char *key, *const given = args_split(argument, name, sizeof name) ? name : argument,
+                    *const nearest = args_nearest(given, args_key);
     fprintf(stderr, "%s: %s'%s'", args.name, what, argument);
     if (nearest) fprintf(stderr, "; did you mean '%s'?\nknown keys:", nearest);
     else fputs("; known keys:", stderr);

@@ -97,6 +97,8 @@ static void add_baseline(curves *c, const char *name, const char *number, const 
     mesaopt_baseline_free(baseline);
 }
 
+int64_t chebyshev_updates(int64_t steps) { return steps == 2 ? 80000 : 20000; }
+
 mesaopt_baseline *learn_chebyshev(const training *t, const char *settings, int64_t updates)
 {
     char text[256];
@@ -106,8 +108,8 @@ mesaopt_baseline *learn_chebyshev(const training *t, const char *settings, int64
     TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, text), &b));
     TRY(t->ctx, mesaopt_baseline_coefficients(b, &v));
     const int64_t steps = v.shape[1];
-    progress shown = progress_begin(0, updates > 0 ? updates : steps == 2 ? 80000 : 20000);
-    say("learning %lld Chebyshev steps", (long long)steps);
+    progress shown = progress_begin(0, updates > 0 ? updates : chebyshev_updates(steps));
+    say("learning %lld Chebyshev step%s", (long long)steps, steps == 1 ? "" : "s");
     const mesaopt_status status =
         mesaopt_baseline_train(b, t->task, updates, show_progress, &shown);
     TRY(t->ctx, status);

@@ -41,6 +41,7 @@ void curves_again(curves *c);                           /* what comes now is ano
 void curves_model(curves *c, const char *name, const training *t);
 /* Chebyshev's iteration of the baseline's `settings`, its coefficients learned on t->task by so
  * many updates (0: the recipe's). The caller frees it. */
+int64_t chebyshev_updates(int64_t steps); /* that the recipe of so many learned steps has */
 mesaopt_baseline *learn_chebyshev(const training *t, const char *settings, int64_t updates);
 void curves_baseline(curves *c, const char *name, mesaopt_baseline *baseline, const training *t);
 void curves_baselines(curves *c, const training *t);    /* gd, lsq_newest_off, lsq_newest_on, on the

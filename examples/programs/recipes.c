@@ -104,6 +104,8 @@ const recipe *recipe_find(const char *name, int length)
     return NULL;
 }
 
+const char *recipe_name(int i) { return recipes[i].name; }
+
 void recipes_print(void)
 {
     const double minute = 60 / 0.0125; /* in steps of lsa1 on the core named below */

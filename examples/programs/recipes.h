@@ -24,6 +24,7 @@ typedef struct recipe {
 extern const recipe recipes[]; /* the last has no name */
 
 const recipe *recipe_find(const char *name, int length); /* NULL: there is none */
+const char *recipe_name(int i);                          /* NULL past the last */
 void recipes_print(void);                                /* the table for recipe=help */
 
 #endif

@@ -42,14 +42,23 @@ static int read_files(runs *r, char of[LINE], char task[LINE])
     return files;
 }
 
+static _Noreturn void refuse_recipe(const char *name, int length)
+{
+    char text[LINE], given[WORD];
+    snprintf(given, sizeof given, "%.*s", length, name);
+    const char *const nearest = args_nearest(given, recipe_name);
+    snprintf(text, sizeof text, "names of recipes%s%s; recipe=help lists them",
+             nearest ? ", perhaps " : "", nearest ? nearest : "");
+    args_refuse("recipe", text);
+}
+
 static void find_recipes(runs *r, const char *names)
 {
     for (const char *at = names;; at++) {
         const int length = (int)strcspn(at, ",");
         const recipe *found = recipe_find(at, length);
-        if (!found || r->count == MOST_RECIPES)
-            args_refuse("recipe",
-                        found ? "fewer of them" : "names of recipes; recipe=help lists them");
+        if (!found) refuse_recipe(at, length);
+        if (r->count == MOST_RECIPES) args_refuse("recipe", "fewer of them");
         r->of[r->count++] = found;
         at += length;
         if (!*at) return;
@@ -129,7 +138,7 @@ static int add_blocks(runs *r, int recipe, const char *text, int64_t n, int64_t 
             snprintf(owner, WORD, "%s, ", r->of[recipe]->name);
         else
             *owner = 0;
-        snprintf(owner + strlen(owner), WORD, "block %d, %s", s->count + 1, at);
+        snprintf(owner + strlen(owner), WORD, "block %d, %s", s->count, at);
         s->block[s->count++] = args_settings_of(owner, scope_of(at), settings);
     }
     return s->count - before;

@@ -23,11 +23,19 @@
 
 enum { NAME = 32 };
 
-/* Steps of preconditioning beside a recipe, on observations or in its space: a curve for every
- * number of them. */
+static int has_mesa(const recipe *r) { return strstr(r->layer, "mesa(") != NULL; }
+
+/* Steps of preconditioning beside a recipe; of k layers that are told, k - 1; 0: none. */
+static int64_t steps_beside(const recipe *r)
+{
+    const int told = *args_text("layers") && r->iterations > 0 && !has_mesa(r);
+    return told ? args_int("layers", 1, 1000) - 1 : r->iterations;
+}
+
+/* On observations, or in the space of the recipe: a curve for every number of steps. */
 static void name_steps(const recipe *r, int in_space, char name[NAME])
 {
-    snprintf(name, NAME, "Chebyshev-%lld%s", (long long)r->iterations, in_space ? "_space" : "");
+    snprintf(name, NAME, "Chebyshev-%lld%s", (long long)steps_beside(r), in_space ? "_space" : "");
 }
 
 static int curve_of(const curves *c, const char *name)
@@ -37,15 +45,24 @@ static int curve_of(const curves *c, const char *name)
     return -1;
 }
 
+/* A training that is cut short has less of them, too, unless it is told. */
+static int64_t updates_of(const training *t, const recipe *r, int64_t updates)
+{
+    const int64_t usual = chebyshev_updates(steps_beside(r));
+    const int64_t steps = t->trainer ? training_steps(t) : r->steps;
+    if (updates > 0 || steps >= r->steps) return updates;
+    return 1 + (int64_t)((double)usual * (double)steps / (double)r->steps);
+}
+
 static void add_steps(curves *c, const training *t, const recipe *r, int in_space, int64_t updates)
 {
     static char names[MAX_CURVES][NAME];
     char settings[128], *name = names[c->count];
     name_steps(r, in_space, name);
-    if (r->iterations == 0 || (in_space && !r->space) || curve_of(c, name) >= 0) return;
+    if (steps_beside(r) == 0 || (in_space && !r->space) || curve_of(c, name) >= 0) return;
     snprintf(settings, sizeof settings, "iterations=%lld newest_pair=0 %s",
-             (long long)r->iterations, in_space ? r->space : "");
-    mesaopt_baseline *b = learn_chebyshev(t, settings, updates);
+             (long long)steps_beside(r), in_space ? r->space : "");
+    mesaopt_baseline *b = learn_chebyshev(t, settings, updates_of(t, r, updates));
     curves_baseline(c, name, b, t);
     mesaopt_baseline_free(b);
 }
@@ -83,14 +100,15 @@ static void judge_steps(const recipe *r, const curves *c, int i, int in_space)
 {
     char what[200], name[NAME];
     name_steps(r, in_space, name);
-    const int other = curve_of(c, name), mesa = strstr(r->layer, "mesa(") != NULL,
+    const int other = curve_of(c, name), mesa = has_mesa(r),
               below = mesa || r->space;
-    if (r->iterations == 0 || other < 0 || (in_space && !r->space)) return;
+    if (steps_beside(r) == 0 || other < 0 || (in_space && !r->space)) return;
     const double loss = c->of[i].mean, steps = c->of[other].mean;
     snprintf(what, sizeof what,
-             "%s, recipe %s: %s %lld steps of preconditioning and one of gradient descent%s",
+             "%s, recipe %s: %s %lld step%s of preconditioning and one of gradient descent%s",
              mesa ? "2" : "6", r->name,
-             below ? "better than" : "k layers match k - 1 =", (long long)r->iterations,
+             below ? "better than" : "k layers match k - 1 =", (long long)steps_beside(r),
+             steps_beside(r) == 1 ? "" : "s",
              !r->space  ? ""
              : in_space ? " in the space in which the problem is linear"
                         : " on observations");
@@ -155,7 +173,9 @@ int main(int argc, char **argv)
     own_key own[] = {
         RUN_KEYS("lsa1", "train.out"),
         SEEDS_KEY,
-        {"updates", "0", "updates of the learned steps of preconditioning; 0: the recipe's 20000"},
+        {"updates", "0",
+         "updates of the learned steps of preconditioning; 0: the recipe's 20000, and fewer of a "
+         "training that steps= cuts short"},
         TEST_KEYS,
         {NULL, NULL, NULL}};
     args_begin(argc, argv,

@@ -73,7 +73,7 @@ training training_begin(mesaopt_ctx *ctx, mesaopt_settings *task, mesaopt_settin
     return t;
 }
 
-static int64_t steps_of(const training *t)
+int64_t training_steps(const training *t)
 {
     return t->steps > 0 ? t->steps : args_int("steps", 0, INT64_MAX / 4);
 }
@@ -89,7 +89,7 @@ void training_create(training *t, mesaopt_settings *settings)
     t->tests = own > 0 ? own : args_int("test", 1, 1 << 30);
     if (args_has("error")) error_text();           /* a word that is none is found now, not after
                                                       the training */
-    steps_of(t), args_int("every", 1, INT64_MAX / 4);
+    training_steps(t), args_int("every", 1, INT64_MAX / 4);
     args_int("save", 1, INT64_MAX / 4), args_int("keep", 0, 1);
     t->finals = own > 0 ? own : args_has("final") ? args_int("final", 1, 1 << 30) : t->tests;
     note_command(t);
@@ -172,7 +172,7 @@ static void save_on_the_way(const training *t, int64_t step)
 mesaopt_status training_run(training *t)
 {
     char checkpoint[MAX_PATH], losses[MAX_PATH], resume[MAX_PATH];
-    const int64_t steps = steps_of(t), every = args_int("every", 1, INT64_MAX / 4),
+    const int64_t steps = training_steps(t), every = args_int("every", 1, INT64_MAX / 4),
                   save = args_int("save", 1, INT64_MAX / 4);
     out_begin(t->ctx);
     training_path(t, CHECKPOINT, checkpoint);

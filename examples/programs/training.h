@@ -50,5 +50,6 @@ void training_free(training *t);                        /* all but the context *
 /* Resumes if asked (a second training from its own checkpoint beside the one of resume=), runs to
  * `steps` with a progress line and loss.csv, leaves a checkpoint. MESAOPT_STOPPED after Ctrl-C. */
 mesaopt_status training_run(training *t);
+int64_t training_steps(const training *t);              /* that it has in all */
 
 #endif
