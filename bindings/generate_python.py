@@ -182,12 +182,11 @@ class Function:
         self.result_types.append(class_of(base(p["type"])))
 
     def take_callback(self, p, names):
-        n = self.argument(p, "Callable", p["nullable"])
         kind = p["type"]
-        if kind.startswith("void (*)"):                 # release(user): the host's end of what is kept
-            self.signature.pop()
-            self.passed.append("RELEASE")
+        if kind == "mesaopt_release_fn":                # the host's end of what is kept
+            self.passed.append(f"{self.callback}_[2]")
             return
+        n = self.argument(p, "Callable", p["nullable"])
         self.callback = n
         kept = "kept_callback" if p["kept"] else "callback"
         self.lines.append(f"{n}_ = {kept}({kind[8:].upper()}, {n})")

@@ -94,11 +94,12 @@ static void after(fixture *f, const char *row, int line, long blocks, int64_t st
 static mesaopt_settings *settings_of(fixture *f, int32_t scope)
 {
     mesaopt_settings *s;
-    ck_assert_int_eq(mesaopt_settings_create(scope, hook_alloc_fn, &f->hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(scope, hook_alloc_fn, NULL, &f->hook, &s), MESAOPT_OK);
     return s;
 }
 
 static fixture f_, *const f = &f_;
+static inline void release(void *user) { (void)user, f->released++; }      /* no call of a table may come to it */
 
 /* The n-th request for memory from now on is refused. */
 static inline void refuse(long n) { f->hook.fail_at = f->hook.calls + n; }

@@ -14,14 +14,24 @@ END_TEST
 
 /* ---- settings.h ---- */
 
+static void loop(void (*body)(void *job, int64_t i), void *job, int64_t n, void *user)
+{
+    (void)user;
+    while (n-- > 0) body(job, n);
+}
+
+static void log_line(const char *line, void *user) { (void)line, (void)user; }
+
 START_TEST(settings_rows)
 {
     mesaopt_settings *s = f->trainer_settings, *c = f->ctx_settings;
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(0, NULL, NULL, &f->out.settings));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(-1, NULL, NULL, &f->out.settings));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MOST, NULL, NULL, &f->out.settings));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &f->hook, NULL));
-    BAD(MESAOPT_E_MEMORY, NULL, (refuse(1), mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &f->hook, &f->out.settings)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(0, NULL, NULL, NULL, &f->out.settings));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, release, f, &f->out.settings));
+    for (int n = 1; n <= 2; n++) BAD(MESAOPT_E_MEMORY, NULL, (refuse(n), mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, release, &f->hook, &f->out.settings)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(-1, NULL, NULL, NULL, &f->out.settings));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MOST, NULL, NULL, NULL, &f->out.settings));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, NULL, &f->hook, NULL));
+    BAD(MESAOPT_E_MEMORY, NULL, (refuse(1), mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, NULL, &f->hook, &f->out.settings)));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_int(NULL, MESAOPT_KEY_BATCH, 1));
     BAD(MESAOPT_E_SETTING, "key 0: unknown key, expected for scope trainer one of batch", mesaopt_settings_set_int(s, 0, 1));
@@ -85,10 +95,15 @@ START_TEST(settings_rows)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(NULL, f->out.text, 16));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(s, NULL, 16));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_error(s, f->out.text, -1));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_parallel(NULL, NULL, NULL));
-    BAD(MESAOPT_E_SETTING, "parallel: a hook on settings of scope trainer, expected scope ctx", mesaopt_settings_set_parallel(s, NULL, NULL));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_log(NULL, NULL, NULL));
-    BAD(MESAOPT_E_SETTING, "log: a hook on settings of scope trainer, expected scope ctx", mesaopt_settings_set_log(s, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_parallel(NULL, NULL, NULL, NULL));
+    BAD(MESAOPT_E_SETTING, "parallel: a hook on settings of scope trainer, expected scope ctx", mesaopt_settings_set_parallel(s, NULL, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "release: given without the hook parallel, expected NULL", mesaopt_settings_set_parallel(c, NULL, release, f));
+    BAD(MESAOPT_E_MEMORY, "parallel: no memory", (refuse(1), mesaopt_settings_set_parallel(c, loop, release, f)));
+    BAD(MESAOPT_E_SETTING, "parallel: a hook on settings", mesaopt_settings_set_parallel(s, loop, release, f));
+    BAD(MESAOPT_E_ARGUMENT, "release: given without the hook log, expected NULL", mesaopt_settings_set_log(c, NULL, release, f));
+    BAD(MESAOPT_E_MEMORY, "log: no memory", (refuse(1), mesaopt_settings_set_log(c, log_line, release, f)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_log(NULL, NULL, NULL, NULL));
+    BAD(MESAOPT_E_SETTING, "log: a hook on settings of scope trainer, expected scope ctx", mesaopt_settings_set_log(s, NULL, NULL, NULL));
     BAD(0, NULL, (mesaopt_settings_free(NULL), 0));
 }
 END_TEST
@@ -114,8 +129,6 @@ START_TEST(ctx_rows)
 END_TEST
 
 /* ---- tensor.h ---- */
-
-static void release(void *user) { ++*(int *)user; }
 
 START_TEST(tensor_rows)
 {
@@ -277,7 +290,7 @@ static mesaopt_baseline *baseline_of(const char *kind)
 {
     mesaopt_settings *s;
     mesaopt_baseline *b;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "baseline", kind), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_create(f->ctx, s, &b), MESAOPT_OK);
     mesaopt_settings_free(s);
@@ -324,11 +337,11 @@ static void space_rows(mesaopt_task *linear, mesaopt_task *foreign)
     mesaopt_baseline *slots, *features;
     mesaopt_task *task;
     mesaopt_view x, to;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, NULL, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "task", "nonlinear"), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_task_create(f->ctx, s, &task), MESAOPT_OK);
     mesaopt_settings_free(s);
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "space", "features"), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_create(f->ctx, s, &features), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "space", "slots"), MESAOPT_OK);
@@ -370,7 +383,7 @@ START_TEST(baseline_rows)
     BAD(MESAOPT_E_MEMORY, "baseline: no memory", (refuse(2), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
     BAD(MESAOPT_E_MEMORY, "baseline: no memory", (refuse(3), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
     mesaopt_settings *cold;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &cold), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &cold), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(cold, MESAOPT_KEY_WARMUP, 40000), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(cold, "baseline", "richardson"), MESAOPT_OK);
     BAD(MESAOPT_E_SETTING, "warmup: 40000, expected less than cosine_steps, which is 40000", mesaopt_baseline_create(f->ctx, cold, &f->out.baseline));

@@ -58,9 +58,10 @@ static void task_create_rows(mesaopt_tensor *foreign)
     BAD(MESAOPT_E_NONFINITE, "sequences: element [1,1,2] is nan", mesaopt_task_from_tensor(f->ctx, NULL, spoilt, out));
     ((double *)v.data)[17] = 0;
     for (int n = 1; n <= 2; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_task_from_tensor(f->ctx, NULL, spoilt, out)));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_from_callback(NULL, NULL, no_sequences, NULL, out));
-    BAD(MESAOPT_E_ARGUMENT, "fill: NULL", mesaopt_task_from_callback(f->ctx, NULL, NULL, NULL, out));
-    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_from_callback(f->ctx, NULL, no_sequences, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_from_callback(NULL, NULL, no_sequences, release, f, out));
+    BAD(MESAOPT_E_ARGUMENT, "fill: NULL", mesaopt_task_from_callback(f->ctx, NULL, NULL, release, f, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_from_callback(f->ctx, NULL, no_sequences, release, f, NULL));
+    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_task_from_callback(f->ctx, NULL, no_sequences, release, f, out)));
     ck_assert_int_eq(mesaopt_tensor_free(short_one), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_tensor_free(spoilt), MESAOPT_OK);
 }

@@ -226,11 +226,12 @@ START_TEST(source_rows)
     BAD(MESAOPT_E_MEMORY, "feed: no memory", (refuse(1), mesaopt_probe_feed_control(three, 0, g.gd, t, 1, 0, 4)));
     ck_assert_int_eq(mesaopt_probe_free(three), MESAOPT_OK);
 
-    BAD(MESAOPT_E_ARGUMENT, "probe: NULL, expected a live probe", mesaopt_probe_set_targets(NULL, g.gd, NULL, NULL));
-    BAD(MESAOPT_E_ARGUMENT, "conditioner, fill: both", mesaopt_probe_set_targets(p, g.gd, fill, NULL));
-    BAD(MESAOPT_E_ARGUMENT, "conditioner: a task, expected a live baseline", mesaopt_probe_set_targets(p, (mesaopt_baseline *)t, NULL, NULL));
-    BAD(MESAOPT_E_ARGUMENT, "conditioner: of another context", mesaopt_probe_set_targets(p, g.foreign, NULL, NULL));
-    BAD(MESAOPT_E_STATE, "conditioner: kernel, expected", mesaopt_probe_set_targets(p, g.kernel, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "probe: NULL, expected a live probe", mesaopt_probe_set_targets(NULL, g.gd, NULL, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "conditioner, fill: both", mesaopt_probe_set_targets(p, g.gd, fill, release, f));
+    BAD(MESAOPT_E_ARGUMENT, "release: given without fill, expected NULL", mesaopt_probe_set_targets(p, NULL, NULL, release, f));
+    BAD(MESAOPT_E_ARGUMENT, "conditioner: a task, expected a live baseline", mesaopt_probe_set_targets(p, (mesaopt_baseline *)t, NULL, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "conditioner: of another context", mesaopt_probe_set_targets(p, g.foreign, NULL, NULL, NULL));
+    BAD(MESAOPT_E_STATE, "conditioner: kernel, expected", mesaopt_probe_set_targets(p, g.kernel, NULL, NULL, NULL));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_feed_file(NULL, 0, nowhere, "h*", "y", NULL, 0, -1));
     BAD(MESAOPT_E_ARGUMENT, "set: 2, expected", mesaopt_probe_feed_file(p, 2, nowhere, "h*", "y", NULL, 0, -1));

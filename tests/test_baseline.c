@@ -21,7 +21,7 @@ static mesaopt_ctx *context_with_loop(host *loop, int32_t jobs)
     mesaopt_ctx *ctx;
     mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, "");
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_THREADS, jobs));
-    OK(mesaopt_settings_set_parallel(s, backwards, loop));
+    OK(mesaopt_settings_set_parallel(s, backwards, NULL, loop));
     OK(mesaopt_ctx_create(s, &ctx));
     mesaopt_settings_free(s);
     return ctx;
@@ -31,7 +31,7 @@ static mesaopt_baseline *make_baseline(mesaopt_ctx *ctx, const char *name, doubl
 {
     mesaopt_settings *s;
     mesaopt_baseline *b;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s));
     OK(mesaopt_settings_set_text(s, "baseline", name));
     OK(mesaopt_settings_set_float(s, strcmp(name, "gd") ? MESAOPT_KEY_RIDGE : MESAOPT_KEY_ETA, value));
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_NEWEST_PAIR, newest));
@@ -315,7 +315,7 @@ START_TEST(own_data)
     const mesaopt_view view = DENSE(x, MESAOPT_F64, COUNT, T + 1, N);
     OK(mesaopt_tensor_wrap(ctx, &view, NULL, NULL, &tensor));
     OK(mesaopt_task_from_tensor(ctx, NULL, tensor, &task[0]));
-    OK(mesaopt_task_from_callback(ctx, s, fill_from_array, x, &task[1]));
+    OK(mesaopt_task_from_callback(ctx, s, fill_from_array, NULL, x, &task[1]));
     mesaopt_settings_free(s);
     for (int i = 0; i < 2; i++) {
         mesaopt_baseline *b = make_baseline(ctx, "lsq", 0.5, 1);

@@ -31,8 +31,8 @@ START_TEST(interrupts_stop_long_calls)
     mesaopt_baseline *b = baseline_of(ctx, "baseline=lsq ridge=0.25");
     double loss = -1, best = -1, before, after, by_t[50] = {-1};
     const mesaopt_view view = DENSE(by_t, MESAOPT_F64, 50);
-    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_interrupt, ctx, &stops));
-    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_interrupt, NULL, &runs));
+    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_interrupt, NULL, ctx, &stops));
+    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_interrupt, NULL, NULL, &runs));
     OK(mesaopt_baseline_evaluate(b, runs, MESAOPT_STREAM_TEST, 0, 9, NULL, &before));
     ck_assert_int_eq(mesaopt_baseline_evaluate(b, stops, MESAOPT_STREAM_TEST, 0, 1000, &view, &loss), MESAOPT_E_INTERRUPTED);
     ck_assert_int_eq(mesaopt_baseline_search(b, stops, 1000, &best), MESAOPT_E_INTERRUPTED);
@@ -83,7 +83,7 @@ START_TEST(sources_that_fail)
     mesaopt_task *task;
     mesaopt_baseline *b = baseline_of(ctx, "baseline=richardson batch=8");
     double loss = -1;
-    OK(mesaopt_task_from_callback(ctx, NULL, fill_then_fail, &left, &task));
+    OK(mesaopt_task_from_callback(ctx, NULL, fill_then_fail, NULL, &left, &task));
     REFUSED(ctx, MESAOPT_E_SOURCE, "fill: returned 5 for sequences 16..23 of stream 0", mesaopt_baseline_train(b, task, 9, NULL, NULL));
     ck_assert_int_eq(mesaopt_baseline_updates(b), 2);
     REFUSED(ctx, MESAOPT_E_SOURCE, "fill: returned 5", mesaopt_baseline_evaluate(b, task, MESAOPT_STREAM_TEST, 0, 9, NULL, &loss));
@@ -116,7 +116,7 @@ START_TEST(callbacks_may_use_the_baseline)
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     visit v = {baseline_of(ctx, "baseline=gd eta=0.5"), NULL, 0};
     double loss;
-    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_use, &v, &v.task));
+    OK(mesaopt_task_from_callback(ctx, NULL, fill_and_use, NULL, &v, &v.task));
     OK(mesaopt_baseline_evaluate(v.b, v.task, MESAOPT_STREAM_TEST, 0, 10, NULL, &loss));
     OK(mesaopt_baseline_search(v.b, v.task, 10, NULL));
     ck_assert_int_gt(v.calls, 1);
@@ -141,7 +141,7 @@ START_TEST(out_of_memory)
         mesaopt_task *task = NULL;
         mesaopt_baseline *b = NULL;
         double loss = -1, best = -1, unchanged = -1;
-        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s));
+        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s));
         OK(mesaopt_ctx_create(s, &ctx));
         mesaopt_settings_free(s);
         OK(mesaopt_task_create(ctx, NULL, &task));

@@ -259,9 +259,9 @@ START_TEST(parallel_is_serial)
     for (int run = 0; run < 4; run++) {
         mesaopt_settings *settings = NULL;
         mesaopt_ctx *ctx = NULL;
-        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, &settings), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, NULL, &settings), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_settings_set_int(settings, MESAOPT_KEY_THREADS, run < 3 ? run + 1 : 2), MESAOPT_OK);
-        if (run == 3) ck_assert_int_eq(mesaopt_settings_set_parallel(settings, backwards, NULL), MESAOPT_OK);
+        if (run == 3) ck_assert_int_eq(mesaopt_settings_set_parallel(settings, backwards, NULL, NULL), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_ctx_create(settings, &ctx), MESAOPT_OK);
         mesaopt_settings_free(settings);
         for (int item = 0; item < 2 * (int)(sizeof shapes / sizeof *shapes); item++) {

@@ -52,7 +52,7 @@ static void make_all(all *h)
     OK(mesaopt_rls_create(h->lsq, 1, NULL, &h->rls));
     OK(mesaopt_revalg_extract(h->model, &h->revalg));
     OK(mesaopt_linearise_create(h->ctx, s, h->model, h->task, 1, (int64_t[]){1}, NULL, &h->linearise));
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &h->hook, &h->settings));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, NULL, &h->hook, &h->settings));
     mesaopt_settings_free(s), mesaopt_settings_free(linear);
 }
 
@@ -112,7 +112,7 @@ START_TEST(second_frees)
     double x[2] = {1, 2}, y = 3, out = 0;
     mesaopt_view K = DENSE(x, MESAOPT_F64, 1, 1, 2), V = DENSE(&y, MESAOPT_F64, 1, 1, 1), O = DENSE(&out, MESAOPT_F64, 1, 1, 1), kept;
     make_all(&h);
-    OK(mesaopt_probe_set_targets(h.probe, h.baseline, NULL, NULL));
+    OK(mesaopt_probe_set_targets(h.probe, h.baseline, NULL, NULL, NULL));
     NO(mesaopt_tensor_create(h.ctx, MESAOPT_F32, 0, NULL, NULL));
     for (int time = 0; time < 3; time++) {
         const mesaopt_status expected = time ? MESAOPT_E_ARGUMENT : MESAOPT_OK;
@@ -127,7 +127,7 @@ START_TEST(second_frees)
     OK(mesaopt_rls_update(h.rls, &K, &V, NULL, NULL));
     OK(mesaopt_rls_predict(h.rls, &K, &O, NULL));
     ck_assert_double_eq_tol(out, 3. * 5 / (1 + 5), 1e-15);             /* v k.q / (ridge + k.k) */
-    OK(mesaopt_probe_set_targets(h.probe, NULL, NULL, NULL));
+    OK(mesaopt_probe_set_targets(h.probe, NULL, NULL, NULL, NULL));
     NO(mesaopt_tensor_view(h.tensor, &kept));
     ck_assert_str_eq(text_of(h.ctx), "tensor: a handle that was freed, expected a live tensor");
     OK(mesaopt_ctx_free(h.ctx));
@@ -218,7 +218,7 @@ START_TEST(arguments_that_a_callback_frees)
     hook_alloc hook = {0};
     source s = {.ctx = context_with(2, NULL, &hook)};
     double loss = 0;
-    OK(mesaopt_task_from_callback(s.ctx, NULL, let_go, &s, &s.task));
+    OK(mesaopt_task_from_callback(s.ctx, NULL, let_go, NULL, &s, &s.task));
     OK(mesaopt_baseline_create(s.ctx, NULL, &s.baseline));
     OK(mesaopt_baseline_evaluate(s.baseline, s.task, MESAOPT_STREAM_TEST, 0, 3000, NULL, &loss));
     ck_assert_int_gt(s.calls, 1);
@@ -366,8 +366,8 @@ START_TEST(settings_that_are_none)
     SAYS("settings: a model, expected settings", mesaopt_settings_get_float(model, MESAOPT_KEY_LR, &x));
     SAYS("settings: a ctx, expected settings", mesaopt_settings_get_text(ctx, "lr", buf, 64));
     SAYS("settings: a ctx, expected settings", mesaopt_settings_dump(ctx, buf, 64));
-    SAYS("settings: a ctx, expected settings", mesaopt_settings_set_parallel(ctx, NULL, NULL));
-    SAYS("settings: a ctx, expected settings", mesaopt_settings_set_log(ctx, NULL, NULL));
+    SAYS("settings: a ctx, expected settings", mesaopt_settings_set_parallel(ctx, NULL, NULL, NULL));
+    SAYS("settings: a ctx, expected settings", mesaopt_settings_set_log(ctx, NULL, NULL, NULL));
     SAYS("nothing", mesaopt_settings_error(ctx, buf, 64));
     mesaopt_ctx *out = NULL;
     SAYS("settings: a model, expected settings", mesaopt_ctx_create(model, &out));
@@ -402,7 +402,7 @@ START_TEST(handles_that_are_others)
     SAYS("rls: NULL, expected a live rls", mesaopt_rls_merge(NULL, h.rls));
     SAYS("from: an lsq, expected a live rls", mesaopt_rls_merge(h.rls, (mesaopt_rls *)h.lsq));
     SAYS("ctx: NULL, expected a live ctx", mesaopt_trainer_create(NULL, NULL, h.model, h.task, &h.trainer));
-    SAYS("conditioner: a probe, expected a live baseline", mesaopt_probe_set_targets(h.probe, (mesaopt_baseline *)h.probe, NULL, NULL));
+    SAYS("conditioner: a probe, expected a live baseline", mesaopt_probe_set_targets(h.probe, (mesaopt_baseline *)h.probe, NULL, NULL, NULL));
     SAYS("ctx: no handle, expected a live ctx", mesaopt_trainer_create((mesaopt_ctx *)data, NULL, h.model, h.task, &h.trainer));
     mesaopt_ctx_interrupt((mesaopt_ctx *)h.task);
     OK(mesaopt_trainer_step(h.trainer, NULL));

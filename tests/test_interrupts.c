@@ -50,7 +50,7 @@ START_TEST(unused_requests_end_with_their_call)
     meddler m = {0};
     mesaopt_settings *s;
     mesaopt_tensor *t;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, &m, &s));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, NULL, &m, &s));
     OK(mesaopt_ctx_create(s, &m.ctx));
     setup of = start(m.ctx);
     m.armed = 1;
@@ -74,7 +74,7 @@ START_TEST(averages)
     meddler m = {0};
     mesaopt_settings *s;
     mesaopt_model *average = NULL;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, &m, &s));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, NULL, &m, &s));
     OK(mesaopt_ctx_create(s, &m.ctx));
     setup of = start(m.ctx);
     m.frees = 0;
@@ -202,7 +202,7 @@ START_TEST(requests_in_a_source)
     mesaopt_task *own = NULL;
     mesaopt_settings *settings = settings_from(MESAOPT_SCOPE_TASK, "dim=3 length=9 tokens=constructed");
     double loss;
-    OK(mesaopt_task_from_callback(s.ctx, settings, fill_after_a_call, &v, &own));
+    OK(mesaopt_task_from_callback(s.ctx, settings, fill_after_a_call, NULL, &v, &own));
     STOPS(mesaopt_model_evaluate(s.model, own, MESAOPT_STREAM_TEST, 0, 20, NULL, &loss));
     OK(evaluate(&s));
     mesaopt_task_free(own);

@@ -165,7 +165,7 @@ START_TEST(threads)
     }
     mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, "threads=4");
     mesaopt_ctx *ctx;
-    mesaopt_settings_set_parallel(s, reversed, NULL);
+    mesaopt_settings_set_parallel(s, reversed, NULL, NULL);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
     mesaopt_settings_free(s);
     gradient_bits(ctx, bits[4], &value[4]);

@@ -217,7 +217,7 @@ START_TEST(threads_change_no_bit)
         mesaopt_ctx *ctx;
         mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, "");
         OK(mesaopt_settings_set_int(s, MESAOPT_KEY_THREADS, threads));
-        if (threads == 4) OK(mesaopt_settings_set_parallel(s, backwards, &loop));
+        if (threads == 4) OK(mesaopt_settings_set_parallel(s, backwards, NULL, &loop));
         OK(mesaopt_ctx_create(s, &ctx));
         mesaopt_settings_free(s);
         mesaopt_probe *p = plan(ctx, "rcond=0.3", 2, features, T, M);          /* small enough a rank for the search of singular values */

@@ -80,8 +80,8 @@ static void compare(const char *settings, int64_t m, int conditioned, int filter
     mesaopt_probe *p = plan(ctx, settings, m), *q = plan(ctx, settings, m), *cut = plan(ctx, settings, m);
     by_hand hand = run_by_hand(&s, f64 ? MESAOPT_F64 : MESAOPT_F32, settings, m, b);
     if (filtered) OK(mesaopt_probe_filter(ctx, 2, &hand.targets, &hand.weights));
-    if (b) OK(mesaopt_probe_set_targets(p, b, NULL, NULL));
-    if (b) OK(mesaopt_probe_set_targets(cut, b, NULL, NULL));
+    if (b) OK(mesaopt_probe_set_targets(p, b, NULL, NULL, NULL));
+    if (b) OK(mesaopt_probe_set_targets(cut, b, NULL, NULL, NULL));
     OK(mesaopt_baseline_free(b));                      /* the probes hold it */
     OK(mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s.model, blocks, s.task, MESAOPT_STREAM_TEST, 5, COUNT));
     OK(mesaopt_probe_feed(q, MESAOPT_PROBE_TRAIN, hand.activations, &hand.targets, filtered ? &hand.weights : NULL));
@@ -130,7 +130,7 @@ static void compare_control(const char *settings, int filtered)
     if (filtered) OK(mesaopt_probe_filter(ctx, 2, &h, &hand.weights));
     OK(mesaopt_probe_feed(p[0], MESAOPT_PROBE_TRAIN, &h, &hand.targets, filtered ? &hand.weights : NULL));
     OK(mesaopt_probe_feed_control(p[1], MESAOPT_PROBE_TRAIN, b, s.task, MESAOPT_STREAM_TEST, 5, COUNT));
-    OK(mesaopt_probe_set_targets(p[2], b, NULL, NULL));        /* what it is to find is what it sees */
+    OK(mesaopt_probe_set_targets(p[2], b, NULL, NULL, NULL));        /* what it is to find is what it sees */
     OK(mesaopt_probe_feed_control(p[2], MESAOPT_PROBE_TRAIN, b, s.task, MESAOPT_STREAM_TEST, 5, COUNT));
     for (int i = 0; i < 3; i++) {
         const mesaopt_view out = DENSE(mse[i], MESAOPT_F64, 1, T);
@@ -167,7 +167,7 @@ static int32_t fill(const mesaopt_view *sequences, const mesaopt_view *targets, 
     host *h = user;
     h->calls++;
     ck_assert(sequences->ndim == 3 && sequences->shape[1] == T + 1 && targets->shape[1] == T && targets->dtype == MESAOPT_F64);
-    ck_assert_int_eq(mesaopt_probe_set_targets(h->probe, NULL, NULL, NULL), MESAOPT_E_BUSY);
+    ck_assert_int_eq(mesaopt_probe_set_targets(h->probe, NULL, NULL, NULL, NULL), MESAOPT_E_BUSY);
     ck_assert_int_eq(mesaopt_probe_reset(h->probe, MESAOPT_PROBE_TRAIN), MESAOPT_E_BUSY);
     ck_assert_int_eq(mesaopt_probe_feed_model(h->probe, MESAOPT_PROBE_TRAIN, h->model, blocks, h->task, MESAOPT_STREAM_TRAIN, 0, 4), MESAOPT_E_BUSY);
     ck_assert(strstr(error_of(h->ctx), "probe: inside a call that feeds it") != NULL);
@@ -188,7 +188,7 @@ START_TEST(targets_of_the_host)
     mesaopt_probe *p = plan(ctx, "", N);
     host h = {ctx, p, s.model, s.task, 0, COPY};
     double before[2 * LAYERS * T], after[2 * LAYERS * T];
-    OK(mesaopt_probe_set_targets(p, NULL, fill, &h));
+    OK(mesaopt_probe_set_targets(p, NULL, fill, NULL, &h));
     OK(mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s.model, blocks, s.task, MESAOPT_STREAM_TRAIN, 0, COUNT));
     ck_assert_int_ge(h.calls, 2);
     scores(p, before);

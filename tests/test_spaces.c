@@ -276,7 +276,7 @@ START_TEST(probe_targets_of_features)
         const mesaopt_view targets = DENSE(y, MESAOPT_F64, MANY, T, wide[i]);
         OK(mesaopt_probe_plan(ctx, s, 1, (int64_t[]){N}, T, wide[i], &p));
         OK(mesaopt_probe_plan(ctx, s, 1, (int64_t[]){N}, T, wide[i], &q));
-        OK(mesaopt_probe_set_targets(p, b, NULL, NULL));
+        OK(mesaopt_probe_set_targets(p, b, NULL, NULL, NULL));
         if (i != 3) REFUSED(ctx, MESAOPT_E_STATE, "features: task linear", mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, model, (int64_t[]){0}, linear, MESAOPT_STREAM_TEST, 5, MANY));
         OK(mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, model, (int64_t[]){0}, task, MESAOPT_STREAM_TEST, 5, MANY));
         if (b) {

@@ -441,7 +441,7 @@ START_TEST(bad_arguments)
     REFUSED(ctx, MESAOPT_E_ARGUMENT, "out", mesaopt_task_create(ctx, NULL, NULL));
     REFUSED(ctx, MESAOPT_E_SETTING, "settings", mesaopt_task_create(ctx, wrong, &out));
     REFUSED(ctx, MESAOPT_E_SETTING, "dim", mesaopt_task_create(ctx, large, &out));
-    REFUSED(ctx, MESAOPT_E_SETTING, "slots", mesaopt_task_from_callback(ctx, slots, (mesaopt_sequence_fn)(void *)abort, NULL, &out));
+    REFUSED(ctx, MESAOPT_E_SETTING, "slots", mesaopt_task_from_callback(ctx, slots, (mesaopt_sequence_fn)(void *)abort, NULL, NULL, &out));
     ck_assert_ptr_null(out);
     ck_assert_int_eq(mesaopt_task_shape(NULL, NULL, NULL, NULL, NULL), MESAOPT_E_ARGUMENT);
     ck_assert_int_eq(mesaopt_task_shape(task, NULL, NULL, NULL, NULL), MESAOPT_OK);

@@ -226,7 +226,7 @@ static mesaopt_task *task_calling(mesaopt_ctx *ctx, host *h)
 {
     mesaopt_task *task = NULL;
     mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, "dim=2 length=3");
-    ck_assert_int_eq(mesaopt_task_from_callback(ctx, s, fill, h, &task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_from_callback(ctx, s, fill, NULL, h, &task), MESAOPT_OK);
     mesaopt_settings_free(s);
     return task;
 }
@@ -326,7 +326,7 @@ START_TEST(batches_are_kept)
     host h = {0};
     mesaopt_settings *s = NULL;
     mesaopt_ctx *ctx = NULL;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
     mesaopt_settings_free(s);
     mesaopt_task *task = task_calling(ctx, &h);
@@ -358,7 +358,7 @@ START_TEST(out_of_memory)
         double q[2 * 16], x[2 * 51 * 4], tokens[2 * 50 * 16];
         mesaopt_view matrices = DENSE(q, MESAOPT_F64, 2, 4, 4), sequences = DENSE(x, MESAOPT_F64, 2, 51, 4);
         mesaopt_view to = DENSE(tokens, MESAOPT_F64, 2, 50, 16);
-        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
         mesaopt_settings_free(s);
         long before = atomic_load(&hook.calls);
@@ -407,10 +407,10 @@ START_TEST(bad_arguments)
     REFUSED(ctx, MESAOPT_E_SHAPE, "sequences: shape [0,4,2]", mesaopt_task_from_tensor(ctx, NULL, none, &out));
     REFUSED(ctx, MESAOPT_E_DTYPE, "sequences", mesaopt_task_from_tensor(ctx, NULL, ids, &out));
     REFUSED(ctx, MESAOPT_E_NONFINITE, "sequences: element [1,3,0] is nan", mesaopt_task_from_tensor(ctx, NULL, broken, &out));
-    ck_assert_int_eq(mesaopt_task_from_callback(NULL, NULL, fill, NULL, &out), MESAOPT_E_ARGUMENT);
-    REFUSED(ctx, MESAOPT_E_ARGUMENT, "fill", mesaopt_task_from_callback(ctx, NULL, NULL, NULL, &out));
-    REFUSED(ctx, MESAOPT_E_ARGUMENT, "out", mesaopt_task_from_callback(ctx, NULL, fill, NULL, NULL));
-    REFUSED(ctx, MESAOPT_E_SETTING, "settings", mesaopt_task_from_callback(ctx, wrong, fill, NULL, &out));
+    ck_assert_int_eq(mesaopt_task_from_callback(NULL, NULL, fill, NULL, NULL, &out), MESAOPT_E_ARGUMENT);
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "fill", mesaopt_task_from_callback(ctx, NULL, NULL, NULL, NULL, &out));
+    REFUSED(ctx, MESAOPT_E_ARGUMENT, "out", mesaopt_task_from_callback(ctx, NULL, fill, NULL, NULL, NULL));
+    REFUSED(ctx, MESAOPT_E_SETTING, "settings", mesaopt_task_from_callback(ctx, wrong, fill, NULL, NULL, &out));
     ck_assert_ptr_null(out);
     ck_assert_int_eq(mesaopt_task_from_tensor(ctx, NULL, good, &out), MESAOPT_OK);
     REFUSED(ctx, MESAOPT_E_OVERLAP, "out", mesaopt_task_draw(out, MESAOPT_STREAM_TEST, 0, &good->view));

@@ -137,7 +137,7 @@ static mesaopt_ctx *context_reversed(int32_t isa, int *calls)
     mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, "threads=5");
     mesaopt_ctx *ctx = NULL;
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_ISA, isa), MESAOPT_OK);
-    ck_assert_int_eq(mesaopt_settings_set_parallel(s, loop_reversed, calls), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_parallel(s, loop_reversed, NULL, calls), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
     mesaopt_settings_free(s);
     return ctx;

@@ -191,7 +191,7 @@ static void start_files(void)
     folder_make(folder);
     snprintf(path, sizeof path, "%s/a.safetensors", folder);
     mesaopt_settings *settings = settings_from(MESAOPT_SCOPE_CTX, "");
-    ck_assert_int_eq(mesaopt_settings_set_log(settings, keep_log, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_log(settings, keep_log, NULL, NULL), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(settings, &ctx), MESAOPT_OK);
     mesaopt_settings_free(settings);
 }

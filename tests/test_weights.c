@@ -383,7 +383,7 @@ START_TEST(planned_while_filled)
     p.m = model_from(p.ctx, "dtype=f64 inputs=2 outputs=2", "dense(outputs=2)");
     mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, "dim=2 length=5 tokens=raw");
     mesaopt_task *task;
-    ck_assert_int_eq(mesaopt_task_from_callback(p.ctx, s, plans_meanwhile, &p, &task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_from_callback(p.ctx, s, plans_meanwhile, NULL, &p, &task), MESAOPT_OK);
     p.tokens.data = task;
     ck_assert_int_eq(mesaopt_model_evaluate(p.m, task, MESAOPT_STREAM_TEST, 0, 8, NULL, &loss), MESAOPT_OK);
     mesaopt_settings_free(s);

@@ -39,7 +39,7 @@ static inline mesaopt_status setup_make(mesaopt_ctx *ctx, const recipe *r, setup
     mesaopt_status status = mesaopt_model_create(ctx, model, &s->model);
     if (status == MESAOPT_OK) status = mesaopt_model_add_text(s->model, r->blocks);
     if (status == MESAOPT_OK)
-        status = r->fill ? mesaopt_task_from_callback(ctx, task, r->fill, NULL, &s->task) : mesaopt_task_create(ctx, task, &s->task);
+        status = r->fill ? mesaopt_task_from_callback(ctx, task, r->fill, NULL, NULL, &s->task) : mesaopt_task_create(ctx, task, &s->task);
     if (status == MESAOPT_OK) status = mesaopt_trainer_create(ctx, trainer, s->model, s->task, &s->trainer);
     mesaopt_settings_free(model);
     mesaopt_settings_free(task);
@@ -85,7 +85,7 @@ static inline mesaopt_ctx *context_hooked(hook_alloc *hook, const char *text)
 {
     mesaopt_settings *s = NULL;
     mesaopt_ctx *ctx = NULL;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, hook, &s), MESAOPT_OK);
     if (*text) {
         char name[64];
         snprintf(name, sizeof name, "%s", text);

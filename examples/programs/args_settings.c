@@ -62,7 +62,7 @@ mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *pr
 {
     char copy[TEXT], name[64], now[TEXT];
     mesaopt_settings *s = NULL;
-    must(NULL, mesaopt_settings_create(scope, NULL, NULL, &s), "mesaopt_settings_create");
+    must(NULL, mesaopt_settings_create(scope, NULL, NULL, NULL, &s), "mesaopt_settings_create");
     args.of[args.scopes] = of;
     args.scope[args.scopes] = scope;
     args.settings[args.scopes++] = s;
@@ -90,7 +90,7 @@ mesaopt_ctx *args_ctx(void)
     const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     snprintf(preset, sizeof preset, "threads=%ld", cpus < 1 ? 1 : cpus > 8 ? 8 : cpus);
     mesaopt_settings *s = args_settings(MESAOPT_SCOPE_CTX, preset);
-    if (mesaopt_settings_set_log(s, take_log, NULL) != MESAOPT_OK) refuse_setting(s);
+    if (mesaopt_settings_set_log(s, take_log, NULL, NULL) != MESAOPT_OK) refuse_setting(s);
     if (mesaopt_ctx_create(s, &ctx) != MESAOPT_OK) refuse_setting(s);
     return ctx;
 }

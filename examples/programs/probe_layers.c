@@ -43,7 +43,7 @@ static scores probe(const study *s, const mesaopt_settings *settings, int64_t ta
     mesaopt_ctx *ctx = s->t->ctx;
     mesaopt_probe *p = NULL;
     TRY(ctx, mesaopt_probe_plan(ctx, settings, s->layers, s->features, s->T, targets, &p));
-    TRY(ctx, mesaopt_probe_set_targets(p, conditioner, NULL, NULL));
+    TRY(ctx, mesaopt_probe_set_targets(p, conditioner, NULL, NULL, NULL));
     TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TRAIN, s->t->model, s->blocks, s->t->task,
                                       MESAOPT_STREAM_SEARCH, 0, s->count));
     TRY(ctx, mesaopt_probe_feed_model(p, MESAOPT_PROBE_TEST, s->t->model, s->blocks, s->t->task,
@@ -337,7 +337,7 @@ static void read_keys(study *s)
 {
     s->count = args_int("sequences", 1, 1 << 24), s->back = args_int("back", 0, 1024),
     s->updates = args_int("updates", 0, INT64_MAX / 4);
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s->conditioning),
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s->conditioning),
          "mesaopt_settings_create");
     if (strcmp(args_text("conditioner"), "kernel") == 0)
         args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");

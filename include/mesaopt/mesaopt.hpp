@@ -167,7 +167,8 @@ class settings : public handle<mesaopt_settings> {
 public:
     explicit settings(int32_t scope, values given = {})
     {
-        const mesaopt_status status = mesaopt_settings_create(scope, nullptr, nullptr, out());
+        const mesaopt_status status =
+            mesaopt_settings_create(scope, nullptr, nullptr, nullptr, out());
         if (status < 0) throw error(status, "settings of scope " + std::to_string(scope));
         for (const auto &v : given) set(v.first, v.second);
     }

@@ -122,11 +122,13 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t
 
 /** Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t
  *  (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the
- *  calling thread. Both NULL: as the settings say.
- *  [keeps: conditioner?, fill?] Since 0.1. */
+ *  calling thread; `release` (may be NULL) follows when another call of this function has taken its
+ *  place, or when the last user of the probe has gone. Both NULL: as the settings say.
+ *  [keeps: conditioner?, fill?, release?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe,
                                                      mesaopt_baseline *conditioner,
-                                                     mesaopt_target_fn fill, void *user);
+                                                     mesaopt_target_fn fill,
+                                                     mesaopt_release_fn release, void *user);
 
 /** Forgets the sequences of a set. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_reset(mesaopt_probe *probe, int32_t set);

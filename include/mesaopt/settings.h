@@ -7,7 +7,7 @@
  * of range are refused with a text that names the key and its range.
  *
  * Use:
- *     mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, &settings);
+ *     mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, NULL, &settings);
  *     mesaopt_settings_set_int(settings, MESAOPT_KEY_BATCH, 128);
  *     status = mesaopt_settings_set_text(settings, "lr", "3e-4");
  *     if (status != MESAOPT_OK) mesaopt_settings_error(settings, text, 256);
@@ -202,6 +202,13 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_TYPE_FLOAT 2
 #define MESAOPT_TYPE_CHOICE 3          /* set and read as text, or as the index of the word */
 
+/** Given with a callback that the library keeps, or with memory (mesaopt_tensor_wrap); NULL where
+ *  there is nothing to give back. Called once, with the same `user`, when nothing can use the one
+ *  or the other any more: by the function that lets go of it last, before that returns, on
+ *  whichever thread that is. It may free handles, and calls nothing else of the library. When the
+ *  function that was given it fails, it is not called. */
+typedef void (*mesaopt_release_fn)(void *user);
+
 /** Host allocator: new_size 0 frees `ptr` and returns NULL; ptr NULL allocates; otherwise it
  *  resizes, keeping the content. Blocks must be aligned for any C type; sizes are in bytes and
  *  `old_size` is what the block was asked with. Returns NULL when memory is short. It is called
@@ -221,11 +228,14 @@ typedef void (*mesaopt_parallel_fn)(void (*body)(void *job, int64_t i), void *jo
 typedef void (*mesaopt_log_fn)(const char *line, void *user);
 
 /** Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is
- *  used for this object, and by the context made from it when scope is MESAOPT_SCOPE_CTX. The
- *  caller frees *out. MESAOPT_E_ARGUMENT: unknown scope or NULL out; MESAOPT_E_MEMORY.
- *  [keeps: alloc?] Since 0.1. */
+ *  used for this object, and by the contexts made from it when scope is MESAOPT_SCOPE_CTX;
+ *  `release` (may be NULL) follows when the last of them has gone. The caller frees *out.
+ *  MESAOPT_E_ARGUMENT: unknown scope, NULL out, or a release without an allocator;
+ *  MESAOPT_E_MEMORY.
+ *  [keeps: alloc?, release?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc,
-                                                   void *alloc_user, mesaopt_settings **out);
+                                                   mesaopt_release_fn release, void *user,
+                                                   mesaopt_settings **out);
 
 /** Frees settings; NULL is fine, and so is any handle, which it leaves alone. Since 0.1. */
 MESAOPT_API void mesaopt_settings_free(mesaopt_settings *settings);
@@ -291,13 +301,16 @@ MESAOPT_API int64_t mesaopt_settings_error(const mesaopt_settings *settings, cha
                                            int64_t cap);
 
 /** Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's
- *  own threads, and a log. NULL takes the hook away. With a host loop the key `threads` says how
- *  many jobs a loop is handed.
- *  [keeps: parallel?, log?] Since 0.1. */
+ *  own threads, and a log. NULL takes the hook away. `release` (may be NULL) follows when the hook
+ *  has been replaced or these settings freed, and the last context made with it has gone. With a
+ *  host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release
+ *  without a hook; MESAOPT_E_MEMORY.
+ *  [keeps: parallel?, log?, release?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings,
-                                                         mesaopt_parallel_fn parallel, void *user);
+                                                         mesaopt_parallel_fn parallel,
+                                                         mesaopt_release_fn release, void *user);
 MESAOPT_API mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log,
-                                                    void *user);
+                                                    mesaopt_release_fn release, void *user);
 
 #ifdef __cplusplus
 }

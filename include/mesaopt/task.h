@@ -87,10 +87,12 @@ MESAOPT_API mesaopt_status mesaopt_task_from_tensors(mesaopt_ctx *ctx,
                                                      mesaopt_task **out);
 
 /** A task over a callback that fills batches; `dim` and `length` of the settings give n and T.
- *  [scope: settings? TASK; keeps: fill] Since 0.1. */
+ *  `release` (may be NULL) follows when the last user of the task has gone.
+ *  [scope: settings? TASK; keeps: fill, release?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx,
                                                       const mesaopt_settings *settings,
-                                                      mesaopt_sequence_fn fill, void *user,
+                                                      mesaopt_sequence_fn fill,
+                                                      mesaopt_release_fn release, void *user,
                                                       mesaopt_task **out);
 
 /** Sets what step t counts in every loss and score that is taken on the task, of models, trainers,

@@ -52,7 +52,7 @@ MESAOPT_API mesaopt_status mesaopt_tensor_create(mesaopt_ctx *ctx, int32_t dtype
  *  called on failure.
  *  [in: view; keeps: release?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_tensor_wrap(mesaopt_ctx *ctx, const mesaopt_view *view,
-                                               void (*release)(void *user), void *user,
+                                               mesaopt_release_fn release, void *user,
                                                mesaopt_tensor **out);
 
 /** View of the tensor's elements, valid while the tensor lives.

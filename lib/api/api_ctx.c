@@ -43,10 +43,8 @@ static mesaopt_status create(mesaopt_settings *settings, mesaopt_ctx **out)
     ctx->alloc = alloc;
     ctx->isa = isa;
     ctx->threads = (int32_t)option_int(settings, MESAOPT_SCOPE_CTX, MESAOPT_KEY_THREADS);
-    if (settings) {
-        ctx->parallel = settings->parallel, ctx->parallel_user = settings->parallel_user;
-        ctx->log = settings->log, ctx->log_user = settings->log_user;
-    }
+    if (settings) ctx->hooks = settings->hooks;
+    hooks_retain(&ctx->hooks);
     status = kern_init(ctx);
     if (status < 0) {
         char text[TEXT_BYTES];

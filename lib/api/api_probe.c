@@ -333,23 +333,33 @@ mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t set, const 
 }
 
 mesaopt_status mesaopt_probe_set_targets(mesaopt_probe *probe, mesaopt_baseline *conditioner,
-                                         mesaopt_target_fn fill, void *user)
+                                         mesaopt_target_fn fill, mesaopt_release_fn release,
+                                         void *user)
 {
     call c;
     mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_NORMAL, &c, conditioner);
     if (status != MESAOPT_OK) return status;
+    mesaopt_release_fn old = NULL;
+    void *old_user = NULL;
     if (conditioner && fill)
         status = fail(probe->head.ctx, MESAOPT_E_ARGUMENT,
                       "conditioner, fill: both are set, expected one of them");
+    if (release && !fill)
+        CHECK(fail(probe->head.ctx, MESAOPT_E_ARGUMENT,
+                   "release: given without fill, expected NULL"));
     if (conditioner) CHECK(check_conditioner(probe, conditioner));
     if (status == MESAOPT_OK) {
         if (conditioner) object_retain(&conditioner->head);
         if (probe->conditioner) object_release(&probe->conditioner->head);
+        old = probe->release, old_user = probe->fill_user;
         probe->conditioner = conditioner;
         probe->fill = fill;
+        probe->release = release;
         probe->fill_user = user;
     }
-    return call_end(&c, status);
+    status = call_end(&c, status);
+    give_back(old, old_user);      /* outside of the call, as all of them */
+    return status;
 }
 
 mesaopt_status mesaopt_probe_reset(mesaopt_probe *probe, int32_t set)

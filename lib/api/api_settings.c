@@ -12,15 +12,20 @@ static mesaopt_settings *text_of(const mesaopt_settings *settings)
     return (mesaopt_settings *)settings;
 }
 
-mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc, void *alloc_user,
+mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc,
+                                       mesaopt_release_fn release, void *user,
                                        mesaopt_settings **out)
 {
-    if (!out || !options_scope_name(scope)) return MESAOPT_E_ARGUMENT;
-    allocator a = alloc ? (allocator){alloc, alloc_user} : alloc_default();
+    if (!out || !options_scope_name(scope) || (release && !alloc)) return MESAOPT_E_ARGUMENT;
+    const allocator a = alloc ? (allocator){alloc, user} : alloc_default();
     mesaopt_settings *s = alloc_new(&a, 1, sizeof *s);
     if (!s) return MESAOPT_E_MEMORY;
     options_init(s, scope);
     s->alloc = a;
+    if (!hooks_lend(&s->hooks, HOOK_ALLOC, &a, release, user)) {
+        alloc_free(&a, s);
+        return MESAOPT_E_MEMORY;
+    }
     *out = s;
     return MESAOPT_OK;
 }
@@ -29,8 +34,10 @@ void mesaopt_settings_free(mesaopt_settings *settings)
 {
     if (!handle_ok(settings, OBJECT_SETTINGS)) return;
     const allocator a = settings->alloc;
+    const hooks h = settings->hooks;
     settings->kind = 0;
     alloc_free(&a, settings);
+    hooks_release(&h);
 }
 
 /* Row of a key, or NULL with *status and the text set. */
@@ -194,30 +201,42 @@ int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf, int6
     return text_out(settings->text, buf, cap);
 }
 
-static mesaopt_status hook_scope(mesaopt_settings *settings, const char *hook)
+/* (release, user) of a hook, which is `set`, in the place of what was there. */
+static mesaopt_status lend(mesaopt_settings *settings, enum hook which, const char *name, int set,
+                           mesaopt_release_fn release, void *user)
 {
     const mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
-    if (status != MESAOPT_OK || settings->scope == MESAOPT_SCOPE_CTX) return status;
-    return settings_fail(settings, MESAOPT_E_SETTING,
-                         "%s: a hook on settings of scope %s, expected scope ctx", hook,
-                         options_scope_name(settings->scope));
-}
-
-mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings,
-                                             mesaopt_parallel_fn parallel, void *user)
-{
-    mesaopt_status status = hook_scope(settings, "parallel");
     if (status != MESAOPT_OK) return status;
-    settings->parallel = parallel;
-    settings->parallel_user = user;
+    if (settings->scope != MESAOPT_SCOPE_CTX)
+        return settings_fail(settings, MESAOPT_E_SETTING,
+                             "%s: a hook on settings of scope %s, expected scope ctx", name,
+                             options_scope_name(settings->scope));
+    if (release && !set)
+        return settings_fail(settings, MESAOPT_E_ARGUMENT,
+                             "release: given without the hook %s, expected NULL", name);
+    if (!hooks_lend(&settings->hooks, which, &settings->alloc, release, user))
+        return settings_fail(settings, MESAOPT_E_MEMORY, "%s: no memory to keep a release", name);
     return MESAOPT_OK;
 }
 
-mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log, void *user)
+mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings,
+                                             mesaopt_parallel_fn parallel,
+                                             mesaopt_release_fn release, void *user)
 {
-    mesaopt_status status = hook_scope(settings, "log");
+    const mesaopt_status status =
+        lend(settings, HOOK_PARALLEL, "parallel", parallel != NULL, release, user);
     if (status != MESAOPT_OK) return status;
-    settings->log = log;
-    settings->log_user = user;
+    settings->hooks.parallel = parallel;
+    settings->hooks.parallel_user = user;
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log,
+                                        mesaopt_release_fn release, void *user)
+{
+    const mesaopt_status status = lend(settings, HOOK_LOG, "log", log != NULL, release, user);
+    if (status != MESAOPT_OK) return status;
+    settings->hooks.log = log;
+    settings->hooks.log_user = user;
     return MESAOPT_OK;
 }

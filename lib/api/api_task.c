@@ -80,11 +80,12 @@ static mesaopt_status from_tensors(mesaopt_ctx *ctx, const mesaopt_settings *set
 }
 
 static mesaopt_status from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                                    mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
+                                    mesaopt_sequence_fn fill, mesaopt_release_fn release,
+                                    void *user, mesaopt_task **out)
 {
     mesaopt_status status = check_create(ctx, settings, out);
     if (status != MESAOPT_OK) return status;
-    return fill ? task_callback(ctx, settings, fill, user, out)
+    return fill ? task_callback(ctx, settings, fill, release, user, out)
                 : fail(ctx, MESAOPT_E_ARGUMENT, "fill: NULL, expected a function");
 }
 
@@ -116,12 +117,14 @@ mesaopt_status mesaopt_task_from_tensors(mesaopt_ctx *ctx, const mesaopt_setting
 }
 
 mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                                          mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
+                                          mesaopt_sequence_fn fill, mesaopt_release_fn release,
+                                          void *user, mesaopt_task **out)
 {
     call c;
     mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
-    return status == MESAOPT_OK ? ctx_leave(&c, from_callback(ctx, settings, fill, user, out))
-                                : status;
+    return status == MESAOPT_OK
+               ? ctx_leave(&c, from_callback(ctx, settings, fill, release, user, out))
+               : status;
 }
 
 /* ---- use ---- */

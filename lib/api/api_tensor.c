@@ -7,7 +7,7 @@ static void destroy(object *o)
 {
     mesaopt_tensor *t = (mesaopt_tensor *)o;
     alloc_free(&o->ctx->alloc, t->owned);
-    if (t->release) t->release(t->release_user);
+    give_back(t->release, t->release_user);
 }
 
 mesaopt_status mesaopt_view_dense(void *data, int32_t dtype, int32_t ndim, const int64_t *shape,
@@ -72,7 +72,7 @@ mesaopt_status mesaopt_tensor_create(mesaopt_ctx *ctx, int32_t dtype, int32_t nd
     return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, dtype, ndim, shape, out)) : status;
 }
 
-static mesaopt_status wrap(mesaopt_ctx *ctx, const mesaopt_view *view, void (*release)(void *),
+static mesaopt_status wrap(mesaopt_ctx *ctx, const mesaopt_view *view, mesaopt_release_fn release,
                            void *user, mesaopt_tensor **out)
 {
     if (!out) return check_not_null(ctx, out, "out");
@@ -90,7 +90,7 @@ static mesaopt_status wrap(mesaopt_ctx *ctx, const mesaopt_view *view, void (*re
 }
 
 mesaopt_status mesaopt_tensor_wrap(mesaopt_ctx *ctx, const mesaopt_view *view,
-                                   void (*release)(void *user), void *user, mesaopt_tensor **out)
+                                   mesaopt_release_fn release, void *user, mesaopt_tensor **out)
 {
     call c;
     const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);

@@ -38,13 +38,13 @@ mesaopt_status settings_fail(mesaopt_settings *settings, mesaopt_status status, 
 
 void ctx_log(mesaopt_ctx *ctx, const char *format, ...)
 {
-    if (!ctx->log) return;
+    if (!ctx->hooks.log) return;
     char line[512];
     va_list args;
     va_start(args, format);
     text_format(line, sizeof line, format, args);
     va_end(args);
-    ctx->log(line, ctx->log_user);
+    ctx->hooks.log(line, ctx->hooks.log_user);
 }
 
 /* ---- references ---- */
@@ -132,11 +132,13 @@ void object_release(object *o)
     if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1) return;
     const int keep = errno;
     mesaopt_ctx *ctx = o->ctx;
-    allocator alloc = ctx ? ctx->alloc : ((mesaopt_ctx *)o)->alloc;
+    const allocator alloc = ctx ? ctx->alloc : ((mesaopt_ctx *)o)->alloc;
+    const hooks own = ctx ? (hooks){0} : ((mesaopt_ctx *)o)->hooks;
     if (o->destroy) o->destroy(o);
     o->kind = 0;
     alloc_free(&alloc, o);
     if (ctx) object_release(&ctx->head);
+    hooks_release(&own);
     errno = keep;
 }
 

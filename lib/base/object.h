@@ -8,7 +8,7 @@
 #ifndef BASE_OBJECT_H
 #define BASE_OBJECT_H
 
-#include "base/alloc.h"
+#include "base/hooks.h"
 #include "base/text.h"
 #include "mesaopt/ctx.h"
 #include <pthread.h>
@@ -74,10 +74,7 @@ struct mesaopt_ctx {
                                       kern */
     allocator alloc;
     int32_t isa, threads;
-    mesaopt_parallel_fn parallel;  /* NULL: own pool */
-    void *parallel_user;
-    mesaopt_log_fn log;
-    void *log_user;
+    hooks hooks;
     void *pool;                    /* made by the first parallel call that has use for it */
     void *kern;                    /* kern/: tables of this ISA level, set by mesaopt_ctx_create */
     struct call *running;          /* the innermost call; for its thread */

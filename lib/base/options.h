@@ -13,10 +13,7 @@ struct mesaopt_settings {
     uint32_t kind;                         /* OBJECT_SETTINGS */
     allocator alloc;
     int32_t scope;
-    mesaopt_parallel_fn parallel;
-    void *parallel_user;
-    mesaopt_log_fn log;
-    void *log_user;
+    hooks hooks;                           /* of scope ctx; else the allocator's */
     double value[SETTINGS_MAX_KEY];        /* by key number; ints are exact up to 2^53, which is
                                               their bound */
     char text[TEXT_BYTES];

@@ -185,7 +185,8 @@ void parallel_run(mesaopt_ctx *ctx, int64_t n, parallel_body body, void *job)
     pool *p = NULL;
     int keep = errno;              /* pthread_create and host loops set it */
     if (r.workers > 1) {
-        if (ctx->parallel) ctx->parallel(run_job, &r, r.workers, ctx->parallel_user);
+        if (ctx->hooks.parallel)
+            ctx->hooks.parallel(run_job, &r, r.workers, ctx->hooks.parallel_user);
         else p = pool_get(ctx);
     }
     if (p && p->count) run_on_pool(p, &r);

@@ -23,6 +23,7 @@ static void destroy(object *o)
     alloc_free(a, p->scores), alloc_free(a, p->given), alloc_free(a, p->work),
         alloc_free(a, p->group);
     if (p->conditioner) object_release(&p->conditioner->head);
+    give_back(p->release, p->fill_user);
 }
 
 /* Steps of a layer that share panels: whole registers of them, and a last one that is mostly

@@ -50,6 +50,7 @@ struct mesaopt_probe {
     int64_t workers, worker_bytes;
     mesaopt_baseline *conditioner; /* counted, or NULL */
     mesaopt_target_fn fill;
+    mesaopt_release_fn release;    /* of fill_user, or NULL */
     void *fill_user;
 };
 

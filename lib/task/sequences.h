@@ -29,6 +29,7 @@ struct mesaopt_task {
     int64_t tensors;               /* of them; 0: not the user's */
     uint64_t fingerprint;          /* of their numbers */
     mesaopt_sequence_fn fill;
+    mesaopt_release_fn release;    /* or NULL */
     void *fill_user;
 
     double *weights;               /* of steps, [rows][T], rows 1 or N; NULL: all are 1 */
@@ -55,7 +56,8 @@ mesaopt_status task_weigh_queries(mesaopt_task *task);
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
                         mesaopt_tensor *const *sequences, mesaopt_task **out);
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                             mesaopt_sequence_fn fill, void *user, mesaopt_task **out);
+                             mesaopt_sequence_fn fill, mesaopt_release_fn release, void *user,
+                             mesaopt_task **out);
 /* One that draws its sequences: generated.c. */
 mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                               mesaopt_task **out);

@@ -11,6 +11,7 @@ static void destroy(object *head)
     alloc_free(alloc, task->weights);
     alloc_free(alloc, task->batch.data);
     alloc_free(alloc, task->shared);
+    give_back(task->release, task->fill_user);
 }
 
 mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
@@ -76,7 +77,8 @@ mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int6
 }
 
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                             mesaopt_sequence_fn fill, void *user, mesaopt_task **out)
+                             mesaopt_sequence_fn fill, mesaopt_release_fn release, void *user,
+                             mesaopt_task **out)
 {
     mesaopt_status status =
         task_new(ctx, settings, option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_DIM),
@@ -84,6 +86,7 @@ mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
     if (status) return status;
     (*out)->name = "callback";
     (*out)->fill = fill;
+    (*out)->release = release;
     (*out)->fill_user = user;
     return MESAOPT_OK;
 }

@@ -102,7 +102,7 @@ struct mesaopt_tensor {
     object head;
     mesaopt_view view;
     void *owned;                   /* NULL when wrapped */
-    void (*release)(void *);
+    mesaopt_release_fn release;
     void *release_user;
 };
 

@@ -74,6 +74,11 @@ _Noreturn void broken(const char *what);         /* reports the call, and ends t
 #define EXPECT(condition) ((condition) ? (void)0 : broken(#condition))
 int32_t in_callback(void);             /* what a callback does besides its job, and returns */
 
+/* ---- what is lent with a callback: given back once, or not taken (calls_world.c) ---- */
+typedef struct loan { mesaopt_release_fn release; void *user; } loan;
+loan lend(void);                       /* at times of nothing */
+void lent(const loan *l, mesaopt_status status);       /* after the call that it was given to */
+
 /* ---- files (calls_files.c) ---- */
 const char *path(void);                /* of the world's folder, in which files come and go; at times of none, or NULL */
 void files_begin(void);

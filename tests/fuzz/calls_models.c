@@ -48,7 +48,8 @@ static void call_task_from_callback(void)
     mesaopt_ctx *ctx = handle(CTX);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
     mesaopt_task **out = (mesaopt_task **)fresh(TASK);
-    CALL(CTX, ctx, mesaopt_task_from_callback(ctx, s, chance(50) ? NULL : fill_sequences, NULL, out));
+    const loan l = lend();
+    lent(&l, CALL(CTX, ctx, mesaopt_task_from_callback(ctx, s, chance(50) ? NULL : fill_sequences, l.release, l.user, out)));
 }
 
 static task_shape shape_of(const mesaopt_task *task)

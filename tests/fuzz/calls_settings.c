@@ -79,21 +79,32 @@ static void set_any(mesaopt_settings *s, int32_t scope)
 
 static uint32_t words_of(int32_t key) { return (uint32_t)options_find(0, key)->highest + 1; }
 
+static mesaopt_status set_hook(mesaopt_settings *s)
+{
+    const loan l = lend();
+    const mesaopt_status status = chance(2) ? mesaopt_settings_set_parallel(s, loop, l.release, l.user)
+                                            : mesaopt_settings_set_log(s, log_line, l.release, l.user);
+    lent(&l, status);
+    return status;
+}
+
 mesaopt_settings *settings(int32_t scope)
 {
     mesaopt_settings *s = NULL;
     if (chance(60)) return NULL;
     if (chance(200)) return handle((enum kind)below(KINDS));
     if (chance(100)) scope = (int32_t)below(SCOPES + 1);
-    if (mesaopt_settings_create(scope, world_memory, NULL, &s) != MESAOPT_OK) return NULL;
+    const loan l = lend();
+    const mesaopt_status status = mesaopt_settings_create(scope, world_memory, l.release, l.user, &s);
+    lent(&l, status);
+    if (status != MESAOPT_OK) return NULL;
     follow(s, recipe_of(scope));
     if (scope == MESAOPT_SCOPE_MODEL && chance(2)) mesaopt_settings_set_text(s, "dtype", "f64");
     if (scope == MESAOPT_SCOPE_BASELINE) mesaopt_settings_set_int(s, MESAOPT_KEY_BASELINE, below(words_of(MESAOPT_KEY_BASELINE)));
     if (scope == MESAOPT_SCOPE_TASK && chance(2)) mesaopt_settings_set_int(s, MESAOPT_KEY_TASK, below(words_of(MESAOPT_KEY_TASK)));
     if (scope == MESAOPT_SCOPE_LSQ) mesaopt_settings_set_int(s, MESAOPT_KEY_SOLVER, below(words_of(MESAOPT_KEY_SOLVER)));
     if (scope == MESAOPT_SCOPE_LSQ && chance(3)) mesaopt_settings_set_int(s, MESAOPT_KEY_WINDOW, 1 + below(4));
-    if (scope == MESAOPT_SCOPE_CTX && chance(4)) mesaopt_settings_set_parallel(s, loop, NULL);
-    if (scope == MESAOPT_SCOPE_CTX && chance(4)) mesaopt_settings_set_log(s, log_line, NULL);
+    if (scope == MESAOPT_SCOPE_CTX && chance(2)) set_hook(s);
     while (chance(3)) set_any(s, scope);
     return given(s);
 }
@@ -105,7 +116,9 @@ static void call_settings_create(void)
     mesaopt_settings *s = NULL;
     const int32_t scope = chance(4) ? (int32_t)any_integer() : (int32_t)below(SCOPES + 1);
     mesaopt_settings **out = chance(20) ? NULL : &s;
-    const mesaopt_status status = CALL(CTX, NULL, mesaopt_settings_create(scope, world_memory, NULL, out));
+    const loan l = lend();
+    const mesaopt_status status = CALL(CTX, NULL, mesaopt_settings_create(scope, world_memory, l.release, l.user, out));
+    lent(&l, status);
     EXPECT((status == MESAOPT_OK) == (s != NULL));
     CALL(CTX, NULL, (mesaopt_settings_free(s), MESAOPT_OK));
 }
@@ -115,7 +128,7 @@ static mesaopt_settings *some(int32_t *scope)
 {
     mesaopt_settings *s = NULL;
     *scope = 1 + (int32_t)below(SCOPES);
-    EXPECT(mesaopt_settings_create(*scope, NULL, NULL, &s) == MESAOPT_OK);
+    EXPECT(mesaopt_settings_create(*scope, NULL, NULL, NULL, &s) == MESAOPT_OK);
     return given(s);
 }
 
@@ -124,7 +137,7 @@ static void call_settings_set(void)
     int32_t scope;
     mesaopt_settings *s = some(&scope);
     for (uint32_t n = 1 + below(8); n > 0; n--) set_any(s, scope);
-    const mesaopt_status status = CALL(CTX, NULL, chance(2) ? mesaopt_settings_set_parallel(s, loop, NULL) : mesaopt_settings_set_log(s, log_line, NULL));
+    const mesaopt_status status = CALL(CTX, NULL, set_hook(s));
     EXPECT((status == MESAOPT_OK) == (scope == MESAOPT_SCOPE_CTX));
 }
 

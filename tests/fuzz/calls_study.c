@@ -176,7 +176,8 @@ static void call_probe_set_targets(void)
 {
     mesaopt_probe *p = handle(PROBE);
     mesaopt_baseline *b = chance(2) ? handle(BASELINE) : NULL;
-    CALL(PROBE, p, mesaopt_probe_set_targets(p, b, chance(3) ? fill_targets : NULL, NULL));
+    const loan l = lend();
+    lent(&l, CALL(PROBE, p, mesaopt_probe_set_targets(p, b, chance(3) ? fill_targets : NULL, l.release, l.user)));
 }
 
 static void call_probe_reset(void)

@@ -380,6 +380,26 @@ void world_begin(const uint8_t *data, size_t size)
 
 int world_goes_on(void) { return next < end; }
 
+static atomic_long loans;
+
+static void take_back(void *user)
+{
+    atomic_fetch_sub(&loans, 1);
+    free(user);                        /* a second time is seen by the allocator */
+}
+
+loan lend(void)
+{
+    if (chance(3)) return (loan){NULL, NULL};
+    return (loan){take_back, malloc(1)};
+}
+
+void lent(const loan *l, mesaopt_status status)
+{
+    if (status < 0) free(l->user);
+    else if (l->release) atomic_fetch_add(&loans, 1);
+}
+
 void world_end(void)
 {
     next = end;
@@ -390,4 +410,5 @@ void world_end(void)
     files_end();
     levels[0].call = "the end of all handles";
     EXPECT(blocks == 0 && in_use == 0);
+    EXPECT(atomic_load(&loans) == 0);
 }

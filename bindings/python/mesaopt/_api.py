@@ -69,6 +69,7 @@ SCOPE_MESA = 11
 SCOPE_PROBE = 12
 SCOPE_MLP = 13
 SCOPE_NORM = 14
+SCOPE_DECODER = 15
 
 # key
 KEY_THREADS = 1
@@ -147,6 +148,8 @@ KEY_SPACE = 163
 KEY_BIAS = 180
 KEY_POSITIONS = 181
 KEY_LONGEST = 182
+KEY_STREAMS = 200
+KEY_CAPACITY = 201
 
 # type
 TYPE_INT = 1
@@ -377,6 +380,10 @@ SCOPES = {
         "kind": ('choice', 0, ['layer', 'rms'], 'kind: of a block norm: layer, to mean 0 and mean square 1, with gain and bias; rms, to mean square 1, with gain'),
         "norm_epsilon": ('float', 1e-05, None, 'norm_epsilon: what normalisation adds to the mean square'),
     }),
+    "decoder": (15, {
+        "streams": ('int', 1, None, 'streams: sequences side by side'),
+        "capacity": ('int', 1024, None, 'capacity: tokens of a stream that softmax attention keeps keys and values of'),
+    }),
 }
 
 BLOCKS = ('linear', 'softmax', 'mesa', 'dense', 'mask', 'mlp', 'norm')
@@ -392,6 +399,7 @@ class Step(c.Structure):
 
 LOSS_FN = Callback('mesaopt_loss_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p, c.c_void_p), [('number', 'out'), ('user', 'in')])
 TARGET_FN = Callback('mesaopt_target_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p, c.c_void_p, c.c_void_p), [('view', 'in'), ('view', 'out'), ('user', 'in')])
+RELEASE_FN = Callback('mesaopt_release_fn', c.CFUNCTYPE(None, c.c_void_p), [('user', 'in')])
 ALLOC_FN = Callback('mesaopt_alloc_fn', c.CFUNCTYPE(c.c_void_p, c.c_void_p, c.c_int64, c.c_int64, c.c_void_p), [('memory', 'in'), ('value', 'in'), ('value', 'in'), ('user', 'in')])
 PARALLEL_FN = Callback('mesaopt_parallel_fn', c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p), [('callback', 'in'), ('user', 'in'), ('value', 'in'), ('user', 'in')])
 LOG_FN = Callback('mesaopt_log_fn', c.CFUNCTYPE(None, c.c_char_p, c.c_void_p), [('text', 'in'), ('user', 'in')])
@@ -419,6 +427,16 @@ PROTOTYPES = [
     ('mesaopt_ctx_error', c.c_int64, [c.c_void_p, c.c_void_p, c.c_int64]),
     ('mesaopt_ctx_interrupt', None, [c.c_void_p]),
     ('mesaopt_ctx_isa', c.c_int32, [c.c_void_p, c.c_void_p]),
+    ('mesaopt_decoder_create', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_decoder_bytes', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_decoder_step', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_decoder_reset', c.c_int32, [c.c_void_p, c.c_int64]),
+    ('mesaopt_decoder_copy', c.c_int32, [c.c_void_p, c.c_void_p]),
+    ('mesaopt_decoder_steps', c.c_int64, [c.c_void_p, c.c_int64]),
+    ('mesaopt_decoder_save', c.c_int32, [c.c_void_p, c.c_char_p]),
+    ('mesaopt_decoder_open', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_decoder_set_note', c.c_int32, [c.c_void_p, c.c_char_p, c.c_char_p]),
+    ('mesaopt_decoder_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_grad_check', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_double, c.c_void_p]),
     ('mesaopt_linearise_create', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_linearise_run', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
@@ -467,7 +485,7 @@ PROTOTYPES = [
     ('mesaopt_probe_feed_model', c.c_int32, [c.c_void_p, c.c_int32, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int32, c.c_int64, c.c_int64]),
     ('mesaopt_probe_feed_control', c.c_int32, [c.c_void_p, c.c_int32, c.c_void_p, c.c_void_p, c.c_int32, c.c_int64, c.c_int64]),
     ('mesaopt_probe_feed_file', c.c_int32, [c.c_void_p, c.c_int32, c.c_char_p, c.c_char_p, c.c_char_p, c.c_char_p, c.c_int64, c.c_int64]),
-    ('mesaopt_probe_set_targets', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_probe_set_targets', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_probe_reset', c.c_int32, [c.c_void_p, c.c_int32]),
     ('mesaopt_probe_count', c.c_int32, [c.c_void_p, c.c_int32, c.c_void_p]),
     ('mesaopt_probe_fit', c.c_int32, [c.c_void_p, c.c_void_p]),
@@ -507,7 +525,7 @@ PROTOTYPES = [
     ('mesaopt_rng_uniform', c.c_int32, [c.c_void_p, c.c_uint64, c.c_uint32, c.c_uint64, c.c_double, c.c_double, c.c_void_p]),
     ('mesaopt_rng_normal', c.c_int32, [c.c_void_p, c.c_uint64, c.c_uint32, c.c_uint64, c.c_double, c.c_double, c.c_void_p]),
     ('mesaopt_rng_orthogonal', c.c_int32, [c.c_void_p, c.c_uint64, c.c_uint32, c.c_uint64, c.c_void_p]),
-    ('mesaopt_settings_create', c.c_int32, [c.c_int32, c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_settings_create', c.c_int32, [c.c_int32, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_settings_free', None, [c.c_void_p]),
     ('mesaopt_settings_set_int', c.c_int32, [c.c_void_p, c.c_int32, c.c_int64]),
     ('mesaopt_settings_set_float', c.c_int32, [c.c_void_p, c.c_int32, c.c_double]),
@@ -523,8 +541,8 @@ PROTOTYPES = [
     ('mesaopt_settings_word', c.c_char_p, [c.c_int32, c.c_int32]),
     ('mesaopt_settings_dump', c.c_int64, [c.c_void_p, c.c_void_p, c.c_int64]),
     ('mesaopt_settings_error', c.c_int64, [c.c_void_p, c.c_void_p, c.c_int64]),
-    ('mesaopt_settings_set_parallel', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
-    ('mesaopt_settings_set_log', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_settings_set_parallel', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_settings_set_log', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_status_name', c.c_char_p, [c.c_int32]),
     ('mesaopt_version_number', c.c_int32, []),
     ('mesaopt_version_text', c.c_char_p, []),
@@ -536,7 +554,7 @@ PROTOTYPES = [
     ('mesaopt_task_create', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_tensor', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_tensors', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
-    ('mesaopt_task_from_callback', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_task_from_callback', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_set_weights', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_task_shape', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_draw', c.c_int32, [c.c_void_p, c.c_int32, c.c_int64, c.c_void_p]),
@@ -780,6 +798,103 @@ def ctx_isa(ctx: Ctx) -> 'int':
     return out_.value
 
 
+def decoder_create(model: Model, settings: SettingsLike | None = None) -> 'Decoder':
+    """Creates a decoder of a model, which it keeps alive (scope MESAOPT_SCOPE_DECODER: streams, capacity). All
+    memory is taken here; steps take none. The caller frees *out. Since 0.1.
+    """
+    model_ = to_handle(model, 'model')
+    settings_ = settings_of(settings, ('decoder',), 'settings')
+    out_ = c.c_void_p()
+    status = run(model, lib.mesaopt_decoder_create, model_, settings_, c.addressof(out_))
+    if status: check(status, model)
+    return made(Decoder, out_, model)
+
+
+def decoder_bytes(model: Model, settings: SettingsLike | None = None) -> 'int':
+    """Bytes that such a decoder takes. Since 0.1."""
+    model_ = to_handle(model, 'model')
+    settings_ = settings_of(settings, ('decoder',), 'settings')
+    bytes_ = c.c_int64()
+    status = plain(model, lib.mesaopt_decoder_bytes, model_, settings_, c.addressof(bytes_))
+    if status: check(status, model)
+    return bytes_.value
+
+
+def decoder_step(decoder: Decoder, tokens: Array, out: Array | None = None) -> 'int':
+    """The next L tokens of every stream: tokens [streams, L, inputs] -> predictions out [streams, L, outputs]
+    (NULL: not wanted), dtype of the model, any L. MESAOPT_E_STATE: a stream has no room for them.
+    MESAOPT_NOT_CONVERGED as of mesaopt_model_forward: the tokens are in, all is finite. After any failure all
+    streams are as before. Since 0.1.
+    """
+    decoder_ = to_handle(decoder, 'decoder')
+    tokens_ = view_in(tokens, 'tokens')
+    out_ = NO_VIEW if out is None else view_out(out, 'out')
+    status = run(decoder, lib.mesaopt_decoder_step, decoder_, tokens_[0], out_[0])
+    if status: check(status, decoder)
+    return status
+
+
+def decoder_reset(decoder: Decoder, stream: int) -> 'int':
+    """A stream begins anew, or with stream = -1 all of them. Since 0.1."""
+    decoder_ = to_handle(decoder, 'decoder')
+    stream_ = to_integer(stream, INT64, 'stream')
+    status = run(decoder, lib.mesaopt_decoder_reset, decoder_, stream_)
+    if status: check(status, decoder)
+    return status
+
+
+def decoder_copy(decoder: Decoder, other: Decoder) -> 'int':
+    """All streams become as those of `from`, a decoder of the same model with as many streams; its capacity may
+    be another one. MESAOPT_E_STATE: they do not fit. Since 0.1.
+    """
+    decoder_ = to_handle(decoder, 'decoder')
+    other_ = to_handle(other, 'other')
+    status = run(decoder, lib.mesaopt_decoder_copy, decoder_, other_)
+    if status: check(status, decoder)
+    return status
+
+
+def decoder_steps(decoder: Decoder, stream: int) -> 'int':
+    """Tokens of a stream so far, or a negative status. Since 0.1."""
+    decoder_ = to_handle(decoder, 'decoder')
+    stream_ = to_integer(stream, INT64, 'stream')
+    return counted(lib.mesaopt_decoder_steps(decoder_, stream_), decoder)
+
+
+def decoder_save(decoder: Decoder, path: str) -> 'int':
+    """Writes all streams as safetensors, as mesaopt_model_save writes. Since 0.1."""
+    decoder_ = to_handle(decoder, 'decoder')
+    path_ = to_text(path, 'path')
+    status = run(decoder, lib.mesaopt_decoder_save, decoder_, path_)
+    if status: check(status, decoder)
+    return status
+
+
+def decoder_open(model: Model, settings: SettingsLike | None, path: str) -> 'Decoder':
+    """Creates a decoder from a file of mesaopt_decoder_save, notes included, of a model with the same blocks and
+    parameters: MESAOPT_E_FORMAT names what differs. `settings` have the streams of the file, and room for
+    their tokens. With equal capacity it goes on bit for bit, unless the status is MESAOPT_OTHER_ISA. Since
+    0.1.
+    """
+    model_ = to_handle(model, 'model')
+    settings_ = settings_of(settings, ('decoder',), 'settings')
+    path_ = to_text(path, 'path')
+    out_ = c.c_void_p()
+    status = run(model, lib.mesaopt_decoder_open, model_, settings_, path_, c.addressof(out_))
+    if status: check(status, model)
+    return made(Decoder, out_, model)
+
+
+def decoder_set_note(decoder: Decoder, key: str, text: str | None = None) -> 'int':
+    """Keeps a text of the caller's with the streams, as mesaopt_model_set_note does with a model. Since 0.1."""
+    decoder_ = to_handle(decoder, 'decoder')
+    key_ = to_text(key, 'key')
+    text_ = None if text is None else to_text(text, 'text')
+    status = run(decoder, lib.mesaopt_decoder_set_note, decoder_, key_, text_)
+    if status: check(status, decoder)
+    return status
+
+
 def linearise_create(ctx: Ctx, settings: SettingsLike | None, model: Model, task: Task, blocks: Sequence, block: SettingsLike | None) -> 'Linearise':
     """Plans the distillation of `count` different blocks of attention, and allocates all that its steps need.
     settings (scope MESAOPT_SCOPE_TRAINER): AdamW and the batch; NULL: the defaults of that scope, but lr =
@@ -943,8 +1058,8 @@ def model_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Model':
 
 def model_add(model: Model, settings: SettingsLike) -> 'int':
     """Appends a block whose kind is the scope of `settings`, with weights drawn N(0, init_sd^2) from the model's
-    seed. Views of parameters taken before become invalid. MESAOPT_E_STATE once a trainer holds the model.
-    Since 0.1.
+    seed. Views of parameters taken before become invalid. MESAOPT_E_STATE while a trainer or a decoder holds
+    the model. Since 0.1.
     """
     model_ = to_handle(model, 'model')
     no_exports(model)
@@ -1377,12 +1492,13 @@ def probe_feed_file(probe: Probe, set: int, path: str, activations: str, targets
 def probe_set_targets(probe: Probe, conditioner: Baseline | None = None, fill: Callable | None = None) -> 'int':
     """Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t
     (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the calling
-    thread. Both NULL: as the settings say. Since 0.1.
+    thread; `release` (may be NULL) follows when another call of this function has taken its place, or when
+    the last user of the probe has gone. Both NULL: as the settings say. Since 0.1.
     """
     probe_ = to_handle(probe, 'probe')
     conditioner_ = None if conditioner is None else to_handle(conditioner, 'conditioner')
     fill_ = kept_callback(TARGET_FN, fill)
-    status = run_calling(probe, lib.mesaopt_probe_set_targets, probe_, conditioner_, fill_[0], fill_[1])
+    status = run_calling(probe, lib.mesaopt_probe_set_targets, probe_, conditioner_, fill_[0], fill_[2], fill_[1])
     if status: check(status, probe)
     return status
 
@@ -2102,12 +2218,14 @@ def task_from_tensors(ctx: Ctx, settings: SettingsLike | None, sequences: Sequen
 
 
 def task_from_callback(ctx: Ctx, settings: SettingsLike | None, fill: Callable) -> 'Task':
-    """A task over a callback that fills batches; `dim` and `length` of the settings give n and T. Since 0.1."""
+    """A task over a callback that fills batches; `dim` and `length` of the settings give n and T. `release` (may
+    be NULL) follows when the last user of the task has gone. Since 0.1.
+    """
     ctx_ = to_handle(ctx, 'ctx')
     settings_ = settings_of(settings, ('task',), 'settings')
     fill_ = kept_callback(SEQUENCE_FN, fill)
     out_ = c.c_void_p()
-    status = run_calling(ctx, lib.mesaopt_task_from_callback, ctx_, settings_, fill_[0], fill_[1], c.addressof(out_))
+    status = run_calling(ctx, lib.mesaopt_task_from_callback, ctx_, settings_, fill_[0], fill_[2], fill_[1], c.addressof(out_))
     if status: check(status, ctx)
     return made(Task, out_, ctx)
 
@@ -2342,6 +2460,16 @@ class Baseline(Handle):
     updates = baseline_updates
     evaluate = baseline_evaluate
     search = baseline_search
+
+
+class Decoder(Handle):
+    _free = lib.mesaopt_decoder_free
+    step = decoder_step
+    reset = decoder_reset
+    copy = decoder_copy
+    steps = decoder_steps
+    save = decoder_save
+    set_note = decoder_set_note
 
 
 class Linearise(Handle):

@@ -551,12 +551,12 @@ def RELEASE(user):
 def kept_callback(kind, f):
     """Until the library releases it."""
     if f is None:
-        return None, None
+        return None, None, None
     if not callable(f):
         raise TypeError(f"{type(f).__name__}, expected a function")
     key = next(_keys)
     _kept[key] = wrapped = _wrap(kind, f)
-    return wrapped, key
+    return wrapped, key, RELEASE
 
 
 def keep(x):

@@ -1,0 +1,51 @@
+/* See hooks.h. */
+#include "base/hooks.h"
+#include <errno.h>
+#include <stdatomic.h>
+
+typedef struct lent {
+    allocator alloc;               /* of this block */
+    mesaopt_release_fn release;
+    void *user;
+    atomic_int refs;
+} lent;
+
+void give_back(mesaopt_release_fn release, void *user)
+{
+    const int keep = errno;
+    if (release) release(user);
+    errno = keep;
+}
+
+static void drop(lent *l)
+{
+    if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1) return;
+    const lent gone = *l;
+    alloc_free(&gone.alloc, l);    /* before: it may be the allocator that goes */
+    give_back(gone.release, gone.user);
+}
+
+int hooks_lend(hooks *h, enum hook which, const allocator *alloc, mesaopt_release_fn release,
+               void *user)
+{
+    lent *l = release ? alloc_new(alloc, 1, sizeof *l) : NULL, *old = h->lent[which];
+    if (release && !l) return 0;
+    if (l) {
+        l->alloc = *alloc, l->release = release, l->user = user;
+        atomic_init(&l->refs, 1);
+    }
+    h->lent[which] = l;
+    drop(old);
+    return 1;
+}
+
+void hooks_retain(hooks *h)
+{
+    for (int i = 0; i < HOOKS; i++)
+        if (h->lent[i]) atomic_fetch_add_explicit(&h->lent[i]->refs, 1, memory_order_relaxed);
+}
+
+void hooks_release(const hooks *h)
+{
+    for (int i = HOOKS - 1; i >= 0; i--) drop(h->lent[i]);
+}

@@ -1,0 +1,31 @@
+/* Callbacks of the host that settings of a context hold, and every context that is made of them: an
+ * allocator, a parallel loop, a log. What the host wants back, its `user`, is counted: it is given
+ * back when the last of them goes. */
+#ifndef BASE_HOOKS_H
+#define BASE_HOOKS_H
+
+#include "base/alloc.h"
+
+/* release(user), unless there is none; errno stays. */
+void give_back(mesaopt_release_fn release, void *user);
+
+enum hook { HOOK_ALLOC, HOOK_PARALLEL, HOOK_LOG, HOOKS };
+
+struct lent;
+typedef struct hooks {
+    mesaopt_parallel_fn parallel;  /* NULL: own pool */
+    void *parallel_user;
+    mesaopt_log_fn log;            /* NULL: none */
+    void *log_user;
+    struct lent *lent[HOOKS];      /* NULL: there is nothing to give back */
+} hooks;
+
+/* Puts (release, user) in the place of what is there, which is given back. release NULL: nothing is
+ * to be given back. 0: no memory, and nothing has changed. */
+int hooks_lend(hooks *h, enum hook which, const allocator *alloc, mesaopt_release_fn release,
+               void *user);
+/* One holder more; one less. The allocator goes last: the others are made of it. */
+void hooks_retain(hooks *h);
+void hooks_release(const hooks *h);
+
+#endif
