@@ -34,7 +34,8 @@ typedef struct pass {
     const kern *k;
     int64_t T;
     const void *params;            /* of the whole model */
-    void *grads;                   /* summed into; NULL in a forward pass */
+    int backward;                  /* a backward pass comes, or is it */
+    void *grads;                   /* of the parameters, summed into; NULL: not wanted */
     const void *positions;         /* T x in panel of sinusoidal positions, the same in all lanes;
                                       NULL if no block wants it */
     void *scratch, *product_scratch;
@@ -93,6 +94,9 @@ block_names block_kind_names(void);                    /* "linear, softmax, .. o
 /* first: t of the first row, of each lane; NULL: 0 */
 void positions_fill(const kern *k, int64_t T, int64_t width, const int64_t *first, void *panel);
 
+/* Gradients of parameters, where the pass wants them. Of the weight of Y = X W [T x cols]:
+ * += X^T dY, over all tokens and lanes. */
+void weight_back(const pass *p, const parameter *weight, mat X, mat dY);
 /* Of a parameter that is one row, the same for all tokens: every row of Y [T x cols] <- it; its
  * gradient += the sum of all rows of dY, dense. */
 void rows_fill(const pass *p, const parameter *row, mat Y);

@@ -1,5 +1,5 @@
-/* What kinds of blocks do with rows: a parameter that is one row, and the sinusoidal positions
- * that a block may ask for: feature 2i: sin(t / 10000^(2i/D)), feature 2i + 1: cos of the same; t
+/* What kinds of blocks share: gradients of weights, a parameter that is one row, and the sinusoidal
+ * positions that a block may ask for: feature 2i: sin(t / 10000^(2i/D)), feature 2i + 1: cos of the same; t
  * from 0. Source: arXiv 1706.03762 section 3.5. */
 #include "base/real.h"
 #include "nn/block.h"
@@ -12,6 +12,13 @@ static mat one_of(const kern *k)
     return (mat){k->size == 4 ? (void *)f32 : (void *)f64, 0, 0};
 }
 
+void weight_back(const pass *p, const parameter *weight, mat X, mat dY)
+{
+    if (!p->grads) return;
+    p->k->product(p->k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, weight->rows, weight->cols,
+                  p->T, transposed_mat(X), dY, param_mat(p->k, p->grads, weight));
+}
+
 void rows_fill(const pass *p, const parameter *row, mat Y)
 {
     p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, row->cols, 1,
@@ -20,8 +27,7 @@ void rows_fill(const pass *p, const parameter *row, mat Y)
 
 void rows_sum(const pass *p, const parameter *row, mat dY)
 {
-    p->k->product(p->k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, 1, row->cols, p->T,
-                  one_of(p->k), dY, param_mat(p->k, p->grads, row));
+    weight_back(p, row, one_of(p->k), dY);
 }
 
 /* Lanes of one feature; those that are as far as the lane before have its number. */

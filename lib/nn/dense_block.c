@@ -40,15 +40,12 @@ static void *backward(const block *b, const pass *p, const void *x, const void *
 {
     (void)y, (void)stash;
     /* Y = X W + b */
-    const mat Xt = {(void *)x, 1, b->in}, dY = {dy, b->out, 1}, dX = {spare, b->in, 1};
-    const mat W = param_mat(p->k, p->params, &b->param[WEIGHT]),
-              dW = param_mat(p->k, p->grads, &b->param[WEIGHT]), Wt = {W.p, W.cs, W.rs};
+    const mat X = {(void *)x, b->in, 1}, dY = {dy, b->out, 1}, dX = {spare, b->in, 1};
     if (biased(b)) rows_sum(p, &b->param[BIAS], dY);
-    p->k->product(p->k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, b->in, b->out, p->T, Xt, dY,
-                  dW);
+    weight_back(p, &b->param[WEIGHT], X, dY);
     if (want_dx)
         p->k->product(p->k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, b->in, b->out,
-                      dY, Wt, dX);
+                      dY, transposed_mat(param_mat(p->k, p->params, &b->param[WEIGHT])), dX);
     return spare;
 }
 

@@ -133,7 +133,7 @@ void frame_positions_back(const block *b, const pass *p, void *dP)
 {
     parameter flat = b->param[b->learned];
     const pass once = {.k = p->k, .T = 1, .grads = p->grads, .product_scratch = p->product_scratch};
-    flat.cols = p->T * b->in;
+    flat.rows = 1, flat.cols = p->T * b->in;
     rows_sum(&once, &flat, (mat){dP, flat.cols, 1});
 }
 

@@ -136,8 +136,7 @@ void heads_project_back(const block *b, const pass *p, const extents *e, mat X, 
     const mat in[3] = {Xq, Xq, X}, grad[3] = {d->q, d->k, d->v};
     for (int i = QUERY; i <= VALUE; i++) { /* Q = X W_q, K = X W_k, V = X W_v */
         const parameter *w = &b->param[i];
-        k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, w->rows, w->cols, e->T,
-                   transposed_mat(in[i]), grad[i], param_mat(k, p->grads, w));
+        weight_back(p, w, in[i], grad[i]);
         if (!want_dx) continue;
         k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, w->cols, grad[i],
                    transposed_mat(param_mat(k, p->params, w)), dX);
@@ -154,10 +153,8 @@ void heads_output(const block *b, const pass *p, const extents *e, mat O, mat F)
 void heads_output_back(const block *b, const pass *p, const extents *e, mat O, mat dF, mat dO)
 {
     const kern *k = p->k;
-    const mat P = param_mat(k, p->params, &b->param[OUTPUT]),
-              dP = param_mat(k, p->grads, &b->param[OUTPUT]);
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->hv, e->D, e->T, /* F = O P */
-               transposed_mat(O), dF, dP);
+    const mat P = param_mat(k, p->params, &b->param[OUTPUT]);
+    weight_back(p, &b->param[OUTPUT], O, dF);          /* F = O P */
     k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, e->T, e->hv, e->D, dF,
                transposed_mat(P), dO);
 }

@@ -197,6 +197,7 @@ static void ridge_back(const block *b, const pass *p, const extents *e, const wo
 {
     const kern *k = p->k;
     const void *theta = param_mat(k, p->params, &b->param[RIDGE]).p;
+    if (!p->grads) return;
     void *grad = param_mat(k, p->grads, &b->param[RIDGE]).p;
     for (int64_t i = 0; i < e->qk; i++) {
         double dl = 0;
@@ -232,8 +233,7 @@ static void gate_back(const block *b, const pass *p, const extents *e, mat X, co
     const mat dz = w->dgate[which], W = param_mat(k, p->params, weight);
     k->row_scale(e->T * e->heads, 1, g->c.p, 1, dz.p, 1, dz.p, 1);
     if (which == BETA) k->row_scale(e->T * e->heads, 1, g->s.p, 1, dz.p, 1, dz.p, 1);
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, e->D, e->heads, e->T,
-               transposed_mat(X), dz, param_mat(k, p->grads, weight));
+    weight_back(p, weight, X, dz);
     rows_sum(p, weight + 1, dz);
     if (want_dx)
         k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, e->T, e->D, e->heads, dz,

@@ -64,7 +64,7 @@ static void forward(const block *b, const pass *p, mat X, mat F, void *stash)
     k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, h, b->in, X,
                param_mat(k, p->params, &b->param[UP]), r.a);
     k->activate(p->T, h, (int)setting(b, MESAOPT_KEY_ACT),
-                param_mat(k, p->params, &b->param[UP_BIAS]).p, r.a.p, p->grads ? r.slope.p : NULL);
+                param_mat(k, p->params, &b->param[UP_BIAS]).p, r.a.p, p->backward ? r.slope.p : NULL);
     rows_fill(p, &b->param[DOWN_BIAS], F);
     k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, p->T, b->in, h, r.a,
                param_mat(k, p->params, &b->param[DOWN]), F);
@@ -79,14 +79,12 @@ static void backward(const block *b, const pass *p, mat X, mat dF, mat dX, const
     const int64_t h = hidden(b);
     const mat dZ = {p->scratch, h, 1};
     rows_sum(p, &b->param[DOWN_BIAS], dF);                             /* F = A W + b */
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, h, b->in, p->T, transposed_mat(r.a),
-               dF, param_mat(k, p->grads, &b->param[DOWN]));
+    weight_back(p, &b->param[DOWN], r.a, dF);
     k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, h, b->in, dF,
                transposed_mat(param_mat(k, p->params, &b->param[DOWN])), dZ);
     k->multiply(p->T * h * k->lanes, r.slope.p, dZ.p, dZ.p);           /* A = act(Z) */
     rows_sum(p, &b->param[UP_BIAS], dZ);                               /* Z = X U + a */
-    k->product(k, p->product_scratch, PRODUCT_SUM, TRI_NONE, 1, b->in, h, p->T, transposed_mat(X),
-               dZ, param_mat(k, p->grads, &b->param[UP]));
+    weight_back(p, &b->param[UP], X, dZ);
     if (want_dx)
         k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, p->T, b->in, h, dZ,
                    transposed_mat(param_mat(k, p->params, &b->param[UP])), dX);

@@ -26,7 +26,7 @@ void norm_back(const pass *p, const norm *n, const normed *r, const void *dy, vo
     const int64_t D = n->gain->cols;
     const pass sum = {.k = k, .T = 1, .grads = p->grads, .product_scratch = p->product_scratch};
     memset(scratch, 0, (size_t)(D * k->lanes * k->size));
-    k->column_dot(p->T, D, dy, D, r->hat, D, scratch);                 /* y = gain h + bias */
+    if (p->grads) k->column_dot(p->T, D, dy, D, r->hat, D, scratch);   /* y = gain h + bias */
     rows_sum(&sum, n->gain, (mat){scratch, D, 1});
     if (n->bias) rows_sum(p, n->bias, (mat){(void *)dy, D, 1});
     if (dx) k->row_normal_back(p->T, D, n->centre, r->hat, r->inverse, row_of(p, n->gain), dy, dx);

@@ -62,7 +62,7 @@ static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, c
 /* Gradients and a visitor's sums take memory for every shard. */
 static int64_t shards_of(const mesaopt_model *m, int64_t panels, const wanted *w)
 {
-    const int64_t gradient = goes_back(w) ? m->n_params * m->size : 0,
+    const int64_t gradient = w->gradient ? m->n_params * m->size : 0,
                   sums = w->visitor ? w->visitor->count * (int64_t)sizeof(double) : 0,
                   room = max64(1, SHARD_MEMORY / max64(1, max64(gradient, sums))),
                   shards = panels < MAX_SHARDS ? max64(1, panels) : MAX_SHARDS;
@@ -82,7 +82,7 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, const 
                              l.k->lanes * l.k->size);
         if (l.positions) l.positions[i] = m->blocks[i].positions ? p : NULL;
     }
-    l.grads = arena_take(&a, goes_back(w) ? shards * m->n_params : 0, m->size);
+    l.grads = arena_take(&a, w->gradient ? shards * m->n_params : 0, m->size);
     l.by_t = arena_take(&a, shards * b->T, sizeof(double));
     l.sums = arena_take(&a, w->visitor ? shards * w->visitor->count : 0, sizeof(double));
     l.weights = arena_take(&a, 2 * b->T, sizeof(double));
@@ -262,10 +262,11 @@ static void start_backward(const job *j, const worker *w, int64_t panel, const v
 
 static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
 {
-    void *grads = goes_back(j->w) ? (char *)j->l.grads + shard * j->m->n_params * j->m->size : NULL;
+    void *grads = j->w->gradient ? (char *)j->l.grads + shard * j->m->n_params * j->m->size : NULL;
     return (pass){.k = j->l.k,
                   .T = w->steps,
                   .params = j->m->params,
+                  .backward = goes_back(j->w),
                   .grads = grads,
                   .positions = j->l.positions[i],
                   .scratch = w->scratch,
@@ -390,7 +391,7 @@ static void run_shard(void *data, arena a, int64_t shard, int64_t first, int64_t
     const job *j = data;
     const layout *l = &j->l;
     worker w = lay_out_worker(&a, j->m, j->b, l, j->w);
-    if (goes_back(j->w))
+    if (j->w->gradient)
         memset((char *)l->grads + shard * j->m->n_params * j->m->size, 0,
                (size_t)(j->m->n_params * j->m->size));
     memset(l->by_t + shard * j->b->T, 0, (size_t)j->b->T * sizeof(double));
