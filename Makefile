@@ -197,7 +197,7 @@ $(RUN_PARTS): run-tests-%: $O/bin/check
 	$O/bin/check part=$*/$(words $(RUN_PARTS))
 # The suites tests/test_*_random.c with many more configurations; another seed: others.
 check-long: $O/bin/check
-	CHECK_LONG=1 $(if $(findstring command,$(origin seed)),CHECK_SEED='$(seed)') $O/bin/check $(patsubst tests/%.c,%,$(wildcard tests/test_*_random.c))
+	CHECK_LONG=1 $(if $(findstring command,$(origin seed)),CHECK_SEED='$(seed)') $O/bin/check $(patsubst tests/%.c,%,$(wildcard tests/test_*_random.c)) test_rls_long
 check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
 RUN_SCRIPTS := $(SCRIPTS:tests/test_%.sh=run-examples-%)
