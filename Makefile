@@ -307,6 +307,16 @@ bindings: $O/docs/api.json
 check-python: lib $O/bin/tour
 	MESAOPT_LIBRARY='$(abspath $O/lib/libmesaopt.so)' MESAOPT_TOUR='$(abspath $O/bin/tour)' PYTHONPATH=bindings/python PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) -m unittest discover bindings/python/tests
+# cargo alone, nothing from the network. Building leaves Cargo.lock, which git ignores.
+CARGO ?= cargo
+check-rust: lib $O/bin/tour
+	cd bindings/rust && export CARGO_TARGET_DIR='$(abspath $O/rust)' MESAOPT_LIB_DIR='$(abspath $O/lib)' MESAOPT_STATIC=1 && \
+	    $(CARGO) test -q --offline && $(CARGO) run -q --offline --example tour > '$(abspath $O/tour.rust)'
+	$O/bin/tour | cmp - $O/tour.rust
+# What needs nothing but Python: the generated layers are what the headers say, Julia's fits the library.
+check-bindings: lib $O/docs/api.json
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) bindings/generate.py $O/docs/api.json check
+	@$(PYTHON) bindings/julia/test/check_api.py $O/docs/api.json bindings/julia/src/api.jl $O/lib/libmesaopt.so
 wheel: lib
 	@MESAOPT_BUILD='$(abspath $O)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) bindings/python/wheel_of_tree.py $O/dist
 
@@ -355,7 +365,7 @@ help:
 	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
 	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=); uninstall removes it'
 	@echo 'make bindings      writes the generated layers of the bindings anew, from the headers'
-	@echo 'make check-python  tests of the Python package (PYTHON=); make wheel writes it into $O/dist'
+	@echo 'make check-python check-rust    tests of the packages (PYTHON=, CARGO=); make wheel: Python, into $O/dist'
 	@echo 'make docs          API reference from the header comments, into $O/docs'
 	@echo 'make figures       draws those of docs/figures that no example draws'
 	@echo 'make asan ubsan tsan    the tests under the sanitizers'
@@ -366,10 +376,10 @@ help:
 # ---- cleaning ----
 
 clean:
-	rm -rf $(addprefix $O/,obj gen lib bin docs dist debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
+	rm -rf $(addprefix $O/,obj gen lib bin docs dist rust tour.rust debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-python wheel figures install uninstall deps help clean FORCE
+.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-bindings check-python check-rust wheel figures install uninstall deps help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
