@@ -206,7 +206,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
  *  there is nothing to give back. Called once, with the same `user`, when nothing can use the one
  *  or the other any more: by the function that lets go of it last, before that returns, on
  *  whichever thread that is. It may free handles, and calls nothing else of the library. When the
- *  function that was given it fails, it is not called. */
+ *  function that was given it fails, it is not called. [thread: any] Since 0.1. */
 typedef void (*mesaopt_release_fn)(void *user);
 
 /** Host allocator: new_size 0 frees `ptr` and returns NULL; ptr NULL allocates; otherwise it

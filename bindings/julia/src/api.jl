@@ -45,6 +45,7 @@ const MESAOPT_SCOPE_MESA = Int32(11)
 const MESAOPT_SCOPE_PROBE = Int32(12)
 const MESAOPT_SCOPE_MLP = Int32(13)
 const MESAOPT_SCOPE_NORM = Int32(14)
+const MESAOPT_SCOPE_DECODER = Int32(15)
 const MESAOPT_KEY_THREADS = Int32(1)
 const MESAOPT_KEY_ISA = Int32(2)
 const MESAOPT_KEY_SEED = Int32(10)
@@ -121,6 +122,8 @@ const MESAOPT_KEY_SPACE = Int32(163)
 const MESAOPT_KEY_BIAS = Int32(180)
 const MESAOPT_KEY_POSITIONS = Int32(181)
 const MESAOPT_KEY_LONGEST = Int32(182)
+const MESAOPT_KEY_STREAMS = Int32(200)
+const MESAOPT_KEY_CAPACITY = Int32(201)
 const MESAOPT_TYPE_INT = Int32(1)
 const MESAOPT_TYPE_FLOAT = Int32(2)
 const MESAOPT_TYPE_CHOICE = Int32(3)
@@ -308,6 +311,66 @@ mesaopt_ctx_isa(ctx, out) =
     ccall((:mesaopt_ctx_isa, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Int32}), ctx, out)
 
 """
+Creates a decoder of a model, which it keeps alive (scope MESAOPT_SCOPE_DECODER: streams, capacity). All memory is taken here; steps take none. The caller frees *out. Since 0.1.
+"""
+mesaopt_decoder_create(model, settings, out) =
+    ccall((:mesaopt_decoder_create, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), model, settings, out)
+
+"""
+Bytes that such a decoder takes. Since 0.1.
+"""
+mesaopt_decoder_bytes(model, settings, bytes) =
+    ccall((:mesaopt_decoder_bytes, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Int64}), model, settings, bytes)
+
+"""
+The next L tokens of every stream: tokens [streams, L, inputs] -> predictions out [streams, L, outputs] (NULL: not wanted), dtype of the model, any L. MESAOPT_E_STATE: a stream has no room for them. MESAOPT_NOT_CONVERGED as of mesaopt_model_forward: the tokens are in, all is finite. After any failure all streams are as before. Since 0.1.
+"""
+mesaopt_decoder_step(decoder, tokens, out) =
+    ccall((:mesaopt_decoder_step, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{CView}, Ptr{CView}), decoder, tokens, out)
+
+"""
+A stream begins anew, or with stream = -1 all of them. Since 0.1.
+"""
+mesaopt_decoder_reset(decoder, stream) =
+    ccall((:mesaopt_decoder_reset, libmesaopt), Int32, (Ptr{Cvoid}, Int64), decoder, stream)
+
+"""
+All streams become as those of `from`, a decoder of the same model with as many streams; its capacity may be another one. MESAOPT_E_STATE: they do not fit. Since 0.1.
+"""
+mesaopt_decoder_copy(decoder, from) =
+    ccall((:mesaopt_decoder_copy, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}), decoder, from)
+
+"""
+Tokens of a stream so far, or a negative status. Since 0.1.
+"""
+mesaopt_decoder_steps(decoder, stream) =
+    ccall((:mesaopt_decoder_steps, libmesaopt), Int64, (Ptr{Cvoid}, Int64), decoder, stream)
+
+"""
+Writes all streams as safetensors, as mesaopt_model_save writes. Since 0.1.
+"""
+mesaopt_decoder_save(decoder, path) =
+    ccall((:mesaopt_decoder_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), decoder, path)
+
+"""
+Creates a decoder from a file of mesaopt_decoder_save, notes included, of a model with the same blocks and parameters: MESAOPT_E_FORMAT names what differs. `settings` have the streams of the file, and room for their tokens. With equal capacity it goes on bit for bit, unless the status is MESAOPT_OTHER_ISA. Since 0.1.
+"""
+mesaopt_decoder_open(model, settings, path, out) =
+    ccall((:mesaopt_decoder_open, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}), model, settings, path, out)
+
+"""
+Keeps a text of the caller's with the streams, as mesaopt_model_set_note does with a model. Since 0.1.
+"""
+mesaopt_decoder_set_note(decoder, key, text) =
+    ccall((:mesaopt_decoder_set_note, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Cstring), decoder, key, text)
+
+"""
+Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1.
+"""
+mesaopt_decoder_free(decoder) =
+    ccall((:mesaopt_decoder_free, libmesaopt), Int32, (Ptr{Cvoid},), decoder)
+
+"""
 Moves every element of `x` (f32 or f64) by +-h and +-2h in turn, takes the fourth-order central difference (8 (L(+h) - L(-h)) - (L(+2h) - L(-2h))) / 12h, puts the element back bit for bit, and writes to `error` the norm of (difference - gradient) over the larger of their norms (0 when both are 0). `gradient` has the shape of x. h > 0; 1e-3 suits f64. MESAOPT_E_SOURCE when the callback failed. Since 0.1.
 """
 mesaopt_grad_check(ctx, loss, user, x, gradient, h, error) =
@@ -392,7 +455,7 @@ mesaopt_model_create(ctx, settings, out) =
     ccall((:mesaopt_model_create, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), ctx, settings, out)
 
 """
-Appends a block whose kind is the scope of `settings`, with weights drawn N(0, init_sd^2) from the model's seed. Views of parameters taken before become invalid. MESAOPT_E_STATE once a trainer holds the model. Since 0.1.
+Appends a block whose kind is the scope of `settings`, with weights drawn N(0, init_sd^2) from the model's seed. Views of parameters taken before become invalid. MESAOPT_E_STATE while a trainer or a decoder holds the model. Since 0.1.
 """
 mesaopt_model_add(model, settings) =
     ccall((:mesaopt_model_add, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}), model, settings)
@@ -596,10 +659,10 @@ mesaopt_probe_feed_file(probe, set, path, activations, targets, weights, first, 
     ccall((:mesaopt_probe_feed_file, libmesaopt), Int32, (Ptr{Cvoid}, Int32, Cstring, Cstring, Cstring, Cstring, Int64, Int64), probe, set, path, activations, targets, weights, first, count)
 
 """
-Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the calling thread. Both NULL: as the settings say. Since 0.1.
+Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the calling thread; `release` (may be NULL) follows when another call of this function has taken its place, or when the last user of the probe has gone. Both NULL: as the settings say. Since 0.1.
 """
-mesaopt_probe_set_targets(probe, conditioner, fill, user) =
-    ccall((:mesaopt_probe_set_targets, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), probe, conditioner, fill, user)
+mesaopt_probe_set_targets(probe, conditioner, fill, release, user) =
+    ccall((:mesaopt_probe_set_targets, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), probe, conditioner, fill, release, user)
 
 """
 Forgets the sequences of a set. Since 0.1.
@@ -836,10 +899,10 @@ mesaopt_rng_orthogonal(ctx, seed, stream, first, out) =
     ccall((:mesaopt_rng_orthogonal, libmesaopt), Int32, (Ptr{Cvoid}, UInt64, UInt32, UInt64, Ptr{CView}), ctx, seed, stream, first, out)
 
 """
-Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is used for this object, and by the context made from it when scope is MESAOPT_SCOPE_CTX. The caller frees *out. MESAOPT_E_ARGUMENT: unknown scope or NULL out; MESAOPT_E_MEMORY. Since 0.1.
+Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is used for this object, and by the contexts made from it when scope is MESAOPT_SCOPE_CTX; `release` (may be NULL) follows when the last of them has gone. The caller frees *out. MESAOPT_E_ARGUMENT: unknown scope, NULL out, or a release without an allocator; MESAOPT_E_MEMORY. Since 0.1.
 """
-mesaopt_settings_create(scope, alloc, alloc_user, out) =
-    ccall((:mesaopt_settings_create, libmesaopt), Int32, (Int32, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), scope, alloc, alloc_user, out)
+mesaopt_settings_create(scope, alloc, release, user, out) =
+    ccall((:mesaopt_settings_create, libmesaopt), Int32, (Int32, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), scope, alloc, release, user, out)
 
 """
 Frees settings; NULL is fine, and so is any handle, which it leaves alone. Since 0.1.
@@ -932,16 +995,16 @@ mesaopt_settings_error(settings, buf, cap) =
     ccall((:mesaopt_settings_error, libmesaopt), Int64, (Ptr{Cvoid}, Ptr{UInt8}, Int64), settings, buf, cap)
 
 """
-Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, and a log. NULL takes the hook away. With a host loop the key `threads` says how many jobs a loop is handed. Since 0.1.
+Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, and a log. NULL takes the hook away. `release` (may be NULL) follows when the hook has been replaced or these settings freed, and the last context made with it has gone. With a host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release without a hook; MESAOPT_E_MEMORY. Since 0.1.
 """
-mesaopt_settings_set_parallel(settings, parallel, user) =
-    ccall((:mesaopt_settings_set_parallel, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), settings, parallel, user)
+mesaopt_settings_set_parallel(settings, parallel, release, user) =
+    ccall((:mesaopt_settings_set_parallel, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), settings, parallel, release, user)
 
 """
-Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, and a log. NULL takes the hook away. With a host loop the key `threads` says how many jobs a loop is handed. Since 0.1.
+Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, and a log. NULL takes the hook away. `release` (may be NULL) follows when the hook has been replaced or these settings freed, and the last context made with it has gone. With a host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release without a hook; MESAOPT_E_MEMORY. Since 0.1.
 """
-mesaopt_settings_set_log(settings, log, user) =
-    ccall((:mesaopt_settings_set_log, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), settings, log, user)
+mesaopt_settings_set_log(settings, log, release, user) =
+    ccall((:mesaopt_settings_set_log, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), settings, log, release, user)
 
 """
 Name of a status code, such as \"MESAOPT_E_SHAPE\"; \"MESAOPT_UNKNOWN\" for any other number. Never fails, never NULL, static storage. Since 0.1.
@@ -1010,10 +1073,10 @@ mesaopt_task_from_tensors(ctx, settings, count, sequences, out) =
     ccall((:mesaopt_task_from_tensors, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}), ctx, settings, count, sequences, out)
 
 """
-A task over a callback that fills batches; `dim` and `length` of the settings give n and T. Since 0.1.
+A task over a callback that fills batches; `dim` and `length` of the settings give n and T. `release` (may be NULL) follows when the last user of the task has gone. Since 0.1.
 """
-mesaopt_task_from_callback(ctx, settings, fill, user, out) =
-    ccall((:mesaopt_task_from_callback, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), ctx, settings, fill, user, out)
+mesaopt_task_from_callback(ctx, settings, fill, release, user, out) =
+    ccall((:mesaopt_task_from_callback, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), ctx, settings, fill, release, user, out)
 
 """
 Sets what step t counts in every loss and score that is taken on the task, of models, trainers, baselines and probes: weights [T], the same for all sequences, or, of own ones, [N, T]; f32 or f64, 0 or 1e-20 to 1e20, one above 0 in each sequence. Copied. A loss is sum of weight * error / sum of weights; the error at t the same over sequences, and NaN where none of them is scored. Steps of weight 0 are neither scored nor trained on; those behind the last scored one of a sequence change nothing and cost next to nothing. Since 0.1.

@@ -153,6 +153,9 @@ pub const MESAOPT_SCOPE_MLP: i32 = 13;
 /// normalisation of every token: a block of a model
 pub const MESAOPT_SCOPE_NORM: i32 = 14;
 
+/// a model that goes through sequences step by step: a mesaopt\_decoder
+pub const MESAOPT_SCOPE_DECODER: i32 = 15;
+
 /// threads: int, jobs that may run at once, the caller's included
 pub const MESAOPT_KEY_THREADS: i32 = 1;
 
@@ -401,6 +404,12 @@ pub const MESAOPT_KEY_POSITIONS: i32 = 181;
 /// longest: rows of positions=learned; longer sequences are refused
 pub const MESAOPT_KEY_LONGEST: i32 = 182;
 
+/// streams: sequences side by side
+pub const MESAOPT_KEY_STREAMS: i32 = 200;
+
+/// capacity: tokens of a stream that softmax attention keeps keys and values of
+pub const MESAOPT_KEY_CAPACITY: i32 = 201;
+
 /// Types of values.
 pub const MESAOPT_TYPE_INT: i32 = 1;
 
@@ -549,6 +558,12 @@ pub struct mesaopt_baseline {
 }
 
 #[repr(C)]
+pub struct mesaopt_decoder {
+    _data: [u8; 0],
+    _marker: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+#[repr(C)]
 pub struct mesaopt_linearise {
     _data: [u8; 0],
     _marker: PhantomData<(*mut u8, PhantomPinned)>,
@@ -646,6 +661,13 @@ pub type mesaopt_loss_fn = Option<unsafe extern "C" fn(loss: *mut f64, user: *mu
 /// (f64): all of them, and finite. A non-zero return ends the call that needs them with
 /// MESAOPT\_E\_SOURCE.
 pub type mesaopt_target_fn = Option<unsafe extern "C" fn(sequences: *const mesaopt_view, targets: *const mesaopt_view, user: *mut c_void) -> i32>;
+
+/// Given with a callback that the library keeps, or with memory (mesaopt\_tensor\_wrap); NULL where
+/// there is nothing to give back. Called once, with the same \`user\`, when nothing can use the one or
+/// the other any more: by the function that lets go of it last, before that returns, on whichever
+/// thread that is. It may free handles, and calls nothing else of the library. When the function that
+/// was given it fails, it is not called.
+pub type mesaopt_release_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// Host allocator: new\_size 0 frees \`ptr\` and returns NULL; ptr NULL allocates; otherwise it
 /// resizes, keeping the content. Blocks must be aligned for any C type; sizes are in bytes and
@@ -757,6 +779,37 @@ extern "C" {
     pub fn mesaopt_ctx_interrupt(ctx: *mut mesaopt_ctx);
     /// ISA level in use (MESAOPT\_ISA\_BASELINE, ...). Since 0.1.
     pub fn mesaopt_ctx_isa(ctx: *const mesaopt_ctx, out: *mut i32) -> mesaopt_status;
+    /// Creates a decoder of a model, which it keeps alive (scope MESAOPT\_SCOPE\_DECODER: streams,
+    /// capacity). All memory is taken here; steps take none. The caller frees \*out. Since 0.1.
+    pub fn mesaopt_decoder_create(model: *mut mesaopt_model, settings: *const mesaopt_settings, out: *mut *mut mesaopt_decoder) -> mesaopt_status;
+    /// Bytes that such a decoder takes. Since 0.1.
+    pub fn mesaopt_decoder_bytes(model: *const mesaopt_model, settings: *const mesaopt_settings, bytes: *mut i64) -> mesaopt_status;
+    /// The next L tokens of every stream: tokens \[streams, L, inputs\] -\> predictions out \[streams, L,
+    /// outputs\] (NULL: not wanted), dtype of the model, any L. MESAOPT\_E\_STATE: a stream has no room for
+    /// them. MESAOPT\_NOT\_CONVERGED as of mesaopt\_model\_forward: the tokens are in, all is finite. After
+    /// any failure all streams are as before. Since 0.1.
+    pub fn mesaopt_decoder_step(decoder: *mut mesaopt_decoder, tokens: *const mesaopt_view, out: *const mesaopt_view) -> mesaopt_status;
+    /// A stream begins anew, or with stream = -1 all of them. Since 0.1.
+    pub fn mesaopt_decoder_reset(decoder: *mut mesaopt_decoder, stream: i64) -> mesaopt_status;
+    /// All streams become as those of \`from\`, a decoder of the same model with as many streams; its
+    /// capacity may be another one. MESAOPT\_E\_STATE: they do not fit. Since 0.1.
+    pub fn mesaopt_decoder_copy(decoder: *mut mesaopt_decoder, from: *mut mesaopt_decoder) -> mesaopt_status;
+    /// Tokens of a stream so far, or a negative status. Since 0.1.
+    pub fn mesaopt_decoder_steps(decoder: *const mesaopt_decoder, stream: i64) -> i64;
+    /// Writes all streams as safetensors, as mesaopt\_model\_save writes. Since 0.1.
+    pub fn mesaopt_decoder_save(decoder: *mut mesaopt_decoder, path: *const c_char) -> mesaopt_status;
+    /// Creates a decoder from a file of mesaopt\_decoder\_save, notes included, of a model with the same
+    /// blocks and parameters: MESAOPT\_E\_FORMAT names what differs. \`settings\` have the streams of the
+    /// file, and room for their tokens. With equal capacity it goes on bit for bit, unless the status is
+    /// MESAOPT\_OTHER\_ISA. Since 0.1.
+    pub fn mesaopt_decoder_open(model: *mut mesaopt_model, settings: *const mesaopt_settings, path: *const c_char, out: *mut *mut mesaopt_decoder) -> mesaopt_status;
+    /// Keeps a text of the caller's with the streams, as mesaopt\_model\_set\_note does with a model. Since
+    /// 0.1.
+    pub fn mesaopt_decoder_set_note(decoder: *mut mesaopt_decoder, key: *const c_char, text: *const c_char) -> mesaopt_status;
+    /// Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works
+    /// on it: it goes when nothing uses it any more. MESAOPT\_E\_ARGUMENT: another kind of handle, or freed
+    /// before. Since 0.1.
+    pub fn mesaopt_decoder_free(decoder: *mut mesaopt_decoder) -> mesaopt_status;
     /// Moves every element of \`x\` (f32 or f64) by +-h and +-2h in turn, takes the fourth-order central
     /// difference (8 (L(+h) - L(-h)) - (L(+2h) - L(-2h))) / 12h, puts the element back bit for bit, and
     /// writes to \`error\` the norm of (difference - gradient) over the larger of their norms (0 when both
@@ -817,8 +870,8 @@ extern "C" {
     /// caller frees \*out. Since 0.1.
     pub fn mesaopt_model_create(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, out: *mut *mut mesaopt_model) -> mesaopt_status;
     /// Appends a block whose kind is the scope of \`settings\`, with weights drawn N(0, init\_sd^2) from
-    /// the model's seed. Views of parameters taken before become invalid. MESAOPT\_E\_STATE once a trainer
-    /// holds the model. Since 0.1.
+    /// the model's seed. Views of parameters taken before become invalid. MESAOPT\_E\_STATE while a trainer
+    /// or a decoder holds the model. Since 0.1.
     pub fn mesaopt_model_add(model: *mut mesaopt_model, settings: *const mesaopt_settings) -> mesaopt_status;
     /// Appends every block of a one-line text (grammar above), or none of them on failure;
     /// MESAOPT\_E\_FORMAT and MESAOPT\_E\_SETTING name the place in the text. Since 0.1.
@@ -946,8 +999,9 @@ extern "C" {
     pub fn mesaopt_probe_feed_file(probe: *mut mesaopt_probe, set: i32, path: *const c_char, activations: *const c_char, targets: *const c_char, weights: *const c_char, first: i64, count: i64) -> mesaopt_status;
     /// Where mesaopt\_probe\_feed\_model takes targets from: what \`conditioner\` makes of its input at t
     /// (mesaopt\_baseline\_precondition, m targets; a counted reference is kept), or a callback on the
-    /// calling thread. Both NULL: as the settings say. Since 0.1.
-    pub fn mesaopt_probe_set_targets(probe: *mut mesaopt_probe, conditioner: *mut mesaopt_baseline, fill: mesaopt_target_fn, user: *mut c_void) -> mesaopt_status;
+    /// calling thread; \`release\` (may be NULL) follows when another call of this function has taken its
+    /// place, or when the last user of the probe has gone. Both NULL: as the settings say. Since 0.1.
+    pub fn mesaopt_probe_set_targets(probe: *mut mesaopt_probe, conditioner: *mut mesaopt_baseline, fill: mesaopt_target_fn, release: mesaopt_release_fn, user: *mut c_void) -> mesaopt_status;
     /// Forgets the sequences of a set. Since 0.1.
     pub fn mesaopt_probe_reset(probe: *mut mesaopt_probe, set: i32) -> mesaopt_status;
     /// Sequences of a weight above 0 that a set has at step t: out i64 \[T\]. Since 0.1.
@@ -1109,9 +1163,11 @@ extern "C" {
     /// by diag R \> 0). Since 0.1.
     pub fn mesaopt_rng_orthogonal(ctx: *mut mesaopt_ctx, seed: u64, stream: u32, first: u64, out: *const mesaopt_view) -> mesaopt_status;
     /// Creates settings for \`scope\` with every key at its default. \`alloc\` (NULL: malloc and free) is
-    /// used for this object, and by the context made from it when scope is MESAOPT\_SCOPE\_CTX. The caller
-    /// frees \*out. MESAOPT\_E\_ARGUMENT: unknown scope or NULL out; MESAOPT\_E\_MEMORY. Since 0.1.
-    pub fn mesaopt_settings_create(scope: i32, alloc: mesaopt_alloc_fn, alloc_user: *mut c_void, out: *mut *mut mesaopt_settings) -> mesaopt_status;
+    /// used for this object, and by the contexts made from it when scope is MESAOPT\_SCOPE\_CTX;
+    /// \`release\` (may be NULL) follows when the last of them has gone. The caller frees \*out.
+    /// MESAOPT\_E\_ARGUMENT: unknown scope, NULL out, or a release without an allocator;
+    /// MESAOPT\_E\_MEMORY. Since 0.1.
+    pub fn mesaopt_settings_create(scope: i32, alloc: mesaopt_alloc_fn, release: mesaopt_release_fn, user: *mut c_void, out: *mut *mut mesaopt_settings) -> mesaopt_status;
     /// Frees settings; NULL is fine, and so is any handle, which it leaves alone. Since 0.1.
     pub fn mesaopt_settings_free(settings: *mut mesaopt_settings);
     /// Sets an integer (or choice, by index) key. MESAOPT\_E\_SETTING: unknown key, not of this scope, not
@@ -1154,13 +1210,17 @@ extern "C" {
     /// NUL; returns the bytes the whole text needs, or a negative status. Unchanged by success. Since 0.1.
     pub fn mesaopt_settings_error(settings: *const mesaopt_settings, buf: *mut c_char, cap: i64) -> i64;
     /// Host hooks of a context (scope MESAOPT\_SCOPE\_CTX only): a parallel loop instead of the library's
-    /// own threads, and a log. NULL takes the hook away. With a host loop the key \`threads\` says how many
-    /// jobs a loop is handed. Since 0.1.
-    pub fn mesaopt_settings_set_parallel(settings: *mut mesaopt_settings, parallel: mesaopt_parallel_fn, user: *mut c_void) -> mesaopt_status;
+    /// own threads, and a log. NULL takes the hook away. \`release\` (may be NULL) follows when the hook
+    /// has been replaced or these settings freed, and the last context made with it has gone. With a host
+    /// loop the key \`threads\` says how many jobs a loop is handed. MESAOPT\_E\_ARGUMENT: a release
+    /// without a hook; MESAOPT\_E\_MEMORY. Since 0.1.
+    pub fn mesaopt_settings_set_parallel(settings: *mut mesaopt_settings, parallel: mesaopt_parallel_fn, release: mesaopt_release_fn, user: *mut c_void) -> mesaopt_status;
     /// Host hooks of a context (scope MESAOPT\_SCOPE\_CTX only): a parallel loop instead of the library's
-    /// own threads, and a log. NULL takes the hook away. With a host loop the key \`threads\` says how many
-    /// jobs a loop is handed. Since 0.1.
-    pub fn mesaopt_settings_set_log(settings: *mut mesaopt_settings, log: mesaopt_log_fn, user: *mut c_void) -> mesaopt_status;
+    /// own threads, and a log. NULL takes the hook away. \`release\` (may be NULL) follows when the hook
+    /// has been replaced or these settings freed, and the last context made with it has gone. With a host
+    /// loop the key \`threads\` says how many jobs a loop is handed. MESAOPT\_E\_ARGUMENT: a release
+    /// without a hook; MESAOPT\_E\_MEMORY. Since 0.1.
+    pub fn mesaopt_settings_set_log(settings: *mut mesaopt_settings, log: mesaopt_log_fn, release: mesaopt_release_fn, user: *mut c_void) -> mesaopt_status;
     /// Name of a status code, such as "MESAOPT\_E\_SHAPE"; "MESAOPT\_UNKNOWN" for any other number. Never
     /// fails, never NULL, static storage. Since 0.1.
     pub fn mesaopt_status_name(status: mesaopt_status) -> *const c_char;
@@ -1204,8 +1264,8 @@ extern "C" {
     /// mesaopt\_task\_from\_tensor; the array of handles is not kept. Since 0.1.
     pub fn mesaopt_task_from_tensors(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, count: i64, sequences: *const *mut mesaopt_tensor, out: *mut *mut mesaopt_task) -> mesaopt_status;
     /// A task over a callback that fills batches; \`dim\` and \`length\` of the settings give n and T.
-    /// Since 0.1.
-    pub fn mesaopt_task_from_callback(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, fill: mesaopt_sequence_fn, user: *mut c_void, out: *mut *mut mesaopt_task) -> mesaopt_status;
+    /// \`release\` (may be NULL) follows when the last user of the task has gone. Since 0.1.
+    pub fn mesaopt_task_from_callback(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, fill: mesaopt_sequence_fn, release: mesaopt_release_fn, user: *mut c_void, out: *mut *mut mesaopt_task) -> mesaopt_status;
     /// Sets what step t counts in every loss and score that is taken on the task, of models, trainers,
     /// baselines and probes: weights \[T\], the same for all sequences, or, of own ones, \[N, T\]; f32 or
     /// f64, 0 or 1e-20 to 1e20, one above 0 in each sequence. Copied. A loss is sum of weight \* error /
@@ -1240,7 +1300,7 @@ extern "C" {
     /// Makes a tensor of memory that the host owns, without a copy. \`release(user)\` (may be NULL) is
     /// called once, when the last user of the tensor goes, on whichever thread that is; it is not called on
     /// failure. Since 0.1.
-    pub fn mesaopt_tensor_wrap(ctx: *mut mesaopt_ctx, view: *const mesaopt_view, release: Option<unsafe extern "C" fn(user: *mut c_void)>, user: *mut c_void, out: *mut *mut mesaopt_tensor) -> mesaopt_status;
+    pub fn mesaopt_tensor_wrap(ctx: *mut mesaopt_ctx, view: *const mesaopt_view, release: mesaopt_release_fn, user: *mut c_void, out: *mut *mut mesaopt_tensor) -> mesaopt_status;
     /// View of the tensor's elements, valid while the tensor lives. Since 0.1.
     pub fn mesaopt_tensor_view(tensor: *const mesaopt_tensor, out: *mut mesaopt_view) -> mesaopt_status;
     /// Copies elements between views of equal shape, converting between f32 and f64 (and from f16 and

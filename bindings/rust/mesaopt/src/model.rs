@@ -47,27 +47,35 @@ unsafe extern "C" fn fill(stream: i32, first: i64, out: *const sys::mesaopt_view
     })
 }
 
+unsafe extern "C" fn release(user: *mut c_void) {
+    guarded(|| {
+        drop(unsafe { Box::from_raw(user.cast::<Fill>()) });
+        0
+    });
+}
+
 /// Where sequences come from. Sequence i of a stream is always the same.
 pub struct Task {
-    raw: Handle<sys::mesaopt_task>,          // before what it calls, so that it goes first
+    raw: Handle<sys::mesaopt_task>,
     ctx: Context,
-    _fill: Option<Box<Fill>>,
 }
 
 impl Task {
     pub fn new(ctx: &Context, settings: &[(&str, &str)]) -> Result<Self> {
         let s = Settings::new(sys::MESAOPT_SCOPE_TASK, settings)?;
         let raw = Handle::made(ctx, |out| unsafe { sys::mesaopt_task_create(ctx.as_ptr(), s.as_ptr(), out) })?;
-        Ok(Task { raw, ctx: ctx.clone(), _fill: None })
+        Ok(Task { raw, ctx: ctx.clone() })
     }
 
     /// A task of sequences that `f` writes: all of a batch, from `first` on. Its panic comes out of the call that needs them.
     pub fn from_fn(ctx: &Context, settings: &[(&str, &str)], f: impl FnMut(Stream, i64, Batch<'_>) + Send + 'static) -> Result<Self> {
         let s = Settings::new(sys::MESAOPT_SCOPE_TASK, settings)?;
-        let mut kept: Box<Fill> = Box::new(Box::new(f));
-        let user: *mut Fill = &mut *kept;
-        let raw = Handle::made(ctx, |out| unsafe { sys::mesaopt_task_from_callback(ctx.as_ptr(), s.as_ptr(), Some(fill), user.cast(), out) })?;
-        Ok(Task { raw, ctx: ctx.clone(), _fill: Some(kept) })
+        let user: *mut Fill = Box::into_raw(Box::new(Box::new(f)));
+        let made = Handle::made(ctx, |out| unsafe { sys::mesaopt_task_from_callback(ctx.as_ptr(), s.as_ptr(), Some(fill), Some(release), user.cast(), out) });
+        if made.is_err() {
+            unsafe { release(user.cast()) }          // the library releases what it has kept, and nothing else
+        }
+        Ok(Task { raw: made?, ctx: ctx.clone() })
     }
 
     /// n, T, width of a token, and the number of own sequences (0: endless).

@@ -58,6 +58,32 @@ fn training_calls_back_stops_and_panics() {
     assert!(model.parameter::<f32>("blocks.1.key").is_err() && model.parameter::<f64>("none").is_err());
 }
 
+struct Noted(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn closures_go_once_with_their_last_user() {
+    let ctx = Context::new(&[]).unwrap();
+    let (model, _) = small(&ctx);
+    let drops = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let gone = || drops.load(std::sync::atomic::Ordering::SeqCst);
+    let noted = Noted(drops.clone());
+    let task = Task::from_fn(&ctx, &SMALL, move |_, _, _| { let _ = &noted; }).unwrap();
+    let trainer = Trainer::new(model, task, &[]).unwrap();
+    let (_, task) = trainer.into_parts();
+    assert_eq!(gone(), 0);
+    drop(task);
+    assert_eq!(gone(), 1);
+    let noted = Noted(drops.clone());
+    let wrong = [("dim", "0")];
+    assert!(Task::from_fn(&ctx, &wrong, move |_, _, _| { let _ = &noted; }).is_err());
+    assert_eq!(gone(), 2);
+}
+
 #[test]
 fn own_sequences_and_their_panics() {
     let ctx = Context::new(&[]).unwrap();
