@@ -21,6 +21,7 @@ static void loop(void (*body)(void *job, int64_t i), void *job, int64_t n, void 
 }
 
 static void log_line(const char *line, void *user) { (void)line, (void)user; }
+static int32_t go_on(void *user) { return (void)user, 0; }
 
 START_TEST(settings_rows)
 {
@@ -104,6 +105,10 @@ START_TEST(settings_rows)
     BAD(MESAOPT_E_MEMORY, "log: no memory", (refuse(1), mesaopt_settings_set_log(c, log_line, release, f)));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_log(NULL, NULL, NULL, NULL));
     BAD(MESAOPT_E_SETTING, "log: a hook on settings of scope trainer, expected scope ctx", mesaopt_settings_set_log(s, NULL, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_poll(NULL, NULL, NULL, NULL));
+    BAD(MESAOPT_E_SETTING, "poll: a hook on settings of scope trainer, expected scope ctx", mesaopt_settings_set_poll(s, go_on, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "release: given without the hook poll, expected NULL", mesaopt_settings_set_poll(c, NULL, release, f));
+    BAD(MESAOPT_E_MEMORY, "poll: no memory", (refuse(1), mesaopt_settings_set_poll(c, go_on, release, f)));
     BAD(0, NULL, (mesaopt_settings_free(NULL), 0));
 }
 END_TEST
@@ -122,6 +127,7 @@ START_TEST(ctx_rows)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_error(f->ctx, NULL, 16));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_error(f->ctx, f->out.text, -1));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_error((mesaopt_ctx *)f->tensor, f->out.text, 16));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_clear_interrupt(NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_ctx_isa(NULL, &f->out.word));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_ctx_isa(f->ctx, NULL));
     BAD(0, NULL, (mesaopt_ctx_interrupt(NULL), 0));

@@ -1,4 +1,4 @@
-/* Every long call ends within 0.2 s of mesaopt_ctx_interrupt, also where it consists of a single item: its time is taken from the interrupt on, in time of the
+/* Every long call ends within 0.2 s of mesaopt_ctx_interrupt, or of the moment when its hook poll would say so, also where it consists of a single item: its time is taken from the interrupt on, in time of the
  * calling thread's own, which other programs do not add to. Uninterrupted, each of these calls takes from several seconds to many minutes. */
 #include "base/object.h"
 #undef fail                        /* Check has a macro of that name */
@@ -26,7 +26,32 @@ static double seconds(clockid_t clock)
 }
 
 /* A thread that waits until the context has worked for a while, and interrupts it. */
-typedef struct watch { mesaopt_ctx *ctx; clockid_t caller; double at; atomic_int over; pthread_t thread; } watch;
+typedef struct watch { mesaopt_ctx *ctx; clockid_t caller; double begun, at; atomic_int over; pthread_t thread; } watch;
+
+/* Or the context's own hook, which says so. */
+static int by_hook;
+static watch *watched;
+static pthread_t calling;
+static void use_hook(void) { by_hook = 1; }
+
+static int32_t poll_watch(void *user)
+{
+    (void)user;
+    if (!watched) return 0;
+    ck_assert(pthread_equal(pthread_self(), calling));
+    return seconds(watched->caller) >= watched->begun + BEFORE;
+}
+
+static mesaopt_ctx *polled_from(const char *text)
+{
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, text);
+    mesaopt_ctx *ctx = NULL;
+    if (by_hook) ck_assert_int_eq(mesaopt_settings_set_poll(s, poll_watch, NULL, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return ctx;
+}
+#define context_from polled_from
 
 static void *interrupter(void *data)
 {
@@ -43,6 +68,11 @@ static void watch_begin(watch *w, mesaopt_ctx *ctx)
 {
     *w = (watch){.ctx = ctx};
     ck_assert_int_eq(pthread_getcpuclockid(pthread_self(), &w->caller), 0);
+    if (by_hook) {
+        w->begun = seconds(w->caller), w->at = w->begun + BEFORE;
+        watched = w, calling = pthread_self();
+        return;
+    }
     ck_assert_int_eq(pthread_create(&w->thread, NULL, interrupter, w), 0);
 }
 
@@ -50,7 +80,8 @@ static void watch_end(watch *w, mesaopt_status status, mesaopt_status expected)
 {
     const double now = seconds(w->caller);
     atomic_store(&w->over, 1);
-    pthread_join(w->thread, NULL);
+    watched = NULL;
+    if (!by_hook) pthread_join(w->thread, NULL);
     char text[512];
     mesaopt_ctx_error(w->ctx, text, sizeof text);
     ck_assert_msg(status == expected, "%s (%s), expected %s", mesaopt_status_name(status), text, mesaopt_status_name(expected));
@@ -438,10 +469,8 @@ START_TEST(probes)
 }
 END_TEST
 
-Suite *test_stopping_suite(void)
+static void add_all(Suite *suite, TCase *c)
 {
-    Suite *suite = suite_create("stopping");
-    TCase *c = tcase_create("long calls");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, orthogonal_draws);
     tcase_add_test(c, task_draws);
@@ -458,5 +487,14 @@ Suite *test_stopping_suite(void)
     tcase_add_test(c, wide_states);
     tcase_add_test(c, probes);
     suite_add_tcase(suite, c);
+}
+
+Suite *test_stopping_suite(void)
+{
+    Suite *suite = suite_create("stopping");
+    TCase *hooked = tcase_create("long calls, by the hook");
+    add_all(suite, tcase_create("long calls"));
+    tcase_add_checked_fixture(hooked, use_hook, NULL);
+    add_all(suite, hooked);
     return suite;
 }

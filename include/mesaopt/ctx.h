@@ -45,6 +45,10 @@ MESAOPT_API int64_t mesaopt_ctx_error(const mesaopt_ctx *ctx, char *buf, int64_t
  *  [thread: signal] Since 0.1. */
 MESAOPT_API void mesaopt_ctx_interrupt(mesaopt_ctx *ctx);
 
+/** Withdraws a request of mesaopt_ctx_interrupt that no call has met yet. MESAOPT_E_BUSY: a call
+ *  runs, whose it is. Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_ctx_clear_interrupt(mesaopt_ctx *ctx);
+
 /** ISA level in use (MESAOPT_ISA_BASELINE, ...). Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_ctx_isa(const mesaopt_ctx *ctx, int32_t *out);
 

@@ -227,6 +227,13 @@ typedef void (*mesaopt_parallel_fn)(void (*body)(void *job, int64_t i), void *jo
  *  ("run.safetensors: lr was 0.0001, now 1e-5"). Since 0.1. */
 typedef void (*mesaopt_log_fn)(const char *line, void *user);
 
+/** Host poll: 0 lets the running call go on, anything else stops it as mesaopt_ctx_interrupt does.
+ *  Called on the thread of the call, at most 50 times a second, and from a long call at least ten
+ *  times, also while workers do the work; with a host's parallel loop as often as its jobs return,
+ *  and they do not go on beyond that. Not in the callbacks of a call, nor in calls too short to
+ *  look. It may free handles; calls on its context give MESAOPT_E_BUSY. Since 0.1. */
+typedef int32_t (*mesaopt_poll_fn)(void *user);
+
 /** Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is
  *  used for this object, and by the contexts made from it when scope is MESAOPT_SCOPE_CTX;
  *  `release` (may be NULL) follows when the last of them has gone. The caller frees *out.
@@ -301,16 +308,19 @@ MESAOPT_API int64_t mesaopt_settings_error(const mesaopt_settings *settings, cha
                                            int64_t cap);
 
 /** Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's
- *  own threads, and a log. NULL takes the hook away. `release` (may be NULL) follows when the hook
- *  has been replaced or these settings freed, and the last context made with it has gone. With a
- *  host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release
- *  without a hook; MESAOPT_E_MEMORY.
- *  [keeps: parallel?, log?, release?] Since 0.1. */
+ *  own threads, a log, and a poll that may stop calls. NULL takes the hook away. `release` (may be
+ *  NULL) follows when the hook has been replaced or these settings freed, and the last context made
+ *  with it has gone. With a host loop the key `threads` says how many jobs a loop is handed.
+ *  MESAOPT_E_ARGUMENT: a release without a hook; MESAOPT_E_MEMORY.
+ *  [keeps: parallel?, log?, poll?, release?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings,
                                                          mesaopt_parallel_fn parallel,
                                                          mesaopt_release_fn release, void *user);
 MESAOPT_API mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log,
                                                     mesaopt_release_fn release, void *user);
+MESAOPT_API mesaopt_status mesaopt_settings_set_poll(mesaopt_settings *settings,
+                                                     mesaopt_poll_fn poll,
+                                                     mesaopt_release_fn release, void *user);
 
 #ifdef __cplusplus
 }

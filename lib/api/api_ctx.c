@@ -95,6 +95,18 @@ void mesaopt_ctx_interrupt(mesaopt_ctx *ctx)
     if (ctx && ctx->head.kind == OBJECT_CTX) atomic_store(&ctx->interrupted, 1);
 }
 
+/* As any outermost call: what came before it, or comes during it, ends with it. */
+mesaopt_status mesaopt_ctx_clear_interrupt(mesaopt_ctx *ctx)
+{
+    call c;
+    mesaopt_status status = call_on_ctx(ctx, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    if (c.outer)
+        status = fail(ctx, MESAOPT_E_BUSY,
+                      "context: inside another call, expected one call at a time");
+    return ctx_leave(&c, status);
+}
+
 mesaopt_status mesaopt_ctx_isa(const mesaopt_ctx *ctx, int32_t *out)
 {
     const mesaopt_status status = check_kind(OBJECT_CTX, ctx);

@@ -240,3 +240,13 @@ mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_
     settings->hooks.log_user = user;
     return MESAOPT_OK;
 }
+
+mesaopt_status mesaopt_settings_set_poll(mesaopt_settings *settings, mesaopt_poll_fn poll,
+                                         mesaopt_release_fn release, void *user)
+{
+    const mesaopt_status status = lend(settings, HOOK_POLL, "poll", poll != NULL, release, user);
+    if (status != MESAOPT_OK) return status;
+    settings->hooks.poll = poll;
+    settings->hooks.poll_user = user;
+    return MESAOPT_OK;
+}

@@ -1,6 +1,6 @@
 /* Callbacks of the host that settings of a context hold, and every context that is made of them: an
- * allocator, a parallel loop, a log. What the host wants back, its `user`, is counted: it is given
- * back when the last of them goes. */
+ * allocator, a parallel loop, a log, a poll. What the host wants back, its `user`, is counted: it
+ * is given back when the last of them goes. */
 #ifndef BASE_HOOKS_H
 #define BASE_HOOKS_H
 
@@ -9,7 +9,7 @@
 /* release(user), unless there is none; errno stays. */
 void give_back(mesaopt_release_fn release, void *user);
 
-enum hook { HOOK_ALLOC, HOOK_PARALLEL, HOOK_LOG, HOOKS };
+enum hook { HOOK_ALLOC, HOOK_PARALLEL, HOOK_LOG, HOOK_POLL, HOOKS };
 
 struct lent;
 typedef struct hooks {
@@ -17,6 +17,8 @@ typedef struct hooks {
     void *parallel_user;
     mesaopt_log_fn log;            /* NULL: none */
     void *log_user;
+    mesaopt_poll_fn poll;          /* NULL: none */
+    void *poll_user;
     struct lent *lent[HOOKS];      /* NULL: there is nothing to give back */
 } hooks;
 

@@ -153,7 +153,7 @@ mesaopt_status object_free(void *handle, enum object_kind kind)
 
 /* ---- calls ---- */
 
-static int owned_by_caller(mesaopt_ctx *ctx)
+int ctx_is_callers(mesaopt_ctx *ctx)
 {
     return atomic_load(&ctx->busy) && pthread_equal(atomic_load(&ctx->owner), pthread_self());
 }
@@ -164,7 +164,7 @@ mesaopt_status ctx_enter(mesaopt_ctx *ctx, enum call_kind kind, call *c)
     int idle = 0;
     if (atomic_compare_exchange_strong(&ctx->busy, &idle, 1)) {
         atomic_store(&ctx->owner, pthread_self());
-    } else if (atomic_load(&ctx->in_callback) && owned_by_caller(ctx) &&
+    } else if (atomic_load(&ctx->in_callback) && ctx_is_callers(ctx) &&
                (kind == CALL_IN_CALLBACK || ctx->running->open)) {
         c->outer = ctx->running;
         atomic_store(&ctx->in_callback, 0);            /* the inner call may have callbacks of its
@@ -222,9 +222,27 @@ void ctx_callback_end(call *c)
     c->fp = fp_default();
 }
 
+enum { POLL_EVERY = 20000000 };    /* nanoseconds between two questions */
+
+int ctx_poll(mesaopt_ctx *ctx)
+{
+    if (!ctx_is_callers(ctx) || atomic_load(&ctx->in_callback)) return 0;
+    if (coarse_time() < ctx->next_poll) return 0;
+    const int keep = errno;
+    fp_restore(ctx->running->fp);
+    errno = ctx->running->saved_errno;
+    const int stop = ctx->hooks.poll(ctx->hooks.poll_user) != 0;
+    fp_default();
+    errno = keep;
+    ctx->next_poll = coarse_time() + POLL_EVERY;
+    if (stop) atomic_store(&ctx->interrupted, 1);
+    return stop;
+}
+
 int ctx_interrupted(const mesaopt_ctx *ctx)
 {
-    return atomic_load_explicit(&ctx->interrupted, memory_order_relaxed);
+    return atomic_load_explicit(&ctx->interrupted, memory_order_relaxed) ||
+           (ctx->hooks.poll && ctx_poll((mesaopt_ctx *)ctx));
 }
 
 mesaopt_status ctx_stopped(mesaopt_ctx *ctx, const char *what)

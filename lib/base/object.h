@@ -82,6 +82,7 @@ struct mesaopt_ctx {
     atomic_int in_callback;        /* 1 while the host's callback runs inside that call */
     _Atomic pthread_t owner;       /* of the running call */
     atomic_int interrupted;        /* async-signal-safe request to stop */
+    int64_t next_poll;             /* coarse_time; of the thread whose call runs */
     last_text text;
 };
 
@@ -127,6 +128,10 @@ void ctx_log(mesaopt_ctx *ctx, const char *format, ...) __attribute__((format(pr
  * The request belongs to the outermost call that runs (or, when none does, to the next one) and
  * ends with it, used or not: nobody takes it back. */
 int ctx_interrupted(const mesaopt_ctx *ctx);
+/* Does the host's hook `poll`, which there is, say so? On the thread of the running call it is
+ * asked, when it is time; on all others, and in callbacks, the answer is 0. */
+int ctx_poll(mesaopt_ctx *ctx);
+int ctx_is_callers(mesaopt_ctx *ctx);  /* does a call run that was made by this thread? */
 /* MESAOPT_OK; or MESAOPT_E_INTERRUPTED, "what: interrupted". After work that may have been left
  * unfinished. */
 mesaopt_status ctx_stopped(mesaopt_ctx *ctx, const char *what);

@@ -14,9 +14,12 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SPINS = 2000 };             /* some 20 to 50 microseconds */
+enum { OFTEN = 30000000 };         /* nanoseconds that a host waits for its poll at most */
+#define NEVER INT64_MAX
 
 typedef struct run {
     mesaopt_ctx *ctx;
@@ -24,6 +27,7 @@ typedef struct run {
     void *job;
     int64_t n, workers;
     atomic_llong next;             /* item to be drawn */
+    int64_t until;                 /* coarse_time when jobs are to return, and go on later */
 } run;
 
 typedef struct pool {
@@ -57,7 +61,7 @@ static void run_job(void *data, int64_t i)
     if (i < 0 || i >= r->workers) return;
     int keep = errno;              /* of a thread that may be the host's */
     uint64_t fp = fp_default();
-    while (!ctx_interrupted(r->ctx)) {
+    while (!ctx_interrupted(r->ctx) && (r->until == NEVER || coarse_time() < r->until)) {
         int64_t item = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
         if (item >= r->n) break;
         r->body(r->job, i, item);
@@ -129,7 +133,11 @@ static pool *pool_get(mesaopt_ctx *ctx)
     p->pid = getpid();
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->work, NULL);
-    pthread_cond_init(&p->done, NULL);
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->done, &clock);
+    pthread_condattr_destroy(&clock);
     start_threads(p, wanted);
     ctx->pool = p;
     return p;
@@ -155,6 +163,24 @@ void pool_free(mesaopt_ctx *ctx)
     ctx->pool = NULL;
 }
 
+/* The mutex is held. With a hook to be asked the caller wakes up for it. */
+static void wait_for_workers(pool *p, mesaopt_ctx *ctx)
+{
+    if (!ctx->hooks.poll) {
+        pthread_cond_wait(&p->done, &p->mutex);
+        return;
+    }
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_nsec += OFTEN;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&p->done, &p->mutex, &at);
+    pthread_mutex_unlock(&p->mutex);
+    ctx_poll(ctx);
+    pthread_mutex_lock(&p->mutex);
+}
+
 static void run_on_pool(pool *p, run *r)
 {
     pthread_mutex_lock(&p->mutex);
@@ -170,8 +196,22 @@ static void run_on_pool(pool *p, run *r)
     for (int i = 0; i < SPINS && atomic_load_explicit(&p->joined, memory_order_relaxed); i++)
         pause_cpu();
     pthread_mutex_lock(&p->mutex);
-    while (atomic_load(&p->joined)) pthread_cond_wait(&p->done, &p->mutex);
+    while (atomic_load(&p->joined)) wait_for_workers(p, r->ctx);
     pthread_mutex_unlock(&p->mutex);
+}
+
+/* A host's loop may keep the caller until it is done, so that with a hook to be asked it is given
+ * pieces: until it gets no further. */
+static void run_on_host(mesaopt_ctx *ctx, run *r)
+{
+    long long before;
+    do {
+        before = atomic_load(&r->next);
+        r->until = ctx->hooks.poll ? coarse_time() + OFTEN : NEVER;
+        ctx->hooks.parallel(run_job, r, r->workers, ctx->hooks.parallel_user);
+    } while (ctx->hooks.poll && !ctx_interrupted(ctx) && atomic_load(&r->next) < r->n &&
+             atomic_load(&r->next) > before);
+    r->until = NEVER;
 }
 
 void parallel_run(mesaopt_ctx *ctx, int64_t n, parallel_body body, void *job)
@@ -181,12 +221,12 @@ void parallel_run(mesaopt_ctx *ctx, int64_t n, parallel_body body, void *job)
              .body = body,
              .job = job,
              .n = n,
-             .workers = ctx->threads < n ? ctx->threads : n};
+             .workers = ctx->threads < n ? ctx->threads : n,
+             .until = NEVER};
     pool *p = NULL;
     int keep = errno;              /* pthread_create and host loops set it */
     if (r.workers > 1) {
-        if (ctx->hooks.parallel)
-            ctx->hooks.parallel(run_job, &r, r.workers, ctx->hooks.parallel_user);
+        if (ctx->hooks.parallel) run_on_host(ctx, &r);
         else p = pool_get(ctx);
     }
     if (p && p->count) run_on_pool(p, &r);

@@ -18,6 +18,8 @@ void parallel_run(mesaopt_ctx *ctx, int64_t n, parallel_body body, void *job);
 
 void pool_free(mesaopt_ctx *ctx);  /* joins own workers; only forgets inherited ones */
 
+int64_t coarse_time(void);         /* nanoseconds since some moment: clock.c */
+
 /* Floating-point environment (MXCSR, FPCR): sets the default, returns what was there. */
 uint64_t fp_default(void);
 void fp_restore(uint64_t saved);

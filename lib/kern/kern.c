@@ -64,11 +64,12 @@ mesaopt_status kern_init(mesaopt_ctx *ctx)
         t->k[i][0].wide = t->k[i][1].wide = &t->k[i][0];
         t->k[i][0].f64 = &t->k[1][0], t->k[i][1].f64 = &t->k[1][1];
         t->k[i][0].stop = t->k[i][1].stop = &ctx->interrupted;
+        t->k[i][0].polled = t->k[i][1].polled = ctx->hooks.poll ? ctx : NULL;
     }
     for (int one = 0; one < 2; one++) {
         t->unstopped[one] = t->k[1][one];
         t->unstopped[one].wide = &t->unstopped[0], t->unstopped[one].f64 = &t->unstopped[one];
-        t->unstopped[one].stop = &never;
+        t->unstopped[one].stop = &never, t->unstopped[one].polled = NULL;
     }
     ctx->kern = t;
     return MESAOPT_OK;

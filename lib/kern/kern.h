@@ -45,6 +45,7 @@ struct kern {
     const kern *f64;               /* the table of f64, likewise for panels of native width or of
                                       one lane */
     const atomic_int *stop;        /* not 0: somebody wants the call to end, see kern_stopped */
+    mesaopt_ctx *polled;           /* whose hook is asked as well; NULL: there is none */
 
 #define KERNEL(tables, result, name, arguments) result(*name) arguments;
 #include "kern/kernels.def"
@@ -70,7 +71,8 @@ void kern_free(mesaopt_ctx *ctx);
 /* Is the call to end? What was asked for is then not needed any more. */
 static inline int kern_stopped(const kern *k)
 {
-    return atomic_load_explicit(k->stop, memory_order_relaxed) != 0;
+    return atomic_load_explicit(k->stop, memory_order_relaxed) != 0 ||
+           (k->polled && ctx_poll(k->polled));
 }
 
 /* vectors of n elements */

@@ -79,11 +79,14 @@ static void set_any(mesaopt_settings *s, int32_t scope)
 
 static uint32_t words_of(int32_t key) { return (uint32_t)options_find(0, key)->highest + 1; }
 
+static int32_t go_on(void *user) { return (void)user, 0; }      /* when it comes depends on a clock: it draws nothing */
+
 static mesaopt_status set_hook(mesaopt_settings *s)
 {
     const loan l = lend();
-    const mesaopt_status status = chance(2) ? mesaopt_settings_set_parallel(s, loop, l.release, l.user)
-                                            : mesaopt_settings_set_log(s, log_line, l.release, l.user);
+    const mesaopt_status status = chance(3)   ? mesaopt_settings_set_parallel(s, loop, l.release, l.user)
+                                  : chance(2) ? mesaopt_settings_set_log(s, log_line, l.release, l.user)
+                                              : mesaopt_settings_set_poll(s, go_on, l.release, l.user);
     lent(&l, status);
     return status;
 }
@@ -228,6 +231,7 @@ static void call_ctx_interrupt(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
     CALL(CTX, NULL, (mesaopt_ctx_interrupt(ctx), MESAOPT_OK));
+    if (chance(2)) CALL(CTX, ctx, mesaopt_ctx_clear_interrupt(ctx));
 }
 
 static void call_ctx_isa(void)

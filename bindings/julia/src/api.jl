@@ -305,6 +305,12 @@ mesaopt_ctx_interrupt(ctx) =
     ccall((:mesaopt_ctx_interrupt, libmesaopt), Cvoid, (Ptr{Cvoid},), ctx)
 
 """
+Withdraws a request of mesaopt_ctx_interrupt that no call has met yet. MESAOPT_E_BUSY: a call runs, whose it is. Since 0.1.
+"""
+mesaopt_ctx_clear_interrupt(ctx) =
+    ccall((:mesaopt_ctx_clear_interrupt, libmesaopt), Int32, (Ptr{Cvoid},), ctx)
+
+"""
 ISA level in use (MESAOPT_ISA_BASELINE, ...). Since 0.1.
 """
 mesaopt_ctx_isa(ctx, out) =
@@ -995,16 +1001,22 @@ mesaopt_settings_error(settings, buf, cap) =
     ccall((:mesaopt_settings_error, libmesaopt), Int64, (Ptr{Cvoid}, Ptr{UInt8}, Int64), settings, buf, cap)
 
 """
-Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, and a log. NULL takes the hook away. `release` (may be NULL) follows when the hook has been replaced or these settings freed, and the last context made with it has gone. With a host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release without a hook; MESAOPT_E_MEMORY. Since 0.1.
+Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, a log, and a poll that may stop calls. NULL takes the hook away. `release` (may be NULL) follows when the hook has been replaced or these settings freed, and the last context made with it has gone. With a host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release without a hook; MESAOPT_E_MEMORY. Since 0.1.
 """
 mesaopt_settings_set_parallel(settings, parallel, release, user) =
     ccall((:mesaopt_settings_set_parallel, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), settings, parallel, release, user)
 
 """
-Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, and a log. NULL takes the hook away. `release` (may be NULL) follows when the hook has been replaced or these settings freed, and the last context made with it has gone. With a host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release without a hook; MESAOPT_E_MEMORY. Since 0.1.
+Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, a log, and a poll that may stop calls. NULL takes the hook away. `release` (may be NULL) follows when the hook has been replaced or these settings freed, and the last context made with it has gone. With a host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release without a hook; MESAOPT_E_MEMORY. Since 0.1.
 """
 mesaopt_settings_set_log(settings, log, release, user) =
     ccall((:mesaopt_settings_set_log, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), settings, log, release, user)
+
+"""
+Host hooks of a context (scope MESAOPT_SCOPE_CTX only): a parallel loop instead of the library's own threads, a log, and a poll that may stop calls. NULL takes the hook away. `release` (may be NULL) follows when the hook has been replaced or these settings freed, and the last context made with it has gone. With a host loop the key `threads` says how many jobs a loop is handed. MESAOPT_E_ARGUMENT: a release without a hook; MESAOPT_E_MEMORY. Since 0.1.
+"""
+mesaopt_settings_set_poll(settings, poll, release, user) =
+    ccall((:mesaopt_settings_set_poll, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), settings, poll, release, user)
 
 """
 Name of a status code, such as \"MESAOPT_E_SHAPE\"; \"MESAOPT_UNKNOWN\" for any other number. Never fails, never NULL, static storage. Since 0.1.

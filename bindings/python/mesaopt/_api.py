@@ -403,6 +403,7 @@ RELEASE_FN = Callback('mesaopt_release_fn', c.CFUNCTYPE(None, c.c_void_p), [('us
 ALLOC_FN = Callback('mesaopt_alloc_fn', c.CFUNCTYPE(c.c_void_p, c.c_void_p, c.c_int64, c.c_int64, c.c_void_p), [('memory', 'in'), ('value', 'in'), ('value', 'in'), ('user', 'in')])
 PARALLEL_FN = Callback('mesaopt_parallel_fn', c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p), [('callback', 'in'), ('user', 'in'), ('value', 'in'), ('user', 'in')])
 LOG_FN = Callback('mesaopt_log_fn', c.CFUNCTYPE(None, c.c_char_p, c.c_void_p), [('text', 'in'), ('user', 'in')])
+POLL_FN = Callback('mesaopt_poll_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p), [('user', 'in')])
 SEQUENCE_FN = Callback('mesaopt_sequence_fn', c.CFUNCTYPE(c.c_int32, c.c_int32, c.c_int64, c.c_void_p, c.c_void_p), [('value', 'in'), ('value', 'in'), ('view', 'out'), ('user', 'in')])
 STEP_FN = Callback('mesaopt_step_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p, c.c_void_p), [('struct', 'in'), ('user', 'in')])
 
@@ -426,6 +427,7 @@ PROTOTYPES = [
     ('mesaopt_ctx_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_ctx_error', c.c_int64, [c.c_void_p, c.c_void_p, c.c_int64]),
     ('mesaopt_ctx_interrupt', None, [c.c_void_p]),
+    ('mesaopt_ctx_clear_interrupt', c.c_int32, [c.c_void_p]),
     ('mesaopt_ctx_isa', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_decoder_create', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_decoder_bytes', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
@@ -543,6 +545,7 @@ PROTOTYPES = [
     ('mesaopt_settings_error', c.c_int64, [c.c_void_p, c.c_void_p, c.c_int64]),
     ('mesaopt_settings_set_parallel', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_settings_set_log', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_settings_set_poll', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_status_name', c.c_char_p, [c.c_int32]),
     ('mesaopt_version_number', c.c_int32, []),
     ('mesaopt_version_text', c.c_char_p, []),
@@ -787,6 +790,16 @@ def ctx_interrupt(ctx: Ctx) -> 'None':
     """
     ctx_ = to_handle(ctx, 'ctx')
     return lib.mesaopt_ctx_interrupt(ctx_)
+
+
+def ctx_clear_interrupt(ctx: Ctx) -> 'int':
+    """Withdraws a request of mesaopt_ctx_interrupt that no call has met yet. MESAOPT_E_BUSY: a call runs, whose
+    it is. Since 0.1.
+    """
+    ctx_ = to_handle(ctx, 'ctx')
+    status = run(ctx, lib.mesaopt_ctx_clear_interrupt, ctx_)
+    if status: check(status, ctx)
+    return status
 
 
 def ctx_isa(ctx: Ctx) -> 'int':
@@ -2567,6 +2580,7 @@ class Ctx(Handle):
     _free = lib.mesaopt_ctx_free
     error = ctx_error
     interrupt = ctx_interrupt
+    clear_interrupt = ctx_clear_interrupt
     isa = ctx_isa
 
 

@@ -685,6 +685,13 @@ pub type mesaopt_parallel_fn = Option<unsafe extern "C" fn(body: Option<unsafe e
 /// lr was 0.0001, now 1e-5").
 pub type mesaopt_log_fn = Option<unsafe extern "C" fn(line: *const c_char, user: *mut c_void)>;
 
+/// Host poll: 0 lets the running call go on, anything else stops it as mesaopt\_ctx\_interrupt does.
+/// Called on the thread of the call, at most 50 times a second, and from a long call at least ten
+/// times, also while workers do the work; with a host's parallel loop as often as its jobs return, and
+/// they do not go on beyond that. Not in the callbacks of a call, nor in calls too short to look. It
+/// may free handles; calls on its context give MESAOPT\_E\_BUSY.
+pub type mesaopt_poll_fn = Option<unsafe extern "C" fn(user: *mut c_void) -> i32>;
+
 /// Fills \`out\` \[B, T+1, n\] (f32 or f64, as its dtype says; strided) with sequences first .. first +
 /// B - 1 of \`stream\`. B is that of a training step (the setting batch), otherwise at most 4096.
 /// Called on the thread of the call that needs them; everything must be written, and finite. A non-zero
@@ -777,6 +784,9 @@ extern "C" {
     /// program that makes several calls sets a flag of its own as well. In a callback's calls it is that of
     /// the call whose callback it is. Since 0.1.
     pub fn mesaopt_ctx_interrupt(ctx: *mut mesaopt_ctx);
+    /// Withdraws a request of mesaopt\_ctx\_interrupt that no call has met yet. MESAOPT\_E\_BUSY: a call
+    /// runs, whose it is. Since 0.1.
+    pub fn mesaopt_ctx_clear_interrupt(ctx: *mut mesaopt_ctx) -> mesaopt_status;
     /// ISA level in use (MESAOPT\_ISA\_BASELINE, ...). Since 0.1.
     pub fn mesaopt_ctx_isa(ctx: *const mesaopt_ctx, out: *mut i32) -> mesaopt_status;
     /// Creates a decoder of a model, which it keeps alive (scope MESAOPT\_SCOPE\_DECODER: streams,
@@ -1210,17 +1220,23 @@ extern "C" {
     /// NUL; returns the bytes the whole text needs, or a negative status. Unchanged by success. Since 0.1.
     pub fn mesaopt_settings_error(settings: *const mesaopt_settings, buf: *mut c_char, cap: i64) -> i64;
     /// Host hooks of a context (scope MESAOPT\_SCOPE\_CTX only): a parallel loop instead of the library's
-    /// own threads, and a log. NULL takes the hook away. \`release\` (may be NULL) follows when the hook
-    /// has been replaced or these settings freed, and the last context made with it has gone. With a host
-    /// loop the key \`threads\` says how many jobs a loop is handed. MESAOPT\_E\_ARGUMENT: a release
-    /// without a hook; MESAOPT\_E\_MEMORY. Since 0.1.
+    /// own threads, a log, and a poll that may stop calls. NULL takes the hook away. \`release\` (may be
+    /// NULL) follows when the hook has been replaced or these settings freed, and the last context made
+    /// with it has gone. With a host loop the key \`threads\` says how many jobs a loop is handed.
+    /// MESAOPT\_E\_ARGUMENT: a release without a hook; MESAOPT\_E\_MEMORY. Since 0.1.
     pub fn mesaopt_settings_set_parallel(settings: *mut mesaopt_settings, parallel: mesaopt_parallel_fn, release: mesaopt_release_fn, user: *mut c_void) -> mesaopt_status;
     /// Host hooks of a context (scope MESAOPT\_SCOPE\_CTX only): a parallel loop instead of the library's
-    /// own threads, and a log. NULL takes the hook away. \`release\` (may be NULL) follows when the hook
-    /// has been replaced or these settings freed, and the last context made with it has gone. With a host
-    /// loop the key \`threads\` says how many jobs a loop is handed. MESAOPT\_E\_ARGUMENT: a release
-    /// without a hook; MESAOPT\_E\_MEMORY. Since 0.1.
+    /// own threads, a log, and a poll that may stop calls. NULL takes the hook away. \`release\` (may be
+    /// NULL) follows when the hook has been replaced or these settings freed, and the last context made
+    /// with it has gone. With a host loop the key \`threads\` says how many jobs a loop is handed.
+    /// MESAOPT\_E\_ARGUMENT: a release without a hook; MESAOPT\_E\_MEMORY. Since 0.1.
     pub fn mesaopt_settings_set_log(settings: *mut mesaopt_settings, log: mesaopt_log_fn, release: mesaopt_release_fn, user: *mut c_void) -> mesaopt_status;
+    /// Host hooks of a context (scope MESAOPT\_SCOPE\_CTX only): a parallel loop instead of the library's
+    /// own threads, a log, and a poll that may stop calls. NULL takes the hook away. \`release\` (may be
+    /// NULL) follows when the hook has been replaced or these settings freed, and the last context made
+    /// with it has gone. With a host loop the key \`threads\` says how many jobs a loop is handed.
+    /// MESAOPT\_E\_ARGUMENT: a release without a hook; MESAOPT\_E\_MEMORY. Since 0.1.
+    pub fn mesaopt_settings_set_poll(settings: *mut mesaopt_settings, poll: mesaopt_poll_fn, release: mesaopt_release_fn, user: *mut c_void) -> mesaopt_status;
     /// Name of a status code, such as "MESAOPT\_E\_SHAPE"; "MESAOPT\_UNKNOWN" for any other number. Never
     /// fails, never NULL, static storage. Since 0.1.
     pub fn mesaopt_status_name(status: mesaopt_status) -> *const c_char;
