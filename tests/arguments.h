@@ -36,6 +36,7 @@ typedef struct outputs {
     mesaopt_linearise *linearise;
     mesaopt_probe *probe;
     mesaopt_decoder *decoder;
+    mesaopt_prompt *prompt;
     mesaopt_view view;
     double number, block[64];
     int64_t whole;

@@ -104,7 +104,7 @@ static void task_list_rows(mesaopt_tensor *foreign)
     BAD(MESAOPT_E_SHAPE, "sequences[0]: shape [2,2,3]", mesaopt_task_from_tensors(f->ctx, NULL, 1, &cube, out));
     BAD(MESAOPT_E_SHAPE, "sequences[1]: shape [4,2], expected [*,3]", mesaopt_task_from_tensors(f->ctx, NULL, 2, (mesaopt_tensor *[]){one, narrow}, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_from_tensors(f->ctx, NULL, 1, &one, NULL));
-    BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_task_from_tensors(f->ctx, NULL, 1, &one, out)));
+    for (int n = 1; n < 3; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_task_from_tensors(f->ctx, NULL, 1, &one, out)));
     BAD(MESAOPT_E_NONFINITE, "sequences[1]: element [1,1] is inf", mesaopt_task_from_tensors(f->ctx, NULL, 2, (mesaopt_tensor *[]){one, spoilt}, out));
     BAD(MESAOPT_E_SHAPE, "sequences[0]: shape [1,3], expected [T+1,n]", mesaopt_task_from_tensors(f->ctx, NULL, 1, &empty, out));
     mesaopt_tensor *const all[] = {cube, one, narrow, spoilt, empty};

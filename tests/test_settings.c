@@ -186,7 +186,7 @@ START_TEST(failures_say_what_is_wrong)
     ck_assert_int_eq(mesaopt_settings_set_int(s, 777, 1), MESAOPT_E_SETTING);
     ck_assert_str_eq(error_of(s), "key 777: unknown key, expected for scope mask one of first");
     ck_assert_int_eq(mesaopt_settings_set_float(s, MESAOPT_KEY_LR, 1), MESAOPT_E_SETTING);
-    ck_assert_str_eq(error_of(s), "lr: a key of scope trainer, baseline, expected for scope mask one of first");
+    ck_assert_str_eq(error_of(s), "lr: a key of scope trainer, baseline, prompt, expected for scope mask one of first");
     mesaopt_settings_free(s);
 }
 END_TEST

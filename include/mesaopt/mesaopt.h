@@ -14,6 +14,7 @@
 #include "lsq.h"
 #include "model.h"
 #include "probe.h"
+#include "prompt.h"
 #include "revalg.h"
 #include "rls.h"
 #include "rng.h"

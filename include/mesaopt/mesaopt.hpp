@@ -42,6 +42,7 @@ inline void free_handle(mesaopt_lsq *h) { mesaopt_lsq_free(h); }
 inline void free_handle(mesaopt_rls *h) { mesaopt_rls_free(h); }
 inline void free_handle(mesaopt_baseline *h) { mesaopt_baseline_free(h); }
 inline void free_handle(mesaopt_probe *h) { mesaopt_probe_free(h); }
+inline void free_handle(mesaopt_prompt *h) { mesaopt_prompt_free(h); }
 inline void free_handle(mesaopt_revalg *h) { mesaopt_revalg_free(h); }
 inline void free_handle(mesaopt_linearise *h) { mesaopt_linearise_free(h); }
 inline void free_handle(mesaopt_decoder *h) { mesaopt_decoder_free(h); }

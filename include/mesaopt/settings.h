@@ -44,6 +44,7 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_SCOPE_NORM 14      /* normalisation of every token: a block of a model */
 #define MESAOPT_SCOPE_DECODER 15   /* a model that goes through sequences step by step: a
                                       mesaopt_decoder */
+#define MESAOPT_SCOPE_PROMPT 16    /* learned vectors between observations: a mesaopt_prompt */
 
 /* Keys. Context: */
 #define MESAOPT_KEY_THREADS 1          /* threads: int, jobs that may run at once, the caller's

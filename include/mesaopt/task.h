@@ -53,6 +53,7 @@ extern "C" {
 #define MESAOPT_STREAM_SEARCH 2    /* for line searches; own data: rows in order */
 
 typedef struct mesaopt_task mesaopt_task;
+typedef struct mesaopt_prompt mesaopt_prompt;          /* prompt.h */
 
 /** Fills `out` [B, T+1, n] (f32 or f64, as its dtype says; strided) with sequences first .. first +
  *  B - 1 of `stream`. B is that of a training step (the setting batch), otherwise at most 4096.
@@ -104,6 +105,13 @@ MESAOPT_API mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx,
  *  [in: weights] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_set_weights(mesaopt_task *task,
                                                     const mesaopt_view *weights);
+
+/** Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a
+ *  counted reference is kept; NULL: none): the vectors as they are whenever sequences are drawn.
+ *  Without one such a task draws nothing, MESAOPT_E_STATE. MESAOPT_E_SHAPE: vectors of another
+ *  dimension, or a prefix of another length; MESAOPT_E_STATE: the layout has neither.
+ *  [keeps: prompt?] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_set_prompt(mesaopt_task *task, mesaopt_prompt *prompt);
 
 /** n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be
  *  NULL.

@@ -4,6 +4,7 @@
 #include "base/number.h"
 #include "base/options.h"
 #include "kern/finite.h"
+#include "task/prompts.h"
 #include "task/sequences.h"
 #include <stdio.h>
 
@@ -159,6 +160,20 @@ static mesaopt_status check_scored(const mesaopt_task *task, const mesaopt_view 
     return MESAOPT_OK;
 }
 
+/* A vector of a prompt is nothing to be predicted. */
+static mesaopt_status check_targets(const mesaopt_task *task, const mesaopt_view *weights)
+{
+    const int64_t rows = weights->ndim == 2 ? weights->shape[0] : 1, T = task->shape.length;
+    for (int64_t t = 0; t < T && task->shape.layout.teachers; t++)
+        for (int64_t i = 0; i < rows && pair_layout_row(&task->shape.layout, t + 1) < 0; i++)
+            if (view_get(weights, weights->ndim == 2 ? (int64_t[]){i, t} : &t) > 0)
+                return fail(task->head.ctx, MESAOPT_E_ARGUMENT,
+                            "weights: above 0 at step %lld, which a vector of a prompt follows, "
+                            "expected 0",
+                            (long long)t);
+    return MESAOPT_OK;
+}
+
 static mesaopt_status checked_weights(mesaopt_task *task, const mesaopt_view *weights)
 {
     mesaopt_ctx *ctx = task->head.ctx;
@@ -170,6 +185,7 @@ static mesaopt_status checked_weights(mesaopt_task *task, const mesaopt_view *we
     mesaopt_status status = view_check(ctx, weights, rows ? &each : &same, &own);
     CHECK(check_weights(ctx, &own));
     CHECK(check_scored(task, &own));
+    CHECK(check_targets(task, &own));
     CHECK(task_set_weights(task, &own));
     return status;
 }
@@ -179,6 +195,37 @@ mesaopt_status mesaopt_task_set_weights(mesaopt_task *task, const mesaopt_view *
     call c;
     mesaopt_status status = call_begin(task, OBJECT_TASK, CALL_NORMAL, &c);
     return status == MESAOPT_OK ? call_end(&c, checked_weights(task, weights)) : status;
+}
+
+static mesaopt_status check_prompt(const mesaopt_task *task, const mesaopt_prompt *prompt)
+{
+    mesaopt_ctx *ctx = task->head.ctx;
+    const pair_layout *l = &task->shape.layout;
+    mesaopt_status status = check_handle(ctx, prompt, OBJECT_PROMPT, "prompt");
+    if (status == MESAOPT_OK && !pair_layout_inserts(l))
+        status = fail(ctx, MESAOPT_E_STATE,
+                      "prompt: for a layout without separator and prefix, expected none");
+    if (status == MESAOPT_OK && prompt->dim != task->shape.dim)
+        status = fail(ctx, MESAOPT_E_SHAPE, "prompt: vectors of %lld numbers, expected %lld",
+                      (long long)prompt->dim, (long long)task->shape.dim);
+    if (status == MESAOPT_OK && l->prefix && prompt->prefix != l->prefix)
+        status = fail(ctx, MESAOPT_E_SHAPE, "prompt: a prefix of %lld vectors, expected %lld",
+                      (long long)prompt->prefix, (long long)l->prefix);
+    return status;
+}
+
+mesaopt_status mesaopt_task_set_prompt(mesaopt_task *task, mesaopt_prompt *prompt)
+{
+    call c;
+    mesaopt_status status = call_begin(task, OBJECT_TASK, CALL_NORMAL, &c, prompt);
+    if (status != MESAOPT_OK) return status;
+    if (prompt) status = check_prompt(task, prompt);
+    if (status == MESAOPT_OK) {
+        if (prompt) object_retain(&prompt->head);
+        if (task->prompt) object_release(&task->prompt->head);
+        task->prompt = prompt;
+    }
+    return call_end(&c, status);
 }
 
 static mesaopt_status checked_draw(mesaopt_task *task, call *c, int32_t stream, int64_t first,

@@ -51,7 +51,7 @@ void ctx_log(mesaopt_ctx *ctx, const char *format, ...)
 
 static const char *const words[] = {"a ctx",     "a tensor",   "a task", "an attn", "a model",
                                     "a trainer", "a baseline", "an lsq", "a probe", "an rls",
-                                    "a revalg",  "a linearise", "a decoder",
+                                    "a revalg",  "a linearise", "a decoder", "a prompt",
                                     "settings"}; /* in the order of enum object_kind */
 
 static int known(uint32_t kind) { return kind >= OBJECT_CTX && kind <= OBJECT_SETTINGS; }

@@ -30,6 +30,7 @@ enum object_kind {
     OBJECT_REVALG,
     OBJECT_LINEARISE,
     OBJECT_DECODER,
+    OBJECT_PROMPT,
     OBJECT_SETTINGS
 };
 

@@ -110,6 +110,13 @@ const option_scope option_scopes[] = {
 
     SCOPE(DECODER, decoder, INT(STREAMS, streams, 1, WIDEST, 1),
           INT(CAPACITY, capacity, 1, LONGEST, 1024)),
+
+    SCOPE(PROMPT, prompt, INT(SEED, seed, 0, MOST, 0), INT(DIM, dim, 1, WIDEST, 10),
+          INT(PREFIX, prefix, 0, LONGEST, 20), FLOAT(INIT_SD, init_sd, 0, 1e3, 1),
+          INT(BATCH, batch, 1, WIDEST, 128), FLOAT(LR, lr, 0, 1e3, 1e-3),
+          INT(WARMUP, warmup, 0, MOST, 0), INT(COSINE_STEPS, cosine_steps, 0, MOST, 0),
+          FLOAT(LR_END, lr_end, 0, 1e3, 1e-5), FLOAT(WEIGHT_DECAY, weight_decay, 0, 1e3, 0),
+          ADAMW_KEYS),
 };
 
 int32_t options_scope_count(void)

@@ -22,6 +22,7 @@ enum { PHILOX_ROUNDS = 10 };
 enum {
     DRAW_TEACHER = 0x6d650001,
     DRAW_WEIGHTS = 0x6d650002,
+    DRAW_PROMPT = 0x6d650003,
     DRAW_ORDER = 0x6d650100 /* + round */
 };
 

@@ -1,5 +1,6 @@
 /* Sequences of a task by index: the user's own, those of a callback, those that are drawn
  * (generated.h). */
+#include "task/prompts.h"
 #include "task/sequences.h"
 #include "base/number.h"
 #include "base/options.h"
@@ -71,9 +72,10 @@ mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype)
 static mesaopt_status check_prompt(const mesaopt_task *task)
 {
     const pair_layout *l = &task->shape.layout;
-    if (!pair_layout_inserts(l)) return MESAOPT_OK;
+    if (!pair_layout_inserts(l) || task->prompt) return MESAOPT_OK;
     return fail(task->head.ctx, MESAOPT_E_STATE,
-                "task: a layout with %s%s%s of no prompt, expected one that has them",
+                "task: a layout with %s%s%s and no prompt, expected mesaopt_task_set_prompt to "
+                "give it one",
                 l->separator ? "a separator" : "", l->separator && l->prefix ? " and " : "",
                 l->prefix ? "a prefix" : "");
 }
@@ -150,14 +152,27 @@ int64_t task_scratch(const mesaopt_task *task, const kern *k)
     return a.used;
 }
 
-/* To their places in the sequence. */
-static void arrange(const mesaopt_task *task, const kern *k, const void *rows, void *raw)
+/* A vector of the prompt into lanes 0 .. valid - 1 of an observation. */
+static void insert(const mesaopt_task *task, const kern *k, int64_t valid, int64_t vector, void *to)
 {
-    const pair_layout *l = &task->shape.layout;
     const int64_t n = task->shape.dim;
-    for (int64_t t = 0; t <= task->shape.length; t++)
-        memcpy(kern_at(k, raw, t * n), kern_at(k, rows, pair_layout_row(l, t) * n),
-               (size_t)(n * k->lanes * k->size));
+    memset(to, 0, (size_t)(n * k->lanes * k->size));
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t l = 0; l < valid; l++)
+            kern_set_real(k, to, j * k->lanes + l, task->prompt->vectors[vector * n + j]);
+}
+
+/* Rows of pairs to their places in the sequence, the prompt's between them. */
+static void arrange(const mesaopt_task *task, const kern *k, int64_t valid, const void *rows,
+                    void *raw)
+{
+    const int64_t n = task->shape.dim;
+    for (int64_t t = 0; t <= task->shape.length; t++) {
+        const int64_t row = pair_layout_row(&task->shape.layout, t);
+        void *to = kern_at(k, raw, t * n);
+        if (row < 0) insert(task, k, valid, ~row, to);
+        else memcpy(to, kern_at(k, rows, row * n), (size_t)(n * k->lanes * k->size));
+    }
 }
 
 void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
@@ -168,7 +183,7 @@ void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t
     if (task->tensors) own_panel(task, k, stream, first, valid, rows);
     else if (task->fill) batch_panel(task, k, first, valid, rows);
     else generated_panel(task, k, stream, first, valid, scratch, rows);
-    if (pairs) arrange(task, k, pairs, raw);
+    if (pairs) arrange(task, k, valid, pairs, raw);
 }
 
 mesaopt_status task_range_check(mesaopt_ctx *ctx, int32_t stream, int64_t first, int64_t count)

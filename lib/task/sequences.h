@@ -32,6 +32,8 @@ struct mesaopt_task {
     mesaopt_release_fn release;    /* or NULL */
     void *fill_user;
 
+    mesaopt_prompt *prompt;        /* counted; NULL: none */
+
     double *weights;               /* of steps, [rows][T], rows 1 or N; NULL: all are 1 */
     int64_t weight_rows;
     uint64_t weights_fingerprint;
@@ -113,6 +115,9 @@ void tokens_panel(const mesaopt_task *task, const kern *k, const void *raw, void
 /* tokens[t][slot] <- an observation of `bytes` bytes of raw[t], t < length. */
 void tokens_construct(int32_t kind, int64_t slots, int64_t length, int64_t bytes, const void *raw,
                       void *tokens);
+/* out [n] += the gradient of observation t of sequence i, from that of tokens [B, T, D]. */
+void tokens_back(const mesaopt_task *task, const mesaopt_view *dtokens, int64_t i, int64_t t,
+                 double *out);
 int64_t tokens_width(int32_t kind, int64_t slots, int64_t dim);        /* D; -1 on overflow */
 
 /* Sequences of a range into a view [B, T+1, n], in parallel; status and text on failure. */

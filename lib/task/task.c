@@ -1,5 +1,6 @@
 /* Creation of tasks: what all of them have, and those that draw nothing themselves. */
 #include "base/options.h"
+#include "task/prompts.h"
 #include "task/sequences.h"
 
 static void destroy(object *head)
@@ -7,6 +8,7 @@ static void destroy(object *head)
     mesaopt_task *task = (mesaopt_task *)head;
     const allocator *alloc = &head->ctx->alloc;
     for (int64_t i = 0; i < task->tensors; i++) object_release(&task->own[i]->head);
+    if (task->prompt) object_release(&task->prompt->head);
     alloc_free(alloc, task->own);
     alloc_free(alloc, task->weights);
     alloc_free(alloc, task->batch.data);

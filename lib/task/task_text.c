@@ -3,6 +3,7 @@
  * mean equal sequences. */
 #include "base/options.h"
 #include "task/generated.h"
+#include "task/prompts.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,19 @@ uint64_t task_fingerprint(uint64_t h, const mesaopt_view *v)
         h ^= h >> 32;
     }
     return h;
+}
+
+/* Of the vectors that it takes, as they are now. */
+static uint64_t prompt_fingerprint(const mesaopt_task *task)
+{
+    const pair_layout *l = &task->shape.layout;
+    const int64_t n = task->shape.dim, first = !l->separator;
+    const mesaopt_view v = {.data = task->prompt->vectors + first * n,
+                            .shape = {1 + l->prefix - first, n},
+                            .stride = {n, 1},
+                            .ndim = 2,
+                            .dtype = MESAOPT_F64};
+    return task_fingerprint(0, &v);
 }
 
 /* What came after the first tasks: told where it is not as it was then. */
@@ -64,6 +78,9 @@ task_facts task_text(const mesaopt_task *task)
     if (task->weights_fingerprint)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " weights=%016" PRIx64,
                       task->weights_fingerprint);
+    if (task->prompt)
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n, " prompt=%016" PRIx64,
+                      prompt_fingerprint(task));
     if (!task->fill) snprintf(f.text + n, sizeof f.text - (size_t)n, " seed=%" PRIu64, task->seed);
     return f;
 }

@@ -18,19 +18,36 @@ int64_t tokens_width(int32_t kind, int64_t slots, int64_t dim)
     return size_mul(dim, slots_of(kind, slots), &width) ? width : -1;
 }
 
+/* Of the observation in a slot; -1: none. */
+static int64_t age_of(int32_t kind, int64_t slot)
+{
+    static const int64_t constructed[] = {-1, 0, 0, 1};
+    return kind == TOKENS_CONSTRUCTED ? constructed[slot] : slot;
+}
+
 void tokens_construct(int32_t kind, int64_t slots, int64_t length, int64_t bytes, const void *raw,
                       void *tokens)
 {
-    static const int64_t constructed[] = {-1, 0, 0, 1}; /* age of each slot's observation; -1:
-                                                           none */
     const int64_t count = slots_of(kind, slots);
     char *to = tokens;
     for (int64_t t = 0; t < length; t++)
         for (int64_t s = 0; s < count; s++, to += bytes) {
-            const int64_t age = kind == TOKENS_CONSTRUCTED ? constructed[s] : s;
+            const int64_t age = age_of(kind, s);
             if (age < 0 || age > t) memset(to, 0, (size_t)bytes);
             else memcpy(to, (const char *)raw + (t - age) * bytes, (size_t)bytes);
         }
+}
+
+/* tokens[t][slot] = raw[t - age] */
+void tokens_back(const mesaopt_task *task, const mesaopt_view *dtokens, int64_t i, int64_t t,
+                 double *out)
+{
+    const int64_t n = task->shape.dim, count = slots_of(task->tokens, task->slots);
+    for (int64_t s = 0; s < count; s++) {
+        const int64_t age = age_of(task->tokens, s);
+        for (int64_t j = 0; j < n && age >= 0 && t + age < task->shape.length; j++)
+            out[j] += view_get(dtokens, (int64_t[]){i, t + age, s * n + j});
+    }
 }
 
 void tokens_panel(const mesaopt_task *task, const kern *k, const void *raw, void *tokens)

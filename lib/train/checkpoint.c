@@ -2,12 +2,13 @@
 #include "base/version.h"
 #include "train/checkpoint.h"
 #include "train/changes.h"
+#include "train/metadata.h"
 #include "train/safetensors.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { FORMAT = 1, OWN_TEXTS = 12 };
+enum { OWN_TEXTS = 12 };
 
 /* Parameters, and the moments of AdamW beside them. */
 static const char *const prefixes[] = {"", "adamw.m.", "adamw.v."};
@@ -211,73 +212,15 @@ mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path)
     return status;
 }
 
-/* A text of the metadata that must be there. */
-static mesaopt_status need_text(const tensor_file *f, const char *key, const char **out)
-{
-    *out = tensor_file_metadata(f, key);
-    return *out ? MESAOPT_OK
-                : tensor_file_fail(f, NULL, "no metadata %s, expected a checkpoint of this library",
-                                   key);
-}
-
-static mesaopt_status need_integer(const tensor_file *f, const char *key, int64_t lowest,
-                                   int64_t *out)
-{
-    const char *text;
-    mesaopt_status status = need_text(f, key, &text);
-    if (status != MESAOPT_OK) return status;
-    if (number_read_int(text, out) && *out >= lowest) return MESAOPT_OK;
-    return tensor_file_fail(f, NULL, "metadata %s: \"%.40s\", expected an integer >= %" PRId64, key,
-                            text, lowest);
-}
-
-/* Settings from their dump, "name=value name=value". */
-static mesaopt_status need_settings(const tensor_file *f, const char *key, int32_t scope,
-                                    mesaopt_settings *out)
-{
-    const char *text;
-    mesaopt_status status = need_text(f, key, &text);
-    if (status != MESAOPT_OK) return status;
-    options_init(out, scope);
-    while (*text) {
-        char word[2][64];
-        for (int i = 0; i < 2; i++) {                  /* up to '=', then up to ' ' or the end */
-            const size_t n = strcspn(text, i ? " " : "= ");
-            if (n == 0 || n >= sizeof word[i] || (i == 0 && text[n] != '='))
-                return tensor_file_fail(f, NULL, "metadata %s: expected name=value at \"%.40s\"",
-                                        key, text);
-            memcpy(word[i], text, n);
-            word[i][n] = 0;
-            text += n + (text[n] != 0);
-        }
-        const option_row *row;
-        if (settings_find_name(out, word[0], &row) != MESAOPT_OK ||
-            settings_read(out, row, word[1]) != MESAOPT_OK)
-            return tensor_file_fail(f, NULL, "metadata %s: %.150s", key, out->text);
-    }
-    return MESAOPT_OK;
-}
-
-static mesaopt_status check_format(const tensor_file *f)
-{
-    int64_t format;
-    mesaopt_status status = need_integer(f, "mesaopt.format", 1, &format);
-    if (status != MESAOPT_OK || format <= FORMAT) return status;
-    return tensor_file_fail(f, NULL,
-                            "metadata mesaopt.format: %" PRId64
-                            ", expected at most %d; a newer version of the library wrote it",
-                            format, FORMAT);
-}
-
 static mesaopt_status open_model(const tensor_file *f, mesaopt_model **out)
 {
     mesaopt_settings settings;
     mesaopt_model *m;
     const char *blocks;
-    mesaopt_status status = check_format(f);
-    if (status == MESAOPT_OK) status = need_text(f, "mesaopt.blocks", &blocks);
+    mesaopt_status status = metadata_format(f);
+    if (status == MESAOPT_OK) status = metadata_text(f, "mesaopt.blocks", &blocks);
     if (status == MESAOPT_OK)
-        status = need_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &settings);
+        status = metadata_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &settings);
     if (status == MESAOPT_OK) status = model_create(f->ctx, &settings, &m);
     if (status != MESAOPT_OK) return status;
     m->most_params = f->data_bytes / 2;                /* before the memory is asked for: a number
@@ -309,9 +252,9 @@ mesaopt_status checkpoint_same_model(const tensor_file *f, const mesaopt_model *
     static const int32_t keys[] = {MESAOPT_KEY_INPUTS, MESAOPT_KEY_OUTPUTS, MESAOPT_KEY_DTYPE};
     mesaopt_settings theirs;
     const char *blocks;
-    mesaopt_status status = need_text(f, "mesaopt.blocks", &blocks);
+    mesaopt_status status = metadata_text(f, "mesaopt.blocks", &blocks);
     if (status == MESAOPT_OK)
-        status = need_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &theirs);
+        status = metadata_settings(f, "mesaopt.model", MESAOPT_SCOPE_MODEL, &theirs);
     if (status != MESAOPT_OK) return status;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const int64_t was = option_int(&theirs, MESAOPT_SCOPE_MODEL, keys[i]),
@@ -340,8 +283,8 @@ static mesaopt_status compare_machine(const tensor_file *f, const mesaopt_traine
     const char *isa;
     int64_t lanes;
     const kern *k = kern_of_steps(t);
-    mesaopt_status status = need_text(f, "mesaopt.isa", &isa);
-    if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.lanes", 1, &lanes);
+    mesaopt_status status = metadata_text(f, "mesaopt.isa", &isa);
+    if (status == MESAOPT_OK) status = metadata_integer(f, "mesaopt.lanes", 1, &lanes);
     if (status != MESAOPT_OK) return status;
     return strcmp(isa, options_word(MESAOPT_KEY_ISA, k->isa)) == 0 && lanes == k->lanes
                ? MESAOPT_OK
@@ -386,14 +329,14 @@ static mesaopt_status read_trainer(const tensor_file *f, mesaopt_trainer *t, con
                                    loaded *l)
 {
     const char *kind;
-    mesaopt_status status = check_format(f);
-    if (status == MESAOPT_OK) status = need_text(f, "mesaopt.kind", &kind);
+    mesaopt_status status = metadata_format(f);
+    if (status == MESAOPT_OK) status = metadata_text(f, "mesaopt.kind", &kind);
     if (status == MESAOPT_OK && strcmp(kind, "trainer") != 0)
         status =
             tensor_file_fail(f, NULL, "a checkpoint of a %.40s, expected one of a trainer", kind);
     if (status == MESAOPT_OK) status = checkpoint_same_model(f, t->model);
     if (status == MESAOPT_OK) status = changes_check(f, task_text(t->task).text, change);
-    if (status == MESAOPT_OK) status = need_integer(f, "mesaopt.step", 0, &l->step);
+    if (status == MESAOPT_OK) status = metadata_integer(f, "mesaopt.step", 0, &l->step);
     if (status == MESAOPT_OK && !trainer_steps_fit(t, l->step))
         status = tensor_file_fail(
             f, NULL,

@@ -8,7 +8,7 @@
 
 #include "fuzzing.h"
 
-enum kind { CTX, TENSOR, TASK, ATTN, LSQ, RLS, MODEL, TRAINER, BASELINE, PROBE, REVALG, LINEARISE, DECODER, KINDS };
+enum kind { CTX, TENSOR, TASK, ATTN, LSQ, RLS, MODEL, TRAINER, BASELINE, PROBE, REVALG, LINEARISE, DECODER, PROMPT, KINDS };
 
 typedef struct row { const char *name; void (*run)(void); } row;         /* a function of the API, and how it is called */
 extern const row rows_settings[], rows_base[], rows_models[], rows_lsq[], rows_study[], rows_files[];       /* each closed by NULL */

@@ -4,6 +4,7 @@
 #include "study/revalg_impl.h"
 #include "study/linearise_impl.h"
 #include "study/studies.h"
+#include "task/prompts.h"
 #include "task/sequences.h"
 
 /* ---- baselines ---- */
@@ -51,6 +52,77 @@ static int32_t after_update(const mesaopt_step *step, void *user)
 {
     (void)step, (void)user;
     return in_callback();
+}
+
+static void call_prompt_create(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROMPT);
+    mesaopt_prompt **out = (mesaopt_prompt **)fresh(PROMPT);
+    CALL(CTX, ctx, mesaopt_prompt_create(ctx, s, out));
+}
+
+static const char *part_name(void) { return chance(10) ? any_text() : ONE_OF("separator", "prefix"); }
+
+static void call_prompt_vectors(void)
+{
+    mesaopt_prompt *p = handle(PROMPT);
+    const char *name = part_name();
+    mesaopt_view *out = view_out(), view = {.ndim = -1};
+    if (CALL(PROMPT, p, mesaopt_prompt_vectors(p, name, out ? &view : NULL)) == MESAOPT_OK) scribble(&view);
+}
+
+static void call_prompt_freeze(void)
+{
+    mesaopt_prompt *p = handle(PROMPT);
+    const char *name = part_name();
+    const int32_t frozen = (int32_t)any_index();
+    CALL(PROMPT, p, mesaopt_prompt_freeze(p, name, frozen));
+}
+
+static void call_task_set_prompt(void)
+{
+    mesaopt_task *task = handle(TASK);
+    mesaopt_prompt *p = chance(5) ? NULL : handle(PROMPT);
+    CALL(TASK, task, mesaopt_task_set_prompt(task, p));
+}
+
+static void call_prompt_gradient(void)
+{
+    mesaopt_prompt *p = handle(PROMPT);
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_task *task = handle(TASK);
+    const int64_t first = chance(8) ? any_integer() : below(9), count = few();
+    const int known = handle_ok(p, OBJECT_PROMPT) && p->dim < 99 && p->prefix < 99;
+    const int64_t n = known ? p->dim : 2, rows = known ? p->prefix : 2;
+    const mesaopt_view *separator = chance(2) ? OUT(MESAOPT_F64, 1, n) : NULL, *prefix = chance(2) ? OUT(MESAOPT_F64, rows, n) : NULL;
+    double *loss = number_out();
+    CALL(PROMPT, p, mesaopt_prompt_gradient(p, m, task, (int32_t)below(4), first, count, separator, prefix, loss));
+}
+
+static void call_prompt_train(void)
+{
+    mesaopt_prompt *p = handle(PROMPT);
+    mesaopt_model *m = handle(MODEL);
+    mesaopt_task *task = handle(TASK);
+    const int64_t updates = chance(20) ? any_integer() : mesaopt_prompt_updates(p) + 1 + below(3);
+    promise(PARTIAL);
+    CALL(PROMPT, p, mesaopt_prompt_train(p, m, task, updates, chance(4) ? NULL : after_update, NULL));
+}
+
+static void call_prompt_save(void)
+{
+    mesaopt_prompt *p = handle(PROMPT);
+    const char *file = path();
+    CALL(PROMPT, p, mesaopt_prompt_save(p, file));
+}
+
+static void call_prompt_open(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const char *file = path();
+    mesaopt_prompt **out = (mesaopt_prompt **)fresh(PROMPT);
+    CALL(CTX, ctx, mesaopt_prompt_open(ctx, file, out));
 }
 
 static void call_baseline_train(void)
@@ -432,5 +504,7 @@ const row rows_study[] = {
     {"revalg_views", call_revalg_views}, {"revalg_summary", call_revalg_summary}, {"revalg_closed_form", call_revalg_closed_form}, {"revalg_rebuild", call_revalg_rebuild},
     {"revalg_product", call_revalg_product}, {"revalg_average", call_revalg_average}, {"revalg_average_update", call_revalg_average_update}, {"revalg_propositions", call_revalg_propositions}, {"revalg_import", call_revalg_import},
     {"study_heads", call_study_heads}, {"study_attention_map", call_study_attention_map}, {"study_sensitivity", call_study_sensitivity},
-    {"linearise_create", call_linearise_create}, {"linearise_run", call_linearise_run}, {"linearise_evaluate", call_linearise_evaluate}, {"linearise_models", call_linearise_models}, {0},
+    {"linearise_create", call_linearise_create}, {"linearise_run", call_linearise_run}, {"linearise_evaluate", call_linearise_evaluate}, {"linearise_models", call_linearise_models},
+    {"prompt_create", call_prompt_create}, {"prompt_vectors", call_prompt_vectors}, {"prompt_freeze", call_prompt_freeze}, {"task_set_prompt", call_task_set_prompt}, {"prompt_gradient", call_prompt_gradient},
+    {"prompt_train", call_prompt_train}, {"prompt_save", call_prompt_save}, {"prompt_open", call_prompt_open}, {0},
 };

@@ -5,6 +5,7 @@
 #include "train/trainer_impl.h"
 #include "study/probes.h"
 #include "train/decoder_impl.h"
+#include "study/prompt_learning.h"
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -84,9 +85,9 @@ void *world_memory(void *ptr, int64_t old_size, int64_t new_size, void *user)
 /* ---- handles ---- */
 
 static const int32_t kinds[KINDS] = {OBJECT_CTX, OBJECT_TENSOR, OBJECT_TASK, OBJECT_ATTN, OBJECT_LSQ, OBJECT_RLS, OBJECT_MODEL, OBJECT_TRAINER, OBJECT_BASELINE, OBJECT_PROBE, OBJECT_REVALG,
-                                     OBJECT_LINEARISE, OBJECT_DECODER};
+                                     OBJECT_LINEARISE, OBJECT_DECODER, OBJECT_PROMPT};
 static const char *const makers[KINDS] = {"ctx_create", "tensor_create", "task_create", "attn_create", "lsq_plan", "rls_create", "model_create", "trainer_create", "baseline_create",
-                                          "probe_plan", "revalg_extract", "linearise_create", "decoder_create"};
+                                          "probe_plan", "revalg_extract", "linearise_create", "decoder_create", "prompt_create"};
 static void *pool[KINDS][SLOTS];
 static void *kept[KEPT];                   /* freed by the caller, and alive: the world holds a reference of its own */
 static int keeps;
@@ -168,6 +169,7 @@ mesaopt_status free_handle(enum kind kind, void *h)
     case PROBE: return mesaopt_probe_free(h);
     case REVALG: return mesaopt_revalg_free(h);
     case LINEARISE: return mesaopt_linearise_free(h);
+    case PROMPT: return mesaopt_prompt_free(h);
     default: return mesaopt_decoder_free(h);
     }
 }
@@ -263,6 +265,11 @@ static uint64_t print_of(enum kind kind, const void *h)
         return mix(mix(mix(x, b->coefficients, b->method->learned * b->iterations * 8), &b->value, 8), &updates, 8);
     }
     if (kind == DECODER) return print_of_decoder(x, h);
+    if (kind == PROMPT) {
+        const struct prompt *v = h;
+        const int64_t bytes = (1 + v->seen.prefix) * v->seen.dim * 8, updates = atomic_load(&v->updates);
+        return mix(mix(mix(mix(mix(x, v->seen.vectors, bytes), v->m, bytes), v->v, bytes), v->frozen, sizeof v->frozen), &updates, 8);
+    }
     if (kind != PROBE) return x;
     for (int i = 0; i < PROBE_SETS; i++)
         if (p->set[i].now && !is_zero(p->set[i].now, p->set_bytes)) x = mix(x, p->set[i].now, p->set_bytes);     /* an empty set may have memory or not */

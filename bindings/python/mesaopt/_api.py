@@ -70,6 +70,7 @@ SCOPE_PROBE = 12
 SCOPE_MLP = 13
 SCOPE_NORM = 14
 SCOPE_DECODER = 15
+SCOPE_PROMPT = 16
 
 # key
 KEY_THREADS = 1
@@ -384,6 +385,23 @@ SCOPES = {
         "streams": ('int', 1, None, 'streams: sequences side by side'),
         "capacity": ('int', 1024, None, 'capacity: tokens of a stream that softmax attention keeps keys and values of'),
     }),
+    "prompt": (16, {
+        "seed": ('int', 0, None, 'seed: int >= 0 (task, model)'),
+        "dim": ('int', 10.0, None, 'dim: n, observation dimension'),
+        "prefix": ('int', 20.0, None, 'prefix: vectors of a prompt before the pairs of every teacher; of a prompt: how many it has'),
+        "init_sd": ('float', 1, None, 'init_sd: standard deviation of the initial weights'),
+        "batch": ('int', 128, None, 'batch: sequences per step'),
+        "lr": ('float', 0.001, None, 'lr: learning rate, the peak when there is a schedule'),
+        "warmup": ('int', 0, None, 'warmup: steps of linear warm-up (with cosine_steps > 0)'),
+        "cosine_steps": ('int', 0, None, 'cosine_steps: step at which the cosine reaches lr_end; 0: fixed learning rate'),
+        "lr_end": ('float', 1e-05, None, 'lr_end: learning rate behind the cosine'),
+        "weight_decay": ('float', 0, None, 'weight_decay: decoupled, multiplied by the learning rate'),
+        "beta1": ('float', 0.9, None, 'beta1: decay of the first moment of AdamW'),
+        "beta2": ('float', 0.999, None, 'beta2: decay of the second moment'),
+        "epsilon": ('float', 1e-08, None, 'epsilon: of AdamW'),
+        "clip_value": ('float', 1, None, 'clip_value: element-wise gradient clip to +- this; 0: none'),
+        "clip_norm": ('float', 0, None, 'clip_norm: global-norm gradient clip; 0: none'),
+    }),
 }
 
 BLOCKS = ('linear', 'softmax', 'mesa', 'dense', 'mask', 'mlp', 'norm')
@@ -497,6 +515,15 @@ PROTOTYPES = [
     ('mesaopt_probe_targets', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_probe_filter', c.c_int32, [c.c_void_p, c.c_double, c.c_void_p, c.c_void_p]),
     ('mesaopt_probe_free', c.c_int32, [c.c_void_p]),
+    ('mesaopt_prompt_create', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_prompt_vectors', c.c_int32, [c.c_void_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_prompt_freeze', c.c_int32, [c.c_void_p, c.c_char_p, c.c_int32]),
+    ('mesaopt_prompt_gradient', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_int32, c.c_int64, c.c_int64, c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_prompt_train', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
+    ('mesaopt_prompt_updates', c.c_int64, [c.c_void_p]),
+    ('mesaopt_prompt_save', c.c_int32, [c.c_void_p, c.c_char_p]),
+    ('mesaopt_prompt_open', c.c_int32, [c.c_void_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_prompt_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_revalg_extract', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_revalg_scalars', c.c_int32, [c.c_void_p, c.c_int64, c.c_int32, c.c_void_p]),
     ('mesaopt_revalg_residuals', c.c_int32, [c.c_void_p, c.c_int64, c.c_int32, c.c_void_p]),
@@ -559,6 +586,7 @@ PROTOTYPES = [
     ('mesaopt_task_from_tensors', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_callback', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_set_weights', c.c_int32, [c.c_void_p, c.c_void_p]),
+    ('mesaopt_task_set_prompt', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_task_shape', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_draw', c.c_int32, [c.c_void_p, c.c_int32, c.c_int64, c.c_void_p]),
     ('mesaopt_task_tokens', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
@@ -1616,6 +1644,110 @@ def probe_filter(ctx: Ctx, limit: float, targets: Array, out: Array) -> 'int':
     return status
 
 
+def prompt_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Prompt':
+    """Creates a prompt (scope MESAOPT_SCOPE_PROMPT, NULL: defaults) of vectors N(0, init_sd^2), which `seed`
+    says. The caller frees *out. Since 0.1.
+    """
+    ctx_ = to_handle(ctx, 'ctx')
+    settings_ = settings_of(settings, ('prompt',), 'settings')
+    out_ = c.c_void_p()
+    status = run(ctx, lib.mesaopt_prompt_create, ctx_, settings_, c.addressof(out_))
+    if status: check(status, ctx)
+    return made(Prompt, out_, ctx)
+
+
+def prompt_vectors(prompt: Prompt, name: str) -> 'np.ndarray':
+    """View (f64) of the vectors `name`: "separator" [1, n], "prefix" [p, n]; writing through it changes the
+    prompt. Valid while the prompt lives. Since 0.1.
+    """
+    prompt_ = to_handle(prompt, 'prompt')
+    name_ = to_text(name, 'name')
+    out_ = View()
+    status = run(prompt, lib.mesaopt_prompt_vectors, prompt_, name_, c.addressof(out_))
+    if status: check(status, prompt)
+    return array_of(out_, prompt)
+
+
+def prompt_freeze(prompt: Prompt, name: str, frozen: int) -> 'int':
+    """Says whether training leaves the vectors `name` as they are, moments included: frozen 1, or 0, as at
+    first. Since 0.1.
+    """
+    prompt_ = to_handle(prompt, 'prompt')
+    name_ = to_text(name, 'name')
+    frozen_ = to_integer(frozen, INT32, 'frozen')
+    status = run(prompt, lib.mesaopt_prompt_freeze, prompt_, name_, frozen_)
+    if status: check(status, prompt)
+    return status
+
+
+def prompt_gradient(prompt: Prompt, model: Model, task: Task, stream: int, first: int, count: int, separator: Array | None = None, prefix: Array | None = None) -> 'float':
+    """Gradient of the loss on sequences first .. first + count - 1 of `stream` of a task that has this prompt,
+    with respect to the separator [1, n] and the prefix [p, n], frozen or not; 0 where the layout has none.
+    f64; each may be NULL, `loss` too. count >= 1, in one batch. The gradients of the model's parameters are
+    of no use afterwards. MESAOPT_E_STATE: the task has another prompt, or none. MESAOPT_E_NONFINITE,
+    MESAOPT_NOT_CONVERGED: as mesaopt_model_gradient. Since 0.1.
+    """
+    prompt_ = to_handle(prompt, 'prompt')
+    model_ = to_handle(model, 'model')
+    task_ = to_handle(task, 'task')
+    stream_ = to_integer(stream, INT32, 'stream')
+    first_ = to_integer(first, INT64, 'first')
+    count_ = to_integer(count, INT64, 'count')
+    separator_ = NO_VIEW if separator is None else view_out(separator, 'separator')
+    prefix_ = NO_VIEW if prefix is None else view_out(prefix, 'prefix')
+    loss_ = c.c_double()
+    status = run(prompt, lib.mesaopt_prompt_gradient, prompt_, model_, task_, stream_, first_, count_, separator_[0], prefix_[0], c.addressof(loss_))
+    if status: check(status, prompt)
+    return loss_.value
+
+
+def prompt_train(prompt: Prompt, model: Model, task: Task, updates: int, after: Callable | None = None) -> 'int':
+    """Learns until `updates` updates in all have been taken, calling `after` (may be NULL) after each, as
+    mesaopt_trainer_run. Allocates before the first of them, and not in between. MESAOPT_STOPPED: the callback
+    or an interrupt ended it early. MESAOPT_E_NONFINITE: a loss or gradient is not finite; that update was not
+    made. MESAOPT_E_STATE: the task has another prompt, or none, or all vectors that its layout puts in are
+    frozen. Since 0.1.
+    """
+    prompt_ = to_handle(prompt, 'prompt')
+    model_ = to_handle(model, 'model')
+    task_ = to_handle(task, 'task')
+    updates_ = to_integer(updates, INT64, 'updates')
+    after_ = callback(STEP_FN, after)
+    status = run_calling(prompt, lib.mesaopt_prompt_train, prompt_, model_, task_, updates_, after_[0], after_[1])
+    if status: check(status, prompt)
+    return status
+
+
+def prompt_updates(prompt: Prompt) -> 'int':
+    """Updates taken so far, or a negative status. Since 0.1."""
+    prompt_ = to_handle(prompt, 'prompt')
+    return counted(lib.mesaopt_prompt_updates(prompt_), prompt)
+
+
+def prompt_save(prompt: Prompt, path: str) -> 'int':
+    """Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64), their
+    moments, settings, counts, and what is frozen; it replaces `path` atomically. Also from callbacks.
+    MESAOPT_E_IO with the system's words; a file that was there is as it was. Since 0.1.
+    """
+    prompt_ = to_handle(prompt, 'prompt')
+    path_ = to_text(path, 'path')
+    status = run(prompt, lib.mesaopt_prompt_save, prompt_, path_)
+    if status: check(status, prompt)
+    return status
+
+
+def prompt_open(ctx: Ctx, path: str) -> 'Prompt':
+    """Reads a prompt back, which goes on learning as the saved one would have. MESAOPT_E_FORMAT names the file
+    and what is wrong in it. The caller frees *out. Since 0.1.
+    """
+    ctx_ = to_handle(ctx, 'ctx')
+    path_ = to_text(path, 'path')
+    out_ = c.c_void_p()
+    status = run(ctx, lib.mesaopt_prompt_open, ctx_, path_, c.addressof(out_))
+    if status: check(status, ctx)
+    return made(Prompt, out_, ctx)
+
+
 def revalg_extract(model: Model) -> 'Revalg':
     """Reads the scalars off a model whose blocks are linear, softmax (without positions), dense or mask, all of
     whose widths are multiples of its `outputs`. The model may be in training, and may change or go
@@ -2258,6 +2390,19 @@ def task_set_weights(task: Task, weights: Array) -> 'int':
     return status
 
 
+def task_set_prompt(task: Task, prompt: Prompt | None = None) -> 'int':
+    """Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a counted
+    reference is kept; NULL: none): the vectors as they are whenever sequences are drawn. Without one such a
+    task draws nothing, MESAOPT_E_STATE. MESAOPT_E_SHAPE: vectors of another dimension, or a prefix of another
+    length; MESAOPT_E_STATE: the layout has neither. Since 0.1.
+    """
+    task_ = to_handle(task, 'task')
+    prompt_ = None if prompt is None else to_handle(prompt, 'prompt')
+    status = run(task, lib.mesaopt_task_set_prompt, task_, prompt_)
+    if status: check(status, task)
+    return status
+
+
 def task_shape(task: Task) -> 'tuple[int, int, int, int]':
     """n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be NULL. Since
     0.1.
@@ -2587,10 +2732,21 @@ class Ctx(Handle):
 class Task(Handle):
     _free = lib.mesaopt_task_free
     set_weights = task_set_weights
+    set_prompt = task_set_prompt
     shape = task_shape
     draw = task_draw
     tokens = task_tokens
     features = task_features
+
+
+class Prompt(Handle):
+    _free = lib.mesaopt_prompt_free
+    vectors = prompt_vectors
+    freeze = prompt_freeze
+    gradient = prompt_gradient
+    train = prompt_train
+    updates = prompt_updates
+    save = prompt_save
 
 
 class Tensor(Handle):
