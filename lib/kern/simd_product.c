@@ -5,7 +5,10 @@
  * B), with 16 registers 3 x 4. An extent is cut into near-equal blocks (50 = 10 x 5, 16 = 4 x 4),
  * so odd extents cost no padding and no slow remainder. The same cut of rows is used by every
  * product over the same M, which is why the zeros that TRI_C_LOWER leaves inside its diagonal
- * blocks are all that TRI_A_LOWER and TRI_A_UPPER ever read above the diagonal. */
+ * blocks are all that TRI_A_LOWER and TRI_A_UPPER ever read above the diagonal.
+ *
+ * A product of one row, as of a token while decoding, has no second row to spread latencies over:
+ * its blocks are ONE wide. Sums are the same, bit for bit. */
 #include "kern/simd_kernels.h"
 
 #if SIMD_ISA == 3
@@ -13,6 +16,7 @@ enum { MR = 5, NR = 5 };
 #else
 enum { MR = 3, NR = 4 };
 #endif
+enum { ONE = 12 };
 
 /* Strides in reals, for lane operands already multiplied by LANES. */
 typedef struct operand {
@@ -116,17 +120,18 @@ INLINE void add_sums(int mr, int nr, const vec *acc, real *c, const group *g)
 INLINE void one_block(int mr, int nr, enum product_kind kind, int64_t K, const real *pa,
                       const real *pb, real *pc, const group *g)
 {
-    vec acc[MR * NR];
+    vec acc[MR * NR < ONE ? ONE : MR * NR];
 #pragma GCC unroll 32
     for (int i = 0; i < mr * nr; i++) acc[i] = (vec){0};
     for (int64_t k = 0; k < K; k++, pa += g->a.cs, pb += g->b.rs) {
         vec x[MR];
 #pragma GCC unroll 8
         for (int i = 0; i < mr; i++) x[i] = *(const vec *)(pa + i * g->a.rs);
-#pragma GCC unroll 8
-        for (int j = 0; j < nr; j++) {
-            vec y =
-                kind == PRODUCT_SHARED ? splat(pb[j * g->b.cs]) : *(const vec *)(pb + j * g->b.cs);
+        const real *q = pb;
+#pragma GCC unroll 16
+        for (int j = 0; j < nr; j++, q += g->b.cs) {
+            if (mr == 1) KEEP_IN_REGISTER(q);
+            vec y = kind == PRODUCT_SHARED ? splat(*q) : *(const vec *)q;
 #pragma GCC unroll 8
             for (int i = 0; i < mr; i++) acc[i * nr + j] += x[i] * y;
         }
@@ -138,7 +143,7 @@ INLINE void one_block(int mr, int nr, enum product_kind kind, int64_t K, const r
 #pragma GCC unroll 8
     for (int i = 0; i < mr; i++, pc += g->c.rs) {
         real *p = pc;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < nr; j++, p += g->c.cs) {
             KEEP_IN_REGISTER(p);
             *(vec *)p = g->accumulate ? acc[i * nr + j] + *(vec *)p : acc[i * nr + j];
@@ -209,6 +214,25 @@ ALL(SHARED)
 ALL(SUM)
 static const blocks_fn table[3][MR][NR] = {TABLE(LANE), TABLE(SHARED), TABLE(SUM)};
 
+/* Widths that the table of one row does not have. */
+#if SIMD_ISA == 3
+#define LESS(kind)
+#else
+#define LESS(kind) BLOCKS(kind, 1, 5)
+#endif
+#define WIDE_ROW(kind) \
+    LESS(kind) BLOCKS(kind, 1, 6) BLOCKS(kind, 1, 7) BLOCKS(kind, 1, 8) BLOCKS(kind, 1, 9) \
+        BLOCKS(kind, 1, 10) BLOCKS(kind, 1, 11) BLOCKS(kind, 1, 12)
+#define WIDE_NAMES(kind) \
+    { \
+        blocks_##kind##_1_1, blocks_##kind##_1_2, blocks_##kind##_1_3, blocks_##kind##_1_4, \
+            blocks_##kind##_1_5, blocks_##kind##_1_6, blocks_##kind##_1_7, blocks_##kind##_1_8, \
+            blocks_##kind##_1_9, blocks_##kind##_1_10, blocks_##kind##_1_11, blocks_##kind##_1_12 \
+    }
+WIDE_ROW(LANE)
+WIDE_ROW(SHARED)
+static const blocks_fn one_row[2][ONE] = {WIDE_NAMES(LANE), WIDE_NAMES(SHARED)};
+
 static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* An extent cut into near-equal blocks: `wide` of width + 1, then the rest of `width`. */
@@ -237,6 +261,7 @@ typedef struct product {
     int64_t K, depth; /* steps of k between two visits of a block of C */
     operand a, b;
     target c;
+    int one;          /* a row of blocks that are ONE wide */
     cuts cols;
     real *near;       /* as in a group */
 } product;
@@ -271,10 +296,11 @@ static void run_group(const product *p, int64_t m, int64_t mr, int64_t count, in
                .c = {p->c.p + m * p->c.rs, p->c.rs, p->c.cs},
                .accumulate = more,
                .near = p->near};
-    if (wide > 0) table[p->kind][mr - 1][p->cols.width](&g);
+    const blocks_fn *row = p->one ? one_row[p->kind] : table[p->kind][mr - 1];
+    if (wide > 0) row[p->cols.width](&g);
     g.b.p += split * p->b.cs, g.c.p += split * p->c.cs;
     g.cols = columns - wide, g.edge -= split;
-    if (g.cols > 0) table[p->kind][mr - 1][p->cols.width - 1](&g);
+    if (g.cols > 0) row[p->cols.width - 1](&g);
 }
 
 /* `count` row blocks of mr rows from row m on. Only the last steps meet the diagonal of A_LOWER,
@@ -303,7 +329,9 @@ void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum tr
     if (M == 0 || N == 0) return;
     const int64_t lanes_b = kind == PRODUCT_SHARED ? 1 : LANES,
                   lanes_c = kind == PRODUCT_SUM ? 1 : LANES;
+    const int one = M == 1 && kind != PRODUCT_SUM;
     const product p = {.kind = kind,
+                       .one = one,
                        .tri = tri,
                        .accumulate = accumulate,
                        .K = K,
@@ -311,7 +339,7 @@ void NAME(product)(const kern *k, void *scratch, enum product_kind kind, enum tr
                        .a = {A.p, A.rs * LANES, A.cs * LANES},
                        .b = {B.p, B.rs * lanes_b, B.cs * lanes_b},
                        .c = {C.p, C.rs * lanes_c, C.cs * lanes_c},
-                       .cols = cut(N, NR),
+                       .cols = cut(N, one ? ONE : NR),
                        .near = scratch};
     const cuts rows = cut(M, MR), steps = K > 0 ? cut(K, DEPTH) : (cuts){1, 0, 0};
     const int64_t bytes = (steps.width + 1) * MR * (int64_t)sizeof(vec);

@@ -11,9 +11,16 @@ state state_take(mesa_worker *w, int64_t rows, int64_t cols)
     return s;
 }
 
+state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place)
+{
+    if (w->k->lanes > 1 && place) return (state){rows, cols, place, NULL, NULL};
+    return state_take(w, rows, cols);
+}
+
 void state_set(const kern *k, state *s, const void *from)
 {
     const int64_t n = s->rows * s->cols;
+    if (from == s->now && k->lanes > 1) return;
     if (from) memcpy(s->now, from, bytes_of(k, s->rows, s->cols));
     else memset(s->now, 0, bytes_of(k, s->rows, s->cols));
     if (k->lanes > 1) return;
@@ -76,5 +83,5 @@ void state_copy(const kern *k, const state *from, state *to)
 
 void state_get(const kern *k, const state *s, void *out)
 {
-    memcpy(out, s->now, bytes_of(k, s->rows, s->cols));
+    if (out != s->now) memcpy(out, s->now, bytes_of(k, s->rows, s->cols));
 }

@@ -16,6 +16,9 @@ typedef struct state {
 } state;
 
 state state_take(mesa_worker *w, int64_t rows, int64_t cols);
+/* In a panel of native width its numbers lie in `place`, unless that is NULL: where they are wanted
+ * in the end, so that nothing has to be copied there. */
+state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place);
 void state_set(const kern *k, state *s, const void *from);     /* NULL: zeros */
 void state_advance(const mesa_worker *w, state *s, decay a, int64_t K, mat A, mat B);
 /* X <- a X + A B + (A B)^T; outer: of X's size */
