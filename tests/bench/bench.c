@@ -45,6 +45,8 @@ static const workload workloads[] = {
     {"mesa_fwdbwd_d128", bench_mesa_fwdbwd_d128, F32, EVERY, ONE_TWO},
     {"mesa_decode_d64", bench_mesa_decode_d64, BOTH, EVERY, ONE},
     {"mesa_decode_d128", bench_mesa_decode_d128, BOTH, EVERY, ONE},
+    {"decode_tf7", bench_decode_tf7, BOTH, BEST, ONE_TWO},
+    {"decode_mesa4", bench_decode_mesa4, BOTH, BEST, ONE_TWO},
 };
 
 typedef struct arguments { const char *only, *isa, *threads, *rounds, *clock, *out; } arguments;

@@ -48,5 +48,7 @@ void bench_mesa_fwdbwd_d64(bench *b);
 void bench_mesa_fwdbwd_d128(bench *b);
 void bench_mesa_decode_d64(bench *b);
 void bench_mesa_decode_d128(bench *b);
+void bench_decode_tf7(bench *b);
+void bench_decode_mesa4(bench *b);
 
 #endif
