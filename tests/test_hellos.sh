@@ -27,6 +27,7 @@ awk '/^test loss/ { before = $3; after = $5; steps = $7 } /^one step/ { gd = $NF
 awk 'BEGIN { for (t = 1; t <= 5; t++) { s += 2 * t * t; h += t * t; printf "%.6f %g\n", s / (h + 1), h + 1 }; for (t = 1; t <= 5; t++) printf "%s%.6f", (t > 1 ? " " : ""), t / (h + 1); print "" }' > want
 sed -n 's/^row [1-5]: \([0-9.]*\) .*condition \(.*\)/\1 \2/p; s/^gradient.*: //p' least_squares.out > p; near p want 1e-6
 awk '/^row/ { n++; if (!($3 < 0.3)) print } /^one by one/ { if ($(NF - 1) < 1e-12) ok = 1 } END { if (n != 9 || !ok) print "decode: " n " rows" }' decode.out >> wrong
+awk '/^t =/ { n++; off[n] = $(NF - 1) } /^one by one/ { if ($(NF - 1) < 1e-4) ok = 1 } END { if (n != 10 || !ok || !(off[8] < 0.3 && off[8] < off[1] / 4 && off[10] < off[1])) print "decode_model: " n " rows, " off[8] }' decode_model.out >> wrong
 awk 'NR > 1 { n++; if ($2 > 0.005 || !($3 > last)) print "probe: " $0; last = $3 } END { if (n != 4 || !(last > 0.5)) print "probe: " n " rows" }' probe.out >> wrong
 # what persistence loses on these waves
 awk 'BEGIN { for (s = 0; s < 400; s++) for (t = 1; t <= 24; t++) { w = 0.4 + 0.5 * (s % 20) / 20; p = 0.3 + 0.002 * s; e += (sin(p + w * t) - sin(p + w * (t - 1)))^2 } printf "1 %.5f\n", e / 2 / 400 / 24 }' > want

@@ -1,0 +1,54 @@
+#!/bin/sh
+# predict: a model of own_data, row by row, beside what own_data says of whole sequences; files, pipes and states give the same predictions; errors by
+# rows ahead against awk. Started by `make check` with O set, after the examples are built. Prints one line per check; the last line counts them.
+. tests/example_checks.sh
+
+# 50 sequences of 12 rows of two columns that turn and grow, in units of their own.
+awk 'BEGIN { srand(7); for (i = 0; i < 50; i++) { if (i) print ""; a = 3 * rand(); b = 3 * rand(); for (t = 0; t < 12; t++) { c = 0.8 * a - 0.5 * b + 0.1 * rand(); b = 0.5 * a + 0.8 * b; a = c; printf "%.6f,%.6f\n", 100 + 5 * a, 2 * b } } }' > s.csv
+awk 'BEGIN { RS = "" } NR > 40 { if (NR > 41) print ""; print }' s.csv > last.csv
+for kind in mesa softmax; do
+    run 0 "$bin/own_data" file=s.csv kind=$kind layers=2 batch=16 key=4 steps=30 every=10 dtype=f64 out=$kind
+    run 0 "$bin/predict" model=$kind/checkpoint.safetensors file=last.csv sequences=1 predictions=$kind.csv out=p_$kind
+    awk -F, 'NR > 1 { s += $2; n++ } END { printf "1 %.9g\n", sqrt(s / n) }' $kind/by_t.csv > want
+    awk '$1 == 1 && NF == 4 { print 1, $2 }' out > o; near o want 1e-6
+    awk -F, 'NR > 1 { s += $3; n++ } END { printf "1 %.9g\n", sqrt(s / n) }' $kind/by_t.csv > want
+    awk '$1 == 1 && NF == 4 { print 1, $3 }' out > o; near o want 1e-6
+    has out 'root mean square error by rows ahead, 120 rows'; [ "$(lines p_$kind/error.csv)" -gt 10 ] || echo 'no error.csv' >> wrong
+done
+check "predict: row by row the errors that own_data finds on whole sequences"
+
+grep . last.csv | head -n 40 > rows.csv; m='model=mesa/checkpoint.safetensors out='
+run 0 "$bin/predict" $m file=rows.csv predictions=whole.csv; mv out table
+[ "$(lines whole.csv)" = 41 ] || echo "$(lines whole.csv) lines" >> wrong
+run 0 sh -c 'cat rows.csv | "$@" predictions=piped.csv' sh "$bin/predict" $m; same piped.csv whole.csv; same out table
+run 0 sh -c '"$@" predictions=- < rows.csv' sh "$bin/predict" $m; same out whole.csv
+head -n 17 rows.csv > one.csv; tail -n +18 rows.csv > two.csv
+run 0 "$bin/predict" $m file=one.csv predictions=p.csv save=state; has err 'state after row 17: state'
+run 0 "$bin/predict" $m file=two.csv predictions=p.csv load=state save=state; same p.csv whole.csv; has err 'state after row 40'
+{ cat one.csv; echo 1,x; } > bad.csv; rm state; run 1 "$bin/predict" $m file=bad.csv save=state; has err "bad.csv:18: 'x' in column 2"; has err 'state after row 17'
+run 0 "$bin/predict" $m file=two.csv load=state predictions=p2.csv; tail -n 23 whole.csv | cmp - p2.csv >> wrong
+check "predict: files, pipes, standard output and states: the same predictions"
+
+# Errors by rows ahead, from the predictions and the rows themselves; the first of each is what ahead=1 says.
+run 0 "$bin/predict" $m file=rows.csv ahead=5 predictions=five.csv; awk -F, '$2 == 1 || NR == 1' five.csv | cmp - whole.csv >> wrong
+awk '/^[1-5] / { print $2, $3 }' out > o
+awk -F, 'FNR == NR { x[FNR] = $1; y[FNR] = $2; n = FNR; next } FNR > 1 && $1 <= n { h = $2; e[h] += ($3 - x[$1]) ^ 2 + ($4 - y[$1]) ^ 2; p[h] += (x[$1 - h] - x[$1]) ^ 2 + (y[$1 - h] - y[$1]) ^ 2; c[h] += 2 }
+    END { for (h = 1; h <= 5; h++) printf "%.9g %.9g\n", sqrt(e[h] / c[h]), sqrt(p[h] / c[h]) }' rows.csv five.csv > want; near o want 1e-5
+run 0 "$bin/predict" model=mesa/checkpoint.safetensors file=rows.csv ahead=5 out=five; [ "$(lines five/ahead.csv)" = 6 ] || echo 'no ahead.csv' >> wrong
+check "predict: errors by rows ahead, in closed loop"
+
+soft='model=softmax/checkpoint.safetensors out='
+run 1 "$bin/predict" $soft file=rows.csv capacity=20; has err 'expected at most 20 in all (capacity, longest)'
+run 0 "$bin/predict" $soft file=rows.csv capacity=40 ahead=4
+run 1 "$bin/predict" $m file=s.csv; has err 'an empty line'
+cut -d, -f1 rows.csv > narrow.csv; run 1 "$bin/predict" $m file=narrow.csv; has err '1 columns of numbers, expected the 2'
+run 2 "$bin/predict" file=rows.csv out=; has err 'model:'; run 1 "$bin/predict" model=none file=rows.csv out=; has err 'none: '
+run 1 "$bin/predict" $soft file=rows.csv load=state; has err 'state: blocks'; run 1 "$bin/predict" $m file=rows.csv load=mesa/checkpoint.safetensors; has err "expected 'decoder'"
+run 2 "$bin/predict" $m file=rows.csv ahead=0; has err 'ahead'; : > empty; run 1 "$bin/predict" $m file=empty; has err 'empty'
+run 1 "$bin/predict" $m file=rows.csv predictions=/dev/full; has err '/dev/full: No space left on device'
+(cat rows.csv; sleep 30) | "$bin/predict" $m save=stopped > out 2> err & sleep 2; pid=$!; interrupt $pid; has err 'stopped after row 40'; [ -s stopped ] || echo 'no state' >> wrong
+[ ! -e predict.out ] || echo "a folder was made" >> wrong
+check "predict: what will not do is refused by its name; Ctrl-C leaves a state"
+
+echo "Predict: $passed passed, $failed failed"
+[ "$failed" = 0 ]
