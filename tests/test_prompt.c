@@ -197,7 +197,7 @@ START_TEST(updates)
 }
 END_TEST
 
-/* The model's weights keep every bit; so does what is frozen, and what the layout does not put in, moments and count included. The part
+/* The model's weights and their gradients keep every bit; so does what is frozen, and what the layout does not put in, moments and count included. The part
  * that learns later begins its own count of updates then. */
 START_TEST(left_alone)
 {
@@ -207,6 +207,7 @@ START_TEST(left_alone)
     const size_t bytes = (size_t)(w.model->n_params * w.model->size);
     ck_assert_uint_le(bytes, sizeof before);
     memcpy(before, w.model->params, bytes);
+    memset(w.model->grads, 3, bytes);
     ck_assert_int_eq(mesaopt_task_set_prompt(separator, w.prompt), MESAOPT_OK);
     const state a = state_of(w.prompt);
     ck_assert_int_eq(mesaopt_prompt_train(w.prompt, w.model, separator, 7, NULL, NULL), MESAOPT_OK);
@@ -225,6 +226,8 @@ START_TEST(left_alone)
     ck_assert_int_eq(prompt_of(w.prompt)->moved[PROMPT_PREFIX], 5);
     ck_assert_int_eq(c.updates, 12);
     ck_assert_mem_eq(before, w.model->params, bytes);
+    memset(before, 3, bytes);
+    ck_assert_mem_eq(before, w.model->grads, bytes);
     mesaopt_task_free(separator);
     end(&w);
 }

@@ -50,9 +50,9 @@ MESAOPT_API mesaopt_status mesaopt_prompt_freeze(mesaopt_prompt *prompt, const c
 
 /** Gradient of the loss on sequences first .. first + count - 1 of `stream` of a task that has this
  *  prompt, with respect to the separator [1, n] and the prefix [p, n], frozen or not; 0 where the
- *  layout has none. f64; each may be NULL, `loss` too. count >= 1, in one batch. The gradients of
- *  the model's parameters are of no use afterwards. MESAOPT_E_STATE: the task has another prompt,
- *  or none. MESAOPT_E_NONFINITE, MESAOPT_NOT_CONVERGED: as mesaopt_model_gradient.
+ *  layout has none. f64; each may be NULL, `loss` too. count >= 1, in one batch. The model and the
+ *  gradients of its parameters stay as they are. MESAOPT_E_STATE: the task has another prompt, or
+ *  none. MESAOPT_E_NONFINITE, MESAOPT_NOT_CONVERGED: as mesaopt_model_gradient.
  *  [in: model, task; out: separator?, prefix?, loss?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_prompt_gradient(mesaopt_prompt *prompt, mesaopt_model *model,
                                                    mesaopt_task *task, int32_t stream,

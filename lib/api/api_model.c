@@ -158,7 +158,7 @@ mesaopt_status mesaopt_model_workspace(const mesaopt_model *m, int64_t B, int64_
     CHECK(model_check_length(m, T));
     if (status != MESAOPT_OK) return status;
     const batch b = {.B = B, .T = T};
-    const int64_t need = batch_bytes(m, &b, training != 0);
+    const int64_t need = batch_bytes(m, &b, &(wanted){.gradient = training != 0});
     if (need < 0)
         return fail(m->head.ctx, MESAOPT_E_MEMORY,
                     "batch, length: %lld, %lld: the workspace overflows", (long long)B,

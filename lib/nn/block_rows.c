@@ -1,6 +1,6 @@
 /* What kinds of blocks share: gradients of weights, a parameter that is one row, and the sinusoidal
- * positions that a block may ask for: feature 2i: sin(t / 10000^(2i/D)), feature 2i + 1: cos of the same; t
- * from 0. Source: arXiv 1706.03762 section 3.5. */
+ * positions that a block may ask for: feature 2i: sin(t / 10000^(2i/D)), feature 2i + 1: cos of the
+ * same; t from 0. Source: arXiv 1706.03762 section 3.5. */
 #include "base/real.h"
 #include "nn/block.h"
 

@@ -64,7 +64,8 @@ static void forward(const block *b, const pass *p, mat X, mat F, void *stash)
     k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 0, p->T, h, b->in, X,
                param_mat(k, p->params, &b->param[UP]), r.a);
     k->activate(p->T, h, (int)setting(b, MESAOPT_KEY_ACT),
-                param_mat(k, p->params, &b->param[UP_BIAS]).p, r.a.p, p->backward ? r.slope.p : NULL);
+                param_mat(k, p->params, &b->param[UP_BIAS]).p, r.a.p,
+                p->backward ? r.slope.p : NULL);
     rows_fill(p, &b->param[DOWN_BIAS], F);
     k->product(k, p->product_scratch, PRODUCT_SHARED, TRI_NONE, 1, p->T, b->in, h, r.a,
                param_mat(k, p->params, &b->param[DOWN]), F);

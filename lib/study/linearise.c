@@ -141,9 +141,9 @@ static mesaopt_status reserve(mesaopt_linearise *l)
     const batch tokens = {.B = l->batch, .T = l->task->shape.length},
                 drawn = {.B = tokens.B, .T = tokens.T, .task = l->task};
     mesaopt_status status = task_reserve(l->task, l->batch, l->teacher->dtype);
-    if (status == MESAOPT_OK) status = batch_plan(l->teacher, &drawn, 0);
+    if (status == MESAOPT_OK) status = batch_plan(l->teacher, &drawn, &(wanted){0});
     for (int64_t i = 0; i < l->count && status == MESAOPT_OK; i++)
-        status = batch_plan(l->students[i].model, &tokens, 1);
+        status = batch_plan(l->students[i].model, &tokens, &(wanted){.gradient = 1});
     return status;
 }
 

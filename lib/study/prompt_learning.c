@@ -128,11 +128,9 @@ static void add_up(prompt *p, const mesaopt_task *task, const mesaopt_view *dtok
 static mesaopt_status pass_over(prompt *p, call *c, mesaopt_model *m, const batch *b,
                                 const mesaopt_view *dtokens, const char *what, double *loss)
 {
-    double norm;
     mesaopt_status status = task_prepare(b->task, c, b->stream, b->first, b->B, m->dtype);
     if (status == MESAOPT_OK)
-        status = batch_pass(
-            m, b, &(wanted){.gradient = 1, .dtokens = dtokens, .loss = loss, .norm = &norm}, what);
+        status = batch_pass(m, b, &(wanted){.dtokens = dtokens, .loss = loss}, what);
     if (status >= 0) add_up(p, b->task, dtokens);
     return status;
 }
@@ -226,7 +224,7 @@ mesaopt_status prompt_train(prompt *p, call *c, mesaopt_model *m, mesaopt_task *
                         .task = task,
                         .stream = MESAOPT_STREAM_TRAIN}};
     mesaopt_status status = tokens_open(m, task, p->batch, &l.dtokens);
-    if (status == MESAOPT_OK) status = batch_plan(m, &l.b, 1);
+    if (status == MESAOPT_OK) status = batch_plan(m, &l.b, &(wanted){.dtokens = &l.dtokens});
     if (status == MESAOPT_OK)
         status = steps_run(&(learner){&l, &p->updates, update}, c, updates, after, user);
     alloc_free(&m->head.ctx->alloc, l.dtokens.data);

@@ -21,9 +21,11 @@ static int64_t depth(const mesaopt_model *m, const wanted *w)
 {
     return w->visitor ? w->visitor->blocks : m->n_blocks;
 }
+/* Is the loss, or sum(dout * predictions), differentiated? */
+static int differentiates(const wanted *w) { return w->gradient || w->dtokens; }
 static int goes_back(const wanted *w)
 {
-    return w->gradient || (w->visitor && w->visitor->backward);
+    return differentiates(w) || (w->visitor && w->visitor->backward);
 }
 
 static worker lay_out_worker(arena *a, const mesaopt_model *m, const batch *b, const layout *l,
@@ -108,14 +110,14 @@ static mesaopt_status reserve(mesaopt_model *m, const batch *b, const wanted *w)
     return panels_reserve(m->head.ctx, &m->memory, bytes, "model");
 }
 
-int64_t batch_bytes(const mesaopt_model *m, const batch *b, int gradient)
+int64_t batch_bytes(const mesaopt_model *m, const batch *b, const wanted *w)
 {
-    return bytes_of(m, b, &(wanted){.gradient = gradient});
+    return bytes_of(m, b, w);
 }
 
-mesaopt_status batch_plan(mesaopt_model *m, const batch *b, int gradient)
+mesaopt_status batch_plan(mesaopt_model *m, const batch *b, const wanted *w)
 {
-    return reserve(m, b, &(wanted){.gradient = gradient});
+    return reserve(m, b, w);
 }
 
 /* Positions stand first in the workspace: passes of one length find those of the pass before,
@@ -252,12 +254,12 @@ static void start_backward(const job *j, const worker *w, int64_t panel, const v
     const kern *k = j->l.k;
     const int64_t T = w->steps, n = j->m->outputs, rs = model_width(j->m, j->m->n_blocks - 1);
     const void *pred = w->stream[j->m->n_blocks];
-    if (j->w->gradient && rs > n) memset(w->d[0], 0, (size_t)(T * rs * k->lanes * k->size));
+    if (differentiates(j->w) && rs > n) memset(w->d[0], 0, (size_t)(T * rs * k->lanes * k->size));
     if (j->w->dout)
         load_view(&j->l, j->w->dout, panel, T, w->d[0], rs);
     else if (target)
         k->squared_error(T, n, w->weights, pred, rs, target, n, 1 / j->weight, by_t,
-                         j->w->gradient ? w->d[0] : NULL);
+                         differentiates(j->w) ? w->d[0] : NULL);
 }
 
 static pass pass_of(const job *j, const worker *w, int64_t shard, int64_t i)
@@ -378,7 +380,7 @@ static void run_panel(const job *j, worker *w, int64_t shard, int64_t panel)
         return;
     }
     if (j->w->visitor) look(j, w, shard, panel);
-    if (!j->w->gradient) return;
+    if (!differentiates(j->w)) return;
     if (j->w->dout &&
         !panels_finite(k, T, m->outputs, (mat){w->d[0], model_width(m, last), 1}))
         j->l.bad[shard] = DOUT;

@@ -62,7 +62,9 @@ typedef struct wanted {
                                                   batch_kept bytes each */
     int gradient;                              /* into m->grads: of the loss, or of sum(dout *
                                                   predictions) */
-    const mesaopt_view *dout, *dtokens;
+    const mesaopt_view *dout;
+    const mesaopt_view *dtokens;               /* likewise of the tokens; may be all that is
+                                                  wanted */
     double *norm;                              /* of the gradient */
     double *loss;                              /* weighted mean over sequences and t of the half
                                                   squared error */
@@ -99,7 +101,7 @@ mesaopt_status batch_evaluate(mesaopt_model *m, mesaopt_task *task, call *c, int
                               int64_t first, int64_t count, double *sums, double *loss);
 
 /* Allocates for such passes beforehand; bytes they need. */
-mesaopt_status batch_plan(mesaopt_model *m, const batch *b, int gradient);
-int64_t batch_bytes(const mesaopt_model *m, const batch *b, int gradient);
+mesaopt_status batch_plan(mesaopt_model *m, const batch *b, const wanted *w);
+int64_t batch_bytes(const mesaopt_model *m, const batch *b, const wanted *w);
 
 #endif

@@ -69,7 +69,7 @@ static mesaopt_status reserve(mesaopt_trainer *t, const adamw *recipe)
     const batch b = {.B = t->batch, .T = t->task->shape.length, .task = t->task};
     mesaopt_status status = optimiser_open(&t->adam, recipe, m);
     if (status == MESAOPT_OK) status = task_reserve(t->task, t->batch, m->dtype);
-    return status == MESAOPT_OK ? batch_plan(m, &b, 1) : status;
+    return status == MESAOPT_OK ? batch_plan(m, &b, &(wanted){.gradient = 1}) : status;
 }
 
 mesaopt_status trainer_create(mesaopt_ctx *ctx, const mesaopt_settings *settings,

@@ -46,6 +46,7 @@ const MESAOPT_SCOPE_PROBE = Int32(12)
 const MESAOPT_SCOPE_MLP = Int32(13)
 const MESAOPT_SCOPE_NORM = Int32(14)
 const MESAOPT_SCOPE_DECODER = Int32(15)
+const MESAOPT_SCOPE_PROMPT = Int32(16)
 const MESAOPT_KEY_THREADS = Int32(1)
 const MESAOPT_KEY_ISA = Int32(2)
 const MESAOPT_KEY_SEED = Int32(10)
@@ -725,6 +726,60 @@ mesaopt_probe_free(probe) =
     ccall((:mesaopt_probe_free, libmesaopt), Int32, (Ptr{Cvoid},), probe)
 
 """
+Creates a prompt (scope MESAOPT_SCOPE_PROMPT, NULL: defaults) of vectors N(0, init_sd^2), which `seed` says. The caller frees *out. Since 0.1.
+"""
+mesaopt_prompt_create(ctx, settings, out) =
+    ccall((:mesaopt_prompt_create, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), ctx, settings, out)
+
+"""
+View (f64) of the vectors `name`: \"separator\" [1, n], \"prefix\" [p, n]; writing through it changes the prompt. Valid while the prompt lives. Since 0.1.
+"""
+mesaopt_prompt_vectors(prompt, name, out) =
+    ccall((:mesaopt_prompt_vectors, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Ptr{CView}), prompt, name, out)
+
+"""
+Says whether training leaves the vectors `name` as they are, moments included: frozen 1, or 0, as at first. Since 0.1.
+"""
+mesaopt_prompt_freeze(prompt, name, frozen) =
+    ccall((:mesaopt_prompt_freeze, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Int32), prompt, name, frozen)
+
+"""
+Gradient of the loss on sequences first .. first + count - 1 of `stream` of a task that has this prompt, with respect to the separator [1, n] and the prefix [p, n], frozen or not; 0 where the layout has none. f64; each may be NULL, `loss` too. count >= 1, in one batch. The model and the gradients of its parameters stay as they are. MESAOPT_E_STATE: the task has another prompt, or none. MESAOPT_E_NONFINITE, MESAOPT_NOT_CONVERGED: as mesaopt_model_gradient. Since 0.1.
+"""
+mesaopt_prompt_gradient(prompt, model, task, stream, first, count, separator, prefix, loss) =
+    ccall((:mesaopt_prompt_gradient, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Int32, Int64, Int64, Ptr{CView}, Ptr{CView}, Ptr{Cdouble}), prompt, model, task, stream, first, count, separator, prefix, loss)
+
+"""
+Learns until `updates` updates in all have been taken, calling `after` (may be NULL) after each, as mesaopt_trainer_run. Allocates before the first of them, and not in between. MESAOPT_STOPPED: the callback or an interrupt ended it early. MESAOPT_E_NONFINITE: a loss or gradient is not finite; that update was not made. MESAOPT_E_STATE: the task has another prompt, or none, or all vectors that its layout puts in are frozen. Since 0.1.
+"""
+mesaopt_prompt_train(prompt, model, task, updates, after, user) =
+    ccall((:mesaopt_prompt_train, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Cvoid}, Ptr{Cvoid}), prompt, model, task, updates, after, user)
+
+"""
+Updates taken so far, or a negative status. Since 0.1.
+"""
+mesaopt_prompt_updates(prompt) =
+    ccall((:mesaopt_prompt_updates, libmesaopt), Int64, (Ptr{Cvoid},), prompt)
+
+"""
+Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64), their moments, settings, counts, and what is frozen; it replaces `path` atomically. Also from callbacks. MESAOPT_E_IO with the system's words; a file that was there is as it was. Since 0.1.
+"""
+mesaopt_prompt_save(prompt, path) =
+    ccall((:mesaopt_prompt_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), prompt, path)
+
+"""
+Reads a prompt back, which goes on learning as the saved one would have. MESAOPT_E_FORMAT names the file and what is wrong in it. The caller frees *out. Since 0.1.
+"""
+mesaopt_prompt_open(ctx, path, out) =
+    ccall((:mesaopt_prompt_open, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}), ctx, path, out)
+
+"""
+Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1.
+"""
+mesaopt_prompt_free(prompt) =
+    ccall((:mesaopt_prompt_free, libmesaopt), Int32, (Ptr{Cvoid},), prompt)
+
+"""
 Reads the scalars off a model whose blocks are linear, softmax (without positions), dense or mask, all of whose widths are multiples of its `outputs`. The model may be in training, and may change or go afterwards. MESAOPT_E_UNSUPPORTED names the block that does not fit. MESAOPT_E_NONFINITE: the squared norm of the products overflows. The caller frees *out. Since 0.1.
 """
 mesaopt_revalg_extract(model, out) =
@@ -1095,6 +1150,12 @@ Sets what step t counts in every loss and score that is taken on the task, of mo
 """
 mesaopt_task_set_weights(task, weights) =
     ccall((:mesaopt_task_set_weights, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{CView}), task, weights)
+
+"""
+Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a counted reference is kept; NULL: none): the vectors as they are whenever sequences are drawn. Without one such a task draws nothing, MESAOPT_E_STATE. MESAOPT_E_SHAPE: vectors of another dimension, or a prefix of another length; MESAOPT_E_STATE: the layout has neither. Since 0.1.
+"""
+mesaopt_task_set_prompt(task, prompt) =
+    ccall((:mesaopt_task_set_prompt, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}), task, prompt)
 
 """
 n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be NULL. Since 0.1.

@@ -1683,8 +1683,8 @@ def prompt_freeze(prompt: Prompt, name: str, frozen: int) -> 'int':
 def prompt_gradient(prompt: Prompt, model: Model, task: Task, stream: int, first: int, count: int, separator: Array | None = None, prefix: Array | None = None) -> 'float':
     """Gradient of the loss on sequences first .. first + count - 1 of `stream` of a task that has this prompt,
     with respect to the separator [1, n] and the prefix [p, n], frozen or not; 0 where the layout has none.
-    f64; each may be NULL, `loss` too. count >= 1, in one batch. The gradients of the model's parameters are
-    of no use afterwards. MESAOPT_E_STATE: the task has another prompt, or none. MESAOPT_E_NONFINITE,
+    f64; each may be NULL, `loss` too. count >= 1, in one batch. The model and the gradients of its parameters
+    stay as they are. MESAOPT_E_STATE: the task has another prompt, or none. MESAOPT_E_NONFINITE,
     MESAOPT_NOT_CONVERGED: as mesaopt_model_gradient. Since 0.1.
     """
     prompt_ = to_handle(prompt, 'prompt')

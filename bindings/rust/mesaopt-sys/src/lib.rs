@@ -156,6 +156,9 @@ pub const MESAOPT_SCOPE_NORM: i32 = 14;
 /// a model that goes through sequences step by step: a mesaopt\_decoder
 pub const MESAOPT_SCOPE_DECODER: i32 = 15;
 
+/// learned vectors between observations: a mesaopt\_prompt
+pub const MESAOPT_SCOPE_PROMPT: i32 = 16;
+
 /// threads: int, jobs that may run at once, the caller's included
 pub const MESAOPT_KEY_THREADS: i32 = 1;
 
@@ -618,6 +621,12 @@ pub struct mesaopt_task {
 }
 
 #[repr(C)]
+pub struct mesaopt_prompt {
+    _data: [u8; 0],
+    _marker: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+#[repr(C)]
 pub struct mesaopt_tensor {
     _data: [u8; 0],
     _marker: PhantomData<(*mut u8, PhantomPinned)>,
@@ -1047,6 +1056,40 @@ extern "C" {
     /// on it: it goes when nothing uses it any more. MESAOPT\_E\_ARGUMENT: another kind of handle, or freed
     /// before. Since 0.1.
     pub fn mesaopt_probe_free(probe: *mut mesaopt_probe) -> mesaopt_status;
+    /// Creates a prompt (scope MESAOPT\_SCOPE\_PROMPT, NULL: defaults) of vectors N(0, init\_sd^2), which
+    /// \`seed\` says. The caller frees \*out. Since 0.1.
+    pub fn mesaopt_prompt_create(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, out: *mut *mut mesaopt_prompt) -> mesaopt_status;
+    /// View (f64) of the vectors \`name\`: "separator" \[1, n\], "prefix" \[p, n\]; writing through it
+    /// changes the prompt. Valid while the prompt lives. Since 0.1.
+    pub fn mesaopt_prompt_vectors(prompt: *mut mesaopt_prompt, name: *const c_char, out: *mut mesaopt_view) -> mesaopt_status;
+    /// Says whether training leaves the vectors \`name\` as they are, moments included: frozen 1, or 0, as
+    /// at first. Since 0.1.
+    pub fn mesaopt_prompt_freeze(prompt: *mut mesaopt_prompt, name: *const c_char, frozen: i32) -> mesaopt_status;
+    /// Gradient of the loss on sequences first .. first + count - 1 of \`stream\` of a task that has this
+    /// prompt, with respect to the separator \[1, n\] and the prefix \[p, n\], frozen or not; 0 where the
+    /// layout has none. f64; each may be NULL, \`loss\` too. count \>= 1, in one batch. The model and the
+    /// gradients of its parameters stay as they are. MESAOPT\_E\_STATE: the task has another prompt, or
+    /// none. MESAOPT\_E\_NONFINITE, MESAOPT\_NOT\_CONVERGED: as mesaopt\_model\_gradient. Since 0.1.
+    pub fn mesaopt_prompt_gradient(prompt: *mut mesaopt_prompt, model: *mut mesaopt_model, task: *mut mesaopt_task, stream: i32, first: i64, count: i64, separator: *const mesaopt_view, prefix: *const mesaopt_view, loss: *mut f64) -> mesaopt_status;
+    /// Learns until \`updates\` updates in all have been taken, calling \`after\` (may be NULL) after each,
+    /// as mesaopt\_trainer\_run. Allocates before the first of them, and not in between. MESAOPT\_STOPPED:
+    /// the callback or an interrupt ended it early. MESAOPT\_E\_NONFINITE: a loss or gradient is not
+    /// finite; that update was not made. MESAOPT\_E\_STATE: the task has another prompt, or none, or all
+    /// vectors that its layout puts in are frozen. Since 0.1.
+    pub fn mesaopt_prompt_train(prompt: *mut mesaopt_prompt, model: *mut mesaopt_model, task: *mut mesaopt_task, updates: i64, after: mesaopt_step_fn, user: *mut c_void) -> mesaopt_status;
+    /// Updates taken so far, or a negative status. Since 0.1.
+    pub fn mesaopt_prompt_updates(prompt: *const mesaopt_prompt) -> i64;
+    /// Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64), their
+    /// moments, settings, counts, and what is frozen; it replaces \`path\` atomically. Also from callbacks.
+    /// MESAOPT\_E\_IO with the system's words; a file that was there is as it was. Since 0.1.
+    pub fn mesaopt_prompt_save(prompt: *mut mesaopt_prompt, path: *const c_char) -> mesaopt_status;
+    /// Reads a prompt back, which goes on learning as the saved one would have. MESAOPT\_E\_FORMAT names
+    /// the file and what is wrong in it. The caller frees \*out. Since 0.1.
+    pub fn mesaopt_prompt_open(ctx: *mut mesaopt_ctx, path: *const c_char, out: *mut *mut mesaopt_prompt) -> mesaopt_status;
+    /// Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works
+    /// on it: it goes when nothing uses it any more. MESAOPT\_E\_ARGUMENT: another kind of handle, or freed
+    /// before. Since 0.1.
+    pub fn mesaopt_prompt_free(prompt: *mut mesaopt_prompt) -> mesaopt_status;
     /// Reads the scalars off a model whose blocks are linear, softmax (without positions), dense or mask,
     /// all of whose widths are multiples of its \`outputs\`. The model may be in training, and may change
     /// or go afterwards. MESAOPT\_E\_UNSUPPORTED names the block that does not fit. MESAOPT\_E\_NONFINITE:
@@ -1289,6 +1332,11 @@ extern "C" {
     /// of weight 0 are neither scored nor trained on; those behind the last scored one of a sequence change
     /// nothing and cost next to nothing. Since 0.1.
     pub fn mesaopt_task_set_weights(task: *mut mesaopt_task, weights: *const mesaopt_view) -> mesaopt_status;
+    /// Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a counted
+    /// reference is kept; NULL: none): the vectors as they are whenever sequences are drawn. Without one
+    /// such a task draws nothing, MESAOPT\_E\_STATE. MESAOPT\_E\_SHAPE: vectors of another dimension, or a
+    /// prefix of another length; MESAOPT\_E\_STATE: the layout has neither. Since 0.1.
+    pub fn mesaopt_task_set_prompt(task: *mut mesaopt_task, prompt: *mut mesaopt_prompt) -> mesaopt_status;
     /// n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be NULL.
     /// Since 0.1.
     pub fn mesaopt_task_shape(task: *const mesaopt_task, dim: *mut i64, length: *mut i64, width: *mut i64, count: *mut i64) -> mesaopt_status;
