@@ -185,7 +185,7 @@ check: $(if $(filter %.c,$(PICKED)),$O/bin/check) $(if $(filter %.sh,$(PICKED)),
 	$(if $(filter %.c,$(PICKED)),$O/bin/check $(only))
 	@$(foreach t,$(filter %.sh,$(PICKED)),$(run_script) $t &&) :
 else
-check: run-examples run-tests run-corpus run-calls check-structure      # what waits for programs first
+check: run-examples run-tests run-corpus run-calls check-structure check-bindings      # what waits for programs first
 endif
 # With -j side by side; what one of them prints comes when it ends, so that it does not mix.
 ifneq ($(filter check asan ubsan tsan run-tests,$(MAKECMDGOALS)),)
@@ -352,7 +352,11 @@ uninstall:
 	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs /examples) $(DOCDIR)) 2>/dev/null || true
 
 deps:
-	@CC='$(CC)' CXX='$(CXX)' MULTIARCH='$(MULTIARCH)' BLIS_LIB='$(BLIS_LIB)' BLIS_INC='$(BLIS_INC)' .ci/deps
+	@$(run_deps)
+# What check-python and check-rust need as well.
+deps-bindings:
+	@$(run_deps) bindings
+run_deps = CC='$(CC)' CXX='$(CXX)' MULTIARCH='$(MULTIARCH)' BLIS_LIB='$(BLIS_LIB)' BLIS_INC='$(BLIS_INC)' .ci/deps
 
 help:
 	@echo 'make [all]         static and shared library into $O/lib, examples into $O/bin'
@@ -379,7 +383,7 @@ clean:
 	rm -rf $(addprefix $O/,obj gen lib bin docs dist rust tour.rust debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-bindings check-python check-rust wheel figures install uninstall deps help clean FORCE
+.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-bindings check-python check-rust wheel figures install uninstall deps deps-bindings help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules

@@ -6,7 +6,8 @@ from generate import short
 
 # What a host of C needs, and Python has otherwise: see _core.py and the classes.
 BY_HAND = {"mesaopt_settings_create", "mesaopt_settings_set_parallel", "mesaopt_settings_set_log", "mesaopt_settings_set_poll", "mesaopt_view_dense", "mesaopt_tensor_wrap",
-           "mesaopt_revalg_import", "mesaopt_rng_philox", "mesaopt_grad_check"}
+           "mesaopt_revalg_import", "mesaopt_rng_philox", "mesaopt_grad_check",
+           "mesaopt_dlpack_view", "mesaopt_dlpack_import", "mesaopt_dlpack_export"}
 
 SIMPLE = {"int32_t": "c.c_int32", "uint32_t": "c.c_uint32", "int64_t": "c.c_int64", "uint64_t": "c.c_uint64", "double": "c.c_double", "float": "c.c_float",
           "mesaopt_status": "c.c_int32", "void": "None"}

@@ -3,7 +3,7 @@ import re
 import textwrap
 
 SIMPLE = {"int32_t": "i32", "uint32_t": "u32", "int64_t": "i64", "uint64_t": "u64", "double": "f64", "float": "f32", "mesaopt_status": "mesaopt_status",
-          "void *": "*mut c_void", "const void *": "*const c_void", "char *": "*mut c_char", "const char *": "*const c_char", "void": "()"}
+          "void *": "*mut c_void", "const void *": "*const c_void", "void **": "*mut *mut c_void", "char *": "*mut c_char", "const char *": "*const c_char", "void": "()"}
 KEYWORDS = {"type": "type_", "in": "in_", "ref": "ref_", "fn": "fn_", "move": "move_", "box": "box_", "loop": "loop_", "match": "match_"}
 
 

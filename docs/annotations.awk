@@ -77,7 +77,7 @@ function find_role(function_name, i, n, type, name, before,    own) {
         role = "callback"; kept = said_way == "keeps" ? "true" : "false"
         if (said_way !~ /^(keeps|calls)$/ && function_name != "") missing(name, "[calls: " name "] (during the call) or [keeps: " name "] (until the handle goes)")
     } else if (type == "void *" && (before == "callback" || (function_name == "" && name == "user"))) role = "user"
-    else if (type == "void *" || type == "const void *") { role = "memory"; direction = said_way; if (said_way == "" && function_name != "") missing(name, "[in: " name "], [out: ..] or [inout: ..]") }
+    else if (type == "void *" || type == "const void *" || type == "void **") { role = "memory"; direction = said_way; if (said_way == "" && function_name != "") missing(name, "[in: " name "], [out: ..] or [inout: ..]") }
     else if (type == "const char *") { role = "text"; direction = "in" }
     else if (type == "char *") role = "buffer"
     else if (before == "buffer" && type == "int64_t") role = "capacity"

@@ -77,7 +77,7 @@ check "every public header compiles alone as C99 and as C++11"
 #include <stdio.h>
 static mesaopt_ctx *ctx; static mesaopt_settings *settings; static mesaopt_tensor *tensor; static mesaopt_task *task; static mesaopt_attn *attn;
 static mesaopt_lsq *lsq; static mesaopt_rls *rls; static mesaopt_model *model, *rebuilt, *replaced; static mesaopt_trainer *trainer; static mesaopt_baseline *baseline;
-static mesaopt_probe *probe; static mesaopt_prompt *prompt; static mesaopt_revalg *revalg; static mesaopt_linearise *linearise; static mesaopt_decoder *decoder; static mesaopt_status status; static char text[256]; static void *x, *g, *user;
+static mesaopt_probe *probe; static mesaopt_prompt *prompt; static mesaopt_revalg *revalg; static mesaopt_linearise *linearise; static mesaopt_decoder *decoder; static mesaopt_status status; static char text[256]; static void *x, *g, *user, *managed;
 static mesaopt_view q, k, v, out, condition, tokens, past, token, parameters, gradient, activations[9], targets, mse, r2, ratio; static mesaopt_loss_fn my_loss;
 static int64_t B, T, H, d, dv, n, width, layers, features[9], steps, heads, shape[3], blocks[7]; static double map[9999]; static int32_t which; static double eta, loss, error, weights, explained;
 END

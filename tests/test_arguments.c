@@ -181,6 +181,22 @@ START_TEST(tensor_rows)
     BAD(MESAOPT_E_ARGUMENT, "tensor: a ctx, expected a live tensor", mesaopt_tensor_view((mesaopt_tensor *)f->ctx, &f->out.view));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_tensor_view(f->tensor, NULL));
 
+    int64_t elsewhere[12] = {0};                           /* a managed tensor of DLPack, of no device */
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_dlpack_view(NULL, 0, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_dlpack_view(elsewhere, 0, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_dlpack_view(elsewhere, 2, &f->out.view));
+    BAD(MESAOPT_E_UNSUPPORTED, NULL, mesaopt_dlpack_view(elsewhere, 0, &f->out.view));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_dlpack_import(NULL, elsewhere, 0, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "managed: NULL", mesaopt_dlpack_import(f->ctx, NULL, 0, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "versioned: 2, expected 0 or 1", mesaopt_dlpack_import(f->ctx, elsewhere, 2, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_dlpack_import(f->ctx, elsewhere, 0, NULL));
+    BAD(MESAOPT_E_UNSUPPORTED, "managed: on another device", mesaopt_dlpack_import(f->ctx, elsewhere, 0, &f->out.tensor));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_dlpack_export(NULL, 0, (void **)&f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "tensor: a ctx, expected a live tensor", mesaopt_dlpack_export((mesaopt_tensor *)f->ctx, 0, (void **)&f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "managed: NULL", mesaopt_dlpack_export(f->tensor, 0, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "versioned: -1, expected 0 or 1", mesaopt_dlpack_export(f->tensor, -1, (void **)&f->out.whole));
+    BAD(MESAOPT_E_MEMORY, "memory: ", (refuse(1), mesaopt_dlpack_export(f->tensor, 0, (void **)&f->out.whole)));
+
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_tensor_copy(NULL, &f->x, &f->to));
     BAD(MESAOPT_E_ARGUMENT, "src: NULL", mesaopt_tensor_copy(f->ctx, NULL, &f->to));
     BAD(MESAOPT_E_ARGUMENT, "dst: NULL", mesaopt_tensor_copy(f->ctx, &f->x, NULL));

@@ -9,6 +9,7 @@
 #include "baseline.h"
 #include "ctx.h"
 #include "decoder.h"
+#include "dlpack.h"
 #include "grad.h"
 #include "linearise.h"
 #include "lsq.h"

@@ -6,6 +6,10 @@
 
 #include "tensor/view.h"
 
+/* mesaopt_tensor_wrap inside a call: api_tensor.c. */
+mesaopt_status tensor_wrap(mesaopt_ctx *ctx, const mesaopt_view *view, mesaopt_release_fn release,
+                           void *user, mesaopt_tensor **out);
+
 mesaopt_status check_extent(mesaopt_ctx *ctx, int64_t x, int64_t low, int64_t high,
                             const char *name);
 

@@ -1,5 +1,6 @@
 /* mesaopt/tensor.h. */
 #include "api/api_call.h"
+#include "api/api_checks.h"
 #include "tensor/view.h"
 #include <string.h>
 
@@ -72,7 +73,7 @@ mesaopt_status mesaopt_tensor_create(mesaopt_ctx *ctx, int32_t dtype, int32_t nd
     return status == MESAOPT_OK ? ctx_leave(&c, create(ctx, dtype, ndim, shape, out)) : status;
 }
 
-static mesaopt_status wrap(mesaopt_ctx *ctx, const mesaopt_view *view, mesaopt_release_fn release,
+mesaopt_status tensor_wrap(mesaopt_ctx *ctx, const mesaopt_view *view, mesaopt_release_fn release,
                            void *user, mesaopt_tensor **out)
 {
     if (!out) return check_not_null(ctx, out, "out");
@@ -93,8 +94,10 @@ mesaopt_status mesaopt_tensor_wrap(mesaopt_ctx *ctx, const mesaopt_view *view,
                                    mesaopt_release_fn release, void *user, mesaopt_tensor **out)
 {
     call c;
-    const mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
-    return status == MESAOPT_OK ? ctx_leave(&c, wrap(ctx, view, release, user, out)) : status;
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(tensor_wrap(ctx, view, release, user, out));
+    return ctx_leave(&c, status);
 }
 
 mesaopt_status mesaopt_tensor_view(const mesaopt_tensor *tensor, mesaopt_view *out)

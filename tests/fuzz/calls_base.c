@@ -1,6 +1,8 @@
 /* Random calls on views, tensors, random numbers and gradient checks. */
 #include "calls.h"
+#include <mesaopt/dlpack.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- tensors ---- */
 
@@ -56,6 +58,61 @@ static void call_tensor_copy(void)
     const mesaopt_view *src = input(REALS, from, ndim, shape), *dst = output(to, ndim, shape);
     promise(MAY_BE_NAN);
     CALL(CTX, ctx, mesaopt_tensor_copy(ctx, src, dst));
+}
+
+/* A managed tensor of our own, now and then with something wrong; the facts of DLPack as in lib/tensor/dlpack.h. */
+typedef struct managed {
+    uint32_t major, minor;
+    void *owner;
+    void (*deleter)(struct managed *);
+    uint64_t flags;
+    struct { void *data; int32_t device, id, ndim; uint8_t code, bits; uint16_t lanes; int64_t *shape, *strides; uint64_t offset; } array;
+    int64_t shape[6], strides[6];
+    double elements[60];
+} managed;
+static void delete_managed(managed *m) { free(m); }
+
+static managed *any_managed(void)
+{
+    managed *m = calloc(1, sizeof *m);
+    m->major = chance(8) ? (uint32_t)few() : 1;
+    m->flags = chance(2);
+    m->deleter = delete_managed;
+    m->array.data = m->elements;
+    m->array.device = chance(8) ? (int32_t)few() : 1;
+    m->array.ndim = chance(8) ? (int32_t)few() : 3;
+    m->array.code = chance(8) ? (uint8_t)few() : 2;
+    m->array.bits = chance(8) ? 16 : 64;
+    m->array.lanes = chance(8) ? 2 : 1;
+    m->array.shape = m->shape;
+    m->array.strides = chance(2) ? m->strides : NULL;
+    memcpy(m->shape, (int64_t[6]){3, 5, 4, 1, 1, 1}, sizeof m->shape);
+    memcpy(m->strides, (int64_t[6]){20, 4, 1, 1, 1, 1}, sizeof m->strides);
+    return m;
+}
+
+static void call_dlpack_view(void)
+{
+    managed *m = any_managed();
+    mesaopt_view view;
+    mesaopt_view *out = chance(20) ? NULL : &view;
+    CALL(CTX, NULL, mesaopt_dlpack_view(chance(20) ? NULL : m, 1, out));
+    free(m);
+}
+
+static void call_dlpack_import(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    managed *m = any_managed();
+    mesaopt_tensor **out = (mesaopt_tensor **)fresh(TENSOR);
+    if (CALL(CTX, ctx, mesaopt_dlpack_import(ctx, m, 1, out)) < 0) free(m);
+}
+
+static void call_dlpack_export(void)
+{
+    mesaopt_tensor *tensor = handle(TENSOR);
+    void *out = NULL;
+    if (CALL(TENSOR, tensor, mesaopt_dlpack_export(tensor, 1, chance(20) ? NULL : &out)) == MESAOPT_OK) ((managed *)out)->deleter(out);
 }
 
 /* ---- random numbers ---- */
@@ -128,6 +185,7 @@ static void call_grad_check(void)
 }
 
 const row rows_base[] = {
-    {"view_dense", call_view_dense}, {"tensor_create", call_tensor_create}, {"tensor_wrap", call_tensor_wrap}, {"tensor_view", call_tensor_view}, {"tensor_copy", call_tensor_copy}, {"rng_philox", call_rng_philox},
+    {"view_dense", call_view_dense}, {"tensor_create", call_tensor_create}, {"tensor_wrap", call_tensor_wrap}, {"tensor_view", call_tensor_view}, {"tensor_copy", call_tensor_copy},
+    {"dlpack_view", call_dlpack_view}, {"dlpack_import", call_dlpack_import}, {"dlpack_export", call_dlpack_export}, {"rng_philox", call_rng_philox},
     {"rng_uniform", call_rng_uniform}, {"rng_normal", call_rng_normal}, {"rng_orthogonal", call_rng_orthogonal}, {"grad_check", call_grad_check}, {0},
 };

@@ -378,6 +378,24 @@ mesaopt_decoder_free(decoder) =
     ccall((:mesaopt_decoder_free, libmesaopt), Int32, (Ptr{Cvoid},), decoder)
 
 """
+Fills *out with a view of the elements of a managed tensor, which stays its owner's. MESAOPT_E_ARGUMENT: NULL, or `versioned` neither 0 nor 1; MESAOPT_E_UNSUPPORTED: another device, or a major version above 1; MESAOPT_E_DTYPE: another type, or several lanes; MESAOPT_E_SHAPE: more than 6 axes, or an extent below 0. No text: there is no context. Since 0.1.
+"""
+mesaopt_dlpack_view(managed, versioned, out) =
+    ccall((:mesaopt_dlpack_view, libmesaopt), Int32, (Ptr{Cvoid}, Int32, Ptr{CView}), managed, versioned, out)
+
+"""
+Makes a tensor of a managed tensor, and takes it over: its deleter is called once, when the last user of the new tensor goes, on whichever thread that is. On failure it stays the caller's; statuses as of mesaopt_dlpack_view, with a text, and as of mesaopt_tensor_wrap. A capsule it came from has to be renamed (\"used_dltensor\", \"used_dltensor_versioned\"). Since 0.1.
+"""
+mesaopt_dlpack_import(ctx, managed, versioned, out) =
+    ccall((:mesaopt_dlpack_import, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int32, Ptr{Ptr{Cvoid}}), ctx, managed, versioned, out)
+
+"""
+Writes to *managed a new managed tensor of the elements of `tensor`, which live until its deleter is called, from any thread: by whoever takes it, or by the caller. A tensor that may only be read is marked so when `versioned` is 1; without a version it is refused, MESAOPT_E_UNSUPPORTED. Since 0.1.
+"""
+mesaopt_dlpack_export(tensor, versioned, managed) =
+    ccall((:mesaopt_dlpack_export, libmesaopt), Int32, (Ptr{Cvoid}, Int32, Ptr{Ptr{Cvoid}}), tensor, versioned, managed)
+
+"""
 Moves every element of `x` (f32 or f64) by +-h and +-2h in turn, takes the fourth-order central difference (8 (L(+h) - L(-h)) - (L(+2h) - L(-2h))) / 12h, puts the element back bit for bit, and writes to `error` the norm of (difference - gradient) over the larger of their norms (0 when both are 0). `gradient` has the shape of x. h > 0; 1e-3 suits f64. MESAOPT_E_SOURCE when the callback failed. Since 0.1.
 """
 mesaopt_grad_check(ctx, loss, user, x, gradient, h, error) =

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _api
 from ._api import lib
-from ._core import RELEASE, Error, Handle, _view, check, keep
+from ._core import RELEASE, Error, Handle, _view, check, keep, poll_of_context, to_dlpack
 
 STREAMS = {"train": _api.STREAM_TRAIN, "test": _api.STREAM_TEST, "search": _api.STREAM_SEARCH}
 _local = threading.local()
@@ -73,6 +73,9 @@ class Context(_api.Ctx):
 
     def __init__(self, **values):
         settings = Settings("ctx", **values)
+        status = poll_of_context(settings)
+        if status:
+            check(status, settings)
         h = c.c_void_p()
         status = lib.mesaopt_ctx_create(settings._h, c.addressof(h))
         if status:
@@ -123,6 +126,15 @@ class Tensor(_api.Tensor):
     def array(self):
         """The elements; they live as long as the array that this returns."""
         return self.view()
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        """For np.from_dlpack, torch.from_dlpack and their like: the elements are shared."""
+        if copy or (dl_device is not None and tuple(dl_device) != (1, 0)):
+            raise BufferError("a Tensor is shared as it is, on the CPU")
+        return to_dlpack(self, max_version)
+
+    def __dlpack_device__(self):
+        return 1, 0
 
 
 class Task(_api.Task):

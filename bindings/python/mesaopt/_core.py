@@ -6,6 +6,7 @@ that C could be handed wrongly is refused here or by the library, with its text.
 from __future__ import annotations
 
 import ctypes as c
+import functools
 import operator
 import os
 import signal
@@ -119,9 +120,10 @@ def check(status, owner):
 
 
 # ---- Ctrl-C ----
-# Python runs signal handlers on the main thread between two lines of Python. In a long call of the library these are its
-# callbacks. Where there are any, the handler that runs asks the library to stop, and what the host's own handler does
-# (raise KeyboardInterrupt) is done once the library has returned: an exception at the first line of a callback is lost.
+# Python runs signal handlers on the main thread between two lines of Python. In a long call of the library these are those
+# of a generator that the library resumes as its poll: what a handler raises there, at the yield, is caught, stops the call,
+# and is raised once the library has returned. At the first line of any other callback it would be lost; so calls that have
+# some run with a handler that asks the library to stop, and leave the host's own handler for afterwards.
 
 _main = threading.main_thread().ident
 
@@ -132,7 +134,40 @@ def plain(owner, f, *arguments):
 
 def run(owner, f, *arguments):
     """Calls f, which may take long."""
-    return run_calling(owner, f, *arguments) if _kept else f(*arguments)
+    if _calling:
+        return run_calling(owner, f, *arguments)
+    status = f(*arguments)
+    if _polled:
+        _polled.clear()
+        if status == 0:                                  # it was done before it could stop
+            thrown, _local.thrown = _local.thrown, None
+            raise thrown
+    return status
+
+
+_polled = []                                             # not empty: a poll has thrown
+
+
+def _polls():
+    answer = 0
+    while True:
+        try:
+            while True:
+                yield answer
+                answer = 0
+        except GeneratorExit:
+            return
+        except BaseException as e:
+            _local.thrown, answer = e, 1
+            _polled.append(e)
+
+
+def poll_of_context(settings):
+    """Has the context of these settings ask whether a call may go on. One generator each: a context serves one call at a time."""
+    from . import _api
+    poll = _api.POLL_FN.type(functools.partial(next, _polls()))
+    key = keep(poll)
+    return lib.mesaopt_settings_set_poll(settings._h, poll, RELEASE, key)
 
 
 def run_calling(owner, f, *arguments):
@@ -167,10 +202,7 @@ def run_calling(owner, f, *arguments):
 
 def settle(ctx):
     """No request to stop is left for the next call."""
-    lib.mesaopt_tensor_free(None)
-    v = c.c_void_p()
-    if lib.mesaopt_tensor_create(ctx._h, 2, 0, None, c.addressof(v)) == 0:
-        lib.mesaopt_tensor_free(v)
+    lib.mesaopt_ctx_clear_interrupt(ctx._h)
 
 
 # ---- handles ----
@@ -276,6 +308,8 @@ _tails = {}                                              # by shape, strides and
 def _view(a, name, writes):
     """(packed mesaopt_view, what keeps its elements alive)"""
     if type(a) is not np.ndarray:
+        if hasattr(a, "__dlpack__") and not isinstance(a, np.ndarray):
+            return _from_dlpack(a, name)
         a = _as_array(a, name, writes)
     tail = _tails.get((a.shape, a.strides, a.dtype))
     if tail is None:
@@ -293,7 +327,7 @@ def _tail(a, name, writes):
     n, size = a.ndim, a.itemsize
     if n > 6:
         raise ValueError(f"{name}: {n} axes, expected at most 6")
-    dtype = _DTYPES.get(a.dtype.str) if not isinstance(a, _Bfloat16) else 6
+    dtype = _DTYPES.get(a.dtype.str)
     if dtype is None:
         dtype, a = _other_type(a, name, writes)
         size = a.itemsize
@@ -313,37 +347,67 @@ def _tail(a, name, writes):
 def _as_array(x, name, writes):
     if isinstance(x, np.ndarray):
         return x.view(np.ndarray)
-    if hasattr(x, "__dlpack__"):
-        if hasattr(x, "detach"):                         # of PyTorch: what is shared is not differentiated
-            x = x.detach()
-        if "bfloat16" in str(getattr(x, "dtype", "")):
-            return _bfloat16(x)
-        return np.from_dlpack(x)
     if writes:
         raise TypeError(f"{name}: {type(x).__name__}, expected an array to write into")
     return np.asarray(x, dtype=None if hasattr(x, "dtype") else np.float64)
 
 
-class _Bfloat16(np.ndarray):
-    """Elements of bfloat16, which NumPy does not have, as their 16 bits."""
+# ---- DLPack ----
+
+_python = c.pythonapi
+_python.PyCapsule_IsValid.argtypes = [c.py_object, c.c_char_p]
+_python.PyCapsule_GetPointer.restype, _python.PyCapsule_GetPointer.argtypes = c.c_void_p, [c.py_object, c.c_char_p]
+_python.PyCapsule_New.restype, _python.PyCapsule_New.argtypes = c.py_object, [c.c_void_p, c.c_char_p, c.c_void_p]
+_DLPACK = (b"dltensor", b"dltensor_versioned")           # by `versioned`; capsules refer to these bytes
 
 
-def _bfloat16(x):
+def _capsule(x):
+    if hasattr(x, "detach"):                             # of PyTorch: what is shared is not differentiated
+        x = x.detach()
     try:
-        import ml_dtypes                                 # of JAX
-        return np.asarray(x).view(np.uint16).view(_Bfloat16) if not hasattr(x, "data_ptr") else x.view(_torch_int16()).numpy().view(np.uint16).view(_Bfloat16)
-    except ImportError:
-        return x.view(_torch_int16()).numpy().view(np.uint16).view(_Bfloat16)
+        return x.__dlpack__(max_version=(1, 0))
+    except TypeError:                                    # from before DLPack 1.0
+        return x.__dlpack__()
 
 
-def _torch_int16():
-    import torch
-    return torch.int16
+def _from_dlpack(x, name):
+    """As _view: of a capsule, which is not used up, so that its own destructor ends it. Without a version it may only be read."""
+    from . import _api
+    capsule = _capsule(x)
+    versioned = _python.PyCapsule_IsValid(capsule, _DLPACK[1])
+    view = _api.View()
+    status = lib.mesaopt_dlpack_view(_python.PyCapsule_GetPointer(capsule, _DLPACK[versioned]), versioned, c.addressof(view))
+    if status:
+        raise _error(status, f"{name}: {type(x).__name__} of {getattr(x, 'dtype', '?')} on {getattr(x, 'device', '?')}, expected up to 6 axes of f32, f64, f16, "
+                             "bf16, i32, i64 or bool on the CPU")
+    if not versioned:
+        view.flags |= READONLY
+    return bytes(view), (capsule, x)
+
+
+@c.PYFUNCTYPE(None, c.c_void_p)
+def _end_capsule(address):
+    """Nobody took what is in the capsule: its deleter is called here."""
+    is_valid, pointer = _python["PyCapsule_IsValid"], _python["PyCapsule_GetPointer"]
+    is_valid.argtypes, pointer.restype, pointer.argtypes = [c.c_void_p, c.c_char_p], c.c_void_p, [c.c_void_p, c.c_char_p]
+    for versioned, name in enumerate(_DLPACK):
+        if is_valid(address, name):
+            managed = pointer(address, name)
+            deleter = c.c_void_p.from_address(managed + (16 if versioned else 56)).value
+            c.CFUNCTYPE(None, c.c_void_p)(deleter)(managed)
+
+
+def to_dlpack(tensor, max_version):
+    """A capsule of a tensor of the library: of DLPack 1 where who asks knows that, else of the time before."""
+    versioned = int(max_version is not None and max_version[0] >= 1)
+    out = c.c_void_p()
+    status = lib.mesaopt_dlpack_export(tensor._h, versioned, c.addressof(out))
+    if status:
+        raise BufferError(error_text(tensor))
+    return _python.PyCapsule_New(out, _DLPACK[versioned], c.cast(_end_capsule, c.c_void_p))
 
 
 def _other_type(a, name, writes):
-    if isinstance(a, _Bfloat16):
-        return 6, a
     if a.dtype.name == "bfloat16":                       # ml_dtypes
         return 6, a.view(np.uint16)
     if not writes and a.dtype.kind in "iufb":            # another byte order, or narrower integers
@@ -539,13 +603,14 @@ def _go_on(step):
     return None
 
 
-_kept = {}
+_kept, _calling = {}, {}                                 # by number: what the library has, and callbacks among it
 _keys = iter(range(1, 2**62))
 
 
 @c.CFUNCTYPE(None, c.c_void_p)
 def RELEASE(user):
     _kept.pop(user, None)
+    _calling.pop(user, None)
 
 
 def kept_callback(kind, f):
@@ -555,7 +620,7 @@ def kept_callback(kind, f):
     if not callable(f):
         raise TypeError(f"{type(f).__name__}, expected a function")
     key = next(_keys)
-    _kept[key] = wrapped = _wrap(kind, f)
+    _calling[key] = wrapped = _wrap(kind, f)
     return wrapped, key, RELEASE
 
 
@@ -566,4 +631,4 @@ def keep(x):
     return key
 
 
-__all__ = [n for n in globals() if not n.startswith("_") and n not in ("annotations", "namedtuple", "struct", "os", "operator", "signal", "threading", "warnings", "weakref", "np", "c")]
+__all__ = [n for n in globals() if not n.startswith("_") and n not in ("annotations", "namedtuple", "struct", "os", "operator", "functools", "signal", "threading", "warnings", "weakref", "np", "c")]

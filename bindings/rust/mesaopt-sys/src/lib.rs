@@ -829,6 +829,21 @@ extern "C" {
     /// on it: it goes when nothing uses it any more. MESAOPT\_E\_ARGUMENT: another kind of handle, or freed
     /// before. Since 0.1.
     pub fn mesaopt_decoder_free(decoder: *mut mesaopt_decoder) -> mesaopt_status;
+    /// Fills \*out with a view of the elements of a managed tensor, which stays its owner's.
+    /// MESAOPT\_E\_ARGUMENT: NULL, or \`versioned\` neither 0 nor 1; MESAOPT\_E\_UNSUPPORTED: another
+    /// device, or a major version above 1; MESAOPT\_E\_DTYPE: another type, or several lanes;
+    /// MESAOPT\_E\_SHAPE: more than 6 axes, or an extent below 0. No text: there is no context. Since 0.1.
+    pub fn mesaopt_dlpack_view(managed: *const c_void, versioned: i32, out: *mut mesaopt_view) -> mesaopt_status;
+    /// Makes a tensor of a managed tensor, and takes it over: its deleter is called once, when the last
+    /// user of the new tensor goes, on whichever thread that is. On failure it stays the caller's; statuses
+    /// as of mesaopt\_dlpack\_view, with a text, and as of mesaopt\_tensor\_wrap. A capsule it came from
+    /// has to be renamed ("used\_dltensor", "used\_dltensor\_versioned"). Since 0.1.
+    pub fn mesaopt_dlpack_import(ctx: *mut mesaopt_ctx, managed: *mut c_void, versioned: i32, out: *mut *mut mesaopt_tensor) -> mesaopt_status;
+    /// Writes to \*managed a new managed tensor of the elements of \`tensor\`, which live until its deleter
+    /// is called, from any thread: by whoever takes it, or by the caller. A tensor that may only be read is
+    /// marked so when \`versioned\` is 1; without a version it is refused, MESAOPT\_E\_UNSUPPORTED. Since
+    /// 0.1.
+    pub fn mesaopt_dlpack_export(tensor: *mut mesaopt_tensor, versioned: i32, managed: *mut *mut c_void) -> mesaopt_status;
     /// Moves every element of \`x\` (f32 or f64) by +-h and +-2h in turn, takes the fourth-order central
     /// difference (8 (L(+h) - L(-h)) - (L(+2h) - L(-2h))) / 12h, puts the element back bit for bit, and
     /// writes to \`error\` the norm of (difference - gradient) over the larger of their norms (0 when both
