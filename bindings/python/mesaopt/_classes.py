@@ -352,6 +352,46 @@ class Trainer(_api.Trainer):
         return Evaluation(_api.trainer_evaluate(self, count, by_t), by_t)
 
 
+class Decoder(_api.Decoder):
+    """A model that goes through `streams` sequences step by step, and keeps what it needs of the past: Decoder(model, streams=2)."""
+
+    def __init__(self, model, **settings):
+        _take(self, _api.decoder_create(model, Settings("decoder", **settings)))
+        self.model = model
+
+    def step(self, tokens, out=None):
+        """The next tokens [streams, L, inputs] of every stream; predictions [streams, L, outputs]."""
+        if out is None:
+            out = np.empty((*tokens.shape[:2], self.model.outputs), _like(tokens))
+        _api.decoder_step(self, tokens, out)
+        return out
+
+    @classmethod
+    def open(cls, model, path, **settings):
+        """From a file of save()."""
+        self = _api.decoder_open(model, Settings("decoder", **settings), path)
+        self.model = model
+        return self
+
+
+class Prompt(_api.Prompt):
+    """A separator and a prefix that are learned through a frozen model: Prompt(dim=10, ...)."""
+
+    def __init__(self, ctx=None, **settings):
+        _take(self, _api.prompt_create(ctx or default_context(), Settings("prompt", **settings)))
+
+    @classmethod
+    def open(cls, path, ctx=None):
+        return _api.prompt_open(ctx or default_context(), path)
+
+    def train(self, model, task, updates, callback=None):
+        """Until `updates` updates in all are taken; callback(step) after each, whose true return stops. True: all were taken."""
+        return _api.prompt_train(self, model, task, updates, callback) != _api.STOPPED
+
+    separator = property(lambda self: _api.prompt_vectors(self, "separator"), doc="[1, n]; writing through it changes the prompt")
+    prefix = property(lambda self: _api.prompt_vectors(self, "prefix"), doc="[p, n], likewise")
+
+
 class Baseline(_api.Baseline):
     """An optimiser written down: Baseline("gd"), "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"."""
 

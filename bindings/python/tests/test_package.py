@@ -180,6 +180,22 @@ class Training(unittest.TestCase):
         dtokens = model.backward(tokens, np.ones((3, 12, 4)))
         self.assertLess(mesaopt.grad_check(lambda: model.forward(tokens).sum(), tokens, dtokens, 1e-3), 1e-7)
 
+    def test_decoder_is_the_model_step_by_step(self):
+        task, model = small(dtype="f64")
+        for value in model.parameters.values():
+            value[:] = 0.3 * np.random.default_rng(3).normal(size=value.shape)
+        tokens = task.tokens(task.draw(2))
+        decoder = mesaopt.Decoder(model, streams=2)
+        steps = [decoder.step(tokens[:, a:b]) for a, b in ((0, 5), (5, 6), (6, 12))]
+        np.testing.assert_allclose(np.concatenate(steps, 1), model(tokens), rtol=1e-9, atol=1e-12)
+        self.assertEqual(decoder.steps(1), 12)
+
+    def test_prompt(self):
+        prompt = mesaopt.Prompt()
+        prompt.separator[:] = 0.5
+        self.assertEqual(prompt.separator[0, 0], 0.5)
+        self.assertEqual(prompt.updates(), 0)
+
     def test_files(self):
         task, model = small()
         trainer = mesaopt.Trainer(model, task, batch=8)
