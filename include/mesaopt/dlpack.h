@@ -40,8 +40,8 @@ MESAOPT_API mesaopt_status mesaopt_dlpack_import(mesaopt_ctx *ctx, void *managed
                                                  int32_t versioned, mesaopt_tensor **out);
 
 /** Writes to *managed a new managed tensor of the elements of `tensor`, which live until its
- *  deleter is called, from any thread: by whoever takes it, or by the caller. A tensor that may only be
- *  read is marked so when `versioned` is 1; without a version it is refused,
+ *  deleter is called, from any thread: by whoever takes it, or by the caller. A tensor that may
+ *  only be read is marked so when `versioned` is 1; without a version it is refused,
  *  MESAOPT_E_UNSUPPORTED. [keeps: tensor; out: managed] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_dlpack_export(mesaopt_tensor *tensor, int32_t versioned,
                                                  void **managed);

@@ -2,7 +2,7 @@
 #include "mesaopt/dlpack.h"
 #include "api/api_call.h"
 #include "api/api_checks.h"
-#include "tensor/dlpack.h"
+#include "tensor/managed.h"
 
 mesaopt_status mesaopt_dlpack_view(const void *managed, int32_t versioned, mesaopt_view *out)
 {

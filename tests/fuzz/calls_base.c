@@ -60,7 +60,7 @@ static void call_tensor_copy(void)
     CALL(CTX, ctx, mesaopt_tensor_copy(ctx, src, dst));
 }
 
-/* A managed tensor of our own, now and then with something wrong; the facts of DLPack as in lib/tensor/dlpack.h. */
+/* A managed tensor of our own, now and then with something wrong; the facts of DLPack as in lib/tensor/managed.h. */
 typedef struct managed {
     uint32_t major, minor;
     void *owner;

@@ -762,7 +762,7 @@ mesaopt_prompt_freeze(prompt, name, frozen) =
     ccall((:mesaopt_prompt_freeze, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Int32), prompt, name, frozen)
 
 """
-Gradient of the loss on sequences first .. first + count - 1 of `stream` of a task that has this prompt, with respect to the separator [1, n] and the prefix [p, n], frozen or not; 0 where the layout has none. f64; each may be NULL, `loss` too. count >= 1, in one batch. The gradients of the model's parameters are of no use afterwards. MESAOPT_E_STATE: the task has another prompt, or none. MESAOPT_E_NONFINITE, MESAOPT_NOT_CONVERGED: as mesaopt_model_gradient. Since 0.1.
+Gradient of the loss on sequences first .. first + count - 1 of `stream` of a task that has this prompt, with respect to the separator [1, n] and the prefix [p, n], frozen or not; 0 where the layout has none. f64; each may be NULL, `loss` too. count >= 1, in one batch. The model and the gradients of its parameters stay as they are. MESAOPT_E_STATE: the task has another prompt, or none. MESAOPT_E_NONFINITE, MESAOPT_NOT_CONVERGED: as mesaopt_model_gradient. Since 0.1.
 """
 mesaopt_prompt_gradient(prompt, model, task, stream, first, count, separator, prefix, loss) =
     ccall((:mesaopt_prompt_gradient, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Int32, Int64, Int64, Ptr{CView}, Ptr{CView}, Ptr{Cdouble}), prompt, model, task, stream, first, count, separator, prefix, loss)

@@ -1082,8 +1082,8 @@ extern "C" {
     pub fn mesaopt_prompt_freeze(prompt: *mut mesaopt_prompt, name: *const c_char, frozen: i32) -> mesaopt_status;
     /// Gradient of the loss on sequences first .. first + count - 1 of \`stream\` of a task that has this
     /// prompt, with respect to the separator \[1, n\] and the prefix \[p, n\], frozen or not; 0 where the
-    /// layout has none. f64; each may be NULL, \`loss\` too. count \>= 1, in one batch. The gradients of
-    /// the model's parameters are of no use afterwards. MESAOPT\_E\_STATE: the task has another prompt, or
+    /// layout has none. f64; each may be NULL, \`loss\` too. count \>= 1, in one batch. The model and the
+    /// gradients of its parameters stay as they are. MESAOPT\_E\_STATE: the task has another prompt, or
     /// none. MESAOPT\_E\_NONFINITE, MESAOPT\_NOT\_CONVERGED: as mesaopt\_model\_gradient. Since 0.1.
     pub fn mesaopt_prompt_gradient(prompt: *mut mesaopt_prompt, model: *mut mesaopt_model, task: *mut mesaopt_task, stream: i32, first: i64, count: i64, separator: *const mesaopt_view, prefix: *const mesaopt_view, loss: *mut f64) -> mesaopt_status;
     /// Learns until \`updates\` updates in all have been taken, calling \`after\` (may be NULL) after each,

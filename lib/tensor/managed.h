@@ -1,6 +1,6 @@
-/* The facts of DLPack's structs that are used here, in names of our own; dlpack.c. */
-#ifndef TENSOR_DLPACK_H
-#define TENSOR_DLPACK_H
+/* The facts of DLPack's structs that are used here, in names of our own; managed.c. */
+#ifndef TENSOR_MANAGED_H
+#define TENSOR_MANAGED_H
 
 #include "mesaopt/tensor.h"
 

@@ -1,6 +1,6 @@
 /* Arrays by DLPack 1.x (https://dmlc.github.io/dlpack/latest/c_api.html): what its structs say,
  * turned into views and back. Strides of both count elements. */
-#include "tensor/dlpack.h"
+#include "tensor/managed.h"
 #include "tensor/dtype.h"
 #include <stddef.h>
 #include <string.h>
