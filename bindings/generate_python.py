@@ -8,6 +8,9 @@ from generate import short
 BY_HAND = {"mesaopt_settings_create", "mesaopt_settings_set_parallel", "mesaopt_settings_set_log", "mesaopt_settings_set_poll", "mesaopt_view_dense", "mesaopt_tensor_wrap",
            "mesaopt_revalg_import", "mesaopt_rng_philox", "mesaopt_grad_check",
            "mesaopt_dlpack_view", "mesaopt_dlpack_import", "mesaopt_dlpack_export"}
+# Memory instead of files: bytes and their number.
+BY_HAND |= {f"mesaopt_{x}" for x in ("model_save_to", "model_load_from", "model_open_from", "trainer_save_to", "trainer_load_from", "rls_save_to",
+                                     "rls_open_from", "decoder_save_to", "decoder_open_from", "prompt_save_to", "prompt_open_from")}
 
 SIMPLE = {"int32_t": "c.c_int32", "uint32_t": "c.c_uint32", "int64_t": "c.c_int64", "uint64_t": "c.c_uint64", "double": "c.c_double", "float": "c.c_float",
           "mesaopt_status": "c.c_int32", "void": "None"}

@@ -262,6 +262,14 @@ START_TEST(rls_rows)
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_rls_save(r, NULL));
     BAD(MESAOPT_E_IO, "/nowhere/at/all", mesaopt_rls_save(r, "/nowhere/at/all"));
     BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_rls_save(r, "/nowhere/at/all")));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_save_to(NULL, no_bytes, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "write: NULL", mesaopt_rls_save_to(r, NULL, NULL));
+    BAD(MESAOPT_E_IO, "write: it returned 1, expected 0", mesaopt_rls_save_to(r, no_bytes, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_open_from(NULL, f->in, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_rls_open_from(l, NULL, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_rls_open_from(l, f->in, -1, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_rls_open_from(l, f->in, 64, NULL));
+    BAD(MESAOPT_E_FORMAT, "memory: header of", mesaopt_rls_open_from(l, f->in, 64, out));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_open(NULL, "/tmp/x", out));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_rls_open(l, NULL, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_rls_open(l, "/tmp/x", NULL));

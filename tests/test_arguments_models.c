@@ -389,6 +389,14 @@ static void decoder_file_rows(mesaopt_decoder *d, mesaopt_model *m, mesaopt_mode
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_decoder_save(d, NULL));
     BAD(MESAOPT_E_IO, "/nowhere/x: ", mesaopt_decoder_save(d, "/nowhere/x"));
     for (int n = 1; n <= 4; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_decoder_save(d, "/nowhere/x")));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_save_to(NULL, no_bytes, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "write: NULL", mesaopt_decoder_save_to(d, NULL, NULL));
+    BAD(MESAOPT_E_IO, "write: it returned 1, expected 0", mesaopt_decoder_save_to(d, no_bytes, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_open_from(NULL, NULL, f->in, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_decoder_open_from(m, NULL, NULL, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_decoder_open_from(m, NULL, f->in, -1, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_decoder_open_from(m, NULL, f->in, 64, NULL));
+    BAD(MESAOPT_E_FORMAT, "memory: header of", mesaopt_decoder_open_from(m, NULL, f->in, 64, out));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_open(NULL, NULL, "x", out));
     BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer, expected scope decoder", mesaopt_decoder_open(m, f->trainer_settings, "x", out));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_decoder_open(m, NULL, NULL, out));

@@ -80,6 +80,14 @@ START_TEST(object_rows)
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_prompt_save(NULL, "/tmp/x"));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_prompt_save(w.p, NULL));
     BAD(MESAOPT_E_IO, "/nonexistent/x", mesaopt_prompt_save(w.p, "/nonexistent/x"));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_prompt_save_to(NULL, no_bytes, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "write: NULL", mesaopt_prompt_save_to(w.p, NULL, NULL));
+    BAD(MESAOPT_E_IO, "write: it returned 1, expected 0", mesaopt_prompt_save_to(w.p, no_bytes, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_prompt_open_from(NULL, f->in, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_prompt_open_from(f->ctx, NULL, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_prompt_open_from(f->ctx, f->in, -1, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_prompt_open_from(f->ctx, f->in, 64, NULL));
+    BAD(MESAOPT_E_FORMAT, "memory: header of", mesaopt_prompt_open_from(f->ctx, f->in, 64, out));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_prompt_open(NULL, "/tmp/x", out));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_prompt_open(f->ctx, NULL, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_prompt_open(f->ctx, "/nonexistent", NULL));

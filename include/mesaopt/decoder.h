@@ -68,6 +68,12 @@ MESAOPT_API int64_t mesaopt_decoder_steps(const mesaopt_decoder *decoder, int64_
 /** Writes all streams as safetensors, as mesaopt_model_save writes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_decoder_save(mesaopt_decoder *decoder, const char *path);
 
+/** The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+ *  that the file would have.
+ *  [calls: write] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_decoder_save_to(mesaopt_decoder *decoder, mesaopt_write_fn write,
+                                                   void *user);
+
 /** Creates a decoder from a file of mesaopt_decoder_save, notes included, of a model with the same
  *  blocks and parameters: MESAOPT_E_FORMAT names what differs. `settings` have the streams of the
  *  file, and room for their tokens. With equal capacity it goes on bit for bit, unless the status
@@ -76,6 +82,13 @@ MESAOPT_API mesaopt_status mesaopt_decoder_save(mesaopt_decoder *decoder, const 
 MESAOPT_API mesaopt_status mesaopt_decoder_open(mesaopt_model *model,
                                                 const mesaopt_settings *settings, const char *path,
                                                 mesaopt_decoder **out);
+
+/** The same from the bytes of such a file in memory, which are not kept.
+ *  [scope: settings? DECODER; in: bytes[length]; keeps: model] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_decoder_open_from(mesaopt_model *model,
+                                                     const mesaopt_settings *settings,
+                                                     const void *bytes, int64_t length,
+                                                     mesaopt_decoder **out);
 
 /** Keeps a text of the caller's with the streams, as mesaopt_model_set_note does with a model.
  *  [in: text?] Since 0.1. */

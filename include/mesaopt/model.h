@@ -163,10 +163,21 @@ MESAOPT_API mesaopt_status mesaopt_model_evaluate(mesaopt_model *model, mesaopt_
  *  system said. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_save(mesaopt_model *model, const char *path);
 
+/** The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+ *  that the file would have.
+ *  [calls: write] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_save_to(mesaopt_model *model, mesaopt_write_fn write,
+                                                 void *user);
+
 /** Reads parameters by name from a safetensors file (f64, f32, f16 or bf16; other tensors are
  *  ignored). All or nothing. MESAOPT_E_FORMAT names the tensor that is missing, of another shape or
  *  out of bounds. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_load(mesaopt_model *model, const char *path);
+
+/** The same from the bytes of such a file in memory.
+ *  [in: bytes[length]] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_load_from(mesaopt_model *model, const void *bytes,
+                                                   int64_t length);
 
 /** Keeps a text of the caller's with a model, such as units, scales or the command that made it: it
  *  goes as metadata `key` into files of mesaopt_model_save and mesaopt_trainer_save;
@@ -208,6 +219,11 @@ MESAOPT_API mesaopt_status mesaopt_model_import_file(mesaopt_ctx *ctx,
  *  blocks, parameters, notes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path,
                                               mesaopt_model **out);
+
+/** The same from the bytes of such a file in memory, which are not kept.
+ *  [in: bytes[length]] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_open_from(mesaopt_ctx *ctx, const void *bytes,
+                                                   int64_t length, mesaopt_model **out);
 
 /** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call
  *  works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle,

@@ -79,11 +79,22 @@ MESAOPT_API int64_t mesaopt_prompt_updates(const mesaopt_prompt *prompt);
  *  Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_prompt_save(mesaopt_prompt *prompt, const char *path);
 
+/** The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+ *  that the file would have.
+ *  [calls: write] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_prompt_save_to(mesaopt_prompt *prompt, mesaopt_write_fn write,
+                                                  void *user);
+
 /** Reads a prompt back, which goes on learning as the saved one would have. MESAOPT_E_FORMAT names
  *  the file and what is wrong in it. The caller frees *out.
  *  Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_prompt_open(mesaopt_ctx *ctx, const char *path,
                                                mesaopt_prompt **out);
+
+/** The same from the bytes of such a file in memory, which are not kept.
+ *  [in: bytes[length]] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_prompt_open_from(mesaopt_ctx *ctx, const void *bytes,
+                                                    int64_t length, mesaopt_prompt **out);
 
 /** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call
  *  works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle,

@@ -131,10 +131,21 @@ MESAOPT_API mesaopt_status mesaopt_rls_set(mesaopt_rls *rls, int64_t count, cons
  *  would have predicted without saving, also when that fails. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_save(mesaopt_rls *rls, const char *path);
 
+/** The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+ *  that the file would have.
+ *  [calls: write] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_save_to(mesaopt_rls *rls, mesaopt_write_fn write,
+                                               void *user);
+
 /** Creates a handle from a file of mesaopt_rls_save, notes included; `lsq` has to have the
  *  dimensions, window, gamma and missing of its plan.
  *  [keeps: lsq] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out);
+
+/** The same from the bytes of such a file in memory, which are not kept.
+ *  [in: bytes[length]; keeps: lsq] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_open_from(mesaopt_lsq *lsq, const void *bytes,
+                                                 int64_t length, mesaopt_rls **out);
 
 /** Keeps a text of the caller's with the state, as mesaopt_model_set_note does with a model. Since
  *  0.1. */

@@ -96,6 +96,12 @@ MESAOPT_API int64_t mesaopt_trainer_steps(const mesaopt_trainer *trainer);
  *  said of parameters, ISA level and lanes, as mesaopt_model_save writes. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_save(mesaopt_trainer *trainer, const char *path);
 
+/** The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+ *  that the file would have.
+ *  [calls: write] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_trainer_save_to(mesaopt_trainer *trainer, mesaopt_write_fn write,
+                                                   void *user);
+
 /** Restores a checkpoint of a trainer with the same model blocks on the same task: all or nothing.
  *  MESAOPT_OTHER_ISA: restored, but the run will not repeat the other machine's bits.
  *  MESAOPT_E_FORMAT: not such a file; the text names what differs. MESAOPT_E_SETTING: its sequences
@@ -110,6 +116,11 @@ MESAOPT_API mesaopt_status mesaopt_trainer_load(mesaopt_trainer *trainer, const 
  *  [in: change?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_load_changed(mesaopt_trainer *trainer, const char *path,
                                                         const char *change);
+
+/** mesaopt_trainer_load_changed from the bytes of such a file in memory.
+ *  [in: bytes[length]; in: change?] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_trainer_load_from(mesaopt_trainer *trainer, const void *bytes,
+                                                     int64_t length, const char *change);
 
 /** Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call
  *  works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle,

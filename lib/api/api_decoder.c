@@ -102,29 +102,51 @@ int64_t mesaopt_decoder_steps(const mesaopt_decoder *d, int64_t stream)
     return status == MESAOPT_OK ? d->steps[stream] : status;
 }
 
-mesaopt_status mesaopt_decoder_save(mesaopt_decoder *d, const char *path)
+static mesaopt_status save(mesaopt_decoder *d, const storage to)
 {
     call c;
     mesaopt_status status = call_begin(d, OBJECT_DECODER, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(d->head.ctx, path, "path"));
-    CHECK(decoder_save(d, path));
+    CHECK(storage_check(d->head.ctx, &to));
+    CHECK(decoder_save(d, &to));
     return call_end(&c, status);
 }
 
-mesaopt_status mesaopt_decoder_open(mesaopt_model *model, const mesaopt_settings *settings,
-                                    const char *path, mesaopt_decoder **out)
+mesaopt_status mesaopt_decoder_save(mesaopt_decoder *d, const char *path)
+{
+    return save(d, at_path(path));
+}
+
+mesaopt_status mesaopt_decoder_save_to(mesaopt_decoder *d, mesaopt_write_fn write, void *user)
+{
+    return save(d, to_host(write, user));
+}
+
+static mesaopt_status open_decoder(mesaopt_model *model, const mesaopt_settings *settings,
+                                   const storage from, mesaopt_decoder **out)
 {
     call c;
     mesaopt_status status = call_begin(model, OBJECT_MODEL, CALL_IN_CALLBACK, &c, settings);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = model->head.ctx;
     CHECK(options_check(ctx, settings, MESAOPT_SCOPE_DECODER, "settings"));
-    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(storage_check(ctx, &from));
     CHECK(check_not_null(ctx, out, "out"));
     CHECK(model_check_whole(model));
-    CHECK(decoder_open(model, settings, path, out));
+    CHECK(decoder_open(model, settings, &from, out));
     return call_end(&c, status);
+}
+
+mesaopt_status mesaopt_decoder_open(mesaopt_model *model, const mesaopt_settings *settings,
+                                    const char *path, mesaopt_decoder **out)
+{
+    return open_decoder(model, settings, at_path(path), out);
+}
+
+mesaopt_status mesaopt_decoder_open_from(mesaopt_model *model, const mesaopt_settings *settings,
+                                         const void *bytes, int64_t length, mesaopt_decoder **out)
+{
+    return open_decoder(model, settings, in_memory(bytes, length), out);
 }
 
 mesaopt_status mesaopt_decoder_set_note(mesaopt_decoder *d, const char *key, const char *text)

@@ -370,24 +370,44 @@ mesaopt_status mesaopt_model_evaluate(mesaopt_model *m, mesaopt_task *task, int3
     return call_end(&c, status);
 }
 
-mesaopt_status mesaopt_model_save(mesaopt_model *m, const char *path)
+static mesaopt_status save(mesaopt_model *m, const storage to)
 {
     call c;
     mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(m->head.ctx, path, "path"));
-    CHECK(checkpoint_save_model(m, path));
+    CHECK(storage_check(m->head.ctx, &to));
+    CHECK(checkpoint_save_model(m, &to));
+    return call_end(&c, status);
+}
+
+mesaopt_status mesaopt_model_save(mesaopt_model *m, const char *path)
+{
+    return save(m, at_path(path));
+}
+
+mesaopt_status mesaopt_model_save_to(mesaopt_model *m, mesaopt_write_fn write, void *user)
+{
+    return save(m, to_host(write, user));
+}
+
+static mesaopt_status load(mesaopt_model *m, const storage from)
+{
+    call c;
+    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(storage_check(m->head.ctx, &from));
+    CHECK(checkpoint_load_model(m, &from));
     return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_model_load(mesaopt_model *m, const char *path)
 {
-    call c;
-    mesaopt_status status = call_begin(m, OBJECT_MODEL, CALL_NORMAL, &c);
-    if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(m->head.ctx, path, "path"));
-    CHECK(checkpoint_load_model(m, path));
-    return call_end(&c, status);
+    return load(m, at_path(path));
+}
+
+mesaopt_status mesaopt_model_load_from(mesaopt_model *m, const void *bytes, int64_t length)
+{
+    return load(m, in_memory(bytes, length));
 }
 
 static mesaopt_status check_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,
@@ -427,15 +447,26 @@ mesaopt_status mesaopt_model_import_file(mesaopt_ctx *ctx, const mesaopt_setting
     return ctx_leave(&c, status);
 }
 
-mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
+static mesaopt_status open_model(mesaopt_ctx *ctx, const storage from, mesaopt_model **out)
 {
     call c;
     mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(storage_check(ctx, &from));
     CHECK(check_not_null(ctx, out, "out"));
-    CHECK(checkpoint_open_model(ctx, path, out));
+    CHECK(checkpoint_open_model(ctx, &from, out));
     return ctx_leave(&c, status);
+}
+
+mesaopt_status mesaopt_model_open(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
+{
+    return open_model(ctx, at_path(path), out);
+}
+
+mesaopt_status mesaopt_model_open_from(mesaopt_ctx *ctx, const void *bytes, int64_t length,
+                                       mesaopt_model **out)
+{
+    return open_model(ctx, in_memory(bytes, length), out);
 }
 
 mesaopt_status mesaopt_model_set_note(mesaopt_model *m, const char *key, const char *text)

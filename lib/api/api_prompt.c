@@ -151,25 +151,46 @@ int64_t mesaopt_prompt_updates(const mesaopt_prompt *prompt)
     return status == MESAOPT_OK ? atomic_load(&prompt_of(prompt)->updates) : status;
 }
 
-mesaopt_status mesaopt_prompt_save(mesaopt_prompt *prompt, const char *path)
+static mesaopt_status save(mesaopt_prompt *prompt, const storage to)
 {
     call c;
     mesaopt_status status = call_begin(prompt, OBJECT_PROMPT, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(prompt->head.ctx, path, "path"));
-    CHECK(prompt_save(prompt_of(prompt), path));
+    CHECK(storage_check(prompt->head.ctx, &to));
+    CHECK(prompt_save(prompt_of(prompt), &to));
     return call_end(&c, status);
 }
 
-mesaopt_status mesaopt_prompt_open(mesaopt_ctx *ctx, const char *path, mesaopt_prompt **out)
+mesaopt_status mesaopt_prompt_save(mesaopt_prompt *prompt, const char *path)
+{
+    return save(prompt, at_path(path));
+}
+
+mesaopt_status mesaopt_prompt_save_to(mesaopt_prompt *prompt, mesaopt_write_fn write, void *user)
+{
+    return save(prompt, to_host(write, user));
+}
+
+static mesaopt_status open_prompt(mesaopt_ctx *ctx, const storage from, mesaopt_prompt **out)
 {
     call c;
     mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(storage_check(ctx, &from));
     CHECK(check_not_null(ctx, out, "out"));
-    CHECK(prompt_open(ctx, path, out));
+    CHECK(prompt_open(ctx, &from, out));
     return ctx_leave(&c, status);
+}
+
+mesaopt_status mesaopt_prompt_open(mesaopt_ctx *ctx, const char *path, mesaopt_prompt **out)
+{
+    return open_prompt(ctx, at_path(path), out);
+}
+
+mesaopt_status mesaopt_prompt_open_from(mesaopt_ctx *ctx, const void *bytes, int64_t length,
+                                        mesaopt_prompt **out)
+{
+    return open_prompt(ctx, in_memory(bytes, length), out);
 }
 
 mesaopt_status mesaopt_prompt_free(mesaopt_prompt *prompt)

@@ -429,28 +429,49 @@ mesaopt_status mesaopt_rls_set(mesaopt_rls *r, int64_t count, const int32_t *whi
 
 /* ---- files ---- */
 
-mesaopt_status mesaopt_rls_save(mesaopt_rls *r, const char *path)
+static mesaopt_status save(mesaopt_rls *r, const storage to)
 {
     call c;
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_not_null(r->head.ctx, path, "path"));
-    CHECK(rls_save(r, path));
+    CHECK(storage_check(r->head.ctx, &to));
+    CHECK(rls_save(r, &to));
     return call_end(&c, status);
 }
 
-mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out)
+mesaopt_status mesaopt_rls_save(mesaopt_rls *r, const char *path)
+{
+    return save(r, at_path(path));
+}
+
+mesaopt_status mesaopt_rls_save_to(mesaopt_rls *r, mesaopt_write_fn write, void *user)
+{
+    return save(r, to_host(write, user));
+}
+
+static mesaopt_status open_rls(mesaopt_lsq *lsq, const storage from, mesaopt_rls **out)
 {
     call c;
     mesaopt_status status = call_begin(lsq, OBJECT_LSQ, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     mesaopt_ctx *ctx = lsq->head.ctx;
     const rls_options options = options_of(lsq);
-    CHECK(check_not_null(ctx, path, "path"));
+    CHECK(storage_check(ctx, &from));
     CHECK(check_not_null(ctx, out, "out"));
     mesaopt_rls *r = status == MESAOPT_OK ? object_new(ctx, OBJECT_RLS, sizeof *r, destroy) : NULL;
-    if (status == MESAOPT_OK) status = r ? rls_read(r, &options, path) : MESAOPT_E_MEMORY;
+    if (status == MESAOPT_OK) status = r ? rls_read(r, &options, &from) : MESAOPT_E_MEMORY;
     return call_end(&c, hand_out(r, status, out));
+}
+
+mesaopt_status mesaopt_rls_open(mesaopt_lsq *lsq, const char *path, mesaopt_rls **out)
+{
+    return open_rls(lsq, at_path(path), out);
+}
+
+mesaopt_status mesaopt_rls_open_from(mesaopt_lsq *lsq, const void *bytes, int64_t length,
+                                     mesaopt_rls **out)
+{
+    return open_rls(lsq, in_memory(bytes, length), out);
 }
 
 mesaopt_status mesaopt_rls_set_note(mesaopt_rls *r, const char *key, const char *text)

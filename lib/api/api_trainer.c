@@ -77,30 +77,51 @@ int64_t mesaopt_trainer_steps(const mesaopt_trainer *t)
     return status == MESAOPT_OK ? atomic_load(&t->step) : status;
 }
 
-mesaopt_status mesaopt_trainer_save(mesaopt_trainer *t, const char *path)
+static mesaopt_status save(mesaopt_trainer *t, const storage to)
 {
     call c;
     mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
-    status = check_not_null(t->head.ctx, path, "path");
-    CHECK(checkpoint_save_trainer(t, path));
+    CHECK(storage_check(t->head.ctx, &to));
+    CHECK(checkpoint_save_trainer(t, &to));
+    return call_end(&c, status);
+}
+
+mesaopt_status mesaopt_trainer_save(mesaopt_trainer *t, const char *path)
+{
+    return save(t, at_path(path));
+}
+
+mesaopt_status mesaopt_trainer_save_to(mesaopt_trainer *t, mesaopt_write_fn write, void *user)
+{
+    return save(t, to_host(write, user));
+}
+
+static mesaopt_status load(mesaopt_trainer *t, const storage from, const char *change)
+{
+    call c;
+    mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
+    if (status != MESAOPT_OK) return status;
+    CHECK(storage_check(t->head.ctx, &from));
+    CHECK(checkpoint_load_trainer(t, &from, change));
     return call_end(&c, status);
 }
 
 mesaopt_status mesaopt_trainer_load(mesaopt_trainer *t, const char *path)
 {
-    return mesaopt_trainer_load_changed(t, path, NULL);
+    return load(t, at_path(path), NULL);
 }
 
 mesaopt_status mesaopt_trainer_load_changed(mesaopt_trainer *t, const char *path,
                                             const char *change)
 {
-    call c;
-    mesaopt_status status = call_begin(t, OBJECT_TRAINER, CALL_NORMAL, &c);
-    if (status != MESAOPT_OK) return status;
-    status = check_not_null(t->head.ctx, path, "path");
-    CHECK(checkpoint_load_trainer(t, path, change));
-    return call_end(&c, status);
+    return load(t, at_path(path), change);
+}
+
+mesaopt_status mesaopt_trainer_load_from(mesaopt_trainer *t, const void *bytes, int64_t length,
+                                         const char *change)
+{
+    return load(t, in_memory(bytes, length), change);
 }
 
 mesaopt_status mesaopt_trainer_free(mesaopt_trainer *t)

@@ -69,7 +69,7 @@ static void add_part(record *r, const prompt *p, int part)
     }
 }
 
-mesaopt_status prompt_save(const prompt *p, const char *path)
+mesaopt_status prompt_save(const prompt *p, const storage *to)
 {
     record r = {.texts = 0};
     settings_text(&p->settings, r.dump, sizeof r.dump);
@@ -80,7 +80,7 @@ mesaopt_status prompt_save(const prompt *p, const char *path)
     add_text(&r, "mesaopt.prompt", r.dump);
     add_text(&r, "mesaopt.updates", r.updates.text);
     for (int part = 0; part < PROMPT_PARTS; part++) add_part(&r, p, part);
-    return tensor_file_write(p->seen.head.ctx, path, r.texts, r.text, r.tensors, r.tensor);
+    return tensor_file_write_to(p->seen.head.ctx, to, r.texts, r.text, r.tensors, r.tensor);
 }
 
 /* ---- opening ---- */
@@ -168,10 +168,10 @@ static mesaopt_status read_prompt(const tensor_file *f, mesaopt_prompt **out)
     return status;
 }
 
-mesaopt_status prompt_open(mesaopt_ctx *ctx, const char *path, mesaopt_prompt **out)
+mesaopt_status prompt_open(mesaopt_ctx *ctx, const storage *from, mesaopt_prompt **out)
 {
     tensor_file f;
-    mesaopt_status status = tensor_file_open(ctx, path, &f);
+    mesaopt_status status = tensor_file_open_from(ctx, from, &f);
     if (status != MESAOPT_OK) return status;
     status = read_prompt(&f, out);
     tensor_file_close(&f);

@@ -7,6 +7,7 @@
 #include "task/prompts.h"
 #include "task/sequences.h"
 #include "train/adamw.h"
+#include "train/safetensors.h"
 
 enum prompt_part { PROMPT_SEPARATOR, PROMPT_PREFIX, PROMPT_PARTS };
 extern const char *const prompt_parts[PROMPT_PARTS];   /* names */
@@ -55,7 +56,7 @@ int prompt_updates_fit(const prompt *p, int64_t updates);        /* into the str
 
 /* ---- files: prompt_file.c ---- */
 
-mesaopt_status prompt_save(const prompt *p, const char *path);
-mesaopt_status prompt_open(mesaopt_ctx *ctx, const char *path, mesaopt_prompt **out);
+mesaopt_status prompt_save(const prompt *p, const storage *to);
+mesaopt_status prompt_open(mesaopt_ctx *ctx, const storage *from, mesaopt_prompt **out);
 
 #endif

@@ -135,26 +135,26 @@ static mesaopt_status record_fill(record *r)
     return MESAOPT_OK;
 }
 
-static mesaopt_status save(const mesaopt_model *m, const mesaopt_trainer *t, const char *path)
+static mesaopt_status save(const mesaopt_model *m, const mesaopt_trainer *t, const storage *to)
 {
     const allocator *a = &m->head.ctx->alloc;
     record r = {.m = m, .t = t};
     mesaopt_status status = record_fill(&r);
     if (status == MESAOPT_OK)
-        status = tensor_file_write(m->head.ctx, path, r.texts, r.text, r.tensors, r.tensor);
+        status = tensor_file_write_to(m->head.ctx, to, r.texts, r.text, r.tensors, r.tensor);
     alloc_free(a, r.tensor);
     alloc_free(a, r.names);
     alloc_free(a, r.dumps);
     return status;
 }
 
-mesaopt_status checkpoint_save_model(const mesaopt_model *m, const char *path)
+mesaopt_status checkpoint_save_model(const mesaopt_model *m, const storage *to)
 {
-    return save(m, NULL, path);
+    return save(m, NULL, to);
 }
-mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const char *path)
+mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const storage *to)
 {
-    return save(t->model, t, path);
+    return save(t->model, t, to);
 }
 
 /* ---- loading ---- */
@@ -202,10 +202,10 @@ static mesaopt_status load_parameters(const tensor_file *f, mesaopt_model *m)
     return status;
 }
 
-mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path)
+mesaopt_status checkpoint_load_model(mesaopt_model *m, const storage *from)
 {
     tensor_file f;
-    mesaopt_status status = tensor_file_open(m->head.ctx, path, &f);
+    mesaopt_status status = tensor_file_open_from(m->head.ctx, from, &f);
     if (status != MESAOPT_OK) return status;
     status = load_parameters(&f, m);
     tensor_file_close(&f);
@@ -234,10 +234,10 @@ static mesaopt_status open_model(const tensor_file *f, mesaopt_model **out)
     return status;
 }
 
-mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const char *path, mesaopt_model **out)
+mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const storage *from, mesaopt_model **out)
 {
     tensor_file f;
-    mesaopt_status status = tensor_file_open(ctx, path, &f);
+    mesaopt_status status = tensor_file_open_from(ctx, from, &f);
     if (status != MESAOPT_OK) return status;
     status = open_model(&f, out);
     tensor_file_close(&f);
@@ -386,10 +386,11 @@ static mesaopt_status load_trainer(const tensor_file *f, mesaopt_trainer *t, con
     return status;
 }
 
-mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const char *path, const char *change)
+mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const storage *from,
+                                       const char *change)
 {
     tensor_file f;
-    mesaopt_status status = tensor_file_open(t->head.ctx, path, &f);
+    mesaopt_status status = tensor_file_open_from(t->head.ctx, from, &f);
     if (status != MESAOPT_OK) return status;
     status = load_trainer(&f, t, change);
     tensor_file_close(&f);

@@ -21,19 +21,21 @@
 #define TRAIN_CHECKPOINT_H
 
 #include "train/safetensors.h"
+#include "train/safetensors.h"
 #include "train/trainer_impl.h"
 
-mesaopt_status checkpoint_save_model(const mesaopt_model *m, const char *path);
+mesaopt_status checkpoint_save_model(const mesaopt_model *m, const storage *to);
 /* by names; any safetensors file that has them */
-mesaopt_status checkpoint_load_model(mesaopt_model *m, const char *path);
-mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const char *path, mesaopt_model **out);
+mesaopt_status checkpoint_load_model(mesaopt_model *m, const storage *from);
+mesaopt_status checkpoint_open_model(mesaopt_ctx *ctx, const storage *from, mesaopt_model **out);
 
 /* Do metadata mesaopt.blocks and mesaopt.model say what this model is? */
 mesaopt_status checkpoint_same_model(const tensor_file *f, const mesaopt_model *m);
 
-mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const char *path);
+mesaopt_status checkpoint_save_trainer(const mesaopt_trainer *t, const storage *to);
 /* MESAOPT_OTHER_ISA: loaded, see trainer.h. change: task settings that may differ, "name,name" or
  * "all"; NULL: none. */
-mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const char *path, const char *change);
+mesaopt_status checkpoint_load_trainer(mesaopt_trainer *t, const storage *from,
+                                       const char *change);
 
 #endif

@@ -129,7 +129,7 @@ static void collect(const mesaopt_decoder *d, int64_t most, const record *r)
         }
 }
 
-static mesaopt_status write_file(const mesaopt_decoder *d, const char *path, const record *r,
+static mesaopt_status write_file(const mesaopt_decoder *d, const storage *to, const record *r,
                                  const char *model)
 {
     const hash parameters = parameters_hash(d->model);
@@ -143,11 +143,11 @@ static mesaopt_status write_file(const mesaopt_decoder *d, const char *path, con
         {"mesaopt.lanes", lanes},          {"mesaopt.isa", isa}};
     for (int64_t i = 0; i < d->notes.count; i++)
         text[OWN_TEXTS + i] = (tensor_file_text){d->notes.item[i].key, d->notes.item[i].text};
-    return tensor_file_write(d->head.ctx, path, OWN_TEXTS + d->notes.count, text, r->tensors,
+    return tensor_file_write_to(d->head.ctx, to, OWN_TEXTS + d->notes.count, text, r->tensors,
                              r->tensor);
 }
 
-mesaopt_status decoder_save(const mesaopt_decoder *d, const char *path)
+mesaopt_status decoder_save(const mesaopt_decoder *d, const storage *to)
 {
     const allocator *alloc = &d->head.ctx->alloc;
     const mesaopt_model *m = d->model;
@@ -169,7 +169,7 @@ mesaopt_status decoder_save(const mesaopt_decoder *d, const char *path)
         collect(d, most, &r);
         model_text(m, r.dumps, blocks);
         settings_text(&m->settings, r.dumps + blocks, model);
-        status = write_file(d, path, &r, r.dumps + blocks);
+        status = write_file(d, to, &r, r.dumps + blocks);
     }
     alloc_free(alloc, r.tensor);
     alloc_free(alloc, r.part);
@@ -293,10 +293,10 @@ static mesaopt_status read_file(const tensor_file *f, mesaopt_model *model,
 }
 
 mesaopt_status decoder_open(mesaopt_model *model, const mesaopt_settings *settings,
-                            const char *path, mesaopt_decoder **out)
+                            const storage *from, mesaopt_decoder **out)
 {
     tensor_file f;
-    mesaopt_status status = tensor_file_open(model->head.ctx, path, &f);
+    mesaopt_status status = tensor_file_open_from(model->head.ctx, from, &f);
     if (status != MESAOPT_OK) return status;
     status = read_file(&f, model, settings, out);
     tensor_file_close(&f);

@@ -11,6 +11,7 @@
 
 #include "mesaopt/decoder.h"
 #include "train/model_impl.h"
+#include "train/safetensors.h"
 
 struct mesaopt_decoder {
     object head;
@@ -67,8 +68,8 @@ void decoder_align(mesaopt_decoder *d);
 int64_t decoder_most_steps(const mesaopt_decoder *d);                  /* of all streams */
 
 /* decoder_file.c */
-mesaopt_status decoder_save(const mesaopt_decoder *d, const char *path);
+mesaopt_status decoder_save(const mesaopt_decoder *d, const storage *to);
 mesaopt_status decoder_open(mesaopt_model *model, const mesaopt_settings *settings,
-                            const char *path, mesaopt_decoder **out);
+                            const storage *from, mesaopt_decoder **out);
 
 #endif

@@ -107,7 +107,8 @@ mesaopt_status import_from_file(mesaopt_model *m, const char *path)
             status = tensor_file_fail(&f, f.tensor[i].name,
                                       "not expected, only parameters of the model are");
     tensor_file_close(&f);
-    return status == MESAOPT_OK ? checkpoint_load_model(m, path) : status;
+    const storage from = at_path(path);
+    return status == MESAOPT_OK ? checkpoint_load_model(m, &from) : status;
 }
 
 mesaopt_status import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *blocks,

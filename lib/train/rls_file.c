@@ -104,7 +104,7 @@ static int64_t lay_out(const mesaopt_rls *r, int young, arena *a, saved_tensor *
     return count;
 }
 
-static mesaopt_status write_file(mesaopt_rls *r, const char *path, int64_t count,
+static mesaopt_status write_file(mesaopt_rls *r, const storage *to, int64_t count,
                                  const saved_tensor *tensor)
 {
     const number gamma = number_text(r->options.gamma), window = number_text((double)r->p.window);
@@ -116,10 +116,10 @@ static mesaopt_status write_file(mesaopt_rls *r, const char *path, int64_t count
     const int64_t own = OWN_TEXTS - (r->options.missing == MISSING_REFUSE);
     for (int64_t i = 0; i < r->notes.count; i++)
         text[own + i] = (tensor_file_text){r->notes.item[i].key, r->notes.item[i].text};
-    return tensor_file_write(r->head.ctx, path, own + r->notes.count, text, count, tensor);
+    return tensor_file_write_to(r->head.ctx, to, own + r->notes.count, text, count, tensor);
 }
 
-mesaopt_status rls_save(mesaopt_rls *r, const char *path)
+mesaopt_status rls_save(mesaopt_rls *r, const storage *to)
 {
     const allocator *alloc = &r->head.ctx->alloc;
     saved_tensor tensor[TENSORS];
@@ -138,7 +138,7 @@ mesaopt_status rls_save(mesaopt_rls *r, const char *path)
         for (int64_t n = 0; n < r->count; n++)
             move(&r->p, &r->o[n], which[i], (double *)tensor[i].data + n * each(&s), each(&s), 1);
     }
-    if (status == MESAOPT_OK) status = write_file(r, path, count, tensor);
+    if (status == MESAOPT_OK) status = write_file(r, to, count, tensor);
     alloc_free(alloc, a.base);
     return status;
 }
@@ -306,10 +306,10 @@ static mesaopt_status read_all(const tensor_file *f, mesaopt_rls *r, const rls_o
     return status;
 }
 
-mesaopt_status rls_read(mesaopt_rls *r, const rls_options *options, const char *path)
+mesaopt_status rls_read(mesaopt_rls *r, const rls_options *options, const storage *from)
 {
     tensor_file f;
-    mesaopt_status status = tensor_file_open(r->head.ctx, path, &f);
+    mesaopt_status status = tensor_file_open_from(r->head.ctx, from, &f);
     if (status != MESAOPT_OK) return status;
     status = read_all(&f, r, options);
     if (status == MESAOPT_OK) status = tensor_file_notes(&f, &r->notes);

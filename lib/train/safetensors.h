@@ -32,12 +32,44 @@ typedef struct saved_tensor {
     const void *data;
 } saved_tensor;
 
-/* Replaces what `path` names (replace_file.h). On failure MESAOPT_E_IO with the system's words (or
- * MESAOPT_E_MEMORY, or MESAOPT_E_ARGUMENT for more names and texts than can be read); a file that
- * was there is as it was. */
-mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts,
-                                 const tensor_file_text *text, int64_t tensors,
-                                 const saved_tensor *tensor);
+/* Where a file is, or goes: a path; a host that takes its bytes in turn (it answers 0, or the file
+ * ends); or bytes in memory. */
+typedef struct storage {
+    const char *path;              /* NULL: one of the others */
+    mesaopt_write_fn write;
+    void *user;
+    const void *bytes;             /* they stay until the file is closed */
+    int64_t length;
+    const char *argument;          /* of the public call, for its text: "path", "write", "bytes" */
+} storage;
+
+static inline storage at_path(const char *path)
+{
+    return (storage){.path = path, .argument = "path"};
+}
+static inline storage to_host(mesaopt_write_fn write, void *user)
+{
+    return (storage){.write = write, .user = user, .argument = "write"};
+}
+static inline storage in_memory(const void *bytes, int64_t length)
+{
+    return (storage){.bytes = bytes, .length = length, .argument = "bytes"};
+}
+/* Is it one? */
+mesaopt_status storage_check(mesaopt_ctx *ctx, const storage *s);
+
+/* Writes to a path or a host. What the path names is replaced (replace_file.h). On failure
+ * MESAOPT_E_IO with the system's words (or MESAOPT_E_MEMORY, or MESAOPT_E_ARGUMENT for more names
+ * and texts than can be read); a file that was there is as it was. */
+mesaopt_status tensor_file_write_to(mesaopt_ctx *ctx, const storage *to, int64_t texts,
+                                    const tensor_file_text *text, int64_t tensors,
+                                    const saved_tensor *tensor);
+static inline mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts,
+                                               const tensor_file_text *text, int64_t tensors,
+                                               const saved_tensor *tensor)
+{
+    return tensor_file_write_to(ctx, &(storage){.path = path}, texts, text, tensors, tensor);
+}
 
 /* Reading. */
 typedef struct file_tensor {
@@ -53,8 +85,10 @@ typedef struct file_tensor {
 
 typedef struct tensor_file {
     mesaopt_ctx *ctx;
-    const char *path;              /* as given; the caller keeps it */
+    const char *path;              /* as given, or "memory"; the caller keeps it */
+    const char *bytes;             /* NULL: of the file fd */
     int fd;
+    int64_t size;                  /* of all of it */
     int64_t data_start, data_bytes;
     char *header;                  /* names and texts point into it */
     int64_t tensors, texts;
@@ -65,7 +99,11 @@ typedef struct tensor_file {
 /* Opens and checks a whole header, all of it before anything is used. MESAOPT_E_FORMAT names the
  * file and the tensor; MESAOPT_E_IO. On failure nothing needs closing; after tensor_file_close
  * neither. */
-mesaopt_status tensor_file_open(mesaopt_ctx *ctx, const char *path, tensor_file *out);
+mesaopt_status tensor_file_open_from(mesaopt_ctx *ctx, const storage *from, tensor_file *out);
+static inline mesaopt_status tensor_file_open(mesaopt_ctx *ctx, const char *path, tensor_file *out)
+{
+    return tensor_file_open_from(ctx, &(storage){.path = path}, out);
+}
 void tensor_file_close(tensor_file *f);
 
 /* NULL: there is none */

@@ -11,12 +11,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* As pread. */
+static ssize_t copy_bytes(const tensor_file *f, char *to, int64_t bytes, int64_t offset)
+{
+    if (offset >= f->size) return 0;
+    if (bytes > f->size - offset) bytes = f->size - offset;
+    memcpy(to, f->bytes + offset, (size_t)bytes);
+    return (ssize_t)bytes;
+}
+
 /* All `bytes` at `offset`, or a status. */
 static mesaopt_status read_all(const tensor_file *f, int64_t offset, int64_t bytes, void *out)
 {
     for (char *p = out; bytes > 0;) {
-        ssize_t got =
-            pread(f->fd, p, bytes > TENSOR_FILE_PIECE ? TENSOR_FILE_PIECE : (size_t)bytes, offset);
+        const int64_t most = bytes > TENSOR_FILE_PIECE ? TENSOR_FILE_PIECE : bytes;
+        const ssize_t got = f->bytes ? copy_bytes(f, p, most, offset)
+                                     : pread(f->fd, p, (size_t)most, offset);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
         if (got == 0)
@@ -35,24 +45,19 @@ static mesaopt_status read_all(const tensor_file *f, int64_t offset, int64_t byt
 
 static mesaopt_status read_header(tensor_file *f)
 {
-    struct stat st;
     uint64_t length;
-    if (fstat(f->fd, &st) != 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
-    if (!S_ISREG(st.st_mode))
-        return fail(f->ctx, MESAOPT_E_IO, "%s: not a regular file",
-                    tensor_file_shown(f->path).text);
-    if (st.st_size < 8)
+    if (f->size < 8)
         return tensor_file_fail(f, NULL, "%" PRId64 " bytes, too few for a safetensors file",
-                                (int64_t)st.st_size);
+                                f->size);
     mesaopt_status status = read_all(f, 0, 8, &length);
     if (status != MESAOPT_OK) return status;
-    if (length < 2 || length > TENSOR_FILE_MAX_HEADER || (int64_t)length > st.st_size - 8)
+    if (length < 2 || length > TENSOR_FILE_MAX_HEADER || (int64_t)length > f->size - 8)
         return tensor_file_fail(f, NULL,
                                 "header of %" PRIu64 " bytes, expected a safetensors file, which "
                                 "has 2 to %d within the %" PRId64 " bytes that follow its length",
-                                length, TENSOR_FILE_MAX_HEADER, (int64_t)st.st_size - 8);
+                                length, TENSOR_FILE_MAX_HEADER, f->size - 8);
     f->data_start = 8 + (int64_t)length;
-    f->data_bytes = st.st_size - f->data_start;
+    f->data_bytes = f->size - f->data_start;
     f->header = alloc_new(&f->ctx->alloc, (int64_t)length + 1, 1);
     if (!f->header)
         return fail(f->ctx, MESAOPT_E_MEMORY, "%s: no memory for a header of %" PRIu64 " bytes",
@@ -61,14 +66,26 @@ static mesaopt_status read_header(tensor_file *f)
     return status == MESAOPT_OK ? tensor_file_parse(f) : status;
 }
 
-mesaopt_status tensor_file_open(mesaopt_ctx *ctx, const char *path, tensor_file *out)
+static mesaopt_status open_path(tensor_file *f)
 {
-    *out = (tensor_file){.ctx = ctx, .path = path};
-    do out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not
-                                                                   hang us */
-    while (out->fd < 0 && errno == EINTR);
-    if (out->fd < 0) return tensor_file_io(ctx, path, "opening", errno);
-    mesaopt_status status = read_header(out);
+    struct stat st;
+    do f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);    /* a pipe without a writer must
+                                                                       not hang us */
+    while (f->fd < 0 && errno == EINTR);
+    if (f->fd < 0) return tensor_file_io(f->ctx, f->path, "opening", errno);
+    if (fstat(f->fd, &st) != 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
+    f->size = st.st_size;
+    if (S_ISREG(st.st_mode)) return MESAOPT_OK;
+    return fail(f->ctx, MESAOPT_E_IO, "%s: not a regular file", tensor_file_shown(f->path).text);
+}
+
+mesaopt_status tensor_file_open_from(mesaopt_ctx *ctx, const storage *from, tensor_file *out)
+{
+    mesaopt_status status = MESAOPT_OK;
+    *out = (tensor_file){.ctx = ctx, .path = from->path ? from->path : "memory", .fd = -1};
+    if (from->path) status = open_path(out);
+    else out->bytes = from->bytes, out->size = from->length;
+    if (status == MESAOPT_OK) status = read_header(out);
     if (status != MESAOPT_OK) tensor_file_close(out);
     return status;
 }

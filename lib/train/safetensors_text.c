@@ -32,6 +32,15 @@ mesaopt_status tensor_file_fail(const tensor_file *f, const char *name, const ch
                 tensor_file_shown(name).text, what);
 }
 
+mesaopt_status storage_check(mesaopt_ctx *ctx, const storage *s)
+{
+    if (s->length < 0)
+        return fail(ctx, MESAOPT_E_ARGUMENT, "length: %lld, expected at least 0",
+                    (long long)s->length);
+    if (s->path || s->write || s->bytes) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_ARGUMENT, "%s: NULL, expected a pointer", s->argument);
+}
+
 mesaopt_status tensor_file_io(mesaopt_ctx *ctx, const char *path, const char *what, int error)
 {
     char words[128] = "unknown error";

@@ -84,29 +84,48 @@ static void put_header(json_out *o, int64_t texts, const tensor_file_text *text,
     while (o->used % 8) put(o, " ");
 }
 
+/* Where bytes go, in the order of the file. */
+typedef struct sink {
+    mesaopt_ctx *ctx;
+    int fd;                        /* -1: to the host */
+    const storage *host;
+    int32_t answer;                /* of the host */
+} sink;
+
+/* As write(2); what the host refuses is EIO. */
+static ssize_t put_piece(sink *s, const char *p, int64_t bytes)
+{
+    if (s->fd >= 0) return write(s->fd, p, (size_t)bytes);
+    ctx_callback_begin(s->ctx->running);
+    s->answer = s->host->write(p, bytes, s->host->user);
+    ctx_callback_end(s->ctx->running);
+    errno = EIO;
+    return s->answer ? -1 : (ssize_t)bytes;
+}
+
 /* 0, or errno: ECANCELED when the call is to end. */
-static int write_all(const mesaopt_ctx *ctx, int fd, const void *data, int64_t bytes)
+static int write_all(sink *s, const void *data, int64_t bytes)
 {
     for (const char *p = data; bytes > 0;) {
-        ssize_t n = write(fd, p, bytes > TENSOR_FILE_PIECE ? TENSOR_FILE_PIECE : (size_t)bytes);
+        const ssize_t n = put_piece(s, p, bytes > TENSOR_FILE_PIECE ? TENSOR_FILE_PIECE : bytes);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return errno;
         p += n;
         bytes -= n;
-        if (bytes > 0 && ctx_interrupted(ctx)) return ECANCELED;
+        if (bytes > 0 && ctx_interrupted(s->ctx)) return ECANCELED;
     }
     return 0;
 }
 
 /* Likewise. */
-static int write_file(const mesaopt_ctx *ctx, int fd, const char *header, int64_t bytes,
-                      int64_t tensors, const saved_tensor *tensor)
+static int write_file(sink *s, const char *header, int64_t bytes, int64_t tensors,
+                      const saved_tensor *tensor)
 {
     uint64_t length = (uint64_t)bytes;
-    int error = write_all(ctx, fd, &length, 8);
-    if (!error) error = write_all(ctx, fd, header, bytes);
+    int error = write_all(s, &length, 8);
+    if (!error) error = write_all(s, header, bytes);
     for (int64_t i = 0; i < tensors && !error; i++)
-        error = write_all(ctx, fd, tensor[i].data, tensor_bytes(&tensor[i]));
+        error = write_all(s, tensor[i].data, tensor_bytes(&tensor[i]));
     return error;
 }
 
@@ -115,28 +134,40 @@ static mesaopt_status replace(mesaopt_ctx *ctx, const char *path, const char *he
 {
     new_file f;
     int error = new_file_begin(&f, path);
-    if (!error) error = new_file_end(&f, write_file(ctx, f.fd, header, bytes, tensors, tensor));
+    sink s = {.ctx = ctx, .fd = f.fd};
+    if (!error) error = new_file_end(&f, write_file(&s, header, bytes, tensors, tensor));
     if (error == ECANCELED && ctx_interrupted(ctx)) return ctx_stopped(ctx, "save");
     return error ? tensor_file_io(ctx, path, f.what, error) : MESAOPT_OK;
 }
 
-mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *path, int64_t texts,
-                                 const tensor_file_text *text, int64_t tensors,
-                                 const saved_tensor *tensor)
+static mesaopt_status hand_over(mesaopt_ctx *ctx, const storage *host, const char *header,
+                                int64_t bytes, int64_t tensors, const saved_tensor *tensor)
+{
+    sink s = {.ctx = ctx, .fd = -1, .host = host};
+    const int error = write_file(&s, header, bytes, tensors, tensor);
+    if (error == ECANCELED) return ctx_stopped(ctx, "save");
+    if (!error) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_IO, "write: it returned %d, expected 0", (int)s.answer);
+}
+
+mesaopt_status tensor_file_write_to(mesaopt_ctx *ctx, const storage *to, int64_t texts,
+                                    const tensor_file_text *text, int64_t tensors,
+                                    const saved_tensor *tensor)
 {
     json_out o = {0};
     put_header(&o, texts, text, tensors, tensor);
     int64_t bytes = o.used;
     if (bytes > TENSOR_FILE_MAX_HEADER)                /* what is written can be read */
         return fail(ctx, MESAOPT_E_ARGUMENT,
-                    "%.200s: names and texts of %" PRId64 " bytes, expected at most %d", path,
-                    bytes, TENSOR_FILE_MAX_HEADER);
+                    "%.200s: names and texts of %" PRId64 " bytes, expected at most %d",
+                    to->path ? to->path : "save", bytes, TENSOR_FILE_MAX_HEADER);
     o = (json_out){alloc_new(&ctx->alloc, bytes, 1), 0};
     if (!o.p)
         return fail(ctx, MESAOPT_E_MEMORY, "no memory for a file header of %" PRId64 " bytes",
                     bytes);
     put_header(&o, texts, text, tensors, tensor);
-    mesaopt_status status = replace(ctx, path, o.p, bytes, tensors, tensor);
+    const mesaopt_status status = to->path ? replace(ctx, to->path, o.p, bytes, tensors, tensor)
+                                           : hand_over(ctx, to, o.p, bytes, tensors, tensor);
     alloc_free(&ctx->alloc, o.p);
     return status;
 }

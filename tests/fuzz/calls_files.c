@@ -142,6 +142,93 @@ static void call_model_open(void)
     CALL(CTX, ctx, mesaopt_model_open(ctx, file, out));
 }
 
+/* ---- memory instead of files ---- */
+
+static int32_t host_write(const void *bytes, int64_t count, void *user)
+{
+    static volatile char sum;
+    (void)user;
+    EXPECT(bytes && count > 0);
+    for (int64_t i = 0; i < count; i++) sum ^= ((const char *)bytes)[i];      /* all of them can be read */
+    return in_callback();
+}
+
+static mesaopt_write_fn some_write(void) { return chance(20) ? NULL : host_write; }
+
+/* The bytes of one of the files, in memory that ends with them. */
+static const void *some_bytes(int64_t *length)
+{
+    static char data[LONGEST];
+    used = 1;
+    *length = (int64_t)read_file(paths[below(FILES)], data);
+    char *bytes = memory(*length + 1);
+    memcpy(bytes, data, (size_t)*length);
+    if (chance(20)) *length = -1;
+    return chance(20) ? NULL : bytes;
+}
+
+static void call_save_to(void)
+{
+    mesaopt_model *m = handle(MODEL);
+    CALL(MODEL, m, mesaopt_model_save_to(m, some_write(), NULL));
+    mesaopt_trainer *t = handle(TRAINER);
+    CALL(TRAINER, t, mesaopt_trainer_save_to(t, some_write(), NULL));
+    mesaopt_rls *r = handle(RLS);
+    CALL(RLS, r, mesaopt_rls_save_to(r, some_write(), NULL));
+    mesaopt_decoder *d = handle(DECODER);
+    CALL(DECODER, d, mesaopt_decoder_save_to(d, some_write(), NULL));
+    mesaopt_prompt *p = handle(PROMPT);
+    CALL(PROMPT, p, mesaopt_prompt_save_to(p, some_write(), NULL));
+}
+
+static void call_load_from(void)
+{
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    mesaopt_model *m = handle(MODEL);
+    CALL(MODEL, m, mesaopt_model_load_from(m, bytes, length));
+    bytes = some_bytes(&length);
+    mesaopt_trainer *t = handle(TRAINER);
+    CALL(TRAINER, t, mesaopt_trainer_load_from(t, bytes, length, ONE_OF("", "all", "seed", (char *)NULL)));
+}
+
+static void call_open_from(void)
+{
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    mesaopt_ctx *ctx = handle(CTX);
+    mesaopt_model **model = (mesaopt_model **)fresh(MODEL);
+    CALL(CTX, ctx, mesaopt_model_open_from(ctx, bytes, length, model));
+}
+
+static void call_rls_open_from(void)
+{
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    mesaopt_lsq *l = handle(LSQ);
+    mesaopt_rls **out = (mesaopt_rls **)fresh(RLS);
+    CALL(LSQ, l, mesaopt_rls_open_from(l, bytes, length, out));
+}
+
+static void call_decoder_open_from(void)
+{
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    mesaopt_model *m = handle(MODEL);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
+    mesaopt_decoder **out = (mesaopt_decoder **)fresh(DECODER);
+    CALL(MODEL, m, mesaopt_decoder_open_from(m, s, bytes, length, out));
+}
+
+static void call_prompt_open_from(void)
+{
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    mesaopt_ctx *ctx = handle(CTX);
+    mesaopt_prompt **out = (mesaopt_prompt **)fresh(PROMPT);
+    CALL(CTX, ctx, mesaopt_prompt_open_from(ctx, bytes, length, out));
+}
+
 static void call_trainer_save(void)
 {
     mesaopt_trainer *t = handle(TRAINER);
@@ -275,6 +362,7 @@ static void call_model_import_file(void)
 const row rows_files[] = {
     {"file_change", call_file_change}, {"file_make", call_file_make}, {"model_save", call_model_save}, {"model_load", call_model_load}, {"model_open", call_model_open}, {"trainer_save", call_trainer_save},
     {"trainer_load", call_trainer_load}, {"trainer_load_changed", call_trainer_load_changed}, {"model_set_note", call_model_set_note},
-    {"rls_set_note", call_rls_set_note}, {"file_note", call_file_note}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"decoder_save", call_decoder_save}, {"decoder_open", call_decoder_open}, {"decoder_set_note", call_decoder_set_note}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
+    {"save_to", call_save_to}, {"load_from", call_load_from}, {"open_from", call_open_from}, {"rls_open_from", call_rls_open_from},
+    {"decoder_open_from", call_decoder_open_from}, {"prompt_open_from", call_prompt_open_from}, {"rls_set_note", call_rls_set_note}, {"file_note", call_file_note}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"decoder_save", call_decoder_save}, {"decoder_open", call_decoder_open}, {"decoder_set_note", call_decoder_set_note}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
     {"revalg_import_file", call_revalg_import_file}, {"model_import_file", call_model_import_file}, {0},
 };

@@ -360,10 +360,22 @@ mesaopt_decoder_save(decoder, path) =
     ccall((:mesaopt_decoder_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), decoder, path)
 
 """
+The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the file would have. Since 0.1.
+"""
+mesaopt_decoder_save_to(decoder, write, user) =
+    ccall((:mesaopt_decoder_save_to, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), decoder, write, user)
+
+"""
 Creates a decoder from a file of mesaopt_decoder_save, notes included, of a model with the same blocks and parameters: MESAOPT_E_FORMAT names what differs. `settings` have the streams of the file, and room for their tokens. With equal capacity it goes on bit for bit, unless the status is MESAOPT_OTHER_ISA. Since 0.1.
 """
 mesaopt_decoder_open(model, settings, path, out) =
     ccall((:mesaopt_decoder_open, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}), model, settings, path, out)
+
+"""
+The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+"""
+mesaopt_decoder_open_from(model, settings, bytes, length, out) =
+    ccall((:mesaopt_decoder_open_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}), model, settings, bytes, length, out)
 
 """
 Keeps a text of the caller's with the streams, as mesaopt_model_set_note does with a model. Since 0.1.
@@ -588,10 +600,22 @@ mesaopt_model_save(model, path) =
     ccall((:mesaopt_model_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), model, path)
 
 """
+The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the file would have. Since 0.1.
+"""
+mesaopt_model_save_to(model, write, user) =
+    ccall((:mesaopt_model_save_to, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), model, write, user)
+
+"""
 Reads parameters by name from a safetensors file (f64, f32, f16 or bf16; other tensors are ignored). All or nothing. MESAOPT_E_FORMAT names the tensor that is missing, of another shape or out of bounds. Since 0.1.
 """
 mesaopt_model_load(model, path) =
     ccall((:mesaopt_model_load, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), model, path)
+
+"""
+The same from the bytes of such a file in memory. Since 0.1.
+"""
+mesaopt_model_load_from(model, bytes, length) =
+    ccall((:mesaopt_model_load_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64), model, bytes, length)
 
 """
 Keeps a text of the caller's with a model, such as units, scales or the command that made it: it goes as metadata `key` into files of mesaopt_model_save and mesaopt_trainer_save; mesaopt_model_open takes it over, and mesaopt_file_note reads it. NULL takes the note away. Both are UTF-8; key: 1 to 100 bytes that do not begin with \"mesaopt.\"; at most 256 notes of 8 MiB together. Since 0.1.
@@ -622,6 +646,12 @@ Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrot
 """
 mesaopt_model_open(ctx, path, out) =
     ccall((:mesaopt_model_open, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}), ctx, path, out)
+
+"""
+The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+"""
+mesaopt_model_open_from(ctx, bytes, length, out) =
+    ccall((:mesaopt_model_open_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}), ctx, bytes, length, out)
 
 """
 Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1.
@@ -786,10 +816,22 @@ mesaopt_prompt_save(prompt, path) =
     ccall((:mesaopt_prompt_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), prompt, path)
 
 """
+The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the file would have. Since 0.1.
+"""
+mesaopt_prompt_save_to(prompt, write, user) =
+    ccall((:mesaopt_prompt_save_to, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), prompt, write, user)
+
+"""
 Reads a prompt back, which goes on learning as the saved one would have. MESAOPT_E_FORMAT names the file and what is wrong in it. The caller frees *out. Since 0.1.
 """
 mesaopt_prompt_open(ctx, path, out) =
     ccall((:mesaopt_prompt_open, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}), ctx, path, out)
+
+"""
+The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+"""
+mesaopt_prompt_open_from(ctx, bytes, length, out) =
+    ccall((:mesaopt_prompt_open_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}), ctx, bytes, length, out)
 
 """
 Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1.
@@ -936,10 +978,22 @@ mesaopt_rls_save(rls, path) =
     ccall((:mesaopt_rls_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), rls, path)
 
 """
+The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the file would have. Since 0.1.
+"""
+mesaopt_rls_save_to(rls, write, user) =
+    ccall((:mesaopt_rls_save_to, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), rls, write, user)
+
+"""
 Creates a handle from a file of mesaopt_rls_save, notes included; `lsq` has to have the dimensions, window, gamma and missing of its plan. Since 0.1.
 """
 mesaopt_rls_open(lsq, path, out) =
     ccall((:mesaopt_rls_open, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}), lsq, path, out)
+
+"""
+The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+"""
+mesaopt_rls_open_from(lsq, bytes, length, out) =
+    ccall((:mesaopt_rls_open_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}), lsq, bytes, length, out)
 
 """
 Keeps a text of the caller's with the state, as mesaopt_model_set_note does with a model. Since 0.1.
@@ -1284,6 +1338,12 @@ mesaopt_trainer_save(trainer, path) =
     ccall((:mesaopt_trainer_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), trainer, path)
 
 """
+The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the file would have. Since 0.1.
+"""
+mesaopt_trainer_save_to(trainer, write, user) =
+    ccall((:mesaopt_trainer_save_to, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}), trainer, write, user)
+
+"""
 Restores a checkpoint of a trainer with the same model blocks on the same task: all or nothing. MESAOPT_OTHER_ISA: restored, but the run will not repeat the other machine's bits. MESAOPT_E_FORMAT: not such a file; the text names what differs. MESAOPT_E_SETTING: its sequences or tokens were made otherwise; the text names the settings of the task that differ (of own sequences `data` stands for their numbers). Other settings of the trainer, and what is said of parameters, are those of this trainer, and what differs is written to the log of the context. Since 0.1.
 """
 mesaopt_trainer_load(trainer, path) =
@@ -1294,6 +1354,12 @@ mesaopt_trainer_load for a run that goes on with other data: settings of the tas
 """
 mesaopt_trainer_load_changed(trainer, path, change) =
     ccall((:mesaopt_trainer_load_changed, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Cstring), trainer, path, change)
+
+"""
+mesaopt_trainer_load_changed from the bytes of such a file in memory. Since 0.1.
+"""
+mesaopt_trainer_load_from(trainer, bytes, length, change) =
+    ccall((:mesaopt_trainer_load_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Cstring), trainer, bytes, length, change)
 
 """
 Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works on it: it goes when nothing uses it any more. MESAOPT_E_ARGUMENT: another kind of handle, or freed before. Since 0.1.

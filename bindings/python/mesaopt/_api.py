@@ -423,6 +423,7 @@ PARALLEL_FN = Callback('mesaopt_parallel_fn', c.CFUNCTYPE(None, c.c_void_p, c.c_
 LOG_FN = Callback('mesaopt_log_fn', c.CFUNCTYPE(None, c.c_char_p, c.c_void_p), [('text', 'in'), ('user', 'in')])
 POLL_FN = Callback('mesaopt_poll_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p), [('user', 'in')])
 SEQUENCE_FN = Callback('mesaopt_sequence_fn', c.CFUNCTYPE(c.c_int32, c.c_int32, c.c_int64, c.c_void_p, c.c_void_p), [('value', 'in'), ('value', 'in'), ('view', 'out'), ('user', 'in')])
+WRITE_FN = Callback('mesaopt_write_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p, c.c_int64, c.c_void_p), [('memory', 'in'), ('value', 'in'), ('user', 'in')])
 STEP_FN = Callback('mesaopt_step_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p, c.c_void_p), [('struct', 'in'), ('user', 'in')])
 
 PROTOTYPES = [
@@ -454,7 +455,9 @@ PROTOTYPES = [
     ('mesaopt_decoder_copy', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_decoder_steps', c.c_int64, [c.c_void_p, c.c_int64]),
     ('mesaopt_decoder_save', c.c_int32, [c.c_void_p, c.c_char_p]),
+    ('mesaopt_decoder_save_to', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_decoder_open', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_decoder_open_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_decoder_set_note', c.c_int32, [c.c_void_p, c.c_char_p, c.c_char_p]),
     ('mesaopt_decoder_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_dlpack_view', c.c_int32, [c.c_void_p, c.c_int32, c.c_void_p]),
@@ -492,12 +495,15 @@ PROTOTYPES = [
     ('mesaopt_model_backward', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_model_evaluate', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int32, c.c_int64, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_model_save', c.c_int32, [c.c_void_p, c.c_char_p]),
+    ('mesaopt_model_save_to', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_model_load', c.c_int32, [c.c_void_p, c.c_char_p]),
+    ('mesaopt_model_load_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64]),
     ('mesaopt_model_set_note', c.c_int32, [c.c_void_p, c.c_char_p, c.c_char_p]),
     ('mesaopt_file_note', c.c_int64, [c.c_void_p, c.c_char_p, c.c_char_p, c.c_void_p, c.c_int64]),
     ('mesaopt_model_import', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_int64, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_model_import_file', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_char_p, c.c_void_p]),
     ('mesaopt_model_open', c.c_int32, [c.c_void_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_model_open_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_model_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_probe_plan', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_int64, c.c_int64, c.c_void_p]),
     ('mesaopt_probe_plan_file', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_char_p, c.c_char_p, c.c_void_p, c.c_void_p]),
@@ -525,7 +531,9 @@ PROTOTYPES = [
     ('mesaopt_prompt_train', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_prompt_updates', c.c_int64, [c.c_void_p]),
     ('mesaopt_prompt_save', c.c_int32, [c.c_void_p, c.c_char_p]),
+    ('mesaopt_prompt_save_to', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_prompt_open', c.c_int32, [c.c_void_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_prompt_open_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_prompt_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_revalg_extract', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_revalg_scalars', c.c_int32, [c.c_void_p, c.c_int64, c.c_int32, c.c_void_p]),
@@ -550,7 +558,9 @@ PROTOTYPES = [
     ('mesaopt_rls_get', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_set', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_save', c.c_int32, [c.c_void_p, c.c_char_p]),
+    ('mesaopt_rls_save_to', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_open', c.c_int32, [c.c_void_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_rls_open_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_rls_set_note', c.c_int32, [c.c_void_p, c.c_char_p, c.c_char_p]),
     ('mesaopt_rls_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_rng_philox', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
@@ -608,8 +618,10 @@ PROTOTYPES = [
     ('mesaopt_trainer_evaluate', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_trainer_steps', c.c_int64, [c.c_void_p]),
     ('mesaopt_trainer_save', c.c_int32, [c.c_void_p, c.c_char_p]),
+    ('mesaopt_trainer_save_to', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_trainer_load', c.c_int32, [c.c_void_p, c.c_char_p]),
     ('mesaopt_trainer_load_changed', c.c_int32, [c.c_void_p, c.c_char_p, c.c_char_p]),
+    ('mesaopt_trainer_load_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_char_p]),
     ('mesaopt_trainer_free', c.c_int32, [c.c_void_p]),
 ]
 declare(PROTOTYPES)

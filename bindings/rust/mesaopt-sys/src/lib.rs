@@ -707,6 +707,10 @@ pub type mesaopt_poll_fn = Option<unsafe extern "C" fn(user: *mut c_void) -> i32
 /// return ends that call with MESAOPT\_E\_SOURCE.
 pub type mesaopt_sequence_fn = Option<unsafe extern "C" fn(stream: i32, first: i64, out: *const mesaopt_view, user: *mut c_void) -> i32>;
 
+/// Takes the next \`count\` bytes of a file that is being saved, in their order; anything but 0 ends
+/// that call with MESAOPT\_E\_IO.
+pub type mesaopt_write_fn = Option<unsafe extern "C" fn(bytes: *const c_void, count: i64, user: *mut c_void) -> i32>;
+
 /// Called after every step on the caller's thread; non-zero stops the run. Inside, reading parameters,
 /// evaluating, saving and freeing are allowed; stepping returns MESAOPT\_E\_BUSY.
 pub type mesaopt_step_fn = Option<unsafe extern "C" fn(step: *const mesaopt_step, user: *mut c_void) -> i32>;
@@ -817,11 +821,16 @@ extern "C" {
     pub fn mesaopt_decoder_steps(decoder: *const mesaopt_decoder, stream: i64) -> i64;
     /// Writes all streams as safetensors, as mesaopt\_model\_save writes. Since 0.1.
     pub fn mesaopt_decoder_save(decoder: *mut mesaopt_decoder, path: *const c_char) -> mesaopt_status;
+    /// The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+    /// that the file would have. Since 0.1.
+    pub fn mesaopt_decoder_save_to(decoder: *mut mesaopt_decoder, write: mesaopt_write_fn, user: *mut c_void) -> mesaopt_status;
     /// Creates a decoder from a file of mesaopt\_decoder\_save, notes included, of a model with the same
     /// blocks and parameters: MESAOPT\_E\_FORMAT names what differs. \`settings\` have the streams of the
     /// file, and room for their tokens. With equal capacity it goes on bit for bit, unless the status is
     /// MESAOPT\_OTHER\_ISA. Since 0.1.
     pub fn mesaopt_decoder_open(model: *mut mesaopt_model, settings: *const mesaopt_settings, path: *const c_char, out: *mut *mut mesaopt_decoder) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+    pub fn mesaopt_decoder_open_from(model: *mut mesaopt_model, settings: *const mesaopt_settings, bytes: *const c_void, length: i64, out: *mut *mut mesaopt_decoder) -> mesaopt_status;
     /// Keeps a text of the caller's with the streams, as mesaopt\_model\_set\_note does with a model. Since
     /// 0.1.
     pub fn mesaopt_decoder_set_note(decoder: *mut mesaopt_decoder, key: *const c_char, text: *const c_char) -> mesaopt_status;
@@ -960,10 +969,15 @@ extern "C" {
     /// renamed to what \`path\` names, links followed and its mode kept. MESAOPT\_E\_IO says what the
     /// system said. Since 0.1.
     pub fn mesaopt_model_save(model: *mut mesaopt_model, path: *const c_char) -> mesaopt_status;
+    /// The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+    /// that the file would have. Since 0.1.
+    pub fn mesaopt_model_save_to(model: *mut mesaopt_model, write: mesaopt_write_fn, user: *mut c_void) -> mesaopt_status;
     /// Reads parameters by name from a safetensors file (f64, f32, f16 or bf16; other tensors are ignored).
     /// All or nothing. MESAOPT\_E\_FORMAT names the tensor that is missing, of another shape or out of
     /// bounds. Since 0.1.
     pub fn mesaopt_model_load(model: *mut mesaopt_model, path: *const c_char) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory. Since 0.1.
+    pub fn mesaopt_model_load_from(model: *mut mesaopt_model, bytes: *const c_void, length: i64) -> mesaopt_status;
     /// Keeps a text of the caller's with a model, such as units, scales or the command that made it: it
     /// goes as metadata \`key\` into files of mesaopt\_model\_save and mesaopt\_trainer\_save;
     /// mesaopt\_model\_open takes it over, and mesaopt\_file\_note reads it. NULL takes the note away. Both
@@ -988,6 +1002,8 @@ extern "C" {
     /// Creates a model from a file that mesaopt\_model\_save or mesaopt\_trainer\_save wrote: settings,
     /// blocks, parameters, notes. Since 0.1.
     pub fn mesaopt_model_open(ctx: *mut mesaopt_ctx, path: *const c_char, out: *mut *mut mesaopt_model) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+    pub fn mesaopt_model_open_from(ctx: *mut mesaopt_ctx, bytes: *const c_void, length: i64, out: *mut *mut mesaopt_model) -> mesaopt_status;
     /// Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works
     /// on it: it goes when nothing uses it any more. MESAOPT\_E\_ARGUMENT: another kind of handle, or freed
     /// before. Since 0.1.
@@ -1098,9 +1114,14 @@ extern "C" {
     /// moments, settings, counts, and what is frozen; it replaces \`path\` atomically. Also from callbacks.
     /// MESAOPT\_E\_IO with the system's words; a file that was there is as it was. Since 0.1.
     pub fn mesaopt_prompt_save(prompt: *mut mesaopt_prompt, path: *const c_char) -> mesaopt_status;
+    /// The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+    /// that the file would have. Since 0.1.
+    pub fn mesaopt_prompt_save_to(prompt: *mut mesaopt_prompt, write: mesaopt_write_fn, user: *mut c_void) -> mesaopt_status;
     /// Reads a prompt back, which goes on learning as the saved one would have. MESAOPT\_E\_FORMAT names
     /// the file and what is wrong in it. The caller frees \*out. Since 0.1.
     pub fn mesaopt_prompt_open(ctx: *mut mesaopt_ctx, path: *const c_char, out: *mut *mut mesaopt_prompt) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+    pub fn mesaopt_prompt_open_from(ctx: *mut mesaopt_ctx, bytes: *const c_void, length: i64, out: *mut *mut mesaopt_prompt) -> mesaopt_status;
     /// Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works
     /// on it: it goes when nothing uses it any more. MESAOPT\_E\_ARGUMENT: another kind of handle, or freed
     /// before. Since 0.1.
@@ -1210,9 +1231,14 @@ extern "C" {
     /// the file go on alike, bit for bit; what it predicts may differ by roundings from what it would have
     /// predicted without saving, also when that fails. Since 0.1.
     pub fn mesaopt_rls_save(rls: *mut mesaopt_rls, path: *const c_char) -> mesaopt_status;
+    /// The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+    /// that the file would have. Since 0.1.
+    pub fn mesaopt_rls_save_to(rls: *mut mesaopt_rls, write: mesaopt_write_fn, user: *mut c_void) -> mesaopt_status;
     /// Creates a handle from a file of mesaopt\_rls\_save, notes included; \`lsq\` has to have the
     /// dimensions, window, gamma and missing of its plan. Since 0.1.
     pub fn mesaopt_rls_open(lsq: *mut mesaopt_lsq, path: *const c_char, out: *mut *mut mesaopt_rls) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+    pub fn mesaopt_rls_open_from(lsq: *mut mesaopt_lsq, bytes: *const c_void, length: i64, out: *mut *mut mesaopt_rls) -> mesaopt_status;
     /// Keeps a text of the caller's with the state, as mesaopt\_model\_set\_note does with a model. Since
     /// 0.1.
     pub fn mesaopt_rls_set_note(rls: *mut mesaopt_rls, key: *const c_char, text: *const c_char) -> mesaopt_status;
@@ -1420,6 +1446,9 @@ extern "C" {
     /// Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, what was said
     /// of parameters, ISA level and lanes, as mesaopt\_model\_save writes. Since 0.1.
     pub fn mesaopt_trainer_save(trainer: *mut mesaopt_trainer, path: *const c_char) -> mesaopt_status;
+    /// The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
+    /// that the file would have. Since 0.1.
+    pub fn mesaopt_trainer_save_to(trainer: *mut mesaopt_trainer, write: mesaopt_write_fn, user: *mut c_void) -> mesaopt_status;
     /// Restores a checkpoint of a trainer with the same model blocks on the same task: all or nothing.
     /// MESAOPT\_OTHER\_ISA: restored, but the run will not repeat the other machine's bits.
     /// MESAOPT\_E\_FORMAT: not such a file; the text names what differs. MESAOPT\_E\_SETTING: its sequences
@@ -1430,6 +1459,8 @@ extern "C" {
     /// mesaopt\_trainer\_load for a run that goes on with other data: settings of the task named in
     /// \`change\`, "noise,seed" or "all", may differ; the log says which do. NULL or "": none. Since 0.1.
     pub fn mesaopt_trainer_load_changed(trainer: *mut mesaopt_trainer, path: *const c_char, change: *const c_char) -> mesaopt_status;
+    /// mesaopt\_trainer\_load\_changed from the bytes of such a file in memory. Since 0.1.
+    pub fn mesaopt_trainer_load_from(trainer: *mut mesaopt_trainer, bytes: *const c_void, length: i64, change: *const c_char) -> mesaopt_status;
     /// Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works
     /// on it: it goes when nothing uses it any more. MESAOPT\_E\_ARGUMENT: another kind of handle, or freed
     /// before. Since 0.1.

@@ -1,0 +1,185 @@
+/* Memory instead of files: the bytes are those of the file, what is opened from them is what was saved, and bytes that are no file, or a host that
+ * does not take them, leave everything as it was. */
+#include "training_setup.h"
+
+#define OK(call) ck_assert_int_eq(call, MESAOPT_OK)
+enum { MOST = 1 << 17, KINDS = 5 };
+
+typedef struct buffer { int64_t bytes, calls, refuse_at; unsigned char data[MOST]; } buffer;
+
+static mesaopt_ctx *ctx;
+static char folder[64], path[96];
+static setup s;
+static mesaopt_lsq *lsq;
+static mesaopt_rls *rls;
+static mesaopt_settings *one_stream;
+static mesaopt_decoder *decoder;
+static mesaopt_prompt *prompt;
+
+static int32_t take(const void *bytes, int64_t count, void *user)
+{
+    buffer *b = user;
+    ck_assert(count > 0 && count <= MOST - b->bytes);
+    if (++b->calls == b->refuse_at) return 5;
+    memcpy(b->data + b->bytes, bytes, (size_t)count);
+    b->bytes += count;
+    mesaopt_tensor *t;
+    OK(mesaopt_tensor_create(ctx, MESAOPT_F32, 0, NULL, &t));      /* as in any callback: what does not step is allowed */
+    OK(mesaopt_tensor_free(t));
+    if (s.trainer) ck_assert_int_eq(mesaopt_trainer_step(s.trainer, NULL), MESAOPT_E_BUSY);
+    return 0;
+}
+
+static void start(void)
+{
+    double x[12] = {1, 2, -1, 0.5, 3, 1, 0, -2, 1, 4, 2, -3};
+    const mesaopt_view k = DENSE(x, MESAOPT_F64, 4, 1, 2), v = DENSE(x + 8, MESAOPT_F64, 4, 1, 1);
+    folder_make(folder);
+    snprintf(path, sizeof path, "%s/a.safetensors", folder);
+    ctx = context_from("");
+    s = setup_start(ctx, &small_linear);
+    OK(mesaopt_model_set_note(s.model, "made", "by hand"));
+    OK(mesaopt_trainer_set_parameters(s.trainer, "*.key", 0, MESAOPT_DECAY_STANDARD));
+    OK(mesaopt_trainer_run(s.trainer, 5, NULL, NULL));
+    OK(mesaopt_lsq_plan(ctx, NULL, 2, 1, &lsq));
+    OK(mesaopt_rls_create(lsq, 1, NULL, &rls));
+    OK(mesaopt_rls_update(rls, &k, &v, NULL, NULL));
+    one_stream = settings_from(MESAOPT_SCOPE_DECODER, "streams=1");
+    OK(mesaopt_decoder_create(s.model, one_stream, &decoder));
+    OK(mesaopt_prompt_create(ctx, NULL, &prompt));
+}
+
+static void end(void)
+{
+    mesaopt_prompt_free(prompt), mesaopt_decoder_free(decoder), mesaopt_rls_free(rls), mesaopt_lsq_free(lsq);
+    mesaopt_settings_free(one_stream);
+    setup_end(&s);
+    mesaopt_ctx_free(ctx);
+    unlink(path);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static mesaopt_status save(int kind)
+{
+    switch (kind) {
+    case 0: return mesaopt_model_save(s.model, path);
+    case 1: return mesaopt_trainer_save(s.trainer, path);
+    case 2: return mesaopt_rls_save(rls, path);
+    case 3: return mesaopt_decoder_save(decoder, path);
+    default: return mesaopt_prompt_save(prompt, path);
+    }
+}
+
+static mesaopt_status save_to(int kind, buffer *b)
+{
+    b->bytes = b->calls = 0;
+    switch (kind) {
+    case 0: return mesaopt_model_save_to(s.model, take, b);
+    case 1: return mesaopt_trainer_save_to(s.trainer, take, b);
+    case 2: return mesaopt_rls_save_to(rls, take, b);
+    case 3: return mesaopt_decoder_save_to(decoder, take, b);
+    default: return mesaopt_prompt_save_to(prompt, take, b);
+    }
+}
+
+/* What comes of the bytes takes the place of what was saved. */
+static mesaopt_status open_from(int kind, const void *bytes, int64_t length)
+{
+    mesaopt_model *m = NULL;
+    mesaopt_rls *r = NULL;
+    mesaopt_decoder *d = NULL;
+    mesaopt_prompt *p = NULL;
+    mesaopt_status status;
+    switch (kind) {
+    case 0:
+        status = mesaopt_model_open_from(ctx, bytes, length, &m);
+        ck_assert((status == MESAOPT_OK) == (m != NULL));
+        if (m) {
+            OK(mesaopt_model_initialise(s.model, 99));
+            OK(mesaopt_model_load_from(s.model, bytes, length));
+            mesaopt_trainer_free(s.trainer), mesaopt_model_free(s.model);
+            s.model = m, s.trainer = NULL;
+        } else {
+            ck_assert_int_eq(mesaopt_model_load_from(s.model, bytes, length), status);
+        }
+        return status;
+    case 1: return mesaopt_trainer_load_from(s.trainer, bytes, length, NULL);
+    case 2:
+        status = mesaopt_rls_open_from(lsq, bytes, length, &r);
+        ck_assert((status == MESAOPT_OK) == (r != NULL));
+        if (r) mesaopt_rls_free(rls), rls = r;
+        return status;
+    case 3:
+        status = mesaopt_decoder_open_from(s.model, one_stream, bytes, length, &d);
+        ck_assert((status == MESAOPT_OK) == (d != NULL));
+        if (d) mesaopt_decoder_free(decoder), decoder = d;
+        return status;
+    default:
+        status = mesaopt_prompt_open_from(ctx, bytes, length, &p);
+        ck_assert((status == MESAOPT_OK) == (p != NULL));
+        if (p) mesaopt_prompt_free(prompt), prompt = p;
+        return status;
+    }
+}
+
+static buffer first, again;
+static unsigned char file[MOST];
+
+START_TEST(bytes_of_the_file)
+{
+    OK(save(_i));
+    const int64_t n = file_read(path, file, sizeof file);
+    OK(save_to(_i, &first));
+    ck_assert_int_eq(first.bytes, n);
+    ck_assert_mem_eq(first.data, file, (size_t)n);
+    if (_i == 1) OK(mesaopt_trainer_run(s.trainer, 8, NULL, NULL));
+    ck_assert_msg(open_from(_i, file, n) == MESAOPT_OK, "%s", error_of(ctx));
+    OK(save_to(_i, &again));
+    ck_assert_int_eq(again.bytes, n);
+    ck_assert_mem_eq(again.data, file, (size_t)n);
+}
+END_TEST
+
+/* Cut anywhere it is refused; behind every cut the memory ends. */
+START_TEST(cut_short)
+{
+    OK(save_to(_i, &first));
+    for (int64_t cut = 0; cut < first.bytes; cut += 1 + cut / 7) {
+        char *copy = malloc((size_t)cut + 1);
+        memcpy(copy, first.data, (size_t)cut);
+        ck_assert_int_eq(open_from(_i, copy, cut), MESAOPT_E_FORMAT);
+        ck_assert_msg(strstr(error_of(ctx), "memory: "), "%s", error_of(ctx));
+        free(copy);
+    }
+    OK(save_to(_i, &again));
+    ck_assert_int_eq(first.bytes, again.bytes);
+    ck_assert_mem_eq(first.data, again.data, (size_t)first.bytes);
+}
+END_TEST
+
+START_TEST(not_taken)
+{
+    OK(save_to(_i, &first));
+    const int64_t calls = first.calls;
+    ck_assert_int_gt(calls, 2);
+    for (again.refuse_at = 1; again.refuse_at <= calls; again.refuse_at++) {
+        ck_assert_int_eq(save_to(_i, &again), MESAOPT_E_IO);
+        ck_assert_str_eq(error_of(ctx), "write: it returned 5, expected 0");
+    }
+    again.refuse_at = 0;
+    OK(save_to(_i, &again));
+    ck_assert_mem_eq(first.data, again.data, (size_t)first.bytes);
+}
+END_TEST
+
+Suite *test_memory_files_suite(void)
+{
+    Suite *suite = suite_create("memory files");
+    TCase *c = tcase_create("kinds");
+    tcase_add_checked_fixture(c, start, end);
+    tcase_add_loop_test(c, bytes_of_the_file, 0, KINDS);
+    tcase_add_loop_test(c, cut_short, 0, KINDS);
+    tcase_add_loop_test(c, not_taken, 0, KINDS);
+    suite_add_tcase(suite, c);
+    return suite;
+}
