@@ -40,6 +40,8 @@ static void loop(void (*body)(void *job, int64_t i), void *job, int64_t n, void 
 
 static void log_line(const char *line, void *user) { (void)line, use(user); }
 
+static int32_t poll_none(void *user) { return use(user), 0; }
+
 static int32_t fill(int32_t stream, int64_t first, const mesaopt_view *out, void *user)
 {
     (void)stream, (void)first;
@@ -135,6 +137,44 @@ START_TEST(replaced_hooks)
 }
 END_TEST
 
+/* Memory that is filled when it is freed, and stays. */
+enum { FREED = 0xa5, MOST = 16 };
+static struct { unsigned char *at; size_t bytes; } freed[MOST];
+static int n_freed;
+
+static void *alloc_and_keep(void *ptr, int64_t old_size, int64_t new_size, void *user)
+{
+    (void)user;
+    if (ptr) {
+        memset(ptr, FREED, (size_t)old_size);
+        ck_assert_int_lt(n_freed, MOST);
+        freed[n_freed].at = ptr, freed[n_freed++].bytes = (size_t)old_size;
+    }
+    return new_size ? calloc(1, (size_t)new_size) : NULL;
+}
+
+static void free_settings(void *user) { mesaopt_settings_free(user); }
+
+/* What is given back may be the settings themselves: nothing is written into them afterwards. */
+START_TEST(settings_that_go)
+{
+    for (int hook = 0; hook < 3; hook++) {
+        mesaopt_settings *s;
+        n_freed = 0;
+        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc_and_keep, NULL, NULL, &s));
+        OK(hook == 0   ? mesaopt_settings_set_parallel(s, loop, free_settings, s)
+           : hook == 1 ? mesaopt_settings_set_log(s, log_line, free_settings, s)
+                       : mesaopt_settings_set_poll(s, poll_none, free_settings, s));
+        OK(hook == 0 ? mesaopt_settings_set_parallel(s, NULL, NULL, NULL) : hook == 1 ? mesaopt_settings_set_log(s, NULL, NULL, NULL) : mesaopt_settings_set_poll(s, NULL, NULL, NULL));
+        ck_assert_int_eq(n_freed, 2);
+        for (int i = 0; i < n_freed; i++) {
+            for (size_t j = 0; j < freed[i].bytes; j++) ck_assert_int_eq(freed[i].at[j], FREED);
+            free(freed[i].at);
+        }
+    }
+}
+END_TEST
+
 /* No context comes of it: the settings keep what they were lent. */
 START_TEST(failed_contexts)
 {
@@ -221,6 +261,7 @@ Suite *test_lent_suite(void)
     TCase *c = tcase_create("lent");
     tcase_add_loop_test(c, hooks_of_contexts, 0, 6);
     tcase_add_test(c, replaced_hooks);
+    tcase_add_test(c, settings_that_go);
     tcase_add_test(c, failed_contexts);
     tcase_add_test(c, sequences);
     tcase_add_test(c, probe_targets);

@@ -18,11 +18,12 @@ mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc,
 {
     if (!out || !options_scope_name(scope) || (release && !alloc)) return MESAOPT_E_ARGUMENT;
     const allocator a = alloc ? (allocator){alloc, user} : alloc_default();
+    struct lent *none = NULL;
     mesaopt_settings *s = alloc_new(&a, 1, sizeof *s);
     if (!s) return MESAOPT_E_MEMORY;
     options_init(s, scope);
     s->alloc = a;
-    if (!hooks_lend(&s->hooks, HOOK_ALLOC, &a, release, user)) {
+    if (!hooks_lend(&s->hooks, HOOK_ALLOC, &a, release, user, &none)) {
         alloc_free(&a, s);
         return MESAOPT_E_MEMORY;
     }
@@ -201,9 +202,9 @@ int64_t mesaopt_settings_error(const mesaopt_settings *settings, char *buf, int6
     return text_out(settings->text, buf, cap);
 }
 
-/* (release, user) of a hook, which is `set`, in the place of what was there. */
+/* (release, user) of a hook, which is `set`, in the place of what was there, *old. */
 static mesaopt_status lend(mesaopt_settings *settings, enum hook which, const char *name, int set,
-                           mesaopt_release_fn release, void *user)
+                           mesaopt_release_fn release, void *user, struct lent **old)
 {
     const mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
     if (status != MESAOPT_OK) return status;
@@ -214,7 +215,7 @@ static mesaopt_status lend(mesaopt_settings *settings, enum hook which, const ch
     if (release && !set)
         return settings_fail(settings, MESAOPT_E_ARGUMENT,
                              "release: given without the hook %s, expected NULL", name);
-    if (!hooks_lend(&settings->hooks, which, &settings->alloc, release, user))
+    if (!hooks_lend(&settings->hooks, which, &settings->alloc, release, user, old))
         return settings_fail(settings, MESAOPT_E_MEMORY, "%s: no memory to keep a release", name);
     return MESAOPT_OK;
 }
@@ -223,30 +224,38 @@ mesaopt_status mesaopt_settings_set_parallel(mesaopt_settings *settings,
                                              mesaopt_parallel_fn parallel,
                                              mesaopt_release_fn release, void *user)
 {
+    struct lent *old = NULL;
     const mesaopt_status status =
-        lend(settings, HOOK_PARALLEL, "parallel", parallel != NULL, release, user);
+        lend(settings, HOOK_PARALLEL, "parallel", parallel != NULL, release, user, &old);
     if (status != MESAOPT_OK) return status;
     settings->hooks.parallel = parallel;
     settings->hooks.parallel_user = user;
+    lent_drop(old);
     return MESAOPT_OK;
 }
 
 mesaopt_status mesaopt_settings_set_log(mesaopt_settings *settings, mesaopt_log_fn log,
                                         mesaopt_release_fn release, void *user)
 {
-    const mesaopt_status status = lend(settings, HOOK_LOG, "log", log != NULL, release, user);
+    struct lent *old = NULL;
+    const mesaopt_status status =
+        lend(settings, HOOK_LOG, "log", log != NULL, release, user, &old);
     if (status != MESAOPT_OK) return status;
     settings->hooks.log = log;
     settings->hooks.log_user = user;
+    lent_drop(old);
     return MESAOPT_OK;
 }
 
 mesaopt_status mesaopt_settings_set_poll(mesaopt_settings *settings, mesaopt_poll_fn poll,
                                          mesaopt_release_fn release, void *user)
 {
-    const mesaopt_status status = lend(settings, HOOK_POLL, "poll", poll != NULL, release, user);
+    struct lent *old = NULL;
+    const mesaopt_status status =
+        lend(settings, HOOK_POLL, "poll", poll != NULL, release, user, &old);
     if (status != MESAOPT_OK) return status;
     settings->hooks.poll = poll;
     settings->hooks.poll_user = user;
+    lent_drop(old);
     return MESAOPT_OK;
 }

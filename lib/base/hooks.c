@@ -17,7 +17,7 @@ void give_back(mesaopt_release_fn release, void *user)
     errno = keep;
 }
 
-static void drop(lent *l)
+void lent_drop(lent *l)
 {
     if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1) return;
     const lent gone = *l;
@@ -26,16 +26,16 @@ static void drop(lent *l)
 }
 
 int hooks_lend(hooks *h, enum hook which, const allocator *alloc, mesaopt_release_fn release,
-               void *user)
+               void *user, lent **old)
 {
-    lent *l = release ? alloc_new(alloc, 1, sizeof *l) : NULL, *old = h->lent[which];
+    lent *l = release ? alloc_new(alloc, 1, sizeof *l) : NULL;
     if (release && !l) return 0;
     if (l) {
         l->alloc = *alloc, l->release = release, l->user = user;
         atomic_init(&l->refs, 1);
     }
+    *old = h->lent[which];
     h->lent[which] = l;
-    drop(old);
     return 1;
 }
 
@@ -47,5 +47,5 @@ void hooks_retain(hooks *h)
 
 void hooks_release(const hooks *h)
 {
-    for (int i = HOOKS - 1; i >= 0; i--) drop(h->lent[i]);
+    for (int i = HOOKS - 1; i >= 0; i--) lent_drop(h->lent[i]);
 }

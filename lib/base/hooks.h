@@ -22,10 +22,12 @@ typedef struct hooks {
     struct lent *lent[HOOKS];      /* NULL: there is nothing to give back */
 } hooks;
 
-/* Puts (release, user) in the place of what is there, which is given back. release NULL: nothing is
- * to be given back. 0: no memory, and nothing has changed. */
+/* Puts (release, user) in the place of what is there, which the caller gives back (lent_drop) as
+ * the last thing it does: its release may free what `h` is of. release NULL: nothing is to be given
+ * back. 0: no memory, and nothing has changed. */
 int hooks_lend(hooks *h, enum hook which, const allocator *alloc, mesaopt_release_fn release,
-               void *user);
+               void *user, struct lent **old);
+void lent_drop(struct lent *l);        /* NULL: nothing */
 /* One holder more; one less. The allocator goes last: the others are made of it. */
 void hooks_retain(hooks *h);
 void hooks_release(const hooks *h);
