@@ -147,7 +147,7 @@ START_TEST(other_models)
 END_TEST
 
 /* A file with one tensor in another form: what = its name; change: what is done to it. */
-enum { LEAVE_OUT, NOT_FINITE, ONE_MORE, LARGE, NEGATIVE };
+enum { LEAVE_OUT, NOT_FINITE, ONE_MORE, LARGE, NEGATIVE, FAR };
 static void rewrite(mesaopt_ctx *ctx, const char *what, int change)
 {
     tensor_file f;
@@ -168,6 +168,7 @@ static void rewrite(mesaopt_ctx *ctx, const char *what, int change)
                 if (change == ONE_MORE) tensor[n].shape[1]++;
                 if (change == LARGE) ((int64_t *)data[n])[1] = INT64_MAX;
                 if (change == NEGATIVE) ((int64_t *)data[n])[1] = -1;
+                if (change == FAR) ((int64_t *)data[n])[1] = (1 << 25) - 1;
             }
             n++;
         }
@@ -208,6 +209,35 @@ START_TEST(hostile)
 }
 END_TEST
 
+/* Without an end: streams as far as sines reach, and not further; without positions as far as can be counted. */
+START_TEST(far_streams)
+{
+    static const char *const kinds[] = {"linear(heads=1,key=2,pe=add)", "mesa(heads=1,key=2,pe=qk)", "linear(heads=1,key=2)"};
+    static double x[2 * IN];
+    mesaopt_decoder *far = NULL, *none = NULL;
+    name_path();
+    for (int i = 0; i < 3; i++) {
+        mesaopt_ctx *ctx = context_from("");
+        mesaopt_model *m = model_from(ctx, "inputs=4 outputs=4 dtype=f64", kinds[i]);
+        mesaopt_decoder *d = new_decoder(m, "streams=2");
+        const mesaopt_view tokens = DENSE(x, MESAOPT_F64, 2, 1, IN);
+        ck_assert_int_eq(mesaopt_decoder_save(d, path), MESAOPT_OK);
+        rewrite(ctx, "steps", FAR);
+        ck_assert_int_eq(open_decoder(m, "streams=2", &far), MESAOPT_OK);
+        go(far, MESAOPT_F64, 2, 0, 1, x);
+        for (int j = 0; j < 2 * IN; j++) ck_assert(fabs(x[j]) < 10);
+        if (i < 2) NO(MESAOPT_E_STATE, "stream 1 has had 33554432 tokens", mesaopt_decoder_step(far, &tokens, NULL));
+        else ck_assert_int_eq(mesaopt_decoder_step(far, &tokens, NULL), MESAOPT_OK);
+        rewrite(ctx, "steps", LARGE);
+        if (i < 2) NO(MESAOPT_E_FORMAT, "of stream 1, expected 0 to 33554432", open_decoder(m, "streams=2", &none));
+        mesaopt_decoder_free(d), mesaopt_decoder_free(far);
+        mesaopt_model_free(m);
+        mesaopt_ctx_free(ctx);
+    }
+    unlink(path);
+}
+END_TEST
+
 Suite *test_decoder_file_suite(void)
 {
     Suite *s = suite_create("decoder_file");
@@ -217,6 +247,7 @@ Suite *test_decoder_file_suite(void)
     tcase_add_test(t, other_machine);
     tcase_add_test(t, other_models);
     tcase_add_test(t, hostile);
+    tcase_add_test(t, far_streams);
     suite_add_tcase(s, t);
     return s;
 }

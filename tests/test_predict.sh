@@ -38,7 +38,7 @@ run 0 "$bin/predict" model=mesa/checkpoint.safetensors file=rows.csv ahead=5 out
 check "predict: errors by rows ahead, in closed loop"
 
 soft='model=softmax/checkpoint.safetensors out='
-run 1 "$bin/predict" $soft file=rows.csv capacity=20; has err 'expected at most 20 in all (capacity, longest)'
+run 1 "$bin/predict" $soft file=rows.csv capacity=20; has err 'expected at most 20 in all (capacity, longest, positions)'
 run 0 "$bin/predict" $soft file=rows.csv capacity=40 ahead=4
 run 1 "$bin/predict" $m file=s.csv; has err 'an empty line'
 cut -d, -f1 rows.csv > narrow.csv; run 1 "$bin/predict" $m file=narrow.csv; has err '1 columns of numbers, expected the 2'

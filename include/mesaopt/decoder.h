@@ -12,7 +12,8 @@
  *
  * Every stream has its own count of tokens, which its positions (pe) go by, and can begin anew
  * while others go on. A stream takes at most `capacity` tokens when the model has softmax blocks,
- * and at most `longest` of blocks with positions=learned; otherwise there is no end.
+ * at most `longest` of blocks with positions=learned, and at most 2^25 where other blocks have
+ * positions; otherwise there is no end.
  *
  * Parameters are read at every step: of a model that goes on learning meanwhile, what is kept of
  * earlier tokens stays as it was made. Blocks cannot be added while a decoder holds the model.

@@ -91,7 +91,9 @@ const block_kind *block_kind_at(int i);                /* in the order of base/k
                                                           the last */
 typedef struct block_names { char text[256]; } block_names;
 block_names block_kind_names(void);                    /* "linear, softmax, .. or mask" */
-/* first: t of the first row, of each lane; NULL: 0 */
+/* first: t of the first row, of each lane; NULL: 0. Up to t = POSITIONS_MOST, where the digits of
+ * sines end (base/real.h). */
+#define POSITIONS_MOST ((int64_t)1 << 25)
 void positions_fill(const kern *k, int64_t T, int64_t width, const int64_t *first, void *panel);
 
 /* Gradients of parameters, where the pass wants them. Of the weight of Y = X W [T x cols]:

@@ -29,6 +29,7 @@ static void plan_capacity(mesaopt_decoder *d, const mesaopt_settings *settings)
     d->most = INT64_MAX;
     for (int64_t i = 0; i < m->n_blocks; i++) {
         if (m->blocks[i].longest > 0) d->most = min64(d->most, m->blocks[i].longest);
+        if (m->blocks[i].positions) d->most = min64(d->most, POSITIONS_MOST);
         cached |= m->blocks[i].cache.heads > 0;
     }
     d->capacity = option_int(settings, MESAOPT_SCOPE_DECODER, MESAOPT_KEY_CAPACITY);

@@ -261,7 +261,7 @@ static mesaopt_status check_room(const mesaopt_decoder *d, int64_t L)
         if (L > d->most - d->steps[s])
             return fail(d->head.ctx, MESAOPT_E_STATE,
                         "decoder: stream %lld has had %lld tokens, and %lld more, expected at most "
-                        "%lld in all (capacity, longest)",
+                        "%lld in all (capacity, longest, positions)",
                         (long long)s, (long long)d->steps[s], (long long)L, (long long)d->most);
     return MESAOPT_OK;
 }
