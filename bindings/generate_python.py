@@ -8,9 +8,6 @@ from generate import short
 BY_HAND = {"mesaopt_settings_create", "mesaopt_settings_set_parallel", "mesaopt_settings_set_log", "mesaopt_settings_set_poll", "mesaopt_view_dense", "mesaopt_tensor_wrap",
            "mesaopt_revalg_import", "mesaopt_rng_philox", "mesaopt_grad_check",
            "mesaopt_dlpack_view", "mesaopt_dlpack_import", "mesaopt_dlpack_export"}
-# Memory instead of files: bytes and their number.
-BY_HAND |= {f"mesaopt_{x}" for x in ("model_save_to", "model_load_from", "model_open_from", "trainer_save_to", "trainer_load_from", "rls_save_to",
-                                     "rls_open_from", "decoder_save_to", "decoder_open_from", "prompt_save_to", "prompt_open_from")}
 
 SIMPLE = {"int32_t": "c.c_int32", "uint32_t": "c.c_uint32", "int64_t": "c.c_int64", "uint64_t": "c.c_uint64", "double": "c.c_double", "float": "c.c_float",
           "mesaopt_status": "c.c_int32", "void": "None"}
@@ -19,7 +16,7 @@ KEYWORDS = {"from": "other", "lambda": "lambda_", "in": "input", "is": "is_", "w
 
 
 # Names of _core.py that the functions use: no argument may hide them.
-HELPERS = {"c", "np", "lib", "check", "run", "run_calling", "plain", "made", "callback", "kept_callback", "counted", "decoded", "view_in", "view_out", "view_any", "keep"}
+HELPERS = {"c", "np", "lib", "check", "run", "run_calling", "plain", "made", "callback", "kept_callback", "counted", "decoded", "view_in", "view_out", "view_any", "keep", "to_bytes"}
 
 
 def ctype(t):
@@ -196,6 +193,11 @@ class Function:
         self.lines.append(f"{n}_ = {kept}({kind[8:].upper()}, {n})")
         self.passed.append(f"{n}_[0]")
 
+    def take_memory(self, p, names):
+        n = self.argument(p, "bytes")
+        self.lines.append(f"{n}_ = to_bytes({n}, {n!r})")
+        self.passed.append(f"{n}_")
+
     def take_user(self, p, names):
         self.passed.append(f"{self.callback}_[1]")
 
@@ -263,7 +265,7 @@ def callbacks(api):
     for k in api.callbacks:
         types = ", ".join(ctype(p["type"]) for p in k["parameters"])
         result = "c.c_void_p" if k["returns"] == "void *" else SIMPLE[k["returns"]]
-        roles = [(p["role"], p.get("direction", "in")) for p in k["parameters"]]
+        roles = [("bytes" if p["role"] == "memory" and "count" in p else "count" if "counts" in p else p["role"], p.get("direction", "in")) for p in k["parameters"]]
         out.append(f"{short(k['name']).upper()} = Callback({k['name']!r}, c.CFUNCTYPE({result}, {types}), {roles!r})")
     return "\n".join(out) + "\n"
 

@@ -36,7 +36,7 @@ typedef struct mesaopt_view {
 typedef struct mesaopt_tensor mesaopt_tensor;
 
 /** Takes the next `count` bytes of a file that is being saved, in their order; anything but 0 ends
- *  that call with MESAOPT_E_IO. Since 0.1. */
+ *  that call with MESAOPT_E_IO. [in: bytes[count]] Since 0.1. */
 typedef int32_t (*mesaopt_write_fn)(const void *bytes, int64_t count, void *user);
 
 /** Fills *out with a dense row-major view of `data`. A convenience: filling the struct by hand is

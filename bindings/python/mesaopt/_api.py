@@ -423,7 +423,7 @@ PARALLEL_FN = Callback('mesaopt_parallel_fn', c.CFUNCTYPE(None, c.c_void_p, c.c_
 LOG_FN = Callback('mesaopt_log_fn', c.CFUNCTYPE(None, c.c_char_p, c.c_void_p), [('text', 'in'), ('user', 'in')])
 POLL_FN = Callback('mesaopt_poll_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p), [('user', 'in')])
 SEQUENCE_FN = Callback('mesaopt_sequence_fn', c.CFUNCTYPE(c.c_int32, c.c_int32, c.c_int64, c.c_void_p, c.c_void_p), [('value', 'in'), ('value', 'in'), ('view', 'out'), ('user', 'in')])
-WRITE_FN = Callback('mesaopt_write_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p, c.c_int64, c.c_void_p), [('memory', 'in'), ('value', 'in'), ('user', 'in')])
+WRITE_FN = Callback('mesaopt_write_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p, c.c_int64, c.c_void_p), [('bytes', 'in'), ('count', 'in'), ('user', 'in')])
 STEP_FN = Callback('mesaopt_step_fn', c.CFUNCTYPE(c.c_int32, c.c_void_p, c.c_void_p), [('struct', 'in'), ('user', 'in')])
 
 PROTOTYPES = [
@@ -926,6 +926,17 @@ def decoder_save(decoder: Decoder, path: str) -> 'int':
     return status
 
 
+def decoder_save_to(decoder: Decoder, write: Callable) -> 'int':
+    """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
+    file would have. Since 0.1.
+    """
+    decoder_ = to_handle(decoder, 'decoder')
+    write_ = callback(WRITE_FN, write)
+    status = run_calling(decoder, lib.mesaopt_decoder_save_to, decoder_, write_[0], write_[1])
+    if status: check(status, decoder)
+    return status
+
+
 def decoder_open(model: Model, settings: SettingsLike | None, path: str) -> 'Decoder':
     """Creates a decoder from a file of mesaopt_decoder_save, notes included, of a model with the same blocks and
     parameters: MESAOPT_E_FORMAT names what differs. `settings` have the streams of the file, and room for
@@ -937,6 +948,17 @@ def decoder_open(model: Model, settings: SettingsLike | None, path: str) -> 'Dec
     path_ = to_text(path, 'path')
     out_ = c.c_void_p()
     status = run(model, lib.mesaopt_decoder_open, model_, settings_, path_, c.addressof(out_))
+    if status: check(status, model)
+    return made(Decoder, out_, model)
+
+
+def decoder_open_from(model: Model, settings: SettingsLike | None, bytes: bytes) -> 'Decoder':
+    """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
+    model_ = to_handle(model, 'model')
+    settings_ = settings_of(settings, ('decoder',), 'settings')
+    bytes_ = to_bytes(bytes, 'bytes')
+    out_ = c.c_void_p()
+    status = run(model, lib.mesaopt_decoder_open_from, model_, settings_, bytes_, same_length(bytes=(bytes)), c.addressof(out_))
     if status: check(status, model)
     return made(Decoder, out_, model)
 
@@ -1320,6 +1342,17 @@ def model_save(model: Model, path: str) -> 'int':
     return status
 
 
+def model_save_to(model: Model, write: Callable) -> 'int':
+    """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
+    file would have. Since 0.1.
+    """
+    model_ = to_handle(model, 'model')
+    write_ = callback(WRITE_FN, write)
+    status = run_calling(model, lib.mesaopt_model_save_to, model_, write_[0], write_[1])
+    if status: check(status, model)
+    return status
+
+
 def model_load(model: Model, path: str) -> 'int':
     """Reads parameters by name from a safetensors file (f64, f32, f16 or bf16; other tensors are ignored). All
     or nothing. MESAOPT_E_FORMAT names the tensor that is missing, of another shape or out of bounds. Since
@@ -1328,6 +1361,15 @@ def model_load(model: Model, path: str) -> 'int':
     model_ = to_handle(model, 'model')
     path_ = to_text(path, 'path')
     status = run(model, lib.mesaopt_model_load, model_, path_)
+    if status: check(status, model)
+    return status
+
+
+def model_load_from(model: Model, bytes: bytes) -> 'int':
+    """The same from the bytes of such a file in memory. Since 0.1."""
+    model_ = to_handle(model, 'model')
+    bytes_ = to_bytes(bytes, 'bytes')
+    status = run(model, lib.mesaopt_model_load_from, model_, bytes_, same_length(bytes=(bytes)))
     if status: check(status, model)
     return status
 
@@ -1398,6 +1440,16 @@ def model_open(ctx: Ctx, path: str) -> 'Model':
     path_ = to_text(path, 'path')
     out_ = c.c_void_p()
     status = run(ctx, lib.mesaopt_model_open, ctx_, path_, c.addressof(out_))
+    if status: check(status, ctx)
+    return made(Model, out_, ctx)
+
+
+def model_open_from(ctx: Ctx, bytes: bytes) -> 'Model':
+    """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
+    ctx_ = to_handle(ctx, 'ctx')
+    bytes_ = to_bytes(bytes, 'bytes')
+    out_ = c.c_void_p()
+    status = run(ctx, lib.mesaopt_model_open_from, ctx_, bytes_, same_length(bytes=(bytes)), c.addressof(out_))
     if status: check(status, ctx)
     return made(Model, out_, ctx)
 
@@ -1751,6 +1803,17 @@ def prompt_save(prompt: Prompt, path: str) -> 'int':
     return status
 
 
+def prompt_save_to(prompt: Prompt, write: Callable) -> 'int':
+    """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
+    file would have. Since 0.1.
+    """
+    prompt_ = to_handle(prompt, 'prompt')
+    write_ = callback(WRITE_FN, write)
+    status = run_calling(prompt, lib.mesaopt_prompt_save_to, prompt_, write_[0], write_[1])
+    if status: check(status, prompt)
+    return status
+
+
 def prompt_open(ctx: Ctx, path: str) -> 'Prompt':
     """Reads a prompt back, which goes on learning as the saved one would have. MESAOPT_E_FORMAT names the file
     and what is wrong in it. The caller frees *out. Since 0.1.
@@ -1759,6 +1822,16 @@ def prompt_open(ctx: Ctx, path: str) -> 'Prompt':
     path_ = to_text(path, 'path')
     out_ = c.c_void_p()
     status = run(ctx, lib.mesaopt_prompt_open, ctx_, path_, c.addressof(out_))
+    if status: check(status, ctx)
+    return made(Prompt, out_, ctx)
+
+
+def prompt_open_from(ctx: Ctx, bytes: bytes) -> 'Prompt':
+    """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
+    ctx_ = to_handle(ctx, 'ctx')
+    bytes_ = to_bytes(bytes, 'bytes')
+    out_ = c.c_void_p()
+    status = run(ctx, lib.mesaopt_prompt_open_from, ctx_, bytes_, same_length(bytes=(bytes)), c.addressof(out_))
     if status: check(status, ctx)
     return made(Prompt, out_, ctx)
 
@@ -2049,6 +2122,17 @@ def rls_save(rls: Rls, path: str) -> 'int':
     return status
 
 
+def rls_save_to(rls: Rls, write: Callable) -> 'int':
+    """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
+    file would have. Since 0.1.
+    """
+    rls_ = to_handle(rls, 'rls')
+    write_ = callback(WRITE_FN, write)
+    status = run_calling(rls, lib.mesaopt_rls_save_to, rls_, write_[0], write_[1])
+    if status: check(status, rls)
+    return status
+
+
 def rls_open(lsq: Lsq, path: str) -> 'Rls':
     """Creates a handle from a file of mesaopt_rls_save, notes included; `lsq` has to have the dimensions,
     window, gamma and missing of its plan. Since 0.1.
@@ -2057,6 +2141,16 @@ def rls_open(lsq: Lsq, path: str) -> 'Rls':
     path_ = to_text(path, 'path')
     out_ = c.c_void_p()
     status = run(lsq, lib.mesaopt_rls_open, lsq_, path_, c.addressof(out_))
+    if status: check(status, lsq)
+    return made(Rls, out_, lsq)
+
+
+def rls_open_from(lsq: Lsq, bytes: bytes) -> 'Rls':
+    """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
+    lsq_ = to_handle(lsq, 'lsq')
+    bytes_ = to_bytes(bytes, 'bytes')
+    out_ = c.c_void_p()
+    status = run(lsq, lib.mesaopt_rls_open_from, lsq_, bytes_, same_length(bytes=(bytes)), c.addressof(out_))
     if status: check(status, lsq)
     return made(Rls, out_, lsq)
 
@@ -2589,6 +2683,17 @@ def trainer_save(trainer: Trainer, path: str) -> 'int':
     return status
 
 
+def trainer_save_to(trainer: Trainer, write: Callable) -> 'int':
+    """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
+    file would have. Since 0.1.
+    """
+    trainer_ = to_handle(trainer, 'trainer')
+    write_ = callback(WRITE_FN, write)
+    status = run_calling(trainer, lib.mesaopt_trainer_save_to, trainer_, write_[0], write_[1])
+    if status: check(status, trainer)
+    return status
+
+
 def trainer_load(trainer: Trainer, path: str) -> 'int':
     """Restores a checkpoint of a trainer with the same model blocks on the same task: all or nothing.
     MESAOPT_OTHER_ISA: restored, but the run will not repeat the other machine's bits. MESAOPT_E_FORMAT: not
@@ -2612,6 +2717,16 @@ def trainer_load_changed(trainer: Trainer, path: str, change: str | None = None)
     path_ = to_text(path, 'path')
     change_ = None if change is None else to_text(change, 'change')
     status = run(trainer, lib.mesaopt_trainer_load_changed, trainer_, path_, change_)
+    if status: check(status, trainer)
+    return status
+
+
+def trainer_load_from(trainer: Trainer, bytes: bytes, change: str | None = None) -> 'int':
+    """mesaopt_trainer_load_changed from the bytes of such a file in memory. Since 0.1."""
+    trainer_ = to_handle(trainer, 'trainer')
+    bytes_ = to_bytes(bytes, 'bytes')
+    change_ = None if change is None else to_text(change, 'change')
+    status = run(trainer, lib.mesaopt_trainer_load_from, trainer_, bytes_, same_length(bytes=(bytes)), change_)
     if status: check(status, trainer)
     return status
 
@@ -2642,6 +2757,7 @@ class Decoder(Handle):
     copy = decoder_copy
     steps = decoder_steps
     save = decoder_save
+    save_to = decoder_save_to
     set_note = decoder_set_note
 
 
@@ -2681,7 +2797,9 @@ class Model(Handle):
     backward = model_backward
     evaluate = model_evaluate
     save = model_save
+    save_to = model_save_to
     load = model_load
+    load_from = model_load_from
     set_note = model_set_note
 
 
@@ -2721,6 +2839,7 @@ class Rls(Handle):
     get = rls_get
     set = rls_set
     save = rls_save
+    save_to = rls_save_to
     set_note = rls_set_note
 
 
@@ -2762,6 +2881,7 @@ class Prompt(Handle):
     train = prompt_train
     updates = prompt_updates
     save = prompt_save
+    save_to = prompt_save_to
 
 
 class Tensor(Handle):
@@ -2777,5 +2897,7 @@ class Trainer(Handle):
     evaluate = trainer_evaluate
     steps = trainer_steps
     save = trainer_save
+    save_to = trainer_save_to
     load = trainer_load
     load_changed = trainer_load_changed
+    load_from = trainer_load_from

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _api
 from ._api import lib
-from ._core import RELEASE, Error, Handle, _view, check, keep, poll_of_context, to_dlpack
+from ._core import RELEASE, Error, Handle, _view, check, keep, poll_of_context, saved, to_dlpack
 
 STREAMS = {"train": _api.STREAM_TRAIN, "test": _api.STREAM_TEST, "search": _api.STREAM_SEARCH}
 _local = threading.local()
@@ -246,6 +246,9 @@ class Model(_api.Model):
         """Of weights from elsewhere: a dict from parameter names to arrays."""
         return _api.model_import(ctx or default_context(), Settings("model", **settings), blocks, list(weights), list(weights.values()))
 
+    def __reduce__(self):
+        return _model_of, (saved(_api.model_save_to, self),)
+
     @property
     def dtype(self):
         names = list(Parameters(self, _api.model_parameter))
@@ -313,6 +316,14 @@ class Model(_api.Model):
 
     def __repr__(self):
         return f"<mesaopt.Model {self.text()}>" if self._h else "<mesaopt.Model, closed>"
+
+
+def _model_of(content):
+    return _api.model_open_from(default_context(), content)
+
+
+def _prompt_of(content):
+    return _api.prompt_open_from(default_context(), content)
 
 
 def _outputs_of(model):
@@ -387,6 +398,9 @@ class Prompt(_api.Prompt):
     def train(self, model, task, updates, callback=None):
         """Until `updates` updates in all are taken; callback(step) after each, whose true return stops. True: all were taken."""
         return _api.prompt_train(self, model, task, updates, callback) != _api.STOPPED
+
+    def __reduce__(self):
+        return _prompt_of, (saved(_api.prompt_save_to, self),)
 
     separator = property(lambda self: _api.prompt_vectors(self, "separator"), doc="[1, n]; writing through it changes the prompt")
     prefix = property(lambda self: _api.prompt_vectors(self, "prefix"), doc="[p, n], likewise")

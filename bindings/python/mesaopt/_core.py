@@ -509,6 +509,21 @@ def to_text(x, name):
     return x
 
 
+def to_bytes(x, name):
+    if isinstance(x, (bytearray, memoryview)):
+        x = bytes(x)
+    if not isinstance(x, bytes):
+        raise TypeError(f"{name}: {type(x).__name__}, expected bytes")
+    return x
+
+
+def saved(save, x):
+    """The bytes that the file of x would have; save: its function save_to."""
+    pieces = []
+    save(x, pieces.append)
+    return b"".join(pieces)
+
+
 def to_texts(xs, name):
     return (c.c_char_p * len(xs))(*[to_text(x, f"{name}[{i}]") for i, x in enumerate(xs)])
 
@@ -556,6 +571,7 @@ def _wrap(kind, f):
     """A C function that calls f(...) without `user`: None and 0 go on, anything else ends, an exception is kept for the caller."""
     roles = kind.roles[:-1]
     told = next((i for i, (role, way) in enumerate(roles) if role == "number" and way == "out"), None)
+    length = next((i for i, (role, way) in enumerate(roles) if role == "count"), None)
     fails = kind.type._restype_ is not None
     from . import _api
 
@@ -570,7 +586,9 @@ def _wrap(kind, f):
                     given.append(Step(s.step, s.loss, s.lr, s.grad_norm))
                 elif role == "text":
                     given.append(x.decode())
-                elif role != "number":
+                elif role == "bytes":
+                    given.append(c.string_at(x, arguments[length]))
+                elif role not in ("number", "count"):
                     given.append(x)
             answer = f(*given)
             if told is not None:

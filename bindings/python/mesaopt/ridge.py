@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 
 import numpy as np
 
 from . import _api
 from ._classes import MesaSolver, default_context
+from ._core import saved
 
 try:                                                     # with scikit-learn its checks, clones and pipelines work
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -154,23 +153,16 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
     def __getstate__(self):
         state = {n: v for n, v in self.__dict__.items() if n not in ("_rls", "_solver")}
         if hasattr(self, "_rls"):
-            with tempfile.TemporaryDirectory() as folder:
-                path = os.path.join(folder, "state")
-                _api.rls_save(self._rls, path)
-                with open(path, "rb") as f:
-                    state["_saved"] = f.read()
+            state["_saved"] = saved(_api.rls_save_to, self._rls)
         return state
 
     def __setstate__(self, state):
-        saved = state.pop("_saved", None)
+        state = dict(state)
+        bytes_ = state.pop("_saved", None)
         self.__dict__.update(state)
-        if saved is not None:
+        if bytes_ is not None:
             self._plan()
-            with tempfile.TemporaryDirectory() as folder:
-                path = os.path.join(folder, "state")
-                with open(path, "wb") as f:
-                    f.write(saved)
-                self._rls = _api.rls_open(self._solver, path)
+            self._rls = _api.rls_open_from(self._solver, bytes_)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_rls")

@@ -196,6 +196,30 @@ class Training(unittest.TestCase):
         self.assertEqual(prompt.separator[0, 0], 0.5)
         self.assertEqual(prompt.updates(), 0)
 
+    def test_memory_instead_of_files(self):
+        task, model = small()
+        trainer = mesaopt.Trainer(model, task, batch=8)
+        trainer.run(3)
+        pieces = []
+        trainer.save_to(pieces.append)
+        trainer.run(5)
+        after = model.parameters["blocks.1.key"].copy()
+        trainer.load_from(memoryview(b"".join(pieces)), None)
+        self.assertEqual(trainer.steps, 3)
+        trainer.run(5)
+        np.testing.assert_array_equal(model.parameters["blocks.1.key"], after)
+        again = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(again.parameters["blocks.1.key"], after)
+        self.assertEqual(again.text(), model.text())
+        prompt = mesaopt.Prompt()
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(prompt)).separator, prompt.separator)
+        with self.assertRaisesRegex(ZeroDivisionError, "division"):
+            model.save_to(lambda piece: 1 / 0)
+        with self.assertRaises(mesaopt.FileError):
+            model.load_from(b"no such file")
+        with self.assertRaisesRegex(TypeError, "cannot be pickled"):
+            pickle.dumps(task)
+
     def test_files(self):
         task, model = small()
         trainer = mesaopt.Trainer(model, task, batch=8)
