@@ -16,7 +16,7 @@ KEYWORDS = {"from": "other", "lambda": "lambda_", "in": "input", "is": "is_", "w
 
 
 # Names of _core.py that the functions use: no argument may hide them.
-HELPERS = {"c", "np", "lib", "check", "run", "run_calling", "plain", "made", "callback", "kept_callback", "counted", "decoded", "view_in", "view_out", "view_any", "keep", "to_bytes"}
+HELPERS = {"c", "np", "lib", "check", "run", "run_calling", "plain", "made", "callback", "kept_callback", "RELEASE", "counted", "decoded", "view_in", "view_out", "view_any", "keep", "to_bytes"}
 
 
 def ctype(t):
@@ -189,6 +189,7 @@ class Function:
             return
         n = self.argument(p, "Callable", p["nullable"])
         self.callback = n
+        self.kept = p["kept"]
         kept = "kept_callback" if p["kept"] else "callback"
         self.lines.append(f"{n}_ = {kept}({kind[8:].upper()}, {n})")
         self.passed.append(f"{n}_[0]")
@@ -226,6 +227,8 @@ class Function:
             out += f"    return read_text(lambda buf, cap: {call}({passed}{', ' if passed else ''}buf, cap), {self.owner})\n"
         elif returns == "mesaopt_status":
             out += f"    status = {'run_calling' if hasattr(self, 'callback') else 'run' if f['interruptible'] else 'plain'}({self.owner}, {call}{', ' if passed else ''}{passed})\n"
+            if getattr(self, "kept", False):             # a function that fails has not taken it
+                out += f"    if status < 0: RELEASE({self.callback}_[1])\n"
             out += f"    if status: check(status, {self.owner})\n"
             out += "    return " + (", ".join(self.results) if self.results else "status") + "\n"
         elif returns == "const char *":

@@ -1607,6 +1607,7 @@ def probe_set_targets(probe: Probe, conditioner: Baseline | None = None, fill: C
     conditioner_ = None if conditioner is None else to_handle(conditioner, 'conditioner')
     fill_ = kept_callback(TARGET_FN, fill)
     status = run_calling(probe, lib.mesaopt_probe_set_targets, probe_, conditioner_, fill_[0], fill_[2], fill_[1])
+    if status < 0: RELEASE(fill_[1])
     if status: check(status, probe)
     return status
 
@@ -2480,6 +2481,7 @@ def task_from_callback(ctx: Ctx, settings: SettingsLike | None, fill: Callable) 
     fill_ = kept_callback(SEQUENCE_FN, fill)
     out_ = c.c_void_p()
     status = run_calling(ctx, lib.mesaopt_task_from_callback, ctx_, settings_, fill_[0], fill_[2], fill_[1], c.addressof(out_))
+    if status < 0: RELEASE(fill_[1])
     if status: check(status, ctx)
     return made(Task, out_, ctx)
 

@@ -522,6 +522,16 @@ class Robustness(unittest.TestCase):
         self.assertLess(pages() - before, 300)
         self.assertEqual(len(mesaopt._core._kept), kept)
 
+    def test_refused_callbacks(self):
+        """A function that fails keeps no callback."""
+        kept = len(mesaopt._core._calling)
+        task = mesaopt._api.task_from_callback
+        with self.assertRaises(mesaopt.Error):
+            task(mesaopt.Context(), mesaopt.Settings("trainer"), lambda *x: None)
+        with self.assertRaises(mesaopt.Error):
+            task(mesaopt.Context(), mesaopt.Settings("task", dim=2**20, length=2**24, tokens="slots", slots=2**20), lambda *x: None)
+        self.assertEqual(len(mesaopt._core._calling), kept)
+
     def test_threads(self):
         """Every thread has a context of its own; one context is for one call at a time."""
         losses = []
