@@ -472,6 +472,8 @@ class Robustness(unittest.TestCase):
                     return thing
             if name in ("q", "k", "v", "tokens", "targets", "sequences", "out", "weights", "by_t", "x", "src", "dst") and rng.random() < 0.9:
                 return array()
+            if name in ("after", "fill", "write"):             # a model is a function too, with errors of its own
+                return rng.choice([None, 1, lambda *a: None, lambda *a: True, lambda *a: 1 / 0])
             if name in ("count", "first", "block", "stream", "set", "head", "layer", "step", "i", "key", "steps", "updates") and rng.random() < 0.9:
                 return rng.choice([0, 1, 2, 3])
             return anything()
