@@ -262,6 +262,10 @@ START_TEST(rls_rows)
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_rls_save(r, NULL));
     BAD(MESAOPT_E_IO, "/nowhere/at/all", mesaopt_rls_save(r, "/nowhere/at/all"));
     BAD(MESAOPT_E_MEMORY, "memory", (refuse(1), mesaopt_rls_save(r, "/nowhere/at/all")));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_shape(NULL, &f->out.whole, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "rls: an lsq, expected a live rls", mesaopt_rls_shape((mesaopt_rls *)l, &f->out.whole, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_lsq_shape(NULL, &f->out.whole, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "lsq: an rls, expected a live lsq", mesaopt_lsq_shape((mesaopt_lsq *)r, &f->out.whole, NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_rls_save_to(NULL, no_bytes, NULL));
     BAD(MESAOPT_E_ARGUMENT, "write: NULL", mesaopt_rls_save_to(r, NULL, NULL));
     BAD(MESAOPT_E_IO, "write: it returned 1, expected 0", mesaopt_rls_save_to(r, no_bytes, NULL));

@@ -389,6 +389,8 @@ static void decoder_file_rows(mesaopt_decoder *d, mesaopt_model *m, mesaopt_mode
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_decoder_save(d, NULL));
     BAD(MESAOPT_E_IO, "/nowhere/x: ", mesaopt_decoder_save(d, "/nowhere/x"));
     for (int n = 1; n <= 4; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_decoder_save(d, "/nowhere/x")));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_shape(NULL, &f->out.whole, NULL, NULL));
+    BAD(MESAOPT_E_ARGUMENT, "model: a ctx, expected a live model", mesaopt_model_shape((mesaopt_model *)f->ctx, &f->out.whole, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_decoder_save_to(NULL, no_bytes, NULL));
     BAD(MESAOPT_E_ARGUMENT, "write: NULL", mesaopt_decoder_save_to(d, NULL, NULL));
     BAD(MESAOPT_E_IO, "write: it returned 1, expected 0", mesaopt_decoder_save_to(d, no_bytes, NULL));

@@ -1,5 +1,7 @@
 /* mesaopt_rls: many states merged, with values and keys far from 0, against a direct solution from all rows (rls_oracle.h) and beside one state that saw
  * them all. */
+#include "base/object.h"
+#undef fail                        /* Check has a macro of that name */
 #include "contexts.h"
 #include "rls_oracle.h"
 #include <math.h>
@@ -97,12 +99,51 @@ START_TEST(many_states)
 }
 END_TEST
 
+/* States of other contexts, on every level, with and without kept rows: the same bits as within one context. */
+START_TEST(other_contexts)
+{
+    static const char *const plans[] = {"", "window=40", "gamma=0.99 ridge=0.1"};
+    static double k[60 * D], v[60], H[D * D], S[D], other_H[D * D], other_S[D];
+    mesaopt_ctx *here = context_at(MESAOPT_ISA_BASELINE + _i / 3, 1), *there = context_at(MESAOPT_ISA_BASELINE + _i / 3, 2);
+    if (there) {
+        const mesaopt_view ks = DENSE(k, MESAOPT_F64, 60, D), vs = DENSE(v, MESAOPT_F64, 60);
+        ck_assert_int_eq(mesaopt_rng_normal(here, 5, 1, 0, 0, 1, &ks), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_rng_normal(here, 5, 2, 0, 0, 1, &vs), MESAOPT_OK);
+        mesaopt_settings *s = settings_from(MESAOPT_SCOPE_LSQ, plans[_i % 3]);
+        mesaopt_lsq *plan[2];
+        ck_assert_int_eq(mesaopt_lsq_plan(here, s, D, 1, &plan[0]) | mesaopt_lsq_plan(there, s, D, 1, &plan[1]), MESAOPT_OK);
+        mesaopt_rls *one = state_of(plan[0], k, v, 30), *two = state_of(plan[0], k, v, 30);
+        mesaopt_rls *near = state_of(plan[0], k + 30 * D, v + 30, 30), *far = state_of(plan[1], k + 30 * D, v + 30, 30);
+        int64_t streams, d, dv;
+        ck_assert_int_eq(mesaopt_rls_shape(far, &streams, &d, &dv), MESAOPT_OK);
+        ck_assert(streams == 1 && d == D && dv == 1);
+        call c;
+        ck_assert_int_eq(ctx_enter(there, CALL_NORMAL, &c), MESAOPT_OK);
+        REFUSED(here, MESAOPT_E_BUSY, "from: its context is inside another call", mesaopt_rls_merge(two, far));
+        ctx_leave(&c, MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_rls_merge(one, near), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_rls_merge(two, far), MESAOPT_OK);
+        const int32_t which[] = {MESAOPT_RLS_KEY_STATE, MESAOPT_RLS_VALUE_STATE};
+        const mesaopt_view state[] = {DENSE(H, MESAOPT_F64, 1, D, D), DENSE(S, MESAOPT_F64, 1, D, 1)};
+        const mesaopt_view others[] = {DENSE(other_H, MESAOPT_F64, 1, D, D), DENSE(other_S, MESAOPT_F64, 1, D, 1)};
+        ck_assert_int_eq(mesaopt_rls_get(one, 2, which, state) | mesaopt_rls_get(two, 2, which, others), MESAOPT_OK);
+        ck_assert_mem_eq(H, other_H, sizeof H);
+        ck_assert_mem_eq(S, other_S, sizeof S);
+        ck_assert_int_eq(mesaopt_rls_update(far, &(mesaopt_view){.data = k, .shape = {1, 1, D}, .stride = {D, D, 1}, .ndim = 3, .dtype = MESAOPT_F64},
+                                            &(mesaopt_view){.data = v, .shape = {1, 1, 1}, .stride = {1, 1, 1}, .ndim = 3, .dtype = MESAOPT_F64}, NULL, NULL), MESAOPT_OK);
+        mesaopt_rls_free(one), mesaopt_rls_free(two), mesaopt_rls_free(near), mesaopt_rls_free(far);
+        mesaopt_lsq_free(plan[0]), mesaopt_lsq_free(plan[1]), mesaopt_settings_free(s), mesaopt_ctx_free(there), mesaopt_ctx_free(here);
+    }
+}
+END_TEST
+
 Suite *test_rls_merge_suite(void)
 {
     Suite *s = suite_create("rls_merge");
     TCase *t = tcase_create("rls_merge");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, many_states, 0, sizeof histories / sizeof *histories);
+    tcase_add_loop_test(t, other_contexts, 0, 9);
     suite_add_tcase(s, t);
     return s;
 }

@@ -97,6 +97,11 @@ typedef struct mesaopt_lsq mesaopt_lsq;
 MESAOPT_API mesaopt_status mesaopt_lsq_plan(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                             int64_t d_key, int64_t d_val, mesaopt_lsq **out);
 
+/** Channels of keys and of values, as planned. Each pointer may be NULL.
+ *  [out: d_key?, d_val?] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_lsq_shape(const mesaopt_lsq *lsq, int64_t *d_key,
+                                             int64_t *d_val);
+
 /** Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint
  *  when `adjoint` is not 0. sequences: how many MESAOPT_LSQ_OFFSETS make of a batch of 1; 0:
  *  without offsets. Since 0.1. */

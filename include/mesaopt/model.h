@@ -79,6 +79,12 @@ MESAOPT_API mesaopt_status mesaopt_model_add_text(mesaopt_model *model, const ch
  *  NUL; returns the bytes the whole text needs, or a negative status. Since 0.1. */
 MESAOPT_API int64_t mesaopt_model_text(const mesaopt_model *model, char *buf, int64_t cap);
 
+/** Features of a token, of a prediction, and the type that tokens, predictions and parameters have
+ *  (MESAOPT_F32 or MESAOPT_F64). Each pointer may be NULL.
+ *  [out: inputs?, outputs?, dtype?] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_shape(const mesaopt_model *model, int64_t *inputs,
+                                               int64_t *outputs, int32_t *dtype);
+
 /** Number of blocks, and width of the stream after block i (i = -1: the tokens). Since 0.1. */
 MESAOPT_API int64_t mesaopt_model_blocks(const mesaopt_model *model);
 MESAOPT_API mesaopt_status mesaopt_model_width(const mesaopt_model *model, int64_t block,
@@ -188,9 +194,11 @@ MESAOPT_API mesaopt_status mesaopt_model_load_from(mesaopt_model *model, const v
 MESAOPT_API mesaopt_status mesaopt_model_set_note(mesaopt_model *model, const char *key,
                                                   const char *text);
 
-/** Copies a text out of the metadata of a safetensors file: a note, or one of the library's own
- *  ("mesaopt.blocks"). Writes at most `cap` bytes with the final 0, and returns the bytes that all
- *  of it needs; 0: there is no such text; or a negative status. Since 0.1. */
+/** Copies a text out of the metadata of a safetensors file: a note, or one of the library's own:
+ *  "mesaopt.kind" (model, trainer, rls, decoder, prompt), and of models and trainers
+ *  "mesaopt.blocks" and "mesaopt.model", which is "inputs=.. outputs=.. dtype=.. ..". Writes at
+ *  most `cap` bytes with the final 0, and returns the bytes that all of it needs; 0: there is no
+ *  such text; or a negative status. Since 0.1. */
 MESAOPT_API int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key,
                                       char *buf, int64_t cap);
 

@@ -104,9 +104,14 @@ MESAOPT_API mesaopt_status mesaopt_rls_step(mesaopt_rls *rls, const mesaopt_view
 
 /** The rows of `from` after those of `rls`: as if one had seen both. Refused when sums might not be
  *  finite. Plans of equal dimensions, window, gamma and missing, and equal ridges; `from` stays as
- *  it is, to the bit.
+ *  it is, to the bit. It may be of another context (MESAOPT_E_BUSY: in which a call runs).
  *  [in: from] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_merge(mesaopt_rls *rls, mesaopt_rls *from);
+
+/** Streams side by side, and channels of their keys and values. Each pointer may be NULL.
+ *  [out: streams?, d_key?, d_val?] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_rls_shape(const mesaopt_rls *rls, int64_t *streams,
+                                             int64_t *d_key, int64_t *d_val);
 
 /** Forgets all rows. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_rls_clear(mesaopt_rls *rls);

@@ -176,6 +176,15 @@ mesaopt_status mesaopt_lsq_adjoint(mesaopt_lsq *lsq, const mesaopt_view *q, cons
                which, views);
 }
 
+mesaopt_status mesaopt_lsq_shape(const mesaopt_lsq *lsq, int64_t *d_key, int64_t *d_val)
+{
+    const mesaopt_status status = check_kind(OBJECT_LSQ, lsq);
+    if (status != MESAOPT_OK) return status;
+    if (d_key) *d_key = lsq->d;
+    if (d_val) *d_val = lsq->dv;
+    return MESAOPT_OK;
+}
+
 mesaopt_status mesaopt_lsq_workspace(const mesaopt_lsq *lsq, int32_t dtype, int64_t batch,
                                      int64_t length, int64_t heads, int64_t sequences,
                                      int32_t adjoint, int64_t *bytes)

@@ -71,6 +71,17 @@ int64_t mesaopt_model_text(const mesaopt_model *m, char *buf, int64_t cap)
     return model_text(m, buf, cap);
 }
 
+mesaopt_status mesaopt_model_shape(const mesaopt_model *m, int64_t *inputs, int64_t *outputs,
+                                   int32_t *dtype)
+{
+    const mesaopt_status status = check_kind(OBJECT_MODEL, m);
+    if (status != MESAOPT_OK) return status;
+    if (inputs) *inputs = m->inputs;
+    if (outputs) *outputs = m->outputs;
+    if (dtype) *dtype = m->dtype;
+    return MESAOPT_OK;
+}
+
 int64_t mesaopt_model_blocks(const mesaopt_model *m)
 {
     const mesaopt_status status = check_kind(OBJECT_MODEL, m);

@@ -210,15 +210,40 @@ static mesaopt_status check_alike(mesaopt_rls *r, const mesaopt_rls *from)
     return MESAOPT_OK;
 }
 
+/* Begins a call on the other context that `from` is of, too: then nothing else works on it. */
+static mesaopt_status enter_other(mesaopt_rls *r, mesaopt_rls *from, call *other)
+{
+    const mesaopt_status status = ctx_enter(from->head.ctx, CALL_IN_CALLBACK, other);
+    if (status != MESAOPT_OK)
+        return fail(r->head.ctx, status,
+                    "from: its context is inside another call, expected one call at a time");
+    call_hold(other, from);
+    return MESAOPT_OK;
+}
+
 mesaopt_status mesaopt_rls_merge(mesaopt_rls *r, mesaopt_rls *from)
 {
-    call c;
+    call c, other;
     mesaopt_status status = call_begin(r, OBJECT_RLS, CALL_IN_CALLBACK, &c, from);
     if (status != MESAOPT_OK) return status;
-    CHECK(check_handle(r->head.ctx, from, OBJECT_RLS, "from"));
+    const int foreign = handle_ok(from, OBJECT_RLS) && from->head.ctx != r->head.ctx;
+    if (!foreign) status = check_handle(r->head.ctx, from, OBJECT_RLS, "from");
+    else if ((status = enter_other(r, from, &other)) != MESAOPT_OK) return call_end(&c, status);
     CHECK(check_alike(r, from));
     CHECK(rls_merge(r, from));
+    if (foreign) ctx_leave(&other, status);
     return call_end(&c, status);
+}
+
+mesaopt_status mesaopt_rls_shape(const mesaopt_rls *r, int64_t *streams, int64_t *d_key,
+                                 int64_t *d_val)
+{
+    const mesaopt_status status = check_kind(OBJECT_RLS, r);
+    if (status != MESAOPT_OK) return status;
+    if (streams) *streams = r->streams;
+    if (d_key) *d_key = r->options.d;
+    if (d_val) *d_val = r->options.dv;
+    return MESAOPT_OK;
 }
 
 mesaopt_status mesaopt_rls_clear(mesaopt_rls *r)

@@ -175,6 +175,11 @@ static void call_save_to(void)
     CALL(TRAINER, t, mesaopt_trainer_save_to(t, some_write(), NULL));
     mesaopt_rls *r = handle(RLS);
     CALL(RLS, r, mesaopt_rls_save_to(r, some_write(), NULL));
+    int64_t *streams = integer_out(), *d_key = integer_out();
+    CALL(RLS, r, mesaopt_rls_shape(r, streams, d_key, NULL));
+    mesaopt_lsq *l = handle(LSQ);
+    int64_t *d_val = integer_out();
+    CALL(LSQ, l, mesaopt_lsq_shape(l, NULL, d_val));
     mesaopt_decoder *d = handle(DECODER);
     CALL(DECODER, d, mesaopt_decoder_save_to(d, some_write(), NULL));
     mesaopt_prompt *p = handle(PROMPT);

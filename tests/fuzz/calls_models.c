@@ -183,6 +183,8 @@ static void call_model_facts(void)
     const int64_t block = any_index();
     int64_t *width = integer_out();
     CALL(MODEL, m, mesaopt_model_width(m, block, width));
+    int64_t *inputs = integer_out();
+    CALL(MODEL, m, mesaopt_model_shape(m, inputs, NULL, NULL));
     COUNT(TENSOR, NULL, mesaopt_model_blocks(m));
     COUNT(TENSOR, NULL, mesaopt_model_parameters(m));
     const char *name = mesaopt_model_parameter_name(m, few());

@@ -462,6 +462,12 @@ mesaopt_lsq_plan(ctx, settings, d_key, d_val, out) =
     ccall((:mesaopt_lsq_plan, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Int64, Ptr{Ptr{Cvoid}}), ctx, settings, d_key, d_val, out)
 
 """
+Channels of keys and of values, as planned. Each pointer may be NULL. Since 0.1.
+"""
+mesaopt_lsq_shape(lsq, d_key, d_val) =
+    ccall((:mesaopt_lsq_shape, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Int64}, Ptr{Int64}), lsq, d_key, d_val)
+
+"""
 Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when `adjoint` is not 0. sequences: how many MESAOPT_LSQ_OFFSETS make of a batch of 1; 0: without offsets. Since 0.1.
 """
 mesaopt_lsq_workspace(lsq, dtype, batch, length, heads, sequences, adjoint, bytes) =
@@ -508,6 +514,12 @@ The model's blocks as text that mesaopt_model_add_text takes, at most cap bytes 
 """
 mesaopt_model_text(model, buf, cap) =
     ccall((:mesaopt_model_text, libmesaopt), Int64, (Ptr{Cvoid}, Ptr{UInt8}, Int64), model, buf, cap)
+
+"""
+Features of a token, of a prediction, and the type that tokens, predictions and parameters have (MESAOPT_F32 or MESAOPT_F64). Each pointer may be NULL. Since 0.1.
+"""
+mesaopt_model_shape(model, inputs, outputs, dtype) =
+    ccall((:mesaopt_model_shape, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Int64}, Ptr{Int64}, Ptr{Int32}), model, inputs, outputs, dtype)
 
 """
 Number of blocks, and width of the stream after block i (i = -1: the tokens). Since 0.1.
@@ -624,7 +636,7 @@ mesaopt_model_set_note(model, key, text) =
     ccall((:mesaopt_model_set_note, libmesaopt), Int32, (Ptr{Cvoid}, Cstring, Cstring), model, key, text)
 
 """
-Copies a text out of the metadata of a safetensors file: a note, or one of the library's own (\"mesaopt.blocks\"). Writes at most `cap` bytes with the final 0, and returns the bytes that all of it needs; 0: there is no such text; or a negative status. Since 0.1.
+Copies a text out of the metadata of a safetensors file: a note, or one of the library's own: \"mesaopt.kind\" (model, trainer, rls, decoder, prompt), and of models and trainers \"mesaopt.blocks\" and \"mesaopt.model\", which is \"inputs=.. outputs=.. dtype=.. ..\". Writes at most `cap` bytes with the final 0, and returns the bytes that all of it needs; 0: there is no such text; or a negative status. Since 0.1.
 """
 mesaopt_file_note(ctx, path, key, buf, cap) =
     ccall((:mesaopt_file_note, libmesaopt), Int64, (Ptr{Cvoid}, Cstring, Cstring, Ptr{UInt8}, Int64), ctx, path, key, buf, cap)
@@ -948,10 +960,16 @@ mesaopt_rls_step(rls, q, k, v, beta, log_gamma, out) =
     ccall((:mesaopt_rls_step, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{CView}, Ptr{CView}, Ptr{CView}, Ptr{CView}, Ptr{CView}, Ptr{CView}), rls, q, k, v, beta, log_gamma, out)
 
 """
-The rows of `from` after those of `rls`: as if one had seen both. Refused when sums might not be finite. Plans of equal dimensions, window, gamma and missing, and equal ridges; `from` stays as it is, to the bit. Since 0.1.
+The rows of `from` after those of `rls`: as if one had seen both. Refused when sums might not be finite. Plans of equal dimensions, window, gamma and missing, and equal ridges; `from` stays as it is, to the bit. It may be of another context (MESAOPT_E_BUSY: in which a call runs). Since 0.1.
 """
 mesaopt_rls_merge(rls, from) =
     ccall((:mesaopt_rls_merge, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}), rls, from)
+
+"""
+Streams side by side, and channels of their keys and values. Each pointer may be NULL. Since 0.1.
+"""
+mesaopt_rls_shape(rls, streams, d_key, d_val) =
+    ccall((:mesaopt_rls_shape, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Int64}, Ptr{Int64}, Ptr{Int64}), rls, streams, d_key, d_val)
 
 """
 Forgets all rows. Since 0.1.

@@ -472,6 +472,7 @@ PROTOTYPES = [
     ('mesaopt_linearise_block', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_linearise_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_lsq_plan', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_int64, c.c_void_p]),
+    ('mesaopt_lsq_shape', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_lsq_workspace', c.c_int32, [c.c_void_p, c.c_int32, c.c_int64, c.c_int64, c.c_int64, c.c_int64, c.c_int32, c.c_void_p]),
     ('mesaopt_lsq_forward', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_lsq_adjoint', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
@@ -480,6 +481,7 @@ PROTOTYPES = [
     ('mesaopt_model_add', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_model_add_text', c.c_int32, [c.c_void_p, c.c_char_p]),
     ('mesaopt_model_text', c.c_int64, [c.c_void_p, c.c_void_p, c.c_int64]),
+    ('mesaopt_model_shape', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_model_blocks', c.c_int64, [c.c_void_p]),
     ('mesaopt_model_width', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_model_parameters', c.c_int64, [c.c_void_p]),
@@ -554,6 +556,7 @@ PROTOTYPES = [
     ('mesaopt_rls_predict', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_step', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_merge', c.c_int32, [c.c_void_p, c.c_void_p]),
+    ('mesaopt_rls_shape', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_clear', c.c_int32, [c.c_void_p]),
     ('mesaopt_rls_get', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_set', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
@@ -1068,6 +1071,16 @@ def lsq_plan(ctx: Ctx, settings: SettingsLike | None, d_key: int, d_val: int) ->
     return made(Lsq, out_, ctx)
 
 
+def lsq_shape(lsq: Lsq) -> 'tuple[int, int]':
+    """Channels of keys and of values, as planned. Each pointer may be NULL. Since 0.1."""
+    lsq_ = to_handle(lsq, 'lsq')
+    d_key_ = c.c_int64()
+    d_val_ = c.c_int64()
+    status = plain(lsq, lib.mesaopt_lsq_shape, lsq_, c.addressof(d_key_), c.addressof(d_val_))
+    if status: check(status, lsq)
+    return d_key_.value, d_val_.value
+
+
 def lsq_workspace(lsq: Lsq, dtype: int, batch: int, length: int, heads: int, sequences: int, adjoint: int) -> 'int':
     """Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when
     `adjoint` is not 0. sequences: how many MESAOPT_LSQ_OFFSETS make of a batch of 1; 0: without offsets.
@@ -1165,6 +1178,19 @@ def model_text(model: Model) -> 'str':
     """
     model_ = to_handle(model, 'model')
     return read_text(lambda buf, cap: lib.mesaopt_model_text(model_, buf, cap), model)
+
+
+def model_shape(model: Model) -> 'tuple[int, int, int]':
+    """Features of a token, of a prediction, and the type that tokens, predictions and parameters have
+    (MESAOPT_F32 or MESAOPT_F64). Each pointer may be NULL. Since 0.1.
+    """
+    model_ = to_handle(model, 'model')
+    inputs_ = c.c_int64()
+    outputs_ = c.c_int64()
+    dtype_ = c.c_int32()
+    status = plain(model, lib.mesaopt_model_shape, model_, c.addressof(inputs_), c.addressof(outputs_), c.addressof(dtype_))
+    if status: check(status, model)
+    return inputs_.value, outputs_.value, dtype_.value
 
 
 def model_blocks(model: Model) -> 'int':
@@ -1389,9 +1415,10 @@ def model_set_note(model: Model, key: str, text: str | None = None) -> 'int':
 
 
 def file_note(ctx: Ctx, path: str, key: str) -> 'str':
-    """Copies a text out of the metadata of a safetensors file: a note, or one of the library's own
-    ("mesaopt.blocks"). Writes at most `cap` bytes with the final 0, and returns the bytes that all of it
-    needs; 0: there is no such text; or a negative status. Since 0.1.
+    """Copies a text out of the metadata of a safetensors file: a note, or one of the library's own:
+    "mesaopt.kind" (model, trainer, rls, decoder, prompt), and of models and trainers "mesaopt.blocks" and
+    "mesaopt.model", which is "inputs=.. outputs=.. dtype=.. ..". Writes at most `cap` bytes with the final 0,
+    and returns the bytes that all of it needs; 0: there is no such text; or a negative status. Since 0.1.
     """
     ctx_ = to_handle(ctx, 'ctx')
     path_ = to_text(path, 'path')
@@ -2067,13 +2094,24 @@ def rls_step(rls: Rls, q: Array, k: Array, v: Array, beta: Array | None, log_gam
 def rls_merge(rls: Rls, other: Rls) -> 'int':
     """The rows of `from` after those of `rls`: as if one had seen both. Refused when sums might not be finite.
     Plans of equal dimensions, window, gamma and missing, and equal ridges; `from` stays as it is, to the bit.
-    Since 0.1.
+    It may be of another context (MESAOPT_E_BUSY: in which a call runs). Since 0.1.
     """
     rls_ = to_handle(rls, 'rls')
     other_ = to_handle(other, 'other')
     status = run(rls, lib.mesaopt_rls_merge, rls_, other_)
     if status: check(status, rls)
     return status
+
+
+def rls_shape(rls: Rls) -> 'tuple[int, int, int]':
+    """Streams side by side, and channels of their keys and values. Each pointer may be NULL. Since 0.1."""
+    rls_ = to_handle(rls, 'rls')
+    streams_ = c.c_int64()
+    d_key_ = c.c_int64()
+    d_val_ = c.c_int64()
+    status = plain(rls, lib.mesaopt_rls_shape, rls_, c.addressof(streams_), c.addressof(d_key_), c.addressof(d_val_))
+    if status: check(status, rls)
+    return streams_.value, d_key_.value, d_val_.value
 
 
 def rls_clear(rls: Rls) -> 'int':
@@ -2774,6 +2812,7 @@ class Linearise(Handle):
 
 class Lsq(Handle):
     _free = lib.mesaopt_lsq_free
+    shape = lsq_shape
     workspace = lsq_workspace
     forward = lsq_forward
     adjoint = lsq_adjoint
@@ -2784,6 +2823,7 @@ class Model(Handle):
     add = model_add
     add_text = model_add_text
     text = model_text
+    shape = model_shape
     blocks = model_blocks
     width = model_width
     parameters = model_parameters
@@ -2837,6 +2877,7 @@ class Rls(Handle):
     predict = rls_predict
     step = rls_step
     merge = rls_merge
+    shape = rls_shape
     clear = rls_clear
     get = rls_get
     set = rls_set

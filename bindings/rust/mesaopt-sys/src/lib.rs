@@ -894,6 +894,8 @@ extern "C" {
     /// channels. The setting window matters only to a mesaopt\_rls of the plan: mesaopt\_lsq\_forward and
     /// mesaopt\_lsq\_adjoint ignore it. The caller frees \*out. Since 0.1.
     pub fn mesaopt_lsq_plan(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, d_key: i64, d_val: i64, out: *mut *mut mesaopt_lsq) -> mesaopt_status;
+    /// Channels of keys and of values, as planned. Each pointer may be NULL. Since 0.1.
+    pub fn mesaopt_lsq_shape(lsq: *const mesaopt_lsq, d_key: *mut i64, d_val: *mut i64) -> mesaopt_status;
     /// Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when
     /// \`adjoint\` is not 0. sequences: how many MESAOPT\_LSQ\_OFFSETS make of a batch of 1; 0: without
     /// offsets. Since 0.1.
@@ -922,6 +924,9 @@ extern "C" {
     /// The model's blocks as text that mesaopt\_model\_add\_text takes, at most cap bytes with the final
     /// NUL; returns the bytes the whole text needs, or a negative status. Since 0.1.
     pub fn mesaopt_model_text(model: *const mesaopt_model, buf: *mut c_char, cap: i64) -> i64;
+    /// Features of a token, of a prediction, and the type that tokens, predictions and parameters have
+    /// (MESAOPT\_F32 or MESAOPT\_F64). Each pointer may be NULL. Since 0.1.
+    pub fn mesaopt_model_shape(model: *const mesaopt_model, inputs: *mut i64, outputs: *mut i64, dtype: *mut i32) -> mesaopt_status;
     /// Number of blocks, and width of the stream after block i (i = -1: the tokens). Since 0.1.
     pub fn mesaopt_model_blocks(model: *const mesaopt_model) -> i64;
     /// Number of blocks, and width of the stream after block i (i = -1: the tokens). Since 0.1.
@@ -984,9 +989,11 @@ extern "C" {
     /// are UTF-8; key: 1 to 100 bytes that do not begin with "mesaopt."; at most 256 notes of 8 MiB
     /// together. Since 0.1.
     pub fn mesaopt_model_set_note(model: *mut mesaopt_model, key: *const c_char, text: *const c_char) -> mesaopt_status;
-    /// Copies a text out of the metadata of a safetensors file: a note, or one of the library's own
-    /// ("mesaopt.blocks"). Writes at most \`cap\` bytes with the final 0, and returns the bytes that all of
-    /// it needs; 0: there is no such text; or a negative status. Since 0.1.
+    /// Copies a text out of the metadata of a safetensors file: a note, or one of the library's own:
+    /// "mesaopt.kind" (model, trainer, rls, decoder, prompt), and of models and trainers "mesaopt.blocks"
+    /// and "mesaopt.model", which is "inputs=.. outputs=.. dtype=.. ..". Writes at most \`cap\` bytes with
+    /// the final 0, and returns the bytes that all of it needs; 0: there is no such text; or a negative
+    /// status. Since 0.1.
     pub fn mesaopt_file_note(ctx: *mut mesaopt_ctx, path: *const c_char, key: *const c_char, buf: *mut c_char, cap: i64) -> i64;
     /// Creates a model of blocks given as text (mesaopt\_model\_add\_text; \`settings\` as in
     /// mesaopt\_model\_create) with weights from elsewhere: tensors\[i\] becomes the parameter names\[i\],
@@ -1213,8 +1220,10 @@ extern "C" {
     pub fn mesaopt_rls_step(rls: *mut mesaopt_rls, q: *const mesaopt_view, k: *const mesaopt_view, v: *const mesaopt_view, beta: *const mesaopt_view, log_gamma: *const mesaopt_view, out: *const mesaopt_view) -> mesaopt_status;
     /// The rows of \`from\` after those of \`rls\`: as if one had seen both. Refused when sums might not be
     /// finite. Plans of equal dimensions, window, gamma and missing, and equal ridges; \`from\` stays as it
-    /// is, to the bit. Since 0.1.
+    /// is, to the bit. It may be of another context (MESAOPT\_E\_BUSY: in which a call runs). Since 0.1.
     pub fn mesaopt_rls_merge(rls: *mut mesaopt_rls, from: *mut mesaopt_rls) -> mesaopt_status;
+    /// Streams side by side, and channels of their keys and values. Each pointer may be NULL. Since 0.1.
+    pub fn mesaopt_rls_shape(rls: *const mesaopt_rls, streams: *mut i64, d_key: *mut i64, d_val: *mut i64) -> mesaopt_status;
     /// Forgets all rows. Since 0.1.
     pub fn mesaopt_rls_clear(rls: *mut mesaopt_rls) -> mesaopt_status;
     /// Reads parts of the state: views\[i\] (f32 or f64) receives which\[i\], a MESAOPT\_RLS\_\*. RESIDUAL
