@@ -66,6 +66,32 @@ static void task_create_rows(mesaopt_tensor *foreign)
     ck_assert_int_eq(mesaopt_tensor_free(spoilt), MESAOPT_OK);
 }
 
+static void pairs_rows(mesaopt_tensor *foreign)
+{
+    mesaopt_task **out = &f->out.task;
+    static const int64_t shapes[][3] = {{2, 4, 3}, {2, 5, 3}, {2, 4, 2}, {0, 4, 3}, {2, 4, 3}};
+    mesaopt_tensor *t[5];
+    mesaopt_view v;
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_TASK);
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F64, 3, shapes[i], &t[i]), MESAOPT_OK);
+    mesaopt_tensor_view(t[4], &v);
+    ((double *)v.data)[7] = NAN;
+    BAD(MESAOPT_E_ARGUMENT, "ctx: NULL", mesaopt_task_from_pairs(NULL, NULL, t[0], t[0], out));
+    BAD(MESAOPT_E_ARGUMENT, "inputs: NULL", mesaopt_task_from_pairs(f->ctx, NULL, NULL, t[0], out));
+    BAD(MESAOPT_E_ARGUMENT, "outputs: NULL", mesaopt_task_from_pairs(f->ctx, NULL, t[0], NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "outputs: of another context", mesaopt_task_from_pairs(f->ctx, NULL, t[0], foreign, out));
+    BAD(MESAOPT_E_SHAPE, "outputs: shape [2,5,3], expected [2,4,3]", mesaopt_task_from_pairs(f->ctx, NULL, t[0], t[1], out));
+    BAD(MESAOPT_E_SHAPE, "outputs: shape [2,4,2], expected [2,4,3]", mesaopt_task_from_pairs(f->ctx, NULL, t[0], t[2], out));
+    BAD(MESAOPT_E_SHAPE, "inputs: shape [0,4,3], expected [N,P,n]", mesaopt_task_from_pairs(f->ctx, NULL, t[3], t[3], out));
+    BAD(MESAOPT_E_NONFINITE, "outputs: not finite at [0,2,1]", mesaopt_task_from_pairs(f->ctx, NULL, t[0], t[4], out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_from_pairs(f->ctx, NULL, t[0], t[0], NULL));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_task_from_pairs(f->ctx, NULL, t[0], t[0], out)));
+    mesaopt_settings_set_text(s, "teachers", "2");
+    BAD(MESAOPT_E_SETTING, "segment: 0 for 2 teachers", mesaopt_task_from_pairs(f->ctx, s, t[0], t[0], out));
+    mesaopt_settings_free(s);
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(mesaopt_tensor_free(t[i]), MESAOPT_OK);
+}
+
 static void features_rows(const mesaopt_view *in, const mesaopt_view *to, const mesaopt_view *wide)
 {
     mesaopt_task *task;
@@ -121,6 +147,7 @@ START_TEST(task_rows)
     ck_assert_int_eq(mesaopt_ctx_create(NULL, &elsewhere), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_tensor_create(elsewhere, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &foreign), MESAOPT_OK);
     task_create_rows(foreign);
+    pairs_rows(foreign);
     task_list_rows(foreign);
     mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, 2);
     mesaopt_settings_set_int(s, MESAOPT_KEY_LENGTH, 3);

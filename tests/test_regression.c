@@ -225,6 +225,199 @@ START_TEST(bad_layouts)
 }
 END_TEST
 
+/* ---- own pairs ---- */
+
+static mesaopt_tensor *tensor_of(mesaopt_ctx *ctx, int32_t dtype, int64_t count, int64_t pairs, uint64_t seed)
+{
+    mesaopt_tensor *t;
+    mesaopt_view v;
+    ck_assert_int_eq(mesaopt_tensor_create(ctx, dtype, 3, (int64_t[]){count, pairs, N}, &t), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_tensor_view(t, &v), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_rng_normal(ctx, seed, 20, 0, 0, 1, &v), MESAOPT_OK);
+    return t;
+}
+
+/* The user's own pairs, f32 inputs and f64 outputs, stand where the written-out layout has them, the prompt's vectors between them. */
+START_TEST(own_pairs)
+{
+    const layout_case *c = &cases[_i];
+    char copy[200], *rest = copy, *word;
+    int pairs = 0, t = 0;
+    strcpy(copy, c->places);
+    while ((word = strtok_r(rest, " ", &rest)))
+        if (word[0] == 'y') pairs = atoi(word + 1) + 1;
+    if (c->places[strlen(c->places) - 2] == 'x') return;       /* ends with an input alone */
+    mesaopt_ctx *ctx = context_from("");
+    mesaopt_tensor *x = tensor_of(ctx, MESAOPT_F32, 3, pairs, 1), *y = tensor_of(ctx, MESAOPT_F64, 3, pairs, 2);
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, c->settings), *p = settings_from(MESAOPT_SCOPE_PROMPT, "dim=3");
+    mesaopt_task *task;
+    mesaopt_prompt *prompt = NULL;
+    mesaopt_view vx, vy, vs, vp;
+    int64_t length, prefix = 0, count;
+    ck_assert_int_eq(mesaopt_task_from_pairs(ctx, s, x, y, &task), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_shape(task, NULL, &length, NULL, &count), MESAOPT_OK);
+    ck_assert_int_eq(length, c->length - (c->places[strlen(c->places) - 1] == 's'));
+    ck_assert_int_eq(count, 3);
+    ck_assert_int_eq(mesaopt_settings_get_int(s, MESAOPT_KEY_PREFIX, &prefix), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_set_int(p, MESAOPT_KEY_PREFIX, prefix), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_prompt_create(ctx, p, &prompt), MESAOPT_OK);
+    if (prefix || strstr(c->settings, "separator")) ck_assert_int_eq(mesaopt_task_set_prompt(task, prompt), MESAOPT_OK);
+    mesaopt_tensor_view(x, &vx), mesaopt_tensor_view(y, &vy), mesaopt_prompt_vectors(prompt, "separator", &vs), mesaopt_prompt_vectors(prompt, "prefix", &vp);
+    static double drawn[5][32][N];
+    double weights[32];
+    const mesaopt_view v = dense(drawn, MESAOPT_F64, 3, (int64_t[]){5, length + 1, N});
+    ck_assert_int_eq(mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 1, &v), MESAOPT_OK);       /* rows 1, 2, 0, 1, 2 */
+    task_weights(task, MESAOPT_STREAM_TEST, 1, weights);
+    strcpy(copy, c->places);
+    for (rest = copy; t <= length; t++) {
+        word = strtok_r(rest, " ", &rest);
+        const int at = atoi(word + 1);
+        if (t < length) ck_assert(weights[t] == (strchr(word, '?') != NULL));
+        for (int i = 0; i < 5; i++)
+            for (int j = 0; j < N; j++) {
+                const int64_t row = ((1 + i) % 3 * pairs + at) * N + j;
+                const double want = word[0] == 'x' ? ((float *)vx.data)[row] : word[0] == 'y' ? ((double *)vy.data)[row] : word[0] == 's' ? ((double *)vs.data)[j] : ((double *)vp.data)[(at - 1) * N + j];
+                ck_assert(((double *)drawn)[(i * (length + 1) + t) * N + j] == want);
+            }
+    }
+    mesaopt_settings_free(s), mesaopt_settings_free(p);
+    mesaopt_tensor_free(x), mesaopt_tensor_free(y), mesaopt_task_free(task), mesaopt_prompt_free(prompt);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* ---- baselines ---- */
+
+/* Errors of a baseline at the queries, one after the other; returns their number. */
+static int errors_of(mesaopt_ctx *ctx, const char *baseline, mesaopt_task *task, int64_t count, double *errors)
+{
+    static double by_t[256];
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_BASELINE, baseline);
+    mesaopt_baseline *b;
+    int64_t length;
+    int n = 0;
+    double loss, mean = 0;
+    mesaopt_task_shape(task, NULL, &length, NULL, NULL);
+    const mesaopt_view v = DENSE(by_t, MESAOPT_F64, length);
+    ck_assert_int_eq(mesaopt_baseline_create(ctx, s, &b), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_evaluate(b, task, MESAOPT_STREAM_TEST, 0, count, &v, &loss), MESAOPT_OK);
+    for (int64_t t = 0; t < length; t++)
+        if (!isnan(by_t[t])) mean += errors[n++] = by_t[t];
+    ck_assert_double_le(fabs(loss - mean / n), 1e-12 * loss);
+    mesaopt_settings_free(s), mesaopt_baseline_free(b);
+    return n;
+}
+
+/* Vectors of a prompt are in no regression: errors are the same bits with them and without, pair by pair. */
+START_TEST(baselines_skip_prompts)
+{
+    static const char *const baselines[] = {"baseline=lsq", "baseline=lsq newest_pair=0", "baseline=gd iterations=3", "baseline=lsq pairs=scored", "baseline=gd pairs=scored",
+                                            "baseline=neumann pairs=scored", "baseline=kernel", "baseline=lsq space=slots slots=3"};
+    mesaopt_ctx *ctx = context_from("threads=2");
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_PROMPT, "dim=3 prefix=2");
+    mesaopt_task *plain = task_from(ctx, "task=regression dim=3 length=23 tokens=raw"), *full = task_from(ctx, "task=regression dim=3 length=36 tokens=raw separator=1 prefix=2");
+    mesaopt_prompt *p;
+    ck_assert_int_eq(mesaopt_prompt_create(ctx, s, &p), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_task_set_prompt(full, p), MESAOPT_OK);
+    for (size_t i = 0; i < sizeof baselines / sizeof *baselines; i++) {
+        double a[64], b[64];
+        ck_assert_int_eq(errors_of(ctx, baselines[i], plain, 70, a), 12);
+        ck_assert_int_eq(errors_of(ctx, baselines[i], full, 70, b), 12);
+        ck_assert_msg(memcmp(a, b, 12 * sizeof *a) == 0, "%s", baselines[i]);
+    }
+    mesaopt_settings_free(s);
+    mesaopt_task_free(plain), mesaopt_task_free(full), mesaopt_prompt_free(p);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* Solves A u = b of N numbers by elimination; A is positive definite. */
+static void solve(double A[N][N], double *b)
+{
+    for (int i = 0; i < N; i++)
+        for (int r = i + 1; r < N; r++) {
+            const double q = A[r][i] / A[i][i];
+            for (int c = i; c < N; c++) A[r][c] -= q * A[i][c];
+            b[r] -= q * b[i];
+        }
+    for (int i = N - 1; i >= 0; i--) {
+        for (int c = i + 1; c < N; c++) b[i] -= A[i][c] * b[c];
+        b[i] /= A[i][i];
+    }
+}
+
+/* Least squares and gradient descent on true pairs, written down here; on all of them the spurious ones are in. */
+START_TEST(true_pairs)
+{
+    static double x[COUNT][T + 1][N];
+    mesaopt_ctx *ctx = context_from("");
+    mesaopt_task *task = task_from(ctx, "task=regression tokens=raw dim=3 length=23 noise=0.2");
+    for (int all = 0; all < 2; all++) {
+        double least[64], descent[64], want[2][64] = {{0}};
+        ck_assert_int_eq(errors_of(ctx, all ? "baseline=lsq ridge=0.1" : "baseline=lsq ridge=0.1 pairs=scored", task, COUNT, least), 12);
+        ck_assert_int_eq(errors_of(ctx, all ? "baseline=gd eta=0.05" : "baseline=gd eta=0.05 pairs=scored", task, COUNT, descent), 12);
+        draw(task, MESAOPT_STREAM_TEST, x);
+        for (int s = 0; s < COUNT; s++) {
+            double A[N][N] = {{0}}, G[N][N] = {{0}};
+            for (int i = 0; i < N; i++) A[i][i] = 0.1;
+            for (int t = 0; t < T; t++) {
+                for (int i = 0; i < N * N && t > 0 && (all || t % 2 == 1); i++)          /* the pair (x_{t-1}, x_t) */
+                    A[i / N][i % N] += x[s][t - 1][i / N] * x[s][t - 1][i % N], G[i / N][i % N] += x[s][t - 1][i / N] * x[s][t][i % N];
+                if (t % 2) continue;
+                double B[N][N], u[N];
+                memcpy(B, A, sizeof B), memcpy(u, x[s][t], sizeof u);
+                solve(B, u);
+                for (int j = 0; j < N; j++) {
+                    double p[2] = {0, 0};
+                    for (int i = 0; i < N; i++) p[0] += u[i] * G[i][j], p[1] += 0.05 * x[s][t][i] * G[i][j];
+                    for (int k = 0; k < 2; k++) want[k][t / 2] += pow(p[k] - x[s][t + 1][j], 2) / 2 / COUNT;
+                }
+            }
+        }
+        for (int i = 0; i < 12; i++) {
+            ck_assert_double_le(fabs(least[i] - want[0][i]), 1e-10 * want[0][i]);
+            ck_assert_double_le(fabs(descent[i] - want[1][i]), 1e-12 * want[1][i]);
+        }
+    }
+    mesaopt_task_free(task);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+/* The figures of docs/science.md: least squares on all pairs gets worse before it gets better; on true pairs it does not. */
+START_TEST(early_ascent)
+{
+    static const int at[] = {1, 5, 10, 20, 60};
+    static const double known[] = {1.65, 2.16, 1.37, 0.85, 0.53};
+    mesaopt_ctx *ctx = context_from("");
+    mesaopt_task *task = task_from(ctx, "task=regression tokens=raw length=123");
+    double all[64], true_ones[64];
+    ck_assert_int_eq(errors_of(ctx, "baseline=lsq ridge=0.3", task, 4096, all), 62);
+    ck_assert_int_eq(errors_of(ctx, "baseline=lsq pairs=scored", task, 1024, true_ones), 62);
+    for (int i = 0; i < 5; i++) ck_assert_double_le(fabs(all[at[i]] - known[i]), (at[i] < 10 ? 0.2 : 0.1) * known[i]);
+    for (int i = 0; i < 12; i++) ck_assert_double_lt(true_ones[i + 1], true_ones[i]);
+    ck_assert_double_lt(true_ones[20], 0.01);
+    mesaopt_task_free(task);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
+START_TEST(bad_pairs)
+{
+    mesaopt_ctx *ctx = context_from("");
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_BASELINE, "baseline=kernel pairs=scored");
+    mesaopt_baseline *b = NULL;
+    static double x[2][4][N], out[2][3][N];
+    const mesaopt_view v = DENSE(x, MESAOPT_F64, 2, 4, N), o = DENSE(out, MESAOPT_F64, 2, 3, N);
+    REFUSED(ctx, MESAOPT_E_SETTING, "pairs: scored", mesaopt_baseline_create(ctx, s, &b));
+    ck_assert_int_eq(mesaopt_settings_set_text(s, "baseline", "lsq"), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_create(ctx, s, &b), MESAOPT_OK);
+    REFUSED(ctx, MESAOPT_E_STATE, "pairs: scored", mesaopt_baseline_predict(b, &v, &o));
+    mesaopt_settings_free(s), mesaopt_baseline_free(b);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 Suite *test_regression_suite(void)
 {
     Suite *s = suite_create("regression");
@@ -236,6 +429,11 @@ Suite *test_regression_suite(void)
     tcase_add_test(t, layouts_have_the_same_pairs);
     tcase_add_test(t, scores);
     tcase_add_test(t, bad_layouts);
+    tcase_add_loop_test(t, own_pairs, 0, CASES);
+    tcase_add_test(t, baselines_skip_prompts);
+    tcase_add_test(t, true_pairs);
+    tcase_add_test(t, early_ascent);
+    tcase_add_test(t, bad_pairs);
     suite_add_tcase(s, t);
     return s;
 }

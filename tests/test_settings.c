@@ -47,7 +47,7 @@ START_TEST(defaults)
         "seed=0 dtype=f32 lanes=0 inputs=40 outputs=10",
         "batch=256 lr=0.0001 warmup=1000 cosine_steps=0 lr_end=1e-5 weight_decay=0.1 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0",
         ("batch=256 lr_end=1e-5 beta1=0.9 beta2=0.999 epsilon=1e-8 clip_value=1 clip_norm=0 baseline=gd eta=0.032 ridge=0.001 newest_pair=1 beta=1 iterations=0 divisor=0 "
-        "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05 space=observations slots=16"),
+        "lr=0.0003 warmup=500 cosine_steps=40000 weight_decay=0.05 space=observations slots=16 pairs=all"),
         "lanes=0 heads=4 key=20 value=0 init_sd=0.0002 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1 norm=none norm_epsilon=1e-5 positions=sinusoidal longest=1024",
         "lanes=0 heads=4 key=20 value=0 init_sd=0.05 residual_clip=0 pe=none scale=0 chunk=0 qk_norm=0 output_init=1 norm=none norm_epsilon=1e-5 positions=sinusoidal longest=1024",
         "outputs=40 init_sd=0.05 bias=0",
@@ -167,7 +167,7 @@ START_TEST(failures_say_what_is_wrong)
         {MESAOPT_SCOPE_MASK, "frist", "4", "frist: unknown key, expected for scope mask one of first"},
         {MESAOPT_SCOPE_MASK, "", "4", "\"\": unknown key, expected for scope mask one of first"},
         {MESAOPT_SCOPE_BASELINE, "Eta", "4", "Eta: unknown key, expected for scope baseline one of batch, lr_end, beta1, beta2, epsilon, clip_value, clip_norm, baseline, eta, ridge, newest_pair, beta, iterations, "
-            "divisor, lr, warmup, cosine_steps, weight_decay, space, slots"},
+            "divisor, lr, warmup, cosine_steps, weight_decay, space, slots, pairs"},
         {MESAOPT_SCOPE_MASK, "a\nb", "4", "a b: unknown key, expected for scope mask one of first"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         mesaopt_settings *s = make(rows[i].scope);

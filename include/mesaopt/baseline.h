@@ -10,6 +10,11 @@
  * features      f(x_t) / |f(x_t)|, f the features of a task (mesaopt_task_features), m = n: of the
  *               one that mesaopt_baseline_set_task gave, or else of the one at hand
  *
+ * The setting pairs=scored, for sequences of a task, leaves out the pairs (z_{i-1}, x_i) of steps
+ * whose weight is 0: of few-shot regression those whose x_i no map makes of z_{i-1}. Vectors of a
+ * prompt are in no pair: a baseline sees the sequence without them, and its errors stand at the
+ * steps where they belong.
+ *
  * gd       k = `iterations` steps of gradient descent of size eta from Phi = 0, one by default: eta
  *          G_t^T z_t. It always includes the newest pair.
  * lsq      ridge regression: G_t^T inv(A_t) z_t, computed without forming A_t.

@@ -188,6 +188,8 @@ typedef struct mesaopt_ctx mesaopt_ctx;
 #define MESAOPT_KEY_SPACE 163          /* space: what a baseline regresses x_{t+1} on: observations,
                                           x_t; slots, the last `slots` of them; features, those of
                                           the task, to length 1 */
+#define MESAOPT_KEY_PAIRS 164          /* pairs: that a baseline learns from: all; scored, those of
+                                          the steps whose weight is above 0 */
 /* Blocks, continued: */
 #define MESAOPT_KEY_BIAS 180           /* bias: 1 adds a learned row to the output (dense) */
 #define MESAOPT_KEY_POSITIONS 181      /* positions: of pe: sinusoidal; learned, a row a step */

@@ -80,6 +80,41 @@ static mesaopt_status from_tensors(mesaopt_ctx *ctx, const mesaopt_settings *set
     return status;
 }
 
+/* Both alike, [N, P, n]. */
+static mesaopt_status check_pairs(mesaopt_ctx *ctx, const mesaopt_tensor *inputs,
+                                  const mesaopt_tensor *outputs)
+{
+    const mesaopt_tensor *const pair[] = {inputs, outputs};
+    static const char *const names[] = {"inputs", "outputs"};
+    mesaopt_status status = MESAOPT_OK;
+    for (int i = 0; i < 2 && status == MESAOPT_OK; i++) {
+        mesaopt_view own;
+        status = check_handle(ctx, pair[i], OBJECT_TENSOR, names[i]);
+        if (status != MESAOPT_OK) return status;
+        const mesaopt_view *v = &pair[i]->view, *x = &inputs->view;
+        const view_want any = {.name = names[i], .ndim = 3, .shape = {ANY, ANY, ANY}},
+                        same = {.name = names[i],
+                                .ndim = 3,
+                                .shape = {x->shape[0], x->shape[1], x->shape[2]}};
+        status = view_check(ctx, v, i ? &same : &any, &own);
+        if (status == MESAOPT_OK && view_count(v) == 0)
+            status = fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected [N,P,n] with extents >= 1",
+                          names[i], view_list(3, v->shape).text);
+        CHECK(check_finite(ctx, v, names[i]));
+    }
+    return status;
+}
+
+static mesaopt_status from_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                 mesaopt_tensor *inputs, mesaopt_tensor *outputs,
+                                 mesaopt_task **out)
+{
+    mesaopt_status status = check_create(ctx, settings, out);
+    CHECK(check_pairs(ctx, inputs, outputs));
+    CHECK(task_pairs(ctx, settings, (mesaopt_tensor *const[]){inputs, outputs}, out));
+    return status;
+}
+
 static mesaopt_status from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                     mesaopt_sequence_fn fill, mesaopt_release_fn release,
                                     void *user, mesaopt_task **out)
@@ -117,6 +152,16 @@ mesaopt_status mesaopt_task_from_tensors(mesaopt_ctx *ctx, const mesaopt_setting
                                 : status;
 }
 
+mesaopt_status mesaopt_task_from_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                       mesaopt_tensor *inputs, mesaopt_tensor *outputs,
+                                       mesaopt_task **out)
+{
+    call c;
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, inputs, outputs, settings);
+    return status == MESAOPT_OK ? ctx_leave(&c, from_pairs(ctx, settings, inputs, outputs, out))
+                                : status;
+}
+
 mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                           mesaopt_sequence_fn fill, mesaopt_release_fn release,
                                           void *user, mesaopt_task **out)
@@ -145,10 +190,10 @@ mesaopt_status mesaopt_task_shape(const mesaopt_task *task, int64_t *dim, int64_
 /* The steps that a row of weights scores lie in its sequence, and there is one. */
 static mesaopt_status check_scored(const mesaopt_task *task, const mesaopt_view *weights)
 {
-    const int each = weights->ndim == 2 || task->tensors > 1;
+    const int each = weights->ndim == 2 || task_ragged(task);
     for (int64_t row = 0; row < (each ? task->shape.count : 1); row++) {
         const int64_t steps =
-            task->tensors > 1 ? task->own[row]->view.shape[0] - 1 : task->shape.length;
+            task_ragged(task) ? task->own[row]->view.shape[0] - 1 : task->shape.length;
         int64_t t = 0;
         while (t < steps && !(view_get(weights, weights->ndim == 2 ? (int64_t[]){row, t} : &t) > 0))
             t++;

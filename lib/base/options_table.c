@@ -91,7 +91,7 @@ const option_scope option_scopes[] = {
           FLOAT(DIVISOR, divisor, 0, 1e30, 0), FLOAT(LR, lr, 0, 1e3, 3e-4),
           INT(WARMUP, warmup, 0, MOST, 500), INT(COSINE_STEPS, cosine_steps, 0, MOST, 40000),
           FLOAT(WEIGHT_DECAY, weight_decay, 0, 1e3, 0.05), CHOICE(SPACE, space, SPACE_OBSERVATIONS),
-          INT(SLOTS, slots, 1, WIDEST, 16)),
+          INT(SLOTS, slots, 1, WIDEST, 16), CHOICE(PAIRS, pairs, PAIRS_ALL)),
 
     SCOPE(LSQ, lsq, LANES_KEY, INT(CHUNK, chunk, 0, LONGEST, 0), CHOICE(SOLVER, solver, MESA_AUTO),
           FLOAT(TOLERANCE, tolerance, 0, 1, 0), INT(ITERATIONS, iterations, 0, WIDEST, 0),

@@ -11,6 +11,7 @@
  *          (precondition.h): k steps of gradient descent,
  *          which always include the newest pair, Neumann, Newton, Richardson, Chebyshev
  * Source: arXiv 2309.05858 section 3 and proposition 2; docs/science.md, section 5. */
+#include "base/choices.h"
 #include "base/options.h"
 #include "nn/attention.h"
 #include "study/baselines.h"
@@ -186,6 +187,10 @@ mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *setting
     const mesaopt_status status =
         method->learned ? adamw_read(ctx, settings, SCOPE, &recipe) : MESAOPT_OK;
     if (status != MESAOPT_OK) return status;
+    const int32_t pairs = (int32_t)option_int(settings, SCOPE, MESAOPT_KEY_PAIRS);
+    if (pairs == PAIRS_SCORED && method->key == MESAOPT_KEY_BETA)
+        return fail(ctx, MESAOPT_E_SETTING,
+                    "pairs: scored, expected all for kernel, which averages over all steps");
     mesaopt_baseline *b = object_new(ctx, OBJECT_BASELINE, sizeof *b, destroy);
     if (!b) return MESAOPT_E_MEMORY;
     b->name = methods[which].name;
@@ -193,6 +198,7 @@ mesaopt_status baseline_create(mesaopt_ctx *ctx, const mesaopt_settings *setting
     b->value = option_float(settings, SCOPE, b->method->key);
     b->newest_pair = option_int(settings, SCOPE, MESAOPT_KEY_NEWEST_PAIR) != 0;
     b->space = (int32_t)option_int(settings, SCOPE, MESAOPT_KEY_SPACE);
+    b->pairs = pairs;
     b->slots = option_int(settings, SCOPE, MESAOPT_KEY_SLOTS);
     b->divisor = option_float(settings, SCOPE, MESAOPT_KEY_DIVISOR);
     b->iterations = option_int(settings, SCOPE, MESAOPT_KEY_ITERATIONS);

@@ -6,6 +6,7 @@
  * values on each panel it draws, then a finer grid around the best one. Where it looks follows the
  * data: a ridge has the scale of the mean square of inputs, eta and beta have its inverse. */
 #include "study/baseline_run.h"
+#include "base/choices.h"
 #include "base/number.h"
 #include "base/options.h"
 #include "base/pool.h"
@@ -113,6 +114,9 @@ static void predict_item(void *data, int64_t worker, int64_t item)
 
 static mesaopt_status predict_all(run *r)
 {
+    if (r->b->pairs == PAIRS_SCORED)
+        return fail(r->b->head.ctx, MESAOPT_E_STATE,
+                    "pairs: scored of sequences without weights, expected all of them");
     if (view_count(r->out) == 0) return MESAOPT_OK;
     r->k = kern_get(r->b->head.ctx, MESAOPT_F64, 0), r->T = r->out->shape[1];
     r->n = r->sequences->shape[2], r->m = baseline_width(r->b, r->n);
@@ -183,7 +187,9 @@ static void measure_item(void *data, int64_t worker, int64_t item)
         task_weights(r->task, r->stream, r->first + at + l, p.row);
         panels_put_lane(k, r->T, l, p.row, p.weights);
     }
+    baseline_drop_prompt(&p);
     baseline_fill_inputs(&p, p.T + 1);
+    if (!r->of_inputs) baseline_leave_out(&p);
     if (r->gradients) memset(p.gradient, 0, (size_t)(r->gradients * k->lanes * k->size));
     for (int64_t v = 0; v < r->values && !kern_stopped(k); v++, sums += r->T) {
         p.value = r->value[v];
@@ -252,6 +258,8 @@ mesaopt_status baseline_run_measure(run *r, call *c, int64_t first, int64_t coun
         for (int64_t s = 0; s < SLOTS; s++) sum += r->sums[s * size + i];
         sums[i] = sum;
     }
+    for (int64_t v = 0; status == MESAOPT_OK && v < r->values; v++)
+        baseline_place(r->task, sums + v * r->T);
     return status;
 }
 

@@ -8,6 +8,7 @@
  * section 5. */
 #include "base/choices.h"
 #include "study/baselines.h"
+#include <string.h>
 
 int64_t baseline_width(const mesaopt_baseline *b, int64_t n)
 {
@@ -45,7 +46,7 @@ void baseline_take_inputs(baseline_problem *p, arena *a)
 {
     int64_t elements;
     p->z = p->x;
-    if (p->b->space == SPACE_OBSERVATIONS) return;
+    if (p->b->space == SPACE_OBSERVATIONS && p->b->pairs == PAIRS_ALL) return;
     p->z = arena_take(a, size_mul(p->T + 1, p->m, &elements) ? elements : -1,
                       p->k->lanes * p->k->size);
     if (p->b->space == SPACE_FEATURES)
@@ -54,9 +55,51 @@ void baseline_take_inputs(baseline_problem *p, arena *a)
 
 void baseline_fill_inputs(const baseline_problem *p, int64_t rows)
 {
+    if (p->b->space == SPACE_OBSERVATIONS && p->z != p->x)
+        memcpy(p->z, p->x, (size_t)(rows * p->n * p->k->lanes * p->k->size));
     if (p->b->space == SPACE_SLOTS)
         tokens_construct(TOKENS_SLOTS, p->b->slots, rows, p->n * p->k->lanes * p->k->size, p->x,
                          p->z);
     if (p->b->space == SPACE_FEATURES)
         task_features_panel(teacher(p->b, p->task), p->k, rows, p->x, 1, p->space, p->z);
+}
+
+void baseline_leave_out(const baseline_problem *p)
+{
+    const int64_t lanes = p->k->lanes;
+    const double *w = p->weights;
+    double *z = p->z;
+    for (int64_t t = 0; t < p->T && p->b->pairs == PAIRS_SCORED; t++)
+        for (int64_t i = 0; i < p->m * lanes; i++)
+            if (!(w[t * lanes + i % lanes] > 0)) z[t * p->m * lanes + i] = 0;
+}
+
+/* Is the observation at place t one of the task's own? */
+static int is_own(const mesaopt_task *task, int64_t t)
+{
+    return pair_layout_row(&task->shape.layout, t) >= 0;
+}
+
+void baseline_drop_prompt(const baseline_problem *p)
+{
+    const kern *k = p->k;
+    const size_t one = (size_t)(k->lanes * k->size), row = (size_t)p->n * one;
+    int64_t left = 0, steps = 0;
+    if (!pair_layout_inserts(&p->task->shape.layout)) return;
+    for (int64_t t = 0; t <= p->T; t++) {
+        if (!is_own(p->task, t)) continue;
+        memmove(kern_at(k, p->x, left++ * p->n), kern_at(k, p->x, t * p->n), row);
+        if (t < p->T) memmove(kern_at(k, p->weights, steps++), kern_at(k, p->weights, t), one);
+    }
+    memset(kern_at(k, p->x, left * p->n), 0, (size_t)(p->T + 1 - left) * row);
+    memset(kern_at(k, p->weights, steps), 0, (size_t)(p->T - steps) * one);
+}
+
+void baseline_place(const mesaopt_task *task, double *by_t)
+{
+    const int64_t T = task->shape.length;
+    int64_t left = 0;
+    if (!pair_layout_inserts(&task->shape.layout)) return;
+    for (int64_t t = 0; t < T; t++) left += is_own(task, t);
+    for (int64_t t = T - 1; t >= 0; t--) by_t[t] = is_own(task, t) ? by_t[--left] : 0;
 }

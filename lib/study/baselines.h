@@ -45,6 +45,7 @@ struct mesaopt_baseline {
     double value;
     int newest_pair;
     int32_t space;                 /* enum space_kind */
+    int32_t pairs;                 /* enum pairs_choice */
     int64_t slots;
     mesaopt_task *task;            /* whose features are the inputs; counted, or NULL: of the task
                                       at hand */
@@ -78,6 +79,12 @@ mesaopt_status baseline_check_space(const mesaopt_baseline *b, const mesaopt_tas
 void baseline_take_inputs(baseline_problem *p, arena *a);         /* memory for: */
 void baseline_fill_inputs(const baseline_problem *p, int64_t rows); /* p->z of as many rows of p->x
                                                                      */
+/* pairs=scored: p->z becomes 0 at steps of weight 0, and so they are in no pair. */
+void baseline_leave_out(const baseline_problem *p);
+/* Of a task whose sequences have vectors of a prompt: p->x and p->weights without them, 0 behind
+ * the last; and numbers by step [T] of what is left, back to the steps they are of, 0 at others. */
+void baseline_drop_prompt(const baseline_problem *p);
+void baseline_place(const mesaopt_task *task, double *by_t);
 
 /* ---- runs ---- */
 

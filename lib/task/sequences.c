@@ -14,10 +14,10 @@ int64_t task_own_row(const mesaopt_task *task, int32_t stream, int64_t index)
     return stream == MESAOPT_STREAM_TRAIN ? order_row(task->seed, count, index) : index % count;
 }
 
-/* [T_i + 1, n] */
-static mesaopt_view own_sequence(const mesaopt_task *task, int64_t row)
+/* [T_i + 1, n]; of pairs the inputs (part 0) or outputs, [P, n] */
+static mesaopt_view own_sequence(const mesaopt_task *task, int64_t row, int part)
 {
-    mesaopt_view v = task->own[task->own[0]->view.ndim == 3 ? 0 : row]->view;
+    mesaopt_view v = task->own[task->own[0]->view.ndim == 3 ? part : row]->view;
     if (v.ndim == 2) return v;
     v.data = (char *)v.data + row * v.stride[0] * dtype_size(v.dtype);
     v.ndim = 2;
@@ -29,7 +29,7 @@ static mesaopt_view own_sequence(const mesaopt_task *task, int64_t row)
 #define GATHER(from, to) \
     for (int64_t t = 0; t < v.shape[0]; t++) \
         for (int64_t j = 0; j < n; j++) \
-            ((to *)raw)[(t * n + j) * k->lanes + l] = \
+            ((to *)raw)[((t * parts + part) * n + j) * k->lanes + l] = \
                 (to)((const from *)v.data)[t * v.stride[0] + j * v.stride[1]]
 
 /* Zeros behind the end of a sequence. */
@@ -37,10 +37,13 @@ static void own_panel(const mesaopt_task *task, const kern *k, int32_t stream, i
                       int64_t valid, void *raw)
 {
     const int64_t n = task->shape.dim;
-    if (valid < k->lanes || task->tensors > 1)
-        memset(raw, 0, (size_t)((task->shape.length + 1) * n * k->lanes * k->size));
-    for (int64_t l = 0; l < valid && !kern_stopped(k); l++) {
-        const mesaopt_view v = own_sequence(task, task_own_row(task, stream, first + l));
+    const int parts = task_has_pairs(task) ? 2 : 1;
+    if (valid < k->lanes || task_ragged(task))
+        memset(raw, 0, (size_t)(task_rows(task) * n * k->lanes * k->size));
+    for (int64_t i = 0; i < valid * parts && !kern_stopped(k); i++) {
+        const int64_t l = i / parts;
+        const int part = (int)(i % parts);
+        const mesaopt_view v = own_sequence(task, task_own_row(task, stream, first + l), part);
         if (v.dtype == MESAOPT_F32 && k->dtype == MESAOPT_F32) GATHER(float, float);
         else if (v.dtype == MESAOPT_F32) GATHER(float, double);
         else if (k->dtype == MESAOPT_F32) GATHER(double, float);
@@ -138,7 +141,7 @@ static void batch_panel(const mesaopt_task *task, const kern *k, int64_t first, 
 static void *lay_out(arena *a, const mesaopt_task *task, const kern *k, void **scratch)
 {
     void *rows = NULL;
-    if (task->shape.layout.teachers)
+    if (task_has_pairs(task))
         rows = arena_take(a, task_rows(task) * task->shape.dim, k->lanes * k->size);
     *scratch = arena_take(a, task->kind ? generated_scratch(task, k) : 0, 1);
     return rows;

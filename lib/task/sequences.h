@@ -25,7 +25,8 @@ struct mesaopt_task {
     const char *name;              /* "linear", .., "own", "callback" */
     /* Where sequences come from, one of: */
     const struct task_kind *kind;  /* that draws them, generated.h */
-    mesaopt_tensor **own;          /* counted: one [N, T+1, n], or N of them [T_i + 1, n] */
+    mesaopt_tensor **own;          /* counted: one [N, T+1, n], or N of them [T_i + 1, n], or two
+                                      [N, P, n] of pairs, whose rows come in turn */
     int64_t tensors;               /* of them; 0: not the user's */
     uint64_t fingerprint;          /* of their numbers */
     mesaopt_sequence_fn fill;
@@ -57,6 +58,9 @@ mesaopt_status task_weigh_queries(mesaopt_task *task);
 /* One tensor [N, T+1, n], or `count` of them [T_i + 1, n] with T the largest T_i. */
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
                         mesaopt_tensor *const *sequences, mesaopt_task **out);
+/* Of pairs [N, P, n]. */
+mesaopt_status task_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                          mesaopt_tensor *const pair[2], mesaopt_task **out);
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                              mesaopt_sequence_fn fill, mesaopt_release_fn release, void *user,
                              mesaopt_task **out);
@@ -87,11 +91,20 @@ mesaopt_status task_reserve(mesaopt_task *task, int64_t count, int32_t dtype);
 mesaopt_status task_prepare(mesaopt_task *task, call *c, int32_t stream, int64_t first,
                             int64_t count, int32_t dtype);
 
+static inline int task_has_pairs(const mesaopt_task *task)
+{
+    return task->shape.layout.teachers > 0;
+}
+/* Does it hold own sequences of several lengths? */
+static inline int task_ragged(const mesaopt_task *task)
+{
+    return task->tensors > 1 && !task_has_pairs(task);
+}
 /* Rows that it draws or is given of a sequence: the observations, or those of pairs. */
 static inline int64_t task_rows(const mesaopt_task *task)
 {
     const task_shape *s = &task->shape;
-    return s->layout.teachers ? 2 * pair_layout_pairs(&s->layout, s->length) : s->length + 1;
+    return task_has_pairs(task) ? 2 * pair_layout_pairs(&s->layout, s->length) : s->length + 1;
 }
 
 /* Bytes of private scratch, aligned to 64, that one task_panel call needs. */

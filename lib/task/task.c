@@ -51,6 +51,21 @@ mesaopt_status task_weigh_queries(mesaopt_task *task)
     return MESAOPT_OK;
 }
 
+static mesaopt_status keep_tensors(mesaopt_task *task, int64_t count,
+                                   mesaopt_tensor *const *tensors)
+{
+    mesaopt_ctx *ctx = task->head.ctx;
+    task->own = alloc_new(&ctx->alloc, count, sizeof *task->own);
+    if (!task->own)
+        return fail(ctx, MESAOPT_E_MEMORY, "task: no memory for %lld sequences", (long long)count);
+    for (int64_t i = 0; i < count; i++) {
+        object_retain(&tensors[i]->head);
+        task->own[task->tensors++] = tensors[i];
+        task->fingerprint = task_fingerprint(task->fingerprint, &tensors[i]->view);
+    }
+    return MESAOPT_OK;
+}
+
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
                         mesaopt_tensor *const *sequences, mesaopt_task **out)
 {
@@ -64,18 +79,30 @@ mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int6
     if (status) return status;
     task->shape.count = stacked ? one->shape[0] : count;
     task->name = "own";
-    task->own = alloc_new(&ctx->alloc, count, sizeof *task->own);
-    if (!task->own) {
-        object_release(&task->head);
-        return fail(ctx, MESAOPT_E_MEMORY, "task: no memory for %lld sequences", (long long)count);
-    }
-    for (int64_t i = 0; i < count; i++) {
-        object_retain(&sequences[i]->head);
-        task->own[task->tensors++] = sequences[i];
-        task->fingerprint = task_fingerprint(task->fingerprint, &sequences[i]->view);
-    }
-    *out = task;
-    return MESAOPT_OK;
+    status = keep_tensors(task, count, sequences);
+    if (status == MESAOPT_OK) *out = task;
+    else object_release(&task->head);
+    return status;
+}
+
+mesaopt_status task_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                          mesaopt_tensor *const pair[2], mesaopt_task **out)
+{
+    const int64_t *shape = pair[0]->view.shape;
+    pair_layout l;
+    mesaopt_task *task;
+    mesaopt_status status = pair_layout_read(ctx, settings, &l);
+    if (status == MESAOPT_OK)
+        status = task_new(ctx, settings, shape[2], pair_layout_length(&l, shape[1]), &task);
+    if (status) return status;
+    task->name = "pairs";
+    task->shape.count = shape[0];
+    task->shape.layout = l;
+    status = keep_tensors(task, 2, pair);
+    if (status == MESAOPT_OK) status = task_weigh_queries(task);
+    if (status == MESAOPT_OK) *out = task;
+    else object_release(&task->head);
+    return status;
 }
 
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,

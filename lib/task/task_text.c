@@ -39,7 +39,6 @@ static uint64_t prompt_fingerprint(const mesaopt_task *task)
 /* What came after the first tasks: told where it is not as it was then. */
 static task_facts more(const mesaopt_task *task)
 {
-    const pair_layout *l = &task->shape.layout;
     task_facts f = {""};
     int n = 0;
     if (task->shape.hidden)
@@ -48,10 +47,6 @@ static task_facts more(const mesaopt_task *task)
     if (task->shape.hidden || task->kind->pairs || task->start != task->kind->start)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " start=%s",
                       number_text(task->start).text);
-    if (task->kind->pairs)
-        n += snprintf(f.text + n, sizeof f.text - (size_t)n,
-                      " separator=%d prefix=%" PRId64 " teachers=%" PRId64 " segment=%" PRId64,
-                      l->separator, l->prefix, l->teachers, l->segment);
     if (task->kind->shows_part)
         snprintf(f.text + n, sizeof f.text - (size_t)n, " observation_noise=%s",
                  number_text(task->observation_noise).text);
@@ -60,6 +55,7 @@ static task_facts more(const mesaopt_task *task)
 
 task_facts task_text(const mesaopt_task *task)
 {
+    const pair_layout *l = &task->shape.layout;
     task_facts f;
     int n =
         snprintf(f.text, sizeof f.text, "task=%s dim=%" PRId64 " length=%" PRId64 " tokens=%s",
@@ -71,6 +67,10 @@ task_facts task_text(const mesaopt_task *task)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n, " noise=%s data_clip=%s%s",
                       number_text(task->noise).text, number_text(task->clip).text,
                       more(task).text);
+    if (task_has_pairs(task))
+        n += snprintf(f.text + n, sizeof f.text - (size_t)n,
+                      " separator=%d prefix=%" PRId64 " teachers=%" PRId64 " segment=%" PRId64,
+                      l->separator, l->prefix, l->teachers, l->segment);
     if (task->tensors)
         n += snprintf(f.text + n, sizeof f.text - (size_t)n,
                       " sequences=%" PRId64 " data=%016" PRIx64, task->shape.count,

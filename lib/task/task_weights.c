@@ -5,7 +5,7 @@
 #include "task/sequences.h"
 #include <string.h>
 
-int task_weighted(const mesaopt_task *task) { return task->weights || task->tensors > 1; }
+int task_weighted(const mesaopt_task *task) { return task->weights || task_ragged(task); }
 
 static void set_range(double *w, int64_t from, int64_t to, double value)
 {
@@ -16,7 +16,7 @@ int64_t task_weights(const mesaopt_task *task, int32_t stream, int64_t index, do
 {
     const int64_t T = task->shape.length;
     const int64_t row = task->tensors ? task_own_row(task, stream, index) : 0;
-    int64_t steps = task->tensors > 1 ? task->own[row]->view.shape[0] - 1 : T;
+    int64_t steps = task_ragged(task) ? task->own[row]->view.shape[0] - 1 : T;
     const double *w = task->weights ? task->weights + (task->weight_rows > 1 ? row : 0) * T : NULL;
     if (w) memcpy(weights, w, (size_t)steps * sizeof *w);
     else set_range(weights, 0, steps, 1);

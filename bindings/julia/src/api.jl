@@ -120,6 +120,7 @@ const MESAOPT_KEY_BETA = Int32(160)
 const MESAOPT_KEY_ITERATIONS = Int32(161)
 const MESAOPT_KEY_DIVISOR = Int32(162)
 const MESAOPT_KEY_SPACE = Int32(163)
+const MESAOPT_KEY_PAIRS = Int32(164)
 const MESAOPT_KEY_BIAS = Int32(180)
 const MESAOPT_KEY_POSITIONS = Int32(181)
 const MESAOPT_KEY_LONGEST = Int32(182)
@@ -1228,6 +1229,12 @@ A task over `count` sequences of the user's own, of any lengths: sequences[i] is
 """
 mesaopt_task_from_tensors(ctx, settings, count, sequences, out) =
     ccall((:mesaopt_task_from_tensors, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}), ctx, settings, count, sequences, out)
+
+"""
+A task over the user's own pairs: inputs and outputs [N, P, n], f32 or f64, finite, N >= 1, P >= 1, laid out as regression lays out its own (settings separator, prefix, teachers, which only say where prefixes stand here, and segment). T is what P pairs take: the last output is the last observation. The task keeps a counted reference on both tensors; of the settings it also uses `tokens`, `slots` and `seed`. MESAOPT_E_SHAPE: pairs of unequal number or dimension. Since 0.1.
+"""
+mesaopt_task_from_pairs(ctx, settings, inputs, outputs, out) =
+    ccall((:mesaopt_task_from_pairs, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), ctx, settings, inputs, outputs, out)
 
 """
 A task over a callback that fills batches; `dim` and `length` of the settings give n and T. `release` (may be NULL) follows when the last user of the task has gone. Since 0.1.

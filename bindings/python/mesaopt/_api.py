@@ -146,6 +146,7 @@ KEY_BETA = 160
 KEY_ITERATIONS = 161
 KEY_DIVISOR = 162
 KEY_SPACE = 163
+KEY_PAIRS = 164
 KEY_BIAS = 180
 KEY_POSITIONS = 181
 KEY_LONGEST = 182
@@ -280,6 +281,7 @@ SCOPES = {
         "weight_decay": ('float', 0.05, None, 'weight_decay: decoupled, multiplied by the learning rate'),
         "space": ('choice', 0, ['observations', 'slots', 'features'], 'space: what a baseline regresses x_{t+1} on: observations, x_t; slots, the last `slots` of them; features, those of the task, to length 1'),
         "slots": ('int', 16, None, 'slots: k of tokens=slots, and of space=slots: observations beside each other, newest first'),
+        "pairs": ('choice', 0, ['all', 'scored'], 'pairs: that a baseline learns from: all; scored, those of the steps whose weight is above 0'),
     }),
     "linear": (6, {
         "lanes": ('int', 0, None, 'lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention, lsq, probe: regressions)'),
@@ -600,6 +602,7 @@ PROTOTYPES = [
     ('mesaopt_task_create', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_tensor', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_tensors', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
+    ('mesaopt_task_from_pairs', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_callback', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_set_weights', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_task_set_prompt', c.c_int32, [c.c_void_p, c.c_void_p]),
@@ -2506,6 +2509,23 @@ def task_from_tensors(ctx: Ctx, settings: SettingsLike | None, sequences: Sequen
     sequences_ = to_handles(sequences, 'sequences')
     out_ = c.c_void_p()
     status = run(ctx, lib.mesaopt_task_from_tensors, ctx_, settings_, same_length(sequences=(sequences)), sequences_, c.addressof(out_))
+    if status: check(status, ctx)
+    return made(Task, out_, ctx)
+
+
+def task_from_pairs(ctx: Ctx, settings: SettingsLike | None, inputs: Tensor, outputs: Tensor) -> 'Task':
+    """A task over the user's own pairs: inputs and outputs [N, P, n], f32 or f64, finite, N >= 1, P >= 1, laid
+    out as regression lays out its own (settings separator, prefix, teachers, which only say where prefixes
+    stand here, and segment). T is what P pairs take: the last output is the last observation. The task keeps
+    a counted reference on both tensors; of the settings it also uses `tokens`, `slots` and `seed`.
+    MESAOPT_E_SHAPE: pairs of unequal number or dimension. Since 0.1.
+    """
+    ctx_ = to_handle(ctx, 'ctx')
+    settings_ = settings_of(settings, ('task',), 'settings')
+    inputs_ = to_handle(inputs, 'inputs')
+    outputs_ = to_handle(outputs, 'outputs')
+    out_ = c.c_void_p()
+    status = run(ctx, lib.mesaopt_task_from_pairs, ctx_, settings_, inputs_, outputs_, c.addressof(out_))
     if status: check(status, ctx)
     return made(Task, out_, ctx)
 

@@ -398,6 +398,9 @@ pub const MESAOPT_KEY_DIVISOR: i32 = 162;
 /// features, those of the task, to length 1
 pub const MESAOPT_KEY_SPACE: i32 = 163;
 
+/// pairs: that a baseline learns from: all; scored, those of the steps whose weight is above 0
+pub const MESAOPT_KEY_PAIRS: i32 = 164;
+
 /// bias: 1 adds a learned row to the output (dense)
 pub const MESAOPT_KEY_BIAS: i32 = 180;
 
@@ -1372,6 +1375,13 @@ extern "C" {
     /// end have the weight 0, and its observations there are given out as 0. Otherwise as
     /// mesaopt\_task\_from\_tensor; the array of handles is not kept. Since 0.1.
     pub fn mesaopt_task_from_tensors(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, count: i64, sequences: *const *mut mesaopt_tensor, out: *mut *mut mesaopt_task) -> mesaopt_status;
+    /// A task over the user's own pairs: inputs and outputs \[N, P, n\], f32 or f64, finite, N \>= 1, P \>=
+    /// 1, laid out as regression lays out its own (settings separator, prefix, teachers, which only say
+    /// where prefixes stand here, and segment). T is what P pairs take: the last output is the last
+    /// observation. The task keeps a counted reference on both tensors; of the settings it also uses
+    /// \`tokens\`, \`slots\` and \`seed\`. MESAOPT\_E\_SHAPE: pairs of unequal number or dimension. Since
+    /// 0.1.
+    pub fn mesaopt_task_from_pairs(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, inputs: *mut mesaopt_tensor, outputs: *mut mesaopt_tensor, out: *mut *mut mesaopt_task) -> mesaopt_status;
     /// A task over a callback that fills batches; \`dim\` and \`length\` of the settings give n and T.
     /// \`release\` (may be NULL) follows when the last user of the task has gone. Since 0.1.
     pub fn mesaopt_task_from_callback(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, fill: mesaopt_sequence_fn, release: mesaopt_release_fn, user: *mut c_void, out: *mut *mut mesaopt_task) -> mesaopt_status;
