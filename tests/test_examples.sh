@@ -105,7 +105,7 @@ check "a bad value is refused, and its key is named"
 run 0 "$bin/train" seeds=1 help; has out weight_decay=0.1; has out 'usage:'; mv out help; for word in -h --help; do run 0 "$bin/train" seeds=1 $word; same out help; done
 run 0 "$bin/probe_layers" help; [ "$(grep -c penalty=0 out)" = 1 ] && ! grep -q 'filter=0' out || echo 'a scope is there twice, or a key that stands above' >> wrong
 # Every setting stands behind whose it is, once; and no number of a program's own that is none leaves anything behind.
-for p in attention_maps feature_probes layer_sensitivity linearise_layers long_context mesa_layer one_step_gd own_data predict probe_file probe_layers proposition2 revalg train; do
+for p in attention_maps feature_probes few_shot layer_sensitivity linearise_layers long_context mesa_layer one_step_gd own_data predict probe_file probe_layers proposition2 revalg train; do
     run 0 "$bin/$p" help; cp out help
     sed -n '/^settings of/,$s/^  //p' help | awk -v p=$p '!/^[^=]*: / { print p ": no owner: " $0 } { split($0, a, ": "); n = split(a[2], w, " "); for (i = 1; i <= n; i++) { sub(/=.*/, "", w[i]); if (seen[a[1], w[i]]++) print p ": twice: " a[1] ": " w[i] } }' >> wrong
     for key in $(sed -n '/^keys of/,/^settings of/s/^  \([a-z_]*\) .*(-*[0-9][0-9.]*)$/\1/p' help); do run 2 "$bin/$p" $key=abc out=typo; has err "$key"; done

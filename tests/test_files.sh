@@ -164,6 +164,7 @@ for p in $(cd "$here/examples/programs" && grep -l '^int main' *.c | sed 's/\.c$
         set -- batch=16 length=12 dim=3 test=32 sequences=64 layers=2 width=8 heads=2 key=4 steps=1 overwrite=1
         [ $p != attention_maps ] || set -- "$@" beyond=4
         [ $p != linearise_layers ] || set -- "$@" distil=2 ;;
+    few_shot) set -- batch=16 length=30 dim=3 test=32 sequences=64 layers=2 width=8 heads=2 key=4 steps=1 updates=1 tune_batch=8 vectors=2 switch=14 overwrite=1 ;;
     probe_layers) set -- batch=16 length=12 dim=3 test=32 sequences=64 updates=1 blocks='linear(heads=2,key=4)' steps=1 overwrite=1 ;;
     proposition2) set -- $few updates=1 ;;
     revalg) set -- $few first=1 ;;
