@@ -332,7 +332,7 @@ figures: $O/bin/mesa_error
 INSTALL_DOCS := README.md CHANGELOG.md CONTRIBUTING.md LICENSE $(wildcard docs/*.md docs/figures/*.svg) $(TINY) $(wildcard examples/*.cpp)
 DOCDIR = $(DATADIR)/doc/mesaopt
 install: lib $O/docs/api.json $O/docs/api.md
-	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(DATADIR)/mesaopt $(DOCDIR)/docs/figures $(DOCDIR)/examples)
+	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/mesaopt $(DATADIR)/mesaopt $(DOCDIR)/docs/figures $(DOCDIR)/examples)
 	install -m 644 $(HEADERS) $(CXX_HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
@@ -340,6 +340,8 @@ install: lib $O/docs/api.json $O/docs/api.md
 	ln -sf libmesaopt.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmesaopt.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' mesaopt.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mesaopt.pc
+	for f in mesaoptConfig.cmake mesaoptConfigVersion.cmake; do sed -e 's|@VERSION@|$(VERSION)|' -e 's|@SOVERSION@|$(SOVERSION)|' \
+	    -e "s|@INCLUDE@|$$(realpath -m --relative-to='$(LIBDIR)/cmake/mesaopt' '$(INCLUDEDIR)')|" $$f.in > $(DESTDIR)$(LIBDIR)/cmake/mesaopt/$$f || exit 1; done
 	install -m 644 $O/docs/api.json $(DESTDIR)$(DATADIR)/mesaopt
 	install -m 644 $O/docs/api.md $(DESTDIR)$(DOCDIR)/docs
 	for f in $(INSTALL_DOCS); do install -m 644 $$f $(DESTDIR)$(DOCDIR)/$$f || exit 1; done
@@ -347,9 +349,9 @@ install: lib $O/docs/api.json $O/docs/api.md
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(patsubst include/%,%,$(HEADERS) $(CXX_HEADERS)))
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc cmake/mesaopt/mesaoptConfig.cmake cmake/mesaopt/mesaoptConfigVersion.cmake)
 	rm -f $(DESTDIR)$(DATADIR)/mesaopt/api.json $(DESTDIR)$(DOCDIR)/docs/api.md $(addprefix $(DESTDIR)$(DOCDIR)/,$(INSTALL_DOCS))
-	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs /examples) $(DOCDIR)) 2>/dev/null || true
+	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/cmake/mesaopt $(LIBDIR)/cmake $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs /examples) $(DOCDIR)) 2>/dev/null || true
 
 deps:
 	@$(run_deps)

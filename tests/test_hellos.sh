@@ -56,6 +56,17 @@ for e in $short; do
 done
 check "examples compile against an installed library alone"
 
+# What find_package(mesaopt) reads, without CMake: every place that it names is there, as its comments say, and nothing is left to be filled in.
+c=root/usr/lib/cmake/mesaopt
+grep -n '@' $c/*.cmake >> wrong
+for to in $(sed -n 's/.*"${CMAKE_CURRENT_LIST_DIR}\/\(.*\)" ABSOLUTE.*/\1/p' $c/mesaoptConfig.cmake) \
+    $(sed -n 's/.*IMPORTED_LOCATION "${_mesaopt_lib}\(.*\)"/..\/..\1/p' $c/mesaoptConfig.cmake); do
+    [ -e $c/$to ] && echo $to >> places || echo "mesaoptConfig.cmake: no $to" >> wrong
+done
+[ "$(lines places)" = 4 ] && [ -e $c/$(sed -n 2p places)/mesaopt/mesaopt.h ] || cat places >> wrong
+has $c/mesaoptConfigVersion.cmake "set(PACKAGE_VERSION $(sed -n 's/^Version: //p' root/usr/lib/pkgconfig/mesaopt.pc))" || echo "mesaoptConfigVersion.cmake: another version" >> wrong
+check "the CMake package names what is installed"
+
 for f in $(cd root/usr/share/doc/mesaopt && find . -name '*.md'); do
     for to in $(grep -o '](\([^)#]*\)' root/usr/share/doc/mesaopt/$f | sed 's/](//' | grep -v '^http'); do
         [ -e "root/usr/share/doc/mesaopt/$(dirname $f)/$to" ] || echo "$f: no $to" >> wrong
