@@ -29,6 +29,16 @@ run 0 "$bin/predict" $m file=two.csv predictions=p.csv load=state save=state; sa
 run 0 "$bin/predict" $m file=two.csv load=state predictions=p2.csv; tail -n 23 whole.csv | cmp - p2.csv >> wrong
 check "predict: files, pipes, standard output and states: the same predictions"
 
+# Beyond the rows that it was trained on a model begins anew from the last half of them: as it would in a file that begins there.
+tail -n +7 rows.csv > late.csv
+for kind in mesa softmax; do
+    run 0 "$bin/predict" model=$kind/checkpoint.safetensors out= file=late.csv context=0 predictions=late; run 0 "$bin/predict" model=$kind/checkpoint.safetensors out= file=rows.csv context=12 predictions=anew
+    awk -F, '$1 > 7 && $1 < 14 { print $3, $4 }' late > want; awk -F, '$1 > 13 && $1 < 20 { print $3, $4 }' anew > o; near o want 1e-9
+    run 0 "$bin/predict" model=$kind/checkpoint.safetensors out= file=rows.csv context=0 predictions=all; awk -F, '$1 == 14 { print $3, $4 }' all > o; awk -F, '$1 == 14 { print $3, $4 }' anew | cmp -s - o && echo 'rows before the last half are still seen' >> wrong
+done
+run 2 "$bin/predict" $m file=rows.csv context=1; has err 'context:'
+check "predict: a model begins anew where its training ended"
+
 # Errors by rows ahead, from the predictions and the rows themselves; the first of each is what ahead=1 says.
 run 0 "$bin/predict" $m file=rows.csv ahead=5 predictions=five.csv; awk -F, '$2 == 1 || NR == 1' five.csv | cmp - whole.csv >> wrong
 awk '/^[1-5] / { print $2, $3 }' out > o
@@ -38,7 +48,7 @@ run 0 "$bin/predict" model=mesa/checkpoint.safetensors file=rows.csv ahead=5 out
 check "predict: errors by rows ahead, in closed loop"
 
 soft='model=softmax/checkpoint.safetensors out='
-run 1 "$bin/predict" $soft file=rows.csv capacity=20; has err 'expected at most 20 in all (capacity, longest, positions)'
+run 1 "$bin/predict" $soft file=rows.csv capacity=20 context=0; has err 'sequences of 11 rows'; has err 'row 21: '; has err 'expected at most 20 in all (capacity, longest, positions)'
 run 0 "$bin/predict" $soft file=rows.csv capacity=40 ahead=4
 run 1 "$bin/predict" $m file=s.csv; has err 'an empty line'
 cut -d, -f1 rows.csv > narrow.csv; run 1 "$bin/predict" $m file=narrow.csv; has err '1 columns of numbers, expected the 2'

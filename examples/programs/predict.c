@@ -11,6 +11,9 @@
  * predictions (closed loop). What is scored is each prediction beside the row that came, and beside
  * persistence, which says that nothing changes.
  *
+ * A model knows sequences as long as those it was trained on, and may be of no use beyond. So it
+ * sees `context` rows at most: then it begins anew, from the last half of them.
+ *
  * Input: rows as rows.h reads them; with id= or blank lines (sequences=1) sequences, each of which
  * begins anew. With save=FILE the state goes to FILE at the end, after Ctrl-C and before a line
  * that will not do; the same command with load=FILE goes on from there, and adds to the
@@ -34,6 +37,10 @@ typedef struct predictor {
     int sequences;
     int64_t n, width, slots, ahead;    /* columns, of a token; rows that a token is made of */
     int64_t rows, held, every, next;   /* rows so far, and in `recent`; of reports */
+    int64_t context, trained;          /* rows that it sees at most, 0: any number; that it was
+                                          trained on, 0: unknown */
+    int64_t seen, keep, kept;          /* rows it has seen; those that it begins anew from */
+    double *again;                     /* [keep, n], of the model's units, the oldest first */
     double *mean, *sd;                 /* of own_data; 0 and 1 */
     mesaopt_tensor *of[3];             /* recent rows [slots + ahead, n], tokens of them, y [n] */
     mesaopt_view recent, tokens, y;
@@ -64,7 +71,8 @@ static void file_text(mesaopt_ctx *ctx, const char *path, const char *key, char 
     if (size < 0) must(ctx, (mesaopt_status)size, "mesaopt_file_note");
 }
 
-/* Tokens as the model's task makes them: those of its settings that are about tokens. */
+/* Tokens as the model's task makes them: those of its settings that are about tokens; and how long
+ * its sequences were. */
 static void open_task(predictor *p, const char *path)
 {
     static const char *const keys[] = {"tokens", "slots", "dim"};
@@ -80,6 +88,7 @@ static void open_task(predictor *p, const char *path)
         for (int i = 0; i < 3; i++)
             if (!strcmp(word, keys[i]))
                 must(p->ctx, mesaopt_settings_set_text(s, word, value), word);
+        if (!strcmp(word, "length")) p->trained = strtoll(value, NULL, 10);
     }
     TRY(p->ctx, mesaopt_task_create(p->ctx, s, &p->task));
     TRY(p->ctx, mesaopt_task_shape(p->task, &p->n, NULL, &p->width, NULL));
@@ -178,27 +187,54 @@ static void step(predictor *p, mesaopt_decoder *d, const double *row, int64_t he
     const mesaopt_view rows = part(p->recent, held - T, T + 1), all = part(p->tokens, 0, T),
                        token = part(p->tokens, T - 1, 1);
     TRY(p->ctx, mesaopt_task_tokens(p->task, &rows, &all));    /* the last row of it is not used */
-    must(p->ctx, mesaopt_decoder_step(d, &token, &p->y), "step");
+    char where[64];
+    snprintf(where, sizeof where, "row %lld", (long long)p->rows);
+    must(p->ctx, mesaopt_decoder_step(d, &token, &p->y), where);
 }
 
 /* What a sequence begins with. Tokens that are to stand in front of its first row, a prompt, would
  * go to the decoder here. */
-static void begin_sequence(predictor *p)
+static void begin_decoder(predictor *p)
 {
-    p->held = p->since = 0;
+    p->held = p->seen = 0;
     TRY(p->ctx, mesaopt_decoder_reset(p->decoder, 0));
 }
 
-/* The next `ahead` rows, into the place of guesses of this row. */
-static void look_ahead(predictor *p, double *row)
+static void begin_sequence(predictor *p)
 {
-    double *const guess = p->guess + p->since % p->ahead * p->ahead * p->n;
+    p->since = p->kept = 0;
+    begin_decoder(p);
+}
+
+static void feed(predictor *p, const double *row)
+{
     if (p->held == p->slots) {                         /* the oldest goes */
         for (int64_t i = p->n; i < p->slots * p->n; i++)
             set(&p->recent, i - p->n, get(&p->recent, i));
         p->held--;
     }
     step(p, p->decoder, row, ++p->held);
+    p->seen++;
+}
+
+static void feed_next(predictor *p, const double *row)
+{
+    if (p->context > 0 && p->seen >= p->context) {
+        begin_decoder(p);
+        for (int64_t i = 0; i < p->kept; i++) feed(p, p->again + i * p->n);
+    }
+    feed(p, row);
+    if (p->keep == 0) return;
+    const size_t size = (size_t)p->n * sizeof(double);
+    if (p->kept == p->keep) memmove(p->again, p->again + p->n, (size_t)--p->kept * size);
+    memcpy(p->again + p->kept++ * p->n, row, size);
+}
+
+/* The next `ahead` rows, into the place of guesses of this row. */
+static void look_ahead(predictor *p, double *row)
+{
+    double *const guess = p->guess + p->since % p->ahead * p->ahead * p->n;
+    feed_next(p, row);
     if (p->ahead > 1) TRY(p->ctx, mesaopt_decoder_copy(p->loop, p->decoder));
     for (int64_t h = 0; h < p->ahead; h++) {
         for (int64_t j = 0; j < p->n; j++) row[j] = get(&p->y, j);
@@ -266,7 +302,9 @@ static void take(predictor *p, double *row)
 
 /* ---- states ---- */
 
-#define NOTE "predict"                 /* of a state: rows so far, those that tokens are made of */
+/* Note of a state: rows so far and seen; those that tokens are made of; those to begin anew
+ * from. */
+#define NOTE "predict"
 
 static void save(predictor *p, const char *file)
 {
@@ -274,8 +312,10 @@ static void save(predictor *p, const char *file)
     size_t size;
     FILE *f = open_memstream(&text, &size);
     if (!f) die("no memory for a state");
-    fprintf(f, "%lld %lld", (long long)p->rows, (long long)p->held);
+    fprintf(f, "%lld %lld %lld %lld", (long long)p->rows, (long long)p->seen, (long long)p->held,
+            (long long)p->kept);
     for (int64_t i = 0; i < p->held * p->n; i++) fprintf(f, " %.17g", get(&p->recent, i));
+    for (int64_t i = 0; i < p->kept * p->n; i++) fprintf(f, " %.17g", p->again[i]);
     if (fclose(f) != 0) die("no memory for a state");
     TRY(p->ctx, mesaopt_decoder_set_note(p->decoder, NOTE, text));
     TRY(p->ctx, mesaopt_decoder_save(p->decoder, file));
@@ -285,18 +325,23 @@ static void save(predictor *p, const char *file)
 
 static void load(predictor *p, const char *file)
 {
-    const int64_t room = 64 + 32 * p->slots * p->n;
+    const int64_t room = 128 + 32 * (p->slots + p->keep) * p->n;
     char *const text = must_alloc(NULL, (size_t)room), *at = text, *end;
     const int64_t size = mesaopt_file_note(p->ctx, file, NOTE, text, room);
     if (size < 0) must(p->ctx, (mesaopt_status)size, "mesaopt_file_note");
     if (size == 0) die("%s: without the note " NOTE ", expected a state of this program", file);
-    p->rows = strtoll(at, &at, 10), p->held = strtoll(at, &at, 10);
-    if (size > room || p->rows < 1 || p->held < 1 || p->held > p->slots)
+    p->rows = strtoll(at, &at, 10), p->seen = strtoll(at, &at, 10);
+    p->held = strtoll(at, &at, 10), p->kept = strtoll(at, &at, 10);
+    if (p->kept > p->keep || size > room)
+        die("%s: %lld rows to begin anew from, expected at most the %lld of context=%lld", file,
+            (long long)p->kept, (long long)p->keep, (long long)p->context);
+    if (p->rows < 1 || p->seen < 1 || p->held < 1 || p->held > p->slots || p->kept < 0)
         die("%s: damaged: expected the numbers of rows", file);
-    for (int64_t i = 0; i < p->held * p->n; i++, at = end) {
+    for (int64_t i = 0; i < (p->held + p->kept) * p->n; i++, at = end) {
         const double x = strtod(at, &end);
         if (end == at || !isfinite(x)) die("%s: damaged: expected a finite number", file);
-        set(&p->recent, i, x);
+        if (i < p->held * p->n) set(&p->recent, i, x);
+        else p->again[i - p->held * p->n] = x;
     }
     free(text);
 }
@@ -331,9 +376,22 @@ static void open_predictions(predictor *p)
     fputc('\n', p->predictions);
 }
 
+/* context=: as many as the model was trained on, unless told. */
+static void open_context(predictor *p)
+{
+    p->context = p->trained;
+    if (*args_text("context")) p->context = args_int("context", 0, 1 << 30);
+    if (p->context == 1) args_refuse("context", "0, or at least 2");
+    p->keep = p->context / 2;
+    p->again = numbers(p->keep * p->n);
+    if (p->trained > 0 && p->context != p->trained)
+        note("the model was trained on sequences of %lld rows", (long long)p->trained);
+}
+
 static void begin(predictor *p, mesaopt_settings *decoder)
 {
     open_model(p, decoder);
+    open_context(p);
     rows_open(&p->in, args_text("file"), p->sequences ? "id" : NULL, 0);
     if (p->in.used != p->n)
         die("%s: %lld columns of numbers, expected the %lld that the model was trained on "
@@ -392,11 +450,13 @@ static void end(predictor *p)
 {
     if (p->predictions) close_file(p->predictions, args_text("predictions"));
     if (p->scored[0] > 0) tables(p);
-    else if (p->rows < 1 && !rows_stopped()) die("%s: no rows, expected some", p->in.path);
+    else if (p->rows > 0) printf("rows: %lld, none of them predicted before\n", (long long)p->rows);
+    else if (!rows_stopped()) die("%s: no rows, expected some", p->in.path);
     if (*args_text("save") && p->rows > 0) save(p, args_text("save"));
     if (rows_stopped()) fprintf(stderr, "stopped after row %lld\n", (long long)p->rows);
     rows_close(&p->in);
-    double *const all[] = {p->mean, p->sd, p->guess, p->past, p->squares[0], p->squares[1]};
+    double *const all[] = {p->mean, p->sd,         p->guess,     p->past,
+                           p->again, p->squares[0], p->squares[1]};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(p->scored);
     for (int i = 0; i < 3; i++) mesaopt_tensor_free(p->of[i]);
@@ -410,6 +470,9 @@ int main(int argc, char **argv)
         {"model", "", "checkpoint of own_data or train"},
         {"file", "-", "rows, the oldest first; -: standard input"},
         {"ahead", "1", "rows that are predicted at every row, in closed loop"},
+        {"context", "",
+         "rows that the model sees at most, before it begins anew from the last half of them; 0: "
+         "all; empty: as many as it was trained on"},
         {"sequences", "0", "1: several sequences, each of which begins anew"},
         {"id", "", "with sequences=1: column that names them; empty: a blank line ends one"},
         ROWS_KEYS,
