@@ -124,6 +124,6 @@ void gemm_product(const kern *k, void *scratch, enum product_kind kind, enum tri
                   int accumulate, int64_t M, int64_t N, int64_t K, mat A, mat B, mat C)
 {
     (void)kind;
-    gemm_op op = {M, N, K, A, B, C, tri, 0, accumulate, k->stop};
+    gemm_op op = {M, N, K, A, B, C, tri, 0, accumulate, k};
     k->gemm->run(k->gemm, scratch, &op);
 }

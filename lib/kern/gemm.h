@@ -25,7 +25,7 @@ typedef struct gemm_op {
     enum triangle tri;
     int64_t diagonal;
     int accumulate;
-    const atomic_int *stop;        /* as that of a kern */
+    const kern *k;                 /* whose kern_stopped ends it */
 } gemm_op;
 
 typedef struct gemm gemm;

@@ -44,7 +44,7 @@ void gemm_parallel(mesaopt_ctx *ctx, const kern *k, void *scratch, enum triangle
 {
     split s = {k->gemm,
                scratch,
-               {M, N, K, A, B, C, tri, 0, accumulate, k->stop},
+               {M, N, K, A, B, C, tri, 0, accumulate, k},
                tri == TRI_C_LOWER || M >= N,
                1,
                0};

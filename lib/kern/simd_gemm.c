@@ -44,13 +44,8 @@ typedef struct work {
     int tri, accumulate;           /* triangle of C: column j against row i + diagonal */
     int64_t diagonal;
     real *tile, *pack_a, *pack_b;
-    const atomic_int *stop;
+    const kern *k;
 } work;
-
-static int stopped(const atomic_int *stop)
-{
-    return atomic_load_explicit(stop, memory_order_relaxed) != 0;
-}
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -247,11 +242,11 @@ static void loops(work *w)
             kc = even_block(K, g->kc, 1);
     w->pack_b = w->pack_a + (mc * kc + LINE - 1) / LINE * LINE; /* micro-kernels load aligned */
     for (int64_t jc = 0; jc < N; jc += nc)
-        for (int64_t pc = 0; pc < K && !stopped(w->stop); pc += kc) {
+        for (int64_t pc = 0; pc < K && !kern_stopped(w->k); pc += kc) {
             int64_t columns = least(nc, N - jc), end = least(K, pc + kc);
             for (int64_t j = 0; j < columns; j += g->nr)
                 pack_panel(&w->b, jc + j, K, pc, end, w->pack_b + j * (end - pc));
-            for (int64_t ic = 0; ic < M && !stopped(w->stop); ic += mc)
+            for (int64_t ic = 0; ic < M && !kern_stopped(w->k); ic += mc)
                 block(w, ic, least(mc, M - ic), jc, columns, pc, end);
         }
 }
@@ -293,7 +288,7 @@ static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc
 {
     real *tile = scratch, *pack = scratch + THIN * WIDE;
     int64_t rows = thin->count, width = wide->width;
-    for (int64_t pc = 0; pc < K && !stopped(op->stop); pc += kc)
+    for (int64_t pc = 0; pc < K && !kern_stopped(op->k); pc += kc)
         for (int64_t j = 0; j < wide->count; j += width) {
             int64_t end = least(K, pc + kc), n = end - pc, columns = least(width, wide->count - j);
             int64_t ts = thin->is, ks = thin->ks, xs = wide->ks;
@@ -348,7 +343,7 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
               .tri = op->tri == TRI_C_LOWER ? LOWER : FULL,
               .accumulate = op->accumulate,
               .diagonal = op->diagonal,
-              .stop = op->stop};
+              .k = op->k};
     if (g->by_rows ? w.cs != 1 && w.rs == 1 : w.rs != 1 && w.cs == 1) {
         w.a = b, w.b = a, w.rs = op->C.cs, w.cs = op->C.rs, w.diagonal = -op->diagonal;
         w.tri = w.tri == LOWER ? UPPER : FULL;
