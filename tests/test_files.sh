@@ -159,6 +159,7 @@ for p in $(cd "$here/examples/programs" && grep -l '^int main' *.c | sed 's/\.c$
     case $p in
     long_context) set -- heads=1 context=64 prefill=16 change=16 every=16 dim=2 overwrite=1 ;;
     own_data) set -- file="own table.csv" batch=8 key=2 steps=1 every=1 overwrite=1 ;;
+    predict) set -- model=full-own_data/checkpoint.safetensors file="own table.csv" sequences=1 overwrite=1 ;;
     probe_file) set -- file=run/checkpoint.safetensors activations='blocks.*.query' targets=blocks.1.key penalty=0.1 overwrite=1 ;;
     attention_maps | feature_probes | layer_sensitivity | linearise_layers)
         set -- batch=16 length=12 dim=3 test=32 sequences=64 layers=2 width=8 heads=2 key=4 steps=1 overwrite=1
