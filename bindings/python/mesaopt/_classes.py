@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import ctypes as c
-import re
 import threading
 from collections import namedtuple
 from collections.abc import Mapping
@@ -181,7 +180,7 @@ class Task(_api.Task):
     def tokens(self, sequences, out=None):
         """Tokens [B, T, width] of sequences [B, T+1, n]."""
         if out is None:
-            out = np.empty((sequences.shape[0], sequences.shape[1] - 1, self.width), _like(sequences))
+            out = np.empty(_steps(sequences, self.width), _like(sequences))
         _api.task_tokens(self, sequences, out)
         return out
 
@@ -193,9 +192,24 @@ class Task(_api.Task):
         return out
 
 
+def _extents(x, name, least):
+    """The shape of an array, of so many axes at least: what is missing the library will say."""
+    shape = getattr(x, "shape", None)
+    if shape is None:
+        raise TypeError(f"{name}: {type(x).__name__}, expected an array")
+    return (*shape, *(1,) * (least - len(shape)))
+
+
 def _like(x):
     """float32 stays, everything else goes to float64."""
-    return np.float32 if "float32" in str(getattr(x, "dtype", "")) else np.float64
+    name = str(getattr(x, "dtype", ""))                  # NumPy's in another byte order is ">f4"
+    return np.float32 if "float32" in name or "f4" in name else np.float64
+
+
+def _steps(sequences, width):
+    """Of what goes with the T steps of sequences [B, T + 1, n]."""
+    B, rows, _ = _extents(sequences, "sequences", 3)[:3]
+    return B, max(rows - 1, 0), width
 
 
 Evaluation = namedtuple("Evaluation", "loss by_t")
@@ -259,9 +273,8 @@ class Model(_api.Model):
         return getattr(self, "_outputs", None) or self._find_outputs()
 
     def _find_outputs(self):
-        n = _outputs_of(self)
-        self._outputs = n
-        return n
+        self._outputs = _api.model_shape(self)[1]
+        return self._outputs
 
     parameters = property(lambda self: Parameters(self, _api.model_parameter))
     gradients = property(lambda self: Parameters(self, _api.model_parameter_gradient), doc="Of the last gradient, backward or training step.")
@@ -269,7 +282,7 @@ class Model(_api.Model):
     def forward(self, tokens, out=None):
         """Predictions [B, T, outputs] of tokens [B, T, inputs]."""
         if out is None:
-            out = np.empty((*tokens.shape[:2], self.outputs), _like(tokens))
+            out = np.empty((*_extents(tokens, "tokens", 3)[:2], self.outputs), _like(tokens))
         _api.model_forward(self, tokens, out)
         return out
 
@@ -278,7 +291,7 @@ class Model(_api.Model):
     def activations(self, tokens, blocks=None):
         """The stream after each of `blocks` (-1: the tokens), [B, T, width]."""
         blocks = list(range(-1, _api.model_blocks(self))) if blocks is None else list(blocks)
-        outs = [np.empty((*tokens.shape[:2], _api.model_width(self, b)), _like(tokens)) for b in blocks]
+        outs = [np.empty((*_extents(tokens, "tokens", 3)[:2], _api.model_width(self, b)), _like(tokens)) for b in blocks]
         _api.model_activations(self, tokens, blocks, outs)
         return outs
 
@@ -326,19 +339,6 @@ def _prompt_of(content):
     return _api.prompt_open_from(default_context(), content)
 
 
-def _outputs_of(model):
-    """What the library says of a wrong shape names the right one."""
-    width = _api.model_width(model, -1)
-    try:
-        _api.model_forward(model, np.zeros((1, 1, width), model.dtype), np.zeros((1, 1, 2**20), model.dtype))
-    except Error as e:
-        found = re.search(r"expected \[1, ?1, ?(\d+)\]", str(e))
-        if found:
-            return int(found.group(1))
-        raise
-    return 2**20
-
-
 class Trainer(_api.Trainer):
     """AdamW on the training stream: Trainer(model, task, batch=256, lr=3e-4, ...)."""
 
@@ -373,7 +373,7 @@ class Decoder(_api.Decoder):
     def step(self, tokens, out=None):
         """The next tokens [streams, L, inputs] of every stream; predictions [streams, L, outputs]."""
         if out is None:
-            out = np.empty((*tokens.shape[:2], self.model.outputs), _like(tokens))
+            out = np.empty((*_extents(tokens, "tokens", 3)[:2], self.model.outputs), _like(tokens))
         _api.decoder_step(self, tokens, out)
         return out
 
@@ -417,7 +417,7 @@ class Baseline(_api.Baseline):
     def predict(self, sequences, out=None):
         """Predictions [B, T, n] of x_2 .. x_{T+1} of sequences [B, T+1, n]."""
         if out is None:
-            out = np.empty((sequences.shape[0], sequences.shape[1] - 1, sequences.shape[2]), _like(sequences))
+            out = np.empty(_steps(sequences, _extents(sequences, "sequences", 3)[2]), _like(sequences))
         _api.baseline_predict(self, sequences, out)
         return out
 
@@ -475,7 +475,7 @@ class MesaSolver(_api.Lsq):
 
     def _extra(self, name, q, v, inputs):
         B, T, H, d = q.shape
-        dv = v.shape[3]
+        dv = _extents(v, "v", 4)[3]
         N = len(inputs["offsets"]) - 1 if inputs.get("offsets") is not None else B
         bare = name[2:] if name.startswith("d_") else name
         shape = {"h": (N, H, d, d), "s": (N, H, d, dv), "h0": (N, H, d, d), "s0": (N, H, d, dv), "h_last": (N, H, d, d), "s_last": (N, H, d, dv),

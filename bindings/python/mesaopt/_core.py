@@ -410,8 +410,13 @@ def to_dlpack(tensor, max_version):
 def _other_type(a, name, writes):
     if a.dtype.name == "bfloat16":                       # ml_dtypes
         return 6, a.view(np.uint16)
-    if not writes and a.dtype.kind in "iufb":            # another byte order, or narrower integers
-        return _DTYPES["<f8" if a.dtype.kind == "f" else "<i8"], a.astype("<f8" if a.dtype.kind == "f" else "<i8")
+    if not writes and a.dtype.kind in "iufb":            # another byte order, or integers of another size
+        to = a.dtype.newbyteorder("<").str
+        if to not in _DTYPES:
+            to = "<f8" if a.dtype.kind == "f" else "<i8"
+        if a.dtype.kind == "u" and a.size and a.max() >= 2**63:
+            raise OverflowError(f"{name}: {a.max()}, expected integers below 2^63")
+        return _DTYPES[to], a.astype(to)
     raise TypeError(f"{name}: elements of type {a.dtype}, expected float32, float64" + ("" if writes else ", float16, bfloat16, int32, int64 or bool"))
 
 

@@ -61,6 +61,29 @@ class Arrays(unittest.TestCase):
             with self.assertRaises((mesaopt.Error, TypeError, ValueError, OverflowError)):
                 _api.task_draw(task, 0, 0, wrong)
 
+    def test_types_that_are_copied(self):
+        _, model = small(dtype="f32")
+        x = np.random.default_rng(1).normal(size=(2, 12, 16)).astype(np.float32)
+        np.testing.assert_array_equal(model.forward(x.astype(">f4")), model.forward(x))
+        _, wide = small(dtype="f64")
+        with self.assertRaisesRegex(mesaopt.Error, "tokens: dtype"):
+            wide.forward(x.astype(">f4"))
+        core = mesaopt._core
+        self.assertEqual(core._other_type(np.array([2**63 - 1], np.uint64), "x", False)[1][0], 2**63 - 1)
+        with self.assertRaisesRegex(OverflowError, "x: 9223372036854775813, expected integers below"):
+            core.view_in(np.array([5, 2**63 + 5], np.uint64), "x")
+        for wrong in ([[1.0, 2.0]], None):
+            with self.assertRaisesRegex(TypeError, "tokens: (list|NoneType), expected an array"):
+                model.forward(wrong)
+        with self.assertRaisesRegex(mesaopt.Error, "tokens: shape"):
+            model.forward(x[0])
+
+    def test_closed_contexts(self):
+        context = mesaopt.Context()
+        model = mesaopt.Model("dense(outputs=10)", ctx=context)
+        context.close()
+        self.assertEqual(model.forward(np.zeros((4, 30, 40), np.float32)).shape, (4, 30, 10))
+
     def test_views_of_the_library_live_as_long_as_their_arrays(self):
         _, model = small(dtype="f64")
         query = model.parameters["blocks.1.query"]
