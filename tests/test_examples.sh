@@ -51,6 +51,7 @@ run 0 "$bin/train" recipe=hybrid_mesa seeds=1 updates=3 gates=sigmoid width=8 he
 has out 'dense(outputs=8); softmax(heads=2,key=4,pe=qk); mesa(heads=2,key=4,init_sd=0.05,residual_clip=1,gates=sigmoid); dense(outputs=3)'; has out 'hybrid_mesa, changed: error of the next'
 run 0 "$bin/train" recipe=tf3 blocks='dense(outputs=8); softmax(heads=2,key=4,pe=qk); dense(outputs=3)' seeds=1 updates=3 $tiny steps=1 out=raw overwrite=1
 has out 'model: dense(outputs=8); softmax(heads=2,key=4,pe=qk); dense(outputs=3)'; has out 'changed recipe: blocks=dense(outputs=8)'
+run 0 "$bin/train" task=regression $tiny seeds=1 steps=1 out=pairs; cut -d, -f1 pairs/by_t.csv | tr '\n' ' ' > o; echo 't 1 3 5 7 9 11 ' | tr -d '\n' | cmp - o >> wrong; grep -q nan out pairs/by_t.csv && echo 'steps that are not scored' >> wrong
 for recipe in tf7 hybrid_mesa; do run 2 "$bin/train" recipe=$recipe layers=1 $tiny out=typo; has err "layers: '1', expected a whole number from 2"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 # The recipes of docs/science.md, section 4, as help shows them.

@@ -157,6 +157,9 @@ static void explain_rise(const curves *c, const double *by_t)
                (long long)least + 1);
 }
 
+/* Steps that the task does not score have no error, and no row. */
+static int is_scored(const curves *c, int64_t t) { return !isnan(c->of[0].by_t[t - 1]); }
+
 static void write_curves(const curves *c, const char *path)
 {
     FILE *f = open_file(path, "w");
@@ -164,6 +167,7 @@ static void write_curves(const curves *c, const char *path)
     for (int i = 0; i < c->count; i++) fprintf(f, ",%s", c->of[i].name);
     fputc('\n', f);
     for (int64_t t = 1; t <= c->length; t++) {
+        if (!is_scored(c, t)) continue;
         fprintf(f, "%lld", (long long)t);
         print_row(f, c, t, ",%.9g");
     }
@@ -180,16 +184,23 @@ static void print_deviations(const curves *c)
     printf("\n(means and standard deviations over %lld seeds)\n", (long long)c->of[0].runs);
 }
 
-/* Rows t = 1, 2, 5, 10, 20, 50, .., the last one, and means. */
+static int is_round(int64_t t)
+{
+    while (t % 10 == 0) t /= 10;
+    return t == 1 || t == 2 || t == 5;
+}
+
+/* Rows t = 1, 2, 5, 10, 20, 50, .., or the next that is scored, the last one, and means. */
 static void print_curves(const curves *c, const char *title)
 {
+    int due = 0;
     printf("\n%s\n(%s)\n\n%6s", title, error_text(), "t");
     for (int i = 0; i < c->count; i++) printf("  %14s", c->of[i].name);
     putchar('\n');
     for (int64_t t = 1; t <= c->length; t++) {
-        int64_t digit = t;
-        while (digit % 10 == 0) digit /= 10;
-        if (digit != 1 && digit != 2 && digit != 5 && t != c->length) continue;
+        due |= is_round(t) || t == c->length;
+        if (!due || !is_scored(c, t)) continue;
+        due = 0;
         printf("%6lld", (long long)t);
         print_row(stdout, c, t, "  %14.5f");
     }
