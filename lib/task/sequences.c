@@ -143,7 +143,7 @@ static void *lay_out(arena *a, const mesaopt_task *task, const kern *k, void **s
     void *rows = NULL;
     if (task_has_pairs(task))
         rows = arena_take(a, task_rows(task) * task->shape.dim, k->lanes * k->size);
-    *scratch = arena_take(a, task->kind ? generated_scratch(task, k) : 0, 1);
+    *scratch = task->kind ? arena_take(a, generated_scratch(task, k), 1) : NULL;
     return rows;
 }
 
