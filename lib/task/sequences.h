@@ -73,8 +73,6 @@ mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings
 typedef struct task_facts { char text[512]; } task_facts;
 task_facts task_text(const mesaopt_task *task);        /* "name=value name=value": all that its
                                                           sequences and tokens depend on */
-/* Of numbers in row-major order, equal for f32 and f64; goes on from h, that of others or 0. */
-uint64_t task_fingerprint(uint64_t h, const mesaopt_view *v);
 
 /* ---- sequences ---- */
 

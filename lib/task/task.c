@@ -1,6 +1,7 @@
 /* Creation of tasks: what all of them have, and those that draw nothing themselves. */
 #include "base/options.h"
 #include "task/prompts.h"
+#include "tensor/fingerprint.h"
 #include "task/sequences.h"
 
 static void destroy(object *head)
@@ -61,7 +62,7 @@ static mesaopt_status keep_tensors(mesaopt_task *task, int64_t count,
     for (int64_t i = 0; i < count; i++) {
         object_retain(&tensors[i]->head);
         task->own[task->tensors++] = tensors[i];
-        task->fingerprint = task_fingerprint(task->fingerprint, &tensors[i]->view);
+        task->fingerprint = view_fingerprint(task->fingerprint, &tensors[i]->view);
     }
     return MESAOPT_OK;
 }

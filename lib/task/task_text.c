@@ -4,24 +4,9 @@
 #include "base/options.h"
 #include "task/generated.h"
 #include "task/prompts.h"
+#include "tensor/fingerprint.h"
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-
-uint64_t task_fingerprint(uint64_t h, const mesaopt_view *v)
-{
-    int64_t index[MESAOPT_MAX_RANK] = {0};
-    h += 0x9e3779b97f4a7c15u;
-    for (int64_t i = 0, count = view_count(v); i < count; i++, view_next(v, index)) {
-        const double x = view_get(v, index);
-        uint64_t bits;
-        memcpy(&bits, &x, sizeof bits);
-        h = (h ^ bits) * 0xff51afd7ed558ccdu;          /* the multiplier of MurmurHash3's last
-                                                          steps */
-        h ^= h >> 32;
-    }
-    return h;
-}
 
 /* Of the vectors that it takes, as they are now. */
 static uint64_t prompt_fingerprint(const mesaopt_task *task)
@@ -33,7 +18,7 @@ static uint64_t prompt_fingerprint(const mesaopt_task *task)
                             .stride = {n, 1},
                             .ndim = 2,
                             .dtype = MESAOPT_F64};
-    return task_fingerprint(0, &v);
+    return view_fingerprint(0, &v);
 }
 
 /* What came after the first tasks: told where it is not as it was then. */

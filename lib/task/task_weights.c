@@ -3,6 +3,7 @@
  * computed at all. So one mechanism serves sequences of unequal lengths, padding, and errors that
  * count at some positions only. */
 #include "task/sequences.h"
+#include "tensor/fingerprint.h"
 #include <string.h>
 
 int task_weighted(const mesaopt_task *task) { return task->weights || task_ragged(task); }
@@ -38,6 +39,6 @@ mesaopt_status task_set_weights(mesaopt_task *task, const mesaopt_view *weights)
         own[i] = view_get(weights, index);
     alloc_free(&ctx->alloc, task->weights);
     task->weights = own, task->weight_rows = rows;
-    task->weights_fingerprint = task_fingerprint(0, weights);
+    task->weights_fingerprint = view_fingerprint(0, weights);
     return MESAOPT_OK;
 }

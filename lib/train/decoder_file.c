@@ -8,6 +8,7 @@
  * mesaopt.model as in checkpoints, mesaopt.parameters: a hash of the parameters; mesaopt.isa and
  * mesaopt.lanes, on which the bits of further steps depend. */
 #include "base/version.h"
+#include "tensor/fingerprint.h"
 #include "train/checkpoint.h"
 #include "train/decoder_impl.h"
 #include <inttypes.h>
@@ -75,19 +76,15 @@ static block_memory kept_of(const mesaopt_decoder *d, int64_t panel, int64_t i)
 
 typedef struct hash { char text[17]; } hash;
 
-/* FNV-1a, 64 bits at a time, of all parameters. */
 static hash parameters_hash(const mesaopt_model *m)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    const char *x = m->params;
-    for (int64_t left = m->n_params * m->size; left > 0; left -= 8, x += 8) {
-        uint64_t word = 0;
-        memcpy(&word, x, left < 8 ? (size_t)left : 8);
-        h = (h ^ word) * 0x100000001b3u;
-        h ^= h >> 29;                                  /* high bits reach low ones */
-    }
+    const mesaopt_view all = {.data = m->params,
+                              .shape = {m->n_params},
+                              .stride = {1},
+                              .ndim = 1,
+                              .dtype = m->dtype};
     hash out;
-    snprintf(out.text, sizeof out.text, "%016" PRIx64, h);
+    snprintf(out.text, sizeof out.text, "%016" PRIx64, view_fingerprint(0, &all));
     return out;
 }
 
