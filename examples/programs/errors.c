@@ -78,3 +78,10 @@ void errors_begin(const char *name)
     program = name;
     atexit(check_output);
 }
+
+void file_text(mesaopt_ctx *ctx, const char *path, const char *key, char *text, int64_t cap)
+{
+    *text = 0;
+    const int64_t size = mesaopt_file_note(ctx, path, key, text, cap);
+    if (size < 0) must(ctx, (mesaopt_status)size, "mesaopt_file_note");
+}

@@ -11,6 +11,8 @@ void errors_begin(const char *program);                 /* its name; first call 
 #define TRY(ctx, call) must((ctx), (call), #call)
 /* `status`; prints the text of a failure and ends the program */
 mesaopt_status must(mesaopt_ctx *ctx, mesaopt_status status, const char *call);
+/* What a file says under `key` (mesaopt_file_note); "": nothing. */
+void file_text(mesaopt_ctx *ctx, const char *path, const char *key, char *text, int64_t cap);
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A line to standard error, and one that begins with "note: ". */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -64,13 +64,6 @@ static double *numbers(int64_t n)
 
 enum { LINE = 1024 };
 
-static void file_text(mesaopt_ctx *ctx, const char *path, const char *key, char text[LINE])
-{
-    *text = 0;
-    const int64_t size = mesaopt_file_note(ctx, path, key, text, LINE);
-    if (size < 0) must(ctx, (mesaopt_status)size, "mesaopt_file_note");
-}
-
 /* Tokens as the model's task makes them: those of its settings that are about tokens; and how long
  * its sequences were. */
 static void open_task(predictor *p, const char *path)
@@ -78,7 +71,7 @@ static void open_task(predictor *p, const char *path)
     static const char *const keys[] = {"tokens", "slots", "dim"};
     char text[LINE], *rest = text, *word;
     mesaopt_settings *s = NULL;
-    file_text(p->ctx, path, "mesaopt.task", text);
+    file_text(p->ctx, path, "mesaopt.task", text, LINE);
     TRY(p->ctx, mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, NULL, &s));
     if (!*text) die("%s: does not say which task it is of, expected a checkpoint", path);
     while ((word = strtok_r(rest, " ", &rest))) {

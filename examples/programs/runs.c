@@ -15,14 +15,6 @@ enum { WORD = 64, LINE = 512 };
 /* Of an own key that not every program has. */
 static const char *text_of(const char *key) { return args_has(key) ? args_text(key) : ""; }
 
-/* What the checkpoint says under `key`; "": nothing. */
-static void file_text(mesaopt_ctx *ctx, const char *path, const char *key, char text[LINE])
-{
-    *text = 0;
-    const int64_t size = mesaopt_file_note(ctx, path, key, text, LINE);
-    if (size < 0) must(ctx, (mesaopt_status)size, "mesaopt_file_note");
-}
-
 /* model=: the files, and what the first says of its recipe and its task. */
 static int read_files(runs *r, char of[LINE], char task[LINE])
 {
@@ -35,8 +27,8 @@ static int read_files(runs *r, char of[LINE], char task[LINE])
         r->file[files++] = at;
     }
     if (files == 0 && *text_of("model")) args_refuse("model", "names of checkpoints, a,b");
-    if (files > 0) file_text(r->ctx, r->file[0], "recipe", of);
-    if (files > 0) file_text(r->ctx, r->file[0], "mesaopt.task", task);
+    if (files > 0) file_text(r->ctx, r->file[0], "recipe", of, LINE);
+    if (files > 0) file_text(r->ctx, r->file[0], "mesaopt.task", task, LINE);
     if (strncmp(task, "task=own ", 9) == 0)
         args_refuse("model", "checkpoints of a generated task, none of one's own sequences");
     return files;
@@ -72,14 +64,14 @@ static void take_notes(const runs *r)
     char text[LINE], steps[WORD], part[2 * WORD];
     for (int i = 0; r->file[i]; i++) {
         const char *name = r->of[i % r->count]->name;
-        file_text(r->ctx, r->file[i], "recipe", text);
+        file_text(r->ctx, r->file[i], "recipe", text, LINE);
         if (*text && strcmp(text, name) != 0) args_change(text);
         if (!*text && !(args_has("recipe") && args_given("recipe"))) {
             snprintf(part, sizeof part, "unknown recipe: %.80s names none", r->file[i]);
             args_change(part);
             continue;
         }
-        file_text(r->ctx, r->file[i], "mesaopt.step", text);
+        file_text(r->ctx, r->file[i], "mesaopt.step", text, LINE);
         snprintf(steps, sizeof steps, "%lld", (long long)r->of[i % r->count]->steps);
         snprintf(part, sizeof part, "%s after %.20s of %s steps", name, text, steps);
         if (*text && strcmp(text, steps) != 0) args_change(part);
