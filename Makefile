@@ -12,6 +12,8 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
+# Of installed libraries: apart (the shared one's in $(LIBDIR)/.debug, where debuggers look), none, or inside, as packagers want it.
+DEBUGINFO ?= apart
 
 ifeq ($(origin CC),default)
 CC = gcc
@@ -36,7 +38,7 @@ endif
 BLIS_LIB ?= /usr/lib/$(MULTIARCH)/blis-serial/libblis.a
 BLIS_INC ?= /usr/include/$(MULTIARCH)/blis-serial
 
-# ISA levels: 1 baseline, 2 AVX2 and FMA, 3 AVX-512; chosen at run time.
+# ISA levels: 1 baseline, 2 AVX2 and FMA, 3 AVX-512; chosen at run time. `make ISA_LEVELS='1 2'` leaves out the third, and a third of the library.
 ISA_LEVELS := 1 $(if $(filter x86_64-%,$(MULTIARCH)),2 3)
 ISA_2 = -mavx2 -mfma
 ISA_3 = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
@@ -45,6 +47,8 @@ WARNINGS = -Wall -Wextra
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) -pthread -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LIB_CFLAGS = -fPIC -fvisibility=hidden -fno-math-errno -ffp-contract=off -Iinclude -Ilib -I$O/gen -isystem $(BLIS_INC)
 SIMD_CFLAGS = -O3 -ffp-contract=fast
+# A program that links the static library with -Wl,--gc-sections leaves out what it does not call. Kernels stand in tables: they all stay.
+SECTIONS = -ffunction-sections -fdata-sections
 LIBS = -lm -lpthread
 
 HEADERS := $(sort $(wildcard include/mesaopt/*.h))
@@ -69,6 +73,7 @@ BENCH_OBJ := $(BENCH_SRC:%.c=$O/obj/%.o)
 STATIC := $O/lib/libmesaopt.a
 SHARED := $O/lib/libmesaopt.so.$(VERSION)
 INTERNAL := $O/lib/libmesaopt_internal.a
+STRIPPED := $O/stripped/libmesaopt.a $O/stripped/libmesaopt.so.$(VERSION)
 
 all: lib examples
 lib: $(STATIC) $O/lib/libmesaopt.so
@@ -85,7 +90,7 @@ write_if_changed = mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$1)' > $@.new; 
 # With `make deps check` nothing may start before the packages are there.
 $O/flags: FORCE | $(filter deps,$(MAKECMDGOALS))
 	@test -f $(BLIS_LIB) || { echo "make: no $(BLIS_LIB): run \`make deps\`, or give BLIS_LIB= and BLIS_INC=" >&2; exit 1; }
-	@$(call write_if_changed,$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(SIMD_CFLAGS) $(LDFLAGS) $(BLIS_LIB))
+	@$(call write_if_changed,$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(SECTIONS) $(SIMD_CFLAGS) $(ISA_LEVELS) $(LDFLAGS) $(BLIS_LIB))
 
 GENERATED := $O/gen/constants.inc
 
@@ -100,7 +105,7 @@ $(foreach bits,32 64,$(foreach isa,$(ISA_LEVELS),$(eval $(call simd_variant,$(bi
 
 $O/obj/lib/%.o: lib/%.c $O/flags | $(GENERATED)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -c $< -o $@
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(SECTIONS) -c $< -o $@
 
 # Tests and benchmarks see the inside of the library, examples its public headers only.
 $O/obj/tests/%.o: tests/%.c $O/flags | $(GENERATED) $O/gen/suites.inc
@@ -135,6 +140,9 @@ $O/gen/blis_version: $O/flags
 $O/obj/lib/api/api_status.o: $O/gen/blis_version
 $O/obj/lib/api/api_status.o: private LIB_CFLAGS += -DMESAOPT_BLIS_VERSION='"$(shell cat $O/gen/blis_version)"'
 
+# What names the kernels of every level.
+$O/obj/lib/kern/kern.o $O/obj/lib/kern/gemm.o: private LIB_CFLAGS += $(ISA_LEVELS:%=-DISA_%_BUILT)
+
 # ---- linking ----
 
 # For the tests: plain objects, nothing hidden.
@@ -142,10 +150,10 @@ $(INTERNAL): $(OBJ)
 	@mkdir -p $(@D)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
-# One object that holds ours and the members of BLIS that it needs, and shows the exported functions only.
+# One object that holds ours and the members of BLIS that it needs, and shows the exported functions only. Its sections stay apart for --gc-sections.
 $(STATIC): $(OBJ) $O/gen/libmesaopt.symbols
 	@mkdir -p $(@D)
-	$(call say,LINK,$O/obj/libmesaopt.o)$(CC) -r -nostdlib -o $O/obj/libmesaopt.o $(OBJ) $(BLIS_LIB)
+	$(call say,LINK,$O/obj/libmesaopt.o)$(CC) -r -nostdlib -Wl,--unique -o $O/obj/libmesaopt.o $(OBJ) $(BLIS_LIB)
 	@cut -d' ' -f1 $O/gen/libmesaopt.symbols > $O/gen/libmesaopt.keep
 	$(call say,HIDE,$O/obj/libmesaopt.o)$(OBJCOPY) --keep-global-symbols=$O/gen/libmesaopt.keep $O/obj/libmesaopt.o
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $O/obj/libmesaopt.o
@@ -202,7 +210,7 @@ check-structure: lib $(INTERNAL) $O/gen/libmesaopt.symbols
 	@O='$O' CC='$(CC)' CXX='$(CXX)' NM='$(NM)' SOVERSION='$(SOVERSION)' tests/check_structure.sh
 RUN_SCRIPTS := $(SCRIPTS:tests/test_%.sh=run-examples-%)
 run-examples: $(RUN_SCRIPTS)
-$(RUN_SCRIPTS): run-examples-%: examples lib docs              # an installation made by them finds nothing to build
+$(RUN_SCRIPTS): run-examples-%: examples lib docs $(STRIPPED)              # an installation made by them finds nothing to build
 	@$(run_script) tests/test_$*.sh
 
 # Everything unoptimised, for a debugger, in a folder of its own.
@@ -331,11 +339,22 @@ figures: $O/bin/mesa_error
 
 INSTALL_DOCS := README.md CHANGELOG.md CONTRIBUTING.md LICENSE $(wildcard docs/*.md docs/figures/*.svg) $(TINY) $(wildcard examples/*.cpp)
 DOCDIR = $(DATADIR)/doc/mesaopt
-install: lib $O/docs/api.json $O/docs/api.md
+# The libraries without debug information, and that of the shared one in a file of its own, which it names.
+$O/stripped/libmesaopt.a: $(STATIC)
+	@mkdir -p $(@D)
+	$(call say,STRIP,$@)$(OBJCOPY) --strip-debug $< $@
+$O/stripped/libmesaopt.so.$(VERSION): $(SHARED)
+	@mkdir -p $(@D)
+	$(call say,STRIP,$@)$(OBJCOPY) --only-keep-debug $< $@.debug
+	@$(OBJCOPY) --strip-unneeded --add-gnu-debuglink=$@.debug $< $@
+DEBUG_FILE = $(LIBDIR)/.debug/$(notdir $(SHARED)).debug
+install: lib $O/docs/api.json $O/docs/api.md $(STRIPPED)
+	@case '$(DEBUGINFO)' in apart|none|inside) ;; *) echo "make install: DEBUGINFO: '$(DEBUGINFO)', expected apart, none or inside" >&2; exit 1 ;; esac
 	mkdir -p $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/pkgconfig $(LIBDIR)/cmake/mesaopt $(DATADIR)/mesaopt $(DOCDIR)/docs/figures $(DOCDIR)/examples)
 	install -m 644 $(HEADERS) $(CXX_HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
-	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
-	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(if $(filter inside,$(DEBUGINFO)),$(STATIC),$O/stripped/libmesaopt.a) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(if $(filter inside,$(DEBUGINFO)),$(SHARED),$O/stripped/$(notdir $(SHARED))) $(DESTDIR)$(LIBDIR)
+	$(if $(filter apart,$(DEBUGINFO)),install -D -m 644 $O/stripped/$(notdir $(SHARED)).debug $(DESTDIR)$(DEBUG_FILE),rm -f $(DESTDIR)$(DEBUG_FILE))
 	ln -sf libmesaopt.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libmesaopt.so.$(SOVERSION)
 	ln -sf libmesaopt.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmesaopt.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
@@ -349,9 +368,9 @@ install: lib $O/docs/api.json $O/docs/api.md
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(patsubst include/%,%,$(HEADERS) $(CXX_HEADERS)))
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc cmake/mesaopt/mesaoptConfig.cmake cmake/mesaopt/mesaoptConfigVersion.cmake)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libmesaopt.a libmesaopt.so libmesaopt.so.$(SOVERSION) libmesaopt.so.$(VERSION) pkgconfig/mesaopt.pc cmake/mesaopt/mesaoptConfig.cmake cmake/mesaopt/mesaoptConfigVersion.cmake) $(DESTDIR)$(DEBUG_FILE)
 	rm -f $(DESTDIR)$(DATADIR)/mesaopt/api.json $(DESTDIR)$(DOCDIR)/docs/api.md $(addprefix $(DESTDIR)$(DOCDIR)/,$(INSTALL_DOCS))
-	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/cmake/mesaopt $(LIBDIR)/cmake $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs /examples) $(DOCDIR)) 2>/dev/null || true
+	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(INCLUDEDIR)/mesaopt $(LIBDIR)/.debug $(LIBDIR)/cmake/mesaopt $(LIBDIR)/cmake $(DATADIR)/mesaopt $(addprefix $(DOCDIR),/docs/figures /docs /examples) $(DOCDIR)) 2>/dev/null || true
 
 deps:
 	@$(run_deps)
@@ -369,7 +388,7 @@ help:
 	@echo 'make check-long    its random tests at length; seed=7: with other numbers'
 	@echo 'make demo          trains one linear attention layer and compares it with one step of gradient descent'
 	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
-	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=); uninstall removes it'
+	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=, DEBUGINFO=apart, none, inside); uninstall removes it'
 	@echo 'make bindings      writes the generated layers of the bindings anew, from the headers'
 	@echo 'make check-python check-rust    tests of the packages (PYTHON=, CARGO=); make wheel: Python, into $O/dist'
 	@echo 'make docs          API reference from the header comments, into $O/docs'
@@ -382,7 +401,7 @@ help:
 # ---- cleaning ----
 
 clean:
-	rm -rf $(addprefix $O/,obj gen lib bin docs dist rust tour.rust debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
+	rm -rf $(addprefix $O/,obj gen lib stripped bin docs dist rust tour.rust debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
 .PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-bindings check-python check-rust wheel figures install uninstall deps deps-bindings help clean FORCE

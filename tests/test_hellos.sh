@@ -56,6 +56,33 @@ for e in $short; do
 done
 check "examples compile against an installed library alone"
 
+# ---- what is installed ----
+
+text() { size "$1" | awk 'NR == 2 { print $1 }'; }
+${CC:-gcc} -std=c11 -Iroot/usr/include "$here/examples/least_squares.c" root/usr/lib/libmesaopt.a -lm -lpthread -o all >> wrong 2>&1
+${CC:-gcc} -std=c11 -Iroot/usr/include "$here/examples/least_squares.c" -Wl,--gc-sections root/usr/lib/libmesaopt.a -lm -lpthread -o own >> wrong 2>&1
+./own > out; same out least_squares.out
+[ $(($(text own) * 100)) -lt $(($(text all) * 85)) ] || echo "--gc-sections leaves $(text own) of $(text all) bytes" >> wrong
+check "a static program leaves out what it does not call, when asked to"
+
+# Debug information: apart unless DEBUGINFO says otherwise. Nothing to look for when the build has none.
+debug() { readelf -SW "$1" 2>&1 | grep -c '\.debug_info'; }
+made() { make -s -C "$here" O="$O" -o "$O/flags" DESTDIR="$tmp/$1" PREFIX=/usr DEBUGINFO="$2" "$3" > log 2>&1 || cat log >> wrong; }
+so=$(cd root/usr/lib && echo libmesaopt.so.*.*.*)
+place() { addr2line -e "$1" "$(nm -D "$1" | sed -n 's/ T mesaopt_ctx_create@.*//p')"; }        # of a function, file and line
+if [ "$(debug "$bin/../lib/$so")" != 0 ]; then
+    [ "$(debug root/usr/lib/$so) $(debug root/usr/lib/libmesaopt.a)" = "0 0" ] || echo "debug information in $so or libmesaopt.a" >> wrong
+    case $(place root/usr/lib/$so) in *api_ctx.c:[1-9]*) ;; *) echo "addr2line does not find .debug/$so.debug: $(place root/usr/lib/$so)" >> wrong ;; esac
+    made inside inside install
+    [ "$(debug inside/usr/lib/$so)" = 1 ] && [ "$(debug inside/usr/lib/libmesaopt.a)" != 0 ] || echo "DEBUGINFO=inside: none in $so or libmesaopt.a" >> wrong
+    made root none install
+    case $(place root/usr/lib/$so) in '?'*) ;; *) echo "DEBUGINFO=none: $(place root/usr/lib/$so)" >> wrong ;; esac
+    made root apart install
+fi
+make -s -C "$here" O="$O" -o "$O/flags" DESTDIR="$tmp/inside" DEBUGINFO=outside install > log 2>&1 && echo "DEBUGINFO=outside is taken" >> wrong
+has log "DEBUGINFO: 'outside', expected apart, none or inside"
+check "installed libraries are stripped, and debuggers find what was taken out"
+
 # What find_package(mesaopt) reads, without CMake: every place that it names is there, as its comments say, and nothing is left to be filled in.
 c=root/usr/lib/cmake/mesaopt
 grep -n '@' $c/*.cmake >> wrong
@@ -80,6 +107,9 @@ for f in README.md $(cd "$here" && ls docs/*.md CONTRIBUTING.md 2> /dev/null); d
     done
 done
 check "links of installed documents lead somewhere, and so does every path that a document names"
+
+made root apart uninstall; find root ! -type d | sed 's/^/left by make uninstall: /' >> wrong
+check "make uninstall removes what make install has put there"
 
 echo "Short examples: $passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -9,6 +9,13 @@
 #include <blis.h>
 #include <string.h>
 
+#ifndef ISA_2_BUILT                /* levels of this build: ISA_LEVELS of the Makefile */
+#undef BLIS_KERNELS_HASWELL
+#endif
+#ifndef ISA_3_BUILT
+#undef BLIS_KERNELS_SKX
+#endif
+
 #ifdef GEMM_UKR_SETUP_CT           /* of the edge handling that came with these arguments */
 #define EXTENTS(mr, nr) mr, nr,
 #else
@@ -73,8 +80,10 @@ int gemm_portable(gemm *g, int32_t isa, int32_t dtype)
     case MESAOPT_ISA_BASELINE:
         (f64 ? gemm_portable_f64_baseline : gemm_portable_f32_baseline)(g);
         return 1;
-#if defined(__x86_64__)
+#ifdef ISA_2_BUILT
     case MESAOPT_ISA_AVX2: (f64 ? gemm_portable_f64_avx2 : gemm_portable_f32_avx2)(g); return 1;
+#endif
+#ifdef ISA_3_BUILT
     case MESAOPT_ISA_AVX512:
         (f64 ? gemm_portable_f64_avx512 : gemm_portable_f32_avx512)(g);
         return 1;

@@ -3,12 +3,18 @@
 #include "kern/gemm.h"
 #include <string.h>
 
-#if defined(__x86_64__)
-#define LEVELS(X) \
-    X(baseline, MESAOPT_ISA_BASELINE) X(avx2, MESAOPT_ISA_AVX2) X(avx512, MESAOPT_ISA_AVX512)
+/* The levels of this build: ISA_LEVELS of the Makefile. */
+#ifdef ISA_2_BUILT
+#define LEVEL_2(X) X(avx2, MESAOPT_ISA_AVX2)
 #else
-#define LEVELS(X) X(baseline, MESAOPT_ISA_BASELINE)
+#define LEVEL_2(X)
 #endif
+#ifdef ISA_3_BUILT
+#define LEVEL_3(X) X(avx512, MESAOPT_ISA_AVX512)
+#else
+#define LEVEL_3(X)
+#endif
+#define LEVELS(X) X(baseline, MESAOPT_ISA_BASELINE) LEVEL_2(X) LEVEL_3(X)
 #define DECLARE(level, isa) \
     extern const kern kern_panel_f32_##level, kern_panel_f64_##level, kern_one_f32_##level, \
         kern_one_f64_##level;
