@@ -562,6 +562,12 @@ static void file_rows(const trained *t)
     BAD(MESAOPT_E_ARGUMENT, "buf: 3 bytes", (mesaopt_status)mesaopt_file_note(f->ctx, nowhere, "a", NULL, 3));
     BAD(MESAOPT_E_ARGUMENT, NULL, (mesaopt_status)mesaopt_file_note(NULL, nowhere, "a", NULL, 0));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", (mesaopt_status)mesaopt_file_note(f->ctx, nowhere, "a", NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, NULL, (mesaopt_status)mesaopt_file_note_from(NULL, f->in, 64, "a", NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", (mesaopt_status)mesaopt_file_note_from(f->ctx, NULL, 64, "a", NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", (mesaopt_status)mesaopt_file_note_from(f->ctx, f->in, -1, "a", NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "key: NULL", (mesaopt_status)mesaopt_file_note_from(f->ctx, f->in, 64, NULL, NULL, 0));
+    BAD(MESAOPT_E_ARGUMENT, "buf: 3 bytes", (mesaopt_status)mesaopt_file_note_from(f->ctx, f->in, 64, "a", NULL, 3));
+    BAD(MESAOPT_E_FORMAT, "memory: header of", (mesaopt_status)mesaopt_file_note_from(f->ctx, f->in, 64, "a", NULL, 0));
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_load(NULL, nowhere));
     BAD(MESAOPT_E_ARGUMENT, "model: a trainer, expected a live model", mesaopt_model_load((mesaopt_model *)r, nowhere));
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_load(m, NULL));

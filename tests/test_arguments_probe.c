@@ -123,6 +123,14 @@ START_TEST(plan_rows)
     BAD(MESAOPT_E_ARGUMENT, "targets: NULL", mesaopt_probe_plan_file(c, NULL, nowhere, "h*", NULL, out, &f->out.whole));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_probe_plan_file(c, NULL, nowhere, "h*", "y", NULL, &f->out.whole));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_probe_plan_file(c, NULL, nowhere, "h*", "y", out, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_plan_from(NULL, NULL, f->in, 64, "h*", "y", out, &f->out.whole));
+    BAD(MESAOPT_E_SETTING, "settings: ", mesaopt_probe_plan_from(c, f->trainer_settings, f->in, 64, "h*", "y", out, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_probe_plan_from(c, NULL, NULL, 64, "h*", "y", out, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_probe_plan_from(c, NULL, f->in, -1, "h*", "y", out, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "activations: NULL", mesaopt_probe_plan_from(c, NULL, f->in, 64, NULL, "y", out, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "targets: NULL", mesaopt_probe_plan_from(c, NULL, f->in, 64, "h*", NULL, out, &f->out.whole));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_probe_plan_from(c, NULL, f->in, 64, "h*", "y", NULL, &f->out.whole));
+    BAD(MESAOPT_E_FORMAT, "memory: header of", mesaopt_probe_plan_from(c, NULL, f->in, 64, "h*", "y", out, &f->out.whole));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_shape(NULL, &f->out.whole, NULL, NULL));
     BAD(MESAOPT_E_ARGUMENT, "probe: a task, expected a live probe", mesaopt_probe_shape((mesaopt_probe *)g.task, &f->out.whole, NULL, NULL));
@@ -241,6 +249,15 @@ START_TEST(source_rows)
     BAD(MESAOPT_E_ARGUMENT, "first: -1, expected", mesaopt_probe_feed_file(p, 0, nowhere, "h*", "y", NULL, -1, -1));
     BAD(MESAOPT_E_ARGUMENT, "count: -2, expected", mesaopt_probe_feed_file(p, 0, nowhere, "h*", "y", NULL, 0, -2));
     BAD(MESAOPT_E_IO, "/nonexistent/x.safetensors: opening", mesaopt_probe_feed_file(p, 0, nowhere, "h*", "y", NULL, 0, -1));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_probe_feed_from(NULL, 0, f->in, 64, "h*", "y", NULL, 0, -1));
+    BAD(MESAOPT_E_ARGUMENT, "set: 2, expected", mesaopt_probe_feed_from(p, 2, f->in, 64, "h*", "y", NULL, 0, -1));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_probe_feed_from(p, 0, NULL, 64, "h*", "y", NULL, 0, -1));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_probe_feed_from(p, 0, f->in, -1, "h*", "y", NULL, 0, -1));
+    BAD(MESAOPT_E_ARGUMENT, "activations: NULL", mesaopt_probe_feed_from(p, 0, f->in, 64, NULL, "y", NULL, 0, -1));
+    BAD(MESAOPT_E_ARGUMENT, "targets: NULL", mesaopt_probe_feed_from(p, 0, f->in, 64, "h*", NULL, NULL, 0, -1));
+    BAD(MESAOPT_E_ARGUMENT, "first: -1, expected", mesaopt_probe_feed_from(p, 0, f->in, 64, "h*", "y", NULL, -1, -1));
+    BAD(MESAOPT_E_ARGUMENT, "count: -2, expected", mesaopt_probe_feed_from(p, 0, f->in, 64, "h*", "y", NULL, 0, -2));
+    BAD(MESAOPT_E_FORMAT, "memory: header of", mesaopt_probe_feed_from(p, 0, f->in, 64, "h*", "y", NULL, 0, -1));
     ck_assert_int_eq(mesaopt_model_free(narrow), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_task_free(longer), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_task_free(wider), MESAOPT_OK);

@@ -159,6 +159,13 @@ static void import_rows(void)
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_revalg_import_file(f->ctx, NULL, block, NULL, &f->out.model));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_revalg_import_file(f->ctx, NULL, block, "x", NULL));
     BAD(MESAOPT_E_IO, "/nowhere/x: ", mesaopt_revalg_import_file(f->ctx, NULL, block, "/nowhere/x", &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_revalg_import_from(NULL, NULL, block, f->in, 64, &f->out.model));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer", mesaopt_revalg_import_from(f->ctx, f->trainer_settings, block, f->in, 64, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "block: NULL", mesaopt_revalg_import_from(f->ctx, NULL, NULL, f->in, 64, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_revalg_import_from(f->ctx, NULL, block, NULL, 64, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_revalg_import_from(f->ctx, NULL, block, f->in, -1, &f->out.model));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_revalg_import_from(f->ctx, NULL, block, f->in, 64, NULL));
+    BAD(MESAOPT_E_FORMAT, "memory: header of", mesaopt_revalg_import_from(f->ctx, NULL, block, f->in, 64, &f->out.model));
     mesaopt_settings_free(block);
     mesaopt_settings_free(probe);
 }
@@ -186,6 +193,13 @@ static void import_network_rows(void)
     BAD(MESAOPT_E_ARGUMENT, "path: NULL", mesaopt_model_import_file(f->ctx, NULL, text, NULL, out));
     BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_import_file(f->ctx, NULL, text, "x", NULL));
     BAD(MESAOPT_E_IO, "/nowhere/x: ", mesaopt_model_import_file(f->ctx, NULL, text, "/nowhere/x", out));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_model_import_from(NULL, NULL, text, f->in, 64, out));
+    BAD(MESAOPT_E_SETTING, "settings: settings of scope trainer", mesaopt_model_import_from(f->ctx, f->trainer_settings, text, f->in, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "blocks: NULL", mesaopt_model_import_from(f->ctx, NULL, NULL, f->in, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "bytes: NULL", mesaopt_model_import_from(f->ctx, NULL, text, NULL, 64, out));
+    BAD(MESAOPT_E_ARGUMENT, "length: -1", mesaopt_model_import_from(f->ctx, NULL, text, f->in, -1, out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_model_import_from(f->ctx, NULL, text, f->in, 64, NULL));
+    BAD(MESAOPT_E_FORMAT, "memory: header of", mesaopt_model_import_from(f->ctx, NULL, text, f->in, 64, out));
 }
 
 START_TEST(revalg_rows)

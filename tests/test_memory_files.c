@@ -172,6 +172,53 @@ START_TEST(not_taken)
 }
 END_TEST
 
+/* Parameters of two models, bit for bit. */
+static void same_model(mesaopt_model *m, mesaopt_model *n)
+{
+    ck_assert_int_eq(mesaopt_model_parameters(m), mesaopt_model_parameters(n));
+    for (int64_t i = 0; i < mesaopt_model_parameters(m); i++) {
+        mesaopt_view v, w;
+        OK(mesaopt_model_parameter(m, mesaopt_model_parameter_name(m, i), &v));
+        OK(mesaopt_model_parameter(n, mesaopt_model_parameter_name(m, i), &w));
+        ck_assert(v.shape[0] == w.shape[0] && v.shape[1] == w.shape[1]);
+        ck_assert_mem_eq(v.data, w.data, (size_t)(v.shape[0] * v.shape[1]) * sizeof(float));
+    }
+}
+
+/* What a file says, and weights of a model that it is not of. */
+START_TEST(notes_and_weights)
+{
+    char text[64], whole[64];
+    mesaopt_settings *sizes = settings_from(MESAOPT_SCOPE_MODEL, "inputs=12"), *block = settings_from(MESAOPT_SCOPE_LINEAR, "heads=2 key=3");
+    mesaopt_model *m, *n;
+    OK(save(0));
+    OK(save_to(0, &first));
+    ck_assert_int_eq(mesaopt_file_note_from(ctx, first.data, first.bytes, "made", text, sizeof text), 8);
+    ck_assert_str_eq(text, "by hand");
+    ck_assert_int_eq(mesaopt_file_note_from(ctx, first.data, first.bytes, "mesaopt.model", text, sizeof text), mesaopt_file_note(ctx, path, "mesaopt.model", whole, sizeof whole));
+    ck_assert_mem_eq(text, whole, sizeof text / 2);
+    ck_assert_int_eq(mesaopt_file_note_from(ctx, first.data, first.bytes, "none", text, sizeof text), 0);
+    ck_assert_int_eq(mesaopt_file_note_from(ctx, first.data, first.bytes - 1, "made", text, sizeof text), MESAOPT_E_FORMAT);
+
+    ck_assert_int_eq(mesaopt_model_import_from(ctx, NULL, "dense(outputs=40)", first.data, first.bytes, &m), MESAOPT_E_FORMAT);
+    mesaopt_settings_set_int(sizes, MESAOPT_KEY_OUTPUTS, 3);
+    ck_assert_msg(mesaopt_model_import_from(ctx, sizes, small_linear.blocks, first.data, first.bytes, &m) == MESAOPT_OK, "%s", error_of(ctx));
+    same_model(m, s.model);
+    mesaopt_model_free(m);
+
+    mesaopt_settings_set_int(sizes, MESAOPT_KEY_OUTPUTS, 0);
+    OK(mesaopt_model_create(ctx, sizes, &m));
+    OK(mesaopt_model_add_text(m, "3 x linear(heads=2,key=3)"));
+    first.bytes = first.calls = 0;
+    OK(mesaopt_model_save_to(m, take, &first));
+    ck_assert_msg(mesaopt_revalg_import_from(ctx, sizes, block, first.data, first.bytes, &n) == MESAOPT_OK, "%s", error_of(ctx));
+    same_model(m, n);
+    mesaopt_model_free(n);
+    ck_assert_int_eq(mesaopt_revalg_import_from(ctx, sizes, block, first.data, first.bytes - 4, &n), MESAOPT_E_FORMAT);
+    mesaopt_model_free(m), mesaopt_settings_free(sizes), mesaopt_settings_free(block);
+}
+END_TEST
+
 Suite *test_memory_files_suite(void)
 {
     Suite *suite = suite_create("memory files");
@@ -180,6 +227,7 @@ Suite *test_memory_files_suite(void)
     tcase_add_loop_test(c, bytes_of_the_file, 0, KINDS);
     tcase_add_loop_test(c, cut_short, 0, KINDS);
     tcase_add_loop_test(c, not_taken, 0, KINDS);
+    tcase_add_test(c, notes_and_weights);
     suite_add_tcase(suite, c);
     return suite;
 }

@@ -127,13 +127,20 @@ START_TEST(every_type_and_every_name)
     static const char *const names[] = {"h.*.out", "h.4.out,h.5.out,h.6.out"};
     for (int type = 0; type < 4; type++)
         for (int i = 0; i < 2; i++) {
+            static char bytes[1 << 17];
             mesaopt_probe *p, *q = plan();
             int64_t rows = 0, layers, steps, targets;
             write_layers(types[type], 4);
-            OK(mesaopt_probe_plan_file(ctx, NULL, path, names[i], "y", &p, &rows));
+            FILE *f = fopen(path, "rb");
+            const int64_t length = (int64_t)fread(bytes, 1, sizeof bytes, f);
+            ck_assert(length < (int64_t)sizeof bytes);
+            fclose(f);
+            if (i) OK(mesaopt_probe_plan_from(ctx, NULL, bytes, length, names[i], "y", &p, &rows));
+            else OK(mesaopt_probe_plan_file(ctx, NULL, path, names[i], "y", &p, &rows));
             OK(mesaopt_probe_shape(p, &layers, &steps, &targets));
             ck_assert(rows == B && layers == L && steps == T && targets == M);
-            OK(mesaopt_probe_feed_file(p, MESAOPT_PROBE_TRAIN, path, names[i], "y", i ? "w" : NULL, 0, 30));
+            if (i) OK(mesaopt_probe_feed_from(p, MESAOPT_PROBE_TRAIN, bytes, length, names[i], "y", "w", 0, 30));
+            else OK(mesaopt_probe_feed_file(p, MESAOPT_PROBE_TRAIN, path, names[i], "y", NULL, 0, 30));
             OK(mesaopt_probe_feed_file(p, MESAOPT_PROBE_TEST, path, names[i], "y", NULL, 30, -1));
             feed_views(q, MESAOPT_PROBE_TRAIN, 0, 30, i);
             feed_views(q, MESAOPT_PROBE_TEST, 30, 10, 0);

@@ -202,6 +202,11 @@ MESAOPT_API mesaopt_status mesaopt_model_set_note(mesaopt_model *model, const ch
 MESAOPT_API int64_t mesaopt_file_note(mesaopt_ctx *ctx, const char *path, const char *key,
                                       char *buf, int64_t cap);
 
+/** The same from the bytes of such a file in memory.
+ *  [in: bytes[length]] Since 0.1. */
+MESAOPT_API int64_t mesaopt_file_note_from(mesaopt_ctx *ctx, const void *bytes, int64_t length,
+                                           const char *key, char *buf, int64_t cap);
+
 /** Creates a model of blocks given as text (mesaopt_model_add_text; `settings` as in
  *  mesaopt_model_create) with weights from elsewhere: tensors[i] becomes the parameter names[i],
  *  f64, f32, f16 or bf16, any strides (a transposed weight is a view with its strides swapped).
@@ -222,6 +227,13 @@ MESAOPT_API mesaopt_status mesaopt_model_import_file(mesaopt_ctx *ctx,
                                                      const mesaopt_settings *settings,
                                                      const char *blocks, const char *path,
                                                      mesaopt_model **out);
+
+/** The same from the bytes of such a file in memory, which are not kept.
+ *  [scope: settings? MODEL; in: bytes[length]] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_model_import_from(mesaopt_ctx *ctx,
+                                                     const mesaopt_settings *settings,
+                                                     const char *blocks, const void *bytes,
+                                                     int64_t length, mesaopt_model **out);
 
 /** Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings,
  *  blocks, parameters, notes. Since 0.1. */

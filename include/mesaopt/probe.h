@@ -61,6 +61,14 @@ MESAOPT_API mesaopt_status mesaopt_probe_plan_file(mesaopt_ctx *ctx,
                                                    const char *targets, mesaopt_probe **out,
                                                    int64_t *rows);
 
+/** The same from the bytes of such a file in memory, which are not kept.
+ *  [scope: settings? PROBE; in: bytes[length]; out: rows?] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_probe_plan_from(mesaopt_ctx *ctx,
+                                                   const mesaopt_settings *settings,
+                                                   const void *bytes, int64_t length,
+                                                   const char *activations, const char *targets,
+                                                   mesaopt_probe **out, int64_t *rows);
+
 /** Bytes that such probes take at most: the test set's come with its first sequences only.
  *  [scope: settings? PROBE; in: features[layers]] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_workspace(mesaopt_ctx *ctx,
@@ -119,6 +127,14 @@ MESAOPT_API mesaopt_status mesaopt_probe_feed_file(mesaopt_probe *probe, int32_t
                                                    const char *path, const char *activations,
                                                    const char *targets, const char *weights,
                                                    int64_t first, int64_t count);
+
+/** The same from the bytes of such a file in memory, which are not kept.
+ *  [in: bytes[length]; in: weights?] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_probe_feed_from(mesaopt_probe *probe, int32_t set,
+                                                   const void *bytes, int64_t length,
+                                                   const char *activations, const char *targets,
+                                                   const char *weights, int64_t first,
+                                                   int64_t count);
 
 /** Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t
  *  (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the

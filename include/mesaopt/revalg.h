@@ -145,6 +145,14 @@ MESAOPT_API mesaopt_status mesaopt_revalg_import_file(mesaopt_ctx *ctx,
                                                       const mesaopt_settings *block,
                                                       const char *path, mesaopt_model **out);
 
+/** The same from the bytes of such a file in memory, which are not kept.
+ *  [scope: settings? MODEL, block BLOCK; in: bytes[length]] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_revalg_import_from(mesaopt_ctx *ctx,
+                                                      const mesaopt_settings *settings,
+                                                      const mesaopt_settings *block,
+                                                      const void *bytes, int64_t length,
+                                                      mesaopt_model **out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -270,16 +270,30 @@ mesaopt_status mesaopt_revalg_import(mesaopt_ctx *ctx, const mesaopt_settings *s
     return ctx_leave(&c, status);
 }
 
-mesaopt_status mesaopt_revalg_import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                                          const mesaopt_settings *block, const char *path,
-                                          mesaopt_model **out)
+static mesaopt_status import_stored(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                    const mesaopt_settings *block, const storage from,
+                                    mesaopt_model **out)
 {
     call c;
     mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings, block);
     if (status != MESAOPT_OK) return status;
     CHECK(check_model_settings(ctx, settings, out));
     CHECK(check_block_settings(ctx, block));
-    CHECK(check_not_null(ctx, path, "path"));
-    CHECK(revalg_import_file(ctx, settings, block, path, out));
+    CHECK(storage_check(ctx, &from));
+    CHECK(revalg_import_file(ctx, settings, block, &from, out));
     return ctx_leave(&c, status);
+}
+
+mesaopt_status mesaopt_revalg_import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                          const mesaopt_settings *block, const char *path,
+                                          mesaopt_model **out)
+{
+    return import_stored(ctx, settings, block, at_path(path), out);
+}
+
+mesaopt_status mesaopt_revalg_import_from(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                          const mesaopt_settings *block, const void *bytes,
+                                          int64_t length, mesaopt_model **out)
+{
+    return import_stored(ctx, settings, block, in_memory(bytes, length), out);
 }

@@ -181,11 +181,11 @@ static mesaopt_status resolve_weights(import *in, const char *name)
 }
 
 /* Opens the file and finds everything in it; import_close is needed either way. */
-static mesaopt_status import_open(import *in, mesaopt_ctx *ctx, const char *path,
+static mesaopt_status import_open(import *in, mesaopt_ctx *ctx, const storage *from,
                                   const char *activations, const char *targets, const char *weights)
 {
     *in = (import){.ctx = ctx};
-    mesaopt_status status = tensor_file_open(ctx, path, &in->file);
+    mesaopt_status status = tensor_file_open_from(ctx, from, &in->file);
     if (status != MESAOPT_OK) return status;
     status = resolve_layers(in, activations);
     for (int64_t l = 1; l < in->layers && status == MESAOPT_OK; l++)
@@ -207,12 +207,12 @@ static void import_close(import *in)
 
 /* ---- plan ---- */
 
-mesaopt_status probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *path,
-                               const char *activations, const char *targets, mesaopt_probe **out,
-                               int64_t *rows)
+mesaopt_status probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                               const storage *from, const char *activations, const char *targets,
+                               mesaopt_probe **out, int64_t *rows)
 {
     import in;
-    mesaopt_status status = import_open(&in, ctx, path, activations, targets, NULL);
+    mesaopt_status status = import_open(&in, ctx, from, activations, targets, NULL);
     int64_t *features =
         status == MESAOPT_OK ? alloc_new(&ctx->alloc, in.layers, sizeof *features) : NULL;
     if (status == MESAOPT_OK && !features)
@@ -359,12 +359,12 @@ static mesaopt_status feed_pieces(mesaopt_probe *p, int32_t set, const import *i
     return status;
 }
 
-mesaopt_status probe_feed_file(mesaopt_probe *p, int32_t set, const char *path,
+mesaopt_status probe_feed_file(mesaopt_probe *p, int32_t set, const storage *from,
                                const char *activations, const char *targets, const char *weights,
                                int64_t first, int64_t count)
 {
     import in;
-    mesaopt_status status = import_open(&in, p->head.ctx, path, activations, targets, weights);
+    mesaopt_status status = import_open(&in, p->head.ctx, from, activations, targets, weights);
     if (status == MESAOPT_OK) status = check_shapes(p, &in);
     if (status == MESAOPT_OK && (first > in.layer[0].B || count > in.layer[0].B - first))
         status = fail(p->head.ctx, MESAOPT_E_ARGUMENT,

@@ -13,6 +13,7 @@
 #include "mesaopt/probe.h"
 #include "tensor/view.h"
 #include "study/baselines.h"
+#include "train/safetensors.h"
 
 enum { PROBE_SETS = 2 };
 #define PROBE_MOST 1e100           /* larger numbers are refused: their squares must not overflow */
@@ -119,12 +120,12 @@ mesaopt_status probe_feed_model(mesaopt_probe *p, call *c, int32_t set, mesaopt_
 mesaopt_status probe_feed_control(mesaopt_probe *p, call *c, int32_t set,
                                   mesaopt_baseline *conditioner, mesaopt_task *task, int32_t stream,
                                   int64_t first, int64_t count);
-mesaopt_status probe_feed_file(mesaopt_probe *p, int32_t set, const char *path,
+mesaopt_status probe_feed_file(mesaopt_probe *p, int32_t set, const storage *from,
                                const char *activations, const char *targets, const char *weights,
                                int64_t first, int64_t count);
-mesaopt_status probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *path,
-                               const char *activations, const char *targets, mesaopt_probe **out,
-                               int64_t *rows);
+mesaopt_status probe_plan_file(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                               const storage *from, const char *activations, const char *targets,
+                               mesaopt_probe **out, int64_t *rows);
 
 /* ---- results ---- */
 

@@ -7,6 +7,7 @@
 #include "nn/heads.h"
 #include "study/baselines.h"
 #include "train/model_impl.h"
+#include "train/safetensors.h"
 
 enum { REVALG_PRODUCTS = 2 };      /* of a block at most */
 
@@ -65,7 +66,7 @@ mesaopt_status revalg_import(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                              const mesaopt_settings *block, int64_t layers,
                              const mesaopt_view *weights, mesaopt_model **out);
 mesaopt_status revalg_import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                                  const mesaopt_settings *block, const char *path,
+                                  const mesaopt_settings *block, const storage *from,
                                   mesaopt_model **out);
 
 /* Parameters of a block by their index there, and their elements. */

@@ -65,19 +65,19 @@ static mesaopt_status count_layers(const tensor_file *f, int64_t *layers)
 }
 
 mesaopt_status revalg_import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                                  const mesaopt_settings *block, const char *path,
+                                  const mesaopt_settings *block, const storage *from,
                                   mesaopt_model **out)
 {
     tensor_file f;
     mesaopt_model *m;
     int64_t layers;
-    mesaopt_status status = tensor_file_open(ctx, path, &f);
+    mesaopt_status status = tensor_file_open_from(ctx, from, &f);
     if (status != MESAOPT_OK) return status;
     status = count_layers(&f, &layers);
     tensor_file_close(&f);
     if (status == MESAOPT_OK) status = layers_of(ctx, settings, block, layers, &m);
     if (status != MESAOPT_OK) return status;
-    status = import_from_file(m, path);
+    status = import_from_file(m, from);
     if (status == MESAOPT_OK) *out = m;
     else object_release(&m->head);
     return status;

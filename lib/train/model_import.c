@@ -97,27 +97,26 @@ mesaopt_status import_views(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
 
 /* ---- files ---- */
 
-mesaopt_status import_from_file(mesaopt_model *m, const char *path)
+mesaopt_status import_from_file(mesaopt_model *m, const storage *from)
 {
     tensor_file f;
-    mesaopt_status status = tensor_file_open(m->head.ctx, path, &f);
+    mesaopt_status status = tensor_file_open_from(m->head.ctx, from, &f);
     if (status != MESAOPT_OK) return status;
     for (int64_t i = 0; i < f.tensors && status == MESAOPT_OK; i++)
         if (!model_find(m, f.tensor[i].name))
             status = tensor_file_fail(&f, f.tensor[i].name,
                                       "not expected, only parameters of the model are");
     tensor_file_close(&f);
-    const storage from = at_path(path);
-    return status == MESAOPT_OK ? checkpoint_load_model(m, &from) : status;
+    return status == MESAOPT_OK ? checkpoint_load_model(m, from) : status;
 }
 
 mesaopt_status import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *blocks,
-                           const char *path, mesaopt_model **out)
+                           const storage *from, mesaopt_model **out)
 {
     mesaopt_model *m;
     mesaopt_status status = model_of(ctx, settings, blocks, &m);
     if (status != MESAOPT_OK) return status;
-    status = import_from_file(m, path);
+    status = import_from_file(m, from);
     if (status == MESAOPT_OK) *out = m;
     else object_release(&m->head);
     return status;

@@ -4,6 +4,7 @@
 #define TRAIN_MODEL_IMPORT_H
 
 #include "train/model_impl.h"
+#include "train/safetensors.h"
 
 /* A view of the user's becomes a parameter; `name`: for texts. MESAOPT_E_SHAPE, MESAOPT_E_DTYPE,
  * MESAOPT_E_NONFINITE, or what is wrong with the view. */
@@ -15,8 +16,8 @@ mesaopt_status import_views(mesaopt_ctx *ctx, const mesaopt_settings *settings, 
                             int64_t count, const char *const *names, const mesaopt_view *tensors,
                             mesaopt_model **out);
 mesaopt_status import_file(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *blocks,
-                           const char *path, mesaopt_model **out);
+                           const storage *from, mesaopt_model **out);
 /* Reads all parameters of m from a file that holds nothing else. */
-mesaopt_status import_from_file(mesaopt_model *m, const char *path);
+mesaopt_status import_from_file(mesaopt_model *m, const storage *from);
 
 #endif

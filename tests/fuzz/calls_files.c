@@ -285,7 +285,10 @@ static void call_file_note(void)
     const char *file = path(), *key = note_key();
     const int64_t cap = ONE_OF((int64_t)0, (int64_t)1, (int64_t)20, (int64_t)6000, (int64_t)-1);
     char *buf = cap > 0 ? memory(cap) : NULL;
-    COUNT(CTX, ctx, mesaopt_file_note(ctx, file, key, buf, cap));
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    if (chance(2)) COUNT(CTX, ctx, mesaopt_file_note_from(ctx, bytes, length, key, buf, cap));
+    else COUNT(CTX, ctx, mesaopt_file_note(ctx, file, key, buf, cap));
 }
 
 static void call_rls_save(void)
@@ -333,9 +336,11 @@ static void call_probe_plan_file(void)
     mesaopt_ctx *ctx = handle(CTX);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
     const char *file = path(), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y";
-    int64_t *rows = integer_out();
+    int64_t *rows = integer_out(), length;
+    const void *bytes = some_bytes(&length);
     mesaopt_probe **out = (mesaopt_probe **)fresh(PROBE);
-    CALL(CTX, ctx, mesaopt_probe_plan_file(ctx, s, file, activations, targets, out, rows));
+    if (chance(2)) CALL(CTX, ctx, mesaopt_probe_plan_from(ctx, s, bytes, length, activations, targets, out, rows));
+    else CALL(CTX, ctx, mesaopt_probe_plan_file(ctx, s, file, activations, targets, out, rows));
 }
 
 static void call_probe_feed_file(void)
@@ -343,7 +348,10 @@ static void call_probe_feed_file(void)
     mesaopt_probe *p = handle(PROBE);
     const char *file = path(), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y", *weights = chance(2) ? "w" : NULL;
     const int64_t first = chance(4) ? any_integer() : 0, count = chance(4) ? few() : -1;
-    CALL(PROBE, p, mesaopt_probe_feed_file(p, (int32_t)below(2), file, activations, targets, weights, first, count));
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    if (chance(2)) CALL(PROBE, p, mesaopt_probe_feed_from(p, (int32_t)below(2), bytes, length, activations, targets, weights, first, count));
+    else CALL(PROBE, p, mesaopt_probe_feed_file(p, (int32_t)below(2), file, activations, targets, weights, first, count));
 }
 
 static void call_revalg_import_file(void)
@@ -352,7 +360,10 @@ static void call_revalg_import_file(void)
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(MESAOPT_SCOPE_LINEAR);
     const char *file = path();
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
-    CALL(CTX, ctx, mesaopt_revalg_import_file(ctx, s, block, file, out));
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    if (chance(2)) CALL(CTX, ctx, mesaopt_revalg_import_from(ctx, s, block, bytes, length, out));
+    else CALL(CTX, ctx, mesaopt_revalg_import_file(ctx, s, block, file, out));
 }
 
 static void call_model_import_file(void)
@@ -361,7 +372,10 @@ static void call_model_import_file(void)
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
     const char *file = path(), *blocks = ONE_OF("linear(heads=2,key=4)", "dense(outputs=4); softmax(heads=2,key=4)", "nothing", "");
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
-    CALL(CTX, ctx, mesaopt_model_import_file(ctx, s, blocks, file, out));
+    int64_t length;
+    const void *bytes = some_bytes(&length);
+    if (chance(2)) CALL(CTX, ctx, mesaopt_model_import_from(ctx, s, blocks, bytes, length, out));
+    else CALL(CTX, ctx, mesaopt_model_import_file(ctx, s, blocks, file, out));
 }
 
 const row rows_files[] = {

@@ -643,6 +643,12 @@ mesaopt_file_note(ctx, path, key, buf, cap) =
     ccall((:mesaopt_file_note, libmesaopt), Int64, (Ptr{Cvoid}, Cstring, Cstring, Ptr{UInt8}, Int64), ctx, path, key, buf, cap)
 
 """
+The same from the bytes of such a file in memory. Since 0.1.
+"""
+mesaopt_file_note_from(ctx, bytes, length, key, buf, cap) =
+    ccall((:mesaopt_file_note_from, libmesaopt), Int64, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Cstring, Ptr{UInt8}, Int64), ctx, bytes, length, key, buf, cap)
+
+"""
 Creates a model of blocks given as text (mesaopt_model_add_text; `settings` as in mesaopt_model_create) with weights from elsewhere: tensors[i] becomes the parameter names[i], f64, f32, f16 or bf16, any strides (a transposed weight is a view with its strides swapped). Every parameter is given, once, and nothing else. The weights are copied. MESAOPT_E_ARGUMENT, MESAOPT_E_SHAPE, MESAOPT_E_DTYPE and MESAOPT_E_NONFINITE name the parameter. The caller frees *out. Since 0.1.
 """
 mesaopt_model_import(ctx, settings, blocks, count, names, tensors, out) =
@@ -653,6 +659,12 @@ The same from a safetensors file that holds every parameter by its name and noth
 """
 mesaopt_model_import_file(ctx, settings, blocks, path, out) =
     ccall((:mesaopt_model_import_file, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Cstring, Ptr{Ptr{Cvoid}}), ctx, settings, blocks, path, out)
+
+"""
+The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+"""
+mesaopt_model_import_from(ctx, settings, blocks, bytes, length, out) =
+    ccall((:mesaopt_model_import_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}), ctx, settings, blocks, bytes, length, out)
 
 """
 Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings, blocks, parameters, notes. Since 0.1.
@@ -683,6 +695,12 @@ Plans probes of the shapes that a file has; names as in mesaopt_probe_feed_file.
 """
 mesaopt_probe_plan_file(ctx, settings, path, activations, targets, out, rows) =
     ccall((:mesaopt_probe_plan_file, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Cstring, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Int64}), ctx, settings, path, activations, targets, out, rows)
+
+"""
+The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+"""
+mesaopt_probe_plan_from(ctx, settings, bytes, length, activations, targets, out, rows) =
+    ccall((:mesaopt_probe_plan_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Cstring, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Int64}), ctx, settings, bytes, length, activations, targets, out, rows)
 
 """
 Bytes that such probes take at most: the test set's come with its first sequences only. Since 0.1.
@@ -725,6 +743,12 @@ Takes in rows first .. first + count - 1 (count -1: to the end) of a safetensors
 """
 mesaopt_probe_feed_file(probe, set, path, activations, targets, weights, first, count) =
     ccall((:mesaopt_probe_feed_file, libmesaopt), Int32, (Ptr{Cvoid}, Int32, Cstring, Cstring, Cstring, Cstring, Int64, Int64), probe, set, path, activations, targets, weights, first, count)
+
+"""
+The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+"""
+mesaopt_probe_feed_from(probe, set, bytes, length, activations, targets, weights, first, count) =
+    ccall((:mesaopt_probe_feed_from, libmesaopt), Int32, (Ptr{Cvoid}, Int32, Ptr{Cvoid}, Int64, Cstring, Cstring, Cstring, Int64, Int64), probe, set, bytes, length, activations, targets, weights, first, count)
 
 """
 Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the calling thread; `release` (may be NULL) follows when another call of this function has taken its place, or when the last user of the probe has gone. Both NULL: as the settings say. Since 0.1.
@@ -935,6 +959,12 @@ The same from a safetensors file that holds the parameters of such blocks I = 0,
 """
 mesaopt_revalg_import_file(ctx, settings, block, path, out) =
     ccall((:mesaopt_revalg_import_file, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}), ctx, settings, block, path, out)
+
+"""
+The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+"""
+mesaopt_revalg_import_from(ctx, settings, block, bytes, length, out) =
+    ccall((:mesaopt_revalg_import_from, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}), ctx, settings, block, bytes, length, out)
 
 """
 Creates `streams` regressions without rows of a plan, which they keep alive. ridge [streams, d_key]: l > 0 (NULL: the plan's setting). The caller frees *out. Since 0.1.

@@ -504,13 +504,16 @@ PROTOTYPES = [
     ('mesaopt_model_load_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64]),
     ('mesaopt_model_set_note', c.c_int32, [c.c_void_p, c.c_char_p, c.c_char_p]),
     ('mesaopt_file_note', c.c_int64, [c.c_void_p, c.c_char_p, c.c_char_p, c.c_void_p, c.c_int64]),
+    ('mesaopt_file_note_from', c.c_int64, [c.c_void_p, c.c_void_p, c.c_int64, c.c_char_p, c.c_void_p, c.c_int64]),
     ('mesaopt_model_import', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_int64, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_model_import_file', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_model_import_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_model_open', c.c_int32, [c.c_void_p, c.c_char_p, c.c_void_p]),
     ('mesaopt_model_open_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_model_free', c.c_int32, [c.c_void_p]),
     ('mesaopt_probe_plan', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_int64, c.c_int64, c.c_void_p]),
     ('mesaopt_probe_plan_file', c.c_int32, [c.c_void_p, c.c_void_p, c.c_char_p, c.c_char_p, c.c_char_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_probe_plan_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_char_p, c.c_char_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_probe_workspace', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_int64, c.c_int64, c.c_void_p]),
     ('mesaopt_probe_shape', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_probe_features', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p]),
@@ -518,6 +521,7 @@ PROTOTYPES = [
     ('mesaopt_probe_feed_model', c.c_int32, [c.c_void_p, c.c_int32, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int32, c.c_int64, c.c_int64]),
     ('mesaopt_probe_feed_control', c.c_int32, [c.c_void_p, c.c_int32, c.c_void_p, c.c_void_p, c.c_int32, c.c_int64, c.c_int64]),
     ('mesaopt_probe_feed_file', c.c_int32, [c.c_void_p, c.c_int32, c.c_char_p, c.c_char_p, c.c_char_p, c.c_char_p, c.c_int64, c.c_int64]),
+    ('mesaopt_probe_feed_from', c.c_int32, [c.c_void_p, c.c_int32, c.c_void_p, c.c_int64, c.c_char_p, c.c_char_p, c.c_char_p, c.c_int64, c.c_int64]),
     ('mesaopt_probe_set_targets', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_probe_reset', c.c_int32, [c.c_void_p, c.c_int32]),
     ('mesaopt_probe_count', c.c_int32, [c.c_void_p, c.c_int32, c.c_void_p]),
@@ -553,6 +557,7 @@ PROTOTYPES = [
     ('mesaopt_revalg_proposition2', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_revalg_import', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_revalg_import_file', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_char_p, c.c_void_p]),
+    ('mesaopt_revalg_import_from', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p]),
     ('mesaopt_rls_create', c.c_int32, [c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_update', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_rls_predict', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
@@ -1429,6 +1434,14 @@ def file_note(ctx: Ctx, path: str, key: str) -> 'str':
     return read_text(lambda buf, cap: lib.mesaopt_file_note(ctx_, path_, key_, buf, cap), ctx)
 
 
+def file_note_from(ctx: Ctx, bytes: bytes, key: str) -> 'str':
+    """The same from the bytes of such a file in memory. Since 0.1."""
+    ctx_ = to_handle(ctx, 'ctx')
+    bytes_ = to_bytes(bytes, 'bytes')
+    key_ = to_text(key, 'key')
+    return read_text(lambda buf, cap: lib.mesaopt_file_note_from(ctx_, bytes_, same_length(bytes=(bytes)), key_, buf, cap), ctx)
+
+
 def model_import(ctx: Ctx, settings: SettingsLike | None, blocks: str, names: Sequence, tensors: Sequence[Array]) -> 'Model':
     """Creates a model of blocks given as text (mesaopt_model_add_text; `settings` as in mesaopt_model_create)
     with weights from elsewhere: tensors[i] becomes the parameter names[i], f64, f32, f16 or bf16, any strides
@@ -1458,6 +1471,18 @@ def model_import_file(ctx: Ctx, settings: SettingsLike | None, blocks: str, path
     path_ = to_text(path, 'path')
     out_ = c.c_void_p()
     status = run(ctx, lib.mesaopt_model_import_file, ctx_, settings_, blocks_, path_, c.addressof(out_))
+    if status: check(status, ctx)
+    return made(Model, out_, ctx)
+
+
+def model_import_from(ctx: Ctx, settings: SettingsLike | None, blocks: str, bytes: bytes) -> 'Model':
+    """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
+    ctx_ = to_handle(ctx, 'ctx')
+    settings_ = settings_of(settings, ('model',), 'settings')
+    blocks_ = to_text(blocks, 'blocks')
+    bytes_ = to_bytes(bytes, 'bytes')
+    out_ = c.c_void_p()
+    status = run(ctx, lib.mesaopt_model_import_from, ctx_, settings_, blocks_, bytes_, same_length(bytes=(bytes)), c.addressof(out_))
     if status: check(status, ctx)
     return made(Model, out_, ctx)
 
@@ -1512,6 +1537,20 @@ def probe_plan_file(ctx: Ctx, settings: SettingsLike | None, path: str, activati
     out_ = c.c_void_p()
     rows_ = c.c_int64()
     status = run(ctx, lib.mesaopt_probe_plan_file, ctx_, settings_, path_, activations_, targets_, c.addressof(out_), c.addressof(rows_))
+    if status: check(status, ctx)
+    return made(Probe, out_, ctx), rows_.value
+
+
+def probe_plan_from(ctx: Ctx, settings: SettingsLike | None, bytes: bytes, activations: str, targets: str) -> 'tuple[Probe, int]':
+    """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
+    ctx_ = to_handle(ctx, 'ctx')
+    settings_ = settings_of(settings, ('probe',), 'settings')
+    bytes_ = to_bytes(bytes, 'bytes')
+    activations_ = to_text(activations, 'activations')
+    targets_ = to_text(targets, 'targets')
+    out_ = c.c_void_p()
+    rows_ = c.c_int64()
+    status = run(ctx, lib.mesaopt_probe_plan_from, ctx_, settings_, bytes_, same_length(bytes=(bytes)), activations_, targets_, c.addressof(out_), c.addressof(rows_))
     if status: check(status, ctx)
     return made(Probe, out_, ctx), rows_.value
 
@@ -1623,6 +1662,21 @@ def probe_feed_file(probe: Probe, set: int, path: str, activations: str, targets
     first_ = to_integer(first, INT64, 'first')
     count_ = to_integer(count, INT64, 'count')
     status = run(probe, lib.mesaopt_probe_feed_file, probe_, set_, path_, activations_, targets_, weights_, first_, count_)
+    if status: check(status, probe)
+    return status
+
+
+def probe_feed_from(probe: Probe, set: int, bytes: bytes, activations: str, targets: str, weights: str | None, first: int, count: int) -> 'int':
+    """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
+    probe_ = to_handle(probe, 'probe')
+    set_ = to_integer(set, INT32, 'set')
+    bytes_ = to_bytes(bytes, 'bytes')
+    activations_ = to_text(activations, 'activations')
+    targets_ = to_text(targets, 'targets')
+    weights_ = None if weights is None else to_text(weights, 'weights')
+    first_ = to_integer(first, INT64, 'first')
+    count_ = to_integer(count, INT64, 'count')
+    status = run(probe, lib.mesaopt_probe_feed_from, probe_, set_, bytes_, same_length(bytes=(bytes)), activations_, targets_, weights_, first_, count_)
     if status: check(status, probe)
     return status
 
@@ -2029,6 +2083,18 @@ def revalg_import_file(ctx: Ctx, settings: SettingsLike | None, block: SettingsL
     path_ = to_text(path, 'path')
     out_ = c.c_void_p()
     status = run(ctx, lib.mesaopt_revalg_import_file, ctx_, settings_, block_, path_, c.addressof(out_))
+    if status: check(status, ctx)
+    return made(Model, out_, ctx)
+
+
+def revalg_import_from(ctx: Ctx, settings: SettingsLike | None, block: SettingsLike, bytes: bytes) -> 'Model':
+    """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
+    ctx_ = to_handle(ctx, 'ctx')
+    settings_ = settings_of(settings, ('model',), 'settings')
+    block_ = settings_of(block, ('linear', 'softmax', 'mesa', 'dense', 'mask', 'mlp', 'norm'), 'block')
+    bytes_ = to_bytes(bytes, 'bytes')
+    out_ = c.c_void_p()
+    status = run(ctx, lib.mesaopt_revalg_import_from, ctx_, settings_, block_, bytes_, same_length(bytes=(bytes)), c.addressof(out_))
     if status: check(status, ctx)
     return made(Model, out_, ctx)
 
@@ -2873,6 +2939,7 @@ class Probe(Handle):
     feed_model = probe_feed_model
     feed_control = probe_feed_control
     feed_file = probe_feed_file
+    feed_from = probe_feed_from
     set_targets = probe_set_targets
     reset = probe_reset
     count = probe_count

@@ -998,6 +998,8 @@ extern "C" {
     /// the final 0, and returns the bytes that all of it needs; 0: there is no such text; or a negative
     /// status. Since 0.1.
     pub fn mesaopt_file_note(ctx: *mut mesaopt_ctx, path: *const c_char, key: *const c_char, buf: *mut c_char, cap: i64) -> i64;
+    /// The same from the bytes of such a file in memory. Since 0.1.
+    pub fn mesaopt_file_note_from(ctx: *mut mesaopt_ctx, bytes: *const c_void, length: i64, key: *const c_char, buf: *mut c_char, cap: i64) -> i64;
     /// Creates a model of blocks given as text (mesaopt\_model\_add\_text; \`settings\` as in
     /// mesaopt\_model\_create) with weights from elsewhere: tensors\[i\] becomes the parameter names\[i\],
     /// f64, f32, f16 or bf16, any strides (a transposed weight is a view with its strides swapped). Every
@@ -1009,6 +1011,8 @@ extern "C" {
     /// MESAOPT\_E\_FORMAT names the tensor that is missing, not expected or of another shape. (Files of
     /// this library: mesaopt\_model\_open. Files with more in them: mesaopt\_model\_load.) Since 0.1.
     pub fn mesaopt_model_import_file(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, blocks: *const c_char, path: *const c_char, out: *mut *mut mesaopt_model) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+    pub fn mesaopt_model_import_from(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, blocks: *const c_char, bytes: *const c_void, length: i64, out: *mut *mut mesaopt_model) -> mesaopt_status;
     /// Creates a model from a file that mesaopt\_model\_save or mesaopt\_trainer\_save wrote: settings,
     /// blocks, parameters, notes. Since 0.1.
     pub fn mesaopt_model_open(ctx: *mut mesaopt_ctx, path: *const c_char, out: *mut *mut mesaopt_model) -> mesaopt_status;
@@ -1025,6 +1029,8 @@ extern "C" {
     /// Plans probes of the shapes that a file has; names as in mesaopt\_probe\_feed\_file. \`rows\` (may be
     /// NULL) receives the number of sequences. Since 0.1.
     pub fn mesaopt_probe_plan_file(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, path: *const c_char, activations: *const c_char, targets: *const c_char, out: *mut *mut mesaopt_probe, rows: *mut i64) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+    pub fn mesaopt_probe_plan_from(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, bytes: *const c_void, length: i64, activations: *const c_char, targets: *const c_char, out: *mut *mut mesaopt_probe, rows: *mut i64) -> mesaopt_status;
     /// Bytes that such probes take at most: the test set's come with its first sequences only. Since 0.1.
     pub fn mesaopt_probe_workspace(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, layers: i64, features: *const i64, steps: i64, targets: i64, bytes: *mut i64) -> mesaopt_status;
     /// Layers, steps and targets, and the features of a layer. Each pointer may be NULL. Since 0.1.
@@ -1057,6 +1063,8 @@ extern "C" {
     /// \[B, T\], or NULL. MESAOPT\_E\_FORMAT and MESAOPT\_E\_NONFINITE name the tensor and the place. All
     /// or nothing. Since 0.1.
     pub fn mesaopt_probe_feed_file(probe: *mut mesaopt_probe, set: i32, path: *const c_char, activations: *const c_char, targets: *const c_char, weights: *const c_char, first: i64, count: i64) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+    pub fn mesaopt_probe_feed_from(probe: *mut mesaopt_probe, set: i32, bytes: *const c_void, length: i64, activations: *const c_char, targets: *const c_char, weights: *const c_char, first: i64, count: i64) -> mesaopt_status;
     /// Where mesaopt\_probe\_feed\_model takes targets from: what \`conditioner\` makes of its input at t
     /// (mesaopt\_baseline\_precondition, m targets; a counted reference is kept), or a callback on the
     /// calling thread; \`release\` (may be NULL) follows when another call of this function has taken its
@@ -1202,6 +1210,8 @@ extern "C" {
     /// blocks.I.query and so on, and nothing else. MESAOPT\_E\_FORMAT names the tensor that is missing, not
     /// expected or of another shape. (Files of this library: mesaopt\_model\_open.) Since 0.1.
     pub fn mesaopt_revalg_import_file(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, block: *const mesaopt_settings, path: *const c_char, out: *mut *mut mesaopt_model) -> mesaopt_status;
+    /// The same from the bytes of such a file in memory, which are not kept. Since 0.1.
+    pub fn mesaopt_revalg_import_from(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, block: *const mesaopt_settings, bytes: *const c_void, length: i64, out: *mut *mut mesaopt_model) -> mesaopt_status;
     /// Creates \`streams\` regressions without rows of a plan, which they keep alive. ridge \[streams,
     /// d\_key\]: l \> 0 (NULL: the plan's setting). The caller frees \*out. Since 0.1.
     pub fn mesaopt_rls_create(lsq: *mut mesaopt_lsq, streams: i64, ridge: *const mesaopt_view, out: *mut *mut mesaopt_rls) -> mesaopt_status;
