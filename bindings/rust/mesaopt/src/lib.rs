@@ -19,7 +19,8 @@
 //! is not here is in [`sys`], which is all of the C API, with `as_ptr` of every handle.
 //!
 //! What would be wrong in C does not compile here. A view that outlives its array, a parameter that outlives its model,
-//! one that is kept while blocks are added, and one that is read while the model trains:
+//! one that is kept while blocks are added, one that is read while the model trains, and one that is written while a
+//! decoder reads it:
 //!
 //! ```compile_fail,E0597
 //! let view = { let x = [0.0f64; 4]; mesaopt::View::new(&x, &[4]).unwrap() };
@@ -46,25 +47,40 @@
 //! println!("{}", query[0]);
 //! # Ok(()) }
 //! ```
+//! ```compile_fail,E0502
+//! # fn main() -> Result<(), mesaopt::Error> { let ctx = mesaopt::Context::new(&[])?; let mut model = mesaopt::Model::new(&ctx, &[])?;
+//! let decoder = mesaopt::Decoder::new(&model, &[])?;
+//! model.parameter_mut::<f32>("blocks.0.query")?.0.fill(0.0);
+//! println!("{}", decoder.steps(0)?);
+//! # Ok(()) }
+//! ```
 //! ```compile_fail,E0277
 //! fn shared<T: Sync>() {}
 //! shared::<mesaopt::Model>();
 //! ```
+#![warn(unsafe_op_in_unsafe_fn)]
+mod call;
+mod context;
+mod decode;
 mod model;
+mod probe;
 mod solve;
 mod study;
+mod task;
 mod view;
 
+pub use call::Step;
+pub use context::{Context, Hooks, Settings};
+pub use decode::{Decoder, Prompt};
 pub use mesaopt_sys as sys;
-pub use model::{Batch, Model, Step, Stream, Task, Trainer};
+pub use model::{Model, Trainer};
+pub use probe::{Probe, Set};
 pub use solve::{Attention, Regression, Solver};
-pub use study::{Baseline, ClosedForm, RevAlg};
+pub use study::{Baseline, ClosedForm, Linearise, RevAlg};
+pub use task::{Batch, Sequences, Stream, Task};
 pub use view::{Element, View, ViewMut};
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::ffi::{CStr, CString};
-use std::sync::Arc;
 
 /// A call failed; each has the library's text: the argument, what it was and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,20 +161,22 @@ pub(crate) trait Kind {
 }
 
 macro_rules! kinds {
-    ($($kind:ident $free:ident,)*) => { $(impl Kind for sys::$kind { unsafe fn free(this: *mut Self) { sys::$free(this); } })* };
+    ($($kind:ident $free:ident,)*) => { $(impl Kind for sys::$kind { unsafe fn free(this: *mut Self) { unsafe { sys::$free(this) }; } })* };
 }
 kinds! {
     mesaopt_ctx mesaopt_ctx_free, mesaopt_settings mesaopt_settings_free, mesaopt_tensor mesaopt_tensor_free, mesaopt_task mesaopt_task_free,
     mesaopt_model mesaopt_model_free, mesaopt_trainer mesaopt_trainer_free, mesaopt_attn mesaopt_attn_free, mesaopt_lsq mesaopt_lsq_free,
     mesaopt_rls mesaopt_rls_free, mesaopt_baseline mesaopt_baseline_free, mesaopt_revalg mesaopt_revalg_free,
+    mesaopt_decoder mesaopt_decoder_free, mesaopt_prompt mesaopt_prompt_free, mesaopt_probe mesaopt_probe_free,
+    mesaopt_linearise mesaopt_linearise_free,
 }
 
 impl<T: Kind> Handle<T> {
     /// What a create function writes to its last argument.
     fn made(ctx: &Context, create: impl FnOnce(*mut *mut T) -> i32) -> Result<Self> {
-        let mut raw = std::ptr::null_mut();
-        ctx.check(create(&mut raw))?;
-        Ok(Handle(raw))
+        let mut made = Handle(std::ptr::null_mut());
+        ctx.check(create(&mut made.0))?;
+        Ok(made)
     }
 }
 
@@ -172,19 +190,6 @@ impl<T: Kind> Drop for Handle<T> {
 unsafe impl<T: Kind> Send for Handle<T> {}
 // Of a context alone: what is called through a shared reference to it may be called from any thread at any time, or is refused.
 unsafe impl Sync for Handle<sys::mesaopt_ctx> {}
-
-thread_local! {
-    /// What a callback threw, until the call that made it has returned.
-    static THROWN: RefCell<Option<Box<dyn Any + Send>>> = const { RefCell::new(None) };
-}
-
-/// Runs a callback's closure; a panic is kept for the caller of the library.
-pub(crate) fn guarded(f: impl FnOnce() -> i32) -> i32 {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_or_else(|thrown| {
-        THROWN.with(|t| *t.borrow_mut() = Some(thrown));
-        -1
-    })
-}
 
 fn read_text(f: impl Fn(*mut std::os::raw::c_char, i64) -> i64) -> String {
     let bytes = f(std::ptr::null_mut(), 0).max(0) as usize;
@@ -200,83 +205,12 @@ pub(crate) fn c_text(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::Argument(format!("{text:?}: a text with a null byte")))
 }
 
-/// Options of a scope, by name. Most functions take them as pairs: `&[("lr", "3e-4")]`.
-pub struct Settings(Handle<sys::mesaopt_settings>);
-
-impl Settings {
-    /// `scope`: one of the constants `sys::MESAOPT_SCOPE_*`.
-    pub fn new(scope: i32, values: &[(&str, &str)]) -> Result<Self> {
-        let mut raw = std::ptr::null_mut();
-        let status = unsafe { sys::mesaopt_settings_create(scope, None, None, std::ptr::null_mut(), &mut raw) };
-        if status < 0 {
-            return Err(Error::new(status, format!("settings of scope {scope}")));
-        }
-        let mut settings = Settings(Handle(raw));
-        for (name, value) in values {
-            settings.set(name, value)?;
-        }
-        Ok(settings)
-    }
-
-    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        let (name, value) = (c_text(name)?, c_text(value)?);
-        let status = unsafe { sys::mesaopt_settings_set_text(self.as_ptr(), name.as_ptr(), value.as_ptr()) };
-        if status < 0 { Err(self.error(status)) } else { Ok(()) }
-    }
-
-    /// "name=value name=value ...", all of them.
-    pub fn dump(&self) -> String {
-        read_text(|buf, cap| unsafe { sys::mesaopt_settings_dump(self.as_ptr(), buf, cap) })
-    }
-
-    pub fn as_ptr(&self) -> *mut sys::mesaopt_settings {
-        self.0 .0
-    }
-
-    fn error(&self, status: i32) -> Error {
-        Error::new(status, read_text(|buf, cap| unsafe { sys::mesaopt_settings_error(self.as_ptr(), buf, cap) }))
-    }
-}
-
-/// Memory, threads and ISA level of what is made in it. A clone is the same context.
-#[derive(Clone)]
-pub struct Context(Arc<Handle<sys::mesaopt_ctx>>);
-
-impl Context {
-    /// `Context::new(&[("threads", "2")])`
-    pub fn new(values: &[(&str, &str)]) -> Result<Self> {
-        let settings = Settings::new(sys::MESAOPT_SCOPE_CTX, values)?;
-        let mut raw = std::ptr::null_mut();
-        let status = unsafe { sys::mesaopt_ctx_create(settings.as_ptr(), &mut raw) };
-        if status < 0 {
-            return Err(settings.error(status));
-        }
-        Ok(Context(Arc::new(Handle(raw))))
-    }
-
-    /// Asks the running call to stop, or the next one; from any thread.
-    pub fn interrupt(&self) {
-        unsafe { sys::mesaopt_ctx_interrupt(self.as_ptr()) }
-    }
-
-    pub fn as_ptr(&self) -> *mut sys::mesaopt_ctx {
-        self.0 .0
-    }
-
-    /// What a status means; a panic of a callback goes on here.
-    pub fn check(&self, status: i32) -> Result<Status> {
-        if let Some(thrown) = THROWN.with(|t| t.borrow_mut().take()) {
-            std::panic::resume_unwind(thrown);
-        }
-        match status {
-            sys::MESAOPT_STOPPED => Ok(Status::Stopped),
-            sys::MESAOPT_NOT_CONVERGED => Ok(Status::NotConverged),
-            sys::MESAOPT_OTHER_ISA => Ok(Status::OtherIsa),
-            sys::MESAOPT_AT_BOUND => Ok(Status::AtBound),
-            s if s >= 0 => Ok(Status::Done),
-            s => Err(Error::new(s, read_text(|buf, cap| unsafe { sys::mesaopt_ctx_error(self.as_ptr(), buf, cap) }))),
-        }
-    }
+/// A text from the metadata of a file: a note ([`Model::set_note`]), or the library's own, such as "mesaopt.kind".
+pub fn file_note(ctx: &Context, path: &str, key: &str) -> Result<Option<String>> {
+    let (path, key) = (c_text(path)?, c_text(key)?);
+    let read = |buf, cap| unsafe { sys::mesaopt_file_note(ctx.as_ptr(), path.as_ptr(), key.as_ptr(), buf, cap) };
+    let bytes = ctx.counted(read(std::ptr::null_mut(), 0))?;
+    Ok((bytes > 0).then(|| read_text(read)))
 }
 
 /// One line about the build of the library.

@@ -1,105 +1,10 @@
-//! Tasks, models, training.
-use crate::view::{optional, pointer};
-use crate::{c_text, guarded, read_text, sys, Context, Element, Error, Handle, Result, Settings, Status, View, ViewMut};
-use std::ffi::{c_void, CStr};
+//! Models and their training.
+use crate::call::{notes, run_with, saves};
+use crate::view::{one_each, optional, pointer};
+use crate::{c_text, read_text, sys, Context, Element, Error, Handle, Result, Settings, Status, Step, Stream, Task, View, ViewMut};
+use std::ffi::CStr;
 use std::ops::ControlFlow;
 use std::ptr::{null, null_mut};
-
-/// Which of the endless streams of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Stream {
-    Train = sys::MESAOPT_STREAM_TRAIN,
-    Test = sys::MESAOPT_STREAM_TEST,
-    Search = sys::MESAOPT_STREAM_SEARCH,
-}
-
-/// A batch [sequences, T + 1, n] that a generator fills.
-pub struct Batch<'a>(&'a sys::mesaopt_view);
-
-impl Batch<'_> {
-    pub fn shape(&self) -> [usize; 3] {
-        [self.0.shape[0] as usize, self.0.shape[1] as usize, self.0.shape[2] as usize]
-    }
-
-    pub fn set(&mut self, sequence: usize, t: usize, j: usize, value: f64) {
-        let (at, v) = ([sequence, t, j], self.0);
-        assert!((0..3).all(|i| at[i] < v.shape[i] as usize), "{at:?}, of {:?}", self.shape());
-        let offset: isize = (0..3).map(|i| at[i] as isize * v.stride[i] as isize).sum();
-        unsafe {
-            if v.dtype == sys::MESAOPT_F32 {
-                *v.data.cast::<f32>().offset(offset) = value as f32
-            } else {
-                *v.data.cast::<f64>().offset(offset) = value
-            }
-        }
-    }
-}
-
-type Fill = Box<dyn FnMut(Stream, i64, Batch<'_>) + Send>;
-
-unsafe extern "C" fn fill(stream: i32, first: i64, out: *const sys::mesaopt_view, user: *mut c_void) -> i32 {
-    guarded(|| {
-        let f = unsafe { &mut *user.cast::<Fill>() };
-        let stream = [Stream::Train, Stream::Test, Stream::Search][stream.clamp(0, 2) as usize];
-        f(stream, first, Batch(unsafe { &*out }));
-        0
-    })
-}
-
-unsafe extern "C" fn release(user: *mut c_void) {
-    guarded(|| {
-        drop(unsafe { Box::from_raw(user.cast::<Fill>()) });
-        0
-    });
-}
-
-/// Where sequences come from. Sequence i of a stream is always the same.
-pub struct Task {
-    raw: Handle<sys::mesaopt_task>,
-    ctx: Context,
-}
-
-impl Task {
-    pub fn new(ctx: &Context, settings: &[(&str, &str)]) -> Result<Self> {
-        let s = Settings::new(sys::MESAOPT_SCOPE_TASK, settings)?;
-        let raw = Handle::made(ctx, |out| unsafe { sys::mesaopt_task_create(ctx.as_ptr(), s.as_ptr(), out) })?;
-        Ok(Task { raw, ctx: ctx.clone() })
-    }
-
-    /// A task of sequences that `f` writes: all of a batch, from `first` on. Its panic comes out of the call that needs them.
-    pub fn from_fn(ctx: &Context, settings: &[(&str, &str)], f: impl FnMut(Stream, i64, Batch<'_>) + Send + 'static) -> Result<Self> {
-        let s = Settings::new(sys::MESAOPT_SCOPE_TASK, settings)?;
-        let user: *mut Fill = Box::into_raw(Box::new(Box::new(f)));
-        let made = Handle::made(ctx, |out| unsafe { sys::mesaopt_task_from_callback(ctx.as_ptr(), s.as_ptr(), Some(fill), Some(release), user.cast(), out) });
-        if made.is_err() {
-            unsafe { release(user.cast()) }          // the library releases what it has kept, and nothing else
-        }
-        Ok(Task { raw: made?, ctx: ctx.clone() })
-    }
-
-    /// n, T, width of a token, and the number of own sequences (0: endless).
-    pub fn shape(&self) -> Result<[usize; 4]> {
-        let mut s = [0i64; 4];
-        let [n, t, d, count] = &mut s;
-        self.ctx.check(unsafe { sys::mesaopt_task_shape(self.as_ptr(), n, t, d, count) })?;
-        Ok(s.map(|x| x as usize))
-    }
-
-    /// Writes sequences from `first` on into `out` [B, T + 1, n].
-    pub fn draw(&mut self, stream: Stream, first: i64, mut out: ViewMut<'_>) -> Result<Status> {
-        self.ctx.check(unsafe { sys::mesaopt_task_draw(self.as_ptr(), stream as i32, first, out.as_ptr()) })
-    }
-
-    /// Tokens [B, T, width] of sequences [B, T + 1, n].
-    pub fn tokens(&mut self, sequences: View<'_>, mut out: ViewMut<'_>) -> Result<Status> {
-        self.ctx.check(unsafe { sys::mesaopt_task_tokens(self.as_ptr(), sequences.as_ptr(), out.as_ptr()) })
-    }
-
-    pub fn as_ptr(&self) -> *mut sys::mesaopt_task {
-        self.raw.0
-    }
-}
 
 /// A list of blocks over one residual stream.
 pub struct Model {
@@ -121,6 +26,24 @@ impl Model {
         Ok(Model { raw, ctx: ctx.clone() })
     }
 
+    /// From the bytes of such a file.
+    pub fn open_from(ctx: &Context, bytes: &[u8]) -> Result<Self> {
+        let raw = Handle::made(ctx, |out| unsafe { sys::mesaopt_model_open_from(ctx.as_ptr(), bytes.as_ptr().cast(), bytes.len() as i64, out) })?;
+        Ok(Model { raw, ctx: ctx.clone() })
+    }
+
+    /// Of weights from elsewhere, which are copied: every parameter by its name.
+    pub fn import(ctx: &Context, settings: &[(&str, &str)], blocks: &str, weights: &[(&str, View<'_>)]) -> Result<Self> {
+        let (s, blocks) = (Settings::new(sys::MESAOPT_SCOPE_MODEL, settings)?, c_text(blocks)?);
+        let names = weights.iter().map(|w| c_text(w.0)).collect::<Result<Vec<_>>>()?;
+        let names: Vec<_> = names.iter().map(|n| n.as_ptr()).collect();
+        let views: Vec<_> = weights.iter().map(|w| w.1.raw()).collect();
+        let raw = Handle::made(ctx, |out| unsafe {
+            sys::mesaopt_model_import(ctx.as_ptr(), s.as_ptr(), blocks.as_ptr(), names.len() as i64, names.as_ptr(), views.as_ptr(), out)
+        })?;
+        Ok(Model { raw, ctx: ctx.clone() })
+    }
+
     pub(crate) fn of(ctx: &Context, raw: Handle<sys::mesaopt_model>) -> Self {
         Model { raw, ctx: ctx.clone() }
     }
@@ -135,14 +58,72 @@ impl Model {
         read_text(|buf, cap| unsafe { sys::mesaopt_model_text(self.as_ptr(), buf, cap) })
     }
 
-    pub fn save(&mut self, path: &str) -> Result<Status> {
+    /// Reads parameters by name from a file.
+    pub fn load(&mut self, path: &str) -> Result<Status> {
         let path = c_text(path)?;
-        self.ctx.check(unsafe { sys::mesaopt_model_save(self.as_ptr(), path.as_ptr()) })
+        self.ctx.check(unsafe { sys::mesaopt_model_load(self.as_ptr(), path.as_ptr()) })
+    }
+
+    /// The same from the bytes of such a file.
+    pub fn load_from(&mut self, bytes: &[u8]) -> Result<Status> {
+        self.ctx.check(unsafe { sys::mesaopt_model_load_from(self.as_ptr(), bytes.as_ptr().cast(), bytes.len() as i64) })
+    }
+
+    /// Features of a token, and of a prediction.
+    pub fn shape(&self) -> Result<[usize; 2]> {
+        let (mut inputs, mut outputs) = (0, 0);
+        self.ctx.check(unsafe { sys::mesaopt_model_shape(self.as_ptr(), &mut inputs, &mut outputs, null_mut()) })?;
+        Ok([inputs as usize, outputs as usize])
+    }
+
+    /// How many blocks there are.
+    pub fn blocks(&self) -> i64 {
+        unsafe { sys::mesaopt_model_blocks(self.as_ptr()) }
+    }
+
+    /// Features of the stream after a block; -1: of the tokens.
+    pub fn width(&self, block: i64) -> Result<usize> {
+        let mut width = 0;
+        self.ctx.check(unsafe { sys::mesaopt_model_width(self.as_ptr(), block, &mut width) })?;
+        Ok(width as usize)
+    }
+
+    /// Heads of a block, 0 when it is none of attention.
+    pub fn heads(&self, block: i64) -> Result<usize> {
+        let mut heads = 0;
+        self.ctx.check(unsafe { sys::mesaopt_study_heads(self.as_ptr(), block, &mut heads) })?;
+        Ok(heads as usize)
     }
 
     /// Predictions [B, T, outputs] of tokens [B, T, inputs].
     pub fn forward(&mut self, tokens: View<'_>, mut out: ViewMut<'_>) -> Result<Status> {
         self.ctx.check(unsafe { sys::mesaopt_model_forward(self.as_ptr(), tokens.as_ptr(), out.as_ptr()) })
+    }
+
+    /// The stream [B, T, width] after each of `blocks` (-1: the tokens).
+    pub fn activations(&mut self, tokens: View<'_>, blocks: &[i64], outs: &mut [ViewMut<'_>]) -> Result<Status> {
+        one_each("outs", outs.len(), "blocks", blocks.len())?;
+        let views: Vec<_> = outs.iter_mut().map(|o| o.raw()).collect();
+        self.ctx.check(unsafe { sys::mesaopt_model_activations(self.as_ptr(), tokens.as_ptr(), blocks.len() as i64, blocks.as_ptr(), views.as_ptr()) })
+    }
+
+    /// Weights with which each head of a block sums values, mean over sequences: [heads, T, T], row by row.
+    pub fn attention_map(&self, block: i64, task: &Task, stream: Stream, first: i64, count: i64) -> Result<Vec<f64>> {
+        let (heads, t) = (self.heads(block)?, task.shape()?[1]);
+        let mut map = vec![0.0; heads * t * t];
+        let mut out = ViewMut::new(&mut map, &[heads, t, t])?;
+        self.ctx.check(unsafe { sys::mesaopt_study_attention_map(self.as_ptr(), block, task.as_ptr(), stream as i32, first, count, out.as_ptr()) })?;
+        Ok(map)
+    }
+
+    /// Norm of d stream_t / d token_t' after each of `blocks` (-1: the tokens), mean over sequences: [blocks, T, T], row by row.
+    pub fn sensitivity(&self, blocks: &[i64], task: &Task, stream: Stream, first: i64, count: i64) -> Result<Vec<f64>> {
+        let (layers, t) = (blocks.len(), task.shape()?[1]);
+        let mut norms = vec![0.0; layers * t * t];
+        let mut out = ViewMut::new(&mut norms, &[layers, t, t])?;
+        let (m, of) = (self.as_ptr(), task.as_ptr());
+        self.ctx.check(unsafe { sys::mesaopt_study_sensitivity(m, layers as i64, blocks.as_ptr(), of, stream as i32, first, count, -1, out.as_ptr()) })?;
+        Ok(norms)
     }
 
     /// Loss of predictions, and its gradients, of parameters (`gradient`).
@@ -207,28 +188,6 @@ impl Model {
     }
 }
 
-/// What a callback is told of a step that was just taken.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    pub step: i64,
-    pub loss: f64,
-    pub lr: f64,
-    pub grad_norm: f64,
-}
-
-struct After<'a> {
-    f: &'a mut dyn FnMut(&Step, &Model) -> ControlFlow<()>,
-    model: &'a Model,
-}
-
-unsafe extern "C" fn after(step: *const sys::mesaopt_step, user: *mut c_void) -> i32 {
-    guarded(|| {
-        let (s, a) = unsafe { (&*step, &mut *user.cast::<After<'_>>()) };
-        let step = Step { step: s.step, loss: s.loss, lr: s.lr, grad_norm: s.grad_norm };
-        (a.f)(&step, a.model).is_break() as i32
-    })
-}
-
 /// AdamW training of a model, which it owns, on a task, which it owns too.
 pub struct Trainer {
     raw: Handle<sys::mesaopt_trainer>,
@@ -251,9 +210,21 @@ impl Trainer {
 
     /// The same; `f` is called after each step, with the model, and may end the run.
     pub fn run_with(&mut self, steps: i64, mut f: impl FnMut(&Step, &Model) -> ControlFlow<()>) -> Result<Status> {
-        let mut a = After { f: &mut f, model: &self.model };
-        let status = unsafe { sys::mesaopt_trainer_run(self.as_ptr(), steps, Some(after), (&mut a as *mut After<'_>).cast()) };
-        self.ctx().check(status)
+        run_with(self.ctx(), &mut |s| f(s, &self.model), |after, user| unsafe { sys::mesaopt_trainer_run(self.as_ptr(), steps, after, user) })
+    }
+
+    /// One step, and its loss.
+    pub fn step(&mut self) -> Result<f64> {
+        let mut loss = 0.0;
+        self.ctx().check(unsafe { sys::mesaopt_trainer_step(self.as_ptr(), &mut loss) })?;
+        Ok(loss)
+    }
+
+    /// What steps do from now on to parameters whose names match "blocks.0.*": their learning rate is multiplied by `factor` (0 freezes
+    /// them); `decay` is one of `sys::MESAOPT_DECAY_*`.
+    pub fn set_parameters(&mut self, pattern: &str, factor: f64, decay: i32) -> Result<Status> {
+        let pattern = c_text(pattern)?;
+        self.ctx().check(unsafe { sys::mesaopt_trainer_set_parameters(self.as_ptr(), pattern.as_ptr(), factor, decay) })
     }
 
     /// Mean loss on the first `count` sequences of the test stream, and error by t.
@@ -265,14 +236,16 @@ impl Trainer {
         unsafe { sys::mesaopt_trainer_steps(self.as_ptr()) }
     }
 
-    pub fn save(&mut self, path: &str) -> Result<Status> {
-        let path = c_text(path)?;
-        self.ctx().check(unsafe { sys::mesaopt_trainer_save(self.as_ptr(), path.as_ptr()) })
-    }
-
+    /// Goes on from a file of `save`, bit for bit.
     pub fn load(&mut self, path: &str) -> Result<Status> {
         let path = c_text(path)?;
         self.ctx().check(unsafe { sys::mesaopt_trainer_load(self.as_ptr(), path.as_ptr()) })
+    }
+
+    /// The same from the bytes of such a file; settings of the task that are named in `change` ("noise,seed") may differ.
+    pub fn load_from(&mut self, bytes: &[u8], change: &str) -> Result<Status> {
+        let change = c_text(change)?;
+        self.ctx().check(unsafe { sys::mesaopt_trainer_load_from(self.as_ptr(), bytes.as_ptr().cast(), bytes.len() as i64, change.as_ptr()) })
     }
 
     pub fn model(&self) -> &Model {
@@ -300,3 +273,7 @@ impl Trainer {
         &self.model.ctx
     }
 }
+
+saves!(Model, mesaopt_model_save, mesaopt_model_save_to);
+notes!(Model, mesaopt_model_set_note);
+saves!(Trainer, mesaopt_trainer_save, mesaopt_trainer_save_to);

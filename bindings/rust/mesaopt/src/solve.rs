@@ -1,4 +1,5 @@
 //! Attention and least squares on arrays, and the regression that takes rows one by one.
+use crate::call::{notes, saves};
 use crate::view::{optional, pointer};
 use crate::{c_text, sys, Context, Error, Handle, Result, Settings, Status, View, ViewMut};
 use std::ptr::null;
@@ -38,6 +39,12 @@ impl Attention {
     }
 }
 
+/// Numbers and views of further operands.
+fn operands(inputs: &[(i32, View<'_>)], outputs: &mut [(i32, ViewMut<'_>)]) -> (Vec<i32>, Vec<sys::mesaopt_view>) {
+    let which = inputs.iter().map(|i| i.0).chain(outputs.iter().map(|o| o.0)).collect();
+    (which, inputs.iter().map(|i| i.1.raw()).chain(outputs.iter_mut().map(|o| o.1.raw())).collect())
+}
+
 /// A plan of recursive least squares: on sequences, as the mesa layer, or row by row ([`Regression`]).
 pub struct Solver {
     raw: Handle<sys::mesaopt_lsq>,
@@ -56,10 +63,19 @@ impl Solver {
     /// out [B, T, H, dv] of q, k [B, T, H, d], v [B, T, H, dv]. Further operands by number (`sys::MESAOPT_LSQ_*`): those that
     /// are read, and those that are written.
     pub fn forward(&mut self, q: View<'_>, k: View<'_>, v: View<'_>, mut out: ViewMut<'_>, inputs: &[(i32, View<'_>)], outputs: &mut [(i32, ViewMut<'_>)]) -> Result<Status> {
-        let which: Vec<i32> = inputs.iter().map(|i| i.0).chain(outputs.iter().map(|o| o.0)).collect();
-        let views: Vec<_> = inputs.iter().map(|i| i.1.raw()).chain(outputs.iter_mut().map(|o| o.1.raw())).collect();
+        let (which, views) = operands(inputs, outputs);
         self.ctx.check(unsafe {
             sys::mesaopt_lsq_forward(self.raw.0, q.as_ptr(), k.as_ptr(), v.as_ptr(), out.as_ptr(), which.len() as i64, which.as_ptr(), views.as_ptr())
+        })
+    }
+
+    /// dq, dk, dv of a scalar whose gradient with respect to out is dout; further operands as in `forward`.
+    #[allow(clippy::too_many_arguments)]
+    pub fn adjoint(&mut self, q: View<'_>, k: View<'_>, v: View<'_>, dout: View<'_>, mut dq: ViewMut<'_>, mut dk: ViewMut<'_>, mut dv: ViewMut<'_>, inputs: &[(i32, View<'_>)], outputs: &mut [(i32, ViewMut<'_>)]) -> Result<Status> {
+        let (which, views) = operands(inputs, outputs);
+        let (dq, dk, dv) = (dq.as_ptr(), dk.as_ptr(), dv.as_ptr());
+        self.ctx.check(unsafe {
+            sys::mesaopt_lsq_adjoint(self.raw.0, q.as_ptr(), k.as_ptr(), v.as_ptr(), dout.as_ptr(), dq, dk, dv, which.len() as i64, which.as_ptr(), views.as_ptr())
         })
     }
 
@@ -85,6 +101,12 @@ impl Regression {
     pub fn open(plan: &Solver, path: &str) -> Result<Self> {
         let path = c_text(path)?;
         let raw = Handle::made(&plan.ctx, |out| unsafe { sys::mesaopt_rls_open(plan.as_ptr(), path.as_ptr(), out) })?;
+        Ok(Regression { raw, ctx: plan.ctx.clone(), d_key: plan.d_key, d_val: plan.d_val })
+    }
+
+    /// From the bytes of such a file.
+    pub fn open_from(plan: &Solver, bytes: &[u8]) -> Result<Self> {
+        let raw = Handle::made(&plan.ctx, |out| unsafe { sys::mesaopt_rls_open_from(plan.as_ptr(), bytes.as_ptr().cast(), bytes.len() as i64, out) })?;
         Ok(Regression { raw, ctx: plan.ctx.clone(), d_key: plan.d_key, d_val: plan.d_val })
     }
 
@@ -121,8 +143,19 @@ impl Regression {
         self.ctx.check(unsafe { sys::mesaopt_rls_merge(self.raw.0, other.raw.0) })
     }
 
-    pub fn save(&mut self, path: &str) -> Result<Status> {
-        let path = c_text(path)?;
-        self.ctx.check(unsafe { sys::mesaopt_rls_save(self.raw.0, path.as_ptr()) })
+    /// Forgets all rows.
+    pub fn clear(&mut self) -> Result<Status> {
+        self.ctx.check(unsafe { sys::mesaopt_rls_clear(self.raw.0) })
+    }
+
+    pub fn as_ptr(&self) -> *mut sys::mesaopt_rls {
+        self.raw.0
+    }
+
+    fn ctx(&self) -> &Context {
+        &self.ctx
     }
 }
+
+saves!(Regression, mesaopt_rls_save, mesaopt_rls_save_to);
+notes!(Regression, mesaopt_rls_set_note);

@@ -109,6 +109,14 @@ fn exactly(len: usize, shape: &[usize]) -> Result<()> {
     Err(Error::Shape(format!("view: shape {shape:?} of a slice of {len} elements")))
 }
 
+/// Two lists of which C is told one length.
+pub(crate) fn one_each(name: &str, len: usize, of: &str, count: usize) -> Result<()> {
+    if len == count {
+        return Ok(());
+    }
+    Err(Error::Argument(format!("{name}: {len}, expected one for each of {count} {of}")))
+}
+
 pub(crate) fn optional(v: Option<View<'_>>) -> (sys::mesaopt_view, bool) {
     let empty = sys::mesaopt_view { data: std::ptr::null_mut(), shape: [0; 6], stride: [0; 6], ndim: 0, dtype: sys::MESAOPT_F64, flags: 0, reserved: 0 };
     v.map_or((empty, false), |v| (v.raw, true))
