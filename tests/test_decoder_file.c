@@ -136,7 +136,7 @@ START_TEST(other_models)
     mesaopt_decoder_free(none), none = NULL;
     ck_assert_int_eq(mesaopt_model_parameter(same, "blocks.2.gamma_bias", &w), MESAOPT_OK);
     ((float *)w.data)[1] = nextafterf(((float *)w.data)[1], 0);
-    NO(MESAOPT_E_FORMAT, "mesaopt.parameters", open_decoder(same, "streams=3", &none));
+    NO(MESAOPT_E_FORMAT, "mesaopt.fingerprint", open_decoder(same, "streams=3", &none));
     ck_assert_int_eq(mesaopt_model_save(m, path), MESAOPT_OK);
     NO(MESAOPT_E_FORMAT, "mesaopt.kind 'model', expected 'decoder'", open_decoder(m, "streams=3", &none));
     mesaopt_decoder_free(d);

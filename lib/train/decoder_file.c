@@ -5,7 +5,7 @@
  *     blocks.I.keys      [n, t, heads, key], blocks.I.values likewise: of softmax blocks
  *
  * Metadata: mesaopt.kind "decoder", mesaopt.format, mesaopt.version, mesaopt.blocks and
- * mesaopt.model as in checkpoints, mesaopt.parameters: a hash of the parameters; mesaopt.isa and
+ * mesaopt.model as in checkpoints, mesaopt.fingerprint: of the parameters; mesaopt.isa and
  * mesaopt.lanes, on which the bits of further steps depend. */
 #include "base/version.h"
 #include "tensor/fingerprint.h"
@@ -136,7 +136,7 @@ static mesaopt_status write_file(const mesaopt_decoder *d, const storage *to, co
     tensor_file_text text[OWN_TEXTS + NOTES_MOST] = {
         {"mesaopt.format", "1"},           {"mesaopt.kind", "decoder"},
         {"mesaopt.version", VERSION_TEXT}, {"mesaopt.blocks", r->dumps},
-        {"mesaopt.model", model},          {"mesaopt.parameters", parameters.text},
+        {"mesaopt.model", model},          {"mesaopt.fingerprint", parameters.text},
         {"mesaopt.lanes", lanes},          {"mesaopt.isa", isa}};
     for (int64_t i = 0; i < d->notes.count; i++)
         text[OWN_TEXTS + i] = (tensor_file_text){d->notes.item[i].key, d->notes.item[i].text};
@@ -191,7 +191,7 @@ static mesaopt_status check_model(const tensor_file *f, const mesaopt_model *m)
     if (status == MESAOPT_OK) status = check_text(f, "mesaopt.format", "1");
     if (status == MESAOPT_OK) status = checkpoint_same_model(f, m);
     if (status == MESAOPT_OK)
-        status = check_text(f, "mesaopt.parameters", parameters_hash(m).text);
+        status = check_text(f, "mesaopt.fingerprint", parameters_hash(m).text);
     return status;
 }
 
