@@ -183,13 +183,18 @@ static void fill_ridge(const block *b, const pass *p, const extents *e, const wo
 {
     const kern *k = p->k;
     const void *theta = param_mat(k, p->params, &b->param[RIDGE]).p;
+    const size_t element = (size_t)(k->lanes * k->size);
     for (int64_t i = 0; i < e->qk; i++) {
+        void *l = kern_at(k, w->ridge, i);
+        if (!by_channel(b) && i % e->d > 0) {          /* as that of the channel before */
+            memcpy(l, kern_at(k, w->ridge, i - 1), element);
+            continue;
+        }
         const double z = by_channel(b) ? kern_real(k, theta, i) : 0;
-        const double l = by_channel(b)
-                             ? ridge_min(b) + larger(z, 0) + real_log1p(real_exp(-fabs(z)))
-                             : 1 / lambda_of(b, p, i / e->d);
-        for (int64_t lane = 0; lane < k->lanes; lane++)
-            kern_set_real(k, w->ridge, i * k->lanes + lane, l);
+        const double ridge = by_channel(b)
+                                 ? ridge_min(b) + larger(z, 0) + real_log1p(real_exp(-fabs(z)))
+                                 : 1 / lambda_of(b, p, i / e->d);
+        for (int64_t lane = 0; lane < k->lanes; lane++) kern_set_real(k, l, lane, ridge);
     }
 }
 
