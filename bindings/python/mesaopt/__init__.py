@@ -14,11 +14,11 @@ usable but noteworthy warn with mesaopt.Note. All functions of the C library are
 from ._api import BLOCKS, SCOPES, VERSION_TEXT as __version__
 from ._classes import (Attention, Baseline, Context, Decoder, Evaluation, Linearise, MesaSolver, Model, Probe, Prompt, RevAlg, Settings, Task, Tensor, Trainer,
                        default_context, grad_check)
-from ._core import ArgumentError, Error, FileError, Interrupted, NonFiniteError, Note, OutOfMemory, StateError, Step
+from ._core import ArgumentError, Error, FileError, FormatError, Interrupted, NonFiniteError, Note, OutOfMemory, StateError, Step
 from .ridge import RecursiveRidge
 
 build_info = __import__("mesaopt._api", fromlist=["build_info"]).build_info
 
 __all__ = ["Attention", "Baseline", "BLOCKS", "Context", "Decoder", "Error", "Evaluation", "Linearise", "MesaSolver", "Model", "Note", "Probe", "Prompt", "RecursiveRidge",
-           "RevAlg", "SCOPES", "Settings", "Step", "Task", "Tensor", "Trainer", "ArgumentError", "FileError", "Interrupted", "NonFiniteError", "OutOfMemory",
+           "RevAlg", "SCOPES", "Settings", "Step", "Task", "Tensor", "Trainer", "ArgumentError", "FileError", "FormatError", "Interrupted", "NonFiniteError", "OutOfMemory",
            "StateError", "build_info", "default_context", "grad_check"]

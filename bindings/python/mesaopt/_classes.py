@@ -10,14 +10,23 @@ import numpy as np
 
 from . import _api
 from ._api import lib
-from ._core import RELEASE, Error, Handle, _view, check, keep, poll_of_context, saved, to_dlpack
+from ._core import RELEASE, Handle, Owned, _view, array_in, check, keep, poll_of_context, saved, to_list
 
 STREAMS = {"train": _api.STREAM_TRAIN, "test": _api.STREAM_TEST, "search": _api.STREAM_SEARCH}
 _local = threading.local()
 
 
+def _one_of(words, x, name):
+    """The number that a word stands for."""
+    if not isinstance(x, str):
+        return x
+    if x not in words:
+        raise ValueError(f"{name}: {x!r}, expected one of {', '.join(words)}")
+    return words[x]
+
+
 def _stream(x):
-    return STREAMS[x] if isinstance(x, str) else x
+    return _one_of(STREAMS, x, "stream")
 
 
 def _dtype(x):
@@ -60,8 +69,8 @@ class Settings(_api.Settings):
     def __iter__(self):
         return iter(self.keys())
 
-    def __repr__(self):
-        return f"<mesaopt.Settings {self.scope}: {self.dump()}>" if self._h else "<mesaopt.Settings, closed>"
+    def _said(self):
+        return f"{self.scope}: {self.dump()}"
 
 
 class Context(_api.Ctx):
@@ -79,16 +88,24 @@ class Context(_api.Ctx):
         status = lib.mesaopt_ctx_create(settings._h, c.addressof(h))
         if status:
             check(status, settings)
-        self._hold(h.value, self)
+        self._hold(h.value, None)
 
-    # A handle refers to its context; a context to itself would be a circle.
+    def _hold(self, pointer, maker):
+        self._h, self._owned = pointer, Owned(pointer)
+
     @property
-    def ctx(self):
+    def ctx(self):                                       # a reference to itself would be a circle
         return self
 
-    @ctx.setter
-    def ctx(self, value):
-        pass
+    @staticmethod
+    def _free(h):
+        """It goes with the last object that was made in it (Owned)."""
+
+    def close(self):
+        self._h = self._owned = None
+
+    def _said(self):
+        return "isa " + {v: n[4:].lower() for n, v in vars(_api).items() if n.startswith("ISA_")}[_api.ctx_isa(self)]
 
 
 Handle.classes["Ctx"] = Context
@@ -102,9 +119,18 @@ def default_context():
     return ctx
 
 
+def _ctx(ctx, like=None):
+    """The context that was given, or that of another object, or this thread's."""
+    if ctx is None:
+        ctx = getattr(like, "ctx", None) or default_context()
+    if not isinstance(ctx, _api.Ctx):
+        raise TypeError(f"ctx: {type(ctx).__name__}, expected a Context")
+    return ctx
+
+
 def _take(self, made):
     """Makes `self` the owner of a handle that a generated function returned."""
-    self._hold(made._h, made.ctx)
+    self._hold(made._h, made)
     made._h = None
 
 
@@ -112,7 +138,7 @@ class Tensor(_api.Tensor):
     """An array that the library keeps, without a copy: what a Task of own sequences is made of."""
 
     def __init__(self, array, ctx=None):
-        ctx = ctx or default_context()
+        ctx = _ctx(ctx)
         packed, owner = _view(array, "array", False)
         h = c.c_void_p()
         key = keep(owner)
@@ -122,6 +148,10 @@ class Tensor(_api.Tensor):
             check(status, ctx)
         self._hold(h.value, ctx)
 
+    def _said(self):
+        a = self.array()
+        return f"{a.dtype} {list(a.shape)}"
+
     def array(self):
         """The elements; they live as long as the array that this returns."""
         return self.view()
@@ -130,7 +160,13 @@ class Tensor(_api.Tensor):
         """For np.from_dlpack, torch.from_dlpack and their like: the elements are shared."""
         if copy or (dl_device is not None and tuple(dl_device) != (1, 0)):
             raise BufferError("a Tensor is shared as it is, on the CPU")
-        return to_dlpack(self, max_version)
+        a = self.array()
+        if a.dtype == np.uint16:                         # what NumPy has in its place
+            raise BufferError("a Tensor of bfloat16, which NumPy cannot export")
+        try:                                             # its capsules end well also while an exception is under way
+            return a.__dlpack__() if max_version is None else a.__dlpack__(max_version=max_version)
+        except TypeError:                                # NumPy from before 2.1
+            return a.__dlpack__()
 
     def __dlpack_device__(self):
         return 1, 0
@@ -146,12 +182,12 @@ class Task(_api.Task):
     def __init__(self, task=None, ctx=None, **settings):
         if task is not None:
             settings["task"] = task
-        _take(self, _api.task_create(ctx or default_context(), Settings("task", **settings)))
+        _take(self, _api.task_create(_ctx(ctx), Settings("task", **settings)))
 
     @classmethod
     def of(cls, sequences, weights=None, ctx=None, **settings):
         """Own sequences: one array [N, T+1, n], or a list of arrays [T_i + 1, n] of any lengths. Not copied."""
-        ctx = ctx or default_context()
+        ctx = _ctx(ctx)
         if isinstance(sequences, (list, tuple)):
             self = _api.task_from_tensors(ctx, Settings("task", **settings), [Tensor(x, ctx) for x in sequences])
         else:
@@ -163,7 +199,7 @@ class Task(_api.Task):
     @classmethod
     def from_function(cls, fill, ctx=None, **settings):
         """fill(stream, first, out) writes sequences first .. first + len(out) - 1 into `out` [B, length + 1, dim]."""
-        return _api.task_from_callback(ctx or default_context(), Settings("task", **settings), fill)
+        return _api.task_from_callback(_ctx(ctx), Settings("task", **settings), fill)
 
     dim = property(lambda self: self.shape()[0], doc="n, observation dimension")
     length = property(lambda self: self.shape()[1], doc="T, inputs of a sequence")
@@ -179,6 +215,7 @@ class Task(_api.Task):
 
     def tokens(self, sequences, out=None):
         """Tokens [B, T, width] of sequences [B, T+1, n]."""
+        sequences = array_in(sequences, "sequences")
         if out is None:
             out = np.empty(_steps(sequences, self.width), _like(sequences))
         _api.task_tokens(self, sequences, out)
@@ -186,18 +223,24 @@ class Task(_api.Task):
 
     def features(self, sequences, out=None):
         """f(x) of the task nonlinear, of sequences [B, T, n]."""
+        sequences = array_in(sequences, "sequences")
         if out is None:
             out = np.empty(tuple(sequences.shape), _like(sequences))
         _api.task_features(self, sequences, out)
         return out
 
+    def _said(self):
+        n, T, D, count = self.shape()
+        return f"n={n} T={T}, tokens of {D}" + (f", {count} own sequences" if count else "")
 
-def _extents(x, name, least):
+
+def _length(task):
+    return _api.task_shape(task)[1]
+
+
+def _extents(x, least):
     """The shape of an array, of so many axes at least: what is missing the library will say."""
-    shape = getattr(x, "shape", None)
-    if shape is None:
-        raise TypeError(f"{name}: {type(x).__name__}, expected an array")
-    return (*shape, *(1,) * (least - len(shape)))
+    return (*x.shape, *(1,) * (least - len(x.shape)))
 
 
 def _like(x):
@@ -208,7 +251,7 @@ def _like(x):
 
 def _steps(sequences, width):
     """Of what goes with the T steps of sequences [B, T + 1, n]."""
-    B, rows, _ = _extents(sequences, "sequences", 3)[:3]
+    B, rows, _ = _extents(sequences, 3)[:3]
     return B, max(rows - 1, 0), width
 
 
@@ -241,8 +284,8 @@ class Model(_api.Model):
     """
 
     def __init__(self, blocks=None, ctx=None, **settings):
-        _take(self, _api.model_create(ctx or default_context(), Settings("model", **settings)))
-        if blocks:
+        _take(self, _api.model_create(_ctx(ctx), Settings("model", **settings)))
+        if blocks is not None:
             self.add_text(blocks)
 
     def add(self, kind, **settings):
@@ -253,12 +296,14 @@ class Model(_api.Model):
     @classmethod
     def open(cls, path, ctx=None):
         """From a file of save() of a model or a trainer."""
-        return _api.model_open(ctx or default_context(), path)
+        return _api.model_open(_ctx(ctx), path)
 
     @classmethod
     def of(cls, blocks, weights, ctx=None, **settings):
         """Of weights from elsewhere: a dict from parameter names to arrays."""
-        return _api.model_import(ctx or default_context(), Settings("model", **settings), blocks, list(weights), list(weights.values()))
+        if not isinstance(weights, Mapping):
+            raise TypeError(f"weights: {type(weights).__name__}, expected a dict from names to arrays")
+        return _api.model_import(_ctx(ctx), Settings("model", **settings), blocks, list(weights), list(weights.values()))
 
     def __reduce__(self):
         return _model_of, (saved(_api.model_save_to, self),)
@@ -281,8 +326,9 @@ class Model(_api.Model):
 
     def forward(self, tokens, out=None):
         """Predictions [B, T, outputs] of tokens [B, T, inputs]."""
+        tokens = array_in(tokens, "tokens")
         if out is None:
-            out = np.empty((*_extents(tokens, "tokens", 3)[:2], self.outputs), _like(tokens))
+            out = np.empty((*_extents(tokens, 3)[:2], self.outputs), _like(tokens))
         _api.model_forward(self, tokens, out)
         return out
 
@@ -290,8 +336,9 @@ class Model(_api.Model):
 
     def activations(self, tokens, blocks=None):
         """The stream after each of `blocks` (-1: the tokens), [B, T, width]."""
-        blocks = list(range(-1, _api.model_blocks(self))) if blocks is None else list(blocks)
-        outs = [np.empty((*_extents(tokens, "tokens", 3)[:2], _api.model_width(self, b)), _like(tokens)) for b in blocks]
+        tokens = array_in(tokens, "tokens")
+        blocks = list(range(-1, _api.model_blocks(self))) if blocks is None else to_list(blocks, "blocks")
+        outs = [np.empty((*_extents(tokens, 3)[:2], _api.model_width(self, b)), _like(tokens)) for b in blocks]
         _api.model_activations(self, tokens, blocks, outs)
         return outs
 
@@ -302,33 +349,35 @@ class Model(_api.Model):
 
     def backward(self, tokens, dout):
         """Gradients of parameters (gradients) and of tokens, which it returns, of a scalar of yours."""
+        tokens = array_in(tokens, "tokens")
         dtokens = np.empty(tuple(tokens.shape), _like(tokens))
         _api.model_backward(self, tokens, dout, dtokens)
         return dtokens
 
     def evaluate(self, task, count=2560, stream="test", first=0):
         """Evaluation on sequences first .. first + count - 1."""
-        by_t = np.empty(task.length)
+        by_t = np.empty(_length(task))
         return Evaluation(_api.model_evaluate(self, task, _stream(stream), first, count, by_t), by_t)
 
     def attention_map(self, block, task, count=2048, stream="test", first=0):
         """[heads, T, T]: the weights with which each head sums values, mean over sequences."""
-        out = np.empty((_api.study_heads(self, block), task.length, task.length))
+        out = np.empty((_api.study_heads(self, block), _length(task), _length(task)))
         _api.study_attention_map(self, block, task, _stream(stream), first, count, out)
         return out
 
     def sensitivity(self, blocks, task, count=16, stream="test", first=0):
         """[len(blocks), T, T]: norm of d stream_t / d token_t'."""
-        out = np.empty((len(blocks), task.length, task.length))
-        _api.study_sensitivity(self, list(blocks), task, _stream(stream), first, count, -1, out)
+        blocks = to_list(blocks, "blocks")
+        out = np.empty((len(blocks), _length(task), _length(task)))
+        _api.study_sensitivity(self, blocks, task, _stream(stream), first, count, -1, out)
         return out
 
     def note(self, key, value):
         """Keeps a text with the model, in its files too; None takes it away."""
         _api.model_set_note(self, key, value)
 
-    def __repr__(self):
-        return f"<mesaopt.Model {self.text()}>" if self._h else "<mesaopt.Model, closed>"
+    def _said(self):
+        return self.text()
 
 
 def _model_of(content):
@@ -343,7 +392,7 @@ class Trainer(_api.Trainer):
     """AdamW on the training stream: Trainer(model, task, batch=256, lr=3e-4, ...)."""
 
     def __init__(self, model, task, ctx=None, **settings):
-        _take(self, _api.trainer_create(ctx or model.ctx, Settings("trainer", **settings), model, task))
+        _take(self, _api.trainer_create(_ctx(ctx, model), Settings("trainer", **settings), model, task))
         self.model, self.task = model, task
 
     def run(self, steps, callback=None):
@@ -355,7 +404,11 @@ class Trainer(_api.Trainer):
 
     @property
     def steps(self):
+        """Taken so far."""
         return _api.trainer_steps(self)
+
+    def _said(self):
+        return f"{self.steps} steps, of {self.model!r}"
 
     def evaluate(self, count=2560):
         """Evaluation on the first sequences of the test stream."""
@@ -372,10 +425,14 @@ class Decoder(_api.Decoder):
 
     def step(self, tokens, out=None):
         """The next tokens [streams, L, inputs] of every stream; predictions [streams, L, outputs]."""
+        tokens = array_in(tokens, "tokens")
         if out is None:
-            out = np.empty((*_extents(tokens, "tokens", 3)[:2], self.model.outputs), _like(tokens))
+            out = np.empty((*_extents(tokens, 3)[:2], self.model.outputs), _like(tokens))
         _api.decoder_step(self, tokens, out)
         return out
+
+    def _said(self):
+        return f"{_api.decoder_steps(self, 0)} tokens in stream 0, of {self.model!r}"
 
     @classmethod
     def open(cls, model, path, **settings):
@@ -389,15 +446,18 @@ class Prompt(_api.Prompt):
     """A separator and a prefix that are learned through a frozen model: Prompt(dim=10, ...)."""
 
     def __init__(self, ctx=None, **settings):
-        _take(self, _api.prompt_create(ctx or default_context(), Settings("prompt", **settings)))
+        _take(self, _api.prompt_create(_ctx(ctx), Settings("prompt", **settings)))
 
     @classmethod
     def open(cls, path, ctx=None):
-        return _api.prompt_open(ctx or default_context(), path)
+        return _api.prompt_open(_ctx(ctx), path)
 
     def train(self, model, task, updates, callback=None):
         """Until `updates` updates in all are taken; callback(step) after each, whose true return stops. True: all were taken."""
         return _api.prompt_train(self, model, task, updates, callback) != _api.STOPPED
+
+    def _said(self):
+        return f"n={self.separator.shape[1]} prefix={len(self.prefix)}, {_api.prompt_updates(self)} updates"
 
     def __reduce__(self):
         return _prompt_of, (saved(_api.prompt_save_to, self),)
@@ -412,12 +472,17 @@ class Baseline(_api.Baseline):
     def __init__(self, baseline=None, ctx=None, **settings):
         if baseline is not None:
             settings["baseline"] = baseline
-        _take(self, _api.baseline_create(ctx or default_context(), Settings("baseline", **settings)))
+        _take(self, _api.baseline_create(_ctx(ctx), Settings("baseline", **settings)))
+        self._given = " ".join(f"{n}={v}" for n, v in settings.items())
+
+    def _said(self):
+        return f"made with {self._given}" if self._given else ""
 
     def predict(self, sequences, out=None):
         """Predictions [B, T, n] of x_2 .. x_{T+1} of sequences [B, T+1, n]."""
+        sequences = array_in(sequences, "sequences")
         if out is None:
-            out = np.empty(_steps(sequences, _extents(sequences, "sequences", 3)[2]), _like(sequences))
+            out = np.empty(_steps(sequences, _extents(sequences, 3)[2]), _like(sequences))
         _api.baseline_predict(self, sequences, out)
         return out
 
@@ -430,7 +495,8 @@ class Baseline(_api.Baseline):
         return _api.baseline_train(self, task, updates, callback) != _api.STOPPED
 
     def evaluate(self, task, count=2560, stream="test", first=0):
-        by_t = np.empty(task.length)
+        """Evaluation on sequences first .. first + count - 1."""
+        by_t = np.empty(_length(task))
         return Evaluation(_api.baseline_evaluate(self, task, _stream(stream), first, count, by_t), by_t)
 
 
@@ -438,10 +504,15 @@ class Attention(_api.Attn):
     """Causal attention on your arrays, without projections: Attention("softmax", scale=0.125)."""
 
     def __init__(self, kind="softmax", ctx=None, **settings):
-        _take(self, _api.attn_create(ctx or default_context(), Settings(kind, **settings)))
+        _take(self, _api.attn_create(_ctx(ctx), Settings(kind, **settings)))
+        self._given = " ".join([kind, *(f"{n}={v}" for n, v in settings.items())])
+
+    def _said(self):
+        return self._given
 
     def forward(self, q, k, v, out=None):
         """[B, T, H, dv] of q, k [B, T, H, d] and v [B, T, H, dv]."""
+        v = array_in(v, "v")
         if out is None:
             out = np.empty(tuple(v.shape), _like(v))
         _api.attn_forward(self, q, k, v, out)
@@ -450,12 +521,17 @@ class Attention(_api.Attn):
     __call__ = forward
 
     def backward(self, q, k, v, dout):
-        """dq, dk, dv."""
+        """dq, dk, dv of a scalar whose gradient of the output is dout."""
+        q, k, v = _qkv(q, k, v)
         grads = [np.empty(tuple(x.shape), _like(x)) for x in (q, k, v)]
         _api.attn_backward(self, q, k, v, dout, *grads)
         return tuple(grads)
 
     _backward_into = _api.attn_backward
+
+
+def _qkv(q, k, v):
+    return array_in(q, "q"), array_in(k, "k"), array_in(v, "v")
 
 
 _LSQ = {name[4:].lower(): value for name, value in vars(_api).items() if name.startswith("LSQ_")}
@@ -470,12 +546,15 @@ class MesaSolver(_api.Lsq):
     """
 
     def __init__(self, d_key, d_val, ctx=None, **settings):
-        _take(self, _api.lsq_plan(ctx or default_context(), Settings("lsq", **settings), d_key, d_val))
+        _take(self, _api.lsq_plan(_ctx(ctx), Settings("lsq", **settings), d_key, d_val))
         self.d_key, self.d_val = d_key, d_val
 
+    def _said(self):
+        return f"d_key={self.d_key} d_val={self.d_val}"
+
     def _extra(self, name, q, v, inputs):
-        B, T, H, d = q.shape
-        dv = _extents(v, "v", 4)[3]
+        B, T, H, d = _extents(q, 4)[:4]
+        dv = _extents(v, 4)[3]
         N = len(inputs["offsets"]) - 1 if inputs.get("offsets") is not None else B
         bare = name[2:] if name.startswith("d_") else name
         shape = {"h": (N, H, d, d), "s": (N, H, d, dv), "h0": (N, H, d, d), "s0": (N, H, d, dv), "h_last": (N, H, d, d), "s_last": (N, H, d, dv),
@@ -484,9 +563,10 @@ class MesaSolver(_api.Lsq):
 
     def forward(self, q, k, v, want=(), out=None, **inputs):
         """out [B, T, H, dv]; with `want`, such as ("solution", "residual", "h_last"), a dict of these as well."""
+        q, k, v = _qkv(q, k, v)
         given = {n: x for n, x in inputs.items() if x is not None}
         _known(given, ("beta", "log_gamma", "ridge", "h0", "s0", "offsets"))
-        _known(want, _EXTRA_OUT)
+        _known(to_list(want, "want"), _EXTRA_OUT)
         out = np.empty(tuple(v.shape), _like(v)) if out is None else out
         wanted = {n: self._extra(n, q, v, given) for n in want}
         self._forward_into(q, k, v, out, {**given, **wanted})
@@ -496,9 +576,10 @@ class MesaSolver(_api.Lsq):
 
     def adjoint(self, q, k, v, dout, want=(), **inputs):
         """dq, dk, dv of a scalar whose gradient of out is dout; with `want`, such as ("d_ridge",), a dict as well."""
+        q, k, v = _qkv(q, k, v)
         given = {n: x for n, x in inputs.items() if x is not None}
         _known(given, ("beta", "log_gamma", "ridge", "h0", "s0", "offsets", "solution", "d_h_last", "d_s_last"))
-        _known(want, _EXTRA_GRAD + ("residual", "iterations"))
+        _known(to_list(want, "want"), _EXTRA_GRAD + ("residual", "iterations"))
         grads = [np.empty(tuple(x.shape), _like(x)) for x in (q, k, v)]
         wanted = {n: self._extra(n, q, v, given) for n in want}
         self._adjoint_into(q, k, v, dout, grads, {**given, **wanted})
@@ -513,8 +594,8 @@ class MesaSolver(_api.Lsq):
 
 def _known(names, known):
     for n in names:
-        if n not in known:
-            raise TypeError(f"{n!r}, expected one of {', '.join(known)}")
+        if not isinstance(n, str) or n not in known:
+            raise TypeError(f"{n!r:.40}, expected one of {', '.join(known)}")
 
 
 PROBE_SETS = {"train": _api.PROBE_TRAIN, "test": _api.PROBE_TEST}
@@ -525,20 +606,24 @@ class Probe(_api.Probe):
     """Linear probes, one for every layer and step: Probe(features=[40, 40], steps=50, targets=10, intercept=1)."""
 
     def __init__(self, features, steps, targets, ctx=None, **settings):
-        _take(self, _api.probe_plan(ctx or default_context(), Settings("probe", **settings), list(features), steps, targets))
+        _take(self, _api.probe_plan(_ctx(ctx), Settings("probe", **settings), to_list(features, "features"), steps, targets))
 
     def feed(self, activations, targets, weights=None, set="train"):
         """Takes in activations, a list of [B, T, D_l], and targets [B, T, n]."""
-        _api.probe_feed(self, PROBE_SETS.get(set, set), list(activations), targets, weights)
+        _api.probe_feed(self, _one_of(PROBE_SETS, set, "set"), to_list(activations, "activations"), targets, weights)
         return self
 
     def feed_model(self, model, task, count, blocks=None, set="train", stream=None, first=0):
         """Takes in the stream of a model while it runs; the train set from stream "train", the test set from "test"."""
         stream = set if stream is None else stream
-        _api.probe_feed_model(self, PROBE_SETS.get(set, set), model, None if blocks is None else list(blocks), task, _stream(stream), first, count)
+        _api.probe_feed_model(self, _one_of(PROBE_SETS, set, "set"), model, None if blocks is None else to_list(blocks, "blocks"), task, _stream(stream), first, count)
         return self
 
+    def _said(self):
+        return "layers={} steps={} targets={}".format(*_api.probe_shape(self))
+
     def fit(self, **settings):
+        """Fits all probes to the train set; settings (intercept, penalty, rcond) in place of the plan's."""
         _api.probe_fit(self, Settings("probe", **settings) if settings else None)
         return self
 
@@ -546,7 +631,7 @@ class Probe(_api.Probe):
         """Scores [L, T]: half squared error, and R^2."""
         L, T, n = _api.probe_shape(self)
         s = Scores(np.empty((L, T)), np.empty((L, T)))
-        _api.probe_score(self, PROBE_SETS.get(set, set), *s)
+        _api.probe_score(self, _one_of(PROBE_SETS, set, "set"), *s)
         return s
 
     def weights(self, layer, step):
@@ -559,10 +644,12 @@ class RevAlg(_api.Revalg):
 
     def __init__(self, model):
         _take(self, _api.revalg_extract(model))
-        self.ctx = model.ctx
         self._heads = [_api.study_heads(model, b) for b in range(_api.model_blocks(model))]
 
     Summary = namedtuple("Summary", "weights explained")
+
+    def _said(self):
+        return f"of {len(self._heads)} blocks"
 
     def summary(self):
         """Share of the weights that are left, and of their products that they explain."""
@@ -579,10 +666,14 @@ class Linearise(_api.Linearise):
     """Linear attention that learns what blocks of a model do: Linearise(model, task, [0, 1])."""
 
     def __init__(self, model, task, blocks, block=None, ctx=None, **settings):
-        _take(self, _api.linearise_create(ctx or model.ctx, Settings("trainer", **settings) if settings else None, model, task, list(blocks), block))
-        self._blocks = list(blocks)
+        _take(self, _api.linearise_create(_ctx(ctx, model), Settings("trainer", **settings) if settings else None, model, task, to_list(blocks, "blocks"), block))
+        self._blocks = to_list(blocks, "blocks")
+
+    def _said(self):
+        return f"blocks {self._blocks}, {_api.linearise_steps(self)} steps"
 
     def run(self, steps, callback=None):
+        """Until `steps` steps in all are taken; callback(step) after each, whose true return stops. True: all were taken."""
         return _api.linearise_run(self, steps, callback) != _api.STOPPED
 
     def evaluate(self, count=2560):
@@ -595,7 +686,7 @@ class Linearise(_api.Linearise):
 def grad_check(loss, x, gradient, h=1e-3, ctx=None):
     """Norm-wise distance of `gradient` from central differences of loss() as the elements of x (an array) move."""
     from ._core import callback as wrap, run, view_in, view_out
-    ctx = ctx or default_context()
+    ctx = _ctx(ctx)
     error = c.c_double()
     f = wrap(_api.LOSS_FN, loss)
     x_, g_ = view_out(x, "x"), view_in(gradient, "gradient")

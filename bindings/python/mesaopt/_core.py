@@ -66,8 +66,12 @@ class NonFiniteError(Error, ArithmeticError):
     """NaN or infinity where a finite number is needed."""
 
 
+class FormatError(ArgumentError):
+    """A text or a file is not of the form that was expected."""
+
+
 class FileError(Error, OSError):
-    """The operating system refused to read or write, or a file is not what was expected."""
+    """The operating system refused to read or write."""
 
 
 class OutOfMemory(Error, MemoryError):
@@ -83,7 +87,7 @@ class Note(UserWarning):
 
 
 _KINDS = {-1: ArgumentError, -2: ArgumentError, -3: ArgumentError, -4: ArgumentError, -5: ArgumentError, -6: OutOfMemory, -7: StateError, -8: StateError,
-          -9: NonFiniteError, -10: FileError, -11: FileError, -12: Interrupted}
+          -9: NonFiniteError, -10: FileError, -11: FormatError, -12: Interrupted}
 
 
 def _error(status, text):
@@ -97,8 +101,8 @@ _local = threading.local()
 def error_text(owner):
     if owner is None:
         return ""
-    ctx = owner.ctx if isinstance(owner, Handle) else None
-    f, h = (lib.mesaopt_ctx_error, ctx._h) if ctx is not None else (lib.mesaopt_settings_error, owner._h)
+    ctx = context_of(owner)
+    f, h = (lib.mesaopt_ctx_error, ctx) if ctx else (lib.mesaopt_settings_error, owner._h)
     buf = c.create_string_buffer(1024)
     need = f(h, c.addressof(buf), 1024)
     if need > 1024:
@@ -177,7 +181,7 @@ def run_calling(owner, f, *arguments):
     before = signal.getsignal(signal.SIGINT)
     if not callable(before):                             # ignored, the system's default, or not Python's
         return f(*arguments)
-    ctx = owner.ctx._h if owner is not None and owner.ctx is not None else None
+    ctx = context_of(owner)
     hits = []
 
     def stop(number, frame):
@@ -195,22 +199,36 @@ def run_calling(owner, f, *arguments):
     if hits:
         _local.thrown = None
         if ctx:
-            settle(owner.ctx)
+            lib.mesaopt_ctx_clear_interrupt(ctx)         # nothing is left for the next call
         before(*hits[0])                                 # raises KeyboardInterrupt, or is the host's own
     return status
 
 
-def settle(ctx):
-    """No request to stop is left for the next call."""
-    lib.mesaopt_ctx_clear_interrupt(ctx._h)
-
-
 # ---- handles ----
+
+class Owned:
+    """The library's context of a Context and of all that was made in it, which has their error text: freed with the last of them."""
+
+    _free = lib.mesaopt_ctx_free
+
+    def __init__(self, h):
+        self.h = h
+
+    def __del__(self):
+        self._free(self.h)
+
+
+def context_of(x):
+    """The library's context of a handle, also when its Context was closed; None: it is of none."""
+    owned = getattr(x, "_owned", None)
+    return None if owned is None else owned.h
+
 
 class Handle:
     """What the library made: freed with the last reference to it, or by close(), or at the end of a with block."""
     _free = None
-    ctx = None                                           # Context whose error text is this handle's
+    ctx = None                                           # Context that it was made in
+    _owned = None
     _h = None
     classes = {}
 
@@ -224,8 +242,11 @@ class Handle:
         self._hold(pointer, ctx)
         return self
 
-    def _hold(self, pointer, ctx):
-        self._h, self.ctx = pointer, ctx
+    def _hold(self, pointer, maker):
+        """Of what `maker` made, or in it, if it is a Context."""
+        self._h = pointer
+        if maker is not None:
+            self.ctx, self._owned = maker.ctx, maker._owned
 
     def close(self):
         """Gives the handle up now. What the library still needs of it stays alive there."""
@@ -245,8 +266,16 @@ class Handle:
     def __exit__(self, *exception):
         self.close()
 
+    def _said(self):
+        """What repr tells of an object that is open."""
+        return ""
+
     def __repr__(self):
-        return f"<mesaopt.{type(self).__name__}{'' if self._h else ', closed'}>"
+        try:
+            said = self._said() if self._h else "closed"
+        except Exception:                                # busy, say: repr is for debuggers, too
+            said = "?"
+        return f"<mesaopt.{type(self).__name__}{said and ' '}{said}>"
 
     def __reduce__(self):
         raise TypeError(f"a mesaopt.{type(self).__name__} cannot be pickled")
@@ -260,15 +289,23 @@ def to_handle(x, name):
     raise TypeError(f"{name}: {type(x).__name__}, expected a handle of mesaopt")
 
 
+def to_list(xs, name):
+    """Several of something; a text is none of these, nor is an array where arrays are meant."""
+    try:
+        if not isinstance(xs, (str, bytes)):
+            return list(xs)
+    except TypeError:
+        pass
+    raise TypeError(f"{name}: {type(xs).__name__}, expected a list")
+
+
 def to_handles(xs, name):
+    xs = to_list(xs, name)
     return (c.c_void_p * len(xs))(*[to_handle(x, f"{name}[{i}]") for i, x in enumerate(xs)])
 
 
 def made(kind, pointer, owner):
-    cls = Handle.classes[kind.__name__]
-    self = cls._of(pointer.value, None)
-    self.ctx = self if kind.__name__ == "Ctx" else (owner.ctx if owner is not None else None)
-    return self
+    return Handle.classes[kind.__name__]._of(pointer.value, owner)
 
 
 def settings_of(x, scopes, name):
@@ -284,11 +321,12 @@ def settings_of(x, scopes, name):
 
 class _Keep:
     """A handle as an argument of C that lives as long as this does."""
+    ctx = _owned = None
 
     def __init__(self, x):
         self.x = x
         self._as_parameter_ = to_handle(x, "settings")
-        self._h, self.ctx = self._as_parameter_, None
+        self._h = self._as_parameter_
 
 
 # ---- views of arrays ----
@@ -349,7 +387,20 @@ def _as_array(x, name, writes):
         return x.view(np.ndarray)
     if writes:
         raise TypeError(f"{name}: {type(x).__name__}, expected an array to write into")
-    return np.asarray(x, dtype=None if hasattr(x, "dtype") else np.float64)
+    return array_in(x, name)
+
+
+def array_in(x, name):
+    """An input with a shape: arrays, NumPy's or of __dlpack__, as they are; numbers and lists of numbers as float64."""
+    if isinstance(x, np.ndarray) or (hasattr(x, "__dlpack__") and hasattr(x, "shape")):
+        return x
+    try:
+        a = np.asarray(x, dtype=None if hasattr(x, "dtype") else np.float64)
+    except (TypeError, ValueError):                      # a text, a dict, lists of different lengths
+        a = None
+    if a is None or x is None:
+        raise TypeError(f"{name}: {type(x).__name__}, expected an array")
+    return a
 
 
 # ---- DLPack ----
@@ -357,7 +408,6 @@ def _as_array(x, name, writes):
 _python = c.pythonapi
 _python.PyCapsule_IsValid.argtypes = [c.py_object, c.c_char_p]
 _python.PyCapsule_GetPointer.restype, _python.PyCapsule_GetPointer.argtypes = c.c_void_p, [c.py_object, c.c_char_p]
-_python.PyCapsule_New.restype, _python.PyCapsule_New.argtypes = c.py_object, [c.c_void_p, c.c_char_p, c.c_void_p]
 _DLPACK = (b"dltensor", b"dltensor_versioned")           # by `versioned`; capsules refer to these bytes
 
 
@@ -383,28 +433,6 @@ def _from_dlpack(x, name):
     if not versioned:
         view.flags |= READONLY
     return bytes(view), (capsule, x)
-
-
-@c.PYFUNCTYPE(None, c.c_void_p)
-def _end_capsule(address):
-    """Nobody took what is in the capsule: its deleter is called here."""
-    is_valid, pointer = _python["PyCapsule_IsValid"], _python["PyCapsule_GetPointer"]
-    is_valid.argtypes, pointer.restype, pointer.argtypes = [c.c_void_p, c.c_char_p], c.c_void_p, [c.c_void_p, c.c_char_p]
-    for versioned, name in enumerate(_DLPACK):
-        if is_valid(address, name):
-            managed = pointer(address, name)
-            deleter = c.c_void_p.from_address(managed + (16 if versioned else 56)).value
-            c.CFUNCTYPE(None, c.c_void_p)(deleter)(managed)
-
-
-def to_dlpack(tensor, max_version):
-    """A capsule of a tensor of the library: of DLPack 1 where who asks knows that, else of the time before."""
-    versioned = int(max_version is not None and max_version[0] >= 1)
-    out = c.c_void_p()
-    status = lib.mesaopt_dlpack_export(tensor._h, versioned, c.addressof(out))
-    if status:
-        raise BufferError(error_text(tensor))
-    return _python.PyCapsule_New(out, _DLPACK[versioned], c.cast(_end_capsule, c.c_void_p))
 
 
 def _other_type(a, name, writes):
@@ -434,7 +462,7 @@ view_any = view_out
 def _views(xs, name, writes):
     if isinstance(xs, np.ndarray):
         raise TypeError(f"{name}: one array, expected a list of arrays")
-    made = [_view(x, f"{name}[{i}]", writes) for i, x in enumerate(xs)]
+    made = [_view(x, f"{name}[{i}]", writes) for i, x in enumerate(to_list(xs, name))]
     return b"".join(m[0] for m in made) or bytes(120), made
 
 
@@ -499,6 +527,7 @@ def to_number(x, name):
 
 
 def to_integers(xs, kind, limits, name):
+    xs = to_list(xs, name)
     return (kind * len(xs))(*[to_integer(x, limits, f"{name}[{i}]") for i, x in enumerate(xs)])
 
 
@@ -530,6 +559,7 @@ def saved(save, x):
 
 
 def to_texts(xs, name):
+    xs = to_list(xs, name)
     return (c.c_char_p * len(xs))(*[to_text(x, f"{name}[{i}]") for i, x in enumerate(xs)])
 
 
@@ -555,15 +585,22 @@ def counted(x, owner):
 
 
 def same_length(**lists):
-    lengths = {name: len(x) for name, x in lists.items() if x is not None}
+    lengths = {name: _length(x, name) for name, x in lists.items() if x is not None}
     if len(set(lengths.values())) > 1:
         raise ValueError("lists of " + ", ".join(f"{n} ({name})" for name, n in lengths.items()) + ", expected equally many")
     return next(iter(lengths.values()), 0)
 
 
 def expect_length(x, n, name):
-    if len(x) != n:
+    if _length(x, name) != n:
         raise ValueError(f"{name}: {len(x)} of them, expected {n}")
+
+
+def _length(x, name):
+    try:
+        return len(x)
+    except TypeError:
+        raise TypeError(f"{name}: {type(x).__name__}, expected several of them") from None
 
 
 # ---- callbacks ----

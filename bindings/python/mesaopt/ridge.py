@@ -82,6 +82,11 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
 
     def merge(self, other):
         """As if this had seen the rows of `other` too, after its own."""
+        for x in (self, other):
+            if not isinstance(x, RecursiveRidge):
+                raise TypeError(f"other: {type(x).__name__}, expected a RecursiveRidge")
+            if not hasattr(x, "_rls"):
+                raise _not_fitted(x)
         _api.rls_merge(self._rls, other._rls)
         return self
 
