@@ -522,13 +522,14 @@ bad ': empty' ''
 bad ': 0 rows, expected at least 2' 'a,b\n'
 bad ': 1 row, expected at least 2' '1,2\n'
 printf '1,2\n2,3\n3,south\n' > bad.csv; run 1 "$bin/stream_rls" file=bad.csv predictions=p.csv out=; tail -n 1 p.csv | grep -q '^3,' || cat p.csv >> wrong
+[ -s typo/error.csv ] || echo "what came before a bad line is not there" >> wrong; rm -r typo
 printf '1,2\nx,3\n' | run 1 "$bin/stream_rls" out=typo overwrite=1; has err 'standard input:2:'
 run 1 "$bin/stream_rls" file=none.csv; has err 'none.csv: No such file'
 run 1 "$bin/stream_rls" file=.; has err 'cannot read .: Is a directory'
 for option in lags=0 targets=c targets=1,1 targets=3 ignore=date ignore=1,2 toward=mean errors=1 every=-1 gamma=2 ridge=0 solver=cg; do
     run 2 "$bin/stream_rls" file=two.csv $option out=typo overwrite=1; has err "${option%%=*}"
 done
-[ ! -e typo/error.svg ] || echo "a figure was made" >> wrong
+[ ! -e typo ] || echo "a folder was made" >> wrong
 check "stream_rls: text, gaps, changing widths, nan, nothing at all: refused with file, line and column"
 
 # What came before a line that will not do is saved, and one goes on behind it.

@@ -112,6 +112,17 @@ for i in $(seq 60); do [ "$(lines train.out.4/loss.csv)" -gt 3 ] && break; sleep
 interrupt $pid; has err ' out=train.out.4 resume=train.out.4/checkpoint.safetensors'
 check "an out= that holds a run is refused, a default one numbered, unless one goes on or overwrite=1"
 
+# What fails before its first result takes along what it has made, and nothing else: here run.txt is too long for the disk, there the first step is no number.
+mkdir empty-folder
+for out in empty-folder empty-folder/a/b no-folder/c; do
+    run 1 sh -c 'ulimit -f 1; "$@"' sh "$bin/train" seeds=1 $tiny steps=5 out=$out; has err 'run.txt: File too large'
+    run 1 "$bin/train" seeds=1 $tiny steps=5 init_sd=1e3 key=200 recipe=tf3 out=$out; has err 'MESAOPT_E_NONFINITE'
+    [ ! -e no-folder ] && [ "$(find empty-folder)" = empty-folder ] || find empty-folder no-folder >> wrong
+done
+mkdir full-folder; printf kept > full-folder/file; run 1 sh -c 'ulimit -f 1; "$@"' sh "$bin/train" seeds=1 $tiny steps=5 out=full-folder; [ "$(ls full-folder)" = file ] || ls full-folder >> wrong
+cp first/run.txt run-before; run 2 "$bin/train" seeds=1 $tiny steps=9 noise=0.5 out=first resume=first/checkpoint.safetensors; same first/run.txt run-before
+check "a run that fails before its first result leaves nothing behind, and the run that it was to go on from as it was"
+
 # ---- resumed with other settings ----
 
 run 0 "$bin/train" seeds=1 $tiny steps=5 seed=1 noise=0.02 out=run
@@ -152,30 +163,36 @@ done
 if command -v gnuplot > /dev/null; then [ "$(stat -c %a real/loss.svg)" = 640 ] || echo 'mode of loss.svg' >> wrong; fi
 check "tables and figures go where links lead, with the modes that are there"
 
-# Every program by its name; what each shows goes to a standard output that is full, also where it is a file of its own.
-few="$tiny key=4 seeds=1 steps=1 overwrite=1"
+# ---- every program by its name ----
+
+programs=$(cd "$here/examples/programs" && grep -l '^int main' *.c | sed 's/\.c$//')
 printf '1,2\n2,3\n4,5\n' > rows
-for p in $(cd "$here/examples/programs" && grep -l '^int main' *.c | sed 's/\.c$//'); do
-    case $p in
-    long_context) set -- heads=1 context=64 prefill=16 change=16 every=16 dim=2 overwrite=1 ;;
-    own_data) set -- file="own table.csv" batch=8 key=2 steps=1 every=1 overwrite=1 ;;
-    predict) set -- model=full-own_data/checkpoint.safetensors file="own table.csv" sequences=1 overwrite=1 ;;
-    probe_file) set -- file=run/checkpoint.safetensors activations='blocks.*.query' targets=blocks.1.key penalty=0.1 overwrite=1 ;;
-    attention_maps | feature_probes | layer_sensitivity | linearise_layers)
-        set -- batch=16 length=12 dim=3 test=32 sequences=64 layers=2 width=8 heads=2 key=4 steps=1 overwrite=1
-        [ $p != attention_maps ] || set -- "$@" beyond=4
-        [ $p != linearise_layers ] || set -- "$@" distil=2 ;;
-    few_shot) set -- batch=16 length=30 dim=3 test=32 sequences=64 layers=2 width=8 heads=2 key=4 steps=1 updates=1 tune_batch=8 vectors=2 switch=14 overwrite=1 ;;
-    probe_layers) set -- batch=16 length=12 dim=3 test=32 sequences=64 updates=1 blocks='linear(heads=2,key=4)' steps=1 overwrite=1 ;;
-    proposition2) set -- $few updates=1 ;;
-    revalg) set -- $few first=1 ;;
-    stream_rls) set -- file=rows overwrite=1 ;;
-    *) set -- $few ;;
+small() { # small PROGRAM COMMAND...: the command with options that make a short run of the program
+    program=$1; shift
+    few="$tiny key=4 seeds=1 steps=1"
+    layers='batch=16 length=12 dim=3 test=32 sequences=64 layers=2 width=8 heads=2 key=4 steps=1'
+    case $program in
+    train) "$@" seeds=1 $tiny steps=1 ;;
+    long_context) "$@" heads=1 context=64 prefill=16 change=16 every=16 dim=2 ;;
+    own_data) "$@" file="own table.csv" batch=8 key=2 steps=1 every=1 ;;
+    predict) "$@" model=full-own_data/checkpoint.safetensors file="own table.csv" sequences=1 ;;
+    probe_file) "$@" file=run/checkpoint.safetensors activations='blocks.*.query' targets=blocks.1.key penalty=0.1 ;;
+    attention_maps) "$@" $layers beyond=4 ;;
+    linearise_layers) "$@" $layers distil=2 ;;
+    feature_probes | layer_sensitivity) "$@" $layers ;;
+    few_shot) "$@" batch=16 length=30 dim=3 test=32 sequences=64 layers=2 width=8 heads=2 key=4 steps=1 updates=1 tune_batch=8 vectors=2 switch=14 ;;
+    probe_layers) "$@" batch=16 length=12 dim=3 test=32 sequences=64 updates=1 blocks='linear(heads=2,key=4)' steps=1 ;;
+    proposition2) "$@" $few updates=1 ;;
+    revalg) "$@" $few first=1 ;;
+    stream_rls) "$@" file=rows ;;
+    *) "$@" $few ;;
     esac
-    [ $p != train ] || set -- seeds=1 $tiny steps=1 overwrite=1
-    "$bin/$p" "$@" out=full-$p > out 2> err; status=$?
+}
+run_with() { "$bin/$p" "$@" $last; }               # the last word counts
+for p in $programs; do
+    last="out=full-$p overwrite=1"; small $p run_with > out 2> err; status=$?
     { [ $status = 0 ] || [ $status = 3 ]; } && [ -s out ] || { echo "$p: exit status $status"; cat err; } >> wrong
-    timeout 120 "$bin/$p" "$@" out=full-$p > /dev/full 2> err; status=$?
+    small $p run_with > /dev/full 2> err; status=$?
     [ $status = 1 ] || echo "$p: exit status $status with a full standard output" >> wrong
     [ "$(grep -c 'standard output' err)" = 1 ] && tail -n 1 err | grep -q "^$p: cannot write to standard output: No space left on device" || { echo "$p:"; cat err; } >> wrong
 done
@@ -183,6 +200,20 @@ done
 if command -v gnuplot > /dev/null; then [ -s full-probe_file/r2.svg ] && awk -F, 'NR > 1 && $2 < 0 { n++ } END { exit !n }' full-probe_file/r2.csv || echo 'no figure of a negative R2' >> wrong; fi
 timeout 120 "$bin/stream_rls" file=rows predictions=- out= > /dev/full 2> err && echo 'predictions=-: success' >> wrong; [ "$(lines err)" = 1 ] || cat err >> wrong
 check "a standard output that is full is a failure of every program, said in one line"
+
+# A word where a number or a choice belongs, and files that are not there: refused before anything is made, by the name of the key or of the file.
+for p in $programs; do
+    for key in $("$bin/$p" help | awk '/^$/ { exit !seen } seen { print $1 } /^keys of this program/ { seen = 1 }' | grep -v -x -e out -e make -e save -e predictions); do
+        case $p.$key in
+        *.settings | *.change | *.count | *.inputs | *.outputs | *.id | revalg.window | revalg.lengths | revalg.ignore | revalg.delimiter | revalg.header | revalg.missing) continue ;;
+        own_data.save) ;;
+        esac
+        last="out=typo $key=what?"; small $p run_with > out 2> err; status=$?
+        { [ $status = 1 ] || [ $status = 2 ]; } && grep -q -e "$key" -e 'what?' err && ! [ -e typo ] || { echo "$p $key=what?: exit status $status"; head -n 3 err; ls typo; } >> wrong
+        rm -rf typo
+    done
+done
+check "a wrong value of any key of a program leaves no folder"
 
 echo "Files: $passed passed, $failed failed"
 [ "$failed" = 0 ]

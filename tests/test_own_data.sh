@@ -84,9 +84,11 @@ for text in 'nan 1' '1 0' '1' '1 2 3' 'a b'; do # the same bytes but for this te
     sed "s|$scale|$blank$(printf "%-${width}s" "$text")\"|" half/checkpoint.safetensors > other/checkpoint.safetensors
     run 1 "$bin/own_data" file=one.csv $few out=typo resume=other/checkpoint.safetensors; has err 'own_data.scale'
 done
-run 0 "$bin/train" seeds=1 batch=4 length=4 dim=1 steps=1 test=4 final=4 out=lsa; run 1 "$bin/own_data" file=one.csv $few out=typo resume=lsa/checkpoint.safetensors; has err "own_data.scale is ''"; run 2 "$bin/train" model=half/checkpoint.safetensors out=typo; has err "none of one's own sequences"
+run 0 "$bin/train" seeds=1 batch=4 length=4 dim=1 steps=1 test=4 final=4 out=lsa; run 1 "$bin/own_data" file=one.csv $few out=typo resume=lsa/checkpoint.safetensors; has err 'lsa/checkpoint.safetensors: without means and deviations'; run 2 "$bin/train" model=half/checkpoint.safetensors out=typo; has err "none of one's own sequences"
+run 2 "$bin/own_data" file=one.csv $few out=typo separator=1; has err 'separator: needs a prompt'; run 2 "$bin/train" task=regression prefix=2 out=typo; has err 'prefix: needs a prompt'
 run 1 "$bin/own_data" file=one.csv $few out=typo resume=none.safetensors; has err 'none.safetensors'
-run 1 "$bin/own_data" file=degrees.csv ignore=month $few out=typo resume=half/checkpoint.safetensors; has err 'of 2 columns'
+run 1 "$bin/own_data" file=degrees.csv ignore=month $few out=typo resume=half/checkpoint.safetensors; has err "degrees.csv: 'coast' is column 1 of those that are used, expected 'hill', as half/checkpoint.safetensors was trained"
+tail -n +2 degrees.csv > plain.csv; run 1 "$bin/own_data" file=plain.csv ignore=1 $few out=typo resume=half/checkpoint.safetensors; has err 'of 2 columns'
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "own_data: the scale of the columns stays with the checkpoint"
 

@@ -27,7 +27,29 @@ run 0 "$bin/predict" $m file=one.csv predictions=p.csv save=state; has err 'stat
 run 0 "$bin/predict" $m file=two.csv predictions=p.csv load=state save=state; same p.csv whole.csv; has err 'state after row 40'
 { cat one.csv; echo 1,x; } > bad.csv; rm state; run 1 "$bin/predict" $m file=bad.csv save=state; has err "bad.csv:18: 'x' in column 2"; has err 'state after row 17'
 run 0 "$bin/predict" $m file=two.csv load=state predictions=p2.csv; tail -n 23 whole.csv | cmp - p2.csv >> wrong
+{ cat one.csv; echo 1,x; } > bad.csv; run 1 "$bin/predict" $m file=bad.csv predictions=short.csv; head -n 18 whole.csv | cmp - short.csv >> wrong; has out 'by rows ahead, 17 rows'
 check "predict: files, pipes, standard output and states: the same predictions"
+
+# A series in two parts has the errors of the whole, with as many rows ahead; with others they begin anew. What fails at a row leaves table and state.
+for h in 1 3; do
+    run 0 "$bin/predict" $m file=rows.csv ahead=$h; grep '^[0-9]' out > want
+    run 0 "$bin/predict" $m file=one.csv ahead=$h save=half; run 0 "$bin/predict" $m file=two.csv ahead=$h load=half; has out 'by rows ahead, 40 rows'; grep '^[0-9]' out > o; same o want
+done
+run 0 "$bin/predict" $m file=two.csv load=half; has err 'half: of ahead=3: errors are counted from here'
+run 2 "$bin/predict" $m file=one.csv ahead=900 save=s; has err 'ahead:'
+soft='model=softmax/checkpoint.safetensors out= context=0'
+run 0 "$bin/predict" $soft file=rows.csv predictions=want.csv
+run 1 "$bin/predict" $soft file=rows.csv capacity=20 save=full predictions=got.csv; has err 'row 21: '; has out 'by rows ahead, 20 rows'; has err 'state after row 20: full'; head -n 21 want.csv | cmp - got.csv >> wrong
+tail -n +21 rows.csv > rest.csv; run 0 "$bin/predict" $soft file=rest.csv capacity=60 load=full predictions=got.csv; same got.csv want.csv; has out 'by rows ahead, 40 rows'
+check "predict: errors go on with the state; a row that the model cannot take leaves table, predictions and state"
+
+# Columns go by the names of the training; files without names have those.
+{ echo '"tem""p, C",hill'; cat s.csv; } > named.csv; { echo '"tem""p, C",hill'; cat rows.csv; } > good.csv; { echo 'hill,"tem""p, C"'; cat rows.csv; } > swapped.csv; sed 's/,/,7,/' rows.csv | sed '1i "tem""p, C",day,hill' > more.csv
+run 0 "$bin/own_data" file=named.csv layers=2 batch=16 key=4 steps=30 every=10 dtype=f64 out=named; n='model=named/checkpoint.safetensors out='
+run 0 "$bin/predict" $n file=good.csv predictions=p; run 0 "$bin/predict" $n file=more.csv ignore=day predictions=q; same p q; run 0 "$bin/predict" $n file=rows.csv predictions=q; tail -n +2 p > o; tail -n +2 q | cmp - o >> wrong
+run 1 "$bin/predict" $n file=swapped.csv; has err "swapped.csv: 'hill' is column 1 of those that are used, expected 'tem\"p, C', as named/checkpoint.safetensors was trained"
+run 1 "$bin/predict" $n file=more.csv; has err "more.csv: 'day' is column 2 of those that are used, expected 'hill'"; run 0 "$bin/predict" $m file=swapped.csv
+check "predict: columns of another name or order are refused by name"
 
 # Beyond the rows that it was trained on a model begins anew from the last half of them: as it would in a file that begins there.
 tail -n +7 rows.csv > late.csv

@@ -92,7 +92,7 @@ void args_default(const char *name, const char *value) { own_key_of(name)->value
 void args_refuse(const char *name, const char *expected)
 {
     fprintf(stderr, "%s: %s: '%s', expected %s\n", args.name, name, args_text(name), expected);
-    exit(2);
+    give_up(2);
 }
 
 int64_t args_int(const char *name, int64_t lowest, int64_t highest)

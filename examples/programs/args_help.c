@@ -1,5 +1,6 @@
 /* args_help.c: `help`, and arguments that nobody takes; see args.h. */
 #include "args_state.h"
+#include "errors.h"
 #include "files.h"
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,7 @@ static _Noreturn void refuse(const char *what, const char *argument)
     else fputs("; known keys:", stderr);
     for (int i = 0; (key = args_key(i)) != NULL; i++) fprintf(stderr, " %s", key);
     fprintf(stderr, "\n(%s help says more)\n", args.name);
-    exit(2);
+    give_up(2);
 }
 
 /* Whose the settings of a scope are, where a program does not say. */
@@ -138,7 +139,13 @@ void args_end(void)
     for (int i = 0; i < args.argc; i++) {
         if (!args_split(args.argv[i], name, sizeof name))
             refuse("expected key=value, not ", args.argv[i]);
-        if (!own_key_of(name) && !args_taken(args.scopes, name)) refuse("unknown key ", name);
+        if (own_key_of(name) || args_taken(args.scopes, name)) continue;
+        if (args_of_prompts(name)) {
+            fprintf(stderr, "%s: %s: needs a prompt; the program few_shot learns one, and lays its "
+                            "sequences out with it\n", args.name, name);
+            give_up(2);
+        }
+        refuse("unknown key ", name);
     }
     if (args_has("overwrite")) out_check();
 }

@@ -6,12 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Layouts with vectors of a prompt need the prompt: few_shot makes them. */
+int args_of_prompts(const char *name)
+{
+    return strcmp(name, "separator") == 0 || strcmp(name, "prefix") == 0;
+}
+
 /* Does this settings scope take the key from the command line? */
 int args_take(int32_t scope, const char *name)
 {
     char word[80];
     snprintf(word, sizeof word, " %s ", name);
-    return !strstr(args.hidden, word) &&
+    return !strstr(args.hidden, word) && !args_of_prompts(name) &&
            mesaopt_settings_describe(scope, mesaopt_settings_key(name), NULL, NULL, NULL, NULL) ==
                MESAOPT_OK;
 }
@@ -29,7 +35,7 @@ static _Noreturn void refuse_setting(const mesaopt_settings *s)
     char text[TEXT];
     mesaopt_settings_error(s, text, sizeof text);
     fprintf(stderr, "%s: %s\n", args.name, text);
-    exit(2);
+    give_up(2);
 }
 
 void args_change(const char *what)

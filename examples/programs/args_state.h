@@ -24,6 +24,7 @@ own_key *own_key_of(const char *name);                  /* NULL: there is no suc
 /* Splits "name=value" at '='; NULL: there is none, or no room. */
 const char *args_split(const char *arg, char *name, size_t cap);
 int args_take(int32_t scope, const char *name);         /* does this settings scope take the key? */
+int args_of_prompts(const char *name);                  /* a setting that no program takes */
 int args_taken(int scopes, const char *name);           /* does one of the first `scopes`? */
 const char *args_key(int i);                            /* the i-th of all keys, NULL: the end */
 const char *args_owner(int s);                          /* whose the settings of a scope are */

@@ -21,14 +21,21 @@ static void say_list(const char *kind, const char *format, va_list list)
     fputc('\n', stderr);
 }
 
+void give_up(int status)
+{
+    failed = 1;
+    exit(status);
+}
+
+int failing(void) { return failed; }
+
 void die(const char *format, ...)
 {
     va_list list;
-    failed = 1;
     va_start(list, format);
     say_list("", format, list);
     va_end(list);
-    exit(1);
+    give_up(1);
 }
 
 void note(const char *format, ...)
@@ -47,15 +54,21 @@ void say(const char *format, ...)
     va_end(list);
 }
 
-mesaopt_status must(mesaopt_ctx *ctx, mesaopt_status status, const char *call)
+void say_failure(mesaopt_ctx *ctx, mesaopt_status status, const char *call)
 {
     char text[1024] = "";
-    if (status >= 0) return status;
-    failed = 1;
-    if (status == MESAOPT_E_INTERRUPTED) stop();
     mesaopt_ctx_error(ctx, text, sizeof text);
     say("%.*s: %s: %s", (int)strcspn(call, "("), call, mesaopt_status_name(status), text);
-    exit(status == MESAOPT_E_SETTING ? 2 : 1);
+}
+
+void give_up_on(mesaopt_status status) { give_up(status == MESAOPT_E_SETTING ? 2 : 1); }
+
+mesaopt_status must(mesaopt_ctx *ctx, mesaopt_status status, const char *call)
+{
+    if (status >= 0) return status;
+    if (status == MESAOPT_E_INTERRUPTED) stop();
+    say_failure(ctx, status, call);
+    give_up_on(status);
 }
 
 void *must_alloc(void *old, size_t bytes)
@@ -63,6 +76,13 @@ void *must_alloc(void *old, size_t bytes)
     void *p = realloc(old, bytes ? bytes : 1);
     if (!p) die("no memory for %zu bytes", bytes);
     return p;
+}
+
+double *zeros(int64_t n)
+{
+    double *const x = must_alloc(NULL, (size_t)n * sizeof(double));
+    for (int64_t i = 0; i < n; i++) x[i] = 0;
+    return x;
 }
 
 /* At every end: what was printed has to be where it belongs. */

@@ -320,7 +320,7 @@ int main(int argc, char **argv)
                      {NULL, NULL, NULL}};
     args_begin(argc, argv, "Regression from examples in the context, with and without a prompt.",
                own);
-    args_hide(" inputs outputs first separator prefix teachers segment ");
+    args_hide(" inputs outputs first teachers segment ");
     few f = {.r = runs_begin(NULL)};
     f.count = args_int("sequences", 1, 1 << 24), f.updates = args_int("updates", 0, 1 << 24);
     f.rows = args_int("vectors", 1, 4096), f.segment = args_int("switch", 1, 1 << 24);

@@ -14,7 +14,46 @@
 #include <unistd.h>
 
 #define RUN "run.txt"
-static int begun;
+static int begun, checked;
+
+/* ---- what a run has made, until there is a result ---- */
+
+typedef struct names { char **at; int64_t count; } names;
+static names files, folders, stale;    /* made here, in this order; of earlier runs, to go */
+static int kept;                       /* there is a result */
+
+static void undo(void);
+
+static void add_name(names *n, const char *name)
+{
+    static int told;
+    if (!told++) atexit(undo);
+    n->at = must_alloc(n->at, (size_t)(n->count + 1) * sizeof *n->at);
+    n->at[n->count] = must_alloc(NULL, strlen(name) + 1);
+    strcpy(n->at[n->count++], name);
+}
+
+static void forget(names *n)
+{
+    while (n->count > 0) free(n->at[--n->count]);
+    free(n->at);
+    *n = (names){0};
+}
+
+/* At the end: of a run that failed before its first result nothing stays, so that the corrected
+ * command finds things as this one did. Folders that hold something else do stay. */
+static void undo(void)
+{
+    if (failing() && !kept) {
+        for (int64_t i = files.count; i > 0; i--) unlink(files.at[i - 1]);
+        for (int64_t i = folders.count; i > 0; i--) rmdir(folders.at[i - 1]);
+    }
+    forget(&files), forget(&folders), forget(&stale);
+}
+
+void out_keep(void) { kept = 1; }
+
+void out_discard(const char *path) { add_name(&stale, path); }
 
 /* What is in the folder of `path` stays there when the power goes. Folders that cannot be synced
  * are no failure. */
@@ -40,7 +79,7 @@ static void make_folder(const char *path)
         const char kept = *c;
         if (kept && kept != '/') continue;
         *c = 0;
-        if (mkdir(part, 0777) == 0) sync_folder_of(part);
+        if (mkdir(part, 0777) == 0) add_name(&folders, part), sync_folder_of(part);
         else if (errno != EEXIST) die("out: cannot make %s: %s", part, strerror(errno));
         if (!kept) break;
         *c = kept;
@@ -77,8 +116,10 @@ void discard_file(const char *path)
 
 FILE *open_file(const char *path, const char *mode)
 {
+    const int is_new = access(path, F_OK) != 0;
     FILE *f = fopen(path, mode);
     if (!f) die("cannot open %s: %s", path, strerror(errno));
+    if (is_new) add_name(&files, path);
     return f;
 }
 
@@ -87,7 +128,7 @@ void flush_file(FILE *f, const char *path)
     if (fflush(f) != 0 || ferror(f)) die("cannot write %s: %s", path, strerror(errno));
 }
 
-void close_file(FILE *f, const char *path)
+static void finish_file(FILE *f, const char *path)
 {
     char named[MAX_PATH];
     flush_file(f, path);
@@ -96,6 +137,12 @@ void close_file(FILE *f, const char *path)
     if (fclose(f) != 0) die("cannot write %s: %s", path, strerror(errno));
     follow_links(path, named);
     sync_folder_of(named);
+}
+
+void close_file(FILE *f, const char *path)
+{
+    finish_file(f, path);
+    out_keep();
 }
 
 /* ---- a run ---- */
@@ -130,6 +177,7 @@ static void number_folder(void)
 void out_check(void)
 {
     char path[MAX_PATH], expected[MAX_PATH + 100];
+    checked = 1;
     if (args_int("overwrite", 0, 1) || goes_on() || !*args_text("out") || !holds_run()) return;
     if (!args_given("out")) {
         number_folder();
@@ -142,6 +190,14 @@ void out_check(void)
     snprintf(expected, sizeof expected,
              "a folder without a run: %s is there; another out=, overwrite=1%s", path, more);
     args_refuse("out", expected);
+}
+
+/* Lines of the log that came before there was a run.txt. */
+static names lines;
+
+static void write_line(FILE *f, const char *line)
+{
+    fprintf(f, "# went on with other settings: %s\n", line);
 }
 
 void out_begin(mesaopt_ctx *ctx)
@@ -160,18 +216,25 @@ void out_begin(mesaopt_ctx *ctx)
     args_command(f);
     fprintf(f, "\nisa=%s\n", mesaopt_settings_word(MESAOPT_KEY_ISA, isa));
     args_write(f);
-    close_file(f, path);
+    for (int64_t i = 0; i < lines.count; i++) write_line(f, lines.at[i]);
+    forget(&lines);
+    finish_file(f, path);
     begun = 1;
+    for (int64_t i = 0; i < stale.count; i++) discard_file(stale.at[i]);
 }
 
 void take_log(const char *line, void *user)
 {
     char path[MAX_PATH];
     (void)user;
-    if (!begun) return;                /* what a context says of itself */
+    if (!checked) return;              /* what a context says of itself */
     note("%s", line);
+    if (!begun) {
+        add_name(&lines, line);
+        return;
+    }
     out_path(RUN, path);
     FILE *f = open_file(path, "a");
-    fprintf(f, "# went on with other settings: %s\n", line);
-    close_file(f, path);
+    write_line(f, line);
+    finish_file(f, path);
 }

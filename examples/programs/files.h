@@ -23,6 +23,11 @@ void out_check(void);
 /* Before the first file goes to the out folder: makes it, and writes run.txt: the arguments that
  * repeat the run. Later calls do nothing. */
 void out_begin(mesaopt_ctx *ctx);
+/* A run that fails before its first result takes away what it has made, folders too. A file that
+ * was closed is a result, and what is said to be one. */
+void out_keep(void);
+void out_discard(const char *path);                     /* a file of an earlier run goes when this
+                                                           one begins */
 void take_log(const char *line, void *user);            /* of a context: says what a resumed run
                                                            does otherwise, in run.txt too */
 void out_path(const char *file, char *path);            /* of the out folder; path has room for

@@ -50,13 +50,6 @@ typedef struct run {
     char path[MAX_PATH];
 } run;
 
-static double *numbers(int64_t n)
-{
-    double *x = must_alloc(NULL, (size_t)n * sizeof(double));
-    memset(x, 0, (size_t)n * sizeof(double));              /* resident from the start */
-    return x;
-}
-
 static double cpu_seconds(void)
 {
     struct timespec now;
@@ -199,7 +192,7 @@ static void decode(run *r, double *x)
 static void prefill(run *r)
 {
     const int64_t n = r->heads, d = r->d, width = n * d, shape_h[] = {1, n, d, d};
-    double *out = numbers(r->prefill * width), *H = numbers(n * d * d), *S = numbers(n * d * d);
+    double *out = zeros(r->prefill * width), *H = zeros(n * d * d), *S = zeros(n * d * d);
     const int32_t which[] = {MESAOPT_LSQ_H_LAST, MESAOPT_LSQ_S_LAST},
                   part[] = {MESAOPT_RLS_KEY_STATE, MESAOPT_RLS_VALUE_STATE};
     for (int i = 0; i < DECODERS && !r->stopped; i++) {
@@ -267,7 +260,7 @@ static double difference(run *r, decoder *o, double *x, double *out)
 static void compare(run *r, double far[DECODERS])
 {
     const int64_t width = r->heads * r->d;
-    double *x = numbers((1 + r->pieces * r->change) * width), *out = numbers(r->context * width);
+    double *x = zeros((1 + r->pieces * r->change) * width), *out = zeros(r->context * width);
     for (int64_t p = 0; p < r->pieces; p++) draw_piece(r, p, x + p * r->change * width);
     for (int i = 0; i < DECODERS && !r->stopped; i++) far[i] = difference(r, &r->of[i], x, out);
     free(x), free(out);
@@ -315,14 +308,14 @@ static void begin(run *r, mesaopt_settings *task, mesaopt_settings *lsq)
     TRY(r->drawing, mesaopt_task_create(r->drawing, task, &r->task));
     TRY(r->drawing, mesaopt_task_shape(r->task, &r->d, NULL, NULL, NULL));
     const int64_t width = r->heads * r->d;
-    r->piece = numbers((1 + r->change) * width);
+    r->piece = zeros((1 + r->change) * width);
     for (int i = 0; i < DECODERS; i++) {
         decoder *o = &r->of[i];
         if (i == REMEMBERS) TRY(r->ctx, mesaopt_settings_set_float(lsq, MESAOPT_KEY_GAMMA, 1));
         TRY(r->ctx, mesaopt_settings_get_float(lsq, MESAOPT_KEY_GAMMA, &o->gamma));
         TRY(r->ctx, mesaopt_lsq_plan(r->ctx, lsq, r->d, r->d, &o->lsq));
-        o->out = numbers(width);
-        o->kept = numbers((r->context / r->every + 2) * width);
+        o->out = zeros(width);
+        o->kept = zeros((r->context / r->every + 2) * width);
     }
     out_begin(r->ctx);
     out_path("by_t.csv", r->path);

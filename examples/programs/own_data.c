@@ -13,6 +13,7 @@
  * [x_t, x_{t-1}, ..] and ends with a dense read-out that starts as persistence, so training goes on
  * from there. */
 #include "own_sequences.h"
+#include "own_scale.h"
 #include "common.h"
 #include <math.h>
 #include <stdlib.h>
@@ -71,41 +72,13 @@ static void find_scale(table *t, int64_t sequences)
     }
 }
 
-#define SCALE "own_data.scale"         /* note of the checkpoint: mean and deviation of every
-                                          column, one after the other */
-
-/* That of an earlier run, from its checkpoint. */
-static void read_scale(mesaopt_ctx *ctx, table *t, const char *checkpoint)
+/* That of an earlier run, of the same columns, from its checkpoint. */
+static void take_scale(mesaopt_ctx *ctx, table *t, const char *checkpoint)
 {
-    const int64_t size = mesaopt_file_note(ctx, checkpoint, SCALE, NULL, 0);
-    if (size < 0) TRY(ctx, (mesaopt_status)size);
-    char *text = must_alloc(NULL, (size_t)size + 1), *at = text, *end = text;
-    *text = 0;                                     /* there may be no such note */
-    mesaopt_file_note(ctx, checkpoint, SCALE, text, size);
-    for (int64_t j = 0; j < 2 * t->columns; j++, at = end) {
-        const double x = strtod(at, &end);
-        if (end == at || !isfinite(x) || (j % 2 && !(x > 0))) break;
-        *(j % 2 ? &t->sd[j / 2] : &t->mean[j / 2]) = x;
-        if (j == 2 * t->columns - 1 && !end[strspn(end, " ")]) {
-            free(text);
-            return;
-        }
-    }
-    die("%s: %s is '%.60s', expected means and deviations of %lld columns", checkpoint, SCALE, text,
-        (long long)t->columns);
-}
-
-static void keep_scale(mesaopt_ctx *ctx, const table *t, mesaopt_model *model)
-{
-    enum { NUMBER = 32 };
-    const size_t size = (size_t)(2 * t->columns) * NUMBER;
-    char *text = must_alloc(NULL, size);
-    size_t used = 0;
-    for (int64_t j = 0; j < t->columns; j++)
-        used += (size_t)snprintf(text + used, size - used, "%s%.17g %.17g", j ? " " : "",
-                                 t->mean[j], t->sd[j]);
-    TRY(ctx, mesaopt_model_set_note(model, SCALE, text));
-    free(text);
+    if (t->named)
+        names_check(ctx, checkpoint, args_text("file"), t->columns, (const char *const *)t->name);
+    if (!scale_read(ctx, checkpoint, t->columns, t->mean, t->sd))
+        die("%s: without means and deviations, expected a checkpoint of own_data", checkpoint);
 }
 
 static void standardise(mesaopt_ctx *ctx, table *t, int64_t kept)
@@ -113,8 +86,8 @@ static void standardise(mesaopt_ctx *ctx, table *t, int64_t kept)
     const int64_t n = t->columns;
     t->mean = must_alloc(NULL, (size_t)n * sizeof(double)),
     t->sd = must_alloc(NULL, (size_t)n * sizeof(double));
-    if (*args_text("resume")) read_scale(ctx, t, args_text("resume"));
-    else find_scale(t, kept);
+    if (!*args_text("resume")) find_scale(t, kept);
+    else take_scale(ctx, t, args_text("resume"));
     for (int64_t i = 0; i < t->sequences * t->rows; i++) {
         double *x = row_at(t, i);
         for (int64_t j = 0; x && j < n; j++) x[j] = (x[j] - t->mean[j]) / t->sd[j];
@@ -426,7 +399,8 @@ static mesaopt_status train(mesaopt_ctx *ctx)
     for (int64_t i = 0; i < layers; i++) TRY(ctx, mesaopt_model_add(t.model, layer));
     TRY(ctx, mesaopt_model_add(t.model, dense));
     start_from_persistence(&t, layers);
-    keep_scale(ctx, &data, t.model);
+    scale_keep(ctx, t.model, data.columns, data.mean, data.sd);
+    if (data.named) names_keep(ctx, t.model, data.columns, (const char *const *)data.name);
     training_create(&t, trainer);
     printf("%lld sequences of %s%lld rows and %lld columns to train on, %lld held out\n",
            (long long)kept, is_even(&data) ? "" : "up to ", (long long)data.rows,
@@ -462,7 +436,8 @@ int main(int argc, char **argv)
     const char *make = args_text("make");
     if (*make) args_default("out", "");            /* nothing goes there */
     args_hide(*make ? " tokens slots "
-                    : " task dim length noise data_clip tokens inputs outputs first pe ");
+                    : " task dim length noise data_clip start hidden map_sd observation_noise "
+                      "teachers segment tokens inputs outputs first pe ");
     const int result = *make ? make_file(ctx, make) : train(ctx) != MESAOPT_OK ? 130 : 0;
     mesaopt_ctx_free(ctx);
     args_free();

@@ -104,10 +104,10 @@ static void take_row(table *t, const row_reader *r, const double *row, extent **
 static void take_names(table *t, const row_reader *r)
 {
     t->name = must_alloc(NULL, (size_t)t->columns * sizeof *t->name);
-    for (int64_t i = 0; i < r->columns; i++) {
-        if (r->place[i] < 0) continue;
-        const size_t size = strlen(r->name[i]) + 1;
-        t->name[r->place[i]] = memcpy(must_alloc(NULL, size), r->name[i], size);
+    t->named = r->named;
+    for (int64_t j = 0; j < t->columns; j++) {
+        const size_t size = strlen(rows_name(r, j)) + 1;
+        t->name[j] = memcpy(must_alloc(NULL, size), rows_name(r, j), size);
     }
 }
 

@@ -23,6 +23,7 @@ typedef struct table {
                                                            longest sequence */
     int64_t *length;                   /* rows of every sequence */
     char **name;                       /* of every column */
+    int named;                         /* does the file name them? */
     double *mean, *sd;                 /* of every column: value is (what was read - mean) / sd */
 } table;
 

@@ -16,9 +16,11 @@
  *
  * Input: rows as rows.h reads them; with id= or blank lines (sequences=1) sequences, each of which
  * begins anew. With save=FILE the state goes to FILE at the end, after Ctrl-C and before a line
- * that will not do; the same command with load=FILE goes on from there, and adds to the
- * predictions; errors are counted from there. */
-#include "common.h"
+ * that will not do or that the model cannot take; the same command with load=FILE goes on from
+ * there, and adds to predictions and errors. Names in the first line have to be those of the
+ * training. */
+#include "own_scale.h"
+#include "predict_state.h"
 #include "stream_files.h"
 #include <errno.h>
 #include <math.h>
@@ -27,38 +29,6 @@
 #include <unistd.h>
 
 enum { MOST_AHEAD = 1000 };
-
-typedef struct predictor {
-    mesaopt_ctx *ctx;
-    mesaopt_model *model;
-    mesaopt_task *task;                /* how rows become tokens */
-    mesaopt_decoder *decoder, *loop;   /* of rows; of predictions behind them, ahead > 1 */
-    row_reader in;
-    int sequences;
-    int64_t n, width, slots, ahead;    /* columns, of a token; rows that a token is made of */
-    int64_t rows, held, every, next;   /* rows so far, and in `recent`; of reports */
-    int64_t context, trained;          /* rows that it sees at most, 0: any number; that it was
-                                          trained on, 0: unknown */
-    int64_t seen, keep, kept;          /* rows it has seen; those that it begins anew from */
-    double *again;                     /* [keep, n], of the model's units, the oldest first */
-    double *mean, *sd;                 /* of own_data; 0 and 1 */
-    mesaopt_tensor *of[3];             /* recent rows [slots + ahead, n], tokens of them, y [n] */
-    mesaopt_view recent, tokens, y;
-    double *guess;                     /* [ahead, ahead, n]: place t % ahead has those made at t */
-    double *squares[2];                /* [ahead] sums of the model's and persistence's errors */
-    int64_t *scored, since;            /* [ahead]; rows of this sequence */
-    double shown;                      /* when something was said last */
-    double *past;                      /* [ahead, n] rows, likewise */
-    FILE *predictions, *curve;
-    char curve_path[MAX_PATH];
-} predictor;
-
-static double *numbers(int64_t n)
-{
-    double *x = must_alloc(NULL, (size_t)(n + 1) * sizeof(double));
-    memset(x, 0, (size_t)(n + 1) * sizeof(double));
-    return x;
-}
 
 /* ---- the model and what its file says ---- */
 
@@ -87,25 +57,6 @@ static void open_task(predictor *p, const char *path)
     TRY(p->ctx, mesaopt_task_shape(p->task, &p->n, NULL, &p->width, NULL));
     p->slots = p->width / p->n;
     mesaopt_settings_free(s);
-}
-
-/* Means and deviations that own_data keeps with its models. */
-static void open_scale(predictor *p, const char *path)
-{
-    char *const text = must_alloc(NULL, (size_t)(64 * (p->n + 1))), *at = text;
-    const int64_t size = mesaopt_file_note(p->ctx, path, "own_data.scale", text, 64 * (p->n + 1));
-    p->mean = numbers(p->n), p->sd = numbers(p->n);
-    if (size < 0) must(p->ctx, (mesaopt_status)size, "mesaopt_file_note");
-    for (int64_t j = 0; j < 2 * p->n; j++) {
-        char *end = at;
-        const double x = size > 0 ? strtod(at, &end) : (double)(j % 2);
-        if ((size > 0 && end == at) || !isfinite(x) || (j % 2 && !(x > 0)))
-            die("%s: own_data.scale is '%.60s', expected means and deviations of %lld columns",
-                path, text, (long long)p->n);
-        *(j % 2 ? &p->sd[j / 2] : &p->mean[j / 2]) = x;
-        at = end;
-    }
-    free(text);
 }
 
 static mesaopt_tensor *tensor(predictor *p, int64_t rows, int64_t cols, mesaopt_view *view)
@@ -137,7 +88,9 @@ static void open_model(predictor *p, mesaopt_settings *decoder)
     int64_t last = 0;
     TRY(p->ctx, mesaopt_model_open(p->ctx, path, &p->model));
     open_task(p, path);
-    open_scale(p, path);
+    p->mean = zeros(p->n), p->sd = zeros(p->n);
+    if (!scale_read(p->ctx, path, p->n, p->mean, p->sd))
+        for (int64_t j = 0; j < p->n; j++) p->sd[j] = 1;
     TRY(p->ctx, mesaopt_model_width(p->model, -1, &last));
     if (last != p->width)
         die("%s: tokens of %lld features, expected the %lld of its task", path, (long long)last,
@@ -152,17 +105,6 @@ static void open_model(predictor *p, mesaopt_settings *decoder)
 
 /* ---- a row ---- */
 
-static double get(const mesaopt_view *v, int64_t i)
-{
-    return v->dtype == MESAOPT_F64 ? ((double *)v->data)[i] : (double)((float *)v->data)[i];
-}
-
-static void set(const mesaopt_view *v, int64_t i, double x)
-{
-    if (v->dtype == MESAOPT_F64) ((double *)v->data)[i] = x;
-    else ((float *)v->data)[i] = (float)x;
-}
-
 /* Rows first .. first + count - 1. */
 static mesaopt_view part(mesaopt_view v, int64_t first, int64_t count)
 {
@@ -171,18 +113,21 @@ static mesaopt_view part(mesaopt_view v, int64_t first, int64_t count)
     return v;
 }
 
-/* A row of the model's units behind those in `recent`, which then are `held`, to a decoder; the
- * prediction of the next one is left in y. */
-static void step(predictor *p, mesaopt_decoder *d, const double *row, int64_t held)
+/* A row of the model's units to a decoder, as the one with which `recent` has `held`; the
+ * prediction of the next one is left in y. A failure is said, and changes nothing. */
+static mesaopt_status step(predictor *p, mesaopt_decoder *d, const double *row, int64_t held)
 {
-    for (int64_t j = 0; j < p->n; j++) set(&p->recent, (held - 1) * p->n + j, row[j]);
+    for (int64_t j = 0; j < p->n; j++) predictor_set(&p->recent, (held - 1) * p->n + j, row[j]);
     const int64_t T = held < p->slots ? held : p->slots;
     const mesaopt_view rows = part(p->recent, held - T, T + 1), all = part(p->tokens, 0, T),
                        token = part(p->tokens, T - 1, 1);
-    TRY(p->ctx, mesaopt_task_tokens(p->task, &rows, &all));    /* the last row of it is not used */
     char where[64];
-    snprintf(where, sizeof where, "row %lld", (long long)p->rows);
-    must(p->ctx, mesaopt_decoder_step(d, &token, &p->y), where);
+    snprintf(where, sizeof where, d == p->loop ? "ahead of row %lld" : "row %lld",
+             (long long)p->rows + (d == p->decoder));
+    mesaopt_status status = mesaopt_task_tokens(p->task, &rows, &all);  /* does not use the last */
+    if (status >= 0) status = mesaopt_decoder_step(d, &token, &p->y);
+    if (status < 0) say_failure(p->ctx, status, where);
+    return status;
 }
 
 /* What a sequence begins with. Tokens that are to stand in front of its first row, a prompt, would
@@ -199,42 +144,46 @@ static void begin_sequence(predictor *p)
     begin_decoder(p);
 }
 
-static void feed(predictor *p, const double *row)
+static mesaopt_status feed(predictor *p, const double *row)
 {
-    if (p->held == p->slots) {                         /* the oldest goes */
-        for (int64_t i = p->n; i < p->slots * p->n; i++)
-            set(&p->recent, i - p->n, get(&p->recent, i));
-        p->held--;
-    }
-    step(p, p->decoder, row, ++p->held);
+    const mesaopt_status status = step(p, p->decoder, row, p->held + 1);
+    if (status < 0) return status;
     p->seen++;
+    if (++p->held <= p->slots) return status;
+    p->held--;                                         /* the oldest goes */
+    for (int64_t i = 0; i < p->slots * p->n; i++)
+        predictor_set(&p->recent, i, predictor_get(&p->recent, i + p->n));
+    return status;
 }
 
-static void feed_next(predictor *p, const double *row)
+static mesaopt_status feed_next(predictor *p, const double *row)
 {
+    mesaopt_status status = MESAOPT_OK;
     if (p->context > 0 && p->seen >= p->context) {
         begin_decoder(p);
-        for (int64_t i = 0; i < p->kept; i++) feed(p, p->again + i * p->n);
+        for (int64_t i = 0; i < p->kept && status >= 0; i++) status = feed(p, p->again + i * p->n);
     }
-    feed(p, row);
-    if (p->keep == 0) return;
+    if (status >= 0) status = feed(p, row);
+    if (status < 0 || p->keep == 0) return status;
     const size_t size = (size_t)p->n * sizeof(double);
     if (p->kept == p->keep) memmove(p->again, p->again + p->n, (size_t)--p->kept * size);
     memcpy(p->again + p->kept++ * p->n, row, size);
+    return status;
 }
 
-/* The next `ahead` rows, into the place of guesses of this row. */
-static void look_ahead(predictor *p, double *row)
+/* The next `ahead` rows, from the prediction in y on, into the place of guesses of this row. */
+static mesaopt_status look_ahead(predictor *p, double *row)
 {
     double *const guess = p->guess + p->since % p->ahead * p->ahead * p->n;
-    feed_next(p, row);
+    mesaopt_status status = MESAOPT_OK;
     if (p->ahead > 1) TRY(p->ctx, mesaopt_decoder_copy(p->loop, p->decoder));
-    for (int64_t h = 0; h < p->ahead; h++) {
-        for (int64_t j = 0; j < p->n; j++) row[j] = get(&p->y, j);
+    for (int64_t h = 0; h < p->ahead && status >= 0; h++) {
+        for (int64_t j = 0; j < p->n; j++) row[j] = predictor_get(&p->y, j);
         for (int64_t j = 0; j < p->n; j++)
             guess[h * p->n + j] = p->mean[j] + p->sd[j] * row[j];
-        if (h + 1 < p->ahead) step(p, p->loop, row, p->held + h + 1);
+        if (h + 1 < p->ahead) status = step(p, p->loop, row, p->held + h + 1);
     }
+    return status;
 }
 
 static void write_predictions(predictor *p)
@@ -280,73 +229,24 @@ static void report(predictor *p)
     p->next = p->rows + (p->every > 0 ? p->every : 1 + p->rows / 50);
 }
 
-static void take(predictor *p, double *row)
+/* A row that the model cannot take has not come: nothing of it is counted. */
+static mesaopt_status take(predictor *p, const double *row)
 {
     if (p->sequences && p->in.starts && p->rows > 0) begin_sequence(p);
+    for (int64_t j = 0; j < p->n; j++) p->unit[j] = (row[j] - p->mean[j]) / p->sd[j];
+    mesaopt_status status = feed_next(p, p->unit);
+    if (status < 0) return status;
     score(p, row);
     memcpy(p->past + p->since % p->ahead * p->n, row, (size_t)p->n * sizeof(double));
     p->rows++;
-    for (int64_t j = 0; j < p->n; j++) row[j] = (row[j] - p->mean[j]) / p->sd[j];
-    look_ahead(p, row);
-    write_predictions(p);
+    status = look_ahead(p, p->unit);
+    if (status >= 0) write_predictions(p);
     p->since++;
     if (p->rows >= p->next) report(p);
-}
-
-/* ---- states ---- */
-
-/* Note of a state: rows so far and seen; those that tokens are made of; those to begin anew
- * from. */
-#define NOTE "predict"
-
-static void save(predictor *p, const char *file)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-    if (!f) die("no memory for a state");
-    fprintf(f, "%lld %lld %lld %lld", (long long)p->rows, (long long)p->seen, (long long)p->held,
-            (long long)p->kept);
-    for (int64_t i = 0; i < p->held * p->n; i++) fprintf(f, " %.17g", get(&p->recent, i));
-    for (int64_t i = 0; i < p->kept * p->n; i++) fprintf(f, " %.17g", p->again[i]);
-    if (fclose(f) != 0) die("no memory for a state");
-    TRY(p->ctx, mesaopt_decoder_set_note(p->decoder, NOTE, text));
-    TRY(p->ctx, mesaopt_decoder_save(p->decoder, file));
-    free(text);
-    fprintf(stderr, "state after row %lld: %s\n", (long long)p->rows, file);
-}
-
-static void load(predictor *p, const char *file)
-{
-    const int64_t room = 128 + 32 * (p->slots + p->keep) * p->n;
-    char *const text = must_alloc(NULL, (size_t)room), *at = text, *end;
-    const int64_t size = mesaopt_file_note(p->ctx, file, NOTE, text, room);
-    if (size < 0) must(p->ctx, (mesaopt_status)size, "mesaopt_file_note");
-    if (size == 0) die("%s: without the note " NOTE ", expected a state of this program", file);
-    p->rows = strtoll(at, &at, 10), p->seen = strtoll(at, &at, 10);
-    p->held = strtoll(at, &at, 10), p->kept = strtoll(at, &at, 10);
-    if (p->kept > p->keep || size > room)
-        die("%s: %lld rows to begin anew from, expected at most the %lld of context=%lld", file,
-            (long long)p->kept, (long long)p->keep, (long long)p->context);
-    if (p->rows < 1 || p->seen < 1 || p->held < 1 || p->held > p->slots || p->kept < 0)
-        die("%s: damaged: expected the numbers of rows", file);
-    for (int64_t i = 0; i < (p->held + p->kept) * p->n; i++, at = end) {
-        const double x = strtod(at, &end);
-        if (end == at || !isfinite(x)) die("%s: damaged: expected a finite number", file);
-        if (i < p->held * p->n) set(&p->recent, i, x);
-        else p->again[i - p->held * p->n] = x;
-    }
-    free(text);
+    return status;
 }
 
 /* ---- all of it ---- */
-
-static const char *column(const predictor *p, int64_t j)
-{
-    for (int64_t i = 0; i < p->in.columns; i++)
-        if (p->in.place[i] == j) return p->in.name[i];
-    return "";
-}
 
 /* With predictions=- they have standard output for themselves. */
 static void open_predictions(predictor *p)
@@ -364,7 +264,7 @@ static void open_predictions(predictor *p)
     fputs("row,ahead", p->predictions);
     for (int64_t j = 0; j < p->n; j++) {
         fputc(',', p->predictions);
-        rows_write_name(p->predictions, column(p, j));
+        rows_write_name(p->predictions, rows_name(&p->in, j));
     }
     fputc('\n', p->predictions);
 }
@@ -376,24 +276,33 @@ static void open_context(predictor *p)
     if (*args_text("context")) p->context = args_int("context", 0, 1 << 30);
     if (p->context == 1) args_refuse("context", "0, or at least 2");
     p->keep = p->context / 2;
-    p->again = numbers(p->keep * p->n);
+    p->again = zeros(p->keep * p->n);
     if (p->trained > 0 && p->context != p->trained)
         note("the model was trained on sequences of %lld rows", (long long)p->trained);
+}
+
+static void open_rows(predictor *p)
+{
+    rows_open(&p->in, args_text("file"), p->sequences ? "id" : NULL, 0);
+    const char **name = must_alloc(NULL, (size_t)p->in.used * sizeof *name);
+    for (int64_t j = 0; j < p->in.used; j++) name[j] = rows_name(&p->in, j);
+    if (p->in.named) names_check(p->ctx, args_text("model"), p->in.path, p->in.used, name);
+    free(name);
+    if (p->in.used != p->n)
+        die("%s: %lld columns of numbers, expected the %lld that the model was trained on "
+            "(ignore= leaves some out)", p->in.path, (long long)p->in.used, (long long)p->n);
 }
 
 static void begin(predictor *p, mesaopt_settings *decoder)
 {
     open_model(p, decoder);
     open_context(p);
-    rows_open(&p->in, args_text("file"), p->sequences ? "id" : NULL, 0);
-    if (p->in.used != p->n)
-        die("%s: %lld columns of numbers, expected the %lld that the model was trained on "
-            "(ignore= leaves some out)", p->in.path, (long long)p->in.used, (long long)p->n);
-    p->guess = numbers(p->ahead * p->ahead * p->n), p->past = numbers(p->ahead * p->n);
-    for (int k = 0; k < 2; k++) p->squares[k] = numbers(p->ahead);
-    p->scored = must_alloc(NULL, (size_t)p->ahead * sizeof *p->scored);
-    memset(p->scored, 0, (size_t)p->ahead * sizeof *p->scored);
-    if (*args_text("load")) load(p, args_text("load"));
+    open_rows(p);
+    p->guess = zeros(p->ahead * p->ahead * p->n), p->past = zeros(p->ahead * p->n);
+    for (int k = 0; k < 2; k++) p->squares[k] = zeros(p->ahead);
+    p->scored = zeros(p->ahead), p->unit = zeros(p->n);
+    if (*args_text("save")) predictor_check_save(p);
+    if (*args_text("load")) predictor_load(p, args_text("load"));
     open_predictions(p);
     if (!*args_text("out")) return;
     out_begin(p->ctx);
@@ -402,17 +311,20 @@ static void begin(predictor *p, mesaopt_settings *decoder)
     fputs("row,model,persistence\n", p->curve);
 }
 
-/* A block of rows ends where a reader would have to wait. */
-static void run(predictor *p)
+/* A block of rows ends where a reader would have to wait. Returns the status of the row that ended
+ * them. */
+static mesaopt_status run(predictor *p)
 {
-    double *const row = numbers(p->n);
-    for (int more = 1; more && !rows_stopped();) {
-        while (!rows_stopped() && rows_next(&p->in, row)) take(p, row);
+    double *const row = zeros(p->n);
+    mesaopt_status status = MESAOPT_OK;
+    for (int more = 1; more && status >= 0 && !rows_stopped();) {
+        while (status >= 0 && !rows_stopped() && rows_next(&p->in, row)) status = take(p, row);
         if (p->predictions) flush_file(p->predictions, args_text("predictions"));
-        if (p->in.bad && p->rows > 0 && *args_text("save")) save(p, args_text("save"));
-        more = rows_fill(&p->in);
+        if (p->rows > 0) out_keep();
+        more = status >= 0 && !p->in.bad && rows_fill(&p->in);
     }
     free(row);
+    return status;
 }
 
 /* Errors by how far ahead they were made, and the figures. */
@@ -439,19 +351,25 @@ static void tables(predictor *p)
         figure("ahead", 2, "Predictions in closed loop", "rows ahead", "root mean square error");
 }
 
-static void end(predictor *p)
+/* What there is, whether all rows have come or one of them ends the program. */
+static void finish(predictor *p, mesaopt_status status)
 {
-    if (p->predictions) close_file(p->predictions, args_text("predictions"));
+    if (p->predictions && p->rows > 0) close_file(p->predictions, args_text("predictions"));
     if (p->scored[0] > 0) tables(p);
     else if (p->rows > 0) printf("rows: %lld, none of them predicted before\n", (long long)p->rows);
-    else if (!rows_stopped()) die("%s: no rows, expected some", p->in.path);
-    if (*args_text("save") && p->rows > 0) save(p, args_text("save"));
+    if (*args_text("save") && p->rows > 0) predictor_save(p, args_text("save"));
+    if (status < 0) give_up_on(status);
+    if (p->in.bad) rows_fill(&p->in);                  /* says why, and ends the program */
+    if (p->rows == 0 && !rows_stopped()) die("%s: no rows, expected some", p->in.path);
     if (rows_stopped()) fprintf(stderr, "stopped after row %lld\n", (long long)p->rows);
+}
+
+static void end(predictor *p)
+{
     rows_close(&p->in);
-    double *const all[] = {p->mean, p->sd,         p->guess,     p->past,
-                           p->again, p->squares[0], p->squares[1]};
+    double *const all[] = {p->mean,   p->sd,         p->guess,      p->past, p->again,
+                           p->scored, p->squares[0], p->squares[1], p->unit};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
-    free(p->scored);
     for (int i = 0; i < 3; i++) mesaopt_tensor_free(p->of[i]);
     mesaopt_decoder_free(p->decoder), mesaopt_decoder_free(p->loop);
     mesaopt_task_free(p->task), mesaopt_model_free(p->model);
@@ -488,7 +406,7 @@ int main(int argc, char **argv)
     stream_files_check();
     p.shown = seconds();
     begin(&p, decoder);
-    run(&p);
+    finish(&p, run(&p));
     end(&p);
     mesaopt_ctx_free(p.ctx);
     args_free();

@@ -237,6 +237,13 @@ void rows_close(row_reader *r)
     free(r->text);
 }
 
+const char *rows_name(const row_reader *r, int64_t j)
+{
+    int64_t i = 0;
+    while (r->place[i] != j) i++;
+    return r->name[i];
+}
+
 void rows_write_name(FILE *f, const char *name)
 {
     const int quote = strpbrk(name, ",\"\r\n") != NULL;

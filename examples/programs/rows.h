@@ -55,6 +55,8 @@ void rows_open(row_reader *r, const char *path, const char *id, int outputs);
 int64_t rows_first(
     row_reader *r,
     const char *key); /* the columns of own key `key` come first in a row; how many (empty: all) */
+const char *rows_name(const row_reader *r, int64_t j); /* of the column whose numbers are the j-th
+                                                          of a row; its number when it has none */
 int rows_next(row_reader *r, double *row); /* one row of what has been read; 0: there is none left,
                                               whole and as it should be */
 int rows_fill(row_reader *r);   /* waits for more; 0: the end. Ends the program when the next line

@@ -2,6 +2,7 @@
 #include "runs.h"
 #include "args.h"
 #include "claims.h"
+#include "curves.h"
 #include "errors.h"
 #include "stopping.h"
 #include <ctype.h>
@@ -309,6 +310,7 @@ void runs_create(runs *r)
         note_recipe(&r->run[i], r->of[at]);
         training_create(&r->run[i], r->trainer[at]);
     }
+    if (args_has("error")) error_text();           /* a word that is none is found now */
     if (r->file[0]) note_unheeded();
     claims_changed(args_changed());
 }

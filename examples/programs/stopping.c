@@ -36,5 +36,5 @@ void say_stopped(int64_t step)
 void stop(void)
 {
     say_stopped(-1);
-    exit(130);
+    give_up(130);
 }

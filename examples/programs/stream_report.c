@@ -3,13 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 
-const char *stream_target(const stream *s, int64_t j)
-{
-    for (int64_t i = 0; i < s->in.columns; i++)
-        if (s->in.place[i] == j) return s->in.name[i];
-    return "";
-}
-
 static double rms(double squares, double n) { return sqrt(squares / n); }
 
 void stream_report(stream *s)
@@ -59,7 +52,7 @@ static void table(const stream *s)
            (long long)s->scored);
     printf("%-20s%16s%16s%10s\n", "column", "rls", "persistence", "ratio");
     for (int64_t j = 0; j < s->m; j++)
-        table_row(stream_target(s, j), rms(s->squares[RLS][j], s->seen[j]),
+        table_row(rows_name(&s->in, j), rms(s->squares[RLS][j], s->seen[j]),
                   rms(s->squares[PERSISTENCE][j], s->seen[j]));
     table_row("all", rms(s->sum[RLS], s->all), rms(s->sum[PERSISTENCE], s->all));
     if (units > 0) table_row("all_relative", units, 1);

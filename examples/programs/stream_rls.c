@@ -29,13 +29,6 @@
 static const double ABSURD = 1e100;            /* no prediction of numbers up to 1e50; the sum of
                                                   its squares would soon be infinite */
 
-static double *numbers(int64_t n)
-{
-    double *x = must_alloc(NULL, (size_t)n * sizeof(double));
-    memset(x, 0, (size_t)n * sizeof(double));
-    return x;
-}
-
 /* A view [T, 1, width] of rows that are `stride` apart. */
 static mesaopt_view rows_view(double *x, int64_t T, int64_t width, int64_t stride)
 {
@@ -71,7 +64,7 @@ static void open_predictions(stream *s)
     for (int se = 0; se <= s->errors; se++)
         for (int64_t j = 0; j < s->m; j++) {
             char name[256];
-            snprintf(name, sizeof name, se ? "%.250s_se" : "%.250s", stream_target(s, j));
+            snprintf(name, sizeof name, se ? "%.250s_se" : "%.250s", rows_name(&s->in, j));
             fputc(',', s->predictions);
             rows_write_name(s->predictions, name);
         }
@@ -202,19 +195,18 @@ static void absorb(stream *s, int64_t count)
 
 /* ---- all of it ---- */
 
-/* To the end of the rows. A block ends where a reader would have to wait. The state of the rows
- * before a line that ends the program is a good one. */
+/* To the end of the rows, or to a line that will not do. A block ends where a reader would have to
+ * wait. */
 static void run(stream *s)
 {
-    const int64_t loaded = s->rows;
     int64_t count = 0;
     for (int more = 1; more && !rows_stopped();) {
         while (count < BLOCK && rows_next(&s->in, s->key + (count + 1) * s->d)) stack(s, ++count);
         const int full = count == BLOCK;
         if (count > 0) absorb(s, count);
         count = 0;
-        if (s->in.bad && s->rows > loaded && *args_text("save")) stream_save(s, args_text("save"));
-        if (!full) more = rows_fill(&s->in);
+        if (s->scored > 0) out_keep();
+        if (!full) more = !s->in.bad && rows_fill(&s->in);
     }
 }
 
@@ -227,12 +219,12 @@ static void begin(stream *s, const mesaopt_settings *settings)
     s->n = s->in.used;
     s->m = rows_first(&s->in, "targets");
     s->d = s->lags * s->n + s->intercept;
-    s->first = numbers(s->n), s->key = numbers((BLOCK + 1) * s->d),
-    s->value = numbers(BLOCK * s->m), s->seen = numbers(s->m);
+    s->first = zeros(s->n), s->key = zeros((BLOCK + 1) * s->d),
+    s->value = zeros(BLOCK * s->m), s->seen = zeros(s->m);
     s->gap = must_alloc(NULL, (size_t)((BLOCK + 1) * s->n));
     memset(s->gap, 0, (size_t)((BLOCK + 1) * s->n));
-    s->ahead = numbers((BLOCK + 1) * s->m), s->error = numbers((BLOCK + 1) * s->m);
-    for (int k = 0; k < KINDS; k++) s->squares[k] = numbers(s->m);
+    s->ahead = zeros((BLOCK + 1) * s->m), s->error = zeros((BLOCK + 1) * s->m);
+    for (int k = 0; k < KINDS; k++) s->squares[k] = zeros(s->m);
     for (int64_t i = 1; i <= BLOCK + 1 && s->intercept; i++) s->key[i * s->d - 1] = 1;
     TRY(s->ctx, mesaopt_lsq_plan(s->ctx, settings, s->d, s->m, &s->lsq));
     if (*from) stream_load(s, &in);
@@ -251,15 +243,21 @@ static void begin(stream *s, const mesaopt_settings *settings)
     fputs("row,rls,persistence,rls_lately,persistence_lately\n", s->curve);
 }
 
-static void end(stream *s)
+/* What there is, whether all rows have come or one of them ends the program. */
+static void finish(stream *s)
 {
-    if (s->scored == 0 && !rows_stopped())
+    if (s->scored == 0 && !rows_stopped() && !s->in.bad)
         die("%s: %lld row%s, expected at least %lld: one more than lags", s->in.path,
             (long long)s->rows, s->rows == 1 ? "" : "s", (long long)s->lags + 1);
-    if (s->predictions) close_file(s->predictions, args_text("predictions"));
+    if (s->predictions && s->rows > 0) close_file(s->predictions, args_text("predictions"));
     if (s->scored > 0) stream_end_reports(s);
     if (*args_text("save") && s->rows > 0) stream_save(s, args_text("save"));
+    if (s->in.bad) rows_fill(&s->in);                  /* says why, and ends the program */
     if (rows_stopped()) fprintf(stderr, "stopped after row %lld\n", (long long)s->rows);
+}
+
+static void end(stream *s)
+{
     rows_close(&s->in);
     double *const all[] = {s->first, s->key,  s->value,        s->ahead,
                            s->error, s->seen, s->squares[RLS], s->squares[PERSISTENCE]};
@@ -315,6 +313,7 @@ int main(int argc, char **argv)
     stream_files_check();
     begin(&s, settings);
     run(&s);
+    finish(&s);
     end(&s);
     mesaopt_ctx_free(s.ctx);
     args_free();

@@ -38,9 +38,6 @@ typedef struct stream {
     char curve_path[MAX_PATH];
 } stream;
 
-/* Name of the j-th column that is predicted. */
-const char *stream_target(const stream *s, int64_t j);
-
 /* A row of error.csv and perhaps a line for people: errors so far, and since the last report. */
 void stream_report(stream *s);
 void stream_end_reports(stream *s);                     /* the last one, table and figure */

@@ -96,7 +96,7 @@ void training_create(training *t, mesaopt_settings *settings)
     if (!*t->prefix || *args_text("resume")) return;
     training_path(t, CHECKPOINT, old);             /* of an earlier run: the first training of this
                                                       one must not bring it back */
-    discard_file(old);
+    out_discard(old);
 }
 
 void training_add_mask(training *t, int64_t features)
@@ -174,7 +174,6 @@ mesaopt_status training_run(training *t)
     char checkpoint[MAX_PATH], losses[MAX_PATH], resume[MAX_PATH];
     const int64_t steps = training_steps(t), every = args_int("every", 1, INT64_MAX / 4),
                   save = args_int("save", 1, INT64_MAX / 4);
-    out_begin(t->ctx);
     training_path(t, CHECKPOINT, checkpoint);
     if (find_resume(t, resume))
         TRY(t->ctx, mesaopt_trainer_load_changed(t->trainer, resume, args_text("change")));
@@ -182,6 +181,7 @@ mesaopt_status training_run(training *t)
     if (step > steps)
         die("resume: the checkpoint is at step %lld, expected at most steps=%lld", (long long)step,
             (long long)steps);
+    out_begin(t->ctx);
     FILE *f = open_losses(t, step, losses);
     progress p = progress_begin(step, steps);
     mesaopt_status status = MESAOPT_OK;
@@ -196,6 +196,7 @@ mesaopt_status training_run(training *t)
         status = noted(
             t, mesaopt_trainer_run(t->trainer, next < steps ? next : steps, show_progress, &p));
         step = mesaopt_trainer_steps(t->trainer);
+        if (status >= 0 && step > p.first) out_keep();
     }
     if (status != MESAOPT_STOPPED && status != MESAOPT_E_INTERRUPTED)
         must(t->ctx, status, "training");

@@ -1,0 +1,113 @@
+/* predict_state.c: states of predict in files; see predict_state.h. */
+#include "predict_state.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NOTE "predict"                 /* in a state: all that the decoder does not hold */
+#define FORMAT "predict 2"
+enum { MOST_NUMBERS = 250000 };        /* of predictions that rows to come are scored by */
+
+double predictor_get(const mesaopt_view *v, int64_t i)
+{
+    return v->dtype == MESAOPT_F64 ? ((double *)v->data)[i] : (double)((float *)v->data)[i];
+}
+
+void predictor_set(const mesaopt_view *v, int64_t i, double x)
+{
+    if (v->dtype == MESAOPT_F64) ((double *)v->data)[i] = x;
+    else ((float *)v->data)[i] = (float)x;
+}
+
+void predictor_check_save(const predictor *p)
+{
+    if (p->ahead * p->ahead * p->n > MOST_NUMBERS)
+        args_refuse("ahead", "fewer rows with save=: all those predictions go into the state");
+}
+
+/* Numbers of a state, behind the recent rows; those from `errors` on belong to one `ahead`. */
+enum { ROWS, ERRORS, PIECES = 6 };
+typedef struct piece { double *x; int64_t n; } piece;
+static void pieces_of(const predictor *p, piece of[PIECES])
+{
+    const piece all[PIECES] = {{p->again, p->kept * p->n},
+                               {p->squares[0], p->ahead},
+                               {p->squares[1], p->ahead},
+                               {p->scored, p->ahead},
+                               {p->past, p->ahead * p->n},
+                               {p->guess, p->ahead * p->ahead * p->n}};
+    memcpy(of, all, sizeof all);
+}
+
+void predictor_save(predictor *p, const char *file)
+{
+    char *text = NULL;
+    size_t size;
+    piece of[PIECES];
+    FILE *f = open_memstream(&text, &size);
+    if (!f) die("no memory for a state");
+    fprintf(f, FORMAT " %lld %lld %lld %lld %lld %lld", (long long)p->rows, (long long)p->seen,
+            (long long)p->held, (long long)p->kept, (long long)p->ahead, (long long)p->since);
+    for (int64_t i = 0; i < p->held * p->n; i++)
+        fprintf(f, " %.17g", predictor_get(&p->recent, i));
+    pieces_of(p, of);
+    for (int k = 0; k < PIECES; k++)
+        for (int64_t i = 0; i < of[k].n; i++) fprintf(f, " %.17g", of[k].x[i]);
+    if (fclose(f) != 0) die("no memory for a state");
+    TRY(p->ctx, mesaopt_decoder_set_note(p->decoder, NOTE, text));
+    TRY(p->ctx, mesaopt_decoder_save(p->decoder, file));
+    free(text);
+    fprintf(stderr, "state after row %lld: %s\n", (long long)p->rows, file);
+}
+
+static char *note_of(const predictor *p, const char *file)
+{
+    const int64_t size = mesaopt_file_note(p->ctx, file, NOTE, NULL, 0);
+    if (size < 0) must(p->ctx, (mesaopt_status)size, "mesaopt_file_note");
+    char *const text = must_alloc(NULL, (size_t)size + 1);
+    file_text(p->ctx, file, NOTE, text, size + 1);
+    if (strncmp(text, FORMAT " ", strlen(FORMAT) + 1) != 0)
+        die("%s: without a note " FORMAT ", expected a state of this program", file);
+    return text;
+}
+
+static double next_number(char **at, const char *file)
+{
+    char *const from = *at;
+    const double x = strtod(from, at);
+    if (*at == from || !isfinite(x)) die("%s: damaged: expected a finite number", file);
+    return x;
+}
+
+/* Rows so far and seen, those in `recent` and to begin anew from; returns the state's `ahead`. */
+static int64_t load_counts(predictor *p, char **at, const char *file)
+{
+    p->rows = strtoll(*at, at, 10), p->seen = strtoll(*at, at, 10);
+    p->held = strtoll(*at, at, 10), p->kept = strtoll(*at, at, 10);
+    const int64_t ahead = strtoll(*at, at, 10);
+    p->since = strtoll(*at, at, 10);
+    if (p->kept > p->keep)
+        die("%s: %lld rows to begin anew from, expected at most the %lld of context=%lld", file,
+            (long long)p->kept, (long long)p->keep, (long long)p->context);
+    if (p->rows < 1 || p->seen < 0 || p->held < 0 || p->held > p->slots || p->kept < 0 ||
+        p->since < 0 || p->since > p->rows)
+        die("%s: damaged: expected the numbers of rows", file);
+    return ahead;
+}
+
+void predictor_load(predictor *p, const char *file)
+{
+    char *const text = note_of(p, file), *at = text + strlen(FORMAT);
+    piece of[PIECES];
+    const int64_t ahead = load_counts(p, &at, file);
+    for (int64_t i = 0; i < p->held * p->n; i++)
+        predictor_set(&p->recent, i, next_number(&at, file));
+    pieces_of(p, of);
+    for (int k = 0; k < (ahead == p->ahead ? PIECES : ERRORS); k++)
+        for (int64_t i = 0; i < of[k].n; i++) of[k].x[i] = next_number(&at, file);
+    if (ahead != p->ahead) {
+        p->since = 0;
+        note("%s: of ahead=%lld: errors are counted from here", file, (long long)ahead);
+    }
+    free(text);
+}
