@@ -175,6 +175,7 @@ static void call_save_to(void)
     CALL(TRAINER, t, mesaopt_trainer_save_to(t, some_write(), NULL));
     mesaopt_rls *r = handle(RLS);
     CALL(RLS, r, mesaopt_rls_save_to(r, some_write(), NULL));
+    r = handle(RLS);                   /* the callback may have freed the other one */
     int64_t *streams = integer_out(), *d_key = integer_out();
     CALL(RLS, r, mesaopt_rls_shape(r, streams, d_key, NULL));
     mesaopt_lsq *l = handle(LSQ);

@@ -324,10 +324,28 @@ void before(enum kind kind, const void *on)
     interrupt_at = chance(60) ? requests + 1 + (long)below(6) : 0;
 }
 
+/* Calls of every function by what came of them: a fuzzer that never gets beyond the checks of arguments tests those alone. */
+static struct { const char *name; uint64_t calls, ok; } tally[512];
+
+static void count_call(const char *call, int ok)
+{
+    const size_t n = strcspn(call, "(");
+    size_t i = 0;
+    while (tally[i].name && (strncmp(tally[i].name, call, n) != 0 || tally[i].name[n] != '(')) i++;
+    EXPECT(i + 1 < sizeof tally / sizeof *tally);
+    tally[i].name = call, tally[i].calls++, tally[i].ok += (uint64_t)ok;
+}
+
+void fuzz_tally(void)
+{
+    for (size_t i = 0; tally[i].name; i++) printf("%10llu calls %10llu done  %.*s\n", (unsigned long long)tally[i].calls, (unsigned long long)tally[i].ok, (int)strcspn(tally[i].name, "("), tally[i].name);
+}
+
 mesaopt_status after(const char *call, int64_t result)
 {
     level *l = &levels[depth];
     const mesaopt_status status = (mesaopt_status)result;
+    count_call(call, result >= 0);
     char said[512];
     refuse_at = interrupt_at = 0;
     watched = depth > 0 ? levels[depth - 1].ctx : NULL;

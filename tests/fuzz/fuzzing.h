@@ -17,6 +17,8 @@ extern int fuzz_finaliser;                                       /* fuzz_calls: 
 mesaopt_ctx *fuzz_ctx(void);                                     /* fresh, one thread */
 mesaopt_settings *fuzz_settings(int32_t scope);
 
+void fuzz_tally(void) __attribute__((weak));   /* fuzz_calls: prints how often each function was called, and how often it did its work */
+
 /* The input as text: a copy that ends in NUL, to be freed with free(). */
 char *fuzz_text(const uint8_t *data, size_t size);
 

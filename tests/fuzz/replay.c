@@ -2,6 +2,7 @@
  *
  *     replay_calls seed=1 calls=1000000      inputs from seed, seed + 1, .. until so many calls of the API were made (calls)
  *     replay_calls seed=1 calls=1000000 finaliser=1      handles are freed by a second thread
+ *     replay_calls seed=1 calls=1000000 tally=1          how often each function was called, and did its work
  *     replay_model_text seed=1 inputs=1000   so many inputs
  *     replay_model_text made=DIR             the inputs that the fuzzer makes from the library's tables (seeds.h), written into a folder
  *
@@ -77,10 +78,11 @@ static uint64_t run_made(const char *folder)
 int main(int argc, char **argv)
 {
     uint64_t seed = 0, inputs = 0, calls = 0, files = 0;
+    int tally = 0;
     for (int i = 1; i < argc; i++) {
         if (!strncmp(argv[i], "made=", 5)) return run_made(argv[i] + 5), 0;
         if (sscanf(argv[i], "seed=%" SCNu64, &seed) == 1 || sscanf(argv[i], "inputs=%" SCNu64, &inputs) == 1 || sscanf(argv[i], "calls=%" SCNu64, &calls) == 1 ||
-            sscanf(argv[i], "finaliser=%d", &fuzz_finaliser) == 1) continue;
+            sscanf(argv[i], "finaliser=%d", &fuzz_finaliser) == 1 || sscanf(argv[i], "tally=%d", &tally) == 1) continue;
         size_t size;
         uint8_t *data = read_file(argv[i], &size);
         LLVMFuzzerTestOneInput(data, size);
@@ -89,5 +91,6 @@ int main(int argc, char **argv)
     }
     if (inputs || calls) run_random(argv[0], seed, inputs ? inputs : UINT64_MAX, calls);
     else printf("%s: %" PRIu64 " inputs\n", argv[0], files + run_made(NULL));
+    if (tally && fuzz_tally) fuzz_tally();
     return 0;
 }
