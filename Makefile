@@ -326,6 +326,9 @@ check-rust: lib $O/bin/tour
 	cd bindings/rust && export CARGO_TARGET_DIR='$(abspath $O/rust)' MESAOPT_LIB_DIR='$(abspath $O/lib)' MESAOPT_STATIC=1 && \
 	    $(CARGO) test -q --offline && $(CARGO) run -q --offline --example tour > '$(abspath $O/tour.rust)'
 	$O/bin/tour | cmp - $O/tour.rust
+# What README and the pages of docs/ show of each language, run as it stands there.
+check-pages: lib $O/bin/tour
+	@O='$(abspath $O)' CC='$(CC)' CXX='$(CXX)' PYTHON='$(PYTHON)' CARGO='$(CARGO)' bindings/check_pages.sh
 # What needs nothing but Python: the generated layers are what the headers say, Julia's fits the library.
 check-bindings: lib $O/docs/api.json
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) bindings/generate.py $O/docs/api.json check
@@ -395,7 +398,7 @@ help:
 	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
 	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=, DEBUGINFO=apart, none, inside); uninstall removes it'
 	@echo 'make bindings      writes the generated layers of the bindings anew, from the headers'
-	@echo 'make check-python check-python-asan check-rust    tests of the packages (PYTHON=, CARGO=); make wheel: Python, into $O/dist'
+	@echo 'make check-python check-python-asan check-rust check-pages    tests of the packages and their pages (PYTHON=, CARGO=); make wheel: Python, into $O/dist'
 	@echo 'make docs          API reference from the header comments, into $O/docs'
 	@echo 'make figures       draws those of docs/figures that no example draws'
 	@echo 'make asan ubsan tsan    the tests under the sanitizers'
@@ -409,7 +412,7 @@ clean:
 	rm -rf $(addprefix $O/,obj gen lib stripped bin docs dist rust tour.rust debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-bindings check-python check-python-asan check-rust wheel figures install uninstall deps deps-bindings help clean FORCE
+.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-bindings check-pages check-python check-python-asan check-rust wheel figures install uninstall deps deps-bindings help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules

@@ -1,5 +1,6 @@
 // What include/mesaopt/mesaopt.hpp promises. Compiled by tests/test_cpp.sh with exceptions and without.
 #include <mesaopt/mesaopt.hpp>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -26,7 +27,26 @@ static void with_statuses()
     EXPECT(mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, mesaopt::view(read_only, {2, 51, 10})) == MESAOPT_E_ARGUMENT);
     EXPECT(mesaopt::text(mesaopt_ctx_error, ctx.get()).find("out: ") == 0);
     EXPECT(mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, mesaopt::view(x, {2, 51, 11})) < 0);      // more than x has
+    EXPECT(mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, mesaopt::view(x, {1, 51, 10})) < 0);      // fewer
     EXPECT(mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, mesaopt::view(x, {2, 51, 1, 1, 1, 1, 10})) < 0);
+
+    int gone = 0;                                             // a handle frees what it holds, once
+    for (int i = 0; i < 2; i++) {
+        mesaopt::handle<mesaopt_tensor> tensor, other;
+        for (int k = 0; k < 2; k++)
+            EXPECT(mesaopt_tensor_wrap(ctx, mesaopt::view(x, {1020}), [](void *n) { ++*static_cast<int *>(n); }, &gone, tensor.out()) == MESAOPT_OK);
+        EXPECT(gone == 2 * i + 1);
+        other = std::move(tensor);
+        EXPECT(gone == 2 * i + 1 && !tensor.get() && other);
+    }
+    EXPECT(gone == 4);
+
+    std::array<double, 4> four = {{1, 2, 3, 4}};              // whatever has data() and size()
+    const std::array<double, 4> same = four;
+    EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(same, {2, 2}), mesaopt::view(four, {2, 2})) == MESAOPT_OK);
+    EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(same, {2, 3}), mesaopt::view(four, {2, 3})) < 0);
+    EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(four, {4}), mesaopt::view(same, {4})) == MESAOPT_E_ARGUMENT);
+    EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(same.data(), {2, 2}, {2}), mesaopt::view(four, {2, 2})) < 0);       // a stride for each
 
     double t[6] = {};                                         // [2, 3], transposed
     const double s[6] = {1, 2, 3, 4, 5, 6};
@@ -70,15 +90,23 @@ static void with_exceptions()
     auto trainer = ctx.make<mesaopt_trainer>(mesaopt_trainer_create, ctx, of_trainer, model, task);
 
     int64_t seen = 0;
-    EXPECT(ctx.run(mesaopt_trainer_run, trainer.get(), 5, [&](const mesaopt_step &s) { return seen = s.step, false; }) == MESAOPT_OK && seen == 5);
-    EXPECT(ctx.run(mesaopt_trainer_run, trainer.get(), 9, [&](const mesaopt_step &s) { return s.step == 7; }) == MESAOPT_STOPPED);
+    EXPECT(ctx.run(mesaopt_trainer_run, [&](const mesaopt_step &s) { return seen = s.step, false; }, trainer, 5) == MESAOPT_OK && seen == 5);
+    EXPECT(ctx.run(mesaopt_trainer_run, [&](const mesaopt_step &s) { return s.step == 7; }, trainer, 9) == MESAOPT_STOPPED);
     try {
-        ctx.run(mesaopt_trainer_run, trainer.get(), 9, [&](const mesaopt_step &) -> int { throw std::runtime_error("mine"); });
+        ctx.run(mesaopt_trainer_run, [&](const mesaopt_step &) -> int { throw std::runtime_error("mine"); }, trainer, 9);
         EXPECT(false);
     } catch (const std::runtime_error &e) {
         EXPECT(!std::strcmp(e.what(), "mine"));
     }
     EXPECT(mesaopt_trainer_steps(trainer) == 8);
+
+    mesaopt::settings of_pairs(MESAOPT_SCOPE_TASK, {{"task", "regression"}, {"dim", "5"}, {"length", "12"}, {"separator", "1"}, {"tokens", "slots"}, {"slots", "4"}});
+    mesaopt::settings of_prompt(MESAOPT_SCOPE_PROMPT, {{"dim", "5"}, {"prefix", "0"}, {"batch", "4"}});
+    auto pairs = ctx.make<mesaopt_task>(mesaopt_task_create, ctx, of_pairs);
+    auto prompt = ctx.make<mesaopt_prompt>(mesaopt_prompt_create, ctx, of_prompt);
+    ctx(mesaopt_task_set_prompt(pairs, prompt));
+    EXPECT(ctx.run(mesaopt_prompt_train, [](const mesaopt_step &s) { return s.step == 2; }, prompt, model, pairs, 9) == MESAOPT_STOPPED);
+    EXPECT(mesaopt_prompt_updates(prompt) == 2);
 
     mesaopt::view query;
     ctx(mesaopt_model_parameter(model, "blocks.0.query", query));

@@ -88,58 +88,38 @@ template <> struct dtype_of<int32_t> { static const int32_t value = MESAOPT_I32;
 template <> struct dtype_of<int64_t> { static const int32_t value = MESAOPT_I64; };
 template <> struct dtype_of<bool> { static const int32_t value = MESAOPT_BOOL; };
 
-/* Elements of the caller's: dense, or with strides (in elements). What is const is an input only.
- * A shape of more axes than a view has, or of other elements than a vector has, is refused by every
- * call that is given it. */
+/* Elements of the caller's: at a pointer, dense or with strides (in elements), or all of a vector,
+ * an array or whatever has data() and size(). What is const is an input only. A shape of more axes
+ * than a view has, or of other elements than a vector has, is refused by every call that is given
+ * it. */
 struct view : mesaopt_view {
     typedef std::initializer_list<int64_t> list;
 
     view() : mesaopt_view() {}
-    template <class T> view(T *data, list shape) : mesaopt_view() { fill(data, shape, 0); }
-    template <class T> view(const T *data, list shape) : mesaopt_view()
+    template <class T> view(T *elements, list extents, list strides = {}) : mesaopt_view()
     {
-        fill(const_cast<T *>(data), shape, MESAOPT_VIEW_READONLY);
-    }
-    template <class T> view(T *data, list shape, list strides) : mesaopt_view()
-    {
-        fill(const_cast<typename std::remove_const<T>::type *>(data), shape,
-             std::is_const<T>::value ? MESAOPT_VIEW_READONLY : 0);
-        if (strides.size() != shape.size()) ndim = -1;
-        if (ndim >= 0) std::copy(strides.begin(), strides.end(), stride);
-    }
-    template <class T> view(std::vector<T> &v, list shape) : mesaopt_view()
-    {
-        fill(v.data(), shape, 0);
-        only(v.size());
-    }
-    template <class T> view(const std::vector<T> &v, list shape) : mesaopt_view()
-    {
-        fill(const_cast<T *>(v.data()), shape, MESAOPT_VIEW_READONLY);
-        only(v.size());
-    }
-    operator const mesaopt_view *() const { return this; }
-    operator mesaopt_view *() { return this; }
-
-private:
-    template <class T> void fill(T *elements, list extents, uint32_t said)
-    {
+        typedef typename std::remove_const<T>::type bare;
         int64_t dense = 1;
-        data = elements;
-        dtype = dtype_of<T>::value;
-        flags = said;
+        data = const_cast<bare *>(elements);
+        dtype = dtype_of<bare>::value;
+        flags = std::is_const<T>::value ? MESAOPT_VIEW_READONLY : 0;
         ndim = extents.size() > MESAOPT_MAX_RANK ? -1 : static_cast<int32_t>(extents.size());
         for (int32_t i = ndim - 1; i >= 0; i--) {
             shape[i] = extents.begin()[i];
             stride[i] = dense;
             if (__builtin_mul_overflow(dense, shape[i] > 0 ? shape[i] : 1, &dense)) ndim = -1;
         }
+        if (strides.size() && strides.size() != extents.size()) ndim = -1;
+        if (ndim >= 0) std::copy(strides.begin(), strides.end(), stride);
     }
-    void only(std::size_t elements)
+    template <class V> view(V &all, list extents) : view(all.data(), extents)
     {
         uint64_t n = 1;
         for (int32_t i = 0; i < ndim; i++) n *= static_cast<uint64_t>(shape[i]);
-        if (n != elements) ndim = -1;
+        if (n != all.size()) ndim = -1;
     }
+    operator const mesaopt_view *() const { return this; }
+    operator mesaopt_view *() { return this; }
 };
 
 /* The text that a function writes into (buf, cap): text(mesaopt_model_text, model.get()). */
@@ -189,7 +169,8 @@ public:
     explicit context(values given = {}) : context(settings(MESAOPT_SCOPE_CTX, given)) {}
     explicit context(settings &&s) { s.check(mesaopt_ctx_create(s, out())); }
 
-    /* Throws a status below 0. */
+    /* Throws a status below 0, with the text of the last failure: a call that was given no handle,
+     * but nullptr, has no context to leave a text in. */
     mesaopt_status operator()(mesaopt_status status) const
     {
         if (status < 0) throw error(status, text(mesaopt_ctx_error, get()));
@@ -202,13 +183,14 @@ public:
         (*this)(create(std::forward<A>(arguments)..., &made));
         return handle<T>(made);
     }
-    /* mesaopt_trainer_run, mesaopt_linearise_run: after(step) is any function object; true, or not
-     * 0, stops. What it throws comes out of here, once the library has returned. */
-    template <class R, class T, class F>
-    mesaopt_status run(R run, T *of, int64_t steps, F after) const
+    /* A function whose last arguments are a mesaopt_step_fn and its user (mesaopt_trainer_run,
+     * mesaopt_prompt_train, ..) on what stands before them: after(step) is any function object;
+     * true, or not 0, stops. What it throws comes out of here, once the library has returned. */
+    template <class R, class F, class... A>
+    mesaopt_status run(R run, F after, A &&...arguments) const
     {
         guarded<F> g = {after, nullptr};
-        const mesaopt_status status = run(of, steps, guarded<F>::step, &g);
+        const mesaopt_status status = run(std::forward<A>(arguments)..., guarded<F>::step, &g);
         if (g.thrown) std::rethrow_exception(g.thrown);
         return (*this)(status);
     }
