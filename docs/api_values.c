@@ -73,10 +73,14 @@ static void text(const char *s)
 
 typedef struct shortest { char text[32]; } shortest;
 
-/* The fewest digits that read back as the same number. */
+/* The fewest digits that read back as the same number; of a whole one all of them, unless there are many. */
 static shortest digits(double x)
 {
     shortest s;
+    if (x == floor(x) && fabs(x) < 1e7) {
+        snprintf(s.text, sizeof s.text, "%.0f", x);
+        return s;
+    }
     for (int n = 1; n <= 17; n++) {
         snprintf(s.text, sizeof s.text, "%.*g", n, x);
         if (strtod(s.text, NULL) == x) break;

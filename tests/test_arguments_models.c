@@ -358,12 +358,12 @@ static void model_evaluate_rows(mesaopt_model *m)
     mesaopt_view_dense(f->in, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &x);
     mesaopt_view_dense(f->out.block, MESAOPT_F64, 3, (int64_t[]){2, 4, 2}, &out);
     BAD(MESAOPT_E_STATE, "model: no blocks", mesaopt_model_forward(none, &x, &out));
-    BAD(MESAOPT_E_STATE, "model: the last block has 1", mesaopt_model_forward(narrow, &x, &out));
+    BAD(MESAOPT_E_STATE, "of the prediction (the setting outputs)", mesaopt_model_forward(narrow, &x, &out));
     BAD(MESAOPT_E_ARGUMENT, "model: NULL, expected a live model", mesaopt_model_evaluate(NULL, wide, 1, 0, 1, NULL, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: NULL", mesaopt_model_evaluate(m, NULL, 1, 0, 1, NULL, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: a model, expected a live task", mesaopt_model_evaluate(m, (mesaopt_task *)m, 1, 0, 1, NULL, loss));
     BAD(MESAOPT_E_ARGUMENT, "task: of another context", mesaopt_model_evaluate(m, foreign, 1, 0, 1, NULL, loss));
-    BAD(MESAOPT_E_SHAPE, "task: tokens of width 40", mesaopt_model_evaluate(m, wide, 1, 0, 1, NULL, loss));
+    BAD(MESAOPT_E_SHAPE, "the model's settings inputs and outputs", mesaopt_model_evaluate(m, wide, 1, 0, 1, NULL, loss));
     BAD(MESAOPT_E_SHAPE, "task: tokens of width 2", mesaopt_model_evaluate(m, task, 1, 0, 1, &by_t, loss));
     ck_assert_int_eq(mesaopt_model_free(none), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_model_free(narrow), MESAOPT_OK);

@@ -1,6 +1,7 @@
 /* Memory instead of files: the bytes are those of the file, what is opened from them is what was saved, and bytes that are no file, or a host that
  * does not take them, leave everything as it was. */
 #include "training_setup.h"
+#include <math.h>
 
 #define OK(call) ck_assert_int_eq(call, MESAOPT_OK)
 enum { MOST = 1 << 17, KINDS = 5 };
@@ -219,6 +220,24 @@ START_TEST(notes_and_weights)
 }
 END_TEST
 
+/* What no file is opened with is not saved, by path or to a host. */
+START_TEST(not_finite)
+{
+    mesaopt_view v;
+    OK(mesaopt_model_parameter(s.model, "blocks.1.key", &v));
+    ((float *)v.data)[v.stride[0] + 2] = (float)NAN;
+    for (int kind = 0; kind < 2; kind++) {
+        ck_assert_int_eq(save(kind), MESAOPT_E_NONFINITE);
+        ck_assert_str_eq(error_of(ctx), "blocks.1.key: element [1,2] is nan, expected a finite number");
+        ck_assert_int_eq(save_to(kind, &first), MESAOPT_E_NONFINITE);
+        ck_assert_int_eq(first.calls, 0);
+    }
+    ((float *)v.data)[v.stride[0] + 2] = 1;
+    OK(save_to(1, &first));
+    OK(open_from(1, first.data, first.bytes));
+}
+END_TEST
+
 Suite *test_memory_files_suite(void)
 {
     Suite *suite = suite_create("memory files");
@@ -228,6 +247,7 @@ Suite *test_memory_files_suite(void)
     tcase_add_loop_test(c, cut_short, 0, KINDS);
     tcase_add_loop_test(c, not_taken, 0, KINDS);
     tcase_add_test(c, notes_and_weights);
+    tcase_add_test(c, not_finite);
     suite_add_tcase(suite, c);
     return suite;
 }

@@ -135,7 +135,7 @@ typedef struct fault { const char *what; double x, weight, y; } fault;
 /* Each kind of call with each kind of fault; the gradients of the call before stay as they are. */
 START_TEST(failures_leave_gradients_alone)
 {
-    static const fault faults[] = {{"the tokens are not finite", NAN, 1, 0}, {"the output of block 1 is not finite", 1, 1e30, 0},
+    static const fault faults[] = {{"the tokens are not finite at [39,0,0]", NAN, 1, 0}, {"the output of block 1 is not finite", 1, 1e30, 0},
                                    {"the gradient of blocks.1.weight is not finite", 1e307, 1e-307, 1e8}};
     static double before[4000], after[4000], streams[B][T][IN];
     for (int threads = 1; threads <= 2; threads++)
@@ -181,9 +181,9 @@ START_TEST(gradients_of_no_parameters)
     data *d = data_new(1);
     const views v = views_of(d);
     d->y[B - 1][3][1] = NAN;
-    BAD("backward: dout is not finite", mesaopt_model_backward(m, &v.x, &v.y, &v.dx));
+    BAD("backward: dout is not finite at [39,3,1]", mesaopt_model_backward(m, &v.x, &v.y, &v.dx));
     double loss = -1;
-    BAD("gradient: the targets are not finite", mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, &v.dx));
+    BAD("gradient: the targets are not finite at [39,3,1]", mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, &v.dx));
     write_weight(steep, "blocks.1.weight", 1e306);
     memset(d->x, 0, sizeof d->x);
     for (int i = 0; i < B * T * OUT; i++) (&d->y[0][0][0])[i] = 1e5;

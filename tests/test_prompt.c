@@ -306,7 +306,7 @@ START_TEST(refusals)
 {
     world w = begin("", "inputs=3", "tokens=raw", "");
     mesaopt_prompt *wide = prompt_from(w.ctx, "dim=4 prefix=2"), *longer = prompt_from(w.ctx, "dim=3 prefix=3");
-    mesaopt_task *plain = task_from(w.ctx, "task=regression dim=3 tokens=raw"), *linear = task_from(w.ctx, "task=linear dim=3 tokens=raw prefix=2");
+    mesaopt_task *plain = task_from(w.ctx, "task=regression dim=3 tokens=raw"), *linear = task_from(w.ctx, "task=linear dim=3 tokens=raw");
     double loss, weights[17] = {0};
     const mesaopt_view v = DENSE(weights, MESAOPT_F64, 17);
     REFUSED(w.ctx, MESAOPT_E_SHAPE, "prompt: vectors of 4 numbers, expected 3", mesaopt_task_set_prompt(w.task, wide));
@@ -322,6 +322,7 @@ START_TEST(refusals)
     weights[3] = NAN;
     REFUSED(w.ctx, MESAOPT_E_NONFINITE, "weights", mesaopt_task_set_weights(w.task, &v));
     vectors(w.prompt, "prefix")[4] = NAN;
+    REFUSED(w.ctx, MESAOPT_E_NONFINITE, "prefix: element [1,1] is nan, expected a finite number", mesaopt_prompt_save(w.prompt, "/nonexistent/x"));
     const state before = state_of(w.prompt);
     ck_assert_int_eq(mesaopt_prompt_train(w.prompt, w.model, w.task, 1, NULL, NULL), MESAOPT_E_NONFINITE);
     ck_assert_int_eq(mesaopt_prompt_updates(w.prompt), before.updates);

@@ -220,7 +220,7 @@ START_TEST(bad_layouts)
     refused(ctx, MESAOPT_E_SETTING, "segment: 6 for 2 teachers, expected at least 7", "task=regression teachers=2 segment=6 prefix=5");
     refused(ctx, MESAOPT_E_SETTING, "dim: 1048576 at length 1 takes", "task=regression dim=1048576 length=1 teachers=65536 segment=2");
     mesaopt_task_free(task_from(ctx, "task=regression length=1"));
-    mesaopt_task_free(task_from(ctx, "task=linear prefix=50 teachers=2"));  /* leaves them alone */
+    refused(ctx, MESAOPT_E_SETTING, "prefix: 50 with task=linear, which has no use for it, expected the default, 0", "task=linear prefix=50 teachers=2");
     mesaopt_ctx_free(ctx);
 }
 END_TEST

@@ -90,6 +90,7 @@ static void not_saved(const char *path, const char *says)
     ck_assert_int_eq(mesaopt_model_save(model, path), MESAOPT_E_IO);
     mesaopt_ctx_error(ctx, text, sizeof text);
     ck_assert_msg(strstr(text, says), "%s: expected %s", text, says);
+    ck_assert_msg(!strstr(says, "not a regular file") || strlen(text) == strlen(says), "%s: expected nothing behind it", text);
 }
 
 START_TEST(links)
@@ -125,6 +126,7 @@ START_TEST(links_to_nowhere)
     not_saved("a", "a: creating a file in its folder: Too many levels");
     not_saved("c", "c: creating a file in its folder: No such file");
     not_saved("d", "d: not a regular file");
+    not_saved("/dev/full", "/dev/full: not a regular file");
     not_saved("", "No such file");
     ck_assert_int_eq(entries(".", 0), 5);
     ck_assert(is_link("a") && is_link("b") && is_link("c") && is_link("d"));

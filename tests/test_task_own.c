@@ -412,6 +412,17 @@ START_TEST(bad_arguments)
     REFUSED(ctx, MESAOPT_E_ARGUMENT, "out", mesaopt_task_from_callback(ctx, NULL, fill, NULL, NULL, NULL));
     REFUSED(ctx, MESAOPT_E_SETTING, "settings", mesaopt_task_from_callback(ctx, wrong, fill, NULL, NULL, &out));
     ck_assert_ptr_null(out);
+    static const char *const unused[] = {"task=contracting", "noise=0.5", "data_clip=3", "hidden=2", "map_sd=2", "start=0.5", "observation_noise=0",
+                                         "separator=1", "prefix=1", "teachers=2", "segment=3"};
+    for (int i = 0; i < 11; i++) {
+        mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, unused[i]);
+        REFUSED(ctx, MESAOPT_E_SETTING, "with sequences of one's own, which has no use for it", mesaopt_task_from_tensor(ctx, s, good, &out));
+        REFUSED(ctx, MESAOPT_E_SETTING, "with sequences of one's own", mesaopt_task_from_tensors(ctx, s, 1, &flat, &out));
+        REFUSED(ctx, MESAOPT_E_SETTING, "with a callback", mesaopt_task_from_callback(ctx, s, fill, NULL, NULL, &out));
+        if (i < 7) REFUSED(ctx, MESAOPT_E_SETTING, "with pairs of one's own", mesaopt_task_from_pairs(ctx, s, good, good, &out));
+        mesaopt_settings_free(s);
+    }
+    ck_assert_ptr_null(out);
     ck_assert_int_eq(mesaopt_task_from_tensor(ctx, NULL, good, &out), MESAOPT_OK);
     REFUSED(ctx, MESAOPT_E_OVERLAP, "out", mesaopt_task_draw(out, MESAOPT_STREAM_TEST, 0, &good->view));
     mesaopt_task_free(out);

@@ -128,6 +128,34 @@ START_TEST(text)
 }
 END_TEST
 
+/* Settings that only some tasks have are refused of the others, by name, unless they say what is the default anyway. */
+START_TEST(settings_of_others)
+{
+    static const struct { const char *set, *says, *tasks; } rows[] = {
+        {"hidden=5", "hidden: 5", " partial nonlinear "}, {"map_sd=0.75", "map_sd: 0.75", " partial nonlinear "},
+        {"observation_noise=0.5", "observation_noise: 0.5", " partial "}, {"separator=1", "separator: 1", " regression "}, {"prefix=1", "prefix: 1", " regression "},
+        {"segment=6", "segment: 6", " regression "}, {"teachers=2 segment=4", "teachers: 2", " regression "}, {"hidden=0 map_sd=0 observation_noise=0.01 teachers=1", NULL, NULL}};
+    mesaopt_ctx *ctx = context_from("");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[200], says[200], word[64];
+        snprintf(word, sizeof word, " %s ", names[_i]);
+        snprintf(text, sizeof text, "task=%s dim=%d length=%d tokens=raw %s", names[_i], N, T, rows[i].set);
+        mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, text);
+        mesaopt_task *task = NULL;
+        if (!rows[i].says || strstr(rows[i].tasks, word)) {
+            ck_assert_int_eq(mesaopt_task_create(ctx, s, &task), MESAOPT_OK);
+        } else {
+            snprintf(says, sizeof says, "%s with task=%s, which has no use for it, expected the default", rows[i].says, names[_i]);
+            REFUSED(ctx, MESAOPT_E_SETTING, says, mesaopt_task_create(ctx, s, &task));
+            ck_assert_ptr_null(task);
+        }
+        mesaopt_task_free(task);
+        mesaopt_settings_free(s);
+    }
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 /* A trainer takes steps on it, and its loss is finite. */
 START_TEST(training)
 {
@@ -156,6 +184,7 @@ Suite *test_tasks_suite(void)
     tcase_add_loop_test(t, reproducible, 0, TASKS);
     tcase_add_loop_test(t, lanes, 0, TASKS);
     tcase_add_loop_test(t, text, 0, TASKS);
+    tcase_add_loop_test(t, settings_of_others, 0, TASKS);
     tcase_add_loop_test(t, training, 0, TASKS);
     suite_add_tcase(s, t);
     return s;

@@ -59,6 +59,16 @@ static void add_changes(const char *of, char *recipe, char *now)
 
 const char *args_changed(void) { return args.changed; }
 
+/* `hidden` on the command line may be meant for blocks alone: a task that has none takes none. */
+static void leave_hidden(mesaopt_settings *task)
+{
+    int64_t kind = 0;
+    mesaopt_settings_get_int(task, MESAOPT_KEY_TASK, &kind);
+    const char *word = mesaopt_settings_word(MESAOPT_KEY_TASK, kind);
+    if (word && strcmp(word, "partial") != 0 && strcmp(word, "nonlinear") != 0)
+        mesaopt_settings_set_int(task, MESAOPT_KEY_HIDDEN, 0);
+}
+
 mesaopt_settings *args_settings(int32_t scope, const char *preset)
 {
     return args_settings_of(NULL, scope, preset);
@@ -84,6 +94,7 @@ mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *pr
             mesaopt_settings_set_text(s, name, value) != MESAOPT_OK)
             refuse_setting(s);
     }
+    if (scope == MESAOPT_SCOPE_TASK) leave_hidden(s);
     mesaopt_settings_dump(s, now, sizeof now);
     if (of) add_changes(of, copy, now);
     return s;

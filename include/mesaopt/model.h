@@ -166,7 +166,8 @@ MESAOPT_API mesaopt_status mesaopt_model_evaluate(mesaopt_model *model, mesaopt_
 
 /** Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced,
  *  then renamed to what `path` names, links followed and its mode kept. MESAOPT_E_IO says what the
- *  system said. Since 0.1. */
+ *  system said. MESAOPT_E_NONFINITE names the parameter: no such file would be opened. Since 0.1.
+ */
 MESAOPT_API mesaopt_status mesaopt_model_save(mesaopt_model *model, const char *path);
 
 /** The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes

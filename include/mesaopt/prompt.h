@@ -75,7 +75,8 @@ MESAOPT_API int64_t mesaopt_prompt_updates(const mesaopt_prompt *prompt);
 
 /** Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64),
  *  their moments, settings, counts, and what is frozen; it replaces `path` atomically. Also from
- *  callbacks. MESAOPT_E_IO with the system's words; a file that was there is as it was.
+ *  callbacks. MESAOPT_E_IO with the system's words; MESAOPT_E_NONFINITE names the element. A file
+ *  that was there is as it was.
  *  Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_prompt_save(mesaopt_prompt *prompt, const char *path);
 

@@ -28,8 +28,11 @@
  *                  them. A sequence is cut at T + 1. Sequence i has the same pairs in all layouts
  *                  of as many teachers
  * gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). The settings data_clip, start,
- * hidden and map_sd give other values; tasks that do not have one leave it alone, as do own
- * sequences.
+ * hidden and map_sd give other values. A setting that a task has no use for has to stand as it is
+ * by default, or the task is refused (MESAOPT_E_SETTING): hidden, map_sd and observation_noise of
+ * other tasks than those above, separator, prefix, teachers and segment where there are no pairs;
+ * task, noise, data_clip and start, too, of sequences that are not drawn here. (dim, length and
+ * seed may be anything; own sequences say themselves how long and wide they are.)
  * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2.
  *
  * Use:
@@ -120,7 +123,8 @@ MESAOPT_API mesaopt_status mesaopt_task_set_weights(mesaopt_task *task,
 /** Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a
  *  counted reference is kept; NULL: none): the vectors as they are whenever sequences are drawn.
  *  Without one such a task draws nothing, MESAOPT_E_STATE. MESAOPT_E_SHAPE: vectors of another
- *  dimension, or a prefix of another length; MESAOPT_E_STATE: the layout has neither.
+ *  dimension, or a prefix of another length; MESAOPT_E_STATE: the layout has neither. A layout
+ *  without a prefix takes the separator alone: one prompt serves several layouts.
  *  [keeps: prompt?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_set_prompt(mesaopt_task *task, mesaopt_prompt *prompt);
 

@@ -2,6 +2,7 @@
 #include "kern/panels.h"
 #include "base/pool.h"
 #include "kern/finite.h"
+#include <math.h>
 
 enum { LONG = 1024 };
 
@@ -80,6 +81,17 @@ int panels_finite(const kern *k, int64_t rows, int64_t cols, mat m)
     for (int64_t t = 0; t < rows && !kern_stopped(k); t++)
         if (!finite_run(k, kern_at(k, m.p, t * m.rs), cols * k->lanes)) return 0;
     return 1;
+}
+
+void panels_find(const kern *k, int64_t lanes, int64_t rows, int64_t cols, mat m, int64_t at[3])
+{
+    int64_t i = 0;
+    while (i < lanes * rows * cols) {
+        at[0] = i / (rows * cols), at[1] = i / cols % rows, at[2] = i % cols;
+        i = isfinite(kern_real(k, m.p, (at[1] * m.rs + at[2]) * k->lanes + at[0]))
+                ? i + 1
+                : INT64_MAX;
+    }
 }
 
 /* ---- workers ---- */

@@ -45,6 +45,9 @@ void panels_put_lane(const kern *k, int64_t T, int64_t lane, const double *from,
 /* Are rows x cols elements finite, lanes that hold nothing included? Anything when the call is to
  * end. */
 int panels_finite(const kern *k, int64_t rows, int64_t cols, mat m);
+/* at <- lane, row and column of the first element that is not finite, there being one, lane by
+ * lane. */
+void panels_find(const kern *k, int64_t lanes, int64_t rows, int64_t cols, mat m, int64_t at[3]);
 
 /* What calls on a handle work in, kept from one to the next; recognised by its size alone. */
 typedef struct panel_memory { void *memory; int64_t bytes; } panel_memory;

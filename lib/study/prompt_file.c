@@ -80,6 +80,8 @@ mesaopt_status prompt_save(const prompt *p, const storage *to)
     add_text(&r, "mesaopt.prompt", r.dump);
     add_text(&r, "mesaopt.updates", r.updates.text);
     for (int part = 0; part < PROMPT_PARTS; part++) add_part(&r, p, part);
+    const mesaopt_status status = saved_check_finite(p->seen.head.ctx, r.tensors, r.tensor);
+    if (status != MESAOPT_OK) return status;
     return tensor_file_write_to(p->seen.head.ctx, to, r.texts, r.text, r.tensors, r.tensor);
 }
 

@@ -86,6 +86,27 @@ static mesaopt_status check_positions(mesaopt_ctx *ctx, const task_kind *kind, c
                 (long long)PHILOX_POSITIONS);
 }
 
+/* Settings that other kinds have. */
+static mesaopt_status check_used(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                 const char *name, const task_kind *kind)
+{
+    const struct { int32_t key; int used; } of[] = {
+        {MESAOPT_KEY_HIDDEN, kind->hidden + kind->hidden_per_dim > 0},
+        {MESAOPT_KEY_MAP_SD, kind->map_sd > 0},
+        {MESAOPT_KEY_START, kind->start > 0},
+        {MESAOPT_KEY_OBSERVATION_NOISE, kind->shows_part},
+        {MESAOPT_KEY_SEPARATOR, kind->pairs},
+        {MESAOPT_KEY_PREFIX, kind->pairs},
+        {MESAOPT_KEY_TEACHERS, kind->pairs},
+        {MESAOPT_KEY_SEGMENT, kind->pairs}};
+    char with[40];
+    mesaopt_status status = MESAOPT_OK;
+    snprintf(with, sizeof with, "task=%s", name);
+    for (size_t i = 0; i < sizeof of / sizeof *of && status == MESAOPT_OK; i++)
+        if (!of[i].used) status = task_unused(ctx, settings, with, 1, &of[i].key);
+    return status;
+}
+
 mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                               mesaopt_task **out)
 {
@@ -94,8 +115,8 @@ mesaopt_status task_generated(mesaopt_ctx *ctx, const mesaopt_settings *settings
     const task_kind *kind = kinds[which].kind;
     task_shape shape = shape_of(settings, kind);
     mesaopt_task *task;
-    mesaopt_status status = MESAOPT_OK;
-    if (kind->pairs) status = read_layout(ctx, settings, &shape);
+    mesaopt_status status = check_used(ctx, settings, kinds[which].name, kind);
+    if (status == MESAOPT_OK && kind->pairs) status = read_layout(ctx, settings, &shape);
     if (status == MESAOPT_OK) status = check_positions(ctx, kind, &shape);
     if (status == MESAOPT_OK) status = task_new(ctx, settings, shape.dim, shape.length, &task);
     if (status) return status;

@@ -17,6 +17,38 @@ static void destroy(object *head)
     give_back(task->release, task->fill_user);
 }
 
+mesaopt_status task_unused(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *with,
+                           int count, const int32_t *keys)
+{
+    for (int i = 0; settings && i < count; i++) {
+        const option_row *row = options_find(MESAOPT_SCOPE_TASK, keys[i]);
+        char was[64];
+        if (settings->value[row->key] == row->standard) continue;
+        settings_value_text(settings, row, was, sizeof was);
+        return fail(ctx, MESAOPT_E_SETTING,
+                    "%s: %s with %s, which has no use for it, expected the default, %s", row->name,
+                    was, with,
+                    row->words ? row->words[(int)row->standard] : number_text(row->standard).text);
+    }
+    return MESAOPT_OK;
+}
+
+/* What only tasks that draw look at, and what lays out pairs. */
+static const int32_t drawing[] = {MESAOPT_KEY_TASK,    MESAOPT_KEY_NOISE,  MESAOPT_KEY_DATA_CLIP,
+                                  MESAOPT_KEY_HIDDEN,  MESAOPT_KEY_MAP_SD, MESAOPT_KEY_START,
+                                  MESAOPT_KEY_OBSERVATION_NOISE},
+                     layout[] = {MESAOPT_KEY_SEPARATOR, MESAOPT_KEY_PREFIX, MESAOPT_KEY_TEACHERS,
+                                 MESAOPT_KEY_SEGMENT};
+#define COUNT(keys) (int)(sizeof(keys) / sizeof *(keys))
+
+static mesaopt_status check_own(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                const char *with, int pairs)
+{
+    const mesaopt_status status = task_unused(ctx, settings, with, COUNT(drawing), drawing);
+    if (status != MESAOPT_OK || pairs) return status;
+    return task_unused(ctx, settings, with, COUNT(layout), layout);
+}
+
 mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
                         int64_t length, mesaopt_task **out)
 {
@@ -76,7 +108,9 @@ mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int6
     for (int64_t i = 0; i < count; i++)
         if (sequences[i]->view.shape[stacked] > rows) rows = sequences[i]->view.shape[stacked];
     mesaopt_task *task;
-    mesaopt_status status = task_new(ctx, settings, one->shape[stacked + 1], rows - 1, &task);
+    mesaopt_status status = check_own(ctx, settings, "sequences of one's own", 0);
+    if (status == MESAOPT_OK)
+        status = task_new(ctx, settings, one->shape[stacked + 1], rows - 1, &task);
     if (status) return status;
     task->shape.count = stacked ? one->shape[0] : count;
     task->name = "own";
@@ -92,7 +126,8 @@ mesaopt_status task_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings,
     const int64_t *shape = pair[0]->view.shape;
     pair_layout l;
     mesaopt_task *task;
-    mesaopt_status status = pair_layout_read(ctx, settings, &l);
+    mesaopt_status status = check_own(ctx, settings, "pairs of one's own", 1);
+    if (status == MESAOPT_OK) status = pair_layout_read(ctx, settings, &l);
     if (status == MESAOPT_OK)
         status = task_new(ctx, settings, shape[2], pair_layout_length(&l, shape[1]), &task);
     if (status) return status;
@@ -110,9 +145,10 @@ mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                              mesaopt_sequence_fn fill, mesaopt_release_fn release, void *user,
                              mesaopt_task **out)
 {
-    mesaopt_status status =
-        task_new(ctx, settings, option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_DIM),
-                 option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_LENGTH), out);
+    mesaopt_status status = check_own(ctx, settings, "a callback", 0);
+    if (status == MESAOPT_OK)
+        status = task_new(ctx, settings, option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_DIM),
+                          option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_LENGTH), out);
     if (status) return status;
     (*out)->name = "callback";
     (*out)->fill = fill;

@@ -88,7 +88,7 @@ static layout lay_out(void *base, const mesaopt_model *m, const batch *b, const 
     l.by_t = arena_take(&a, shards * b->T, sizeof(double));
     l.sums = arena_take(&a, w->visitor ? shards * w->visitor->count : 0, sizeof(double));
     l.weights = arena_take(&a, 2 * b->T, sizeof(double));
-    l.bad = arena_take(&a, shards, sizeof(int64_t));
+    l.faults = arena_take(&a, shards, sizeof *l.faults);
     l.failed = arena_take(&a, shards * m->n_blocks, sizeof(int64_t));
     lay_out_worker(&one, m, b, &l, w);
     l.run = (panel_run){l.p.count, shards, a.used, one.used};
@@ -234,17 +234,36 @@ static const void *fill(const job *j, const worker *w, int64_t panel)
     return w->target;
 }
 
+/* The fault of a shard, unless it has one already; x [rows, cols]: what was given, or nothing. */
+static void set_fault(const job *j, int64_t shard, int64_t panel, int64_t stage, int64_t rows,
+                      int64_t cols, mat x)
+{
+    fault *f = &j->l.faults[shard];
+    if (f->stage != NONE) return;
+    f->stage = stage;
+    if (!x.p) return;
+    panels_find(j->l.k, panels_valid(&j->l.p, panel), rows, cols, x, f->at);
+    f->at[0] += j->b->first + panel * j->l.k->lanes;
+}
+
 /* Of a panel in which something is not finite. */
-static int64_t find_bad(const job *j, const worker *w, const void *target)
+static void find_fault(const job *j, const worker *w, int64_t shard, int64_t panel,
+                       const void *target)
 {
     const kern *k = j->l.k;
+    const mesaopt_model *m = j->m;
     const int64_t lanes = k->lanes, T = w->steps;
-    if (k->first_nonfinite(T * j->m->inputs * lanes, w->stream[0]) >= 0) return TOKENS;
-    for (int64_t i = 0; i < depth(j->m, j->w); i++)
-        if (k->first_nonfinite(T * j->m->blocks[i].out * lanes, w->stream[i + 1]) >= 0)
-            return BLOCKS + i;
-    if (target && k->first_nonfinite(T * j->m->outputs * lanes, target) >= 0) return TARGETS;
-    return LOSS;
+    const mat tokens = {w->stream[0], m->inputs, 1}, targets = {(void *)target, m->outputs, 1};
+    if (k->first_nonfinite(T * m->inputs * lanes, tokens.p) >= 0) {
+        set_fault(j, shard, panel, TOKENS, T, m->inputs, tokens);
+        return;
+    }
+    for (int64_t i = 0; i < depth(m, j->w); i++)
+        if (k->first_nonfinite(T * m->blocks[i].out * lanes, w->stream[i + 1]) >= 0)
+            set_fault(j, shard, panel, BLOCKS + i, 0, 0, (mat){NULL, 0, 0});
+    if (target && k->first_nonfinite(T * m->outputs * lanes, target) >= 0)
+        set_fault(j, shard, panel, TARGETS, T, m->outputs, targets);
+    set_fault(j, shard, panel, LOSS, 0, 0, (mat){NULL, 0, 0});
 }
 
 /* Gradient of the predictions, in the first `outputs` columns of d. */
@@ -355,8 +374,8 @@ static void store_token_gradient(const job *j, const worker *w, int64_t shard, i
     const int64_t n = j->m->inputs, T = j->b->T;
     memset(kern_at(k, dx, w->steps * n), 0, (size_t)((T - w->steps) * n * k->lanes * k->size));
     store_view(&j->l, j->w->dtokens, panel, dx, n);
-    if (j->l.bad[shard] == NONE && !panels_finite(k, T, n, (mat){dx, n, 1}))
-        j->l.bad[shard] = TOKEN_GRADIENT;
+    if (!panels_finite(k, T, n, (mat){dx, n, 1}))
+        set_fault(j, shard, panel, TOKEN_GRADIENT, 0, 0, (mat){NULL, 0, 0});
 }
 
 static void run_panel(const job *j, worker *w, int64_t shard, int64_t panel)
@@ -376,14 +395,14 @@ static void run_panel(const job *j, worker *w, int64_t shard, int64_t panel)
     if (kern_stopped(k)) return;
     start_backward(j, w, panel, target, by_t);
     if (!forward_is_finite(j, w, by_t)) {
-        if (j->l.bad[shard] == NONE) j->l.bad[shard] = find_bad(j, w, target);
+        find_fault(j, w, shard, panel, target);
         return;
     }
     if (j->w->visitor) look(j, w, shard, panel);
     if (!differentiates(j->w)) return;
-    if (j->w->dout &&
-        !panels_finite(k, T, m->outputs, (mat){w->d[0], model_width(m, last), 1}))
-        j->l.bad[shard] = DOUT;
+    const mat dout = {w->d[0], model_width(m, last), 1};
+    if (j->w->dout && !panels_finite(k, T, m->outputs, dout))
+        set_fault(j, shard, panel, DOUT, T, m->outputs, dout);
     void *dx = w->steps > 0 ? go_back(j, w, shard, last, j->w->dtokens != NULL) : w->d[0];
     if (j->w->dtokens) store_token_gradient(j, w, shard, panel, dx);
 }
@@ -400,7 +419,7 @@ static void run_shard(void *data, arena a, int64_t shard, int64_t first, int64_t
     if (j->w->visitor)
         memset(l->sums + shard * j->w->visitor->count, 0,
                (size_t)j->w->visitor->count * sizeof(double));
-    l->bad[shard] = NONE;
+    l->faults[shard].stage = NONE;
     memset(l->failed + shard * j->m->n_blocks, 0, (size_t)j->m->n_blocks * sizeof(int64_t));
     for (int64_t p = first; p < end && !kern_stopped(l->k); p++) run_panel(j, &w, shard, p);
 }
@@ -421,7 +440,8 @@ mesaopt_status batch_check_task(const mesaopt_model *m, const mesaopt_task *task
     const task_shape shape = task->shape;
     if (shape.width != m->inputs || shape.dim != m->outputs)
         return fail(m->head.ctx, MESAOPT_E_SHAPE,
-                    "task: tokens of width %lld and targets of %lld, expected %lld and %lld",
+                    "task: tokens of width %lld and targets of %lld, expected %lld and %lld, the "
+                    "model's settings inputs and outputs",
                     (long long)shape.width, (long long)shape.dim, (long long)m->inputs,
                     (long long)m->outputs);
     return MESAOPT_OK;

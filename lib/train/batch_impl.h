@@ -5,6 +5,12 @@
 
 #include "train/batch.h"
 
+/* What may be not finite; BLOCKS + i: what block i gives out. */
+enum stage { NONE, TOKENS, TARGETS, LOSS, DOUT, TOKEN_GRADIENT, BLOCKS };
+
+/* The first of them, and of what was given also where: sequence, step, feature. */
+typedef struct fault { int64_t stage, at[3]; } fault;
+
 /* Layout of the workspace: shared pieces, then one per worker. Made once per pass from shapes
  * alone. */
 typedef struct layout {
@@ -15,15 +21,11 @@ typedef struct layout {
     void *grads;                               /* shards x n_params */
     double *by_t, *sums;                       /* shards x T; x the visitor's */
     double *weights;                           /* T: summed over sequences; T: of one */
-    int64_t *bad;                              /* shards: the first of enum stage that is not
-                                                  finite */
+    fault *faults;                             /* shards */
     int64_t *failed;                           /* shards x blocks: rows whose systems missed their
                                                   tolerance */
     void **positions;                          /* per block, or NULL */
 } layout;
-
-/* What may be not finite; BLOCKS + i: what block i gives out. */
-enum stage { NONE, TOKENS, TARGETS, LOSS, DOUT, TOKEN_GRADIENT, BLOCKS };
 
 typedef struct job {
     mesaopt_model *m;

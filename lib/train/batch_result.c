@@ -4,18 +4,19 @@
 #include <math.h>
 #include <string.h>
 
-static mesaopt_status refuse_stage(const job *j, int64_t stage, const char *what)
+static mesaopt_status refuse(const job *j, const fault *f, const char *what)
 {
-    static const char *const words[] = {"",
-                                        "the tokens are",
-                                        "the targets are",
-                                        "the loss is",
-                                        "dout is",
-                                        "the gradient of the tokens is"};
-    if (stage < BLOCKS)
-        return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: %s not finite", what, words[stage]);
-    return fail(j->m->head.ctx, MESAOPT_E_NONFINITE, "%s: the output of block %lld is not finite",
-                what, (long long)(stage - BLOCKS));
+    mesaopt_ctx *ctx = j->m->head.ctx;
+    static const char *const given[] = {
+        [TOKENS] = "the tokens are", [TARGETS] = "the targets are", [DOUT] = "dout is"};
+    if (f->stage >= BLOCKS)
+        return fail(ctx, MESAOPT_E_NONFINITE, "%s: the output of block %lld is not finite", what,
+                    (long long)(f->stage - BLOCKS));
+    if (f->stage == TOKENS || f->stage == TARGETS || f->stage == DOUT)
+        return fail(ctx, MESAOPT_E_NONFINITE, "%s: %s not finite at %s", what, given[f->stage],
+                    view_list(3, f->at).text);
+    return fail(ctx, MESAOPT_E_NONFINITE, "%s: the %s is not finite", what,
+                f->stage == LOSS ? "loss" : "gradient of the tokens");
 }
 
 static mesaopt_status check_gradient(const job *j, const char *what, double *norm)
@@ -52,9 +53,9 @@ static mesaopt_status finish(const job *j, const char *what)
     mesaopt_model *m = j->m;
     const wanted *w = j->w;
     for (int64_t s = 0; s < j->l.run.shards; s++)
-        if (j->l.bad[s] != NONE) return refuse_stage(j, j->l.bad[s], what);
+        if (j->l.faults[s].stage != NONE) return refuse(j, &j->l.faults[s], what);
     const double sum = sum_errors(j);
-    if (!isfinite(sum)) return refuse_stage(j, LOSS, what);
+    if (!isfinite(sum)) return refuse(j, &(fault){.stage = LOSS}, what);
     const mesaopt_status status = w->gradient ? check_gradient(j, what, w->norm) : MESAOPT_OK;
     if (status != MESAOPT_OK) return status;
     if (w->gradient) memcpy(m->grads, j->l.grads, (size_t)(m->n_params * m->size));

@@ -140,6 +140,7 @@ static mesaopt_status save(const mesaopt_model *m, const mesaopt_trainer *t, con
     const allocator *a = &m->head.ctx->alloc;
     record r = {.m = m, .t = t};
     mesaopt_status status = record_fill(&r);
+    if (status == MESAOPT_OK) status = saved_check_finite(m->head.ctx, r.tensors, r.tensor);
     if (status == MESAOPT_OK)
         status = tensor_file_write_to(m->head.ctx, to, r.texts, r.text, r.tensors, r.tensor);
     alloc_free(a, r.tensor);

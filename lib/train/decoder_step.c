@@ -14,6 +14,7 @@ enum { NONE, TOKENS, BLOCKS, STATES = BLOCKS + MODEL_MOST_BLOCKS };
 typedef struct results {
     int64_t *first;                /* [panels]: the first of these that is not finite .. */
     int64_t *bad;                  /* .. and whether that shows in what is given out, or kept */
+    int64_t *at;                   /* [panels, 3]: of tokens, stream, token and feature */
     int64_t *failed;               /* [panels, blocks]: rows that missed their tolerance */
 } results;
 
@@ -36,6 +37,7 @@ static results take_results(arena *a, const mesaopt_decoder *d)
 {
     return (results){arena_take(a, d->p.count, sizeof(int64_t)),
                      arena_take(a, d->p.count, sizeof(int64_t)),
+                     arena_take(a, 3 * d->p.count, sizeof(int64_t)),
                      arena_take(a, d->p.count * d->model->n_blocks, sizeof(int64_t))};
 }
 
@@ -135,6 +137,19 @@ static void *run_blocks(const job *j, const worker *w, int64_t panel, int64_t n,
     return x;
 }
 
+static void suspect_tokens(const job *j, int64_t panel, int64_t t, int64_t n, mat x)
+{
+    const panels *p = &j->d->p;
+    const int64_t inputs = j->d->model->inputs;
+    int64_t *at = &j->r.at[3 * panel];
+    const int finite = finite_run(p->k, x.p, n * inputs * p->k->lanes);
+    if (!finite && j->r.first[panel] == NONE) {
+        panels_find(p->k, panels_valid(p, panel), n, inputs, x, at);
+        at[0] += panel * p->k->lanes, at[1] += t;
+    }
+    suspect(j, panel, TOKENS, finite);
+}
+
 /* Tokens t .. t + n - 1 of the step. */
 static void run_piece(const job *j, const worker *w, int64_t panel, int64_t t, int64_t n)
 {
@@ -142,7 +157,7 @@ static void run_piece(const job *j, const worker *w, int64_t panel, int64_t t, i
     const mesaopt_model *m = d->model;
     const kern *k = d->p.k;
     panels_load(&d->p, piece_of(j->tokens, t, n), panel, (mat){w->x[0], m->inputs, 1});
-    suspect(j, panel, TOKENS, finite_run(k, w->x[0], n * m->inputs * k->lanes));
+    suspect_tokens(j, panel, t, n, (mat){w->x[0], m->inputs, 1});
     for (int64_t i = 0; i < j->depth; i++)
         if (w->positions[i] && first_alike(m, i) == i)
             positions_fill(k, n, m->blocks[i].in, w->steps, w->positions[i]);
@@ -216,7 +231,8 @@ static mesaopt_status check_finite(const job *j)
         const long long first = j->r.first[i];
         if (!j->r.bad[i]) continue;
         if (first == TOKENS)
-            return fail(ctx, MESAOPT_E_NONFINITE, "step: the tokens are not finite");
+            return fail(ctx, MESAOPT_E_NONFINITE, "step: the tokens are not finite at %s",
+                        view_list(3, &j->r.at[3 * i]).text);
         if (first >= STATES)
             return fail(ctx, MESAOPT_E_NONFINITE, "step: the state of block %lld is not finite",
                         first - STATES);

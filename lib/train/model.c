@@ -183,7 +183,8 @@ mesaopt_status model_check_whole(const mesaopt_model *m)
     if (width < m->outputs)
         return fail(
             m->head.ctx, MESAOPT_E_STATE,
-            "model: the last block has %lld features, expected at least the %lld of the prediction",
+            "model: the last block has %lld features, expected at least the %lld of the prediction "
+            "(the setting outputs)",
             (long long)width, (long long)m->outputs);
     return MESAOPT_OK;
 }

@@ -123,7 +123,7 @@ int new_file_begin(new_file *f, const char *path)
     if (found && !S_ISREG(old.st_mode)) {              /* rename() would put a file in the place of
                                                           a device */
         f->what = "not a regular file";
-        return S_ISDIR(old.st_mode) ? EISDIR : EEXIST;
+        return -1;
     }
     int error = *path ? follow_links(path, f->target) : ENOENT;
     if (!error && found && faccessat(AT_FDCWD, f->target, W_OK, AT_EACCESS) != 0) {

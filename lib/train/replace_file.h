@@ -19,7 +19,8 @@ typedef struct new_file {
     char temporary[REPLACE_LONGEST_PATH + 160];
 } new_file;
 
-/* 0, or errno and *what: nothing was changed, and there is nothing to end. */
+/* 0, or errno (-1 where *what says all) and *what: nothing was changed, and there is nothing to
+ * end. */
 int new_file_begin(new_file *f, const char *path);
 
 /* Ends it. `error`: of what was written, 0 when all went well: then the file is synced and put in

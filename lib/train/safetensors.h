@@ -71,6 +71,9 @@ static inline mesaopt_status tensor_file_write(mesaopt_ctx *ctx, const char *pat
     return tensor_file_write_to(ctx, &(storage){.path = path}, texts, text, tensors, tensor);
 }
 
+/* MESAOPT_E_NONFINITE names the first element (f32, f64) that no file is opened with. */
+mesaopt_status saved_check_finite(mesaopt_ctx *ctx, int64_t tensors, const saved_tensor *tensor);
+
 /* Reading. */
 typedef struct file_tensor {
     const char *name;
@@ -137,7 +140,7 @@ shown_text tensor_file_shown(const char *name);
 mesaopt_status tensor_file_fail(const tensor_file *f, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* MESAOPT_E_IO: "PATH: WHAT: the system's words for `error`". */
+/* MESAOPT_E_IO: "PATH: WHAT: the system's words for `error`"; -1: "PATH: WHAT". */
 mesaopt_status tensor_file_io(mesaopt_ctx *ctx, const char *path, const char *what, int error);
 
 /* safetensors_header.c: parses f->header (f->data_start - 8 bytes and a final NUL) into tensors and

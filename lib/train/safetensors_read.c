@@ -76,7 +76,7 @@ static mesaopt_status open_path(tensor_file *f)
     if (fstat(f->fd, &st) != 0) return tensor_file_io(f->ctx, f->path, "reading", errno);
     f->size = st.st_size;
     if (S_ISREG(st.st_mode)) return MESAOPT_OK;
-    return fail(f->ctx, MESAOPT_E_IO, "%s: not a regular file", tensor_file_shown(f->path).text);
+    return tensor_file_io(f->ctx, f->path, "not a regular file", -1);
 }
 
 mesaopt_status tensor_file_open_from(mesaopt_ctx *ctx, const storage *from, tensor_file *out)

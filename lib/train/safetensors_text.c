@@ -44,6 +44,8 @@ mesaopt_status storage_check(mesaopt_ctx *ctx, const storage *s)
 mesaopt_status tensor_file_io(mesaopt_ctx *ctx, const char *path, const char *what, int error)
 {
     char words[128] = "unknown error";
+    if (error < 0)
+        return fail(ctx, MESAOPT_E_IO, "%s: %s", tensor_file_shown(path).text, what);
     if (strerror_r(error, words, sizeof words) != 0)
         snprintf(words, sizeof words, "error %d", error);
     return fail(ctx, MESAOPT_E_IO, "%s: %s: %s", tensor_file_shown(path).text, what, words);

@@ -1,5 +1,6 @@
 /* Writing a safetensors file in the place of an old one. */
-#include "tensor/view.h"
+#include "base/number.h"
+#include "kern/finite.h"
 #include "train/replace_file.h"
 #include "train/safetensors.h"
 
@@ -170,4 +171,20 @@ mesaopt_status tensor_file_write_to(mesaopt_ctx *ctx, const storage *to, int64_t
                                            : hand_over(ctx, to, o.p, bytes, tensors, tensor);
     alloc_free(&ctx->alloc, o.p);
     return status;
+}
+
+mesaopt_status saved_check_finite(mesaopt_ctx *ctx, int64_t tensors, const saved_tensor *tensor)
+{
+    for (int64_t i = 0; i < tensors; i++) {
+        const saved_tensor *t = &tensor[i];
+        mesaopt_view v = {.data = (void *)t->data, .ndim = t->ndim, .dtype = t->dtype};
+        int64_t at[MESAOPT_MAX_RANK], stride = 1;
+        for (int32_t k = t->ndim; k-- > 0; stride *= v.shape[k])
+            v.shape[k] = t->shape[k], v.stride[k] = stride;
+        if (finite_check(ctx, &v, at))
+            return fail(ctx, MESAOPT_E_NONFINITE, "%s: element %s is %s, expected a finite number",
+                        t->name, view_list(v.ndim, at).text,
+                        number_text(view_get(&v, at)).text);
+    }
+    return ctx_stopped(ctx, "save");
 }

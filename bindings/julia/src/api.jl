@@ -607,7 +607,7 @@ mesaopt_model_evaluate(model, task, stream, first, count, by_t, loss) =
     ccall((:mesaopt_model_evaluate, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int32, Int64, Int64, Ptr{CView}, Ptr{Cdouble}), model, task, stream, first, count, by_t, loss)
 
 """
-Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then renamed to what `path` names, links followed and its mode kept. MESAOPT_E_IO says what the system said. Since 0.1.
+Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then renamed to what `path` names, links followed and its mode kept. MESAOPT_E_IO says what the system said. MESAOPT_E_NONFINITE names the parameter: no such file would be opened. Since 0.1.
 """
 mesaopt_model_save(model, path) =
     ccall((:mesaopt_model_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), model, path)
@@ -847,7 +847,7 @@ mesaopt_prompt_updates(prompt) =
     ccall((:mesaopt_prompt_updates, libmesaopt), Int64, (Ptr{Cvoid},), prompt)
 
 """
-Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64), their moments, settings, counts, and what is frozen; it replaces `path` atomically. Also from callbacks. MESAOPT_E_IO with the system's words; a file that was there is as it was. Since 0.1.
+Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64), their moments, settings, counts, and what is frozen; it replaces `path` atomically. Also from callbacks. MESAOPT_E_IO with the system's words; MESAOPT_E_NONFINITE names the element. A file that was there is as it was. Since 0.1.
 """
 mesaopt_prompt_save(prompt, path) =
     ccall((:mesaopt_prompt_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), prompt, path)
@@ -1279,7 +1279,7 @@ mesaopt_task_set_weights(task, weights) =
     ccall((:mesaopt_task_set_weights, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{CView}), task, weights)
 
 """
-Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a counted reference is kept; NULL: none): the vectors as they are whenever sequences are drawn. Without one such a task draws nothing, MESAOPT_E_STATE. MESAOPT_E_SHAPE: vectors of another dimension, or a prefix of another length; MESAOPT_E_STATE: the layout has neither. Since 0.1.
+Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a counted reference is kept; NULL: none): the vectors as they are whenever sequences are drawn. Without one such a task draws nothing, MESAOPT_E_STATE. MESAOPT_E_SHAPE: vectors of another dimension, or a prefix of another length; MESAOPT_E_STATE: the layout has neither. A layout without a prefix takes the separator alone: one prompt serves several layouts. Since 0.1.
 """
 mesaopt_task_set_prompt(task, prompt) =
     ccall((:mesaopt_task_set_prompt, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}), task, prompt)

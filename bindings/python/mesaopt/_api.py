@@ -225,8 +225,8 @@ SCOPES = {
     "task": (2, {
         "seed": ('int', 0, None, 'seed: int >= 0 (task, model)'),
         "task": ('choice', 0, ['linear', 'contracting', 'fixed_teacher', 'partial', 'nonlinear', 'regression'], 'task: what is drawn, task.h'),
-        "dim": ('int', 10.0, None, 'dim: n, observation dimension'),
-        "length": ('int', 50.0, None, 'length: T, inputs per sequence; T + 1 observations are drawn'),
+        "dim": ('int', 10, None, 'dim: n, observation dimension'),
+        "length": ('int', 50, None, 'length: T, inputs per sequence; T + 1 observations are drawn'),
         "noise": ('float', 0.01, None, 'noise: standard deviation of the state noise'),
         "data_clip": ('float', 0, None, "data_clip: observations are clipped to +- this inside the recursion; 0: the task's own"),
         "tokens": ('choice', 1, ['raw', 'constructed', 'slots'], 'tokens: raw, constructed, slots'),
@@ -244,13 +244,13 @@ SCOPES = {
         "seed": ('int', 0, None, 'seed: int >= 0 (task, model)'),
         "dtype": ('choice', 0, ['f32', 'f64'], 'dtype: f32, f64 (model)'),
         "lanes": ('int', 0, None, 'lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention, lsq, probe: regressions)'),
-        "inputs": ('int', 40.0, None, 'inputs: width of the tokens that the first block receives'),
-        "outputs": ('int', 10.0, None, 'outputs: n, the prediction is the first n features of the last block (dense: its width)'),
+        "inputs": ('int', 40, None, 'inputs: width of the tokens that the first block receives'),
+        "outputs": ('int', 10, None, 'outputs: n, the prediction is the first n features of the last block (dense: its width)'),
     }),
     "trainer": (4, {
         "batch": ('int', 256, None, 'batch: sequences per step'),
         "lr": ('float', 0.0001, None, 'lr: learning rate, the peak when there is a schedule'),
-        "warmup": ('int', 1000.0, None, 'warmup: steps of linear warm-up (with cosine_steps > 0)'),
+        "warmup": ('int', 1000, None, 'warmup: steps of linear warm-up (with cosine_steps > 0)'),
         "cosine_steps": ('int', 0, None, 'cosine_steps: step at which the cosine reaches lr_end; 0: fixed learning rate'),
         "lr_end": ('float', 1e-05, None, 'lr_end: learning rate behind the cosine'),
         "weight_decay": ('float', 0.1, None, 'weight_decay: decoupled, multiplied by the learning rate'),
@@ -276,8 +276,8 @@ SCOPES = {
         "iterations": ('int', 0, None, 'iterations: K, steps of gd or of a preconditioner; 0, the default: 1 for gd, 6 for the others; least squares: at most so many per row; 0, the default: by key dimension'),
         "divisor": ('float', 0, None, 'divisor: c, which neumann, richardson and chebyshev divide A_t by; 0, the default: its Frobenius norm'),
         "lr": ('float', 0.0003, None, 'lr: learning rate, the peak when there is a schedule'),
-        "warmup": ('int', 500.0, None, 'warmup: steps of linear warm-up (with cosine_steps > 0)'),
-        "cosine_steps": ('int', 40000.0, None, 'cosine_steps: step at which the cosine reaches lr_end; 0: fixed learning rate'),
+        "warmup": ('int', 500, None, 'warmup: steps of linear warm-up (with cosine_steps > 0)'),
+        "cosine_steps": ('int', 40000, None, 'cosine_steps: step at which the cosine reaches lr_end; 0: fixed learning rate'),
         "weight_decay": ('float', 0.05, None, 'weight_decay: decoupled, multiplied by the learning rate'),
         "space": ('choice', 0, ['observations', 'slots', 'features'], 'space: what a baseline regresses x_{t+1} on: observations, x_t; slots, the last `slots` of them; features, those of the task, to length 1'),
         "slots": ('int', 16, None, 'slots: k of tokens=slots, and of space=slots: observations beside each other, newest first'),
@@ -286,7 +286,7 @@ SCOPES = {
     "linear": (6, {
         "lanes": ('int', 0, None, 'lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention, lsq, probe: regressions)'),
         "heads": ('int', 4, None, 'heads: of attention, beside each other in a layer'),
-        "key": ('int', 20.0, None, 'key: key and query dimension of a head'),
+        "key": ('int', 20, None, 'key: key and query dimension of a head'),
         "value": ('int', 0, None, 'value: value dimension of a head; 0: as key'),
         "init_sd": ('float', 0.0002, None, 'init_sd: standard deviation of the initial weights'),
         "residual_clip": ('float', 0, None, 'residual_clip: the residual stream is clipped to +- this after the layer; 0: not'),
@@ -303,7 +303,7 @@ SCOPES = {
     "softmax": (7, {
         "lanes": ('int', 0, None, 'lanes: 0 by shapes, 1 one sequence at a time, 2 one per vector lane (model, attention, lsq, probe: regressions)'),
         "heads": ('int', 4, None, 'heads: of attention, beside each other in a layer'),
-        "key": ('int', 20.0, None, 'key: key and query dimension of a head'),
+        "key": ('int', 20, None, 'key: key and query dimension of a head'),
         "value": ('int', 0, None, 'value: value dimension of a head; 0: as key'),
         "init_sd": ('float', 0.05, None, 'init_sd: standard deviation of the initial weights'),
         "residual_clip": ('float', 0, None, 'residual_clip: the residual stream is clipped to +- this after the layer; 0: not'),
@@ -318,7 +318,7 @@ SCOPES = {
         "longest": ('int', 1024, None, 'longest: rows of positions=learned; longer sequences are refused'),
     }),
     "dense": (8, {
-        "outputs": ('int', 40.0, None, 'outputs: n, the prediction is the first n features of the last block (dense: its width)'),
+        "outputs": ('int', 40, None, 'outputs: n, the prediction is the first n features of the last block (dense: its width)'),
         "init_sd": ('float', 0.05, None, 'init_sd: standard deviation of the initial weights'),
         "bias": ('int', 0, None, 'bias: 1 adds a learned row to the output (dense)'),
     }),
@@ -339,7 +339,7 @@ SCOPES = {
     }),
     "mesa": (11, {
         "heads": ('int', 4, None, 'heads: of attention, beside each other in a layer'),
-        "key": ('int', 20.0, None, 'key: key and query dimension of a head'),
+        "key": ('int', 20, None, 'key: key and query dimension of a head'),
         "value": ('int', 0, None, 'value: value dimension of a head; 0: as key'),
         "init_sd": ('float', 0.0002, None, 'init_sd: standard deviation of the initial weights'),
         "residual_clip": ('float', 0, None, 'residual_clip: the residual stream is clipped to +- this after the layer; 0: not'),
@@ -368,7 +368,7 @@ SCOPES = {
         "target": ('choice', 0, ['observations', 'features', 'unit_features'], 'target: what the targets are of an observation x: it itself (observations), or of a task that has them its features f(x) or f(x) / |f(x)| (unit_features)'),
     }),
     "mlp": (13, {
-        "hidden": ('int', 160.0, None, "hidden: numbers of the state that partial hides (0, the default: 15), hidden units of nonlinear's MLP (0: 4 dim); of a block mlp, default 160"),
+        "hidden": ('int', 160, None, "hidden: numbers of the state that partial hides (0, the default: 15), hidden units of nonlinear's MLP (0: 4 dim); of a block mlp, default 160"),
         "act": ('choice', 0, ['gelu', 'gelu_tanh', 'relu', 'silu'], 'act: activation of the hidden units (mlp): gelu, with the normal distribution function; gelu_tanh; relu; silu'),
         "init_sd": ('float', 0.05, None, 'init_sd: standard deviation of the initial weights'),
         "residual_clip": ('float', 0, None, 'residual_clip: the residual stream is clipped to +- this after the layer; 0: not'),
@@ -389,8 +389,8 @@ SCOPES = {
     }),
     "prompt": (16, {
         "seed": ('int', 0, None, 'seed: int >= 0 (task, model)'),
-        "dim": ('int', 10.0, None, 'dim: n, observation dimension'),
-        "prefix": ('int', 20.0, None, 'prefix: vectors of a prompt before the pairs of every teacher; of a prompt: how many it has'),
+        "dim": ('int', 10, None, 'dim: n, observation dimension'),
+        "prefix": ('int', 20, None, 'prefix: vectors of a prompt before the pairs of every teacher; of a prompt: how many it has'),
         "init_sd": ('float', 1, None, 'init_sd: standard deviation of the initial weights'),
         "batch": ('int', 128, None, 'batch: sequences per step'),
         "lr": ('float', 0.001, None, 'lr: learning rate, the peak when there is a schedule'),
@@ -1367,7 +1367,7 @@ def model_evaluate(model: Model, task: Task, stream: int, first: int, count: int
 def model_save(model: Model, path: str) -> 'int':
     """Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then
     renamed to what `path` names, links followed and its mode kept. MESAOPT_E_IO says what the system said.
-    Since 0.1.
+    MESAOPT_E_NONFINITE names the parameter: no such file would be opened. Since 0.1.
     """
     model_ = to_handle(model, 'model')
     path_ = to_text(path, 'path')
@@ -1879,7 +1879,8 @@ def prompt_updates(prompt: Prompt) -> 'int':
 def prompt_save(prompt: Prompt, path: str) -> 'int':
     """Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64), their
     moments, settings, counts, and what is frozen; it replaces `path` atomically. Also from callbacks.
-    MESAOPT_E_IO with the system's words; a file that was there is as it was. Since 0.1.
+    MESAOPT_E_IO with the system's words; MESAOPT_E_NONFINITE names the element. A file that was there is as
+    it was. Since 0.1.
     """
     prompt_ = to_handle(prompt, 'prompt')
     path_ = to_text(path, 'path')
@@ -2629,7 +2630,8 @@ def task_set_prompt(task: Task, prompt: Prompt | None = None) -> 'int':
     """Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a counted
     reference is kept; NULL: none): the vectors as they are whenever sequences are drawn. Without one such a
     task draws nothing, MESAOPT_E_STATE. MESAOPT_E_SHAPE: vectors of another dimension, or a prefix of another
-    length; MESAOPT_E_STATE: the layout has neither. Since 0.1.
+    length; MESAOPT_E_STATE: the layout has neither. A layout without a prefix takes the separator alone: one
+    prompt serves several layouts. Since 0.1.
     """
     task_ = to_handle(task, 'task')
     prompt_ = None if prompt is None else to_handle(prompt, 'prompt')

@@ -975,7 +975,7 @@ extern "C" {
     pub fn mesaopt_model_evaluate(model: *mut mesaopt_model, task: *mut mesaopt_task, stream: i32, first: i64, count: i64, by_t: *const mesaopt_view, loss: *mut f64) -> mesaopt_status;
     /// Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then
     /// renamed to what \`path\` names, links followed and its mode kept. MESAOPT\_E\_IO says what the
-    /// system said. Since 0.1.
+    /// system said. MESAOPT\_E\_NONFINITE names the parameter: no such file would be opened. Since 0.1.
     pub fn mesaopt_model_save(model: *mut mesaopt_model, path: *const c_char) -> mesaopt_status;
     /// The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
     /// that the file would have. Since 0.1.
@@ -1130,7 +1130,8 @@ extern "C" {
     pub fn mesaopt_prompt_updates(prompt: *const mesaopt_prompt) -> i64;
     /// Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64), their
     /// moments, settings, counts, and what is frozen; it replaces \`path\` atomically. Also from callbacks.
-    /// MESAOPT\_E\_IO with the system's words; a file that was there is as it was. Since 0.1.
+    /// MESAOPT\_E\_IO with the system's words; MESAOPT\_E\_NONFINITE names the element. A file that was
+    /// there is as it was. Since 0.1.
     pub fn mesaopt_prompt_save(prompt: *mut mesaopt_prompt, path: *const c_char) -> mesaopt_status;
     /// The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
     /// that the file would have. Since 0.1.
@@ -1405,7 +1406,8 @@ extern "C" {
     /// Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a counted
     /// reference is kept; NULL: none): the vectors as they are whenever sequences are drawn. Without one
     /// such a task draws nothing, MESAOPT\_E\_STATE. MESAOPT\_E\_SHAPE: vectors of another dimension, or a
-    /// prefix of another length; MESAOPT\_E\_STATE: the layout has neither. Since 0.1.
+    /// prefix of another length; MESAOPT\_E\_STATE: the layout has neither. A layout without a prefix takes
+    /// the separator alone: one prompt serves several layouts. Since 0.1.
     pub fn mesaopt_task_set_prompt(task: *mut mesaopt_task, prompt: *mut mesaopt_prompt) -> mesaopt_status;
     /// n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be NULL.
     /// Since 0.1.
