@@ -335,6 +335,8 @@ check-bindings: lib $O/docs/api.json
 	@$(PYTHON) bindings/julia/test/check_api.py $O/docs/api.json bindings/julia/src/api.jl $O/lib/libmesaopt.so
 wheel: lib
 	@MESAOPT_BUILD='$(abspath $O)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) bindings/python/wheel_of_tree.py $O/dist
+check-wheel: wheel $O/bin/tour
+	@O='$(abspath $O)' PYTHON='$(PYTHON)' bindings/check_wheel.sh
 
 # Figures of the documentation that no example draws; they are committed.
 $O/bin/mesa_error: docs/figures/mesa_error.c $(STATIC)
@@ -398,7 +400,7 @@ help:
 	@echo 'make bench         speed, as shares of the peak of this machine; bench-peers: beside other programs'
 	@echo 'make install       into $(PREFIX) (PREFIX=, LIBDIR=, DESTDIR=, DEBUGINFO=apart, none, inside); uninstall removes it'
 	@echo 'make bindings      writes the generated layers of the bindings anew, from the headers'
-	@echo 'make check-python check-python-asan check-rust check-pages    tests of the packages and their pages (PYTHON=, CARGO=); make wheel: Python, into $O/dist'
+	@echo 'make check-python check-python-asan check-rust check-pages check-wheel    tests of the packages and their pages (PYTHON=, CARGO=); make wheel: Python, into $O/dist'
 	@echo 'make docs          API reference from the header comments, into $O/docs'
 	@echo 'make figures       draws those of docs/figures that no example draws'
 	@echo 'make asan ubsan tsan    the tests under the sanitizers'
@@ -412,7 +414,7 @@ clean:
 	rm -rf $(addprefix $O/,obj gen lib stripped bin docs dist rust tour.rust debug asan ubsan tsan fuzz peers demo flags bench.json bench-peers.json libmesaopt.abi)
 	-@[ ! -d $O ] || rmdir --ignore-fail-on-non-empty $O
 
-.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-bindings check-pages check-python check-python-asan check-rust wheel figures install uninstall deps deps-bindings help clean FORCE
+.PHONY: all lib examples check debug check-long run-tests $(RUN_PARTS) run-examples $(RUN_SCRIPTS) run-corpus run-calls check-structure asan ubsan tsan fuzz abi abi-baseline demo bench bench-peers docs bindings check-bindings check-pages check-python check-python-asan check-rust check-wheel wheel figures install uninstall deps deps-bindings help clean FORCE
 FORCE:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules

@@ -32,7 +32,7 @@ def _library(folder):
         build = os.path.join(TREE, "build")
         subprocess.run(["make", "-C", TREE, f"-j{os.cpu_count()}", "lib"], check=True, stdout=sys.stderr)
     stripped = os.path.join(folder, "libmesaopt.so")
-    subprocess.run(["strip", "-o", stripped, os.path.join(build, "lib/libmesaopt.so")], check=True)
+    subprocess.run(["strip", "--remove-section=.comment", "-o", stripped, os.path.join(build, "lib/libmesaopt.so")], check=True)
     return stripped
 
 
@@ -70,7 +70,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
                 entry = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))           # the same bytes every time
                 entry.external_attr = (0o755 if name.endswith(".so") else 0o644) << 16
                 entry.compress_type = zipfile.ZIP_DEFLATED
-                z.writestr(entry, content)
+                z.writestr(entry, content, compresslevel=9)
     return wheel
 
 
