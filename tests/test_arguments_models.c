@@ -92,6 +92,36 @@ static void pairs_rows(mesaopt_tensor *foreign)
     for (int i = 0; i < 5; i++) ck_assert_int_eq(mesaopt_tensor_free(t[i]), MESAOPT_OK);
 }
 
+static void pair_lists_rows(mesaopt_tensor *foreign)
+{
+    mesaopt_task **out = &f->out.task;
+    static const int64_t shapes[][2] = {{4, 3}, {5, 3}, {4, 2}, {0, 3}, {4, 3}};
+    mesaopt_tensor *t[5], *none = NULL, **o = &t[0];
+    mesaopt_view v;
+    mesaopt_settings *s = settings_of(f, MESAOPT_SCOPE_TASK);
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(mesaopt_tensor_create(f->ctx, MESAOPT_F64, 2, shapes[i], &t[i]), MESAOPT_OK);
+    mesaopt_tensor_view(t[4], &v);
+    ((double *)v.data)[7] = NAN;
+#define LIST(...) ((mesaopt_tensor *[]){__VA_ARGS__})
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_task_from_pair_tensors(NULL, NULL, 1, o, o, out));
+    BAD(MESAOPT_E_ARGUMENT, "inputs: NULL", mesaopt_task_from_pair_tensors(f->ctx, NULL, 1, NULL, o, out));
+    BAD(MESAOPT_E_ARGUMENT, "outputs: NULL", mesaopt_task_from_pair_tensors(f->ctx, NULL, 1, o, NULL, out));
+    BAD(MESAOPT_E_ARGUMENT, "count: 0, expected at least 1", mesaopt_task_from_pair_tensors(f->ctx, NULL, 0, o, o, out));
+    BAD(MESAOPT_E_ARGUMENT, "inputs[0]: NULL", mesaopt_task_from_pair_tensors(f->ctx, NULL, 1, &none, o, out));
+    BAD(MESAOPT_E_ARGUMENT, "outputs[1]: of another context", mesaopt_task_from_pair_tensors(f->ctx, NULL, 2, LIST(t[0], t[0]), LIST(t[0], foreign), out));
+    BAD(MESAOPT_E_SHAPE, "outputs[0]: shape [5,3], expected [4,3]", mesaopt_task_from_pair_tensors(f->ctx, NULL, 1, o, LIST(t[1]), out));
+    BAD(MESAOPT_E_SHAPE, "inputs[1]: shape [4,2], expected [*,3]", mesaopt_task_from_pair_tensors(f->ctx, NULL, 2, LIST(t[0], t[2]), LIST(t[0], t[2]), out));
+    BAD(MESAOPT_E_SHAPE, "inputs[0]: shape [0,3], expected [P,n]", mesaopt_task_from_pair_tensors(f->ctx, NULL, 1, LIST(t[3]), LIST(t[3]), out));
+    BAD(MESAOPT_E_NONFINITE, "outputs[0]: not finite at [2,1]", mesaopt_task_from_pair_tensors(f->ctx, NULL, 1, o, LIST(t[4]), out));
+    BAD(MESAOPT_E_ARGUMENT, "out: NULL", mesaopt_task_from_pair_tensors(f->ctx, NULL, 1, o, o, NULL));
+    for (int n = 1; n <= 3; n++) BAD(MESAOPT_E_MEMORY, "memory", (refuse(n), mesaopt_task_from_pair_tensors(f->ctx, NULL, 1, o, o, out)));
+    mesaopt_settings_set_text(s, "teachers", "2");
+    BAD(MESAOPT_E_SETTING, "segment: 0 for 2 teachers", mesaopt_task_from_pair_tensors(f->ctx, s, 1, o, o, out));
+#undef LIST
+    mesaopt_settings_free(s);
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(mesaopt_tensor_free(t[i]), MESAOPT_OK);
+}
+
 static void features_rows(const mesaopt_view *in, const mesaopt_view *to, const mesaopt_view *wide)
 {
     mesaopt_task *task;
@@ -147,7 +177,7 @@ START_TEST(task_rows)
     ck_assert_int_eq(mesaopt_ctx_create(NULL, &elsewhere), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_tensor_create(elsewhere, MESAOPT_F64, 3, (int64_t[]){2, 4, 3}, &foreign), MESAOPT_OK);
     task_create_rows(foreign);
-    pairs_rows(foreign);
+    pairs_rows(foreign), pair_lists_rows(foreign);
     task_list_rows(foreign);
     mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, 2);
     mesaopt_settings_set_int(s, MESAOPT_KEY_LENGTH, 3);

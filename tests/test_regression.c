@@ -286,6 +286,93 @@ START_TEST(own_pairs)
 }
 END_TEST
 
+enum { LISTED = 5, MOST_PAIRS = 6, PREFIX = 2 };
+static const int64_t listed[LISTED] = {3, MOST_PAIRS, 1, 4, 2};
+
+/* Layouts with the prompt's vectors where they have some. */
+static mesaopt_task *of_pairs(mesaopt_ctx *ctx, const char *layout, int64_t count, mesaopt_tensor *const *x, mesaopt_tensor *const *y, mesaopt_prompt *prompt)
+{
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, layout);
+    mesaopt_task *task;
+    ck_assert_int_eq(count ? mesaopt_task_from_pair_tensors(ctx, s, count, x, y, &task) : mesaopt_task_from_pairs(ctx, s, *x, *y, &task), MESAOPT_OK);
+    if (strstr(layout, "separator") || strstr(layout, "prefix")) ck_assert_int_eq(mesaopt_task_set_prompt(task, prompt), MESAOPT_OK);
+    mesaopt_settings_free(s);
+    return task;
+}
+
+/* Gradients of the prompt, [1 + PREFIX][N], of `count` sequences, times the steps that are scored; returns the loss, likewise. */
+static double prompt_sums(mesaopt_prompt *prompt, mesaopt_model *m, mesaopt_task *task, int64_t count, double scored, double *sums)
+{
+    double loss = 0, g[(1 + PREFIX) * N] = {0};
+    const mesaopt_view separator = dense(g, MESAOPT_F64, 2, (int64_t[]){1, N}), prefix = dense(g + N, MESAOPT_F64, 2, (int64_t[]){PREFIX, N});
+    if (task->prompt) ck_assert_int_eq(mesaopt_prompt_gradient(prompt, m, task, MESAOPT_STREAM_TEST, 0, count, &separator, task->shape.layout.prefix ? &prefix : NULL, &loss), MESAOPT_OK);
+    else ck_assert_int_eq(mesaopt_model_evaluate(m, task, MESAOPT_STREAM_TEST, 0, count, NULL, &loss), MESAOPT_OK);
+    for (int i = 0; i < (1 + PREFIX) * N; i++) sums[i] += scored * g[i];
+    return scored * loss;
+}
+
+/* Pairs of unequal number: every sequence is the one of its pairs alone, 0 behind its end, and losses and gradients are those of all of them. */
+START_TEST(lists_of_pairs)
+{
+    static const char *const layouts[] = {"tokens=raw", "tokens=raw prefix=2", "tokens=raw separator=1 prefix=2", "tokens=raw teachers=2 segment=7 separator=1 prefix=2", "tokens=raw teachers=3 segment=4"};
+    static double drawn[2 * LISTED][32][N], alone[32][N], w[32], by_t[32], sums[(1 + PREFIX) * N], all[(1 + PREFIX) * N];
+    const char *layout = layouts[_i];
+    mesaopt_ctx *ctx = context_from("threads=2");
+    mesaopt_settings *p = settings_from(MESAOPT_SCOPE_PROMPT, "dim=3 prefix=2");
+    mesaopt_prompt *prompt;
+    mesaopt_tensor *x[LISTED], *y[LISTED];
+    mesaopt_model *m = model_from(ctx, "dtype=f64 inputs=3 outputs=3 seed=3", "softmax(heads=1,key=2,init_sd=0.5); dense(outputs=3)");
+    int64_t T, own;
+    double total = 0, loss = 0, evaluated;
+    ck_assert_int_eq(mesaopt_prompt_create(ctx, p, &prompt), MESAOPT_OK);
+    for (int i = 0; i < LISTED; i++) {
+        mesaopt_tensor **const of[] = {&x[i], &y[i]};
+        for (int part = 0; part < 2; part++) {
+            mesaopt_view v;
+            ck_assert_int_eq(mesaopt_tensor_create(ctx, part ? MESAOPT_F32 : MESAOPT_F64, 2, (int64_t[]){listed[i], N}, of[part]), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_tensor_view(*of[part], &v), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_rng_normal(ctx, 40 + 2 * i + part, 0, 0, 0, 1, &v), MESAOPT_OK);
+        }
+    }
+    mesaopt_task *task = of_pairs(ctx, layout, LISTED, x, y, prompt);
+    ck_assert_int_eq(mesaopt_task_shape(task, NULL, &T, NULL, &own), MESAOPT_OK);
+    ck_assert_int_eq(own, LISTED);
+    const mesaopt_view v = dense(drawn, MESAOPT_F64, 3, (int64_t[]){2 * LISTED, T + 1, N});
+    ck_assert_int_eq(mesaopt_task_draw(task, MESAOPT_STREAM_TEST, 0, &v), MESAOPT_OK);
+    const double *const seen = (const double *)drawn;
+    for (int i = 0; i < LISTED; i++) {
+        mesaopt_view vx, vy;
+        mesaopt_tensor *ox, *oy;
+        int64_t length, scored = 0;
+        mesaopt_tensor_view(x[i], &vx), mesaopt_tensor_view(y[i], &vy);
+        const mesaopt_view sx = dense(vx.data, MESAOPT_F64, 3, (int64_t[]){1, listed[i], N}), sy = dense(vy.data, MESAOPT_F32, 3, (int64_t[]){1, listed[i], N});
+        ck_assert_int_eq(mesaopt_tensor_wrap(ctx, &sx, NULL, NULL, &ox), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_tensor_wrap(ctx, &sy, NULL, NULL, &oy), MESAOPT_OK);
+        mesaopt_task *one = of_pairs(ctx, layout, 0, &ox, &oy, prompt);
+        ck_assert_int_eq(mesaopt_task_shape(one, NULL, &length, NULL, NULL), MESAOPT_OK);
+        const mesaopt_view u = dense(alone, MESAOPT_F64, 3, (int64_t[]){1, length + 1, N});
+        ck_assert_int_eq(mesaopt_task_draw(one, MESAOPT_STREAM_TEST, 0, &u), MESAOPT_OK);
+        for (int copy = 0; copy < 2; copy++)
+            for (int64_t t = 0; t <= T; t++)
+                for (int j = 0; j < N; j++)
+                    ck_assert(seen[((i + copy * LISTED) * (T + 1) + t) * N + j] == (t <= length ? ((double *)alone)[t * N + j] : 0));
+        task_weights(task, MESAOPT_STREAM_TEST, i, w);
+        for (int64_t t = 0; t < T; t++) scored += w[t] > 0, ck_assert(t < length || w[t] == 0);
+        total += (double)scored;
+        loss += prompt_sums(prompt, m, one, 1, (double)scored, sums);
+        mesaopt_task_free(one), mesaopt_tensor_free(ox), mesaopt_tensor_free(oy);
+    }
+    ck_assert_double_eq_tol(prompt_sums(prompt, m, task, LISTED, total, all), loss, 1e-12 * loss);
+    for (int i = 0; i < (1 + PREFIX) * N; i++) ck_assert_double_eq_tol(all[i], sums[i], 1e-12);
+    const mesaopt_view errors = dense(by_t, MESAOPT_F64, 1, &T);
+    ck_assert_int_eq(mesaopt_model_evaluate(m, task, MESAOPT_STREAM_TRAIN, 0, LISTED, &errors, &evaluated), MESAOPT_OK);
+    ck_assert_double_eq_tol(total * evaluated, loss, 1e-12 * loss);
+    for (int i = 0; i < LISTED; i++) mesaopt_tensor_free(x[i]), mesaopt_tensor_free(y[i]);
+    mesaopt_settings_free(p), mesaopt_prompt_free(prompt), mesaopt_task_free(task), mesaopt_model_free(m);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 /* ---- baselines ---- */
 
 /* Errors of a baseline at the queries, one after the other; returns their number. */
@@ -430,6 +517,7 @@ Suite *test_regression_suite(void)
     tcase_add_test(t, scores);
     tcase_add_test(t, bad_layouts);
     tcase_add_loop_test(t, own_pairs, 0, CASES);
+    tcase_add_loop_test(t, lists_of_pairs, 0, 5);
     tcase_add_test(t, baselines_skip_prompts);
     tcase_add_test(t, true_pairs);
     tcase_add_test(t, early_ascent);

@@ -101,6 +101,18 @@ MESAOPT_API mesaopt_status mesaopt_task_from_pairs(mesaopt_ctx *ctx,
                                                    mesaopt_tensor *inputs, mesaopt_tensor *outputs,
                                                    mesaopt_task **out);
 
+/** A task over `count` sequences of the user's own pairs, of any number of pairs: inputs[i] and
+ *  outputs[i] are [P_i, n], f32 or f64, finite, P_i >= 1, with one n. T is the largest that P_i
+ *  pairs take; steps behind a sequence's end have the weight 0, and its observations there are
+ *  given out as 0. Otherwise as mesaopt_task_from_pairs; the arrays of handles are not kept.
+ *  [scope: settings? TASK; keeps: inputs[count], outputs[count]] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_task_from_pair_tensors(mesaopt_ctx *ctx,
+                                                          const mesaopt_settings *settings,
+                                                          int64_t count,
+                                                          mesaopt_tensor *const *inputs,
+                                                          mesaopt_tensor *const *outputs,
+                                                          mesaopt_task **out);
+
 /** A task over a callback that fills batches; `dim` and `length` of the settings give n and T.
  *  `release` (may be NULL) follows when the last user of the task has gone.
  *  [scope: settings? TASK; keeps: fill, release?] Since 0.1. */

@@ -7,6 +7,7 @@
 #include "task/prompts.h"
 #include "task/sequences.h"
 #include <stdio.h>
+#include <string.h>
 
 /* ---- creation ---- */
 
@@ -38,13 +39,18 @@ static mesaopt_status check_sequences(mesaopt_ctx *ctx, const mesaopt_tensor *se
     return MESAOPT_OK;
 }
 
+static mesaopt_status check_count(mesaopt_ctx *ctx, int64_t count)
+{
+    if (count >= 1) return MESAOPT_OK;
+    return fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected at least 1 sequence",
+                (long long)count);
+}
+
 static mesaopt_status check_list(mesaopt_ctx *ctx, int64_t count,
                                  mesaopt_tensor *const *sequences)
 {
     mesaopt_status status = check_not_null(ctx, sequences, "sequences");
-    if (status == MESAOPT_OK && count < 1)
-        status = fail(ctx, MESAOPT_E_ARGUMENT, "count: %lld, expected at least 1 sequence",
-                      (long long)count);
+    CHECK(check_count(ctx, count));
     for (int64_t i = 0; i < count && status == MESAOPT_OK; i++) {
         char name[40];
         snprintf(name, sizeof name, "sequences[%lld]", (long long)i);
@@ -80,28 +86,49 @@ static mesaopt_status from_tensors(mesaopt_ctx *ctx, const mesaopt_settings *set
     return status;
 }
 
+/* Inputs or outputs (`alike`: the inputs, of the same shape), [N, P, n] or [P, n]. */
+static mesaopt_status check_part(mesaopt_ctx *ctx, const mesaopt_tensor *part, const char *name,
+                                 int32_t ndim, int64_t n, const mesaopt_tensor *alike)
+{
+    mesaopt_view own;
+    view_want want = {.name = name, .ndim = ndim, .shape = {ANY, ANY, ANY}};
+    want.shape[ndim - 1] = n;
+    if (alike) memcpy(want.shape, alike->view.shape, (size_t)ndim * sizeof *want.shape);
+    mesaopt_status status = view_check(ctx, &part->view, &want, &own);
+    if (status == MESAOPT_OK && view_count(&own) == 0)
+        status = fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected %s with extents >= 1", name,
+                      view_list(ndim, own.shape).text, ndim == 3 ? "[N,P,n]" : "[P,n]");
+    CHECK(check_finite(ctx, &own, name));
+    return status;
+}
+
 /* Both alike, [N, P, n]. */
 static mesaopt_status check_pairs(mesaopt_ctx *ctx, const mesaopt_tensor *inputs,
                                   const mesaopt_tensor *outputs)
 {
-    const mesaopt_tensor *const pair[] = {inputs, outputs};
+    mesaopt_status status = check_handle(ctx, inputs, OBJECT_TENSOR, "inputs");
+    CHECK(check_part(ctx, inputs, "inputs", 3, ANY, NULL));
+    CHECK(check_handle(ctx, outputs, OBJECT_TENSOR, "outputs"));
+    CHECK(check_part(ctx, outputs, "outputs", 3, ANY, inputs));
+    return status;
+}
+
+/* Both of every sequence alike, [P_i, n], of one n. */
+static mesaopt_status check_pair_lists(mesaopt_ctx *ctx, int64_t count,
+                                       mesaopt_tensor *const *const list[2])
+{
     static const char *const names[] = {"inputs", "outputs"};
-    mesaopt_status status = MESAOPT_OK;
-    for (int i = 0; i < 2 && status == MESAOPT_OK; i++) {
-        mesaopt_view own;
-        status = check_handle(ctx, pair[i], OBJECT_TENSOR, names[i]);
-        if (status != MESAOPT_OK) return status;
-        const mesaopt_view *v = &pair[i]->view, *x = &inputs->view;
-        const view_want any = {.name = names[i], .ndim = 3, .shape = {ANY, ANY, ANY}},
-                        same = {.name = names[i],
-                                .ndim = 3,
-                                .shape = {x->shape[0], x->shape[1], x->shape[2]}};
-        status = view_check(ctx, v, i ? &same : &any, &own);
-        if (status == MESAOPT_OK && view_count(v) == 0)
-            status = fail(ctx, MESAOPT_E_SHAPE, "%s: shape %s, expected [N,P,n] with extents >= 1",
-                          names[i], view_list(3, v->shape).text);
-        CHECK(check_finite(ctx, v, names[i]));
-    }
+    mesaopt_status status = check_not_null(ctx, list[0], names[0]);
+    CHECK(check_not_null(ctx, list[1], names[1]));
+    CHECK(check_count(ctx, count));
+    for (int64_t i = 0; i < count && status == MESAOPT_OK; i++)
+        for (int part = 0; part < 2 && status == MESAOPT_OK; part++) {
+            char name[40];
+            snprintf(name, sizeof name, "%s[%lld]", names[part], (long long)i);
+            status = check_alive(ctx, list[part][i], OBJECT_TENSOR, name);
+            CHECK(check_part(ctx, list[part][i], name, 2, i ? list[0][0]->view.shape[1] : ANY,
+                             part ? list[0][i] : NULL));
+        }
     return status;
 }
 
@@ -111,7 +138,17 @@ static mesaopt_status from_pairs(mesaopt_ctx *ctx, const mesaopt_settings *setti
 {
     mesaopt_status status = check_create(ctx, settings, out);
     CHECK(check_pairs(ctx, inputs, outputs));
-    CHECK(task_pairs(ctx, settings, (mesaopt_tensor *const[]){inputs, outputs}, out));
+    CHECK(task_pairs(ctx, settings, 1, (mesaopt_tensor *const *const[]){&inputs, &outputs}, out));
+    return status;
+}
+
+static mesaopt_status from_pair_tensors(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                        int64_t count, mesaopt_tensor *const *const list[2],
+                                        mesaopt_task **out)
+{
+    mesaopt_status status = check_create(ctx, settings, out);
+    CHECK(check_pair_lists(ctx, count, list));
+    CHECK(task_pairs(ctx, settings, count, list, out));
     return status;
 }
 
@@ -162,6 +199,17 @@ mesaopt_status mesaopt_task_from_pairs(mesaopt_ctx *ctx, const mesaopt_settings 
                                 : status;
 }
 
+mesaopt_status mesaopt_task_from_pair_tensors(mesaopt_ctx *ctx, const mesaopt_settings *settings,
+                                              int64_t count, mesaopt_tensor *const *inputs,
+                                              mesaopt_tensor *const *outputs, mesaopt_task **out)
+{
+    call c;
+    mesaopt_tensor *const *const list[] = {inputs, outputs};
+    mesaopt_status status = call_on_ctx(ctx, CALL_IN_CALLBACK, &c, settings);
+    return status == MESAOPT_OK ? ctx_leave(&c, from_pair_tensors(ctx, settings, count, list, out))
+                                : status;
+}
+
 mesaopt_status mesaopt_task_from_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                           mesaopt_sequence_fn fill, mesaopt_release_fn release,
                                           void *user, mesaopt_task **out)
@@ -192,8 +240,7 @@ static mesaopt_status check_scored(const mesaopt_task *task, const mesaopt_view 
 {
     const int each = weights->ndim == 2 || task_ragged(task);
     for (int64_t row = 0; row < (each ? task->shape.count : 1); row++) {
-        const int64_t steps =
-            task_ragged(task) ? task->own[row]->view.shape[0] - 1 : task->shape.length;
+        const int64_t steps = task_own_steps(task, row);
         int64_t t = 0;
         while (t < steps && !(view_get(weights, weights->ndim == 2 ? (int64_t[]){row, t} : &t) > 0))
             t++;

@@ -14,10 +14,18 @@ int64_t task_own_row(const mesaopt_task *task, int32_t stream, int64_t index)
     return stream == MESAOPT_STREAM_TRAIN ? order_row(task->seed, count, index) : index % count;
 }
 
-/* [T_i + 1, n]; of pairs the inputs (part 0) or outputs, [P, n] */
+int64_t task_own_steps(const mesaopt_task *task, int64_t row)
+{
+    if (!task_ragged(task)) return task->shape.length;
+    const int64_t rows = task->own[row * task_parts(task)]->view.shape[0];
+    return task_has_pairs(task) ? pair_layout_length(&task->shape.layout, rows) : rows - 1;
+}
+
+/* [T_i + 1, n]; of pairs the inputs (part 0) or outputs, [P_i, n] */
 static mesaopt_view own_sequence(const mesaopt_task *task, int64_t row, int part)
 {
-    mesaopt_view v = task->own[task->own[0]->view.ndim == 3 ? part : row]->view;
+    const int stacked = task->own[0]->view.ndim == 3;
+    mesaopt_view v = task->own[stacked ? part : row * task_parts(task) + part]->view;
     if (v.ndim == 2) return v;
     v.data = (char *)v.data + row * v.stride[0] * dtype_size(v.dtype);
     v.ndim = 2;
@@ -37,7 +45,7 @@ static void own_panel(const mesaopt_task *task, const kern *k, int32_t stream, i
                       int64_t valid, void *raw)
 {
     const int64_t n = task->shape.dim;
-    const int parts = task_has_pairs(task) ? 2 : 1;
+    const int parts = task_parts(task);
     if (valid < k->lanes || task_ragged(task))
         memset(raw, 0, (size_t)(task_rows(task) * n * k->lanes * k->size));
     for (int64_t i = 0; i < valid * parts && !kern_stopped(k); i++) {
@@ -137,10 +145,13 @@ static void batch_panel(const mesaopt_task *task, const kern *k, int64_t first, 
 
 /* ---- panels ---- */
 
-/* A panel of the rows of pairs, when there are some; scratch of the task that draws. */
-static void *lay_out(arena *a, const mesaopt_task *task, const kern *k, void **scratch)
+/* A panel of the rows of pairs, when there are some, and where its sequences end; scratch of the
+ * task that draws. */
+static void *lay_out(arena *a, const mesaopt_task *task, const kern *k, int64_t **end,
+                     void **scratch)
 {
     void *rows = NULL;
+    *end = task_has_pairs(task) ? arena_take(a, k->lanes, sizeof **end) : NULL;
     if (task_has_pairs(task))
         rows = arena_take(a, task_rows(task) * task->shape.dim, k->lanes * k->size);
     *scratch = task->kind ? arena_take(a, generated_scratch(task, k), 1) : NULL;
@@ -150,30 +161,42 @@ static void *lay_out(arena *a, const mesaopt_task *task, const kern *k, void **s
 int64_t task_scratch(const mesaopt_task *task, const kern *k)
 {
     arena a = {0};
+    int64_t *end;
     void *scratch;
-    lay_out(&a, task, k, &scratch);
+    lay_out(&a, task, k, &end, &scratch);
     return a.used;
 }
 
-/* A vector of the prompt into lanes 0 .. valid - 1 of an observation. */
-static void insert(const mesaopt_task *task, const kern *k, int64_t valid, int64_t vector, void *to)
+/* A vector of the prompt into the lanes of an observation t whose sequences go on until there. */
+static void insert(const mesaopt_task *task, const kern *k, const int64_t *end, int64_t t,
+                   int64_t vector, void *to)
 {
     const int64_t n = task->shape.dim;
     memset(to, 0, (size_t)(n * k->lanes * k->size));
-    for (int64_t j = 0; j < n; j++)
-        for (int64_t l = 0; l < valid; l++)
+    for (int64_t l = 0; l < k->lanes; l++)
+        for (int64_t j = 0; j < n && t <= end[l]; j++)
             kern_set_real(k, to, j * k->lanes + l, task->prompt->vectors[vector * n + j]);
 }
 
+/* The last observation of the sequence in every lane; -1: there is none. */
+static void find_ends(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
+                      int64_t valid, int64_t *end)
+{
+    for (int64_t l = 0; l < k->lanes; l++)
+        end[l] = l >= valid      ? -1
+                 : task->tensors ? task_own_steps(task, task_own_row(task, stream, first + l))
+                                 : task->shape.length;
+}
+
 /* Rows of pairs to their places in the sequence, the prompt's between them. */
-static void arrange(const mesaopt_task *task, const kern *k, int64_t valid, const void *rows,
+static void arrange(const mesaopt_task *task, const kern *k, const int64_t *end, const void *rows,
                     void *raw)
 {
     const int64_t n = task->shape.dim;
     for (int64_t t = 0; t <= task->shape.length; t++) {
         const int64_t row = pair_layout_row(&task->shape.layout, t);
         void *to = kern_at(k, raw, t * n);
-        if (row < 0) insert(task, k, valid, ~row, to);
+        if (row < 0) insert(task, k, end, t, ~row, to);
         else memcpy(to, kern_at(k, rows, row * n), (size_t)(n * k->lanes * k->size));
     }
 }
@@ -181,12 +204,15 @@ static void arrange(const mesaopt_task *task, const kern *k, int64_t valid, cons
 void task_panel(const mesaopt_task *task, const kern *k, int32_t stream, int64_t first,
                 int64_t valid, void *memory, void *raw)
 {
-    void *scratch, *pairs = lay_out(&(arena){.base = memory}, task, k, &scratch);
+    int64_t *end;
+    void *scratch, *pairs = lay_out(&(arena){.base = memory}, task, k, &end, &scratch);
     void *rows = pairs ? pairs : raw;
     if (task->tensors) own_panel(task, k, stream, first, valid, rows);
     else if (task->fill) batch_panel(task, k, first, valid, rows);
     else generated_panel(task, k, stream, first, valid, scratch, rows);
-    if (pairs) arrange(task, k, valid, pairs, raw);
+    if (!pairs) return;
+    find_ends(task, k, stream, first, valid, end);
+    arrange(task, k, end, pairs, raw);
 }
 
 mesaopt_status task_range_check(mesaopt_ctx *ctx, int32_t stream, int64_t first, int64_t count)

@@ -25,8 +25,9 @@ struct mesaopt_task {
     const char *name;              /* "linear", .., "own", "callback" */
     /* Where sequences come from, one of: */
     const struct task_kind *kind;  /* that draws them, generated.h */
-    mesaopt_tensor **own;          /* counted: one [N, T+1, n], or N of them [T_i + 1, n], or two
-                                      [N, P, n] of pairs, whose rows come in turn */
+    mesaopt_tensor **own;          /* counted: one [N, T+1, n], or N of them [T_i + 1, n]; of
+                                      pairs two [N, P, n], or 2 N [P_i, n]: inputs, outputs,
+                                      inputs, ..., whose rows come in turn */
     int64_t tensors;               /* of them; 0: not the user's */
     uint64_t fingerprint;          /* of their numbers */
     mesaopt_sequence_fn fill;
@@ -62,9 +63,10 @@ mesaopt_status task_weigh_queries(mesaopt_task *task);
 /* One tensor [N, T+1, n], or `count` of them [T_i + 1, n] with T the largest T_i. */
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
                         mesaopt_tensor *const *sequences, mesaopt_task **out);
-/* Of pairs [N, P, n]. */
-mesaopt_status task_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                          mesaopt_tensor *const pair[2], mesaopt_task **out);
+/* Of pairs: list[0] has the inputs, list[1] the outputs, one tensor [N, P, n] each, or `count` of
+ * them [P_i, n]. */
+mesaopt_status task_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
+                          mesaopt_tensor *const *const list[2], mesaopt_task **out);
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                              mesaopt_sequence_fn fill, mesaopt_release_fn release, void *user,
                              mesaopt_task **out);
@@ -97,11 +99,15 @@ static inline int task_has_pairs(const mesaopt_task *task)
 {
     return task->shape.layout.teachers > 0;
 }
+/* Tensors that the rows of own sequences are in. */
+static inline int task_parts(const mesaopt_task *task) { return task_has_pairs(task) ? 2 : 1; }
 /* Does it hold own sequences of several lengths? */
 static inline int task_ragged(const mesaopt_task *task)
 {
-    return task->tensors > 1 && !task_has_pairs(task);
+    return task->tensors > task_parts(task);
 }
+/* T of one of its own sequences, or of all. */
+int64_t task_own_steps(const mesaopt_task *task, int64_t row);
 /* Rows that it draws or is given of a sequence: the observations, or those of pairs. */
 static inline int64_t task_rows(const mesaopt_task *task)
 {

@@ -84,61 +84,74 @@ mesaopt_status task_weigh_queries(mesaopt_task *task)
     return MESAOPT_OK;
 }
 
+/* Of each of `count` sequences its part in every list. */
 static mesaopt_status keep_tensors(mesaopt_task *task, int64_t count,
-                                   mesaopt_tensor *const *tensors)
+                                   mesaopt_tensor *const *const *list)
 {
     mesaopt_ctx *ctx = task->head.ctx;
-    task->own = alloc_new(&ctx->alloc, count, sizeof *task->own);
+    const int parts = task_parts(task);
+    task->own = alloc_new(&ctx->alloc, count, parts * (int64_t)sizeof *task->own);
     if (!task->own)
         return fail(ctx, MESAOPT_E_MEMORY, "task: no memory for %lld sequences", (long long)count);
-    for (int64_t i = 0; i < count; i++) {
-        object_retain(&tensors[i]->head);
-        task->own[task->tensors++] = tensors[i];
-        task->fingerprint = view_fingerprint(task->fingerprint, &tensors[i]->view);
+    for (int64_t i = 0; i < count * parts; i++) {
+        mesaopt_tensor *const tensor = list[i % parts][i / parts];
+        object_retain(&tensor->head);
+        task->own[task->tensors++] = tensor;
+        task->fingerprint = view_fingerprint(task->fingerprint, &tensor->view);
     }
     return MESAOPT_OK;
+}
+
+/* Rows of the longest of one tensor [N, rows, n], or of several [rows_i, n]. */
+static int64_t most_rows(int64_t count, mesaopt_tensor *const *tensors)
+{
+    const int stacked = tensors[0]->view.ndim == 3;
+    int64_t rows = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (tensors[i]->view.shape[stacked] > rows) rows = tensors[i]->view.shape[stacked];
+    return rows;
+}
+
+/* Keeps the tensors of a new task, or frees it. */
+static mesaopt_status finish_own(mesaopt_task *task, const char *name, int64_t count,
+                                 mesaopt_tensor *const *const *list, mesaopt_task **out)
+{
+    const mesaopt_view *one = &list[0][0]->view;
+    task->shape.count = one->ndim == 3 ? one->shape[0] : count;
+    task->name = name;
+    mesaopt_status status = keep_tensors(task, count, list);
+    if (status == MESAOPT_OK && task_has_pairs(task)) status = task_weigh_queries(task);
+    if (status == MESAOPT_OK) *out = task;
+    else object_release(&task->head);
+    return status;
 }
 
 mesaopt_status task_own(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
                         mesaopt_tensor *const *sequences, mesaopt_task **out)
 {
     const mesaopt_view *one = &sequences[0]->view;
-    const int stacked = one->ndim == 3;
-    int64_t rows = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (sequences[i]->view.shape[stacked] > rows) rows = sequences[i]->view.shape[stacked];
     mesaopt_task *task;
     mesaopt_status status = check_own(ctx, settings, "sequences of one's own", 0);
     if (status == MESAOPT_OK)
-        status = task_new(ctx, settings, one->shape[stacked + 1], rows - 1, &task);
-    if (status) return status;
-    task->shape.count = stacked ? one->shape[0] : count;
-    task->name = "own";
-    status = keep_tensors(task, count, sequences);
-    if (status == MESAOPT_OK) *out = task;
-    else object_release(&task->head);
-    return status;
+        status = task_new(ctx, settings, one->shape[one->ndim - 1], most_rows(count, sequences) - 1,
+                          &task);
+    return status == MESAOPT_OK ? finish_own(task, "own", count, &sequences, out) : status;
 }
 
-mesaopt_status task_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings,
-                          mesaopt_tensor *const pair[2], mesaopt_task **out)
+mesaopt_status task_pairs(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t count,
+                          mesaopt_tensor *const *const list[2], mesaopt_task **out)
 {
-    const int64_t *shape = pair[0]->view.shape;
+    const mesaopt_view *one = &list[0][0]->view;
     pair_layout l;
     mesaopt_task *task;
     mesaopt_status status = check_own(ctx, settings, "pairs of one's own", 1);
     if (status == MESAOPT_OK) status = pair_layout_read(ctx, settings, &l);
     if (status == MESAOPT_OK)
-        status = task_new(ctx, settings, shape[2], pair_layout_length(&l, shape[1]), &task);
+        status = task_new(ctx, settings, one->shape[one->ndim - 1],
+                          pair_layout_length(&l, most_rows(count, list[0])), &task);
     if (status) return status;
-    task->name = "pairs";
-    task->shape.count = shape[0];
     task->shape.layout = l;
-    status = keep_tensors(task, 2, pair);
-    if (status == MESAOPT_OK) status = task_weigh_queries(task);
-    if (status == MESAOPT_OK) *out = task;
-    else object_release(&task->head);
-    return status;
+    return finish_own(task, "pairs", count, list, out);
 }
 
 mesaopt_status task_callback(mesaopt_ctx *ctx, const mesaopt_settings *settings,

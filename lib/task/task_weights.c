@@ -17,7 +17,7 @@ int64_t task_weights(const mesaopt_task *task, int32_t stream, int64_t index, do
 {
     const int64_t T = task->shape.length;
     const int64_t row = task->tensors ? task_own_row(task, stream, index) : 0;
-    int64_t steps = task_ragged(task) ? task->own[row]->view.shape[0] - 1 : T;
+    int64_t steps = task_own_steps(task, row);
     const double *w = task->weights ? task->weights + (task->weight_rows > 1 ? row : 0) * T : NULL;
     if (w) memcpy(weights, w, (size_t)steps * sizeof *w);
     else set_range(weights, 0, steps, 1);

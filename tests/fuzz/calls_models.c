@@ -52,6 +52,17 @@ static void call_task_from_tensors(void)
     CALL(CTX, ctx, mesaopt_task_from_tensors(ctx, s, count, chance(50) ? NULL : list, out));
 }
 
+static void call_task_from_pair_tensors(void)
+{
+    mesaopt_ctx *ctx = handle(CTX);
+    const int64_t count = chance(20) ? -1 : extent() % 4;
+    mesaopt_tensor *list[2][4];
+    for (int i = 0; i < 8; i++) list[i % 2][i / 2] = i % 2 && !chance(8) ? list[0][i / 2] : handle(TENSOR);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
+    mesaopt_task **out = (mesaopt_task **)fresh(TASK);
+    CALL(CTX, ctx, mesaopt_task_from_pair_tensors(ctx, s, count, chance(50) ? NULL : list[0], chance(50) ? NULL : list[1], out));
+}
+
 static void call_task_from_callback(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
@@ -412,7 +423,7 @@ static void call_decoder_steps(void)
 
 const row rows_models[] = {
     {"decoder_create", call_decoder_create}, {"decoder_bytes", call_decoder_bytes}, {"decoder_step", call_decoder_step}, {"decoder_reset", call_decoder_reset}, {"decoder_copy", call_decoder_copy}, {"decoder_steps", call_decoder_steps},
-    {"task_create", call_task_create}, {"task_from_tensor", call_task_from_tensor}, {"task_from_tensors", call_task_from_tensors}, {"task_from_pairs", call_task_from_pairs}, {"task_set_weights", call_task_set_weights}, {"task_from_callback", call_task_from_callback}, {"task_shape", call_task_shape}, {"task_draw", call_task_draw},
+    {"task_create", call_task_create}, {"task_from_tensor", call_task_from_tensor}, {"task_from_tensors", call_task_from_tensors}, {"task_from_pairs", call_task_from_pairs}, {"task_from_pair_tensors", call_task_from_pair_tensors}, {"task_set_weights", call_task_set_weights}, {"task_from_callback", call_task_from_callback}, {"task_shape", call_task_shape}, {"task_draw", call_task_draw},
     {"task_tokens", call_task_tokens}, {"task_features", call_task_features}, {"model_create", call_model_create}, {"model_add", call_model_add}, {"model_add_text", call_model_add_text}, {"model_import", call_model_import}, {"model_text", call_model_text}, {"model_facts", call_model_facts},
     {"model_parameter", call_model_parameter}, {"model_initialise", call_model_initialise}, {"model_workspace", call_model_workspace}, {"model_forward", call_model_forward},
     {"model_activations", call_model_activations}, {"model_loss", call_model_loss}, {"model_gradient", call_model_gradient}, {"model_backward", call_model_backward}, {"model_evaluate", call_model_evaluate},

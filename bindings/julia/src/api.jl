@@ -1267,6 +1267,12 @@ mesaopt_task_from_pairs(ctx, settings, inputs, outputs, out) =
     ccall((:mesaopt_task_from_pairs, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), ctx, settings, inputs, outputs, out)
 
 """
+A task over `count` sequences of the user's own pairs, of any number of pairs: inputs[i] and outputs[i] are [P_i, n], f32 or f64, finite, P_i >= 1, with one n. T is the largest that P_i pairs take; steps behind a sequence's end have the weight 0, and its observations there are given out as 0. Otherwise as mesaopt_task_from_pairs; the arrays of handles are not kept. Since 0.1.
+"""
+mesaopt_task_from_pair_tensors(ctx, settings, count, inputs, outputs, out) =
+    ccall((:mesaopt_task_from_pair_tensors, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}), ctx, settings, count, inputs, outputs, out)
+
+"""
 A task over a callback that fills batches; `dim` and `length` of the settings give n and T. `release` (may be NULL) follows when the last user of the task has gone. Since 0.1.
 """
 mesaopt_task_from_callback(ctx, settings, fill, release, user, out) =

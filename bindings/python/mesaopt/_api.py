@@ -608,6 +608,7 @@ PROTOTYPES = [
     ('mesaopt_task_from_tensor', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_tensors', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_pairs', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
+    ('mesaopt_task_from_pair_tensors', c.c_int32, [c.c_void_p, c.c_void_p, c.c_int64, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_from_callback', c.c_int32, [c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p]),
     ('mesaopt_task_set_weights', c.c_int32, [c.c_void_p, c.c_void_p]),
     ('mesaopt_task_set_prompt', c.c_int32, [c.c_void_p, c.c_void_p]),
@@ -2593,6 +2594,22 @@ def task_from_pairs(ctx: Ctx, settings: SettingsLike | None, inputs: Tensor, out
     outputs_ = to_handle(outputs, 'outputs')
     out_ = c.c_void_p()
     status = run(ctx, lib.mesaopt_task_from_pairs, ctx_, settings_, inputs_, outputs_, c.addressof(out_))
+    if status: check(status, ctx)
+    return made(Task, out_, ctx)
+
+
+def task_from_pair_tensors(ctx: Ctx, settings: SettingsLike | None, inputs: Sequence, outputs: Sequence) -> 'Task':
+    """A task over `count` sequences of the user's own pairs, of any number of pairs: inputs[i] and outputs[i]
+    are [P_i, n], f32 or f64, finite, P_i >= 1, with one n. T is the largest that P_i pairs take; steps behind
+    a sequence's end have the weight 0, and its observations there are given out as 0. Otherwise as
+    mesaopt_task_from_pairs; the arrays of handles are not kept. Since 0.1.
+    """
+    ctx_ = to_handle(ctx, 'ctx')
+    settings_ = settings_of(settings, ('task',), 'settings')
+    inputs_ = to_handles(inputs, 'inputs')
+    outputs_ = to_handles(outputs, 'outputs')
+    out_ = c.c_void_p()
+    status = run(ctx, lib.mesaopt_task_from_pair_tensors, ctx_, settings_, same_length(inputs=(inputs), outputs=(outputs)), inputs_, outputs_, c.addressof(out_))
     if status: check(status, ctx)
     return made(Task, out_, ctx)
 

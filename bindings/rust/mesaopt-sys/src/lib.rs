@@ -1393,6 +1393,11 @@ extern "C" {
     /// \`tokens\`, \`slots\` and \`seed\`. MESAOPT\_E\_SHAPE: pairs of unequal number or dimension. Since
     /// 0.1.
     pub fn mesaopt_task_from_pairs(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, inputs: *mut mesaopt_tensor, outputs: *mut mesaopt_tensor, out: *mut *mut mesaopt_task) -> mesaopt_status;
+    /// A task over \`count\` sequences of the user's own pairs, of any number of pairs: inputs\[i\] and
+    /// outputs\[i\] are \[P\_i, n\], f32 or f64, finite, P\_i \>= 1, with one n. T is the largest that P\_i
+    /// pairs take; steps behind a sequence's end have the weight 0, and its observations there are given
+    /// out as 0. Otherwise as mesaopt\_task\_from\_pairs; the arrays of handles are not kept. Since 0.1.
+    pub fn mesaopt_task_from_pair_tensors(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, count: i64, inputs: *const *mut mesaopt_tensor, outputs: *const *mut mesaopt_tensor, out: *mut *mut mesaopt_task) -> mesaopt_status;
     /// A task over a callback that fills batches; \`dim\` and \`length\` of the settings give n and T.
     /// \`release\` (may be NULL) follows when the last user of the task has gone. Since 0.1.
     pub fn mesaopt_task_from_callback(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, fill: mesaopt_sequence_fn, release: mesaopt_release_fn, user: *mut c_void, out: *mut *mut mesaopt_task) -> mesaopt_status;
