@@ -219,7 +219,7 @@ class Function:
             result = "str | None"
         else:
             result = {"void": "None"}.get(returns, "int")
-        out = f"def {name}({', '.join(tail)}) -> {result!r}:\n" + doc(f["doc"] + f" Since {f['since']}.", 4)
+        out = f"def {name}({', '.join(tail)}) -> {result}:\n" + doc(f["doc"] + f" Since {f['since']}.", 4)
         out += "".join(f"    {line}\n" for line in self.lines)
         call = f"lib.{f['name']}"
         passed = ", ".join(self.passed)
@@ -323,6 +323,7 @@ from typing import Callable, Sequence
 import numpy as np
 
 from ._core import *
+from ._core import Array, SettingsLike                   # for those who check types
 '''
 
 

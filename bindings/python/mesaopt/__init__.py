@@ -7,9 +7,18 @@
     trainer.run(500)
     print(trainer.evaluate().loss)
 
-Arrays are NumPy arrays, or anything with __dlpack__ (PyTorch, JAX) as an input; they are never copied. float32 goes
-with float32 models, float64 with float64 ones. Failures raise mesaopt.Error with the library's text; results that are
-usable but noteworthy warn with mesaopt.Note. All functions of the C library are in mesaopt._api.
+Arrays are NumPy arrays, or anything with __dlpack__ (PyTorch, JAX); they are never copied. float32 goes with float32
+models, float64 with float64 ones. Settings are keywords: dict(mesaopt.Settings("trainer")) shows those of a scope. Failures
+raise mesaopt.Error with the library's text; results that are usable but noteworthy warn with mesaopt.Note.
+
+    Task, Model, Trainer        sequences, blocks over one residual stream, AdamW
+    Decoder, Prompt             a model step by step; a separator and a prefix learned through a frozen model
+    Attention, MesaSolver       forward and backward on your arrays; mesaopt.torch, mesaopt.jax differentiate through them
+    RecursiveRidge              ridge regression row by row, for scikit-learn
+    Baseline, Probe, RevAlg, Linearise      what a trained model does
+    Context, Settings, Tensor   threads and memory; options of a scope; an array that the library keeps
+
+Classes have the functions of C as methods too: all of these, by their names without mesaopt_, are in mesaopt._api.
 """
 from ._api import BLOCKS, SCOPES, VERSION_TEXT as __version__
 from ._classes import (Attention, Baseline, Context, Decoder, Evaluation, Linearise, MesaSolver, Model, Probe, Prompt, RevAlg, Settings, Task, Tensor, Trainer,

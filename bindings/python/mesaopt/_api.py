@@ -12,6 +12,7 @@ from typing import Callable, Sequence
 import numpy as np
 
 from ._core import *
+from ._core import Array, SettingsLike                   # for those who check types
 
 VERSION_TEXT = '0.1.0'
 
@@ -639,7 +640,7 @@ PROTOTYPES = [
 declare(PROTOTYPES)
 
 
-def attn_create(ctx: Ctx, settings: SettingsLike) -> 'Attn':
+def attn_create(ctx: Ctx, settings: SettingsLike) -> Attn:
     """Creates an attention operator; the scope of `settings` (MESAOPT_SCOPE_LINEAR or _SOFTMAX) is its kind; of
     the keys it uses `scale`, `chunk`, `lanes` and `qk_norm` (extents come from the views). The caller frees
     *out. Since 0.1.
@@ -652,7 +653,7 @@ def attn_create(ctx: Ctx, settings: SettingsLike) -> 'Attn':
     return made(Attn, out_, ctx)
 
 
-def attn_workspace(attn: Attn, dtype: int, batch: int, length: int, heads: int, key: int, value: int) -> 'int':
+def attn_workspace(attn: Attn, dtype: int, batch: int, length: int, heads: int, key: int, value: int) -> int:
     """Bytes of workspace that calls of this shape need. Since 0.1."""
     attn_ = to_handle(attn, 'attn')
     dtype_ = to_integer(dtype, INT32, 'dtype')
@@ -667,7 +668,7 @@ def attn_workspace(attn: Attn, dtype: int, batch: int, length: int, heads: int, 
     return bytes_.value
 
 
-def attn_forward(attn: Attn, q: Array, k: Array, v: Array, out: Array) -> 'int':
+def attn_forward(attn: Attn, q: Array, k: Array, v: Array, out: Array) -> int:
     """out = attention(q, k, v). Outputs must not overlap inputs. MESAOPT_E_NONFINITE: `out` is not finite. Since
     0.1.
     """
@@ -681,7 +682,7 @@ def attn_forward(attn: Attn, q: Array, k: Array, v: Array, out: Array) -> 'int':
     return status
 
 
-def attn_backward(attn: Attn, q: Array, k: Array, v: Array, dout: Array, dq: Array, dk: Array, dv: Array) -> 'int':
+def attn_backward(attn: Attn, q: Array, k: Array, v: Array, dout: Array, dq: Array, dk: Array, dv: Array) -> int:
     """Gradients dq, dk, dv (shapes of q, k, v; overwritten) of a scalar whose gradient with respect to out is
     dout. The forward pass is recomputed inside: nothing needs to be kept from an earlier call.
     MESAOPT_E_NONFINITE: a gradient is not finite. Since 0.1.
@@ -699,7 +700,7 @@ def attn_backward(attn: Attn, q: Array, k: Array, v: Array, dout: Array, dq: Arr
     return status
 
 
-def baseline_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Baseline':
+def baseline_create(ctx: Ctx, settings: SettingsLike | None = None) -> Baseline:
     """Creates a baseline (scope MESAOPT_SCOPE_BASELINE, NULL: defaults). The caller frees *out. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     settings_ = settings_of(settings, ('baseline',), 'settings')
@@ -709,7 +710,7 @@ def baseline_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Baseline
     return made(Baseline, out_, ctx)
 
 
-def baseline_predict(baseline: Baseline, sequences: Array, out: Array) -> 'int':
+def baseline_predict(baseline: Baseline, sequences: Array, out: Array) -> int:
     """Predictions of x_2 .. x_{T+1}: sequences [B, T+1, n] -> out [B, T, n], f32 or f64; computed in f64.
     MESAOPT_E_STATE: space=features without mesaopt_baseline_set_task. MESAOPT_E_NONFINITE: `out` is not
     finite; the text names the place. Since 0.1.
@@ -722,7 +723,7 @@ def baseline_predict(baseline: Baseline, sequences: Array, out: Array) -> 'int':
     return status
 
 
-def baseline_set_task(baseline: Baseline, task: Task | None = None) -> 'int':
+def baseline_set_task(baseline: Baseline, task: Task | None = None) -> int:
     """Gives a baseline of space=features the task whose features are its inputs (a counted reference is kept;
     NULL: none), which then go before those of the task that it is evaluated, searched or trained on, and
     which mesaopt_baseline_predict and mesaopt_baseline_precondition need: sequences do not say whose they
@@ -735,7 +736,7 @@ def baseline_set_task(baseline: Baseline, task: Task | None = None) -> 'int':
     return status
 
 
-def baseline_precondition(baseline: Baseline, sequences: Array, out: Array) -> 'int':
+def baseline_precondition(baseline: Baseline, sequences: Array, out: Array) -> int:
     """What the preconditioner makes of z_t: sequences [B, T, n] -> out [B, T, m], inv(A_t) z_t exactly for lsq,
     approximately for the others (gd: without ridge). MESAOPT_E_STATE: kernel has none, or as in
     mesaopt_baseline_predict. MESAOPT_E_NONFINITE as above. Since 0.1.
@@ -748,7 +749,7 @@ def baseline_precondition(baseline: Baseline, sequences: Array, out: Array) -> '
     return status
 
 
-def baseline_coefficients(baseline: Baseline) -> 'np.ndarray':
+def baseline_coefficients(baseline: Baseline) -> np.ndarray:
     """View of the coefficients of richardson (f64 [1, K]: a) or chebyshev ([2, K]: a, b), at first a = 1, b = 0;
     writing through it changes the baseline. Valid while the baseline lives. MESAOPT_E_STATE: the baseline has
     none. Since 0.1.
@@ -760,7 +761,7 @@ def baseline_coefficients(baseline: Baseline) -> 'np.ndarray':
     return array_of(out_, baseline)
 
 
-def baseline_train(baseline: Baseline, task: Task, updates: int, after: Callable | None = None) -> 'int':
+def baseline_train(baseline: Baseline, task: Task, updates: int, after: Callable | None = None) -> int:
     """Learns the coefficients of richardson (a) or chebyshev (a, b): AdamW on the autoregressive loss, update s
     on sequences s batch .. (s + 1) batch - 1 of the training stream, until `updates` updates in all have been
     taken (0: 20000, with K = 2 80000), calling `after` (may be NULL) after each, as mesaopt_trainer_run;
@@ -777,13 +778,13 @@ def baseline_train(baseline: Baseline, task: Task, updates: int, after: Callable
     return status
 
 
-def baseline_updates(baseline: Baseline) -> 'int':
+def baseline_updates(baseline: Baseline) -> int:
     """Updates taken so far, or a negative status. Since 0.1."""
     baseline_ = to_handle(baseline, 'baseline')
     return counted(lib.mesaopt_baseline_updates(baseline_), baseline)
 
 
-def baseline_evaluate(baseline: Baseline, task: Task, stream: int, first: int, count: int, by_t: Array | None = None) -> 'float':
+def baseline_evaluate(baseline: Baseline, task: Task, stream: int, first: int, count: int, by_t: Array | None = None) -> float:
     """Mean loss and error by t, as mesaopt_model_evaluate; count >= 1. MESAOPT_E_STATE: space=features, and
     neither the baseline nor `task` has them. MESAOPT_E_NONFINITE: the loss overflows. Since 0.1.
     """
@@ -799,7 +800,7 @@ def baseline_evaluate(baseline: Baseline, task: Task, stream: int, first: int, c
     return loss_.value
 
 
-def baseline_search(baseline: Baseline, task: Task, count: int) -> 'float':
+def baseline_search(baseline: Baseline, task: Task, count: int) -> float:
     """Line search: sets eta (gd: 1e-5..0.1), beta (kernel: 0.01..100) or ridge (others: 1e-5..10) to the value
     of lowest loss on `count` sequences of the search stream, on a logarithmic grid refined around its best
     point to half a per cent. The ranges hold for inputs z of mean square 1; with mean square s that of ridge
@@ -816,7 +817,7 @@ def baseline_search(baseline: Baseline, task: Task, count: int) -> 'float':
     return best_.value
 
 
-def ctx_create(settings: SettingsLike | None = None) -> 'Ctx':
+def ctx_create(settings: SettingsLike | None = None) -> Ctx:
     """Creates a context; `settings` (scope MESAOPT_SCOPE_CTX, NULL: defaults) is copied. On failure the text is
     in `settings`. MESAOPT_E_UNSUPPORTED: the CPU lacks the ISA level asked for. Starts no thread. The caller
     frees *out. Since 0.1.
@@ -828,7 +829,7 @@ def ctx_create(settings: SettingsLike | None = None) -> 'Ctx':
     return made(Ctx, out_, settings_)
 
 
-def ctx_error(ctx: Ctx) -> 'str':
+def ctx_error(ctx: Ctx) -> str:
     """Text of the last failure of a call on this context or one of its handles, at most cap bytes with the final
     NUL; returns the bytes the whole text needs, or a negative status. Unchanged by success; may be called
     from any thread at any time. Since 0.1.
@@ -837,7 +838,7 @@ def ctx_error(ctx: Ctx) -> 'str':
     return read_text(lambda buf, cap: lib.mesaopt_ctx_error(ctx_, buf, cap), ctx)
 
 
-def ctx_interrupt(ctx: Ctx) -> 'None':
+def ctx_interrupt(ctx: Ctx) -> None:
     """Asks the running call to stop or, if none runs, the next one. Async-signal-safe: a SIGINT handler may call
     it. Training runs return MESAOPT_STOPPED at a step boundary, other long calls MESAOPT_E_INTERRUPTED. The
     request ends with that call, also when it was too short to look: a program that makes several calls sets a
@@ -847,7 +848,7 @@ def ctx_interrupt(ctx: Ctx) -> 'None':
     return lib.mesaopt_ctx_interrupt(ctx_)
 
 
-def ctx_clear_interrupt(ctx: Ctx) -> 'int':
+def ctx_clear_interrupt(ctx: Ctx) -> int:
     """Withdraws a request of mesaopt_ctx_interrupt that no call has met yet. MESAOPT_E_BUSY: a call runs, whose
     it is. Since 0.1.
     """
@@ -857,7 +858,7 @@ def ctx_clear_interrupt(ctx: Ctx) -> 'int':
     return status
 
 
-def ctx_isa(ctx: Ctx) -> 'int':
+def ctx_isa(ctx: Ctx) -> int:
     """ISA level in use (MESAOPT_ISA_BASELINE, ...). Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     out_ = c.c_int32()
@@ -866,7 +867,7 @@ def ctx_isa(ctx: Ctx) -> 'int':
     return out_.value
 
 
-def decoder_create(model: Model, settings: SettingsLike | None = None) -> 'Decoder':
+def decoder_create(model: Model, settings: SettingsLike | None = None) -> Decoder:
     """Creates a decoder of a model, which it keeps alive (scope MESAOPT_SCOPE_DECODER: streams, capacity). All
     memory is taken here; steps take none. The caller frees *out. Since 0.1.
     """
@@ -878,7 +879,7 @@ def decoder_create(model: Model, settings: SettingsLike | None = None) -> 'Decod
     return made(Decoder, out_, model)
 
 
-def decoder_bytes(model: Model, settings: SettingsLike | None = None) -> 'int':
+def decoder_bytes(model: Model, settings: SettingsLike | None = None) -> int:
     """Bytes that such a decoder takes. Since 0.1."""
     model_ = to_handle(model, 'model')
     settings_ = settings_of(settings, ('decoder',), 'settings')
@@ -888,7 +889,7 @@ def decoder_bytes(model: Model, settings: SettingsLike | None = None) -> 'int':
     return bytes_.value
 
 
-def decoder_step(decoder: Decoder, tokens: Array, out: Array | None = None) -> 'int':
+def decoder_step(decoder: Decoder, tokens: Array, out: Array | None = None) -> int:
     """The next L tokens of every stream: tokens [streams, L, inputs] -> predictions out [streams, L, outputs]
     (NULL: not wanted), dtype of the model, any L. MESAOPT_E_STATE: a stream has no room for them.
     MESAOPT_NOT_CONVERGED as of mesaopt_model_forward: the tokens are in, all is finite. After any failure all
@@ -902,7 +903,7 @@ def decoder_step(decoder: Decoder, tokens: Array, out: Array | None = None) -> '
     return status
 
 
-def decoder_reset(decoder: Decoder, stream: int) -> 'int':
+def decoder_reset(decoder: Decoder, stream: int) -> int:
     """A stream begins anew, or with stream = -1 all of them. Since 0.1."""
     decoder_ = to_handle(decoder, 'decoder')
     stream_ = to_integer(stream, INT64, 'stream')
@@ -911,7 +912,7 @@ def decoder_reset(decoder: Decoder, stream: int) -> 'int':
     return status
 
 
-def decoder_copy(decoder: Decoder, other: Decoder) -> 'int':
+def decoder_copy(decoder: Decoder, other: Decoder) -> int:
     """All streams become as those of `from`, a decoder of the same model with as many streams; its capacity may
     be another one. MESAOPT_E_STATE: they do not fit. Since 0.1.
     """
@@ -922,14 +923,14 @@ def decoder_copy(decoder: Decoder, other: Decoder) -> 'int':
     return status
 
 
-def decoder_steps(decoder: Decoder, stream: int) -> 'int':
+def decoder_steps(decoder: Decoder, stream: int) -> int:
     """Tokens of a stream so far, or a negative status. Since 0.1."""
     decoder_ = to_handle(decoder, 'decoder')
     stream_ = to_integer(stream, INT64, 'stream')
     return counted(lib.mesaopt_decoder_steps(decoder_, stream_), decoder)
 
 
-def decoder_save(decoder: Decoder, path: str) -> 'int':
+def decoder_save(decoder: Decoder, path: str) -> int:
     """Writes all streams as safetensors, as mesaopt_model_save writes. Since 0.1."""
     decoder_ = to_handle(decoder, 'decoder')
     path_ = to_text(path, 'path')
@@ -938,7 +939,7 @@ def decoder_save(decoder: Decoder, path: str) -> 'int':
     return status
 
 
-def decoder_save_to(decoder: Decoder, write: Callable) -> 'int':
+def decoder_save_to(decoder: Decoder, write: Callable) -> int:
     """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
     file would have. Since 0.1.
     """
@@ -949,7 +950,7 @@ def decoder_save_to(decoder: Decoder, write: Callable) -> 'int':
     return status
 
 
-def decoder_open(model: Model, settings: SettingsLike | None, path: str) -> 'Decoder':
+def decoder_open(model: Model, settings: SettingsLike | None, path: str) -> Decoder:
     """Creates a decoder from a file of mesaopt_decoder_save, notes included, of a model with the same blocks and
     parameters: MESAOPT_E_FORMAT names what differs. `settings` have the streams of the file, and room for
     their tokens. With equal capacity it goes on bit for bit, unless the status is MESAOPT_OTHER_ISA. Since
@@ -964,7 +965,7 @@ def decoder_open(model: Model, settings: SettingsLike | None, path: str) -> 'Dec
     return made(Decoder, out_, model)
 
 
-def decoder_open_from(model: Model, settings: SettingsLike | None, bytes: bytes) -> 'Decoder':
+def decoder_open_from(model: Model, settings: SettingsLike | None, bytes: bytes) -> Decoder:
     """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
     model_ = to_handle(model, 'model')
     settings_ = settings_of(settings, ('decoder',), 'settings')
@@ -975,7 +976,7 @@ def decoder_open_from(model: Model, settings: SettingsLike | None, bytes: bytes)
     return made(Decoder, out_, model)
 
 
-def decoder_set_note(decoder: Decoder, key: str, text: str | None = None) -> 'int':
+def decoder_set_note(decoder: Decoder, key: str, text: str | None = None) -> int:
     """Keeps a text of the caller's with the streams, as mesaopt_model_set_note does with a model. Since 0.1."""
     decoder_ = to_handle(decoder, 'decoder')
     key_ = to_text(key, 'key')
@@ -985,7 +986,7 @@ def decoder_set_note(decoder: Decoder, key: str, text: str | None = None) -> 'in
     return status
 
 
-def linearise_create(ctx: Ctx, settings: SettingsLike | None, model: Model, task: Task, blocks: Sequence, block: SettingsLike | None) -> 'Linearise':
+def linearise_create(ctx: Ctx, settings: SettingsLike | None, model: Model, task: Task, blocks: Sequence, block: SettingsLike | None) -> Linearise:
     """Plans the distillation of `count` different blocks of attention, and allocates all that its steps need.
     settings (scope MESAOPT_SCOPE_TRAINER): AdamW and the batch; NULL: the defaults of that scope, but lr =
     1e-3 and no weight decay. block (scope MESAOPT_SCOPE_LINEAR): the linear blocks; NULL: each with the
@@ -1005,7 +1006,7 @@ def linearise_create(ctx: Ctx, settings: SettingsLike | None, model: Model, task
     return made(Linearise, out_, ctx)
 
 
-def linearise_run(linearise: Linearise, steps: int, after: Callable | None = None) -> 'int':
+def linearise_run(linearise: Linearise, steps: int, after: Callable | None = None) -> int:
     """Steps until `steps` steps in all have been taken, calling `after` (may be NULL) after each: its loss is
     the sum over blocks of the squared errors / (2 batch T) before the update, grad_norm the norm of all
     gradients together. Statuses as of mesaopt_trainer_run; a step that fails changes no weights. Allocates
@@ -1019,13 +1020,13 @@ def linearise_run(linearise: Linearise, steps: int, after: Callable | None = Non
     return status
 
 
-def linearise_steps(linearise: Linearise) -> 'int':
+def linearise_steps(linearise: Linearise) -> int:
     """Steps taken so far, or a negative status. Since 0.1."""
     linearise_ = to_handle(linearise, 'linearise')
     return counted(lib.mesaopt_linearise_steps(linearise_), linearise)
 
 
-def linearise_evaluate(linearise: Linearise, count: int, ratio: Array, error: Array | None = None) -> 'int':
+def linearise_evaluate(linearise: Linearise, count: int, ratio: Array, error: Array | None = None) -> int:
     """Scores on the first `count` sequences of the test stream, f32 or f64 [blocks], in the order of
     mesaopt_linearise_create. ratio: the loss of the model with this block replaced over its own loss. error
     (may be NULL): the squared error of the linear block's output over the square of what the block adds to
@@ -1041,7 +1042,7 @@ def linearise_evaluate(linearise: Linearise, count: int, ratio: Array, error: Ar
     return status
 
 
-def linearise_model(linearise: Linearise, block: int) -> 'Model':
+def linearise_model(linearise: Linearise, block: int) -> Model:
     """A copy of the model with the linear block in place of `block`, -1: with all of them in their places. The
     caller frees *out. Since 0.1.
     """
@@ -1053,7 +1054,7 @@ def linearise_model(linearise: Linearise, block: int) -> 'Model':
     return made(Model, out_, linearise)
 
 
-def linearise_block(linearise: Linearise, block: int) -> 'Model':
+def linearise_block(linearise: Linearise, block: int) -> Model:
     """A copy of the linear block that stands for `block`, as a model of that one block on the stream: inputs and
     outputs are its width. The caller frees *out. Since 0.1.
     """
@@ -1065,7 +1066,7 @@ def linearise_block(linearise: Linearise, block: int) -> 'Model':
     return made(Model, out_, linearise)
 
 
-def lsq_plan(ctx: Ctx, settings: SettingsLike | None, d_key: int, d_val: int) -> 'Lsq':
+def lsq_plan(ctx: Ctx, settings: SettingsLike | None, d_key: int, d_val: int) -> Lsq:
     """Plans a solver (scope MESAOPT_SCOPE_LSQ, NULL: defaults) for keys of d_key and values of d_val channels.
     The setting window matters only to a mesaopt_rls of the plan: mesaopt_lsq_forward and mesaopt_lsq_adjoint
     ignore it. The caller frees *out. Since 0.1.
@@ -1080,7 +1081,7 @@ def lsq_plan(ctx: Ctx, settings: SettingsLike | None, d_key: int, d_val: int) ->
     return made(Lsq, out_, ctx)
 
 
-def lsq_shape(lsq: Lsq) -> 'tuple[int, int]':
+def lsq_shape(lsq: Lsq) -> tuple[int, int]:
     """Channels of keys and of values, as planned. Each pointer may be NULL. Since 0.1."""
     lsq_ = to_handle(lsq, 'lsq')
     d_key_ = c.c_int64()
@@ -1090,7 +1091,7 @@ def lsq_shape(lsq: Lsq) -> 'tuple[int, int]':
     return d_key_.value, d_val_.value
 
 
-def lsq_workspace(lsq: Lsq, dtype: int, batch: int, length: int, heads: int, sequences: int, adjoint: int) -> 'int':
+def lsq_workspace(lsq: Lsq, dtype: int, batch: int, length: int, heads: int, sequences: int, adjoint: int) -> int:
     """Bytes of workspace that calls of this shape need, with every operand there is, of the adjoint when
     `adjoint` is not 0. sequences: how many MESAOPT_LSQ_OFFSETS make of a batch of 1; 0: without offsets.
     Since 0.1.
@@ -1108,7 +1109,7 @@ def lsq_workspace(lsq: Lsq, dtype: int, batch: int, length: int, heads: int, seq
     return bytes_.value
 
 
-def lsq_forward(lsq: Lsq, q: Array, k: Array, v: Array, out: Array, which: Sequence, views: Sequence[Array]) -> 'int':
+def lsq_forward(lsq: Lsq, q: Array, k: Array, v: Array, out: Array, which: Sequence, views: Sequence[Array]) -> int:
     """out [B, T, H, dv] for all steps, and what else `which` asks for. Outputs must not overlap inputs or each
     other. MESAOPT_NOT_CONVERGED: see above; the context's text says how many rows, and which is the first.
     Since 0.1.
@@ -1125,7 +1126,7 @@ def lsq_forward(lsq: Lsq, q: Array, k: Array, v: Array, out: Array, which: Seque
     return status
 
 
-def lsq_adjoint(lsq: Lsq, q: Array, k: Array, v: Array, dout: Array, dq: Array, dk: Array, dv: Array, which: Sequence, views: Sequence[Array]) -> 'int':
+def lsq_adjoint(lsq: Lsq, q: Array, k: Array, v: Array, dout: Array, dq: Array, dk: Array, dv: Array, which: Sequence, views: Sequence[Array]) -> int:
     """Gradients dq, dk, dv (shapes of q, k, v; overwritten) of a scalar whose gradient with respect to out is
     dout, and what else `which` asks for. The forward pass is recomputed inside. Since 0.1.
     """
@@ -1144,7 +1145,7 @@ def lsq_adjoint(lsq: Lsq, q: Array, k: Array, v: Array, dout: Array, dq: Array, 
     return status
 
 
-def model_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Model':
+def model_create(ctx: Ctx, settings: SettingsLike | None = None) -> Model:
     """Creates an empty model (scope MESAOPT_SCOPE_MODEL: inputs, outputs, dtype, seed, lanes). The caller frees
     *out. Since 0.1.
     """
@@ -1156,7 +1157,7 @@ def model_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Model':
     return made(Model, out_, ctx)
 
 
-def model_add(model: Model, settings: SettingsLike) -> 'int':
+def model_add(model: Model, settings: SettingsLike) -> int:
     """Appends a block whose kind is the scope of `settings`, with weights drawn N(0, init_sd^2) from the model's
     seed. Views of parameters taken before become invalid. MESAOPT_E_STATE while a trainer or a decoder holds
     the model. Since 0.1.
@@ -1169,7 +1170,7 @@ def model_add(model: Model, settings: SettingsLike) -> 'int':
     return status
 
 
-def model_add_text(model: Model, blocks: str) -> 'int':
+def model_add_text(model: Model, blocks: str) -> int:
     """Appends every block of a one-line text (grammar above), or none of them on failure; MESAOPT_E_FORMAT and
     MESAOPT_E_SETTING name the place in the text. Since 0.1.
     """
@@ -1181,7 +1182,7 @@ def model_add_text(model: Model, blocks: str) -> 'int':
     return status
 
 
-def model_text(model: Model) -> 'str':
+def model_text(model: Model) -> str:
     """The model's blocks as text that mesaopt_model_add_text takes, at most cap bytes with the final NUL;
     returns the bytes the whole text needs, or a negative status. Since 0.1.
     """
@@ -1189,7 +1190,7 @@ def model_text(model: Model) -> 'str':
     return read_text(lambda buf, cap: lib.mesaopt_model_text(model_, buf, cap), model)
 
 
-def model_shape(model: Model) -> 'tuple[int, int, int]':
+def model_shape(model: Model) -> tuple[int, int, int]:
     """Features of a token, of a prediction, and the type that tokens, predictions and parameters have
     (MESAOPT_F32 or MESAOPT_F64). Each pointer may be NULL. Since 0.1.
     """
@@ -1202,13 +1203,13 @@ def model_shape(model: Model) -> 'tuple[int, int, int]':
     return inputs_.value, outputs_.value, dtype_.value
 
 
-def model_blocks(model: Model) -> 'int':
+def model_blocks(model: Model) -> int:
     """Number of blocks, and width of the stream after block i (i = -1: the tokens). Since 0.1."""
     model_ = to_handle(model, 'model')
     return counted(lib.mesaopt_model_blocks(model_), model)
 
 
-def model_width(model: Model, block: int) -> 'int':
+def model_width(model: Model, block: int) -> int:
     """Number of blocks, and width of the stream after block i (i = -1: the tokens). Since 0.1."""
     model_ = to_handle(model, 'model')
     block_ = to_integer(block, INT64, 'block')
@@ -1218,7 +1219,7 @@ def model_width(model: Model, block: int) -> 'int':
     return width_.value
 
 
-def model_parameters(model: Model) -> 'int':
+def model_parameters(model: Model) -> int:
     """Number of parameter tensors, and the name of the i-th (valid until the next block is added; NULL past the
     last). Since 0.1.
     """
@@ -1226,7 +1227,7 @@ def model_parameters(model: Model) -> 'int':
     return counted(lib.mesaopt_model_parameters(model_), model)
 
 
-def model_parameter_name(model: Model, i: int) -> 'str | None':
+def model_parameter_name(model: Model, i: int) -> str | None:
     """Number of parameter tensors, and the name of the i-th (valid until the next block is added; NULL past the
     last). Since 0.1.
     """
@@ -1235,7 +1236,7 @@ def model_parameter_name(model: Model, i: int) -> 'str | None':
     return decoded(lib.mesaopt_model_parameter_name(model_, i_))
 
 
-def model_parameter(model: Model, name: str) -> 'np.ndarray':
+def model_parameter(model: Model, name: str) -> np.ndarray:
     """View of a parameter by name; writing through it changes the model. Valid while the model lives and no
     block is added. Since 0.1.
     """
@@ -1247,7 +1248,7 @@ def model_parameter(model: Model, name: str) -> 'np.ndarray':
     return array_of(out_, model)
 
 
-def model_parameter_gradient(model: Model, name: str) -> 'np.ndarray':
+def model_parameter_gradient(model: Model, name: str) -> np.ndarray:
     """View of the gradient of a parameter, as the last mesaopt_model_gradient, mesaopt_model_backward or
     training step left it (before clipping); zeros before that. Since 0.1.
     """
@@ -1259,7 +1260,7 @@ def model_parameter_gradient(model: Model, name: str) -> 'np.ndarray':
     return array_of(out_, model)
 
 
-def model_initialise(model: Model, seed: int) -> 'int':
+def model_initialise(model: Model, seed: int) -> int:
     """Draws all weights anew from `seed`. Since 0.1."""
     model_ = to_handle(model, 'model')
     seed_ = to_integer(seed, INT64, 'seed')
@@ -1268,7 +1269,7 @@ def model_initialise(model: Model, seed: int) -> 'int':
     return status
 
 
-def model_workspace(model: Model, batch: int, length: int, training: int) -> 'int':
+def model_workspace(model: Model, batch: int, length: int, training: int) -> int:
     """Bytes of workspace that calls of this shape need, gradients included when `training` is not 0. Since 0.1."""
     model_ = to_handle(model, 'model')
     batch_ = to_integer(batch, INT64, 'batch')
@@ -1280,7 +1281,7 @@ def model_workspace(model: Model, batch: int, length: int, training: int) -> 'in
     return bytes_.value
 
 
-def model_forward(model: Model, tokens: Array, out: Array) -> 'int':
+def model_forward(model: Model, tokens: Array, out: Array) -> int:
     """Predictions: tokens [B, T, inputs] -> out [B, T, outputs], dtype of the model. Since 0.1."""
     model_ = to_handle(model, 'model')
     tokens_ = view_in(tokens, 'tokens')
@@ -1290,7 +1291,7 @@ def model_forward(model: Model, tokens: Array, out: Array) -> 'int':
     return status
 
 
-def model_activations(model: Model, tokens: Array, blocks: Sequence, outs: Sequence[Array]) -> 'int':
+def model_activations(model: Model, tokens: Array, blocks: Sequence, outs: Sequence[Array]) -> int:
     """Activations: the stream after each of `count` blocks (blocks[i] = -1: the tokens), outs[i] [B, T, width of
     that block]. One forward pass serves them all. Since 0.1.
     """
@@ -1303,7 +1304,7 @@ def model_activations(model: Model, tokens: Array, blocks: Sequence, outs: Seque
     return status
 
 
-def model_loss(model: Model, tokens: Array, targets: Array, weights: Array | None = None) -> 'float':
+def model_loss(model: Model, tokens: Array, targets: Array, weights: Array | None = None) -> float:
     """Loss of predictions against targets [B, T, outputs]: sum of weight * half squared error / sum of weights.
     weights [B, T], f32 or f64, 0 or 1e-20 to 1e20, one above 0; NULL: all 1. A step of weight 0 does not
     count, whatever its target is; behind the last step that counts of a sequence tokens and targets may hold
@@ -1319,7 +1320,7 @@ def model_loss(model: Model, tokens: Array, targets: Array, weights: Array | Non
     return loss_.value
 
 
-def model_gradient(model: Model, tokens: Array, targets: Array, weights: Array | None = None, dtokens: Array | None = None) -> 'float':
+def model_gradient(model: Model, tokens: Array, targets: Array, weights: Array | None = None, dtokens: Array | None = None) -> float:
     """Loss and its gradients: of every parameter (mesaopt_model_parameter_gradient) and, unless dtokens is NULL,
     of the tokens [B, T, inputs]. MESAOPT_E_NONFINITE names the first tensor that is not finite. Since 0.1.
     """
@@ -1334,7 +1335,7 @@ def model_gradient(model: Model, tokens: Array, targets: Array, weights: Array |
     return loss_.value
 
 
-def model_backward(model: Model, tokens: Array, dout: Array, dtokens: Array | None = None) -> 'int':
+def model_backward(model: Model, tokens: Array, dout: Array, dtokens: Array | None = None) -> int:
     """Gradients of a scalar of the user's own whose gradient with respect to the predictions is dout [B, T,
     outputs]; the forward pass is recomputed inside. dtokens may be NULL. Since 0.1.
     """
@@ -1347,7 +1348,7 @@ def model_backward(model: Model, tokens: Array, dout: Array, dtokens: Array | No
     return status
 
 
-def model_evaluate(model: Model, task: Task, stream: int, first: int, count: int, by_t: Array | None = None) -> 'float':
+def model_evaluate(model: Model, task: Task, stream: int, first: int, count: int, by_t: Array | None = None) -> float:
     """Mean loss on sequences first .. first + count - 1 of a stream of `task`; by_t (f64 [T], NULL: not wanted)
     receives the mean squared error at t summed over dimensions, halved, so that its mean over t is the loss
     (by the task's weights, mesaopt_task_set_weights). Memory does not grow with count, which is at least 1.
@@ -1365,7 +1366,7 @@ def model_evaluate(model: Model, task: Task, stream: int, first: int, count: int
     return loss_.value
 
 
-def model_save(model: Model, path: str) -> 'int':
+def model_save(model: Model, path: str) -> int:
     """Writes parameters and settings as safetensors: to a temporary file in the same folder, fsynced, then
     renamed to what `path` names, links followed and its mode kept. MESAOPT_E_IO says what the system said.
     MESAOPT_E_NONFINITE names the parameter: no such file would be opened. Since 0.1.
@@ -1377,7 +1378,7 @@ def model_save(model: Model, path: str) -> 'int':
     return status
 
 
-def model_save_to(model: Model, write: Callable) -> 'int':
+def model_save_to(model: Model, write: Callable) -> int:
     """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
     file would have. Since 0.1.
     """
@@ -1388,7 +1389,7 @@ def model_save_to(model: Model, write: Callable) -> 'int':
     return status
 
 
-def model_load(model: Model, path: str) -> 'int':
+def model_load(model: Model, path: str) -> int:
     """Reads parameters by name from a safetensors file (f64, f32, f16 or bf16; other tensors are ignored). All
     or nothing. MESAOPT_E_FORMAT names the tensor that is missing, of another shape or out of bounds. Since
     0.1.
@@ -1400,7 +1401,7 @@ def model_load(model: Model, path: str) -> 'int':
     return status
 
 
-def model_load_from(model: Model, bytes: bytes) -> 'int':
+def model_load_from(model: Model, bytes: bytes) -> int:
     """The same from the bytes of such a file in memory. Since 0.1."""
     model_ = to_handle(model, 'model')
     bytes_ = to_bytes(bytes, 'bytes')
@@ -1409,7 +1410,7 @@ def model_load_from(model: Model, bytes: bytes) -> 'int':
     return status
 
 
-def model_set_note(model: Model, key: str, text: str | None = None) -> 'int':
+def model_set_note(model: Model, key: str, text: str | None = None) -> int:
     """Keeps a text of the caller's with a model, such as units, scales or the command that made it: it goes as
     metadata `key` into files of mesaopt_model_save and mesaopt_trainer_save; mesaopt_model_open takes it
     over, and mesaopt_file_note reads it. NULL takes the note away. Both are UTF-8; key: 1 to 100 bytes that
@@ -1423,7 +1424,7 @@ def model_set_note(model: Model, key: str, text: str | None = None) -> 'int':
     return status
 
 
-def file_note(ctx: Ctx, path: str, key: str) -> 'str':
+def file_note(ctx: Ctx, path: str, key: str) -> str:
     """Copies a text out of the metadata of a safetensors file: a note, or one of the library's own:
     "mesaopt.kind" (model, trainer, rls, decoder, prompt), and of models and trainers "mesaopt.blocks" and
     "mesaopt.model", which is "inputs=.. outputs=.. dtype=.. ..". Writes at most `cap` bytes with the final 0,
@@ -1435,7 +1436,7 @@ def file_note(ctx: Ctx, path: str, key: str) -> 'str':
     return read_text(lambda buf, cap: lib.mesaopt_file_note(ctx_, path_, key_, buf, cap), ctx)
 
 
-def file_note_from(ctx: Ctx, bytes: bytes, key: str) -> 'str':
+def file_note_from(ctx: Ctx, bytes: bytes, key: str) -> str:
     """The same from the bytes of such a file in memory. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     bytes_ = to_bytes(bytes, 'bytes')
@@ -1443,7 +1444,7 @@ def file_note_from(ctx: Ctx, bytes: bytes, key: str) -> 'str':
     return read_text(lambda buf, cap: lib.mesaopt_file_note_from(ctx_, bytes_, same_length(bytes=(bytes)), key_, buf, cap), ctx)
 
 
-def model_import(ctx: Ctx, settings: SettingsLike | None, blocks: str, names: Sequence, tensors: Sequence[Array]) -> 'Model':
+def model_import(ctx: Ctx, settings: SettingsLike | None, blocks: str, names: Sequence, tensors: Sequence[Array]) -> Model:
     """Creates a model of blocks given as text (mesaopt_model_add_text; `settings` as in mesaopt_model_create)
     with weights from elsewhere: tensors[i] becomes the parameter names[i], f64, f32, f16 or bf16, any strides
     (a transposed weight is a view with its strides swapped). Every parameter is given, once, and nothing
@@ -1461,7 +1462,7 @@ def model_import(ctx: Ctx, settings: SettingsLike | None, blocks: str, names: Se
     return made(Model, out_, ctx)
 
 
-def model_import_file(ctx: Ctx, settings: SettingsLike | None, blocks: str, path: str) -> 'Model':
+def model_import_file(ctx: Ctx, settings: SettingsLike | None, blocks: str, path: str) -> Model:
     """The same from a safetensors file that holds every parameter by its name and nothing else. MESAOPT_E_FORMAT
     names the tensor that is missing, not expected or of another shape. (Files of this library:
     mesaopt_model_open. Files with more in them: mesaopt_model_load.) Since 0.1.
@@ -1476,7 +1477,7 @@ def model_import_file(ctx: Ctx, settings: SettingsLike | None, blocks: str, path
     return made(Model, out_, ctx)
 
 
-def model_import_from(ctx: Ctx, settings: SettingsLike | None, blocks: str, bytes: bytes) -> 'Model':
+def model_import_from(ctx: Ctx, settings: SettingsLike | None, blocks: str, bytes: bytes) -> Model:
     """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     settings_ = settings_of(settings, ('model',), 'settings')
@@ -1488,7 +1489,7 @@ def model_import_from(ctx: Ctx, settings: SettingsLike | None, blocks: str, byte
     return made(Model, out_, ctx)
 
 
-def model_open(ctx: Ctx, path: str) -> 'Model':
+def model_open(ctx: Ctx, path: str) -> Model:
     """Creates a model from a file that mesaopt_model_save or mesaopt_trainer_save wrote: settings, blocks,
     parameters, notes. Since 0.1.
     """
@@ -1500,7 +1501,7 @@ def model_open(ctx: Ctx, path: str) -> 'Model':
     return made(Model, out_, ctx)
 
 
-def model_open_from(ctx: Ctx, bytes: bytes) -> 'Model':
+def model_open_from(ctx: Ctx, bytes: bytes) -> Model:
     """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     bytes_ = to_bytes(bytes, 'bytes')
@@ -1510,7 +1511,7 @@ def model_open_from(ctx: Ctx, bytes: bytes) -> 'Model':
     return made(Model, out_, ctx)
 
 
-def probe_plan(ctx: Ctx, settings: SettingsLike | None, features: Sequence, steps: int, targets: int) -> 'Probe':
+def probe_plan(ctx: Ctx, settings: SettingsLike | None, features: Sequence, steps: int, targets: int) -> Probe:
     """Plans probes (scope MESAOPT_SCOPE_PROBE, NULL: defaults) of `layers` layers with features[l] features
     each, `steps` steps and `targets` targets, and allocates what fits and scores in sample need. The caller
     frees *out. Since 0.1.
@@ -1526,7 +1527,7 @@ def probe_plan(ctx: Ctx, settings: SettingsLike | None, features: Sequence, step
     return made(Probe, out_, ctx)
 
 
-def probe_plan_file(ctx: Ctx, settings: SettingsLike | None, path: str, activations: str, targets: str) -> 'tuple[Probe, int]':
+def probe_plan_file(ctx: Ctx, settings: SettingsLike | None, path: str, activations: str, targets: str) -> tuple[Probe, int]:
     """Plans probes of the shapes that a file has; names as in mesaopt_probe_feed_file. `rows` (may be NULL)
     receives the number of sequences. Since 0.1.
     """
@@ -1542,7 +1543,7 @@ def probe_plan_file(ctx: Ctx, settings: SettingsLike | None, path: str, activati
     return made(Probe, out_, ctx), rows_.value
 
 
-def probe_plan_from(ctx: Ctx, settings: SettingsLike | None, bytes: bytes, activations: str, targets: str) -> 'tuple[Probe, int]':
+def probe_plan_from(ctx: Ctx, settings: SettingsLike | None, bytes: bytes, activations: str, targets: str) -> tuple[Probe, int]:
     """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     settings_ = settings_of(settings, ('probe',), 'settings')
@@ -1556,7 +1557,7 @@ def probe_plan_from(ctx: Ctx, settings: SettingsLike | None, bytes: bytes, activ
     return made(Probe, out_, ctx), rows_.value
 
 
-def probe_workspace(ctx: Ctx, settings: SettingsLike | None, features: Sequence, steps: int, targets: int) -> 'int':
+def probe_workspace(ctx: Ctx, settings: SettingsLike | None, features: Sequence, steps: int, targets: int) -> int:
     """Bytes that such probes take at most: the test set's come with its first sequences only. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     settings_ = settings_of(settings, ('probe',), 'settings')
@@ -1569,7 +1570,7 @@ def probe_workspace(ctx: Ctx, settings: SettingsLike | None, features: Sequence,
     return bytes_.value
 
 
-def probe_shape(probe: Probe) -> 'tuple[int, int, int]':
+def probe_shape(probe: Probe) -> tuple[int, int, int]:
     """Layers, steps and targets, and the features of a layer. Each pointer may be NULL. Since 0.1."""
     probe_ = to_handle(probe, 'probe')
     layers_ = c.c_int64()
@@ -1580,7 +1581,7 @@ def probe_shape(probe: Probe) -> 'tuple[int, int, int]':
     return layers_.value, steps_.value, targets_.value
 
 
-def probe_features(probe: Probe, layer: int) -> 'int':
+def probe_features(probe: Probe, layer: int) -> int:
     """Layers, steps and targets, and the features of a layer. Each pointer may be NULL. Since 0.1."""
     probe_ = to_handle(probe, 'probe')
     layer_ = to_integer(layer, INT64, 'layer')
@@ -1590,7 +1591,7 @@ def probe_features(probe: Probe, layer: int) -> 'int':
     return features_.value
 
 
-def probe_feed(probe: Probe, set: int, activations: Sequence[Array], targets: Array, weights: Array | None = None) -> 'int':
+def probe_feed(probe: Probe, set: int, activations: Sequence[Array], targets: Array, weights: Array | None = None) -> int:
     """Takes in B sequences: activations[l] [B, T, D_l] for every layer, targets [B, T, n], or [L, B, T, n] when
     layers have their own, and weights [B] or [B, T] (NULL: all 1; 0 leaves a sequence out). f32 or f64 each,
     targets i32, i64 or bool too (0 or 1), any strides. MESAOPT_E_NONFINITE names the element. All or nothing;
@@ -1607,7 +1608,7 @@ def probe_feed(probe: Probe, set: int, activations: Sequence[Array], targets: Ar
     return status
 
 
-def probe_feed_model(probe: Probe, set: int, model: Model, blocks: Sequence | None, task: Task, stream: int, first: int, count: int) -> 'int':
+def probe_feed_model(probe: Probe, set: int, model: Model, blocks: Sequence | None, task: Task, stream: int, first: int, count: int) -> int:
     """Runs `model` on sequences first .. first + count - 1 of a stream of `task`, batch by batch, and takes in
     the stream after blocks[l] (-1: the tokens; blocks NULL: -1, 0, 1, ...) as the activations of layer l.
     Targets are those of mesaopt_probe_targets with the settings of the plan (with target=features of f(x) in
@@ -1629,7 +1630,7 @@ def probe_feed_model(probe: Probe, set: int, model: Model, blocks: Sequence | No
     return status
 
 
-def probe_feed_control(probe: Probe, set: int, conditioner: Baseline, task: Task, stream: int, first: int, count: int) -> 'int':
+def probe_feed_control(probe: Probe, set: int, conditioner: Baseline, task: Task, stream: int, first: int, count: int) -> int:
     """A control: as mesaopt_probe_feed_model, but the activations of the only layer are what `conditioner` makes
     of its input at t (mesaopt_baseline_precondition; with space=features of `task`, unless it has its own),
     and the setting `filter` goes by their norms. Since 0.1.
@@ -1646,7 +1647,7 @@ def probe_feed_control(probe: Probe, set: int, conditioner: Baseline, task: Task
     return status
 
 
-def probe_feed_file(probe: Probe, set: int, path: str, activations: str, targets: str, weights: str | None, first: int, count: int) -> 'int':
+def probe_feed_file(probe: Probe, set: int, path: str, activations: str, targets: str, weights: str | None, first: int, count: int) -> int:
     """Takes in rows first .. first + count - 1 (count -1: to the end) of a safetensors file (f64, f32, f16 or
     bf16; targets i64, i32 or bool, too), read piece by piece. `activations`: names of one tensor [B, T, D]
     per layer, separated by commas; or one name with a `*` that stands for consecutive numbers, the lowest
@@ -1667,7 +1668,7 @@ def probe_feed_file(probe: Probe, set: int, path: str, activations: str, targets
     return status
 
 
-def probe_feed_from(probe: Probe, set: int, bytes: bytes, activations: str, targets: str, weights: str | None, first: int, count: int) -> 'int':
+def probe_feed_from(probe: Probe, set: int, bytes: bytes, activations: str, targets: str, weights: str | None, first: int, count: int) -> int:
     """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
     probe_ = to_handle(probe, 'probe')
     set_ = to_integer(set, INT32, 'set')
@@ -1682,7 +1683,7 @@ def probe_feed_from(probe: Probe, set: int, bytes: bytes, activations: str, targ
     return status
 
 
-def probe_set_targets(probe: Probe, conditioner: Baseline | None = None, fill: Callable | None = None) -> 'int':
+def probe_set_targets(probe: Probe, conditioner: Baseline | None = None, fill: Callable | None = None) -> int:
     """Where mesaopt_probe_feed_model takes targets from: what `conditioner` makes of its input at t
     (mesaopt_baseline_precondition, m targets; a counted reference is kept), or a callback on the calling
     thread; `release` (may be NULL) follows when another call of this function has taken its place, or when
@@ -1697,7 +1698,7 @@ def probe_set_targets(probe: Probe, conditioner: Baseline | None = None, fill: C
     return status
 
 
-def probe_reset(probe: Probe, set: int) -> 'int':
+def probe_reset(probe: Probe, set: int) -> int:
     """Forgets the sequences of a set. Since 0.1."""
     probe_ = to_handle(probe, 'probe')
     set_ = to_integer(set, INT32, 'set')
@@ -1706,7 +1707,7 @@ def probe_reset(probe: Probe, set: int) -> 'int':
     return status
 
 
-def probe_count(probe: Probe, set: int, out: Array) -> 'int':
+def probe_count(probe: Probe, set: int, out: Array) -> int:
     """Sequences of a weight above 0 that a set has at step t: out i64 [T]. Since 0.1."""
     probe_ = to_handle(probe, 'probe')
     set_ = to_integer(set, INT32, 'set')
@@ -1716,7 +1717,7 @@ def probe_count(probe: Probe, set: int, out: Array) -> 'int':
     return status
 
 
-def probe_fit(probe: Probe, settings: SettingsLike | None = None) -> 'int':
+def probe_fit(probe: Probe, settings: SettingsLike | None = None) -> int:
     """Fits all probes to the training set, with `intercept`, `penalty` and `rcond` of `settings` (NULL: of the
     plan); may be repeated, after more sequences or with other settings. MESAOPT_E_STATE: fewer sequences at
     some step than features (and no penalty); the text says where. Allocates nothing. Since 0.1.
@@ -1729,7 +1730,7 @@ def probe_fit(probe: Probe, settings: SettingsLike | None = None) -> 'int':
     return status
 
 
-def probe_score(probe: Probe, set: int, mse: Array | None = None, r2: Array | None = None) -> 'int':
+def probe_score(probe: Probe, set: int, mse: Array | None = None, r2: Array | None = None) -> int:
     """Scores of the fitted maps on a set, f32 or f64; either view may be NULL. mse [L, T]: mean over sequences
     of the half squared error, summed over targets (setting error=half_sum), or of the mean over targets of
     the squared error (error=mean); [L, T, n]: one target alone, in the same measure, so that sum or mean over
@@ -1746,7 +1747,7 @@ def probe_score(probe: Probe, set: int, mse: Array | None = None, r2: Array | No
     return status
 
 
-def probe_weights(probe: Probe, layer: int, step: int) -> 'tuple[np.ndarray, np.ndarray]':
+def probe_weights(probe: Probe, layer: int, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Views of W [D_l, n] and of the intercept [n] (zeros without one) of a fitted probe, f64, READONLY, valid
     until the next fit. Either may be NULL. Since 0.1.
     """
@@ -1760,7 +1761,7 @@ def probe_weights(probe: Probe, layer: int, step: int) -> 'tuple[np.ndarray, np.
     return copy_of(weights_), copy_of(intercept_)
 
 
-def probe_rank(probe: Probe, out: Array) -> 'int':
+def probe_rank(probe: Probe, out: Array) -> int:
     """Singular values of the activations that rcond left: out i64 [L, T]. Since 0.1."""
     probe_ = to_handle(probe, 'probe')
     out_ = view_out(out, 'out')
@@ -1769,7 +1770,7 @@ def probe_rank(probe: Probe, out: Array) -> 'int':
     return status
 
 
-def probe_targets(ctx: Ctx, settings: SettingsLike | None, sequences: Array, out: Array) -> 'int':
+def probe_targets(ctx: Ctx, settings: SettingsLike | None, sequences: Array, out: Array) -> int:
     """Targets that are observations: of sequences [B, T+1, n] the `lags` ones from x_{t-lag} back, out [B, T,
     lags n]: [x_{t-lag}, x_{t-lag-1}, ...]; lag = -1, lags = 1: the next one, which is the default.
     Observations before the first are 0. The setting target has to say observations: probes that are fed from
@@ -1784,7 +1785,7 @@ def probe_targets(ctx: Ctx, settings: SettingsLike | None, sequences: Array, out
     return status
 
 
-def probe_filter(ctx: Ctx, limit: float, targets: Array, out: Array) -> 'int':
+def probe_filter(ctx: Ctx, limit: float, targets: Array, out: Array) -> int:
     """Weights that leave outliers out: of targets [B, T, n], out [B, T] is 0 where the norm at t is `limit` or
     more standard deviations (of the population of the B norms) above their mean, and 1 elsewhere. Since 0.1.
     """
@@ -1797,7 +1798,7 @@ def probe_filter(ctx: Ctx, limit: float, targets: Array, out: Array) -> 'int':
     return status
 
 
-def prompt_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Prompt':
+def prompt_create(ctx: Ctx, settings: SettingsLike | None = None) -> Prompt:
     """Creates a prompt (scope MESAOPT_SCOPE_PROMPT, NULL: defaults) of vectors N(0, init_sd^2), which `seed`
     says. The caller frees *out. Since 0.1.
     """
@@ -1809,7 +1810,7 @@ def prompt_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Prompt':
     return made(Prompt, out_, ctx)
 
 
-def prompt_vectors(prompt: Prompt, name: str) -> 'np.ndarray':
+def prompt_vectors(prompt: Prompt, name: str) -> np.ndarray:
     """View (f64) of the vectors `name`: "separator" [1, n], "prefix" [p, n]; writing through it changes the
     prompt. Valid while the prompt lives. Since 0.1.
     """
@@ -1821,7 +1822,7 @@ def prompt_vectors(prompt: Prompt, name: str) -> 'np.ndarray':
     return array_of(out_, prompt)
 
 
-def prompt_freeze(prompt: Prompt, name: str, frozen: int) -> 'int':
+def prompt_freeze(prompt: Prompt, name: str, frozen: int) -> int:
     """Says whether training leaves the vectors `name` as they are, moments included: frozen 1, or 0, as at
     first. Since 0.1.
     """
@@ -1833,7 +1834,7 @@ def prompt_freeze(prompt: Prompt, name: str, frozen: int) -> 'int':
     return status
 
 
-def prompt_gradient(prompt: Prompt, model: Model, task: Task, stream: int, first: int, count: int, separator: Array | None = None, prefix: Array | None = None) -> 'float':
+def prompt_gradient(prompt: Prompt, model: Model, task: Task, stream: int, first: int, count: int, separator: Array | None = None, prefix: Array | None = None) -> float:
     """Gradient of the loss on sequences first .. first + count - 1 of `stream` of a task that has this prompt,
     with respect to the separator [1, n] and the prefix [p, n], frozen or not; 0 where the layout has none.
     f64; each may be NULL, `loss` too. count >= 1, in one batch. The model and the gradients of its parameters
@@ -1854,7 +1855,7 @@ def prompt_gradient(prompt: Prompt, model: Model, task: Task, stream: int, first
     return loss_.value
 
 
-def prompt_train(prompt: Prompt, model: Model, task: Task, updates: int, after: Callable | None = None) -> 'int':
+def prompt_train(prompt: Prompt, model: Model, task: Task, updates: int, after: Callable | None = None) -> int:
     """Learns until `updates` updates in all have been taken, calling `after` (may be NULL) after each, as
     mesaopt_trainer_run. Allocates before the first of them, and not in between. MESAOPT_STOPPED: the callback
     or an interrupt ended it early. MESAOPT_E_NONFINITE: a loss or gradient is not finite; that update was not
@@ -1871,13 +1872,13 @@ def prompt_train(prompt: Prompt, model: Model, task: Task, updates: int, after: 
     return status
 
 
-def prompt_updates(prompt: Prompt) -> 'int':
+def prompt_updates(prompt: Prompt) -> int:
     """Updates taken so far, or a negative status. Since 0.1."""
     prompt_ = to_handle(prompt, 'prompt')
     return counted(lib.mesaopt_prompt_updates(prompt_), prompt)
 
 
-def prompt_save(prompt: Prompt, path: str) -> 'int':
+def prompt_save(prompt: Prompt, path: str) -> int:
     """Writes a safetensors file with all that a prompt is: the tensors separator and prefix (f64), their
     moments, settings, counts, and what is frozen; it replaces `path` atomically. Also from callbacks.
     MESAOPT_E_IO with the system's words; MESAOPT_E_NONFINITE names the element. A file that was there is as
@@ -1890,7 +1891,7 @@ def prompt_save(prompt: Prompt, path: str) -> 'int':
     return status
 
 
-def prompt_save_to(prompt: Prompt, write: Callable) -> 'int':
+def prompt_save_to(prompt: Prompt, write: Callable) -> int:
     """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
     file would have. Since 0.1.
     """
@@ -1901,7 +1902,7 @@ def prompt_save_to(prompt: Prompt, write: Callable) -> 'int':
     return status
 
 
-def prompt_open(ctx: Ctx, path: str) -> 'Prompt':
+def prompt_open(ctx: Ctx, path: str) -> Prompt:
     """Reads a prompt back, which goes on learning as the saved one would have. MESAOPT_E_FORMAT names the file
     and what is wrong in it. The caller frees *out. Since 0.1.
     """
@@ -1913,7 +1914,7 @@ def prompt_open(ctx: Ctx, path: str) -> 'Prompt':
     return made(Prompt, out_, ctx)
 
 
-def prompt_open_from(ctx: Ctx, bytes: bytes) -> 'Prompt':
+def prompt_open_from(ctx: Ctx, bytes: bytes) -> Prompt:
     """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     bytes_ = to_bytes(bytes, 'bytes')
@@ -1923,7 +1924,7 @@ def prompt_open_from(ctx: Ctx, bytes: bytes) -> 'Prompt':
     return made(Prompt, out_, ctx)
 
 
-def revalg_extract(model: Model) -> 'Revalg':
+def revalg_extract(model: Model) -> Revalg:
     """Reads the scalars off a model whose blocks are linear, softmax (without positions), dense or mask, all of
     whose widths are multiples of its `outputs`. The model may be in training, and may change or go
     afterwards. MESAOPT_E_UNSUPPORTED names the block that does not fit. MESAOPT_E_NONFINITE: the squared norm
@@ -1936,7 +1937,7 @@ def revalg_extract(model: Model) -> 'Revalg':
     return made(Revalg, out_, model)
 
 
-def revalg_scalars(revalg: Revalg, block: int, product: int) -> 'np.ndarray':
+def revalg_scalars(revalg: Revalg, block: int, product: int) -> np.ndarray:
     """View of the scalars of a product of block i: f64 [heads, S, S'], means of the diagonals of its blocks;
     writing through it changes what mesaopt_revalg_rebuild builds. Valid while the extraction lives.
     MESAOPT_E_ARGUMENT: the block has no such product. Since 0.1.
@@ -1950,7 +1951,7 @@ def revalg_scalars(revalg: Revalg, block: int, product: int) -> 'np.ndarray':
     return array_of(out_, revalg)
 
 
-def revalg_residuals(revalg: Revalg, block: int, product: int) -> 'np.ndarray':
+def revalg_residuals(revalg: Revalg, block: int, product: int) -> np.ndarray:
     """What the scalars leave out: view, as above, of the Frobenius norms of (block - mean of its diagonal times
     the identity). Since 0.1.
     """
@@ -1963,7 +1964,7 @@ def revalg_residuals(revalg: Revalg, block: int, product: int) -> 'np.ndarray':
     return array_of(out_, revalg)
 
 
-def revalg_summary(revalg: Revalg) -> 'tuple[float, float]':
+def revalg_summary(revalg: Revalg) -> tuple[float, float]:
     """`weights`: scalars that are not 0, as a share of the weights they stand for; `explained`: share of the
     products' squared norm that blocks of scaled identity account for (1: the products are such; 1/n: they are
     noise). Each pointer may be NULL. Since 0.1.
@@ -1976,7 +1977,7 @@ def revalg_summary(revalg: Revalg) -> 'tuple[float, float]':
     return weights_.value, explained_.value
 
 
-def revalg_closed_form(revalg: Revalg, out: Array) -> 'int':
+def revalg_closed_form(revalg: Revalg, out: Array) -> int:
     """One attention layer on constructed tokens (S = 4; masks before it are heeded) in closed form: out f64
     [heads, 6] = alpha, eta, beta, gamma, p1, p2, prediction = sum_h sum_{t' <= t} f(x_t . (alpha x_t' + eta
     x_{t'-1}) + x_{t-1} . (beta x_t' + gamma x_{t'-1})) (p1 x_t' + p2 x_{t'-1}), f the identity or a softmax
@@ -1989,7 +1990,7 @@ def revalg_closed_form(revalg: Revalg, out: Array) -> 'int':
     return status
 
 
-def revalg_rebuild(revalg: Revalg) -> 'Model':
+def revalg_rebuild(revalg: Revalg) -> Model:
     """A model of the scalars: the same blocks with W_k = P = I (key = value = D), W_q and W_v blocks of scaled
     identity; clips and masks as they were, softmax with the scale of the original. MESAOPT_E_NONFINITE:
     scalars that were written. The caller frees *out. Since 0.1.
@@ -2001,7 +2002,7 @@ def revalg_rebuild(revalg: Revalg) -> 'Model':
     return made(Model, out_, revalg)
 
 
-def revalg_product(model: Model, block: int, product: int, head: int, out: Array) -> 'int':
+def revalg_product(model: Model, block: int, product: int, head: int, out: Array) -> int:
     """A product itself: W_q W_k^T or W_v P of a head, or a dense block's weights: out [D, D'], f32 or f64. Since
     0.1.
     """
@@ -2015,7 +2016,7 @@ def revalg_product(model: Model, block: int, product: int, head: int, out: Array
     return status
 
 
-def revalg_average(a: Model, b: Model) -> 'Model':
+def revalg_average(a: Model, b: Model) -> Model:
     """A model whose products are the means of the products of `a` and `b`: logits (s_a Q_a K_a^T + s_b Q_b
     K_b^T) / 2 with their scales s, outputs (attention V_a P_a + attention V_b P_b) / 2 with the one attention
     of these logits; of dense blocks the mean weights. The blocks must agree in kind, heads, width and clip.
@@ -2029,7 +2030,7 @@ def revalg_average(a: Model, b: Model) -> 'Model':
     return made(Model, out_, a)
 
 
-def revalg_average_update(average: Model, a: Model, b: Model) -> 'int':
+def revalg_average_update(average: Model, a: Model, b: Model) -> int:
     """Does it again for new weights of a and b, into a model that mesaopt_revalg_average made of them; allocates
     nothing. May be called in a trainer's callback. MESAOPT_E_STATE: a trainer holds `average`, or it is not
     such a model. Since 0.1.
@@ -2042,7 +2043,7 @@ def revalg_average_update(average: Model, a: Model, b: Model) -> 'int':
     return status
 
 
-def revalg_proposition1(ctx: Ctx, settings: SettingsLike | None, eta: float, phi0: Array | None) -> 'Model':
+def revalg_proposition1(ctx: Ctx, settings: SettingsLike | None, eta: float, phi0: Array | None) -> Model:
     """Proposition 1: one linear layer that is one step of gradient descent of size eta from Phi0 (f32 or f64 [n,
     n], acting on columns; NULL: 0), on tokens [Phi0 s_t, s_t, s_{t-1}] (`inputs` = 3 n) or [Phi0 s_t,
     anything, s_t, s_{t-1}] (4 n; with Phi0 = 0 the constructed tokens); prediction (Phi0 - eta grad
@@ -2058,7 +2059,7 @@ def revalg_proposition1(ctx: Ctx, settings: SettingsLike | None, eta: float, phi
     return made(Model, out_, ctx)
 
 
-def revalg_proposition2(ctx: Ctx, settings: SettingsLike | None, baseline: Baseline) -> 'Model':
+def revalg_proposition2(ctx: Ctx, settings: SettingsLike | None, baseline: Baseline) -> Model:
     """Proposition 2: a deep linear model that makes the predictions of `baseline` (neumann, richardson or
     chebyshev with a divisor, or gd; newest_pair on): one linear layer and one dense block per step, and one
     last linear layer. Tokens: [0, s_t, s_{t-1}, s_t, s_t, s_t] (`inputs` = 6 n), or the constructed ones (4
@@ -2074,7 +2075,7 @@ def revalg_proposition2(ctx: Ctx, settings: SettingsLike | None, baseline: Basel
     return made(Model, out_, ctx)
 
 
-def revalg_import_file(ctx: Ctx, settings: SettingsLike | None, block: SettingsLike, path: str) -> 'Model':
+def revalg_import_file(ctx: Ctx, settings: SettingsLike | None, block: SettingsLike, path: str) -> Model:
     """The same from a safetensors file that holds the parameters of such blocks I = 0, 1, .., blocks.I.query and
     so on, and nothing else. MESAOPT_E_FORMAT names the tensor that is missing, not expected or of another
     shape. (Files of this library: mesaopt_model_open.) Since 0.1.
@@ -2089,7 +2090,7 @@ def revalg_import_file(ctx: Ctx, settings: SettingsLike | None, block: SettingsL
     return made(Model, out_, ctx)
 
 
-def revalg_import_from(ctx: Ctx, settings: SettingsLike | None, block: SettingsLike, bytes: bytes) -> 'Model':
+def revalg_import_from(ctx: Ctx, settings: SettingsLike | None, block: SettingsLike, bytes: bytes) -> Model:
     """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     settings_ = settings_of(settings, ('model',), 'settings')
@@ -2101,7 +2102,7 @@ def revalg_import_from(ctx: Ctx, settings: SettingsLike | None, block: SettingsL
     return made(Model, out_, ctx)
 
 
-def rls_create(lsq: Lsq, streams: int, ridge: Array | None = None) -> 'Rls':
+def rls_create(lsq: Lsq, streams: int, ridge: Array | None = None) -> Rls:
     """Creates `streams` regressions without rows of a plan, which they keep alive. ridge [streams, d_key]: l > 0
     (NULL: the plan's setting). The caller frees *out. Since 0.1.
     """
@@ -2114,7 +2115,7 @@ def rls_create(lsq: Lsq, streams: int, ridge: Array | None = None) -> 'Rls':
     return made(Rls, out_, lsq)
 
 
-def rls_update(rls: Rls, k: Array, v: Array, beta: Array | None = None, log_gamma: Array | None = None) -> 'int':
+def rls_update(rls: Rls, k: Array, v: Array, beta: Array | None = None, log_gamma: Array | None = None) -> int:
     """Takes in rows: k [T, streams, d_key], v [T, streams, d_val], weights beta [T, streams] >= 0 (NULL: 1), log
     of the gates log_gamma [T, streams] <= 0 (NULL: the plan's setting gamma). A row of weight 0 adds nothing,
     and its key and value may hold anything, NaN too; it counts as a row (in a window it has its place), and
@@ -2131,7 +2132,7 @@ def rls_update(rls: Rls, k: Array, v: Array, beta: Array | None = None, log_gamm
     return status
 
 
-def rls_predict(rls: Rls, q: Array, out: Array, error: Array | None = None) -> 'int':
+def rls_predict(rls: Rls, q: Array, out: Array, error: Array | None = None) -> int:
     """out [T, streams, d_val] for queries q [T, streams, d_key], all on the rows so far. error (NULL: not
     wanted), of the shape of out: the standard error of each prediction, sqrt(s^2 q^T (H + diag l)^-1 q), s^2
     = (sum of b v^2 - S_j^T (H + diag l)^-1 S_j) / sum of b: the posterior deviation when the ridge is the
@@ -2146,7 +2147,7 @@ def rls_predict(rls: Rls, q: Array, out: Array, error: Array | None = None) -> '
     return status
 
 
-def rls_step(rls: Rls, q: Array, k: Array, v: Array, beta: Array | None, log_gamma: Array | None, out: Array) -> 'int':
+def rls_step(rls: Rls, q: Array, k: Array, v: Array, beta: Array | None, log_gamma: Array | None, out: Array) -> int:
     """For every row in turn: takes it in, then predicts for its query, as mesaopt_lsq_forward does for whole
     sequences. Since 0.1.
     """
@@ -2162,7 +2163,7 @@ def rls_step(rls: Rls, q: Array, k: Array, v: Array, beta: Array | None, log_gam
     return status
 
 
-def rls_merge(rls: Rls, other: Rls) -> 'int':
+def rls_merge(rls: Rls, other: Rls) -> int:
     """The rows of `from` after those of `rls`: as if one had seen both. Refused when sums might not be finite.
     Plans of equal dimensions, window, gamma and missing, and equal ridges; `from` stays as it is, to the bit.
     It may be of another context (MESAOPT_E_BUSY: in which a call runs). Since 0.1.
@@ -2174,7 +2175,7 @@ def rls_merge(rls: Rls, other: Rls) -> 'int':
     return status
 
 
-def rls_shape(rls: Rls) -> 'tuple[int, int, int]':
+def rls_shape(rls: Rls) -> tuple[int, int, int]:
     """Streams side by side, and channels of their keys and values. Each pointer may be NULL. Since 0.1."""
     rls_ = to_handle(rls, 'rls')
     streams_ = c.c_int64()
@@ -2185,7 +2186,7 @@ def rls_shape(rls: Rls) -> 'tuple[int, int, int]':
     return streams_.value, d_key_.value, d_val_.value
 
 
-def rls_clear(rls: Rls) -> 'int':
+def rls_clear(rls: Rls) -> int:
     """Forgets all rows. Since 0.1."""
     rls_ = to_handle(rls, 'rls')
     status = run(rls, lib.mesaopt_rls_clear, rls_)
@@ -2193,7 +2194,7 @@ def rls_clear(rls: Rls) -> 'int':
     return status
 
 
-def rls_get(rls: Rls, which: Sequence, views: Sequence[Array]) -> 'int':
+def rls_get(rls: Rls, which: Sequence, views: Sequence[Array]) -> int:
     """Reads parts of the state: views[i] (f32 or f64) receives which[i], a MESAOPT_RLS_*. RESIDUAL is NaN where
     rounding has left less than six digits of it, after a mesaopt_rls_set without it. Since 0.1.
     """
@@ -2205,7 +2206,7 @@ def rls_get(rls: Rls, which: Sequence, views: Sequence[Array]) -> 'int':
     return status
 
 
-def rls_set(rls: Rls, which: Sequence, views: Sequence[Array]) -> 'int':
+def rls_set(rls: Rls, which: Sequence, views: Sequence[Array]) -> int:
     """Replaces the state: KEY_STATE (symmetric, positive semidefinite) and VALUE_STATE have to be given, WEIGHT
     and SQUARES (otherwise 0) may be, and RESIDUAL: without it standard errors are computed from SQUARES, and
     where rounding has left less than six digits of them, predictions with errors come with
@@ -2220,7 +2221,7 @@ def rls_set(rls: Rls, which: Sequence, views: Sequence[Array]) -> 'int':
     return status
 
 
-def rls_save(rls: Rls, path: str) -> 'int':
+def rls_save(rls: Rls, path: str) -> int:
     """Writes the state as safetensors (f64), as mesaopt_model_save writes. This handle and one read from the
     file go on alike, bit for bit; what it predicts may differ by roundings from what it would have predicted
     without saving, also when that fails. Since 0.1.
@@ -2232,7 +2233,7 @@ def rls_save(rls: Rls, path: str) -> 'int':
     return status
 
 
-def rls_save_to(rls: Rls, write: Callable) -> 'int':
+def rls_save_to(rls: Rls, write: Callable) -> int:
     """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
     file would have. Since 0.1.
     """
@@ -2243,7 +2244,7 @@ def rls_save_to(rls: Rls, write: Callable) -> 'int':
     return status
 
 
-def rls_open(lsq: Lsq, path: str) -> 'Rls':
+def rls_open(lsq: Lsq, path: str) -> Rls:
     """Creates a handle from a file of mesaopt_rls_save, notes included; `lsq` has to have the dimensions,
     window, gamma and missing of its plan. Since 0.1.
     """
@@ -2255,7 +2256,7 @@ def rls_open(lsq: Lsq, path: str) -> 'Rls':
     return made(Rls, out_, lsq)
 
 
-def rls_open_from(lsq: Lsq, bytes: bytes) -> 'Rls':
+def rls_open_from(lsq: Lsq, bytes: bytes) -> Rls:
     """The same from the bytes of such a file in memory, which are not kept. Since 0.1."""
     lsq_ = to_handle(lsq, 'lsq')
     bytes_ = to_bytes(bytes, 'bytes')
@@ -2265,7 +2266,7 @@ def rls_open_from(lsq: Lsq, bytes: bytes) -> 'Rls':
     return made(Rls, out_, lsq)
 
 
-def rls_set_note(rls: Rls, key: str, text: str) -> 'int':
+def rls_set_note(rls: Rls, key: str, text: str) -> int:
     """Keeps a text of the caller's with the state, as mesaopt_model_set_note does with a model. Since 0.1."""
     rls_ = to_handle(rls, 'rls')
     key_ = to_text(key, 'key')
@@ -2275,7 +2276,7 @@ def rls_set_note(rls: Rls, key: str, text: str) -> 'int':
     return status
 
 
-def rng_uniform(ctx: Ctx, seed: int, stream: int, first: int, low: float, high: float, out: Array) -> 'int':
+def rng_uniform(ctx: Ctx, seed: int, stream: int, first: int, low: float, high: float, out: Array) -> int:
     """Fills `out` [N, ...] (f32 or f64, strided) with U[low, high): row i along the first axis is a pure
     function of (seed, stream, first + i). Since 0.1.
     """
@@ -2291,7 +2292,7 @@ def rng_uniform(ctx: Ctx, seed: int, stream: int, first: int, low: float, high: 
     return status
 
 
-def rng_normal(ctx: Ctx, seed: int, stream: int, first: int, mean: float, sd: float, out: Array) -> 'int':
+def rng_normal(ctx: Ctx, seed: int, stream: int, first: int, mean: float, sd: float, out: Array) -> int:
     """Fills `out` [N, ...] with N(mean, sd^2); rows as in mesaopt_rng_uniform. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     seed_ = to_integer(seed, UINT64, 'seed')
@@ -2305,7 +2306,7 @@ def rng_normal(ctx: Ctx, seed: int, stream: int, first: int, mean: float, sd: fl
     return status
 
 
-def rng_orthogonal(ctx: Ctx, seed: int, stream: int, first: int, out: Array) -> 'int':
+def rng_orthogonal(ctx: Ctx, seed: int, stream: int, first: int, out: Array) -> int:
     """Fills `out` [N, n, n] with Haar-distributed orthogonal matrices (QR of a Gaussian, signs fixed by diag R >
     0). Since 0.1.
     """
@@ -2319,7 +2320,7 @@ def rng_orthogonal(ctx: Ctx, seed: int, stream: int, first: int, out: Array) -> 
     return status
 
 
-def settings_set_int(settings: Settings, key: int, value: int) -> 'int':
+def settings_set_int(settings: Settings, key: int, value: int) -> int:
     """Sets an integer (or choice, by index) key. MESAOPT_E_SETTING: unknown key, not of this scope, not of this
     type, out of bounds. Since 0.1.
     """
@@ -2331,7 +2332,7 @@ def settings_set_int(settings: Settings, key: int, value: int) -> 'int':
     return status
 
 
-def settings_set_float(settings: Settings, key: int, value: float) -> 'int':
+def settings_set_float(settings: Settings, key: int, value: float) -> int:
     """Sets a floating-point key; NaN is refused. Errors as mesaopt_settings_set_int. Since 0.1."""
     settings_ = to_handle(settings, 'settings')
     key_ = to_integer(key, INT32, 'key')
@@ -2341,7 +2342,7 @@ def settings_set_float(settings: Settings, key: int, value: float) -> 'int':
     return status
 
 
-def settings_set_text(settings: Settings, name: str, value: str) -> 'int':
+def settings_set_text(settings: Settings, name: str, value: str) -> int:
     """Sets any key from text: mesaopt_settings_set_text(s, "lr", "3e-4"). Numbers use '.', whatever the locale.
     Errors as mesaopt_settings_set_int, and unreadable text; an unknown key's text lists the known ones. Since
     0.1.
@@ -2354,7 +2355,7 @@ def settings_set_text(settings: Settings, name: str, value: str) -> 'int':
     return status
 
 
-def settings_get_int(settings: Settings, key: int) -> 'int':
+def settings_get_int(settings: Settings, key: int) -> int:
     """Reads an integer key, or a choice as its index. Since 0.1."""
     settings_ = to_handle(settings, 'settings')
     key_ = to_integer(key, INT32, 'key')
@@ -2364,7 +2365,7 @@ def settings_get_int(settings: Settings, key: int) -> 'int':
     return out_.value
 
 
-def settings_get_float(settings: Settings, key: int) -> 'float':
+def settings_get_float(settings: Settings, key: int) -> float:
     """Reads a floating-point key. Since 0.1."""
     settings_ = to_handle(settings, 'settings')
     key_ = to_integer(key, INT32, 'key')
@@ -2374,7 +2375,7 @@ def settings_get_float(settings: Settings, key: int) -> 'float':
     return out_.value
 
 
-def settings_get_text(settings: Settings, name: str) -> 'str':
+def settings_get_text(settings: Settings, name: str) -> str:
     """Writes the value of a key as the text that mesaopt_settings_set_text takes, at most cap bytes with the
     final NUL; returns the bytes the whole text needs, or a negative status. Since 0.1.
     """
@@ -2383,7 +2384,7 @@ def settings_get_text(settings: Settings, name: str) -> 'str':
     return read_text(lambda buf, cap: lib.mesaopt_settings_get_text(settings_, name_, buf, cap), settings)
 
 
-def settings_describe(scope: int, key: int) -> 'tuple[int, float, float, float]':
+def settings_describe(scope: int, key: int) -> tuple[int, float, float, float]:
     """Scope-independent facts of a key. Each out pointer may be NULL. `type` is a MESAOPT_TYPE_*; lowest and
     highest are the bounds as double (choice: 0 and the number of words - 1). MESAOPT_E_SETTING: the key does
     not apply to `scope`. Since 0.1.
@@ -2399,7 +2400,7 @@ def settings_describe(scope: int, key: int) -> 'tuple[int, float, float, float]'
     return type_.value, lowest_.value, highest_.value, standard_.value
 
 
-def settings_count(scope: int) -> 'int':
+def settings_count(scope: int) -> int:
     """Number of keys of `scope` (0 for an unknown scope), and the i-th of them (0 when there is none). Since
     0.1.
     """
@@ -2407,7 +2408,7 @@ def settings_count(scope: int) -> 'int':
     return lib.mesaopt_settings_count(scope_)
 
 
-def settings_key_at(scope: int, i: int) -> 'int':
+def settings_key_at(scope: int, i: int) -> int:
     """Number of keys of `scope` (0 for an unknown scope), and the i-th of them (0 when there is none). Since
     0.1.
     """
@@ -2416,26 +2417,26 @@ def settings_key_at(scope: int, i: int) -> 'int':
     return lib.mesaopt_settings_key_at(scope_, i_)
 
 
-def settings_key(name: str) -> 'int':
+def settings_key(name: str) -> int:
     """Key number of a name, 0 when unknown; name of a key, NULL when unknown; static storage. Since 0.1."""
     name_ = to_text(name, 'name')
     return lib.mesaopt_settings_key(name_)
 
 
-def settings_name(key: int) -> 'str | None':
+def settings_name(key: int) -> str | None:
     """Key number of a name, 0 when unknown; name of a key, NULL when unknown; static storage. Since 0.1."""
     key_ = to_integer(key, INT32, 'key')
     return decoded(lib.mesaopt_settings_name(key_))
 
 
-def settings_word(key: int, i: int) -> 'str | None':
+def settings_word(key: int, i: int) -> str | None:
     """i-th word of a choice key, NULL past the last. Static storage. Since 0.1."""
     key_ = to_integer(key, INT32, 'key')
     i_ = to_integer(i, INT32, 'i')
     return decoded(lib.mesaopt_settings_word(key_, i_))
 
 
-def settings_dump(settings: Settings) -> 'str':
+def settings_dump(settings: Settings) -> str:
     """Writes "name=value name=value ..." with every key of the scope, at most cap bytes with the final NUL;
     returns the bytes the whole text needs, or a negative status. The text, split at blanks, sets an equal
     object. Since 0.1.
@@ -2444,7 +2445,7 @@ def settings_dump(settings: Settings) -> 'str':
     return read_text(lambda buf, cap: lib.mesaopt_settings_dump(settings_, buf, cap), settings)
 
 
-def settings_error(settings: Settings) -> 'str':
+def settings_error(settings: Settings) -> str:
     """Text of the last failure on this object ("" when there was none), at most cap bytes with the final NUL;
     returns the bytes the whole text needs, or a negative status. Unchanged by success. Since 0.1.
     """
@@ -2452,7 +2453,7 @@ def settings_error(settings: Settings) -> 'str':
     return read_text(lambda buf, cap: lib.mesaopt_settings_error(settings_, buf, cap), settings)
 
 
-def status_name(status: int) -> 'str | None':
+def status_name(status: int) -> str | None:
     """Name of a status code, such as "MESAOPT_E_SHAPE"; "MESAOPT_UNKNOWN" for any other number. Never fails,
     never NULL, static storage. Since 0.1.
     """
@@ -2460,26 +2461,26 @@ def status_name(status: int) -> 'str | None':
     return decoded(lib.mesaopt_status_name(status_))
 
 
-def version_number() -> 'int':
+def version_number() -> int:
     """Version of the library that is running, as MESAOPT_VERSION: major * 1000000 + minor * 1000 + patch. Since
     0.1.
     """
     return lib.mesaopt_version_number()
 
 
-def version_text() -> 'str | None':
+def version_text() -> str | None:
     """Version of the library that is running, such as "0.1.0". Static storage. Since 0.1."""
     return decoded(lib.mesaopt_version_text())
 
 
-def build_info() -> 'str | None':
+def build_info() -> str | None:
     """One line about the build: version, compiler, BLIS version, ISA levels compiled in. Static storage. Since
     0.1.
     """
     return decoded(lib.mesaopt_build_info())
 
 
-def constant(name: str) -> 'int':
+def constant(name: str) -> int:
     """Value of any constant of the public headers by its name ("MESAOPT_E_SHAPE", "MESAOPT_KEY_LR", ...), for
     callers that cannot read C headers. `out` receives the value. MESAOPT_E_ARGUMENT when a pointer is NULL or
     the name is unknown. Since 0.1.
@@ -2491,7 +2492,7 @@ def constant(name: str) -> 'int':
     return out_.value
 
 
-def study_heads(model: Model, block: int) -> 'int':
+def study_heads(model: Model, block: int) -> int:
     """Heads of a block, 0 when it is none of attention. Since 0.1."""
     model_ = to_handle(model, 'model')
     block_ = to_integer(block, INT64, 'block')
@@ -2501,7 +2502,7 @@ def study_heads(model: Model, block: int) -> 'int':
     return heads_.value
 
 
-def study_attention_map(model: Model, block: int, task: Task, stream: int, first: int, count: int, out: Array) -> 'int':
+def study_attention_map(model: Model, block: int, task: Task, stream: int, first: int, count: int, out: Array) -> int:
     """Attention map of every head of a block: mean over sequences of the weights w_ts with which the output of
     the head at step t sums the values of steps s <= t, o_t = sum_s w_ts v_s. linear: scale q_t . k_s;
     softmax: softmax over s of that; mesa: (beta_s gamma_{s+1} .. gamma_t) k_s^T (H_t + diag l)^-1 q_t. out
@@ -2520,7 +2521,7 @@ def study_attention_map(model: Model, block: int, task: Task, stream: int, first
     return status
 
 
-def study_sensitivity(model: Model, blocks: Sequence, task: Task, stream: int, first: int, count: int, step: int, out: Array) -> 'int':
+def study_sensitivity(model: Model, blocks: Sequence, task: Task, stream: int, first: int, count: int, step: int, out: Array) -> int:
     """Sensitivity of the stream to the tokens: mean over sequences and over the features j of the stream after
     blocks[l] (-1: the tokens) of the norm of d f_{t,j} / d e_{t'}, e_{t'} the token of step t', f_t the
     stream at step t. Exact, by a backward pass for every feature and step. step -1: out [layers, T, T], 0
@@ -2540,7 +2541,7 @@ def study_sensitivity(model: Model, blocks: Sequence, task: Task, stream: int, f
     return status
 
 
-def task_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Task':
+def task_create(ctx: Ctx, settings: SettingsLike | None = None) -> Task:
     """Creates a generator (scope MESAOPT_SCOPE_TASK; NULL: defaults, the fully observed linear task). `settings`
     is copied. The caller frees *out. Since 0.1.
     """
@@ -2552,7 +2553,7 @@ def task_create(ctx: Ctx, settings: SettingsLike | None = None) -> 'Task':
     return made(Task, out_, ctx)
 
 
-def task_from_tensor(ctx: Ctx, settings: SettingsLike | None, sequences: Tensor) -> 'Task':
+def task_from_tensor(ctx: Ctx, settings: SettingsLike | None, sequences: Tensor) -> Task:
     """A task over the user's own sequences [N, T+1, n], f32 or f64, finite, N >= 1, T >= 1. The task keeps a
     counted reference on `sequences`; of the settings it uses `tokens`, `slots` and `seed`.
     MESAOPT_E_NONFINITE names the first bad element. Since 0.1.
@@ -2566,7 +2567,7 @@ def task_from_tensor(ctx: Ctx, settings: SettingsLike | None, sequences: Tensor)
     return made(Task, out_, ctx)
 
 
-def task_from_tensors(ctx: Ctx, settings: SettingsLike | None, sequences: Sequence) -> 'Task':
+def task_from_tensors(ctx: Ctx, settings: SettingsLike | None, sequences: Sequence) -> Task:
     """A task over `count` sequences of the user's own, of any lengths: sequences[i] is [T_i + 1, n], f32 or f64,
     finite, T_i >= 1, with one n. T is the largest T_i; steps behind a sequence's end have the weight 0, and
     its observations there are given out as 0. Otherwise as mesaopt_task_from_tensor; the array of handles is
@@ -2581,7 +2582,7 @@ def task_from_tensors(ctx: Ctx, settings: SettingsLike | None, sequences: Sequen
     return made(Task, out_, ctx)
 
 
-def task_from_pairs(ctx: Ctx, settings: SettingsLike | None, inputs: Tensor, outputs: Tensor) -> 'Task':
+def task_from_pairs(ctx: Ctx, settings: SettingsLike | None, inputs: Tensor, outputs: Tensor) -> Task:
     """A task over the user's own pairs: inputs and outputs [N, P, n], f32 or f64, finite, N >= 1, P >= 1, laid
     out as regression lays out its own (settings separator, prefix, teachers, which only say where prefixes
     stand here, and segment). T is what P pairs take: the last output is the last observation. The task keeps
@@ -2598,7 +2599,7 @@ def task_from_pairs(ctx: Ctx, settings: SettingsLike | None, inputs: Tensor, out
     return made(Task, out_, ctx)
 
 
-def task_from_pair_tensors(ctx: Ctx, settings: SettingsLike | None, inputs: Sequence, outputs: Sequence) -> 'Task':
+def task_from_pair_tensors(ctx: Ctx, settings: SettingsLike | None, inputs: Sequence, outputs: Sequence) -> Task:
     """A task over `count` sequences of the user's own pairs, of any number of pairs: inputs[i] and outputs[i]
     are [P_i, n], f32 or f64, finite, P_i >= 1, with one n. T is the largest that P_i pairs take; steps behind
     a sequence's end have the weight 0, and its observations there are given out as 0. Otherwise as
@@ -2614,7 +2615,7 @@ def task_from_pair_tensors(ctx: Ctx, settings: SettingsLike | None, inputs: Sequ
     return made(Task, out_, ctx)
 
 
-def task_from_callback(ctx: Ctx, settings: SettingsLike | None, fill: Callable) -> 'Task':
+def task_from_callback(ctx: Ctx, settings: SettingsLike | None, fill: Callable) -> Task:
     """A task over a callback that fills batches; `dim` and `length` of the settings give n and T. `release` (may
     be NULL) follows when the last user of the task has gone. Since 0.1.
     """
@@ -2628,7 +2629,7 @@ def task_from_callback(ctx: Ctx, settings: SettingsLike | None, fill: Callable) 
     return made(Task, out_, ctx)
 
 
-def task_set_weights(task: Task, weights: Array) -> 'int':
+def task_set_weights(task: Task, weights: Array) -> int:
     """Sets what step t counts in every loss and score that is taken on the task, of models, trainers, baselines
     and probes: weights [T], the same for all sequences, or, of own ones, [N, T]; f32 or f64, 0 or 1e-20 to
     1e20, one above 0 in each sequence. Copied. A loss is sum of weight * error / sum of weights; the error at
@@ -2643,7 +2644,7 @@ def task_set_weights(task: Task, weights: Array) -> 'int':
     return status
 
 
-def task_set_prompt(task: Task, prompt: Prompt | None = None) -> 'int':
+def task_set_prompt(task: Task, prompt: Prompt | None = None) -> int:
     """Gives a task whose layout has a separator or a prefix the prompt that it takes them from (a counted
     reference is kept; NULL: none): the vectors as they are whenever sequences are drawn. Without one such a
     task draws nothing, MESAOPT_E_STATE. MESAOPT_E_SHAPE: vectors of another dimension, or a prefix of another
@@ -2657,7 +2658,7 @@ def task_set_prompt(task: Task, prompt: Prompt | None = None) -> 'int':
     return status
 
 
-def task_shape(task: Task) -> 'tuple[int, int, int, int]':
+def task_shape(task: Task) -> tuple[int, int, int, int]:
     """n, T, width D of a token, and the number of own sequences (0: endless). Each pointer may be NULL. Since
     0.1.
     """
@@ -2671,7 +2672,7 @@ def task_shape(task: Task) -> 'tuple[int, int, int, int]':
     return dim_.value, length_.value, width_.value, count_.value
 
 
-def task_draw(task: Task, stream: int, first: int, out: Array) -> 'int':
+def task_draw(task: Task, stream: int, first: int, out: Array) -> int:
     """Writes sequences first .. first + B - 1 of `stream` into `out` [B, T+1, n], f32 or f64. Since 0.1."""
     task_ = to_handle(task, 'task')
     stream_ = to_integer(stream, INT32, 'stream')
@@ -2682,7 +2683,7 @@ def task_draw(task: Task, stream: int, first: int, out: Array) -> 'int':
     return status
 
 
-def task_tokens(task: Task, sequences: Array, out: Array) -> 'int':
+def task_tokens(task: Task, sequences: Array, out: Array) -> int:
     """Tokens of given sequences: [B, T+1, n] -> out [B, T, D], same dtype. raw: x_t; constructed: [0, x_t, x_t,
     x_{t-1}]; slots: [x_t, x_{t-1}, ..., x_{t-k+1}]; observations before the first are 0. Since 0.1.
     """
@@ -2694,7 +2695,7 @@ def task_tokens(task: Task, sequences: Array, out: Array) -> 'int':
     return status
 
 
-def task_features(task: Task, sequences: Array, out: Array) -> 'int':
+def task_features(task: Task, sequences: Array, out: Array) -> int:
     """What a task makes its next observation of: f(x_t) of nonlinear, not normalised, of sequences [B, T, n] ->
     out [B, T, n], same dtype. MESAOPT_E_STATE: the task has no features; MESAOPT_E_NONFINITE: `out` is not
     finite. Since 0.1.
@@ -2707,7 +2708,7 @@ def task_features(task: Task, sequences: Array, out: Array) -> 'int':
     return status
 
 
-def tensor_create(ctx: Ctx, dtype: int, shape: Sequence) -> 'Tensor':
+def tensor_create(ctx: Ctx, dtype: int, shape: Sequence) -> Tensor:
     """Creates a dense row-major tensor of zeros that owns its memory. The caller frees *out. Since 0.1."""
     ctx_ = to_handle(ctx, 'ctx')
     dtype_ = to_integer(dtype, INT32, 'dtype')
@@ -2718,7 +2719,7 @@ def tensor_create(ctx: Ctx, dtype: int, shape: Sequence) -> 'Tensor':
     return made(Tensor, out_, ctx)
 
 
-def tensor_view(tensor: Tensor) -> 'np.ndarray':
+def tensor_view(tensor: Tensor) -> np.ndarray:
     """View of the tensor's elements, valid while the tensor lives. Since 0.1."""
     tensor_ = to_handle(tensor, 'tensor')
     out_ = View()
@@ -2727,7 +2728,7 @@ def tensor_view(tensor: Tensor) -> 'np.ndarray':
     return array_of(out_, tensor)
 
 
-def tensor_copy(ctx: Ctx, src: Array, dst: Array) -> 'int':
+def tensor_copy(ctx: Ctx, src: Array, dst: Array) -> int:
     """Copies elements between views of equal shape, converting between f32 and f64 (and from f16 and bf16); i32
     and i64 to their own type only. MESAOPT_E_OVERLAP when dst may share elements with src or with itself.
     Since 0.1.
@@ -2740,7 +2741,7 @@ def tensor_copy(ctx: Ctx, src: Array, dst: Array) -> 'int':
     return status
 
 
-def trainer_create(ctx: Ctx, settings: SettingsLike | None, model: Model, task: Task) -> 'Trainer':
+def trainer_create(ctx: Ctx, settings: SettingsLike | None, model: Model, task: Task) -> Trainer:
     """Creates a trainer over a model and a task (counted references on both; scope MESAOPT_SCOPE_TRAINER, NULL:
     defaults). Allocates all that steps need. MESAOPT_E_SHAPE: the widths of task and model do not meet. The
     caller frees *out. Since 0.1.
@@ -2755,7 +2756,7 @@ def trainer_create(ctx: Ctx, settings: SettingsLike | None, model: Model, task: 
     return made(Trainer, out_, ctx)
 
 
-def trainer_set_parameters(trainer: Trainer, pattern: str, factor: float, decay: int) -> 'int':
+def trainer_set_parameters(trainer: Trainer, pattern: str, factor: float, decay: int) -> int:
     """Says what the steps from now on do to all parameters whose names match `pattern`: "blocks.0.query",
     "blocks.0.*", "*.lambda" (`*`: any characters, none too; `?`: one). `factor`, 0 to 1e6, multiplies their
     learning rate, and with it their weight decay; 0 freezes them: they and their moments keep every bit, and
@@ -2775,7 +2776,7 @@ def trainer_set_parameters(trainer: Trainer, pattern: str, factor: float, decay:
     return status
 
 
-def trainer_step(trainer: Trainer) -> 'float':
+def trainer_step(trainer: Trainer) -> float:
     """One step. `loss` may be NULL. MESAOPT_E_NONFINITE says at which step and in which tensor; nothing is
     changed by a step that fails. MESAOPT_NOT_CONVERGED: the step was taken, see model.h. Allocates nothing.
     Since 0.1.
@@ -2787,7 +2788,7 @@ def trainer_step(trainer: Trainer) -> 'float':
     return loss_.value
 
 
-def trainer_run(trainer: Trainer, steps: int, after: Callable | None = None) -> 'int':
+def trainer_run(trainer: Trainer, steps: int, after: Callable | None = None) -> int:
     """Steps until `steps` steps in all have been taken, calling `after` (may be NULL) after each.
     MESAOPT_STOPPED: the callback or an interrupt ended it early; MESAOPT_NOT_CONVERGED: some step was such a
     one, the text has the last of them. Since 0.1.
@@ -2800,7 +2801,7 @@ def trainer_run(trainer: Trainer, steps: int, after: Callable | None = None) -> 
     return status
 
 
-def trainer_evaluate(trainer: Trainer, count: int, by_t: Array | None = None) -> 'float':
+def trainer_evaluate(trainer: Trainer, count: int, by_t: Array | None = None) -> float:
     """mesaopt_model_evaluate on the first `count` sequences of the task's test stream. Since 0.1."""
     trainer_ = to_handle(trainer, 'trainer')
     count_ = to_integer(count, INT64, 'count')
@@ -2811,13 +2812,13 @@ def trainer_evaluate(trainer: Trainer, count: int, by_t: Array | None = None) ->
     return loss_.value
 
 
-def trainer_steps(trainer: Trainer) -> 'int':
+def trainer_steps(trainer: Trainer) -> int:
     """Steps taken so far, or a negative status. Since 0.1."""
     trainer_ = to_handle(trainer, 'trainer')
     return counted(lib.mesaopt_trainer_steps(trainer_), trainer)
 
 
-def trainer_save(trainer: Trainer, path: str) -> 'int':
+def trainer_save(trainer: Trainer, path: str) -> int:
     """Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, what was said of
     parameters, ISA level and lanes, as mesaopt_model_save writes. Since 0.1.
     """
@@ -2828,7 +2829,7 @@ def trainer_save(trainer: Trainer, path: str) -> 'int':
     return status
 
 
-def trainer_save_to(trainer: Trainer, write: Callable) -> 'int':
+def trainer_save_to(trainer: Trainer, write: Callable) -> int:
     """The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes that the
     file would have. Since 0.1.
     """
@@ -2839,7 +2840,7 @@ def trainer_save_to(trainer: Trainer, write: Callable) -> 'int':
     return status
 
 
-def trainer_load(trainer: Trainer, path: str) -> 'int':
+def trainer_load(trainer: Trainer, path: str) -> int:
     """Restores a checkpoint of a trainer with the same model blocks on the same task: all or nothing.
     MESAOPT_OTHER_ISA: restored, but the run will not repeat the other machine's bits. MESAOPT_E_FORMAT: not
     such a file; the text names what differs. MESAOPT_E_SETTING: its sequences or tokens were made otherwise;
@@ -2854,7 +2855,7 @@ def trainer_load(trainer: Trainer, path: str) -> 'int':
     return status
 
 
-def trainer_load_changed(trainer: Trainer, path: str, change: str | None = None) -> 'int':
+def trainer_load_changed(trainer: Trainer, path: str, change: str | None = None) -> int:
     """mesaopt_trainer_load for a run that goes on with other data: settings of the task named in `change`,
     "noise,seed" or "all", may differ; the log says which do. NULL or "": none. Since 0.1.
     """
@@ -2866,7 +2867,7 @@ def trainer_load_changed(trainer: Trainer, path: str, change: str | None = None)
     return status
 
 
-def trainer_load_from(trainer: Trainer, bytes: bytes, change: str | None = None) -> 'int':
+def trainer_load_from(trainer: Trainer, bytes: bytes, change: str | None = None) -> int:
     """mesaopt_trainer_load_changed from the bytes of such a file in memory. Since 0.1."""
     trainer_ = to_handle(trainer, 'trainer')
     bytes_ = to_bytes(bytes, 'bytes')

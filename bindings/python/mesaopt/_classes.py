@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import ctypes as c
+import os
 import threading
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from . import _api
 from ._api import lib
-from ._core import RELEASE, Handle, Owned, _view, array_in, check, keep, poll_of_context, saved, to_list
+from ._core import RELEASE, Array, Handle, Owned, Step, _view, array_in, check, keep, poll_of_context, saved, to_list
 
 STREAMS = {"train": _api.STREAM_TRAIN, "test": _api.STREAM_TEST, "search": _api.STREAM_SEARCH}
 _local = threading.local()
@@ -39,7 +41,7 @@ class Settings(_api.Settings):
     Values are numbers or words; what does not apply, or is out of range, raises with the range. `dict(settings)` has all.
     """
 
-    def __init__(self, scope, /, **values):
+    def __init__(self, scope: str, /, **values: object) -> None:
         if scope not in _api.SCOPES:
             raise ValueError(f"scope: {scope!r}, expected one of {', '.join(_api.SCOPES)}")
         h = c.c_void_p()
@@ -51,19 +53,20 @@ class Settings(_api.Settings):
         for name, value in values.items():
             self[name] = value
 
-    def __setitem__(self, name, value):
+    def __setitem__(self, name: str, value: object) -> None:
         if isinstance(value, (bool, np.bool_)):
             value = int(value)
         if isinstance(value, (float, np.floating)):
             value = repr(float(value))
         self.set_text(name, str(value))
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> int | float | str:
         kind = _api.SCOPES[self.scope][1].get(name, ("word",))[0]
         said = self.get_text(name)
         return int(said) if kind == "int" else float(said) if kind == "float" else said
 
-    def keys(self):
+    def keys(self) -> list[str]:
+        """Names of all options of the scope."""
         return list(_api.SCOPES[self.scope][1])
 
     def __iter__(self):
@@ -79,7 +82,7 @@ class Context(_api.Ctx):
     Context(threads=2, isa="avx2")
     """
 
-    def __init__(self, **values):
+    def __init__(self, **values: object) -> None:
         settings = Settings("ctx", **values)
         status = poll_of_context(settings)
         if status:
@@ -101,7 +104,8 @@ class Context(_api.Ctx):
     def _free(h):
         """It goes with the last object that was made in it (Owned)."""
 
-    def close(self):
+    def close(self) -> None:
+        """Gives the handle up; what was made in it goes on."""
         self._h = self._owned = None
 
     def _said(self):
@@ -111,7 +115,7 @@ class Context(_api.Ctx):
 Handle.classes["Ctx"] = Context
 
 
-def default_context():
+def default_context() -> Context:
     """The context of this thread, which is used where none is given."""
     ctx = getattr(_local, "ctx", None)
     if ctx is None or ctx._h is None:
@@ -137,7 +141,7 @@ def _take(self, made):
 class Tensor(_api.Tensor):
     """An array that the library keeps, without a copy: what a Task of own sequences is made of."""
 
-    def __init__(self, array, ctx=None):
+    def __init__(self, array: Array, ctx: Context | None = None) -> None:
         ctx = _ctx(ctx)
         packed, owner = _view(array, "array", False)
         h = c.c_void_p()
@@ -152,7 +156,7 @@ class Tensor(_api.Tensor):
         a = self.array()
         return f"{a.dtype} {list(a.shape)}"
 
-    def array(self):
+    def array(self) -> np.ndarray:
         """The elements; they live as long as the array that this returns."""
         return self.view()
 
@@ -179,13 +183,13 @@ class Task(_api.Task):
     Sequence i of a stream ("train", "test", "search") is always the same.
     """
 
-    def __init__(self, task=None, ctx=None, **settings):
+    def __init__(self, task: str | None = None, ctx: Context | None = None, **settings: object) -> None:
         if task is not None:
             settings["task"] = task
         _take(self, _api.task_create(_ctx(ctx), Settings("task", **settings)))
 
     @classmethod
-    def of(cls, sequences, weights=None, ctx=None, **settings):
+    def of(cls, sequences: Array | Sequence[Array], weights: Array | None = None, ctx: Context | None = None, **settings: object) -> Task:
         """Own sequences: one array [N, T+1, n], or a list of arrays [T_i + 1, n] of any lengths. Not copied."""
         ctx = _ctx(ctx)
         if isinstance(sequences, (list, tuple)):
@@ -197,7 +201,7 @@ class Task(_api.Task):
         return self
 
     @classmethod
-    def from_function(cls, fill, ctx=None, **settings):
+    def from_function(cls, fill: Callable[[int, int, np.ndarray], object], ctx: Context | None = None, **settings: object) -> Task:
         """fill(stream, first, out) writes sequences first .. first + len(out) - 1 into `out` [B, length + 1, dim]."""
         return _api.task_from_callback(_ctx(ctx), Settings("task", **settings), fill)
 
@@ -206,14 +210,14 @@ class Task(_api.Task):
     width = property(lambda self: self.shape()[2], doc="features of a token")
     count = property(lambda self: self.shape()[3], doc="own sequences; 0: endless")
 
-    def draw(self, count=1, stream="test", first=0, dtype=np.float64, out=None):
+    def draw(self, count: int = 1, stream: str | int = "test", first: int = 0, dtype: object = np.float64, out: Array | None = None) -> np.ndarray:
         """Sequences [count, T+1, n]."""
         if out is None:
             out = np.empty((count, self.length + 1, self.dim), _dtype(dtype))
         _api.task_draw(self, _stream(stream), first, out)
         return out
 
-    def tokens(self, sequences, out=None):
+    def tokens(self, sequences: Array, out: Array | None = None) -> np.ndarray:
         """Tokens [B, T, width] of sequences [B, T+1, n]."""
         sequences = array_in(sequences, "sequences")
         if out is None:
@@ -221,7 +225,7 @@ class Task(_api.Task):
         _api.task_tokens(self, sequences, out)
         return out
 
-    def features(self, sequences, out=None):
+    def features(self, sequences: Array, out: Array | None = None) -> np.ndarray:
         """f(x) of the task nonlinear, of sequences [B, T, n]."""
         sequences = array_in(sequences, "sequences")
         if out is None:
@@ -283,23 +287,23 @@ class Model(_api.Model):
     Model("mask(first=20); linear(heads=2,key=20)", inputs=40, outputs=10, dtype="f64", seed=1)
     """
 
-    def __init__(self, blocks=None, ctx=None, **settings):
+    def __init__(self, blocks: str | None = None, ctx: Context | None = None, **settings: object) -> None:
         _take(self, _api.model_create(_ctx(ctx), Settings("model", **settings)))
         if blocks is not None:
             self.add_text(blocks)
 
-    def add(self, kind, **settings):
+    def add(self, kind: str, **settings: object) -> Model:
         """Appends a block: add("softmax", heads=4, key=20)."""
         _api.model_add(self, Settings(kind, **settings))
         return self
 
     @classmethod
-    def open(cls, path, ctx=None):
+    def open(cls, path: str | os.PathLike, ctx: Context | None = None) -> Model:
         """From a file of save() of a model or a trainer."""
         return _api.model_open(_ctx(ctx), path)
 
     @classmethod
-    def of(cls, blocks, weights, ctx=None, **settings):
+    def of(cls, blocks: str, weights: Mapping[str, Array], ctx: Context | None = None, **settings: object) -> Model:
         """Of weights from elsewhere: a dict from parameter names to arrays."""
         if not isinstance(weights, Mapping):
             raise TypeError(f"weights: {type(weights).__name__}, expected a dict from names to arrays")
@@ -309,12 +313,12 @@ class Model(_api.Model):
         return _model_of, (saved(_api.model_save_to, self),)
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype:
         names = list(Parameters(self, _api.model_parameter))
         return _api.model_parameter(self, names[0]).dtype if names else np.dtype(np.float32)
 
     @property
-    def outputs(self):
+    def outputs(self) -> int:
         return getattr(self, "_outputs", None) or self._find_outputs()
 
     def _find_outputs(self):
@@ -324,7 +328,7 @@ class Model(_api.Model):
     parameters = property(lambda self: Parameters(self, _api.model_parameter))
     gradients = property(lambda self: Parameters(self, _api.model_parameter_gradient), doc="Of the last gradient, backward or training step.")
 
-    def forward(self, tokens, out=None):
+    def forward(self, tokens: Array, out: Array | None = None) -> np.ndarray:
         """Predictions [B, T, outputs] of tokens [B, T, inputs]."""
         tokens = array_in(tokens, "tokens")
         if out is None:
@@ -334,7 +338,7 @@ class Model(_api.Model):
 
     __call__ = forward
 
-    def activations(self, tokens, blocks=None):
+    def activations(self, tokens: Array, blocks: Sequence[int] | None = None) -> list[np.ndarray]:
         """The stream after each of `blocks` (-1: the tokens), [B, T, width]."""
         tokens = array_in(tokens, "tokens")
         blocks = list(range(-1, _api.model_blocks(self))) if blocks is None else to_list(blocks, "blocks")
@@ -342,37 +346,37 @@ class Model(_api.Model):
         _api.model_activations(self, tokens, blocks, outs)
         return outs
 
-    def gradient(self, tokens, targets, weights=None):
+    def gradient(self, tokens: Array, targets: Array, weights: Array | None = None) -> tuple[float, Parameters]:
         """Loss and its gradients by parameter; they are views, valid until the next ones are computed."""
         loss = _api.model_gradient(self, tokens, targets, weights)
         return loss, self.gradients
 
-    def backward(self, tokens, dout):
+    def backward(self, tokens: Array, dout: Array) -> np.ndarray:
         """Gradients of parameters (gradients) and of tokens, which it returns, of a scalar of yours."""
         tokens = array_in(tokens, "tokens")
         dtokens = np.empty(tuple(tokens.shape), _like(tokens))
         _api.model_backward(self, tokens, dout, dtokens)
         return dtokens
 
-    def evaluate(self, task, count=2560, stream="test", first=0):
+    def evaluate(self, task: _api.Task, count: int = 2560, stream: str | int = "test", first: int = 0) -> Evaluation:
         """Evaluation on sequences first .. first + count - 1."""
         by_t = np.empty(_length(task))
         return Evaluation(_api.model_evaluate(self, task, _stream(stream), first, count, by_t), by_t)
 
-    def attention_map(self, block, task, count=2048, stream="test", first=0):
+    def attention_map(self, block: int, task: _api.Task, count: int = 2048, stream: str | int = "test", first: int = 0) -> np.ndarray:
         """[heads, T, T]: the weights with which each head sums values, mean over sequences."""
         out = np.empty((_api.study_heads(self, block), _length(task), _length(task)))
         _api.study_attention_map(self, block, task, _stream(stream), first, count, out)
         return out
 
-    def sensitivity(self, blocks, task, count=16, stream="test", first=0):
+    def sensitivity(self, blocks: Sequence[int], task: _api.Task, count: int = 16, stream: str | int = "test", first: int = 0) -> np.ndarray:
         """[len(blocks), T, T]: norm of d stream_t / d token_t'."""
         blocks = to_list(blocks, "blocks")
         out = np.empty((len(blocks), _length(task), _length(task)))
         _api.study_sensitivity(self, blocks, task, _stream(stream), first, count, -1, out)
         return out
 
-    def note(self, key, value):
+    def note(self, key: str, value: str | None) -> None:
         """Keeps a text with the model, in its files too; None takes it away."""
         _api.model_set_note(self, key, value)
 
@@ -391,11 +395,11 @@ def _prompt_of(content):
 class Trainer(_api.Trainer):
     """AdamW on the training stream: Trainer(model, task, batch=256, lr=3e-4, ...)."""
 
-    def __init__(self, model, task, ctx=None, **settings):
+    def __init__(self, model: _api.Model, task: _api.Task, ctx: Context | None = None, **settings: object) -> None:
         _take(self, _api.trainer_create(_ctx(ctx, model), Settings("trainer", **settings), model, task))
         self.model, self.task = model, task
 
-    def run(self, steps, callback=None):
+    def run(self, steps: int, callback: Callable[[Step], object] | None = None) -> bool:
         """Until `steps` steps in all are taken; callback(step) after each, whose true return stops. True: all were taken.
 
         Ctrl-C raises KeyboardInterrupt between two steps; the trainer can go on.
@@ -403,14 +407,14 @@ class Trainer(_api.Trainer):
         return _api.trainer_run(self, steps, callback) != _api.STOPPED
 
     @property
-    def steps(self):
+    def steps(self) -> int:
         """Taken so far."""
         return _api.trainer_steps(self)
 
     def _said(self):
         return f"{self.steps} steps, of {self.model!r}"
 
-    def evaluate(self, count=2560):
+    def evaluate(self, count: int = 2560) -> Evaluation:
         """Evaluation on the first sequences of the test stream."""
         by_t = np.empty(self.task.length)
         return Evaluation(_api.trainer_evaluate(self, count, by_t), by_t)
@@ -419,11 +423,11 @@ class Trainer(_api.Trainer):
 class Decoder(_api.Decoder):
     """A model that goes through `streams` sequences step by step, and keeps what it needs of the past: Decoder(model, streams=2)."""
 
-    def __init__(self, model, **settings):
+    def __init__(self, model: _api.Model, **settings: object) -> None:
         _take(self, _api.decoder_create(model, Settings("decoder", **settings)))
         self.model = model
 
-    def step(self, tokens, out=None):
+    def step(self, tokens: Array, out: Array | None = None) -> np.ndarray:
         """The next tokens [streams, L, inputs] of every stream; predictions [streams, L, outputs]."""
         tokens = array_in(tokens, "tokens")
         if out is None:
@@ -435,7 +439,7 @@ class Decoder(_api.Decoder):
         return f"{_api.decoder_steps(self, 0)} tokens in stream 0, of {self.model!r}"
 
     @classmethod
-    def open(cls, model, path, **settings):
+    def open(cls, model: _api.Model, path: str | os.PathLike, **settings: object) -> Decoder:
         """From a file of save()."""
         self = _api.decoder_open(model, Settings("decoder", **settings), path)
         self.model = model
@@ -445,14 +449,15 @@ class Decoder(_api.Decoder):
 class Prompt(_api.Prompt):
     """A separator and a prefix that are learned through a frozen model: Prompt(dim=10, ...)."""
 
-    def __init__(self, ctx=None, **settings):
+    def __init__(self, ctx: Context | None = None, **settings: object) -> None:
         _take(self, _api.prompt_create(_ctx(ctx), Settings("prompt", **settings)))
 
     @classmethod
-    def open(cls, path, ctx=None):
+    def open(cls, path: str | os.PathLike, ctx: Context | None = None) -> Prompt:
+        """From a file of save()."""
         return _api.prompt_open(_ctx(ctx), path)
 
-    def train(self, model, task, updates, callback=None):
+    def train(self, model: _api.Model, task: _api.Task, updates: int, callback: Callable[[Step], object] | None = None) -> bool:
         """Until `updates` updates in all are taken; callback(step) after each, whose true return stops. True: all were taken."""
         return _api.prompt_train(self, model, task, updates, callback) != _api.STOPPED
 
@@ -469,7 +474,7 @@ class Prompt(_api.Prompt):
 class Baseline(_api.Baseline):
     """An optimiser written down: Baseline("gd"), "lsq", "kernel", "neumann", "newton", "richardson", "chebyshev"."""
 
-    def __init__(self, baseline=None, ctx=None, **settings):
+    def __init__(self, baseline: str | None = None, ctx: Context | None = None, **settings: object) -> None:
         if baseline is not None:
             settings["baseline"] = baseline
         _take(self, _api.baseline_create(_ctx(ctx), Settings("baseline", **settings)))
@@ -478,7 +483,7 @@ class Baseline(_api.Baseline):
     def _said(self):
         return f"made with {self._given}" if self._given else ""
 
-    def predict(self, sequences, out=None):
+    def predict(self, sequences: Array, out: Array | None = None) -> np.ndarray:
         """Predictions [B, T, n] of x_2 .. x_{T+1} of sequences [B, T+1, n]."""
         sequences = array_in(sequences, "sequences")
         if out is None:
@@ -486,15 +491,15 @@ class Baseline(_api.Baseline):
         _api.baseline_predict(self, sequences, out)
         return out
 
-    def search(self, task, count=2560):
+    def search(self, task: _api.Task, count: int = 2560) -> float:
         """Line search for eta, beta or ridge, which it sets and returns."""
         return _api.baseline_search(self, task, count)
 
-    def train(self, task, updates=0, callback=None):
+    def train(self, task: _api.Task, updates: int = 0, callback: Callable[[Step], object] | None = None) -> bool:
         """Learns the coefficients of richardson or chebyshev."""
         return _api.baseline_train(self, task, updates, callback) != _api.STOPPED
 
-    def evaluate(self, task, count=2560, stream="test", first=0):
+    def evaluate(self, task: _api.Task, count: int = 2560, stream: str | int = "test", first: int = 0) -> Evaluation:
         """Evaluation on sequences first .. first + count - 1."""
         by_t = np.empty(_length(task))
         return Evaluation(_api.baseline_evaluate(self, task, _stream(stream), first, count, by_t), by_t)
@@ -503,14 +508,14 @@ class Baseline(_api.Baseline):
 class Attention(_api.Attn):
     """Causal attention on your arrays, without projections: Attention("softmax", scale=0.125)."""
 
-    def __init__(self, kind="softmax", ctx=None, **settings):
+    def __init__(self, kind: str = "softmax", ctx: Context | None = None, **settings: object) -> None:
         _take(self, _api.attn_create(_ctx(ctx), Settings(kind, **settings)))
         self._given = " ".join([kind, *(f"{n}={v}" for n, v in settings.items())])
 
     def _said(self):
         return self._given
 
-    def forward(self, q, k, v, out=None):
+    def forward(self, q: Array, k: Array, v: Array, out: Array | None = None) -> np.ndarray:
         """[B, T, H, dv] of q, k [B, T, H, d] and v [B, T, H, dv]."""
         v = array_in(v, "v")
         if out is None:
@@ -520,7 +525,7 @@ class Attention(_api.Attn):
 
     __call__ = forward
 
-    def backward(self, q, k, v, dout):
+    def backward(self, q: Array, k: Array, v: Array, dout: Array) -> tuple[np.ndarray, ...]:
         """dq, dk, dv of a scalar whose gradient of the output is dout."""
         q, k, v = _qkv(q, k, v)
         grads = [np.empty(tuple(x.shape), _like(x)) for x in (q, k, v)]
@@ -545,7 +550,7 @@ class MesaSolver(_api.Lsq):
     Further inputs: beta, log_gamma [B, T, H], ridge [H, d], h0 [N, H, d, d], s0 [N, H, d, dv], offsets [N + 1].
     """
 
-    def __init__(self, d_key, d_val, ctx=None, **settings):
+    def __init__(self, d_key: int, d_val: int, ctx: Context | None = None, **settings: object) -> None:
         _take(self, _api.lsq_plan(_ctx(ctx), Settings("lsq", **settings), d_key, d_val))
         self.d_key, self.d_val = d_key, d_val
 
@@ -561,7 +566,7 @@ class MesaSolver(_api.Lsq):
                  "solution": (B, T, H, d), "ridge": (H, d)}.get(bare, (B, T, H))
         return np.empty(shape, _like(q))
 
-    def forward(self, q, k, v, want=(), out=None, **inputs):
+    def forward(self, q: Array, k: Array, v: Array, want: Sequence[str] = (), out: Array | None = None, **inputs: Array | None) -> Any:
         """out [B, T, H, dv]; with `want`, such as ("solution", "residual", "h_last"), a dict of these as well."""
         q, k, v = _qkv(q, k, v)
         given = {n: x for n, x in inputs.items() if x is not None}
@@ -574,7 +579,7 @@ class MesaSolver(_api.Lsq):
 
     __call__ = forward
 
-    def adjoint(self, q, k, v, dout, want=(), **inputs):
+    def adjoint(self, q: Array, k: Array, v: Array, dout: Array, want: Sequence[str] = (), **inputs: Array | None) -> tuple:
         """dq, dk, dv of a scalar whose gradient of out is dout; with `want`, such as ("d_ridge",), a dict as well."""
         q, k, v = _qkv(q, k, v)
         given = {n: x for n, x in inputs.items() if x is not None}
@@ -605,15 +610,15 @@ Scores = namedtuple("Scores", "mse r2")
 class Probe(_api.Probe):
     """Linear probes, one for every layer and step: Probe(features=[40, 40], steps=50, targets=10, intercept=1)."""
 
-    def __init__(self, features, steps, targets, ctx=None, **settings):
+    def __init__(self, features: Sequence[int], steps: int, targets: int, ctx: Context | None = None, **settings: object) -> None:
         _take(self, _api.probe_plan(_ctx(ctx), Settings("probe", **settings), to_list(features, "features"), steps, targets))
 
-    def feed(self, activations, targets, weights=None, set="train"):
+    def feed(self, activations: Sequence[Array], targets: Array, weights: Array | None = None, set: str | int = "train") -> Probe:
         """Takes in activations, a list of [B, T, D_l], and targets [B, T, n]."""
         _api.probe_feed(self, _one_of(PROBE_SETS, set, "set"), to_list(activations, "activations"), targets, weights)
         return self
 
-    def feed_model(self, model, task, count, blocks=None, set="train", stream=None, first=0):
+    def feed_model(self, model: _api.Model, task: _api.Task, count: int, blocks: Sequence[int] | None = None, set: str | int = "train", stream: str | int | None = None, first: int = 0) -> Probe:
         """Takes in the stream of a model while it runs; the train set from stream "train", the test set from "test"."""
         stream = set if stream is None else stream
         _api.probe_feed_model(self, _one_of(PROBE_SETS, set, "set"), model, None if blocks is None else to_list(blocks, "blocks"), task, _stream(stream), first, count)
@@ -622,19 +627,19 @@ class Probe(_api.Probe):
     def _said(self):
         return "layers={} steps={} targets={}".format(*_api.probe_shape(self))
 
-    def fit(self, **settings):
+    def fit(self, **settings: object) -> Probe:
         """Fits all probes to the train set; settings (intercept, penalty, rcond) in place of the plan's."""
         _api.probe_fit(self, Settings("probe", **settings) if settings else None)
         return self
 
-    def score(self, set="test"):
+    def score(self, set: str | int = "test") -> Scores:
         """Scores [L, T]: half squared error, and R^2."""
         L, T, n = _api.probe_shape(self)
         s = Scores(np.empty((L, T)), np.empty((L, T)))
         _api.probe_score(self, _one_of(PROBE_SETS, set, "set"), *s)
         return s
 
-    def weights(self, layer, step):
+    def weights(self, layer: int, step: int) -> tuple[np.ndarray, np.ndarray]:
         """W [D, n] and intercept [n] of a fitted probe, copied."""
         return _api.probe_weights(self, layer, step)
 
@@ -642,7 +647,7 @@ class Probe(_api.Probe):
 class RevAlg(_api.Revalg):
     """The algorithm in the weights of an attention-only model: RevAlg(model)."""
 
-    def __init__(self, model):
+    def __init__(self, model: _api.Model) -> None:
         _take(self, _api.revalg_extract(model))
         self._heads = [_api.study_heads(model, b) for b in range(_api.model_blocks(model))]
 
@@ -651,11 +656,11 @@ class RevAlg(_api.Revalg):
     def _said(self):
         return f"of {len(self._heads)} blocks"
 
-    def summary(self):
+    def summary(self) -> RevAlg.Summary:
         """Share of the weights that are left, and of their products that they explain."""
         return self.Summary(*_api.revalg_summary(self))
 
-    def closed_form(self):
+    def closed_form(self) -> np.ndarray:
         """[heads, 6]: alpha, eta, beta, gamma, p1, p2 of one attention layer on constructed tokens."""
         out = np.empty((sum(self._heads), 6))
         _api.revalg_closed_form(self, out)
@@ -665,25 +670,25 @@ class RevAlg(_api.Revalg):
 class Linearise(_api.Linearise):
     """Linear attention that learns what blocks of a model do: Linearise(model, task, [0, 1])."""
 
-    def __init__(self, model, task, blocks, block=None, ctx=None, **settings):
+    def __init__(self, model: _api.Model, task: _api.Task, blocks: Sequence[int], block: _api.Settings | dict | None = None, ctx: Context | None = None, **settings: object) -> None:
         _take(self, _api.linearise_create(_ctx(ctx, model), Settings("trainer", **settings) if settings else None, model, task, to_list(blocks, "blocks"), block))
         self._blocks = to_list(blocks, "blocks")
 
     def _said(self):
         return f"blocks {self._blocks}, {_api.linearise_steps(self)} steps"
 
-    def run(self, steps, callback=None):
+    def run(self, steps: int, callback: Callable[[Step], object] | None = None) -> bool:
         """Until `steps` steps in all are taken; callback(step) after each, whose true return stops. True: all were taken."""
         return _api.linearise_run(self, steps, callback) != _api.STOPPED
 
-    def evaluate(self, count=2560):
+    def evaluate(self, count: int = 2560) -> tuple[np.ndarray, np.ndarray]:
         """Ratio of losses and error of the outputs, by block."""
         ratio, error = np.empty(len(self._blocks)), np.empty(len(self._blocks))
         _api.linearise_evaluate(self, count, ratio, error)
         return ratio, error
 
 
-def grad_check(loss, x, gradient, h=1e-3, ctx=None):
+def grad_check(loss: Callable[[], float], x: Array, gradient: Array, h: float = 1e-3, ctx: Context | None = None) -> float:
     """Norm-wise distance of `gradient` from central differences of loss() as the elements of x (an array) move."""
     from ._core import callback as wrap, run, view_in, view_out
     ctx = _ctx(ctx)

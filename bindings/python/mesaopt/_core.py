@@ -15,11 +15,21 @@ import threading
 import warnings
 import weakref
 from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Union
 
 import numpy as np
 
-Array = "np.ndarray | object with __dlpack__"
-SettingsLike = "Settings | dict | None"
+
+
+class SupportsDLPack(Protocol):
+    """Arrays of PyTorch, JAX and others."""
+
+    def __dlpack__(self, *, stream: Any = None) -> Any: ...
+
+
+Array = Union[np.ndarray, SupportsDLPack, float, Sequence[Any]]          # numbers and lists of numbers: as inputs only
+SettingsLike = Union["Handle", Mapping[str, Any]]
 
 
 def _find():
@@ -169,7 +179,9 @@ def _polls():
 def poll_of_context(settings):
     """Has the context of these settings ask whether a call may go on. One generator each: a context serves one call at a time."""
     from . import _api
-    poll = _api.POLL_FN.type(functools.partial(next, _polls()))
+    polls = _polls()
+    next(polls)                                          # it waits in its try: what is raised at its first line is not caught
+    poll = _api.POLL_FN.type(functools.partial(next, polls))
     key = keep(poll)
     return lib.mesaopt_settings_set_poll(settings._h, poll, RELEASE, key)
 
@@ -190,12 +202,12 @@ def run_calling(owner, f, *arguments):
             lib.mesaopt_ctx_interrupt(ctx)
 
     _local.running = True
-    signal.signal(signal.SIGINT, stop)
     try:
+        signal.signal(signal.SIGINT, stop)               # what was pending is raised here
         status = f(*arguments)
     finally:
+        _local.running = False                           # while it is still our handler that is called between two lines
         signal.signal(signal.SIGINT, before)
-        _local.running = False
     if hits:
         _local.thrown = None
         if ctx:
@@ -248,7 +260,7 @@ class Handle:
         if maker is not None:
             self.ctx, self._owned = maker.ctx, maker._owned
 
-    def close(self):
+    def close(self) -> None:
         """Gives the handle up now. What the library still needs of it stays alive there."""
         no_exports(self)
         h, self._h = self._h, None
@@ -691,4 +703,4 @@ def keep(x):
     return key
 
 
-__all__ = [n for n in globals() if not n.startswith("_") and n not in ("annotations", "namedtuple", "struct", "os", "operator", "functools", "signal", "threading", "warnings", "weakref", "np", "c")]
+__all__ = [n for n in globals() if not n.startswith("_") and n not in ("annotations", "Any", "Mapping", "Protocol", "Sequence", "Union", "namedtuple", "struct", "os", "operator", "functools", "signal", "threading", "warnings", "weakref", "np", "c")]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +14,12 @@ try:                                                     # with scikit-learn its
     from sklearn.base import BaseEstimator, RegressorMixin
 except ImportError:
     class BaseEstimator:
-        def get_params(self, deep=True):
+        def get_params(self, deep: bool = True) -> dict:
+            """As scikit-learn's."""
             return {n: getattr(self, n) for n in ("ridge", "gamma", "window", "fit_intercept")}
 
-        def set_params(self, **values):
+        def set_params(self, **values: Any) -> BaseEstimator:
+            """As scikit-learn's."""
             for n, v in values.items():
                 setattr(self, n, v)
             return self
@@ -35,12 +38,12 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
     ones to X, whose weight has the ridge too. A row costs the same however many were seen before.
     """
 
-    def __init__(self, ridge=1e-6, gamma=1.0, window=0, fit_intercept=True):
+    def __init__(self, ridge: float = 1e-6, gamma: float = 1.0, window: int = 0, fit_intercept: bool = True) -> None:
         self.ridge, self.gamma, self.window, self.fit_intercept = ridge, gamma, window, fit_intercept
 
     # ---- scikit-learn's interface ----
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> RecursiveRidge:
         """Forgets what was seen, then partial_fit."""
         for name in ("_rls", "n_features_in_", "coef_"):
             self.__dict__.pop(name, None)
@@ -48,7 +51,7 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
             raise ValueError("sample_weight: every weight is zero")
         return self.partial_fit(X, y, sample_weight)
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> RecursiveRidge:
         """Takes in rows X [n, d], y [n] or [n, m], with weights [n] >= 0."""
         first = not hasattr(self, "_rls")
         X, y = self._checked(X, y, first)
@@ -68,7 +71,7 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
         _api.rls_update(self._rls, self._rows(X), Y, beta, None)
         return self
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predictions [n] or [n, m]; with return_std their standard errors as well."""
         if not hasattr(self, "_rls"):
             raise _not_fitted(self)
@@ -80,7 +83,7 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
         shape = n if self._one else (n, self._dv)
         return (out.reshape(shape), std.reshape(shape)) if return_std else out.reshape(shape)
 
-    def merge(self, other):
+    def merge(self, other: RecursiveRidge) -> RecursiveRidge:
         """As if this had seen the rows of `other` too, after its own."""
         for x in (self, other):
             if not isinstance(x, RecursiveRidge):
@@ -91,12 +94,13 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
         return self
 
     @property
-    def coef_(self):
+    def coef_(self) -> np.ndarray:
         """[d] or [m, d]: what predictions of unit rows say, without the intercept."""
         return self._linear()[0]
 
     @property
-    def intercept_(self):
+    def intercept_(self) -> float | np.ndarray:
+        """0 without one."""
         return self._linear()[1]
 
     def _linear(self):

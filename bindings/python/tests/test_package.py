@@ -12,7 +12,9 @@ import sys
 import tempfile
 import threading
 import time
+import typing
 import unittest
+import unittest.mock
 import warnings
 import weakref
 
@@ -326,6 +328,24 @@ class Training(unittest.TestCase):
         took = [float(line.split()[1]) for line in said.stdout.splitlines() if line.startswith("took")]
         self.assertEqual(len(took), 3)
         self.assertLess(max(took), 0.2)
+
+
+    def test_ctrl_c_before_a_call(self):
+        """A signal that is pending when a call begins is raised, and the next one is seen, too."""
+        task, model = small()
+        trainer = mesaopt.Trainer(model, task, batch=4)
+        with unittest.mock.patch.object(signal, "signal", side_effect=KeyboardInterrupt):
+            self.assertRaises(KeyboardInterrupt, trainer.run, 1)
+        self.assertFalse(mesaopt._core._local.running)
+        own = mesaopt.Task.from_function(lambda stream, first, out: out.fill(0.1), dim=4, length=12)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        self.assertRaises(KeyboardInterrupt, mesaopt.Baseline("lsq").search, own, 10**6)
+        del own
+        model = mesaopt.Model("dense(outputs=4)", inputs=16, outputs=4, ctx=mesaopt.Context())         # which was not polled yet
+        before = signal.signal(signal.SIGINT, lambda *_: (signal.signal(signal.SIGINT, before), {}["pressed"]))
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with self.assertRaisesRegex(KeyError, "pressed"):
+            model.evaluate(mesaopt.Task(dim=4, length=12, ctx=model.ctx), 10**7)
 
 
 class Solvers(unittest.TestCase):
@@ -689,6 +709,20 @@ class Robustness(unittest.TestCase):
             self.assertEqual(repr(x), f"<mesaopt.{type(x).__name__} closed>")
         self.assertEqual(mesaopt.Settings("trainer", lr=3e-4)["lr"], 3e-4)
         self.assertIn("batch", dict(mesaopt.Settings("trainer")))
+
+    def test_documented(self):
+        """Whatever is public has a text, and types that are there."""
+        for name in mesaopt.__all__:
+            x = getattr(mesaopt, name)
+            members = [x] if callable(x) else []
+            if isinstance(x, type) and not issubclass(x, (Exception, tuple)):
+                members += [getattr(x, n) for n in dir(x) if n[0] != "_" and not (isinstance(x.__dict__.get(n), property))]
+            for f in members:
+                if not callable(f) or not getattr(f, "__module__", "").startswith("mesaopt"):
+                    continue
+                self.assertTrue(f.__doc__, f"{name}: {f}")
+                if sys.version_info >= (3, 10) and hasattr(f, "__code__"):
+                    self.assertIn("return", typing.get_type_hints(f), f"{name}: {f}")
 
     def test_tour_prints_the_bits_of_c(self):
         tour = os.environ.get("MESAOPT_TOUR")
