@@ -201,6 +201,16 @@ class Task(_api.Task):
         return self
 
     @classmethod
+    def of_pairs(cls, inputs: Array | Sequence[Array], outputs: Array | Sequence[Array], ctx: Context | None = None, **settings: object) -> Task:
+        """Own pairs, laid out as few-shot regression lays out its own (separator=1, prefix=20, ..): inputs and outputs [N, P, n],
+        or lists of arrays [P_i, n]. Not copied."""
+        ctx = _ctx(ctx)
+        given = Settings("task", **settings)
+        if isinstance(inputs, (list, tuple)):
+            return _api.task_from_pair_tensors(ctx, given, [Tensor(x, ctx) for x in inputs], [Tensor(y, ctx) for y in to_list(outputs, "outputs")])
+        return _api.task_from_pairs(ctx, given, Tensor(inputs, ctx), Tensor(outputs, ctx))
+
+    @classmethod
     def from_function(cls, fill: Callable[[int, int, np.ndarray], object], ctx: Context | None = None, **settings: object) -> Task:
         """fill(stream, first, out) writes sequences first .. first + len(out) - 1 into `out` [B, length + 1, dim]."""
         return _api.task_from_callback(_ctx(ctx), Settings("task", **settings), fill)

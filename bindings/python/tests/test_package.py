@@ -226,6 +226,17 @@ class Training(unittest.TestCase):
         gc.collect()
         trainer.run(2)                                     # the function lives on
 
+    def test_own_pairs(self):
+        rng = np.random.default_rng(1)
+        x, y = rng.normal(size=(2, 3, 5, 4))
+        task = mesaopt.Task.of_pairs(x, y, tokens="raw")
+        np.testing.assert_array_equal(task.draw(3), np.stack([x, y], 2).reshape(3, 10, 4))
+        some = mesaopt.Task.of_pairs([x[0], x[1, :2]], [y[0], y[1, :2]], tokens="raw").draw(2)
+        np.testing.assert_array_equal(some[0], task.draw(1)[0])
+        np.testing.assert_array_equal(some[1, :4], task.draw(2)[1, :4])
+        with self.assertRaisesRegex(mesaopt.Error, "shape"):
+            mesaopt.Task.of_pairs(x, y[:, :4])
+
     def test_gradient_against_differences(self):
         task, model = small(dtype="f64")
         rng = np.random.default_rng(3)
@@ -299,6 +310,7 @@ class Training(unittest.TestCase):
         """KeyboardInterrupt within 0.2 s, and a trainer that goes on."""
         code = """if True:
             import mesaopt, threading, os, signal, time
+            signal.signal(signal.SIGINT, signal.default_int_handler)       # jobs in the background have it ignored
             model = mesaopt.Model("softmax(heads=4,key=20)", inputs=40, outputs=10)
             trainer = mesaopt.Trainer(model, mesaopt.Task())
             trainer.run(1)
@@ -332,6 +344,7 @@ class Training(unittest.TestCase):
 
     def test_ctrl_c_before_a_call(self):
         """A signal that is pending when a call begins is raised, and the next one is seen, too."""
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
         task, model = small()
         trainer = mesaopt.Trainer(model, task, batch=4)
         with unittest.mock.patch.object(signal, "signal", side_effect=KeyboardInterrupt):
@@ -591,7 +604,7 @@ class Robustness(unittest.TestCase):
         classes = [getattr(mesaopt, n) for n in mesaopt.__all__ if isinstance(getattr(mesaopt, n), type) and not issubclass(getattr(mesaopt, n), (Exception, tuple))]
         methods = [(x, getattr(type(x), n)) for x in things for n in sorted(dir(type(x))) if (n[0] != "_" or n in ("__repr__", "__call__", "__getitem__", "__setitem__"))
                    and hasattr(getattr(type(x), n), "__code__") and n not in ("close", "save", "interrupt")]
-        methods += [(None, getattr(c, n)) for c in classes for n in ("of", "open", "from_function") if hasattr(c, n)]
+        methods += [(None, getattr(c, n)) for c in classes for n in ("of", "of_pairs", "open", "from_function") if hasattr(c, n)]
         methods += [(None, c) for c in classes if hasattr(c.__init__, "__code__")]
         answers = 0
         for _ in range(int(os.environ.get("CALLS", "1000"))):

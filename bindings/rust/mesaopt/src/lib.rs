@@ -213,6 +213,14 @@ pub fn file_note(ctx: &Context, path: &str, key: &str) -> Result<Option<String>>
     Ok((bytes > 0).then(|| read_text(read)))
 }
 
+/// The same from the bytes of such a file.
+pub fn note_of(ctx: &Context, bytes: &[u8], key: &str) -> Result<Option<String>> {
+    let key = c_text(key)?;
+    let read = |buf, cap| unsafe { sys::mesaopt_file_note_from(ctx.as_ptr(), bytes.as_ptr().cast(), bytes.len() as i64, key.as_ptr(), buf, cap) };
+    let size = ctx.counted(read(std::ptr::null_mut(), 0))?;
+    Ok((size > 0).then(|| read_text(read)))
+}
+
 /// One line about the build of the library.
 pub fn build_info() -> &'static str {
     unsafe { CStr::from_ptr(sys::mesaopt_build_info()) }.to_str().unwrap_or("")

@@ -73,6 +73,14 @@ impl Probe {
         self.ctx.check(unsafe { sys::mesaopt_probe_feed_file(self.as_ptr(), set as i32, path.as_ptr(), a.as_ptr(), t.as_ptr(), w, first, count) })
     }
 
+    /// The same from the bytes of such a file.
+    #[allow(clippy::too_many_arguments)]
+    pub fn feed_from(&mut self, set: Set, bytes: &[u8], activations: &str, targets: &str, weights: Option<&str>, first: i64, count: i64) -> Result<Status> {
+        let (a, t, w) = (c_text(activations)?, c_text(targets)?, weights.map(c_text).transpose()?);
+        let (w, data) = (w.as_ref().map_or(null(), |w| w.as_ptr()), bytes.as_ptr().cast());
+        self.ctx.check(unsafe { sys::mesaopt_probe_feed_from(self.as_ptr(), set as i32, data, bytes.len() as i64, a.as_ptr(), t.as_ptr(), w, first, count) })
+    }
+
     /// `feed_model` asks `f` for targets: it reads sequences [B, T + 1, n] and fills [B, T, m]. Its panic comes out of that call.
     pub fn set_targets(&mut self, f: impl FnMut(Sequences<'_>, Batch<'_>) + Send + 'static) -> Result<Status> {
         keep::<Targets, _>(Box::new(f), |user| {

@@ -117,6 +117,15 @@ impl Task {
         Ok(Task { raw, ctx: ctx.clone() })
     }
 
+    /// Own pairs, inputs and outputs [N, P, n], laid out as few-shot regression lays out its own: `separator`, `prefix` and
+    /// others are `settings`.
+    pub fn of_pairs<T: Element + Send + 'static>(ctx: &Context, settings: &[(&str, &str)], inputs: Vec<T>, outputs: Vec<T>, shape: [usize; 3]) -> Result<Self> {
+        let s = Settings::new(sys::MESAOPT_SCOPE_TASK, settings)?;
+        let (x, y) = (tensor(ctx, inputs, &shape)?, tensor(ctx, outputs, &shape)?);
+        let raw = Handle::made(ctx, |out| unsafe { sys::mesaopt_task_from_pairs(ctx.as_ptr(), s.as_ptr(), x.0, y.0, out) })?;
+        Ok(Task { raw, ctx: ctx.clone() })
+    }
+
     /// How much the steps count: [T], or of own sequences [N, T]; copied.
     pub fn set_weights(&mut self, weights: View<'_>) -> Result<Status> {
         self.ctx.check(unsafe { sys::mesaopt_task_set_weights(self.as_ptr(), weights.as_ptr()) })

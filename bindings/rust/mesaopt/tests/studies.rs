@@ -41,6 +41,15 @@ fn probes_find_linear_maps() {
     assert_eq!((probe.count(Set::Train).unwrap(), probe.rank().unwrap()), (vec![40; 3], vec![4; 3]));
     assert!(matches!(probe.weights(1, 0), Err(Error::Argument(_))));
     probe.reset(Set::Train).unwrap();
+    let header = r#"{"h":{"dtype":"F64","shape":[40,3,4],"data_offsets":[0,3840]},"y":{"dtype":"F64","shape":[40,3,2],"data_offsets":[3840,5760]}}"#;
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(header.as_bytes());
+    file.extend(h.iter().chain(&y).flat_map(|x| x.to_le_bytes()));
+    probe.feed_from(Set::Train, &file, "h", "y", None, 0, -1).unwrap();
+    probe.fit(&[]).unwrap();
+    assert_eq!(probe.weights(0, 2), Ok((w, c)));
+    assert!(matches!(probe.feed_from(Set::Train, &file[..99], "h", "y", None, 0, -1), Err(Error::Format(_))));
+    probe.reset(Set::Train).unwrap();
     assert!(matches!(probe.fit(&[("penalty", "0")]), Err(Error::State(_))));
 }
 
@@ -246,6 +255,7 @@ fn bytes_are_those_of_files() {
     let bytes = trainer.to_bytes().unwrap();
     assert_eq!(bytes, std::fs::read(path).unwrap());
     assert_eq!((file_note(&ctx, path, "made"), file_note(&ctx, path, "none")), (Ok(Some("here".into())), Ok(None)));
+    assert_eq!((note_of(&ctx, &bytes, "made"), note_of(&ctx, &bytes, "none")), (Ok(Some("here".into())), Ok(None)));
     std::fs::remove_file(path).unwrap();
     assert!(matches!(file_note(&ctx, path, "made"), Err(Error::Io(_))));
     trainer.run(6).unwrap();
@@ -297,6 +307,11 @@ fn own_sequences_are_kept_without_a_copy() {
     task.set_weights(View::new(&[1.0; 12], &[12]).unwrap()).unwrap();
     let rows = Task::of_rows(&ctx, &[], vec![data[..52].to_vec(), data[..20].to_vec()], 4).unwrap();
     assert_eq!(rows.shape().unwrap()[3], 2);
+    let pair = |by: f64| (0..16).map(|i| i as f64 + by).collect::<Vec<f64>>();
+    let mut pairs = Task::of_pairs(&ctx, &[("tokens", "raw")], pair(0.0), pair(0.5), [2, 2, 4]).unwrap();
+    let mut x = vec![0.0; 16];
+    pairs.draw(Stream::Test, 1, ViewMut::new(&mut x, &[1, 4, 4]).unwrap()).unwrap();
+    assert_eq!((x[0], x[4], x[8], x[12]), (8.0, 8.5, 12.0, 12.5));       // input, output, input, output
     assert!(matches!(Task::of(&ctx, &[], vec![0i64; 52], [1, 13, 4]), Err(Error::Dtype(_))));
     assert!(Task::of(&ctx, &[], vec![0.0f64; 51], [1, 13, 4]).is_err());
 }
