@@ -54,6 +54,15 @@ class Arrays(unittest.TestCase):
             out = np.full(a.shape, np.nan)
             _api.tensor_copy(ctx, a, out)
             np.testing.assert_array_equal(out, a.astype(np.float64))
+        bytewise = np.zeros((6, 8, 3), [("pad", "i1"), ("x", "f8")])["x"]          # elements every 9 bytes
+        shifted = np.zeros(6 * 8 * 3 * 8 + 1, np.uint8)[1:].view(np.float64).reshape(6, 8, 3)
+        for a in (bytewise, shifted):                      # what has to be copied, and is no output
+            a[:] = x
+            out = np.zeros(a.shape)
+            _api.tensor_copy(ctx, a, out)
+            np.testing.assert_array_equal(out, x)
+            with self.assertRaisesRegex(ValueError, "dst: (strides|elements that are not aligned)"):
+                _api.tensor_copy(ctx, x, a)
         out = np.zeros((3, 8, 6)).T                        # written through strides
         _api.tensor_copy(ctx, x, out)
         np.testing.assert_array_equal(out, x)
@@ -106,6 +115,7 @@ class Arrays(unittest.TestCase):
 
     def test_closed_contexts(self):
         """What was made in one goes on, errors have their text, and the context goes with the last of it."""
+        kept = len(mesaopt._core._kept)
         context = mesaopt.Context()
         model = mesaopt.Model("dense(outputs=10)", ctx=context)
         owned = weakref.ref(model._owned)
@@ -118,6 +128,7 @@ class Arrays(unittest.TestCase):
         self.assertEqual(repr(context), "<mesaopt.Context closed>")
         del model
         self.assertIsNone(owned())
+        self.assertEqual(len(mesaopt._core._kept), kept)   # its poll was released
 
     def test_views_of_the_library_live_as_long_as_their_arrays(self):
         _, model = small(dtype="f64")
@@ -127,9 +138,14 @@ class Arrays(unittest.TestCase):
             model.add("dense", outputs=4)
         self.assertEqual(model.parameters["blocks.1.query"][3, 2], 7)
         pointer = query[1:].T
+        alive = weakref.ref(model)
         del query, model
         gc.collect()
+        self.assertIsNotNone(alive())
         self.assertEqual(pointer[0, 0], 7)
+        del pointer
+        gc.collect()
+        self.assertIsNone(alive())
 
     def test_tensor_shares_memory(self):
         x = np.zeros((3, 13, 4))
