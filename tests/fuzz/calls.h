@@ -32,6 +32,7 @@ int32_t real_type(void);               /* f32 or f64, at times another */
 
 /* ---- handles (calls_world.c) ---- */
 void *handle(enum kind kind);          /* mostly a live one, made when there is none; at times NULL, another kind's, or one that was freed and lives on */
+void *fitting(enum kind kind, int (*fits)(const void *h));     /* mostly a live one that fits, when there is one */
 void **fresh(enum kind kind);          /* where the call puts a new one; at times NULL */
 void let_go(enum kind kind);           /* frees one of a kind */
 mesaopt_status free_handle(enum kind kind, void *h);       /* by the function for it */
@@ -39,6 +40,7 @@ int finalise_later(enum kind kind, void *h);   /* hands it to a second thread, w
 void finalise_all(void);               /* waits until that one has freed all it was handed */
 void adopt(enum kind kind, void *made);/* of a call that gives more than one */
 mesaopt_settings *settings(int32_t scope);     /* mostly of that scope, often with values set; at times NULL. Freed after the call (calls_settings.c) */
+mesaopt_settings *settings_like(int32_t scope, const char *recipe);     /* likewise, from "name=value name=value" */
 mesaopt_settings *given(mesaopt_settings *s);  /* to be freed after the call */
 void *world_memory(void *ptr, int64_t old_size, int64_t new_size, void *user);     /* a mesaopt_alloc_fn that counts, and fails at times */
 
@@ -81,6 +83,8 @@ void lent(const loan *l, mesaopt_status status);       /* after the call that it
 
 /* ---- files (calls_files.c) ---- */
 const char *path(void);                /* of the world's folder, in which files come and go; at times of none, or NULL */
+const char *file_of(int contents);     /* mostly one with the state of an object of that kind */
+void leave_file(int contents, const char *file);       /* there is one now */
 void files_begin(void);
 void files_end(void);
 

@@ -20,8 +20,9 @@ static void call_tensor_create(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
     const int32_t type = real_type();
-    const int64_t shape[6] = {at_least_one(), 6, 2, few(), 1, 1};
-    const int32_t ndim = chance(4) ? (int32_t)few() : 3;
+    const int table = chance(3);       /* [T, 2], or [B, 6, 2] */
+    const int64_t shape[6] = {at_least_one(), table ? 2 : 6, 2, few(), 1, 1};
+    const int32_t ndim = chance(4) ? (int32_t)few() : table ? 2 : 3;
     mesaopt_tensor **out = (mesaopt_tensor **)fresh(TENSOR);
     CALL(CTX, ctx, mesaopt_tensor_create(ctx, type, ndim, chance(50) ? NULL : shape, out));
 }

@@ -10,6 +10,10 @@ enum { FILES = 3, LONGEST = 1 << 16 };
 static char folder[64], paths[FILES][80];
 static int used;
 
+/* Where a file of a kind was left last: of handles, or made below. */
+enum { TENSORS = KINDS, WEIGHTS, CONTENTS };
+static const char *left[CONTENTS];
+
 static void remove_folder(void)
 {
     if (folder[0]) rmdir(folder);
@@ -18,6 +22,7 @@ static void remove_folder(void)
 void files_begin(void)
 {
     used = 0;
+    memset(left, 0, sizeof left);
     if (folder[0]) return;
     strcpy(folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/mesaopt-calls-XXXXXX" : "/tmp/mesaopt-calls-XXXXXX");
     EXPECT(mkdtemp(folder) != NULL);
@@ -46,6 +51,16 @@ const char *path(void)
     used = 1;
     if (chance(40)) return ONE_OF("/nonexistent/file", "/", "", ".", "/proc/self/mem", (char *)NULL);
     return paths[below(FILES)];
+}
+
+/* Mostly a file of that kind, when there is one. */
+const char *file_of(int contents) { return left[contents] && !chance(4) ? left[contents] : path(); }
+
+void leave_file(int contents, const char *file) { left[contents] = file; }
+
+static void leave(int contents, const char *file, mesaopt_status status)
+{
+    if (status == MESAOPT_OK) leave_file(contents, file);
 }
 
 /* ---- contents ---- */
@@ -99,7 +114,7 @@ static void call_file_make(void)
     const char *const names[2][4] = {{"h.0", "h.1", "y", "w"}, {"blocks.0.query", "blocks.0.key", "blocks.0.value", "blocks.0.output"}};
     int used_bytes = 0, n = snprintf(header, sizeof header, "{");
     for (int i = 0; i < 4; i++) {
-        const uint32_t type = below(5);
+        const uint32_t type = chance(20) ? 4 : below(4);
         const int cols = weights ? (i == 3 ? 8 : 4) : i == 3 ? 1 : 2, rows = weights ? (i == 3 ? 4 : 8) : B * T;
         n += snprintf(header + n, sizeof header - (size_t)n, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "", names[weights][i], types[type]);
         if (weights) n += snprintf(header + n, sizeof header - (size_t)n, "%d,%d", rows, cols);
@@ -115,7 +130,8 @@ static void call_file_make(void)
     memcpy(data, &length, 8);
     memcpy(data + 8, header, (size_t)n);
     used = 1;
-    write_file(paths[below(FILES)], data, (size_t)(8 + n + used_bytes));
+    left[weights ? WEIGHTS : TENSORS] = paths[below(FILES)];
+    write_file(left[weights ? WEIGHTS : TENSORS], data, (size_t)(8 + n + used_bytes));
 }
 
 /* ---- calls ---- */
@@ -124,20 +140,20 @@ static void call_model_save(void)
 {
     mesaopt_model *m = handle(MODEL);
     const char *file = path();
-    CALL(MODEL, m, mesaopt_model_save(m, file));
+    leave(MODEL, file, CALL(MODEL, m, mesaopt_model_save(m, file)));
 }
 
 static void call_model_load(void)
 {
     mesaopt_model *m = handle(MODEL);
-    const char *file = path();
+    const char *file = file_of(MODEL);
     CALL(MODEL, m, mesaopt_model_load(m, file));
 }
 
 static void call_model_open(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const char *file = path();
+    const char *file = file_of(MODEL);
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     CALL(CTX, ctx, mesaopt_model_open(ctx, file, out));
 }
@@ -156,11 +172,11 @@ static int32_t host_write(const void *bytes, int64_t count, void *user)
 static mesaopt_write_fn some_write(void) { return chance(20) ? NULL : host_write; }
 
 /* The bytes of one of the files, in memory that ends with them. */
-static const void *some_bytes(int64_t *length)
+static const void *some_bytes(int contents, int64_t *length)
 {
     static char data[LONGEST];
     used = 1;
-    *length = (int64_t)read_file(paths[below(FILES)], data);
+    *length = (int64_t)read_file(left[contents] && !chance(4) ? left[contents] : paths[below(FILES)], data);
     char *bytes = memory(*length + 1);
     memcpy(bytes, data, (size_t)*length);
     if (chance(20)) *length = -1;
@@ -190,10 +206,10 @@ static void call_save_to(void)
 static void call_load_from(void)
 {
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(MODEL, &length);
     mesaopt_model *m = handle(MODEL);
     CALL(MODEL, m, mesaopt_model_load_from(m, bytes, length));
-    bytes = some_bytes(&length);
+    bytes = some_bytes(TRAINER, &length);
     mesaopt_trainer *t = handle(TRAINER);
     CALL(TRAINER, t, mesaopt_trainer_load_from(t, bytes, length, ONE_OF("", "all", "seed", (char *)NULL)));
 }
@@ -201,7 +217,7 @@ static void call_load_from(void)
 static void call_open_from(void)
 {
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(MODEL, &length);
     mesaopt_ctx *ctx = handle(CTX);
     mesaopt_model **model = (mesaopt_model **)fresh(MODEL);
     CALL(CTX, ctx, mesaopt_model_open_from(ctx, bytes, length, model));
@@ -210,7 +226,7 @@ static void call_open_from(void)
 static void call_rls_open_from(void)
 {
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(RLS, &length);
     mesaopt_lsq *l = handle(LSQ);
     mesaopt_rls **out = (mesaopt_rls **)fresh(RLS);
     CALL(LSQ, l, mesaopt_rls_open_from(l, bytes, length, out));
@@ -219,7 +235,7 @@ static void call_rls_open_from(void)
 static void call_decoder_open_from(void)
 {
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(DECODER, &length);
     mesaopt_model *m = handle(MODEL);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
     mesaopt_decoder **out = (mesaopt_decoder **)fresh(DECODER);
@@ -229,7 +245,7 @@ static void call_decoder_open_from(void)
 static void call_prompt_open_from(void)
 {
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(PROMPT, &length);
     mesaopt_ctx *ctx = handle(CTX);
     mesaopt_prompt **out = (mesaopt_prompt **)fresh(PROMPT);
     CALL(CTX, ctx, mesaopt_prompt_open_from(ctx, bytes, length, out));
@@ -239,20 +255,20 @@ static void call_trainer_save(void)
 {
     mesaopt_trainer *t = handle(TRAINER);
     const char *file = path();
-    CALL(TRAINER, t, mesaopt_trainer_save(t, file));
+    leave(TRAINER, file, CALL(TRAINER, t, mesaopt_trainer_save(t, file)));
 }
 
 static void call_trainer_load(void)
 {
     mesaopt_trainer *t = handle(TRAINER);
-    const char *file = path();
+    const char *file = file_of(TRAINER);
     CALL(TRAINER, t, mesaopt_trainer_load(t, file));
 }
 
 static void call_trainer_load_changed(void)
 {
     mesaopt_trainer *t = handle(TRAINER);
-    const char *file = path(), *change = ONE_OF("", "all", "seed", "noise,seed", ",", "data", "none,seed", (char *)NULL);
+    const char *file = file_of(TRAINER), *change = ONE_OF("", "all", "seed", "noise,seed", ",", "data", "none,seed", (char *)NULL);
     CALL(TRAINER, t, mesaopt_trainer_load_changed(t, file, change));
 }
 
@@ -283,11 +299,11 @@ static void call_rls_set_note(void)
 static void call_file_note(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const char *file = path(), *key = note_key();
+    const char *file = file_of(MODEL), *key = note_key();
     const int64_t cap = ONE_OF((int64_t)0, (int64_t)1, (int64_t)20, (int64_t)6000, (int64_t)-1);
     char *buf = cap > 0 ? memory(cap) : NULL;
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(MODEL, &length);
     if (chance(2)) COUNT(CTX, ctx, mesaopt_file_note_from(ctx, bytes, length, key, buf, cap));
     else COUNT(CTX, ctx, mesaopt_file_note(ctx, file, key, buf, cap));
 }
@@ -296,13 +312,13 @@ static void call_rls_save(void)
 {
     mesaopt_rls *r = handle(RLS);
     const char *file = path();
-    CALL(RLS, r, mesaopt_rls_save(r, file));
+    leave(RLS, file, CALL(RLS, r, mesaopt_rls_save(r, file)));
 }
 
 static void call_rls_open(void)
 {
     mesaopt_lsq *l = handle(LSQ);
-    const char *file = path();
+    const char *file = file_of(RLS);
     mesaopt_rls **out = (mesaopt_rls **)fresh(RLS);
     CALL(LSQ, l, mesaopt_rls_open(l, file, out));
 }
@@ -311,14 +327,14 @@ static void call_decoder_save(void)
 {
     mesaopt_decoder *d = handle(DECODER);
     const char *file = path();
-    CALL(DECODER, d, mesaopt_decoder_save(d, file));
+    leave(DECODER, file, CALL(DECODER, d, mesaopt_decoder_save(d, file)));
 }
 
 static void call_decoder_open(void)
 {
     mesaopt_model *m = handle(MODEL);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
-    const char *file = path();
+    const char *file = file_of(DECODER);
     mesaopt_decoder **out = (mesaopt_decoder **)fresh(DECODER);
     CALL(MODEL, m, mesaopt_decoder_open(m, s, file, out));
 }
@@ -330,15 +346,15 @@ static void call_decoder_set_note(void)
     CALL(DECODER, d, mesaopt_decoder_set_note(d, key, text));
 }
 
-static const char *tensor_name(void) { return ONE_OF("h.*", "h.0,h.1", "h.0", "y", "w", "h.*,y", "*", ",", (char *)NULL); }
+static const char *tensor_name(void) { return !chance(3) ? "h.*" : ONE_OF("h.*", "h.0,h.1", "h.0", "y", "w", "h.*,y", "*", ",", (char *)NULL); }
 
 static void call_probe_plan_file(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
-    const char *file = path(), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y";
+    const char *file = file_of(TENSORS), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y";
     int64_t *rows = integer_out(), length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(TENSORS, &length);
     mesaopt_probe **out = (mesaopt_probe **)fresh(PROBE);
     if (chance(2)) CALL(CTX, ctx, mesaopt_probe_plan_from(ctx, s, bytes, length, activations, targets, out, rows));
     else CALL(CTX, ctx, mesaopt_probe_plan_file(ctx, s, file, activations, targets, out, rows));
@@ -347,10 +363,10 @@ static void call_probe_plan_file(void)
 static void call_probe_feed_file(void)
 {
     mesaopt_probe *p = handle(PROBE);
-    const char *file = path(), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y", *weights = chance(2) ? "w" : NULL;
+    const char *file = file_of(TENSORS), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y", *weights = chance(2) ? "w" : NULL;
     const int64_t first = chance(4) ? any_integer() : 0, count = chance(4) ? few() : -1;
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(TENSORS, &length);
     if (chance(2)) CALL(PROBE, p, mesaopt_probe_feed_from(p, (int32_t)below(2), bytes, length, activations, targets, weights, first, count));
     else CALL(PROBE, p, mesaopt_probe_feed_file(p, (int32_t)below(2), file, activations, targets, weights, first, count));
 }
@@ -359,10 +375,10 @@ static void call_revalg_import_file(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(MESAOPT_SCOPE_LINEAR);
-    const char *file = path();
+    const char *file = file_of(WEIGHTS);
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(WEIGHTS, &length);
     if (chance(2)) CALL(CTX, ctx, mesaopt_revalg_import_from(ctx, s, block, bytes, length, out));
     else CALL(CTX, ctx, mesaopt_revalg_import_file(ctx, s, block, file, out));
 }
@@ -371,10 +387,10 @@ static void call_model_import_file(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
-    const char *file = path(), *blocks = ONE_OF("linear(heads=2,key=4)", "dense(outputs=4); softmax(heads=2,key=4)", "nothing", "");
+    const char *file = file_of(WEIGHTS), *blocks = ONE_OF("linear(heads=2,key=2)", "linear(heads=2,key=2)", "softmax(heads=2,key=2,pe=add)", "dense(outputs=4); softmax(heads=2,key=4)", "nothing", "");
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     int64_t length;
-    const void *bytes = some_bytes(&length);
+    const void *bytes = some_bytes(WEIGHTS, &length);
     if (chance(2)) CALL(CTX, ctx, mesaopt_model_import_from(ctx, s, blocks, bytes, length, out));
     else CALL(CTX, ctx, mesaopt_model_import_file(ctx, s, blocks, file, out));
 }

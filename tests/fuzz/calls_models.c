@@ -23,11 +23,15 @@ static void call_task_create(void)
     CALL(CTX, ctx, mesaopt_task_create(ctx, s, out));
 }
 
+/* Tensors of one sequence, of all sequences. */
+static int is_table(const void *h) { return ((const mesaopt_tensor *)h)->view.ndim == 2 && ((const mesaopt_tensor *)h)->view.shape[1] == 2; }
+static int is_stack(const void *h) { return ((const mesaopt_tensor *)h)->view.ndim == 3 && ((const mesaopt_tensor *)h)->view.shape[2] == 2; }
+
 static void call_task_from_tensor(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    mesaopt_tensor *tensor = handle(TENSOR);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
+    mesaopt_tensor *tensor = fitting(TENSOR, is_stack);
+    const mesaopt_settings *s = settings_like(MESAOPT_SCOPE_TASK, "seed=3");
     mesaopt_task **out = (mesaopt_task **)fresh(TASK);
     CALL(CTX, ctx, mesaopt_task_from_tensor(ctx, s, tensor, out));
 }
@@ -35,19 +39,21 @@ static void call_task_from_tensor(void)
 static void call_task_from_pairs(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
-    mesaopt_tensor *inputs = handle(TENSOR), *outputs = chance(2) ? inputs : handle(TENSOR);
+    const mesaopt_settings *s = settings_like(MESAOPT_SCOPE_TASK, chance(2) ? "separator=1 prefix=1" : "seed=3");
+    mesaopt_tensor *inputs = fitting(TENSOR, is_stack), *outputs = chance(2) ? inputs : handle(TENSOR);
     mesaopt_task **out = (mesaopt_task **)fresh(TASK);
     CALL(CTX, ctx, mesaopt_task_from_pairs(ctx, s, inputs, outputs, out));
 }
 
+static int64_t list_length(void) { return chance(20) ? ONE_OF(-1, 0) : 1 + extent() % 4; }
+
 static void call_task_from_tensors(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const int64_t count = chance(20) ? -1 : extent() % 4;
+    const int64_t count = list_length();
     mesaopt_tensor *list[4];
-    for (int i = 0; i < 4; i++) list[i] = handle(TENSOR);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
+    for (int i = 0; i < 4; i++) list[i] = fitting(TENSOR, is_table);
+    const mesaopt_settings *s = settings_like(MESAOPT_SCOPE_TASK, "seed=3");
     mesaopt_task **out = (mesaopt_task **)fresh(TASK);
     CALL(CTX, ctx, mesaopt_task_from_tensors(ctx, s, count, chance(50) ? NULL : list, out));
 }
@@ -55,10 +61,10 @@ static void call_task_from_tensors(void)
 static void call_task_from_pair_tensors(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const int64_t count = chance(20) ? -1 : extent() % 4;
+    const int64_t count = list_length();
     mesaopt_tensor *list[2][4];
-    for (int i = 0; i < 8; i++) list[i % 2][i / 2] = i % 2 && !chance(8) ? list[0][i / 2] : handle(TENSOR);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_TASK);
+    for (int i = 0; i < 8; i++) list[i % 2][i / 2] = i % 2 && !chance(8) ? list[0][i / 2] : fitting(TENSOR, is_table);
+    const mesaopt_settings *s = settings_like(MESAOPT_SCOPE_TASK, chance(2) ? "separator=1 prefix=1" : "seed=3");
     mesaopt_task **out = (mesaopt_task **)fresh(TASK);
     CALL(CTX, ctx, mesaopt_task_from_pair_tensors(ctx, s, count, chance(50) ? NULL : list[0], chance(50) ? NULL : list[1], out));
 }

@@ -18,6 +18,7 @@ static const char *recipe_of(int32_t scope)
         {MESAOPT_SCOPE_LSQ, "ridge=0.5"},
         {MESAOPT_SCOPE_PROBE, "penalty=0.1"},
         {MESAOPT_SCOPE_DECODER, "streams=3 capacity=20"},
+        {MESAOPT_SCOPE_PROMPT, "dim=2 prefix=1 batch=3"},
     };
     for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
         if (recipes[i].scope == scope) return recipes[i].text;
@@ -91,7 +92,7 @@ static mesaopt_status set_hook(mesaopt_settings *s)
     return status;
 }
 
-mesaopt_settings *settings(int32_t scope)
+mesaopt_settings *settings_like(int32_t scope, const char *recipe)
 {
     mesaopt_settings *s = NULL;
     if (chance(60)) return NULL;
@@ -101,15 +102,24 @@ mesaopt_settings *settings(int32_t scope)
     const mesaopt_status status = mesaopt_settings_create(scope, world_memory, l.release, l.user, &s);
     lent(&l, status);
     if (status != MESAOPT_OK) return NULL;
-    follow(s, recipe_of(scope));
+    follow(s, recipe);
+    while (chance(3)) set_any(s, scope);
+    return given(s);
+}
+
+mesaopt_settings *settings(int32_t scope)
+{
+    mesaopt_settings *s = settings_like(scope, recipe_of(scope));
+    if (!s || s->kind != OBJECT_SETTINGS || s->scope != scope) return s;      /* another, on purpose */
     if (scope == MESAOPT_SCOPE_MODEL && chance(2)) mesaopt_settings_set_text(s, "dtype", "f64");
     if (scope == MESAOPT_SCOPE_BASELINE) mesaopt_settings_set_int(s, MESAOPT_KEY_BASELINE, below(words_of(MESAOPT_KEY_BASELINE)));
+    if (scope == MESAOPT_SCOPE_BASELINE && chance(6)) follow(s, "space=features");
     if (scope == MESAOPT_SCOPE_TASK && chance(2)) mesaopt_settings_set_int(s, MESAOPT_KEY_TASK, below(words_of(MESAOPT_KEY_TASK)));
+    else if (scope == MESAOPT_SCOPE_TASK && chance(3)) follow(s, "task=regression separator=1 prefix=1");
     if (scope == MESAOPT_SCOPE_LSQ) mesaopt_settings_set_int(s, MESAOPT_KEY_SOLVER, below(words_of(MESAOPT_KEY_SOLVER)));
     if (scope == MESAOPT_SCOPE_LSQ && chance(3)) mesaopt_settings_set_int(s, MESAOPT_KEY_WINDOW, 1 + below(4));
     if (scope == MESAOPT_SCOPE_CTX && chance(2)) set_hook(s);
-    while (chance(3)) set_any(s, scope);
-    return given(s);
+    return s;
 }
 
 /* ---- settings ---- */

@@ -34,10 +34,13 @@ static void call_baseline_precondition(void)
     CALL(BASELINE, b, mesaopt_baseline_precondition(b, sequences, out));
 }
 
+static int has_features(const void *h) { return task_has_features(h); }
+static int wants_features(const void *h) { return ((const mesaopt_baseline *)h)->space == SPACE_FEATURES; }
+
 static void call_baseline_set_task(void)
 {
-    mesaopt_baseline *b = handle(BASELINE);
-    mesaopt_task *task = chance(4) ? NULL : handle(TASK);
+    mesaopt_baseline *b = fitting(BASELINE, wants_features);
+    mesaopt_task *task = chance(4) ? NULL : fitting(TASK, has_features);
     CALL(BASELINE, b, mesaopt_baseline_set_task(b, task));
 }
 
@@ -80,31 +83,41 @@ static void call_prompt_freeze(void)
     CALL(PROMPT, p, mesaopt_prompt_freeze(p, name, frozen));
 }
 
+static int takes_prompt(const void *h) { return pair_layout_inserts(&((const mesaopt_task *)h)->shape.layout); }
+
 static void call_task_set_prompt(void)
 {
-    mesaopt_task *task = handle(TASK);
+    mesaopt_task *task = fitting(TASK, takes_prompt);
     mesaopt_prompt *p = chance(5) ? NULL : handle(PROMPT);
     CALL(TASK, task, mesaopt_task_set_prompt(task, p));
 }
 
-static void call_prompt_gradient(void)
+/* Mostly that of the task, which is given one. */
+static mesaopt_prompt *prompt_for(mesaopt_task *task)
 {
     mesaopt_prompt *p = handle(PROMPT);
+    if (!chance(8)) CALL(TASK, task, mesaopt_task_set_prompt(task, p));
+    return p;
+}
+
+static void call_prompt_gradient(void)
+{
     mesaopt_model *m = handle(MODEL);
-    mesaopt_task *task = handle(TASK);
+    mesaopt_task *task = fitting(TASK, takes_prompt);
+    mesaopt_prompt *p = prompt_for(task);
     const int64_t first = chance(8) ? any_integer() : below(9), count = few();
     const int known = handle_ok(p, OBJECT_PROMPT) && p->dim < 99 && p->prefix < 99;
     const int64_t n = known ? p->dim : 2, rows = known ? p->prefix : 2;
     const mesaopt_view *separator = chance(2) ? OUT(MESAOPT_F64, 1, n) : NULL, *prefix = chance(2) ? OUT(MESAOPT_F64, rows, n) : NULL;
     double *loss = number_out();
-    CALL(PROMPT, p, mesaopt_prompt_gradient(p, m, task, (int32_t)below(4), first, count, separator, prefix, loss));
+    CALL(PROMPT, p, mesaopt_prompt_gradient(p, m, task, (int32_t)below(chance(8) ? 4 : 3), first, count, separator, prefix, loss));
 }
 
 static void call_prompt_train(void)
 {
-    mesaopt_prompt *p = handle(PROMPT);
     mesaopt_model *m = handle(MODEL);
-    mesaopt_task *task = handle(TASK);
+    mesaopt_task *task = fitting(TASK, takes_prompt);
+    mesaopt_prompt *p = prompt_for(task);
     const int64_t updates = chance(20) ? any_integer() : mesaopt_prompt_updates(p) + 1 + below(3);
     promise(PARTIAL);
     CALL(PROMPT, p, mesaopt_prompt_train(p, m, task, updates, chance(4) ? NULL : after_update, NULL));
@@ -114,13 +127,13 @@ static void call_prompt_save(void)
 {
     mesaopt_prompt *p = handle(PROMPT);
     const char *file = path();
-    CALL(PROMPT, p, mesaopt_prompt_save(p, file));
+    if (CALL(PROMPT, p, mesaopt_prompt_save(p, file)) == MESAOPT_OK) leave_file(PROMPT, file);
 }
 
 static void call_prompt_open(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const char *file = path();
+    const char *file = file_of(PROMPT);
     mesaopt_prompt **out = (mesaopt_prompt **)fresh(PROMPT);
     CALL(CTX, ctx, mesaopt_prompt_open(ctx, file, out));
 }

@@ -146,6 +146,13 @@ void *handle(enum kind kind)
     return NULL;
 }
 
+void *fitting(enum kind kind, int (*fits)(const void *h))
+{
+    for (uint32_t i = 0; i < SLOTS; i++)
+        if (pool[kind][i] && fits(pool[kind][i]) && !chance(8)) return pool[kind][i];
+    return handle(kind);
+}
+
 void **fresh(enum kind kind)
 {
     level *l = &levels[depth];
