@@ -54,7 +54,7 @@ class Arrays(unittest.TestCase):
             out = np.full(a.shape, np.nan)
             _api.tensor_copy(ctx, a, out)
             np.testing.assert_array_equal(out, a.astype(np.float64))
-        bytewise = np.zeros((6, 8, 3), [("pad", "i1"), ("x", "f8")])["x"]          # elements every 9 bytes
+        bytewise = np.zeros((6, 8, 3), [("x", "f8"), ("pad", "i4")])["x"]          # elements every 12 bytes
         shifted = np.zeros(6 * 8 * 3 * 8 + 1, np.uint8)[1:].view(np.float64).reshape(6, 8, 3)
         for a in (bytewise, shifted):                      # what has to be copied, and is no output
             a[:] = x
@@ -715,6 +715,10 @@ class Robustness(unittest.TestCase):
             task.draw()
         with self.assertRaisesRegex(mesaopt.Error, "expected a .*model|expected a live model"):
             _api.model_forward(mesaopt.Task(), np.zeros(1), np.zeros(1))
+        with self.assertRaisesRegex(OverflowError, "block: 9223372036854775808, expected -9223372036854775808 to 9223372036854775807"):
+            _api.model_width(small()[1], 2**63)
+        with self.assertRaisesRegex(TypeError, "block: float, expected an integer"):
+            _api.model_width(small()[1], 1.0)
         with self.assertRaisesRegex(mesaopt.Error, "unknown key"):
             mesaopt.Task(linear=3)
         with self.assertRaisesRegex(mesaopt.FormatError, "cube") as caught:

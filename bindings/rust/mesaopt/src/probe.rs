@@ -45,7 +45,7 @@ impl Probe {
         Ok(Probe { raw, ctx: ctx.clone(), layers, steps, targets })
     }
 
-    /// Takes in activations [B, T, D] of every layer, targets [B, T, n], and weights [B] or [B, T].
+    /// Takes in activations [B, T, D] of every layer, targets [B, T, n], and weights \[B\] or [B, T].
     pub fn feed(&mut self, set: Set, activations: &[View<'_>], targets: View<'_>, weights: Option<View<'_>>) -> Result<Status> {
         one_each("activations", activations.len(), "layers", self.layers)?;
         let (views, w): (Vec<_>, _) = (activations.iter().map(|a| a.raw()).collect(), optional(weights));
@@ -67,6 +67,7 @@ impl Probe {
     }
 
     /// Takes in rows of a safetensors file, piece by piece; names as in probe.h. A `count` of -1 goes to the end.
+    #[allow(clippy::too_many_arguments)]
     pub fn feed_file(&mut self, set: Set, path: &str, activations: &str, targets: &str, weights: Option<&str>, first: i64, count: i64) -> Result<Status> {
         let (path, a, t, w) = (c_text(path)?, c_text(activations)?, c_text(targets)?, weights.map(c_text).transpose()?);
         let w = w.as_ref().map_or(null(), |w| w.as_ptr());
@@ -123,7 +124,7 @@ impl Probe {
         Ok((mse, r2))
     }
 
-    /// W [D, n] row by row, and the intercept [n], of a fitted probe, copied.
+    /// W [D, n] row by row, and the intercept \[n\], of a fitted probe, copied.
     pub fn weights(&self, layer: usize, step: usize) -> Result<(Vec<f64>, Vec<f64>)> {
         let mut v: [sys::mesaopt_view; 2] = unsafe { std::mem::zeroed() };
         let [w, c] = &mut v;

@@ -118,7 +118,7 @@ impl Regression {
         Err(Error::Shape(format!("rows of {} keys and {} values: slices of {keys} and {others:?} elements", self.d_key, self.d_val)))
     }
 
-    /// Takes in rows: keys [n, d_key], values [n, d_val], weights [n].
+    /// Takes in rows: keys [n, d_key], values [n, d_val], weights \[n\].
     pub fn update(&mut self, keys: &[f64], values: &[f64], weights: Option<&[f64]>) -> Result<Status> {
         let n = self.rows(keys.len(), &[values.len()])?;
         let k = View::new(keys, &[n, 1, self.d_key])?;

@@ -126,7 +126,7 @@ impl Task {
         Ok(Task { raw, ctx: ctx.clone() })
     }
 
-    /// How much the steps count: [T], or of own sequences [N, T]; copied.
+    /// How much the steps count: \[T\], or of own sequences [N, T]; copied.
     pub fn set_weights(&mut self, weights: View<'_>) -> Result<Status> {
         self.ctx.check(unsafe { sys::mesaopt_task_set_weights(self.as_ptr(), weights.as_ptr()) })
     }

@@ -67,7 +67,7 @@ impl<'a> View<'a> {
         Self::strided(data, 0, shape, &dense(shape))
     }
 
-    /// Any strides, in elements; the first element is data[start].
+    /// Any strides, in elements; the first element is `data[start]`.
     pub fn strided<T: Element>(data: &'a [T], start: usize, shape: &[usize], strides: &[isize]) -> Result<Self> {
         let raw = raw(data.as_ptr() as *mut T, data.len(), start, shape, strides, sys::MESAOPT_VIEW_READONLY)?;
         Ok(View { raw, of: PhantomData })
