@@ -157,6 +157,24 @@ class Arrays(unittest.TestCase):
         gc.collect()
         self.assertLess(sys.getrefcount(x), kept)
 
+    def test_dlpack_without_a_version(self):
+        """Capsules from before DLPack 1.0, which do not say whether they may be written: inputs only."""
+        class Old:
+            def __init__(self, a):
+                self.a, self.shape, self.dtype = a, a.shape, a.dtype
+
+            def __dlpack__(self):
+                return self.a.__dlpack__()
+
+        ctx, x, out = mesaopt.default_context(), self.rng.normal(size=(3, 4)), np.zeros((4, 3))
+        kept = sys.getrefcount(x)
+        _api.tensor_copy(ctx, Old(x), out.T)
+        np.testing.assert_array_equal(out.T, x)
+        with self.assertRaisesRegex(mesaopt.Error, "dst: .*READONLY"):
+            _api.tensor_copy(ctx, out.T, Old(x))
+        gc.collect()
+        self.assertEqual(sys.getrefcount(x), kept)
+
     @unittest.skipUnless(have("torch"), "no PyTorch here")
     def test_dlpack_of_torch(self):
         import torch
@@ -167,7 +185,7 @@ class Arrays(unittest.TestCase):
             _api.tensor_copy(ctx, a, out)
             np.testing.assert_array_equal(out, a.double().numpy())
         out = torch.zeros(5, 7, dtype=torch.float64)
-        _api.tensor_copy(ctx, x, out)
+        _api.tensor_copy(ctx, x.clone().requires_grad_(), out)
         self.assertTrue(torch.equal(out, x))
 
     def test_tensor_is_exported_by_dlpack(self):
@@ -447,12 +465,16 @@ class Solvers(unittest.TestCase):
 
     def test_attention(self):
         q, k, v = self.rng.normal(size=(3, 2, 6, 2, 4))
+        v = v[..., :3].copy()
         s = np.einsum("bthd,bshd->bhts", q, k) / 2
         s[:, :, ~np.tri(6, dtype=bool)] = -np.inf
         w = np.exp(s - s.max(-1, keepdims=True))
         w /= w.sum(-1, keepdims=True)
         attention = mesaopt.Attention("softmax", key=4)
         np.testing.assert_allclose(attention(q, k, v), np.einsum("bhts,bshd->bthd", w, v), rtol=1e-9, atol=1e-12)
+        dout = self.rng.normal(size=v.shape)
+        for x, g in zip((q, k, v), attention.backward(q, k, v, dout)):
+            self.assertLess(mesaopt.grad_check(lambda: (attention(q, k, v) * dout).sum(), x, g, 1e-3), 1e-7)
 
     def ridge(self, X, y, w, ridge):
         A = np.c_[X, np.ones(len(X))]
@@ -480,6 +502,11 @@ class Solvers(unittest.TestCase):
         parts = [mesaopt.RecursiveRidge(ridge=0.5).fit(X[i::2], y[i::2], w[i::2]) for i in (0, 1)]
         np.testing.assert_allclose(parts[0].merge(parts[1]).coef_, r.coef_, rtol=1e-9)
 
+        near = lambda r, beta: np.testing.assert_allclose(np.r_[r.coef_, r.intercept_], beta, rtol=1e-8)
+        near(r.fit(X[:30], y[:30]), self.ridge(X[:30], y[:30], np.ones(30), 0.5))         # forgets what it had seen
+        r.fit(X, y, w)
+        near(mesaopt.RecursiveRidge(ridge=0.5, window=10).fit(X, y), self.ridge(X[-10:], y[-10:], np.ones(10), 0.5))
+        near(mesaopt.RecursiveRidge(ridge=0.5, gamma=0.9).fit(X, y), self.ridge(X, y, 0.9 ** np.arange(59, -1, -1), 0.5))
         two = mesaopt.RecursiveRidge(window=10).fit(X, np.c_[y, -y])
         self.assertEqual((two.predict(X).shape, two.coef_.shape), ((60, 2), (2, 4)))
         np.testing.assert_allclose(two.predict(X)[:, 0], -two.predict(X)[:, 1], rtol=1e-9)
