@@ -92,8 +92,11 @@ class Arrays(unittest.TestCase):
         for wrong in (None, "x", {}, [[1.0], [1.0, 2.0]], object()):
             with self.assertRaisesRegex(TypeError, "tokens: (NoneType|str|dict|list|object), expected an array"):
                 model.forward(wrong)
-        with self.assertRaisesRegex(mesaopt.Error, "tokens: shape"):
-            model.forward(x[0])
+        with self.assertRaisesRegex(mesaopt.Error, "sequences: shape"):
+            mesaopt.Baseline("gd").predict(np.zeros(4))
+        for wrong in (x[0], x[0, 0], x[0, 0, 0]):
+            with self.assertRaisesRegex(mesaopt.Error, "tokens: shape"):
+                model.forward(wrong)
 
     def test_lists_are_inputs_of_every_class(self):
         """The same numbers as lists and as an array of float64."""
@@ -247,6 +250,10 @@ class Training(unittest.TestCase):
 
         task = mesaopt.Task.from_function(fill, dim=4, length=12)
         np.testing.assert_array_equal(task.draw(5, "test", first=62), data[1, [62, 63, 0, 1, 2]])
+        weights = np.ones(12)
+        weights[:5] = 0
+        by_t = small()[1].evaluate(mesaopt.Task.of(data[1], weights=weights, tokens="constructed"), 64).by_t
+        np.testing.assert_array_equal(np.isnan(by_t), weights == 0)
         own = mesaopt.Task.of(data[1])
         _, model = small()
         self.assertEqual(model.evaluate(task, 64).loss, model.evaluate(own, 64).loss)
@@ -748,6 +755,8 @@ class Robustness(unittest.TestCase):
             _api.model_width(small()[1], 1.0)
         with self.assertRaisesRegex(mesaopt.Error, "unknown key"):
             mesaopt.Task(linear=3)
+        with self.assertRaisesRegex(ValueError, "blocks: a text with a null byte"):
+            mesaopt.Model("mask(first=8)\0")
         with self.assertRaisesRegex(mesaopt.FormatError, "cube") as caught:
             mesaopt.Model("cube()")
         self.assertIsInstance(caught.exception, ValueError)
