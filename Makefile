@@ -364,7 +364,7 @@ install: lib $O/docs/api.json $O/docs/api.md $(STRIPPED)
 	install -m 644 $(HEADERS) $(CXX_HEADERS) $(DESTDIR)$(INCLUDEDIR)/mesaopt
 	install -m 644 $(if $(filter inside,$(DEBUGINFO)),$(STATIC),$O/stripped/libmesaopt.a) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(if $(filter inside,$(DEBUGINFO)),$(SHARED),$O/stripped/$(notdir $(SHARED))) $(DESTDIR)$(LIBDIR)
-	$(if $(filter apart,$(DEBUGINFO)),install -D -m 644 $O/stripped/$(notdir $(SHARED)).debug $(DESTDIR)$(DEBUG_FILE),rm -f $(DESTDIR)$(DEBUG_FILE))
+	$(if $(filter apart,$(DEBUGINFO)),install -D -m 644 $O/stripped/$(notdir $(SHARED)).debug $(DESTDIR)$(DEBUG_FILE),rm -f $(DESTDIR)$(DEBUG_FILE); rmdir --ignore-fail-on-non-empty $(dir $(DESTDIR)$(DEBUG_FILE)) 2>/dev/null || true)
 	ln -sf libmesaopt.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libmesaopt.so.$(SOVERSION)
 	ln -sf libmesaopt.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmesaopt.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \

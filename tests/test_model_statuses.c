@@ -184,6 +184,15 @@ START_TEST(gradients_of_no_parameters)
     BAD("backward: dout is not finite at [39,3,1]", mesaopt_model_backward(m, &v.x, &v.y, &v.dx));
     double loss = -1;
     BAD("gradient: the targets are not finite at [39,3,1]", mesaopt_model_gradient(m, &v.x, &v.y, NULL, &loss, &v.dx));
+    double weight[B][T];                                               /* what is not scored is not looked at */
+    for (int i = 0; i < B * T; i++) (&weight[0][0])[i] = i % T < 5 && i != (B - 1) * T;
+    const mesaopt_view weights = DENSE(weight, MESAOPT_F64, B, T);
+    d->y[B - 1][0][0] = d->y[B - 2][7][1] = NAN;
+    BAD("gradient: the targets are not finite at [39,3,1]", mesaopt_model_gradient(m, &v.x, &v.y, &weights, &loss, &v.dx));
+    d->y[B - 1][3][1] = 1e200;
+    BAD("loss: the loss is not finite", mesaopt_model_loss(m, &v.x, &v.y, &weights, &loss));
+    d->y[B - 1][3][1] = 1;
+    OK(mesaopt_model_loss(m, &v.x, &v.y, &weights, &loss));
     write_weight(steep, "blocks.1.weight", 1e306);
     memset(d->x, 0, sizeof d->x);
     for (int i = 0; i < B * T * OUT; i++) (&d->y[0][0][0])[i] = 1e5;

@@ -28,11 +28,11 @@
  *                  them. A sequence is cut at T + 1. Sequence i has the same pairs in all layouts
  *                  of as many teachers
  * gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). The settings data_clip, start,
- * hidden and map_sd give other values. A setting that a task has no use for has to stand as it is
- * by default, or the task is refused (MESAOPT_E_SETTING): hidden, map_sd and observation_noise of
- * other tasks than those above, separator, prefix, teachers and segment where there are no pairs;
- * task, noise, data_clip and start, too, of sequences that are not drawn here. (dim, length and
- * seed may be anything; own sequences say themselves how long and wide they are.)
+ * hidden and map_sd give other values. These settings have to stand as they are by default where a
+ * task has no use for them, or it is refused (MESAOPT_E_SETTING): hidden, map_sd and
+ * observation_noise of other tasks than those above, separator, prefix, teachers and segment where
+ * there are no pairs; task, noise, data_clip and start, too, of sequences that are not drawn here.
+ * (dim, length and seed may be anything; own sequences say themselves how long and wide they are.)
  * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2.
  *
  * Use:

@@ -93,7 +93,8 @@ MESAOPT_API mesaopt_status mesaopt_trainer_evaluate(mesaopt_trainer *trainer, in
 MESAOPT_API int64_t mesaopt_trainer_steps(const mesaopt_trainer *trainer);
 
 /** Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, what was
- *  said of parameters, ISA level and lanes, as mesaopt_model_save writes. Since 0.1. */
+ *  said of parameters, ISA level and lanes, as mesaopt_model_save writes. MESAOPT_E_NONFINITE names
+ *  the tensor: no such file would be opened. Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_trainer_save(mesaopt_trainer *trainer, const char *path);
 
 /** The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes

@@ -246,6 +246,14 @@ static void set_fault(const job *j, int64_t shard, int64_t panel, int64_t stage,
     f->at[0] += j->b->first + panel * j->l.k->lanes;
 }
 
+/* Targets of steps that are not scored may be anything. */
+static void clear_unscored(const kern *k, int64_t T, int64_t n, const void *weights, void *target)
+{
+    for (int64_t i = 0; i < T * k->lanes; i++)
+        for (int64_t c = 0; c < n && !(kern_real(k, weights, i) > 0); c++)
+            kern_set_real(k, target, (i / k->lanes * n + c) * k->lanes + i % k->lanes, 0);
+}
+
 /* Of a panel in which something is not finite. */
 static void find_fault(const job *j, const worker *w, int64_t shard, int64_t panel,
                        const void *target)
@@ -261,6 +269,7 @@ static void find_fault(const job *j, const worker *w, int64_t shard, int64_t pan
     for (int64_t i = 0; i < depth(m, j->w); i++)
         if (k->first_nonfinite(T * m->blocks[i].out * lanes, w->stream[i + 1]) >= 0)
             set_fault(j, shard, panel, BLOCKS + i, 0, 0, (mat){NULL, 0, 0});
+    if (target) clear_unscored(k, T, m->outputs, w->weights, targets.p);
     if (target && k->first_nonfinite(T * m->outputs * lanes, target) >= 0)
         set_fault(j, shard, panel, TARGETS, T, m->outputs, targets);
     set_fault(j, shard, panel, LOSS, 0, 0, (mat){NULL, 0, 0});

@@ -1393,7 +1393,7 @@ mesaopt_trainer_steps(trainer) =
     ccall((:mesaopt_trainer_steps, libmesaopt), Int64, (Ptr{Cvoid},), trainer)
 
 """
-Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, what was said of parameters, ISA level and lanes, as mesaopt_model_save writes. Since 0.1.
+Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, what was said of parameters, ISA level and lanes, as mesaopt_model_save writes. MESAOPT_E_NONFINITE names the tensor: no such file would be opened. Since 0.1.
 """
 mesaopt_trainer_save(trainer, path) =
     ccall((:mesaopt_trainer_save, libmesaopt), Int32, (Ptr{Cvoid}, Cstring), trainer, path)

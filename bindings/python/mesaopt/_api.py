@@ -2820,7 +2820,8 @@ def trainer_steps(trainer: Trainer) -> int:
 
 def trainer_save(trainer: Trainer, path: str) -> int:
     """Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, what was said of
-    parameters, ISA level and lanes, as mesaopt_model_save writes. Since 0.1.
+    parameters, ISA level and lanes, as mesaopt_model_save writes. MESAOPT_E_NONFINITE names the tensor: no
+    such file would be opened. Since 0.1.
     """
     trainer_ = to_handle(trainer, 'trainer')
     path_ = to_text(path, 'path')

@@ -1480,7 +1480,8 @@ extern "C" {
     /// Steps taken so far, or a negative status. Since 0.1.
     pub fn mesaopt_trainer_steps(trainer: *const mesaopt_trainer) -> i64;
     /// Writes a checkpoint (safetensors): parameters, AdamW moments, step, seeds, settings, what was said
-    /// of parameters, ISA level and lanes, as mesaopt\_model\_save writes. Since 0.1.
+    /// of parameters, ISA level and lanes, as mesaopt\_model\_save writes. MESAOPT\_E\_NONFINITE names the
+    /// tensor: no such file would be opened. Since 0.1.
     pub fn mesaopt_trainer_save(trainer: *mut mesaopt_trainer, path: *const c_char) -> mesaopt_status;
     /// The same to a host's callback instead of a file: what it is given, piece by piece, are the bytes
     /// that the file would have. Since 0.1.
