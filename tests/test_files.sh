@@ -121,6 +121,16 @@ for out in empty-folder empty-folder/a/b no-folder/c; do
 done
 mkdir full-folder; printf kept > full-folder/file; run 1 sh -c 'ulimit -f 1; "$@"' sh "$bin/train" seeds=1 $tiny steps=5 out=full-folder; [ "$(ls full-folder)" = file ] || ls full-folder >> wrong
 cp first/run.txt run-before; run 2 "$bin/train" seeds=1 $tiny steps=9 noise=0.5 out=first resume=first/checkpoint.safetensors; same first/run.txt run-before
+# So do a link that led nowhere, and what another run wrote to the file that this one made.
+ln -s not-there p.csv; run 1 "$bin/stream_rls" file=part1 lags=30 predictions=p.csv out=; has err 'at least 31'; [ -h p.csv ] && [ ! -e not-there ] || { echo 'link:'; ls -l p.csv not-there; } >> wrong 2>&1
+for other in writes replaces; do
+    rm -f pipe q.csv; mkfifo pipe; "$bin/stream_rls" file=pipe lags=5 predictions=q.csv out= > out 2> err & pid=$!
+    exec 3> pipe; echo 1,2 >&3; for i in $(seq 60); do [ -e q.csv ] && break; sleep 0.1; done
+    [ $other = writes ] || rm q.csv
+    "$bin/stream_rls" file=part1 predictions=q.csv out= > /dev/null 2>&1 || echo 'the other run failed' >> wrong
+    cp q.csv want.csv; exec 3>&-; wait $pid && echo 'a run of one row: success' >> wrong
+    has err 'at least 6'; same q.csv want.csv
+done
 check "a run that fails before its first result leaves nothing behind, and the run that it was to go on from as it was"
 
 # ---- resumed with other settings ----
@@ -209,7 +219,7 @@ for p in $programs; do
         own_data.save) ;;
         esac
         last="out=typo $key=what?"; small $p run_with > out 2> err; status=$?
-        { [ $status = 1 ] || [ $status = 2 ]; } && grep -q -e "$key" -e 'what?' err && ! [ -e typo ] || { echo "$p $key=what?: exit status $status"; head -n 3 err; ls typo; } >> wrong
+        { [ $status = 1 ] || [ $status = 2 ]; } && grep -qw -e "$key" err && ! [ -e typo ] || { echo "$p $key=what?: exit status $status"; head -n 3 err; ls typo; } >> wrong
         rm -rf typo
     done
 done

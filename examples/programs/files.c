@@ -18,7 +18,8 @@ static int begun, checked;
 
 /* ---- what a run has made, until there is a result ---- */
 
-typedef struct names { char **at; int64_t count; } names;
+typedef struct named { char *name; int fd; } named;    /* fd: of a file, as it was opened; or -1 */
+typedef struct names { named *at; int64_t count; } names;
 static names files, folders, stale;    /* made here, in this order; of earlier runs, to go */
 static int kept;                       /* there is a result */
 
@@ -29,24 +30,49 @@ static void add_name(names *n, const char *name)
     static int told;
     if (!told++) atexit(undo);
     n->at = must_alloc(n->at, (size_t)(n->count + 1) * sizeof *n->at);
-    n->at[n->count] = must_alloc(NULL, strlen(name) + 1);
-    strcpy(n->at[n->count++], name);
+    n->at[n->count] = (named){must_alloc(NULL, strlen(name) + 1), -1};
+    strcpy(n->at[n->count++].name, name);
 }
 
 static void forget(names *n)
 {
-    while (n->count > 0) free(n->at[--n->count]);
+    while (n->count-- > 0) {
+        free(n->at[n->count].name);
+        if (n->at[n->count].fd >= 0) close(n->at[n->count].fd);
+    }
     free(n->at);
     *n = (names){0};
 }
 
+/* Of a file that this run made, what is opened to write to it: the copy of its descriptor knows
+ * where the writing has come to, and that no other file is taken for this one. */
+static void add_file(const char *name, FILE *f, int is_new)
+{
+    int64_t i = 0;
+    while (i < files.count && strcmp(files.at[i].name, name) != 0) i++;
+    if (i == files.count && !is_new) return;
+    if (i == files.count) add_name(&files, name);
+    if (files.at[i].fd >= 0) close(files.at[i].fd);
+    files.at[i].fd = fcntl(fileno(f), F_DUPFD_CLOEXEC, 0);
+}
+
+/* It has that name still, and ends where this run stopped writing: nobody else wrote to it. */
+static int is_ours(const named *file)
+{
+    struct stat now, made;
+    return lstat(file->name, &now) == 0 && fstat(file->fd, &made) == 0 &&
+           now.st_dev == made.st_dev && now.st_ino == made.st_ino &&
+           lseek(file->fd, 0, SEEK_CUR) == made.st_size;
+}
+
 /* At the end: of a run that failed before its first result nothing stays, so that the corrected
- * command finds things as this one did. Folders that hold something else do stay. */
+ * command finds things as this one did. Links, and what others wrote, do stay. */
 static void undo(void)
 {
     if (failing() && !kept) {
-        for (int64_t i = files.count; i > 0; i--) unlink(files.at[i - 1]);
-        for (int64_t i = folders.count; i > 0; i--) rmdir(folders.at[i - 1]);
+        for (int64_t i = files.count; i > 0; i--)
+            if (is_ours(&files.at[i - 1])) unlink(files.at[i - 1].name);
+        for (int64_t i = folders.count; i > 0; i--) rmdir(folders.at[i - 1].name);
     }
     forget(&files), forget(&folders), forget(&stale);
 }
@@ -114,12 +140,17 @@ void discard_file(const char *path)
     remove(named);
 }
 
+/* Whether a file is new is known by making it: where a link leads, the link stays the user's. */
 FILE *open_file(const char *path, const char *mode)
 {
-    const int is_new = access(path, F_OK) != 0;
-    FILE *f = fopen(path, mode);
+    char name[MAX_PATH];
+    follow_links(path, name);
+    const int made = *mode == 'r' || kept
+                         ? -1
+                         : open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    FILE *f = made >= 0 ? fdopen(made, mode) : fopen(path, mode);
     if (!f) die("cannot open %s: %s", path, strerror(errno));
-    if (is_new) add_name(&files, path);
+    if (*mode != 'r' && !kept) add_file(name, f, made >= 0);
     return f;
 }
 
@@ -216,11 +247,11 @@ void out_begin(mesaopt_ctx *ctx)
     args_command(f);
     fprintf(f, "\nisa=%s\n", mesaopt_settings_word(MESAOPT_KEY_ISA, isa));
     args_write(f);
-    for (int64_t i = 0; i < lines.count; i++) write_line(f, lines.at[i]);
+    for (int64_t i = 0; i < lines.count; i++) write_line(f, lines.at[i].name);
     forget(&lines);
     finish_file(f, path);
     begun = 1;
-    for (int64_t i = 0; i < stale.count; i++) discard_file(stale.at[i]);
+    for (int64_t i = 0; i < stale.count; i++) discard_file(stale.at[i].name);
 }
 
 void take_log(const char *line, void *user)
