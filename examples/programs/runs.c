@@ -146,13 +146,18 @@ static int64_t attention(const shape *s, int from, int to)
     return count;
 }
 
+static int64_t told(const char *key, int64_t lowest, int64_t highest, int64_t otherwise)
+{
+    return *text_of(key) ? args_int(key, lowest, highest) : otherwise;
+}
+
 static void shape_of(runs *r, int i)
 {
     const recipe *of = r->of[i];
     shape *s = &r->shape[i];
-    int64_t n = 0, layers = of->layers, width = of->width;
+    int64_t n = 0;
     must(NULL, mesaopt_settings_get_int(r->task, MESAOPT_KEY_DIM, &n), "mesaopt_settings_get_int");
-    if (*text_of("width")) width = args_int("width", 1, 1 << 20);
+    const int64_t width = told("width", 1, 1 << 20, of->width);
     if (*text_of("width") && !strstr(of->front, "$width"))
         args_refuse("width", "none: only models of raw tokens have an embedding, others are as "
                              "wide as their slots");
@@ -160,8 +165,7 @@ static void shape_of(runs *r, int i)
     s->last = s->first + add_blocks(r, i, of->layer, n, width);
     add_blocks(r, i, of->back, n, width);
     const int64_t once = attention(s, 0, s->first), each = attention(s, s->first, s->last);
-    if (*text_of("layers")) layers = args_int("layers", once + each, 1000);
-    s->times = (layers - once) / each;
+    s->times = (told("layers", once + each, 1000, of->layers) - once) / each;
 }
 
 static void add_shape(mesaopt_ctx *ctx, mesaopt_model *model, const shape *s)
@@ -266,6 +270,7 @@ runs runs_begin(const char *names)
         r.trainer[i] = args_settings_of(owners[i], MESAOPT_SCOPE_TRAINER, r.of[i]->trainer);
         if (!files && !*text_of("blocks")) shape_of(&r, i);
     }
+    told("width", 1, 1 << 20, 0), told("layers", 1, 1000, 0);  /* where nothing asked for them */
     return r;
 }
 
