@@ -37,6 +37,8 @@ for h in 1 3; do
 done
 run 0 "$bin/predict" $m file=two.csv load=half; has err 'half: of ahead=3: errors are counted from here'
 run 2 "$bin/predict" $m file=one.csv ahead=900 save=s; has err 'ahead:'
+run 2 "$bin/predict" $m file=one.csv ahead=3 context=400000 save=s; has err "context: '400000', expected at most 335"; [ ! -e s ] || echo 'a state was saved' >> wrong
+run 0 "$bin/predict" $m file=one.csv ahead=3 context=335000 save=s; run 0 "$bin/predict" $m file=one.csv context=400000
 soft='model=softmax/checkpoint.safetensors out= context=0'
 run 0 "$bin/predict" $soft file=rows.csv predictions=want.csv
 run 1 "$bin/predict" $soft file=rows.csv capacity=20 save=full predictions=got.csv; has err 'row 21: '; has out 'by rows ahead, 20 rows'; has err 'state after row 20: full'; head -n 21 want.csv | cmp - got.csv >> wrong

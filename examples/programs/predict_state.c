@@ -6,7 +6,11 @@
 
 #define NOTE "predict"                 /* in a state: all that the decoder does not hold */
 #define FORMAT "predict 2"
-enum { MOST_NUMBERS = 250000 };        /* of predictions that rows to come are scored by */
+enum {
+    MOST = 8 << 20,                    /* bytes of a note */
+    NUMBER = 25,                       /* " -1.2345678901234567e-308" */
+    COUNTS = 1000                      /* and more than what stands in front of them */
+};
 
 double predictor_get(const mesaopt_view *v, int64_t i)
 {
@@ -21,8 +25,17 @@ void predictor_set(const mesaopt_view *v, int64_t i, double x)
 
 void predictor_check_save(const predictor *p)
 {
-    if (p->ahead * p->ahead * p->n > MOST_NUMBERS)
+    const int64_t most = (MOST - (int64_t)sizeof FORMAT - COUNTS) / NUMBER,
+                  ahead = (p->ahead + p->ahead * p->ahead) * p->n + 3 * p->ahead,
+                  recent = p->slots * p->n;
+    char expected[160];
+    if (ahead + recent > most)
         args_refuse("ahead", "fewer rows with save=: all those predictions go into the state");
+    if (p->keep <= (most - ahead - recent) / p->n) return;
+    snprintf(expected, sizeof expected,
+             "at most %lld with save=: the last half of the rows goes into the state",
+             (long long)(2 * ((most - ahead - recent) / p->n) + 1));
+    args_refuse("context", expected);
 }
 
 /* Numbers of a state, behind the recent rows; those from `errors` on belong to one `ahead`. */
