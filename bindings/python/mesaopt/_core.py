@@ -105,7 +105,17 @@ def _error(status, text):
 
 
 STOPPED = 1
-_local = threading.local()
+
+
+class _Local(threading.local):
+    """Of each thread."""
+
+    thrown = None                                        # what a callback raised
+    polled = False                                       # a poll has raised it
+    running = False                                      # in run_calling, with our handler
+
+
+_local = _Local()
 
 
 def error_text(owner):
@@ -123,7 +133,7 @@ def error_text(owner):
 
 def check(status, owner):
     """Raises what a callback raised, or a failure; warns of what is noteworthy."""
-    thrown = getattr(_local, "thrown", None)
+    thrown = _local.thrown
     if thrown is not None and status != 0:
         _local.thrown = None
         raise thrown
@@ -151,15 +161,13 @@ def run(owner, f, *arguments):
     if _calling:
         return run_calling(owner, f, *arguments)
     status = f(*arguments)
-    if _polled:
-        _polled.clear()
-        if status == 0:                                  # it was done before it could stop
-            thrown, _local.thrown = _local.thrown, None
+    if _local.polled:
+        _local.polled = False
+        thrown = _local.thrown
+        if status == 0 and thrown is not None:           # it was done before it could stop
+            _local.thrown = None
             raise thrown
     return status
-
-
-_polled = []                                             # not empty: a poll has thrown
 
 
 def _polls():
@@ -172,8 +180,7 @@ def _polls():
         except GeneratorExit:
             return
         except BaseException as e:
-            _local.thrown, answer = e, 1
-            _polled.append(e)
+            _local.thrown, _local.polled, answer = e, True, 1
 
 
 def poll_of_context(settings):
@@ -188,7 +195,7 @@ def poll_of_context(settings):
 
 def run_calling(owner, f, *arguments):
     """Calls f, which may call back."""
-    if threading.get_ident() != _main or getattr(_local, "running", False):
+    if threading.get_ident() != _main or _local.running:
         return f(*arguments)
     before = signal.getsignal(signal.SIGINT)
     if not callable(before):                             # ignored, the system's default, or not Python's

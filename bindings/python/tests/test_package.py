@@ -401,6 +401,19 @@ class Training(unittest.TestCase):
         with self.assertRaisesRegex(KeyError, "pressed"):
             model.evaluate(mesaopt.Task(dim=4, length=12, ctx=model.ctx), 10**7)
 
+    def test_what_a_poll_raised_is_of_its_thread(self):
+        core = mesaopt._core
+        polls = core._polls()
+        next(polls)
+        self.assertEqual(polls.throw(KeyboardInterrupt), 1)
+        said = []
+        other = threading.Thread(target=lambda: said.append(core.run(None, lambda: 0)))
+        other.start()
+        other.join()
+        self.assertEqual(said, [0])
+        self.assertRaises(KeyboardInterrupt, core.run, None, lambda: 0)
+        self.assertEqual(core.run(None, lambda: 0), 0)
+
 
 class Solvers(unittest.TestCase):
     def setUp(self):
