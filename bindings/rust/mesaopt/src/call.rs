@@ -38,10 +38,8 @@ pub(crate) fn keep<F: ?Sized, T>(f: Box<F>, call: impl FnOnce(*mut c_void) -> Re
 }
 
 pub(crate) unsafe extern "C" fn release<F: ?Sized>(user: *mut c_void) {
-    guarded(|| {
-        drop(unsafe { Box::from_raw(user.cast::<Box<F>>()) });
-        0
-    });
+    let gone = std::panic::catch_unwind(|| drop(unsafe { Box::from_raw(user.cast::<Box<F>>()) }));
+    std::mem::forget(gone); // the call that lets go of it may be any; and what was thrown may panic when dropped, too
 }
 
 /// Calls a closure that was kept.

@@ -111,6 +111,25 @@ fn own_sequences_and_their_panics() {
     assert_eq!(thrown.downcast_ref::<&str>(), Some(&"no data"));
 }
 
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_panic_when_a_closure_goes_is_of_no_other_call() {
+    let ctx = Context::new(&[]).unwrap();
+    let (model, task) = small(&ctx);
+    let bomb = Bomb;
+    drop(Task::from_fn(&ctx, &SMALL, move |_, _, _| {
+        let _ = &bomb;
+    }).unwrap());
+    assert!(model.evaluate(&task, Stream::Test, 0, 8).is_ok());
+}
+
 #[test]
 fn handles_go_to_other_threads() {
     let ctx = Context::new(&[]).unwrap();
