@@ -48,6 +48,11 @@ static void with_statuses()
     EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(four, {4}), mesaopt::view(same, {4})) == MESAOPT_E_ARGUMENT);
     EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(same.data(), {2, 2}, {2}), mesaopt::view(four, {2, 2})) < 0);       // a stride for each
 
+    const auto made = [] { return std::vector<double>{5, 6, 7, 8}; };      // a temporary: an input of one call
+    EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(made(), {2, 2}), mesaopt::view(four, {2, 2})) == MESAOPT_OK && four[3] == 8);
+    EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(made(), {2, 3}), mesaopt::view(four, {2, 3})) < 0);
+    EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(four, {4}), mesaopt::view(made(), {4})) == MESAOPT_E_ARGUMENT);
+
     double t[6] = {};                                         // [2, 3], transposed
     const double s[6] = {1, 2, 3, 4, 5, 6};
     EXPECT(mesaopt_tensor_copy(ctx, mesaopt::view(s, {2, 3}, {3, 1}), mesaopt::view(t, {2, 3}, {1, 2})) == MESAOPT_OK);

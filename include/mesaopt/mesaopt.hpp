@@ -89,7 +89,8 @@ template <> struct dtype_of<int64_t> { static const int32_t value = MESAOPT_I64;
 template <> struct dtype_of<bool> { static const int32_t value = MESAOPT_BOOL; };
 
 /* Elements of the caller's: at a pointer, dense or with strides (in elements), or all of a vector,
- * an array or whatever has data() and size(). What is const is an input only. A shape of more axes
+ * an array or whatever has data() and size(). What is const, or a temporary (which lives as long as
+ * the call that it is given to), is an input only. A shape of more axes
  * than a view has, or of other elements than a vector has, is refused by every call that is given
  * it. */
 struct view : mesaopt_view {
@@ -112,14 +113,21 @@ struct view : mesaopt_view {
         if (strides.size() && strides.size() != extents.size()) ndim = -1;
         if (ndim >= 0) std::copy(strides.begin(), strides.end(), stride);
     }
-    template <class V> view(V &all, list extents) : view(all.data(), extents)
+    template <class V> view(V &all, list extents) : view(all.data(), extents) { fits(all.size()); }
+    template <class V> view(const V &all, list extents) : view(all.data(), extents)
     {
-        uint64_t n = 1;
-        for (int32_t i = 0; i < ndim; i++) n *= static_cast<uint64_t>(shape[i]);
-        if (n != all.size()) ndim = -1;
+        fits(all.size());
     }
     operator const mesaopt_view *() const { return this; }
     operator mesaopt_view *() { return this; }
+
+private:
+    void fits(uint64_t size)
+    {
+        uint64_t n = 1;
+        for (int32_t i = 0; i < ndim; i++) n *= static_cast<uint64_t>(shape[i]);
+        if (n != size) ndim = -1;
+    }
 };
 
 /* The text that a function writes into (buf, cap): text(mesaopt_model_text, model.get()). */
