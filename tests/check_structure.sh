@@ -48,6 +48,12 @@ check "file names are unique"
 find include lib examples -type f \( -name '*.[ch]' -o -name '*.hpp' -o -name '*.def' \) -exec awk 'length > 100 { print FILENAME ":" FNR ": " length " columns" }' {} + | wrong
 check "lines of include/, lib/ and examples/ have at most 100 columns"
 
+# What git tracks, where there is git: sources, not what was built of them.
+git ls-files -z 2>/dev/null > "$tmp/tracked"
+{ xargs -0 -r grep -lsa -e "^$(printf '\177')ELF" -e '^!<arch>' < "$tmp/tracked" | sed 's/$/: executable, object or archive/'
+  xargs -0 -r stat -c '%s %n' < "$tmp/tracked" 2>/dev/null | awk '$1 > 1000000 { n = $1; sub(/^[0-9]+ /, ""); print $0 ": " n " bytes" }'; } | wrong
+check "no tracked file was built, none is larger than 1 MB"
+
 for f in -ffast-math -Ofast -ffinite-math-only; do
     for c in lib/base/real.c lib/train/schedule.c lib/kern/finite.c; do
         $CC $f -std=gnu11 -Iinclude -Ilib -fsyntax-only $c 2>/dev/null && echo "$c: compiles with $f"
