@@ -317,6 +317,7 @@ check-python: lib $O/bin/tour
 	    $(PYTHON) -m unittest discover bindings/python/tests
 # The same, but for measurements, on a library of AddressSanitizer's, with ten times as many random calls. Python itself does not return all it takes.
 check-python-asan: $O/bin/tour
+	@test -f "$$($(CC) -print-file-name=libasan.so)" || { echo "make check-python-asan: $(CC) has no libasan.so to preload; CC=gcc has one" >&2; exit 1; }
 	+$(MAKE) O=$O/asan CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)' lib
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc CALLS=10000 MESAOPT_LIBRARY='$(abspath $O/asan/lib/libmesaopt.so)' \
 	    PYTHONPATH=bindings/python:bindings/python/tests PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m unittest $(patsubst %,test_package.%,Arrays Training Studies Robustness.test_random_calls)
