@@ -8,8 +8,8 @@
  * model= is a checkpoint of own_data or train: rows become tokens as its task made them, and the
  * scale of the columns that own_data keeps with the model is applied and undone. After every row
  * the model says the next `ahead` of them: the first from the rows so far, the others from its own
- * predictions (closed loop). What is scored is each prediction beside the row that came, and beside
- * persistence, which says that nothing changes.
+ * predictions (closed loop), as far as they stay finite. What is scored is each prediction beside
+ * the row that came, and beside persistence, which says that nothing changes.
  *
  * A model knows sequences as long as those it was trained on, and may be of no use beyond. So it
  * sees `context` rows at most: then it begins anew, from the last half of them.
@@ -114,7 +114,8 @@ static mesaopt_view part(mesaopt_view v, int64_t first, int64_t count)
 }
 
 /* A row of the model's units to a decoder, as the one with which `recent` has `held`; the
- * prediction of the next one is left in y. A failure is said, and changes nothing. */
+ * prediction of the next one is left in y. A failure is said, and changes nothing; a closed loop
+ * whose numbers run away is no failure of the row. */
 static mesaopt_status step(predictor *p, mesaopt_decoder *d, const double *row, int64_t held)
 {
     for (int64_t j = 0; j < p->n; j++) predictor_set(&p->recent, (held - 1) * p->n + j, row[j]);
@@ -126,7 +127,8 @@ static mesaopt_status step(predictor *p, mesaopt_decoder *d, const double *row, 
              (long long)p->rows + (d == p->decoder));
     mesaopt_status status = mesaopt_task_tokens(p->task, &rows, &all);  /* does not use the last */
     if (status >= 0) status = mesaopt_decoder_step(d, &token, &p->y);
-    if (status < 0) say_failure(p->ctx, status, where);
+    if (status < 0 && !(d == p->loop && status == MESAOPT_E_NONFINITE))
+        say_failure(p->ctx, status, where);
     return status;
 }
 
@@ -171,25 +173,33 @@ static mesaopt_status feed_next(predictor *p, const double *row)
     return status;
 }
 
-/* The next `ahead` rows, from the prediction in y on, into the place of guesses of this row. */
+/* The next `ahead` rows, from the prediction in y on, into the place of guesses of this row: as
+ * many as the model can say, for a closed loop may run away. */
 static mesaopt_status look_ahead(predictor *p, double *row)
 {
-    double *const guess = p->guess + p->since % p->ahead * p->ahead * p->n;
+    const int64_t at = p->since % p->ahead;
+    double *const guess = p->guess + at * p->ahead * p->n;
     mesaopt_status status = MESAOPT_OK;
     if (p->ahead > 1) TRY(p->ctx, mesaopt_decoder_copy(p->loop, p->decoder));
     for (int64_t h = 0; h < p->ahead && status >= 0; h++) {
         for (int64_t j = 0; j < p->n; j++) row[j] = predictor_get(&p->y, j);
         for (int64_t j = 0; j < p->n; j++)
             guess[h * p->n + j] = p->mean[j] + p->sd[j] * row[j];
+        p->made[at] = (double)(h + 1);
         if (h + 1 < p->ahead) status = step(p, p->loop, row, p->held + h + 1);
     }
-    return status;
+    if (status != MESAOPT_E_NONFINITE) return status;
+    if (p->short_of++ == 0)
+        note("row %lld: the model's own predictions run away after %lld rows ahead, out of %lld",
+             (long long)p->rows, (long long)p->made[at], (long long)p->ahead);
+    return MESAOPT_OK;
 }
 
 static void write_predictions(predictor *p)
 {
-    const double *const guess = p->guess + p->since % p->ahead * p->ahead * p->n;
-    for (int64_t h = 0; p->predictions && h < p->ahead; h++) {
+    const int64_t at = p->since % p->ahead;
+    const double *const guess = p->guess + at * p->ahead * p->n;
+    for (int64_t h = 0; p->predictions && h < (int64_t)p->made[at]; h++) {
         fprintf(p->predictions, "%lld,%lld", (long long)(p->rows + h + 1), (long long)h + 1);
         for (int64_t j = 0; j < p->n; j++) fprintf(p->predictions, ",%.9g", guess[h * p->n + j]);
         fputc('\n', p->predictions);
@@ -201,6 +211,7 @@ static void score(predictor *p, const double *row)
 {
     for (int64_t h = 0; h < p->ahead && h < p->since; h++) {
         const int64_t at = (p->since - 1 - h) % p->ahead;
+        if (h >= (int64_t)p->made[at]) continue;
         const double *const guess = p->guess + (at * p->ahead + h) * p->n,
                      *const past = p->past + at * p->n;
         for (int64_t j = 0; j < p->n; j++) {
@@ -240,7 +251,7 @@ static mesaopt_status take(predictor *p, const double *row)
     memcpy(p->past + p->since % p->ahead * p->n, row, (size_t)p->n * sizeof(double));
     p->rows++;
     status = look_ahead(p, p->unit);
-    if (status >= 0) write_predictions(p);
+    write_predictions(p);
     p->since++;
     if (p->rows >= p->next) report(p);
     return status;
@@ -299,6 +310,7 @@ static void begin(predictor *p, mesaopt_settings *decoder)
     open_context(p);
     open_rows(p);
     p->guess = zeros(p->ahead * p->ahead * p->n), p->past = zeros(p->ahead * p->n);
+    p->made = zeros(p->ahead);
     for (int k = 0; k < 2; k++) p->squares[k] = zeros(p->ahead);
     p->scored = zeros(p->ahead), p->unit = zeros(p->n);
     if (*args_text("save")) predictor_check_save(p);
@@ -357,6 +369,8 @@ static void finish(predictor *p, mesaopt_status status)
     if (p->predictions && p->rows > 0) close_file(p->predictions, args_text("predictions"));
     if (p->scored[0] > 0) tables(p);
     else if (p->rows > 0) printf("rows: %lld, none of them predicted before\n", (long long)p->rows);
+    if (p->short_of > 0)
+        note("%lld rows have fewer predictions ahead than asked", (long long)p->short_of);
     if (*args_text("save") && p->rows > 0) predictor_save(p, args_text("save"));
     if (status < 0) give_up_on(status);
     if (p->in.bad) rows_fill(&p->in);                  /* says why, and ends the program */
@@ -367,8 +381,8 @@ static void finish(predictor *p, mesaopt_status status)
 static void end(predictor *p)
 {
     rows_close(&p->in);
-    double *const all[] = {p->mean,   p->sd,         p->guess,      p->past, p->again,
-                           p->scored, p->squares[0], p->squares[1], p->unit};
+    double *const all[] = {p->mean, p->sd,     p->guess,      p->made,       p->past,
+                           p->again, p->scored, p->squares[0], p->squares[1], p->unit};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     for (int i = 0; i < 3; i++) mesaopt_tensor_free(p->of[i]);
     mesaopt_decoder_free(p->decoder), mesaopt_decoder_free(p->loop);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define NOTE "predict"                 /* in a state: all that the decoder does not hold */
-#define FORMAT "predict 2"
+#define FORMAT "predict 3"
 enum {
     MOST = 8 << 20,                    /* bytes of a note */
     NUMBER = 25,                       /* " -1.2345678901234567e-308" */
@@ -26,7 +26,7 @@ void predictor_set(const mesaopt_view *v, int64_t i, double x)
 void predictor_check_save(const predictor *p)
 {
     const int64_t most = (MOST - (int64_t)sizeof FORMAT - COUNTS) / NUMBER,
-                  ahead = (p->ahead + p->ahead * p->ahead) * p->n + 3 * p->ahead,
+                  ahead = (p->ahead + p->ahead * p->ahead) * p->n + 4 * p->ahead,
                   recent = p->slots * p->n;
     char expected[160];
     if (ahead + recent > most)
@@ -39,7 +39,7 @@ void predictor_check_save(const predictor *p)
 }
 
 /* Numbers of a state, behind the recent rows; those from `errors` on belong to one `ahead`. */
-enum { ROWS, ERRORS, PIECES = 6 };
+enum { ROWS, ERRORS, PIECES = 7 };
 typedef struct piece { double *x; int64_t n; } piece;
 static void pieces_of(const predictor *p, piece of[PIECES])
 {
@@ -47,6 +47,7 @@ static void pieces_of(const predictor *p, piece of[PIECES])
                                {p->squares[0], p->ahead},
                                {p->squares[1], p->ahead},
                                {p->scored, p->ahead},
+                               {p->made, p->ahead},
                                {p->past, p->ahead * p->n},
                                {p->guess, p->ahead * p->ahead * p->n}};
     memcpy(of, all, sizeof all);
@@ -118,6 +119,9 @@ void predictor_load(predictor *p, const char *file)
     pieces_of(p, of);
     for (int k = 0; k < (ahead == p->ahead ? PIECES : ERRORS); k++)
         for (int64_t i = 0; i < of[k].n; i++) of[k].x[i] = next_number(&at, file);
+    for (int64_t i = 0; i < p->ahead; i++)
+        if (p->made[i] < 0 || p->made[i] > (double)p->ahead)
+            die("%s: damaged: expected numbers of predictions", file);
     if (ahead != p->ahead) {
         p->since = 0;
         note("%s: of ahead=%lld: errors are counted from here", file, (long long)ahead);

@@ -21,8 +21,10 @@ typedef struct predictor {
     mesaopt_tensor *of[3];             /* recent [slots + ahead + 1, n], tokens of it, y [n] */
     mesaopt_view recent, tokens, y;
     double *guess;                     /* [ahead, ahead, n]: place t % ahead has those made at t */
+    double *made;                      /* [ahead]: how many of them there are */
     double *squares[2];                /* [ahead] sums of the model's and persistence's errors */
     double *scored;                    /* [ahead] rows that these are of */
+    int64_t short_of;                  /* rows with fewer than `ahead` predictions */
     int64_t since;                     /* rows of this sequence */
     double shown;                      /* when something was said last */
     double *past;                      /* [ahead, n] rows, likewise */
