@@ -2,6 +2,7 @@
 #include "base/options.h"
 #include "kern/kern.h"
 #include <check.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,26 @@ static void softmaxes(const kern *k)
 START_TEST(softmax) { each_kern(softmaxes); }
 END_TEST
 
+/* The first of what is not finite, wherever it stands, and nothing that is: whole blocks of vectors, vectors, and what is left. */
+static void first_nonfinites(const kern *k)
+{
+    enum { N = 300 };
+    const double most = k->size == 4 ? (double)FLT_MAX : DBL_MAX, least = k->size == 4 ? (double)FLT_TRUE_MIN : DBL_TRUE_MIN;
+    const double finite[] = {most, -most, least, -0.0, 1}, bad[] = {NAN, INFINITY, -INFINITY};
+    void *x = array(k, N, 1);
+    for (int i = 0; i < N; i++) set(k, x, i, finite[i % 5]);
+    for (int n = 0; n <= N; n++) ck_assert_int_eq(k->first_nonfinite(n, x), -1);
+    for (int i = N - 1; i >= 0; i--) {
+        set(k, x, i, bad[i % 3]);
+        ck_assert_int_eq(k->first_nonfinite(N, x), i);
+        ck_assert_int_eq(k->first_nonfinite(i, x), -1);
+    }
+    free(x);
+}
+
+START_TEST(nonfinite) { each_kern(first_nonfinites); }
+END_TEST
+
 /* n that is no multiple of the lanes; NaN passes through clips; what is behind the array stays. */
 static void elementwise(const kern *k)
 {
@@ -257,6 +278,7 @@ Suite *test_product_suite(void)
     tcase_add_test(t, product_triangles);
     tcase_add_test(t, softmax);
     tcase_add_test(t, arrays);
+    tcase_add_test(t, nonfinite);
     tcase_add_test(t, load_store);
     tcase_add_test(t, sums);
     suite_add_tcase(s, t);

@@ -59,23 +59,23 @@ double NAME(sum_squares)(int64_t n, const void *x)
     return part[0];
 }
 
-/* x - x is 0 when x is finite, NaN otherwise. */
+/* 0 x is NaN where x is not finite. */
 int64_t NAME(first_nonfinite)(int64_t n, const void *x)
 {
     enum { BLOCK = 8 * LANES };
     const real *p = x;
+    const vec zero = {0};
     int64_t i = 0;
     for (; i + BLOCK <= n; i += BLOCK) {
-        vec d = {0};
+        vec d[2] = {{0}};
 #pragma GCC unroll 8
-        for (int j = 0; j < BLOCK; j += LANES) {
-            const vec v = load_u(p + i + j);
-            d += v - v;
-        }
-        if (!(sum_lanes(d) == 0)) break;
+        for (int j = 0; j < 8; j++) d[j % 2] += zero * load_u(p + i + j * LANES);
+        if (!(sum_lanes(d[0] + d[1]) == 0)) break;
     }
+    for (; i + LANES <= n; i += LANES)
+        if (!(sum_lanes(zero * load_u(p + i)) == 0)) break;
     for (; i < n; i++)
-        if (!(p[i] - p[i] == 0)) return i;
+        if (!(0 * p[i] == 0)) return i;
     return -1;
 }
 

@@ -221,7 +221,9 @@ void NAME(row_scale_one)(int64_t T, int64_t n, const void *c, int64_t stride, co
         const vec a = splat(((const real *)c)[t * stride]);
         const real *x = (const real *)X + t * x_rs;
         real *y = (real *)Y + t * y_rs;
-        for (int64_t j = 0; j < n; j += LANES) put(y + j, a * get(x + j, n - j), n - j);
+        int64_t j = 0;
+        for (; j + LANES <= n; j += LANES) store_u(y + j, a * load_u(x + j));
+        if (j < n) put(y + j, a * get(x + j, n - j), n - j);
     }
 }
 
