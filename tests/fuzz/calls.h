@@ -83,8 +83,6 @@ void lent(const loan *l, mesaopt_status status);       /* after the call that it
 
 /* ---- files (calls_files.c) ---- */
 const char *path(void);                /* of the world's folder, in which files come and go; at times of none, or NULL */
-const char *file_of(int contents);     /* mostly one with the state of an object of that kind */
-void leave_file(int contents, const char *file);       /* there is one now */
 void files_begin(void);
 void files_end(void);
 

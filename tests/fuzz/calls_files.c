@@ -1,18 +1,20 @@
 /* Random calls that save and read files: of the world's own folder, in which bytes of saved files change between calls. */
 #include "calls.h"
+#include "train/decoder_impl.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FILES = 3, LONGEST = 1 << 16 };
+enum { FILES = 8, LONGEST = 1 << 16 };
 static char folder[64], paths[FILES][80];
 static int used;
 
 /* Where a file of a kind was left last: of handles, or made below. */
 enum { TENSORS = KINDS, WEIGHTS, CONTENTS };
 static const char *left[CONTENTS];
+static const void *model_left;         /* of the decoder that was left last: no other one opens it */
 
 static void remove_folder(void)
 {
@@ -23,6 +25,7 @@ void files_begin(void)
 {
     used = 0;
     memset(left, 0, sizeof left);
+    model_left = NULL;
     if (folder[0]) return;
     strcpy(folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/mesaopt-calls-XXXXXX" : "/tmp/mesaopt-calls-XXXXXX");
     EXPECT(mkdtemp(folder) != NULL);
@@ -53,15 +56,21 @@ const char *path(void)
     return paths[below(FILES)];
 }
 
-/* Mostly a file of that kind, when there is one. */
-const char *file_of(int contents) { return left[contents] && !chance(4) ? left[contents] : path(); }
-
-void leave_file(int contents, const char *file) { left[contents] = file; }
-
 static void leave(int contents, const char *file, mesaopt_status status)
 {
-    if (status == MESAOPT_OK) leave_file(contents, file);
+    if (status == MESAOPT_OK) left[contents] = file;
 }
+
+static void save(int contents);
+
+/* Mostly a file of that kind. Where there is none, a call of its own makes one: what lasts for one call only has to be drawn behind this. */
+static const char *file_of(int contents)
+{
+    if (!left[contents] && !chance(4)) save(contents);
+    return left[contents] && !chance(4) ? left[contents] : path();
+}
+
+static int is_model_left(const void *m) { return m == model_left; }
 
 /* ---- contents ---- */
 
@@ -105,12 +114,12 @@ static void call_file_change(void)
 }
 
 /* A small file of tensors as probes read them, or of weights as revalg does. */
-static void call_file_make(void)
+static void make_file(int weights)
 {
     static const char *const types[] = {"F64", "F32", "F16", "BF16", "I64"};
     static const int sizes[] = {8, 4, 2, 2, 8};
     char header[1000], data[9000];
-    const int weights = chance(3), B = 1 + (int)below(9), T = 1 + (int)below(4);
+    const int B = 1 + (int)below(9), T = 1 + (int)below(4);
     const char *const names[2][4] = {{"h.0", "h.1", "y", "w"}, {"blocks.0.query", "blocks.0.key", "blocks.0.value", "blocks.0.output"}};
     int used_bytes = 0, n = snprintf(header, sizeof header, "{");
     for (int i = 0; i < 4; i++) {
@@ -133,6 +142,8 @@ static void call_file_make(void)
     left[weights ? WEIGHTS : TENSORS] = paths[below(FILES)];
     write_file(left[weights ? WEIGHTS : TENSORS], data, (size_t)(8 + n + used_bytes));
 }
+
+static void call_file_make(void) { make_file(chance(3)); }
 
 /* ---- calls ---- */
 
@@ -171,10 +182,11 @@ static int32_t host_write(const void *bytes, int64_t count, void *user)
 
 static mesaopt_write_fn some_write(void) { return chance(20) ? NULL : host_write; }
 
-/* The bytes of one of the files, in memory that ends with them. */
+/* The bytes of one of the files, in memory that ends with them; as file_of. */
 static const void *some_bytes(int contents, int64_t *length)
 {
     static char data[LONGEST];
+    if (!left[contents] && !chance(4)) save(contents);
     used = 1;
     *length = (int64_t)read_file(left[contents] && !chance(4) ? left[contents] : paths[below(FILES)], data);
     char *bytes = memory(*length + 1);
@@ -236,7 +248,7 @@ static void call_decoder_open_from(void)
 {
     int64_t length;
     const void *bytes = some_bytes(DECODER, &length);
-    mesaopt_model *m = handle(MODEL);
+    mesaopt_model *m = fitting(MODEL, is_model_left);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
     mesaopt_decoder **out = (mesaopt_decoder **)fresh(DECODER);
     CALL(MODEL, m, mesaopt_decoder_open_from(m, s, bytes, length, out));
@@ -327,14 +339,16 @@ static void call_decoder_save(void)
 {
     mesaopt_decoder *d = handle(DECODER);
     const char *file = path();
-    leave(DECODER, file, CALL(DECODER, d, mesaopt_decoder_save(d, file)));
+    const mesaopt_status status = CALL(DECODER, d, mesaopt_decoder_save(d, file));
+    leave(DECODER, file, status);
+    if (status == MESAOPT_OK && handle_ok(d, OBJECT_DECODER)) model_left = d->model;
 }
 
 static void call_decoder_open(void)
 {
-    mesaopt_model *m = handle(MODEL);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
     const char *file = file_of(DECODER);
+    mesaopt_model *m = fitting(MODEL, is_model_left);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_DECODER);
     mesaopt_decoder **out = (mesaopt_decoder **)fresh(DECODER);
     CALL(MODEL, m, mesaopt_decoder_open(m, s, file, out));
 }
@@ -351,10 +365,11 @@ static const char *tensor_name(void) { return !chance(3) ? "h.*" : ONE_OF("h.*",
 static void call_probe_plan_file(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
+    int64_t length;
     const char *file = file_of(TENSORS), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y";
-    int64_t *rows = integer_out(), length;
     const void *bytes = some_bytes(TENSORS, &length);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
+    int64_t *rows = integer_out();
     mesaopt_probe **out = (mesaopt_probe **)fresh(PROBE);
     if (chance(2)) CALL(CTX, ctx, mesaopt_probe_plan_from(ctx, s, bytes, length, activations, targets, out, rows));
     else CALL(CTX, ctx, mesaopt_probe_plan_file(ctx, s, file, activations, targets, out, rows));
@@ -366,6 +381,12 @@ static void call_probe_feed_file(void)
     const char *file = file_of(TENSORS), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y", *weights = chance(2) ? "w" : NULL;
     const int64_t first = chance(4) ? any_integer() : 0, count = chance(4) ? few() : -1;
     int64_t length;
+    if (!chance(3)) {                  /* one that was planned for it */
+        mesaopt_ctx *ctx = handle(CTX);
+        mesaopt_probe *made = NULL;
+        CALL(CTX, ctx, mesaopt_probe_plan_file(ctx, NULL, file, activations, targets, &made, NULL));
+        if (made) adopt(PROBE, p = made);
+    }
     const void *bytes = some_bytes(TENSORS, &length);
     if (chance(2)) CALL(PROBE, p, mesaopt_probe_feed_from(p, (int32_t)below(2), bytes, length, activations, targets, weights, first, count));
     else CALL(PROBE, p, mesaopt_probe_feed_file(p, (int32_t)below(2), file, activations, targets, weights, first, count));
@@ -374,11 +395,11 @@ static void call_probe_feed_file(void)
 static void call_revalg_import_file(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(MESAOPT_SCOPE_LINEAR);
-    const char *file = file_of(WEIGHTS);
-    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     int64_t length;
+    const char *file = file_of(WEIGHTS);
     const void *bytes = some_bytes(WEIGHTS, &length);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(MESAOPT_SCOPE_LINEAR);
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     if (chance(2)) CALL(CTX, ctx, mesaopt_revalg_import_from(ctx, s, block, bytes, length, out));
     else CALL(CTX, ctx, mesaopt_revalg_import_file(ctx, s, block, file, out));
 }
@@ -386,13 +407,40 @@ static void call_revalg_import_file(void)
 static void call_model_import_file(void)
 {
     mesaopt_ctx *ctx = handle(CTX);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
-    const char *file = file_of(WEIGHTS), *blocks = ONE_OF("linear(heads=2,key=2)", "linear(heads=2,key=2)", "softmax(heads=2,key=2,pe=add)", "dense(outputs=4); softmax(heads=2,key=4)", "nothing", "");
-    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     int64_t length;
+    const char *file = file_of(WEIGHTS), *blocks = ONE_OF("linear(heads=2,key=2)", "linear(heads=2,key=2)", "softmax(heads=2,key=2,pe=add)", "dense(outputs=4); softmax(heads=2,key=4)", "nothing", "");
     const void *bytes = some_bytes(WEIGHTS, &length);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
+    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     if (chance(2)) CALL(CTX, ctx, mesaopt_model_import_from(ctx, s, blocks, bytes, length, out));
     else CALL(CTX, ctx, mesaopt_model_import_file(ctx, s, blocks, file, out));
+}
+
+static void call_prompt_save(void)
+{
+    mesaopt_prompt *p = handle(PROMPT);
+    const char *file = path();
+    leave(PROMPT, file, CALL(PROMPT, p, mesaopt_prompt_save(p, file)));
+}
+
+static void call_prompt_open(void)
+{
+    const char *file = file_of(PROMPT);
+    mesaopt_ctx *ctx = handle(CTX);
+    mesaopt_prompt **out = (mesaopt_prompt **)fresh(PROMPT);
+    CALL(CTX, ctx, mesaopt_prompt_open(ctx, file, out));
+}
+
+static void save(int contents)
+{
+    switch (contents) {
+    case MODEL: call_model_save(); break;
+    case TRAINER: call_trainer_save(); break;
+    case RLS: call_rls_save(); break;
+    case DECODER: call_decoder_save(); break;
+    case PROMPT: call_prompt_save(); break;
+    default: make_file(contents == WEIGHTS);
+    }
 }
 
 const row rows_files[] = {
@@ -400,5 +448,5 @@ const row rows_files[] = {
     {"trainer_load", call_trainer_load}, {"trainer_load_changed", call_trainer_load_changed}, {"model_set_note", call_model_set_note},
     {"save_to", call_save_to}, {"load_from", call_load_from}, {"open_from", call_open_from}, {"rls_open_from", call_rls_open_from},
     {"decoder_open_from", call_decoder_open_from}, {"prompt_open_from", call_prompt_open_from}, {"rls_set_note", call_rls_set_note}, {"file_note", call_file_note}, {"rls_save", call_rls_save}, {"rls_open", call_rls_open}, {"decoder_save", call_decoder_save}, {"decoder_open", call_decoder_open}, {"decoder_set_note", call_decoder_set_note}, {"probe_plan_file", call_probe_plan_file}, {"probe_feed_file", call_probe_feed_file},
-    {"revalg_import_file", call_revalg_import_file}, {"model_import_file", call_model_import_file}, {0},
+    {"revalg_import_file", call_revalg_import_file}, {"model_import_file", call_model_import_file}, {"prompt_save", call_prompt_save}, {"prompt_open", call_prompt_open}, {0},
 };

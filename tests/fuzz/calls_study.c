@@ -123,21 +123,6 @@ static void call_prompt_train(void)
     CALL(PROMPT, p, mesaopt_prompt_train(p, m, task, updates, chance(4) ? NULL : after_update, NULL));
 }
 
-static void call_prompt_save(void)
-{
-    mesaopt_prompt *p = handle(PROMPT);
-    const char *file = path();
-    if (CALL(PROMPT, p, mesaopt_prompt_save(p, file)) == MESAOPT_OK) leave_file(PROMPT, file);
-}
-
-static void call_prompt_open(void)
-{
-    mesaopt_ctx *ctx = handle(CTX);
-    const char *file = file_of(PROMPT);
-    mesaopt_prompt **out = (mesaopt_prompt **)fresh(PROMPT);
-    CALL(CTX, ctx, mesaopt_prompt_open(ctx, file, out));
-}
-
 static void call_baseline_train(void)
 {
     mesaopt_baseline *b = handle(BASELINE);
@@ -227,7 +212,7 @@ static void call_probe_feed(void)
     const mesaopt_view *targets = chance(3) ? IN(real_type(), x.layers, B, x.steps, x.targets) : IN(real_type(), B, x.steps, x.targets);
     const mesaopt_view *weights = chance(2) ? NULL : chance(2) ? IN_OF(UNIT, real_type(), B) : IN_OF(UNIT, real_type(), B, x.steps);
     const int32_t set = any_set();
-    CALL(PROBE, p, mesaopt_probe_feed(p, set, layers, targets, weights));
+    if (CALL(PROBE, p, mesaopt_probe_feed(p, set, layers, targets, weights)) == MESAOPT_OK && chance(2)) CALL(PROBE, p, mesaopt_probe_fit(p, NULL));
 }
 
 static void call_probe_feed_model(void)
@@ -245,6 +230,12 @@ static void call_probe_feed_control(void)
     mesaopt_probe *p = handle(PROBE);
     mesaopt_baseline *b = handle(BASELINE);
     mesaopt_task *task = handle(TASK);
+    if (!chance(3) && handle_ok(b, OBJECT_BASELINE) && handle_ok(task, OBJECT_TASK)) {          /* one that fits */
+        const int64_t features = baseline_width(b, task->shape.dim);
+        mesaopt_probe *made = NULL;
+        CALL(CTX, b->head.ctx, mesaopt_probe_plan(b->head.ctx, NULL, 1, &features, task->shape.length, task->shape.dim, &made));
+        if (made) adopt(PROBE, p = made);
+    }
     const int32_t set = any_set(), stream = (int32_t)below(4);
     const int64_t first = chance(8) ? any_integer() : below(9), count = few();
     CALL(PROBE, p, mesaopt_probe_feed_control(p, set, b, task, stream, first, count));
@@ -287,9 +278,11 @@ static void call_probe_fit(void)
     CALL(PROBE, p, mesaopt_probe_fit(p, s));
 }
 
+static int is_fitted(const void *p) { return handle_ok(p, OBJECT_PROBE) && ((const mesaopt_probe *)p)->fitted; }
+
 static void call_probe_score(void)
 {
-    mesaopt_probe *p = handle(PROBE);
+    mesaopt_probe *p = fitting(PROBE, is_fitted);
     const plan x = plan_of(p);
     const int32_t set = any_set();
     const mesaopt_view *mse = chance(3) ? OUT(real_type(), x.layers, x.steps, x.targets) : OUT(real_type(), x.layers, x.steps);
@@ -300,15 +293,15 @@ static void call_probe_score(void)
 
 static void call_probe_weights(void)
 {
-    mesaopt_probe *p = handle(PROBE);
-    const int64_t layer = any_index(), step = any_index();
+    mesaopt_probe *p = fitting(PROBE, is_fitted);
+    const int64_t layer = chance(2) ? 0 : any_index(), step = chance(2) ? 0 : any_index();
     mesaopt_view *weights = view_out(), *intercept = view_out();
     CALL(PROBE, p, mesaopt_probe_weights(p, layer, step, weights, intercept));
 }
 
 static void call_probe_rank(void)
 {
-    mesaopt_probe *p = handle(PROBE);
+    mesaopt_probe *p = fitting(PROBE, is_fitted);
     const plan x = plan_of(p);
     const mesaopt_view *out = OUT(MESAOPT_I64, x.layers, x.steps);
     CALL(PROBE, p, mesaopt_probe_rank(p, out));
@@ -389,9 +382,12 @@ static void call_revalg_product(void)
 
 static void call_revalg_average(void)
 {
-    mesaopt_model *a = handle(MODEL), *b = handle(MODEL);
-    mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
+    mesaopt_model *a = handle(MODEL), *b = handle(MODEL), *made = NULL;
+    mesaopt_model **out = chance(4) ? (mesaopt_model **)fresh(MODEL) : &made;
     CALL(MODEL, a, mesaopt_revalg_average(a, b, out));
+    if (!made) return;
+    CALL(MODEL, made, mesaopt_revalg_average_update(made, a, b));
+    adopt(MODEL, made);
 }
 
 static void call_revalg_average_update(void)
@@ -519,5 +515,5 @@ const row rows_study[] = {
     {"study_heads", call_study_heads}, {"study_attention_map", call_study_attention_map}, {"study_sensitivity", call_study_sensitivity},
     {"linearise_create", call_linearise_create}, {"linearise_run", call_linearise_run}, {"linearise_evaluate", call_linearise_evaluate}, {"linearise_models", call_linearise_models},
     {"prompt_create", call_prompt_create}, {"prompt_vectors", call_prompt_vectors}, {"prompt_freeze", call_prompt_freeze}, {"task_set_prompt", call_task_set_prompt}, {"prompt_gradient", call_prompt_gradient},
-    {"prompt_train", call_prompt_train}, {"prompt_save", call_prompt_save}, {"prompt_open", call_prompt_open}, {0},
+    {"prompt_train", call_prompt_train}, {0},
 };
