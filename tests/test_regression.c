@@ -220,7 +220,10 @@ START_TEST(bad_layouts)
     refused(ctx, MESAOPT_E_SETTING, "segment: 6 for 2 teachers, expected at least 7", "task=regression teachers=2 segment=6 prefix=5");
     refused(ctx, MESAOPT_E_SETTING, "dim: 1048576 at length 1 takes", "task=regression dim=1048576 length=1 teachers=65536 segment=2");
     mesaopt_task_free(task_from(ctx, "task=regression length=1"));
-    refused(ctx, MESAOPT_E_SETTING, "prefix: 50 with task=linear, which has no use for it, expected the default, 0", "task=linear prefix=50 teachers=2");
+    refused(ctx, MESAOPT_E_SETTING, "segment: 9 with one teacher, of no use there, expected the default, 0", "task=regression segment=9");
+    refused(ctx, MESAOPT_E_SETTING, "segment: 9 with task=linear, of no use there, expected the default, 0", "task=linear segment=9");
+    refused(ctx, MESAOPT_E_SETTING, "slots: 4 with tokens other than slots, of no use there, expected the default, 16", "task=regression tokens=raw slots=4");
+    refused(ctx, MESAOPT_E_SETTING, "prefix: 50 with task=linear, of no use there, expected the default, 0", "task=linear prefix=50 teachers=2");
     mesaopt_ctx_free(ctx);
 }
 END_TEST

@@ -416,7 +416,7 @@ START_TEST(bad_arguments)
                                          "separator=1", "prefix=1", "teachers=2", "segment=3"};
     for (int i = 0; i < 11; i++) {
         mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TASK, unused[i]);
-        REFUSED(ctx, MESAOPT_E_SETTING, "with sequences of one's own, which has no use for it", mesaopt_task_from_tensor(ctx, s, good, &out));
+        REFUSED(ctx, MESAOPT_E_SETTING, "with sequences of one's own, of no use there", mesaopt_task_from_tensor(ctx, s, good, &out));
         REFUSED(ctx, MESAOPT_E_SETTING, "with sequences of one's own", mesaopt_task_from_tensors(ctx, s, 1, &flat, &out));
         REFUSED(ctx, MESAOPT_E_SETTING, "with a callback", mesaopt_task_from_callback(ctx, s, fill, NULL, NULL, &out));
         if (i < 7) REFUSED(ctx, MESAOPT_E_SETTING, "with pairs of one's own", mesaopt_task_from_pairs(ctx, s, good, good, &out));

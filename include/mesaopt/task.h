@@ -31,7 +31,8 @@
  * hidden and map_sd give other values. These settings have to stand as they are by default where a
  * task has no use for them, or it is refused (MESAOPT_E_SETTING): hidden, map_sd and
  * observation_noise of other tasks than those above, separator, prefix, teachers and segment where
- * there are no pairs; task, noise, data_clip and start, too, of sequences that are not drawn here.
+ * there are no pairs, segment of one teacher, slots where tokens are none; task, noise, data_clip
+ * and start, too, of sequences that are not drawn here.
  * (dim, length and seed may be anything; own sequences say themselves how long and wide they are.)
  * Source: arXiv 2309.05858, section 3 and appendix (data); docs/science.md, section 2.
  *

@@ -26,7 +26,7 @@ mesaopt_status task_unused(mesaopt_ctx *ctx, const mesaopt_settings *settings, c
         if (settings->value[row->key] == row->standard) continue;
         settings_value_text(settings, row, was, sizeof was);
         return fail(ctx, MESAOPT_E_SETTING,
-                    "%s: %s with %s, which has no use for it, expected the default, %s", row->name,
+                    "%s: %s with %s, of no use there, expected the default, %s", row->name,
                     was, with,
                     row->words ? row->words[(int)row->standard] : number_text(row->standard).text);
     }
@@ -52,10 +52,15 @@ static mesaopt_status check_own(mesaopt_ctx *ctx, const mesaopt_settings *settin
 mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
                         int64_t length, mesaopt_task **out)
 {
+    static const int32_t of_slots[] = {MESAOPT_KEY_SLOTS};
     const int32_t tokens = (int32_t)option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_TOKENS);
     const int64_t slots = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_SLOTS),
                   width = tokens_width(tokens, slots, dim);
     int64_t largest;
+    const mesaopt_status status =
+        tokens == TOKENS_SLOTS ? MESAOPT_OK
+                               : task_unused(ctx, settings, "tokens other than slots", 1, of_slots);
+    if (status != MESAOPT_OK) return status;
     /* bytes of a panel, and room to add */
     if (width < 0 || !size_mul(length, width, &largest) || !size_mul(largest, 128, &largest))
         return fail(ctx, MESAOPT_E_SETTING,
