@@ -63,7 +63,7 @@ static void leave(int contents, const char *file, mesaopt_status status)
 
 static void save(int contents);
 
-/* Mostly a file of that kind. Where there is none, a call of its own makes one: what lasts for one call only has to be drawn behind this. */
+/* Mostly a file of that kind. Where there is none, a call of its own makes one: all that the caller draws, handles too, comes behind this. */
 static const char *file_of(int contents)
 {
     if (!left[contents] && !chance(4)) save(contents);
@@ -156,15 +156,15 @@ static void call_model_save(void)
 
 static void call_model_load(void)
 {
-    mesaopt_model *m = handle(MODEL);
     const char *file = file_of(MODEL);
+    mesaopt_model *m = handle(MODEL);
     CALL(MODEL, m, mesaopt_model_load(m, file));
 }
 
 static void call_model_open(void)
 {
-    mesaopt_ctx *ctx = handle(CTX);
     const char *file = file_of(MODEL);
+    mesaopt_ctx *ctx = handle(CTX);
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     CALL(CTX, ctx, mesaopt_model_open(ctx, file, out));
 }
@@ -272,15 +272,15 @@ static void call_trainer_save(void)
 
 static void call_trainer_load(void)
 {
-    mesaopt_trainer *t = handle(TRAINER);
     const char *file = file_of(TRAINER);
+    mesaopt_trainer *t = handle(TRAINER);
     CALL(TRAINER, t, mesaopt_trainer_load(t, file));
 }
 
 static void call_trainer_load_changed(void)
 {
-    mesaopt_trainer *t = handle(TRAINER);
     const char *file = file_of(TRAINER), *change = ONE_OF("", "all", "seed", "noise,seed", ",", "data", "none,seed", (char *)NULL);
+    mesaopt_trainer *t = handle(TRAINER);
     CALL(TRAINER, t, mesaopt_trainer_load_changed(t, file, change));
 }
 
@@ -310,12 +310,12 @@ static void call_rls_set_note(void)
 
 static void call_file_note(void)
 {
-    mesaopt_ctx *ctx = handle(CTX);
+    int64_t length;
     const char *file = file_of(MODEL), *key = note_key();
+    const void *bytes = some_bytes(MODEL, &length);
+    mesaopt_ctx *ctx = handle(CTX);
     const int64_t cap = ONE_OF((int64_t)0, (int64_t)1, (int64_t)20, (int64_t)6000, (int64_t)-1);
     char *buf = cap > 0 ? memory(cap) : NULL;
-    int64_t length;
-    const void *bytes = some_bytes(MODEL, &length);
     if (chance(2)) COUNT(CTX, ctx, mesaopt_file_note_from(ctx, bytes, length, key, buf, cap));
     else COUNT(CTX, ctx, mesaopt_file_note(ctx, file, key, buf, cap));
 }
@@ -329,8 +329,8 @@ static void call_rls_save(void)
 
 static void call_rls_open(void)
 {
-    mesaopt_lsq *l = handle(LSQ);
     const char *file = file_of(RLS);
+    mesaopt_lsq *l = handle(LSQ);
     mesaopt_rls **out = (mesaopt_rls **)fresh(RLS);
     CALL(LSQ, l, mesaopt_rls_open(l, file, out));
 }
@@ -339,9 +339,10 @@ static void call_decoder_save(void)
 {
     mesaopt_decoder *d = handle(DECODER);
     const char *file = path();
+    const void *model = handle_ok(d, OBJECT_DECODER) ? d->model : NULL;
     const mesaopt_status status = CALL(DECODER, d, mesaopt_decoder_save(d, file));
     leave(DECODER, file, status);
-    if (status == MESAOPT_OK && handle_ok(d, OBJECT_DECODER)) model_left = d->model;
+    if (status == MESAOPT_OK) model_left = model;
 }
 
 static void call_decoder_open(void)
@@ -364,10 +365,10 @@ static const char *tensor_name(void) { return !chance(3) ? "h.*" : ONE_OF("h.*",
 
 static void call_probe_plan_file(void)
 {
-    mesaopt_ctx *ctx = handle(CTX);
     int64_t length;
     const char *file = file_of(TENSORS), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y";
     const void *bytes = some_bytes(TENSORS, &length);
+    mesaopt_ctx *ctx = handle(CTX);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
     int64_t *rows = integer_out();
     mesaopt_probe **out = (mesaopt_probe **)fresh(PROBE);
@@ -377,27 +378,27 @@ static void call_probe_plan_file(void)
 
 static void call_probe_feed_file(void)
 {
-    mesaopt_probe *p = handle(PROBE);
     const char *file = file_of(TENSORS), *activations = tensor_name(), *targets = chance(4) ? tensor_name() : "y", *weights = chance(2) ? "w" : NULL;
     const int64_t first = chance(4) ? any_integer() : 0, count = chance(4) ? few() : -1;
+    mesaopt_probe *p = NULL;
     int64_t length;
     if (!chance(3)) {                  /* one that was planned for it */
         mesaopt_ctx *ctx = handle(CTX);
-        mesaopt_probe *made = NULL;
-        CALL(CTX, ctx, mesaopt_probe_plan_file(ctx, NULL, file, activations, targets, &made, NULL));
-        if (made) adopt(PROBE, p = made);
+        CALL(CTX, ctx, mesaopt_probe_plan_file(ctx, NULL, file, activations, targets, &p, NULL));
+        if (p) adopt(PROBE, p);
     }
     const void *bytes = some_bytes(TENSORS, &length);
+    if (!p) p = handle(PROBE);
     if (chance(2)) CALL(PROBE, p, mesaopt_probe_feed_from(p, (int32_t)below(2), bytes, length, activations, targets, weights, first, count));
     else CALL(PROBE, p, mesaopt_probe_feed_file(p, (int32_t)below(2), file, activations, targets, weights, first, count));
 }
 
 static void call_revalg_import_file(void)
 {
-    mesaopt_ctx *ctx = handle(CTX);
     int64_t length;
     const char *file = file_of(WEIGHTS);
     const void *bytes = some_bytes(WEIGHTS, &length);
+    mesaopt_ctx *ctx = handle(CTX);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL), *block = settings(MESAOPT_SCOPE_LINEAR);
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     if (chance(2)) CALL(CTX, ctx, mesaopt_revalg_import_from(ctx, s, block, bytes, length, out));
@@ -406,10 +407,10 @@ static void call_revalg_import_file(void)
 
 static void call_model_import_file(void)
 {
-    mesaopt_ctx *ctx = handle(CTX);
     int64_t length;
     const char *file = file_of(WEIGHTS), *blocks = ONE_OF("linear(heads=2,key=2)", "linear(heads=2,key=2)", "softmax(heads=2,key=2,pe=add)", "dense(outputs=4); softmax(heads=2,key=4)", "nothing", "");
     const void *bytes = some_bytes(WEIGHTS, &length);
+    mesaopt_ctx *ctx = handle(CTX);
     const mesaopt_settings *s = settings(MESAOPT_SCOPE_MODEL);
     mesaopt_model **out = (mesaopt_model **)fresh(MODEL);
     if (chance(2)) CALL(CTX, ctx, mesaopt_model_import_from(ctx, s, blocks, bytes, length, out));

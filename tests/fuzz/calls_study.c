@@ -202,6 +202,13 @@ static void call_probe_facts(void)
 
 static int32_t any_set(void) { return chance(20) ? (int32_t)any_integer() : (int32_t)below(2); }
 
+static void call_probe_fit(void)
+{
+    mesaopt_probe *p = handle(PROBE);
+    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
+    CALL(PROBE, p, mesaopt_probe_fit(p, s));
+}
+
 static void call_probe_feed(void)
 {
     mesaopt_probe *p = handle(PROBE);
@@ -212,7 +219,7 @@ static void call_probe_feed(void)
     const mesaopt_view *targets = chance(3) ? IN(real_type(), x.layers, B, x.steps, x.targets) : IN(real_type(), B, x.steps, x.targets);
     const mesaopt_view *weights = chance(2) ? NULL : chance(2) ? IN_OF(UNIT, real_type(), B) : IN_OF(UNIT, real_type(), B, x.steps);
     const int32_t set = any_set();
-    if (CALL(PROBE, p, mesaopt_probe_feed(p, set, layers, targets, weights)) == MESAOPT_OK && chance(2)) CALL(PROBE, p, mesaopt_probe_fit(p, NULL));
+    if (CALL(PROBE, p, mesaopt_probe_feed(p, set, layers, targets, weights)) == MESAOPT_OK && chance(2)) call_probe_fit();
 }
 
 static void call_probe_feed_model(void)
@@ -269,13 +276,6 @@ static void call_probe_count(void)
     const int32_t set = any_set();
     const mesaopt_view *out = OUT(MESAOPT_I64, plan_of(p).steps);
     CALL(PROBE, p, mesaopt_probe_count(p, set, out));
-}
-
-static void call_probe_fit(void)
-{
-    mesaopt_probe *p = handle(PROBE);
-    const mesaopt_settings *s = settings(MESAOPT_SCOPE_PROBE);
-    CALL(PROBE, p, mesaopt_probe_fit(p, s));
 }
 
 static int is_fitted(const void *p) { return handle_ok(p, OBJECT_PROBE) && ((const mesaopt_probe *)p)->fitted; }
@@ -386,6 +386,7 @@ static void call_revalg_average(void)
     mesaopt_model **out = chance(4) ? (mesaopt_model **)fresh(MODEL) : &made;
     CALL(MODEL, a, mesaopt_revalg_average(a, b, out));
     if (!made) return;
+    a = handle(MODEL), b = handle(MODEL);                  /* a callback may have freed those */
     CALL(MODEL, made, mesaopt_revalg_average_update(made, a, b));
     adopt(MODEL, made);
 }
