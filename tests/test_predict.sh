@@ -81,6 +81,25 @@ awk -F, 'FNR == NR { x[FNR] = $1; y[FNR] = $2; n = FNR; next } FNR > 1 && $1 <= 
 head -n 16 far.csv > one; tail -n +17 far.csv > two; run 0 "$bin/predict" $l file=one save=loop; run 0 "$bin/predict" $l file=two load=loop; grep '^[0-9]' out > o; same o table
 check "predict: a closed loop that runs away has fewer predictions, and none of another row"
 
+# Predictions of sequences bear the numbers of the sequence and of the row in it, which joins them with rows that came: the program's own error.
+run 0 "$bin/predict" model=mesa/checkpoint.safetensors out= file=last.csv sequences=1 ahead=2 predictions=of; grep '^2 ' out | awk '{ print 1, $2 }' > o; [ "$(head -n 1 of)" = "$(echo sequence,row,ahead,$(head -n 1 whole.csv | cut -d, -f3-))" ] || head -n 1 of >> wrong
+awk -F, 'FNR == NR && /^$/ { s++; t = 0; next } FNR == NR { x[s + 1, ++t] = $1; y[s + 1, t] = $2; next } FNR > 1 && $3 == 2 && ($1, $2) in x { e += ($4 - x[$1, $2]) ^ 2 + ($5 - y[$1, $2]) ^ 2; n += 2 } END { printf "1 %.9g\n", sqrt(e / n) }' last.csv of > want; near o want 1e-5
+awk 'BEGIN { RS = "" } NR <= 4 { if (NR > 1) print ""; print }' last.csv > a; awk 'BEGIN { RS = "" } NR > 4 { if (NR > 5) print ""; print }' last.csv > b
+run 0 "$bin/predict" model=mesa/checkpoint.safetensors out= file=a sequences=1 ahead=2 predictions=of2 save=half; run 0 "$bin/predict" model=mesa/checkpoint.safetensors out= file=b sequences=1 ahead=2 predictions=of2 load=half; same of2 of
+check "predict: predictions of sequences can be joined with their rows"
+
+# Learned positions: as many rows as there are, less those ahead.
+run claims "$bin/train" seeds=1 dim=2 length=11 tokens=raw 'blocks=dense(outputs=4); softmax(heads=1,key=4,pe=qk,positions=learned,longest=11); dense(outputs=2)' batch=16 steps=2 test=32 final=64 every=1 out=learned; l="model=$(ls learned/*checkpoint*) out= file=rows.csv"
+run 0 "$bin/predict" $l; run 0 "$bin/predict" $l ahead=5; run 2 "$bin/predict" $l ahead=5 context=8; has err "context: '8', expected at most 7, the learned positions less the rows ahead"; run 2 "$bin/predict" $l ahead=11; has err 'ahead:'
+check "predict: no more rows at once than a model has learned positions for"
+
+# A full disk for predictions or tables loses no state.
+run 0 "$bin/predict" $m file=rows.csv save=want; mkdir full_out; ln -s /dev/full full_out/error.csv
+for what in 'out= predictions=/dev/full' out=full_out; do
+    rm -f st; run 1 "$bin/predict" model=mesa/checkpoint.safetensors file=rows.csv $what save=st; has err 'No space left on device'; has err 'state after row 40: st'; same st want
+done
+check "predict: a file that cannot be written loses no state"
+
 soft='model=softmax/checkpoint.safetensors out='
 run 1 "$bin/predict" $soft file=rows.csv capacity=20 context=0; has err 'sequences of 11 rows'; has err 'row 21: '; has err 'expected at most 20 in all (capacity, longest, positions)'
 run 0 "$bin/predict" $soft file=rows.csv capacity=40 ahead=4

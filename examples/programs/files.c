@@ -154,9 +154,11 @@ FILE *open_file(const char *path, const char *mode)
     return f;
 }
 
+int flushed(FILE *f) { return fflush(f) == 0 && !ferror(f); }
+
 void flush_file(FILE *f, const char *path)
 {
-    if (fflush(f) != 0 || ferror(f)) die("cannot write %s: %s", path, strerror(errno));
+    if (!flushed(f)) die("cannot write %s: %s", path, strerror(errno));
 }
 
 static void finish_file(FILE *f, const char *path)

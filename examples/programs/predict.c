@@ -143,6 +143,7 @@ static void begin_decoder(predictor *p)
 static void begin_sequence(predictor *p)
 {
     p->since = p->kept = 0;
+    p->sequence++, p->first = p->rows;
     begin_decoder(p);
 }
 
@@ -200,7 +201,9 @@ static void write_predictions(predictor *p)
     const int64_t at = p->since % p->ahead;
     const double *const guess = p->guess + at * p->ahead * p->n;
     for (int64_t h = 0; p->predictions && h < (int64_t)p->made[at]; h++) {
-        fprintf(p->predictions, "%lld,%lld", (long long)(p->rows + h + 1), (long long)h + 1);
+        if (p->sequences) fprintf(p->predictions, "%lld,", (long long)p->sequence);
+        fprintf(p->predictions, "%lld,%lld", (long long)(p->rows - p->first + h + 1),
+                (long long)h + 1);
         for (int64_t j = 0; j < p->n; j++) fprintf(p->predictions, ",%.9g", guess[h * p->n + j]);
         fputc('\n', p->predictions);
     }
@@ -272,7 +275,7 @@ static void open_predictions(predictor *p)
         p->predictions = open_file(path, *args_text("load") ? "a" : "w");
     }
     if (*args_text("load")) return;
-    fputs("row,ahead", p->predictions);
+    fputs(p->sequences ? "sequence,row,ahead" : "row,ahead", p->predictions);
     for (int64_t j = 0; j < p->n; j++) {
         fputc(',', p->predictions);
         rows_write_name(p->predictions, rows_name(&p->in, j));
@@ -280,11 +283,35 @@ static void open_predictions(predictor *p)
     fputc('\n', p->predictions);
 }
 
-/* context=: as many as the model was trained on, unless told. */
+/* Rows that there are learned positions for; INT64_MAX without any. */
+static int64_t positions(const predictor *p)
+{
+    static const char end[] = ".positions";
+    int64_t most = INT64_MAX;
+    const char *name;
+    for (int64_t i = 0; (name = mesaopt_model_parameter_name(p->model, i)); i++) {
+        mesaopt_view v;
+        const size_t n = strlen(name);
+        if (n < sizeof end || strcmp(name + n - (sizeof end - 1), end) != 0) continue;
+        TRY(p->ctx, mesaopt_model_parameter(p->model, name, &v));
+        if (v.shape[0] < most) most = v.shape[0];
+    }
+    return most;
+}
+
+/* context=: as many as the model was trained on, unless told; with the rows ahead no more than it
+ * has positions for. */
 static void open_context(predictor *p)
 {
+    const int64_t most = positions(p) - (p->ahead - 1);
+    char expected[80];
+    if (most < 2) args_refuse("ahead", "fewer rows: the model has learned positions for so many");
     p->context = p->trained;
+    if (most < INT64_MAX / 2 && (p->context == 0 || p->context > most)) p->context = most;
     if (*args_text("context")) p->context = args_int("context", 0, 1 << 30);
+    snprintf(expected, sizeof expected, "at most %lld, the learned positions less the rows ahead",
+             (long long)most);
+    if (p->context > most) args_refuse("context", expected);
     if (p->context == 1) args_refuse("context", "0, or at least 2");
     p->keep = p->context / 2;
     p->again = zeros(p->keep * p->n);
@@ -306,6 +333,7 @@ static void open_rows(predictor *p)
 
 static void begin(predictor *p, mesaopt_settings *decoder)
 {
+    p->sequence = 1;
     open_model(p, decoder);
     open_context(p);
     open_rows(p);
@@ -331,9 +359,9 @@ static mesaopt_status run(predictor *p)
     mesaopt_status status = MESAOPT_OK;
     for (int more = 1; more && status >= 0 && !rows_stopped();) {
         while (status >= 0 && !rows_stopped() && rows_next(&p->in, row)) status = take(p, row);
-        if (p->predictions) flush_file(p->predictions, args_text("predictions"));
+        const int written = !p->predictions || flushed(p->predictions);
         if (p->rows > 0) out_keep();
-        more = status >= 0 && !p->in.bad && rows_fill(&p->in);
+        more = written && status >= 0 && !p->in.bad && rows_fill(&p->in);
     }
     free(row);
     return status;
@@ -363,15 +391,16 @@ static void tables(predictor *p)
         figure("ahead", 2, "Predictions in closed loop", "rows ahead", "root mean square error");
 }
 
-/* What there is, whether all rows have come or one of them ends the program. */
+/* What there is, whether all rows have come or something ends the program. The state comes first:
+ * a file that cannot be written is not to lose it. */
 static void finish(predictor *p, mesaopt_status status)
 {
+    if (*args_text("save") && p->rows > 0) predictor_save(p, args_text("save"));
     if (p->predictions && p->rows > 0) close_file(p->predictions, args_text("predictions"));
     if (p->scored[0] > 0) tables(p);
     else if (p->rows > 0) printf("rows: %lld, none of them predicted before\n", (long long)p->rows);
     if (p->short_of > 0)
         note("%lld rows have fewer predictions ahead than asked", (long long)p->short_of);
-    if (*args_text("save") && p->rows > 0) predictor_save(p, args_text("save"));
     if (status < 0) give_up_on(status);
     if (p->in.bad) rows_fill(&p->in);                  /* says why, and ends the program */
     if (p->rows == 0 && !rows_stopped()) die("%s: no rows, expected some", p->in.path);
@@ -402,7 +431,8 @@ int main(int argc, char **argv)
         {"id", "", "with sequences=1: column that names them; empty: a blank line ends one"},
         ROWS_KEYS,
         {"predictions", "",
-         "file for predictions of every row before it comes; -: standard output"},
+         "file for predictions of every row before it comes; -: standard output; with sequences=1 "
+         "each has the number of its sequence, and of the row in it"},
         {"every", "0", "rows between two reports; 0: more and more"},
         {"save", "", "file for the state at the end"},
         {"load", "", "state to go on from"},

@@ -60,8 +60,9 @@ void predictor_save(predictor *p, const char *file)
     piece of[PIECES];
     FILE *f = open_memstream(&text, &size);
     if (!f) die("no memory for a state");
-    fprintf(f, FORMAT " %lld %lld %lld %lld %lld %lld", (long long)p->rows, (long long)p->seen,
-            (long long)p->held, (long long)p->kept, (long long)p->ahead, (long long)p->since);
+    fprintf(f, FORMAT " %lld %lld %lld %lld %lld %lld %lld %lld", (long long)p->rows,
+            (long long)p->seen, (long long)p->held, (long long)p->kept, (long long)p->ahead,
+            (long long)p->since, (long long)p->sequence, (long long)p->first);
     for (int64_t i = 0; i < p->held * p->n; i++)
         fprintf(f, " %.17g", predictor_get(&p->recent, i));
     pieces_of(p, of);
@@ -100,11 +101,12 @@ static int64_t load_counts(predictor *p, char **at, const char *file)
     p->held = strtoll(*at, at, 10), p->kept = strtoll(*at, at, 10);
     const int64_t ahead = strtoll(*at, at, 10);
     p->since = strtoll(*at, at, 10);
+    p->sequence = strtoll(*at, at, 10), p->first = strtoll(*at, at, 10);
     if (p->kept > p->keep)
         die("%s: %lld rows to begin anew from, expected at most the %lld of context=%lld", file,
             (long long)p->kept, (long long)p->keep, (long long)p->context);
     if (p->rows < 1 || p->seen < 0 || p->held < 0 || p->held > p->slots || p->kept < 0 ||
-        p->since < 0 || p->since > p->rows)
+        p->since < 0 || p->since > p->rows || p->sequence < 1 || p->first < 0 || p->first > p->rows)
         die("%s: damaged: expected the numbers of rows", file);
     return ahead;
 }

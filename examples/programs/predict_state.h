@@ -26,6 +26,7 @@ typedef struct predictor {
     double *scored;                    /* [ahead] rows that these are of */
     int64_t short_of;                  /* rows with fewer than `ahead` predictions */
     int64_t since;                     /* rows of this sequence */
+    int64_t sequence, first;           /* its number, from 1; rows in front of it */
     double shown;                      /* when something was said last */
     double *past;                      /* [ahead, n] rows, likewise */
     double *unit;                      /* [n] a row of the model's units */

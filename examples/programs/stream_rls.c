@@ -190,7 +190,6 @@ static void absorb(stream *s, int64_t count)
     s->rows = rows + count;
     memcpy(s->key, s->key + count * s->d, (size_t)s->d * sizeof(double));
     memcpy(s->ahead, s->ahead + count * s->m, (size_t)s->m * sizeof(double));
-    if (s->predictions) flush_file(s->predictions, args_text("predictions"));
 }
 
 /* ---- all of it ---- */
@@ -206,7 +205,8 @@ static void run(stream *s)
         if (count > 0) absorb(s, count);
         count = 0;
         if (s->scored > 0) out_keep();
-        if (!full) more = !s->in.bad && rows_fill(&s->in);
+        more = !s->predictions || flushed(s->predictions);
+        if (!full && more) more = !s->in.bad && rows_fill(&s->in);
     }
 }
 
@@ -243,15 +243,16 @@ static void begin(stream *s, const mesaopt_settings *settings)
     fputs("row,rls,persistence,rls_lately,persistence_lately\n", s->curve);
 }
 
-/* What there is, whether all rows have come or one of them ends the program. */
+/* What there is, whether all rows have come or something ends the program. The state comes first:
+ * a file that cannot be written is not to lose it. */
 static void finish(stream *s)
 {
     if (s->scored == 0 && !rows_stopped() && !s->in.bad)
         die("%s: %lld row%s, expected at least %lld: one more than lags", s->in.path,
             (long long)s->rows, s->rows == 1 ? "" : "s", (long long)s->lags + 1);
+    if (*args_text("save") && s->rows > 0) stream_save(s, args_text("save"));
     if (s->predictions && s->rows > 0) close_file(s->predictions, args_text("predictions"));
     if (s->scored > 0) stream_end_reports(s);
-    if (*args_text("save") && s->rows > 0) stream_save(s, args_text("save"));
     if (s->in.bad) rows_fill(&s->in);                  /* says why, and ends the program */
     if (rows_stopped()) fprintf(stderr, "stopped after row %lld\n", (long long)s->rows);
 }
