@@ -700,12 +700,12 @@ class Linearise(_api.Linearise):
 
 def grad_check(loss: Callable[[], float], x: Array, gradient: Array, h: float = 1e-3, ctx: Context | None = None) -> float:
     """Norm-wise distance of `gradient` from central differences of loss() as the elements of x (an array) move."""
-    from ._core import callback as wrap, run, view_in, view_out
+    from ._core import callback as wrap, run, to_number, view_in, view_out
     ctx = _ctx(ctx)
     error = c.c_double()
     f = wrap(_api.LOSS_FN, loss)
     x_, g_ = view_out(x, "x"), view_in(gradient, "gradient")
-    status = run(ctx, lib.mesaopt_grad_check, ctx._h, f[0], None, x_[0], g_[0], float(h), c.addressof(error))
+    status = run(ctx, lib.mesaopt_grad_check, ctx._h, f[0], None, x_[0], g_[0], to_number(h, "h"), c.addressof(error))
     if status:
         check(status, ctx)
     return error.value

@@ -366,7 +366,7 @@ def _view(a, name, writes):
     """(packed mesaopt_view, what keeps its elements alive)"""
     if type(a) is not np.ndarray:
         if hasattr(a, "__dlpack__") and not isinstance(a, np.ndarray):
-            return _from_dlpack(a, name)
+            return _from_dlpack(a, name, writes)
         a = _as_array(a, name, writes)
     tail = _tails.get((a.shape, a.strides, a.dtype))
     if tail is None:
@@ -403,6 +403,8 @@ def _tail(a, name, writes):
 
 def _as_array(x, name, writes):
     if isinstance(x, np.ndarray):
+        if np.ma.is_masked(x):
+            raise TypeError(f"{name}: an array with masked elements, expected all of them")
         return x.view(np.ndarray)
     if writes:
         raise TypeError(f"{name}: {type(x).__name__}, expected an array to write into")
@@ -414,7 +416,9 @@ def array_in(x, name):
     if isinstance(x, np.ndarray) or (hasattr(x, "__dlpack__") and hasattr(x, "shape")):
         return x
     try:
-        a = np.asarray(x, dtype=None if hasattr(x, "dtype") else np.float64)
+        a = np.asarray(x)
+        if not hasattr(x, "dtype") and a.dtype.kind != "c":              # whose imaginary parts NumPy would drop
+            a = a.astype(np.float64, copy=False)
     except (TypeError, ValueError):                      # a text, a dict, lists of different lengths
         a = None
     if a is None or x is None:
@@ -439,10 +443,17 @@ def _capsule(x):
         return x.__dlpack__()
 
 
-def _from_dlpack(x, name):
+def _from_dlpack(x, name, writes):
     """As _view: of a capsule, which is not used up, so that its own destructor ends it. Without a version it may only be read."""
     from . import _api
-    capsule = _capsule(x)
+    if hasattr(x, "is_neg") and x.is_neg():              # of PyTorch: its elements are the negatives of those in memory, which no capsule says
+        if writes:
+            raise ValueError(f"{name}: a tensor with the negative bit, expected one of elements as they are in memory")
+        x = x.resolve_neg()
+    try:
+        capsule = _capsule(x)
+    except BufferError as e:                             # conjugate, sparse, without memory
+        raise BufferError(f"{name}: {e}") from None
     versioned = _python.PyCapsule_IsValid(capsule, _DLPACK[1])
     view = _api.View()
     status = lib.mesaopt_dlpack_view(_python.PyCapsule_GetPointer(capsule, _DLPACK[versioned]), versioned, c.addressof(view))
@@ -540,9 +551,11 @@ def to_integer(x, limits, name):
 
 def to_number(x, name):
     try:
-        return float(x)
+        if not isinstance(x, np.complexfloating):        # whose imaginary part NumPy would drop
+            return float(x)
     except TypeError:
-        raise TypeError(f"{name}: {type(x).__name__}, expected a number") from None
+        pass
+    raise TypeError(f"{name}: {type(x).__name__}, expected a number")
 
 
 def to_integers(xs, kind, limits, name):
@@ -653,7 +666,7 @@ def _wrap(kind, f):
                     given.append(x)
             answer = f(*given)
             if told is not None:
-                c.c_double.from_address(arguments[told]).value = float(answer)
+                c.c_double.from_address(arguments[told]).value = to_number(answer, "what the function returned")
                 return 0
             return int(bool(answer)) if fails else None
         except BaseException as e:                       # nothing may unwind through C

@@ -191,6 +191,55 @@ class Arrays(unittest.TestCase):
         _api.tensor_copy(ctx, x.clone().requires_grad_(), out)
         self.assertTrue(torch.equal(out, x))
 
+    @unittest.skipUnless(have("torch"), "no PyTorch here")
+    def test_lazy_bits_of_torch(self):
+        """The imaginary part of a conjugate is in memory with the other sign: read with its own, not written."""
+        import torch
+        import mesaopt.torch as mt
+        z = torch.view_as_complex(torch.tensor(self.rng.normal(size=(2, 5, 1, 3, 2))))
+        v = z.conj().imag
+        is_v = torch.tensor((-z.imag).tolist(), dtype=torch.float64)
+        self.assertTrue(v.is_neg())
+        out = np.empty(v.shape)
+        _api.tensor_copy(mesaopt.default_context(), v, out)
+        np.testing.assert_array_equal(out, is_v)
+        np.testing.assert_array_equal(mesaopt.Tensor(v).array(), is_v)
+        for f in (mesaopt.MesaSolver(3, 3).forward, mesaopt.Attention(key=3).forward, mt.mesa, mt.attention):
+            np.testing.assert_array_equal(f(v, v, v), f(is_v, is_v, is_v))
+        for f in (mesaopt.MesaSolver(3, 3).adjoint, mesaopt.Attention(key=3).backward):
+            for a, b in zip(f(v, v, v, v), f(is_v, is_v, is_v, is_v)):
+                np.testing.assert_array_equal(a, b)
+        for f in (mt.mesa, mt.attention):
+            grads = []
+            for x in (v, is_v):
+                q = is_v.clone().requires_grad_()
+                f(q, x, x).backward(x)
+                grads.append(q.grad)
+            self.assertTrue(torch.equal(*grads))
+        with self.assertRaisesRegex(ValueError, "dst: .*negative bit"):
+            _api.tensor_copy(mesaopt.default_context(), is_v, v)
+        np.testing.assert_array_equal(z.imag, -is_v)
+        for x, said in ((z.conj(), "src: .*conj"), (z, "src: .*complex128"), (torch.eye(3).to_sparse(), "src: .*layout")):
+            with self.assertRaisesRegex((BufferError, mesaopt.Error), said):
+                _api.tensor_copy(mesaopt.default_context(), x, out)
+
+    def test_no_part_of_an_array_is_dropped(self):
+        """Imaginary parts and masks, whatever warnings are set to."""
+        _, model = small(dtype="f64")
+        x = np.ones((1, 12, 16))
+        for wrong in (x + 1j, np.ma.masked_array(x, x > 0), [list(a) for a in x + 1j], [np.ones((12, 16), complex)]):
+            with self.assertRaisesRegex(TypeError, "tokens: .*(complex|masked)"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.forward(wrong)
+        np.testing.assert_array_equal(model.forward(np.ma.masked_array(x)), model.forward(x))         # nothing masked
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for kind in (np.complex64, np.complex128):
+                with self.assertRaisesRegex(TypeError, "h: complex.*, expected a number"):
+                    mesaopt.grad_check(lambda: 0.0, x, x, kind(1e-3))
+                with self.assertRaisesRegex(TypeError, "returned: complex.*, expected a number"):
+                    mesaopt.grad_check(lambda: kind(1), x, x.copy())
+
     def test_tensor_is_exported_by_dlpack(self):
         x = self.rng.normal(size=(3, 4, 5))[:, ::2]
         before = sys.getrefcount(x)
