@@ -581,7 +581,8 @@ class MesaSolver(_api.Lsq):
         q, k, v = _qkv(q, k, v)
         given = {n: x for n, x in inputs.items() if x is not None}
         _known(given, ("beta", "log_gamma", "ridge", "h0", "s0", "offsets"))
-        _known(to_list(want, "want"), _EXTRA_OUT)
+        want = to_list(want, "want")
+        _known(want, _EXTRA_OUT)
         out = np.empty(tuple(v.shape), _like(v)) if out is None else out
         wanted = {n: self._extra(n, q, v, given) for n in want}
         self._forward_into(q, k, v, out, {**given, **wanted})
@@ -594,7 +595,8 @@ class MesaSolver(_api.Lsq):
         q, k, v = _qkv(q, k, v)
         given = {n: x for n, x in inputs.items() if x is not None}
         _known(given, ("beta", "log_gamma", "ridge", "h0", "s0", "offsets", "solution", "d_h_last", "d_s_last"))
-        _known(to_list(want, "want"), _EXTRA_GRAD + ("residual", "iterations"))
+        want = to_list(want, "want")
+        _known(want, _EXTRA_GRAD + ("residual", "iterations"))
         grads = [np.empty(tuple(x.shape), _like(x)) for x in (q, k, v)]
         wanted = {n: self._extra(n, q, v, given) for n in want}
         self._adjoint_into(q, k, v, dout, grads, {**given, **wanted})
@@ -681,8 +683,8 @@ class Linearise(_api.Linearise):
     """Linear attention that learns what blocks of a model do: Linearise(model, task, [0, 1])."""
 
     def __init__(self, model: _api.Model, task: _api.Task, blocks: Sequence[int], block: _api.Settings | dict | None = None, ctx: Context | None = None, **settings: object) -> None:
-        _take(self, _api.linearise_create(_ctx(ctx, model), Settings("trainer", **settings) if settings else None, model, task, to_list(blocks, "blocks"), block))
         self._blocks = to_list(blocks, "blocks")
+        _take(self, _api.linearise_create(_ctx(ctx, model), Settings("trainer", **settings) if settings else None, model, task, self._blocks, block))
 
     def _said(self):
         return f"blocks {self._blocks}, {_api.linearise_steps(self)} steps"

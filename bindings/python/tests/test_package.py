@@ -240,6 +240,14 @@ class Arrays(unittest.TestCase):
                 with self.assertRaisesRegex(TypeError, "returned: complex.*, expected a number"):
                     mesaopt.grad_check(lambda: kind(1), x, x.copy())
 
+    def test_lists_that_are_read_once(self):
+        q, k, v = self.rng.normal(size=(3, 1, 5, 1, 3))
+        solver = mesaopt.MesaSolver(3, 3)
+        self.assertEqual(list(solver.forward(q, k, v, want=iter(["solution"]))[1]), ["solution"])
+        self.assertEqual(list(solver.adjoint(q, k, v, v, want=iter(["d_ridge"]), ridge=np.ones((1, 3)))[3]), ["d_ridge"])
+        task, model = small()
+        self.assertEqual(len(mesaopt.Linearise(model, task, iter([1]), batch=4).evaluate(4)[0]), 1)
+
     def test_tensor_is_exported_by_dlpack(self):
         x = self.rng.normal(size=(3, 4, 5))[:, ::2]
         before = sys.getrefcount(x)
