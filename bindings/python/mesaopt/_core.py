@@ -426,6 +426,24 @@ def array_in(x, name):
     return a
 
 
+def real_in(x, name):
+    """NumPy's of real numbers: float32 stays, all else goes to float64."""
+    a = array_in(x, name)
+    if np.ma.is_masked(a):
+        raise TypeError(f"{name}: an array with masked elements, expected all of them")
+    a = np.asarray(a)
+    if a.dtype in (np.float32, np.float64):
+        return a
+    try:
+        if a.dtype.kind == "O":                          # complex ones among them are found out
+            a = np.asarray(a.tolist())
+        if a.dtype.kind != "c":
+            return a.astype(np.float64)
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(f"{name}: elements of type {a.dtype}, expected real numbers")
+
+
 # ---- DLPack ----
 
 _python = c.pythonapi

@@ -1,6 +1,7 @@
 """What the package promises beyond the C library's own tests. Run by `make check-python`, or: python -m unittest discover bindings/python/tests
 
 Expected values are NumPy's. With CALLS=N, N random calls in place of 1000; PyTorch, JAX and scikit-learn are used when they are there."""
+import copy
 import ctypes
 import gc
 import os
@@ -590,6 +591,95 @@ class Solvers(unittest.TestCase):
         with self.assertRaises(ValueError):
             r.predict(X[:, :3])
 
+    def rows(self, n=40, d=3):
+        X = self.rng.normal(size=(n, d))
+        return X, X @ np.arange(1.0, d + 1) + 4 + 0.1 * self.rng.normal(size=n)
+
+    def test_ridge_that_fails_is_what_it_was(self):
+        X, y = self.rows()
+        wide, nan = np.c_[X, X], np.full(40, np.nan)
+        for fails in (lambda r: r.fit(X, nan), lambda r: r.fit(wide, nan), lambda r: r.fit(wide, y, -np.ones(40)), lambda r: r.fit(wide, y, np.zeros(40)),
+                      lambda r: r.fit(wide, y[:-1]), lambda r: r.fit(wide, y, np.ones(39)), lambda r: r.fit(wide * 1e300, y), lambda r: r.set_params(ridge=-1).fit(wide, y),
+                      lambda r: r.partial_fit(X, nan), lambda r: r.partial_fit(X, np.c_[y, nan]), lambda r: r.partial_fit(X, y, -np.ones(40))):
+            old, new = mesaopt.RecursiveRidge().fit(X, y), mesaopt.RecursiveRidge()
+            before = old.predict(X)
+            for r in (old, new):
+                with self.assertRaises((ValueError, ArithmeticError)):
+                    fails(r)
+            np.testing.assert_array_equal(old.predict(X), before)
+            self.assertEqual(old.n_features_in_, 3)
+            self.assertEqual((new.__sklearn_is_fitted__(), hasattr(new, "n_features_in_"), hasattr(new, "coef_")), (False, False, False))
+            with self.assertRaisesRegex(ValueError, "not fitted"):
+                new.predict(X)
+            new.set_params(ridge=1e-6).partial_fit(wide[:, :4], y)          # of another width
+            np.testing.assert_allclose(np.r_[new.coef_, new.intercept_], self.ridge(wide[:, :4], y, np.ones(40), 1e-6), rtol=1e-6)
+        self.assertRaises((ValueError, ArithmeticError), old.fit(X, y).partial_fit, X, y, np.r_[np.ones(39), -1])
+        np.testing.assert_array_equal(old.predict(X), before)
+
+    def test_ridge_goes_on_with_its_own_parameters(self):
+        """Those set after the fit count at the next one."""
+        X, y = self.rows()
+        near = lambda r, w, ridge: np.testing.assert_allclose(np.r_[r.coef_, r.intercept_], self.ridge(X, y, w, ridge), rtol=1e-8)
+        first = 0.9 ** np.arange(39, -1, -1)
+        for name, value in (("ridge", 5.0), ("gamma", 0.5), ("window", 7), ("fit_intercept", False)):
+            r = mesaopt.RecursiveRidge(ridge=0.5, gamma=0.9).fit(X[:20], y[:20])
+            said = r.predict(X)
+            r.set_params(**{name: value})
+            those = r, pickle.loads(pickle.dumps(r)), copy.deepcopy(r), copy.copy(r)
+            before = r.predict(X)                          # to the bit from the first pickle on
+            np.testing.assert_allclose(before, said, rtol=1e-11)
+            for other in those:
+                np.testing.assert_array_equal(other.predict(X), before)
+                self.assertEqual((other.get_params()[name], other.coef_.shape), (value, (3,)))
+                near(other.partial_fit(X[20:], y[20:]), first, 0.5)
+            r.merge(mesaopt.RecursiveRidge(ridge=0.5, gamma=0.9).fit(X, y))
+        near(r.set_params(fit_intercept=True, ridge=2.0).fit(X, y), first, 2.0)
+        r.set_params(fit_intercept=False, gamma=1).fit(X, y)
+        np.testing.assert_allclose(r.coef_, np.linalg.solve(X.T @ X + 2 * np.eye(3), X.T @ y), rtol=1e-9)
+        self.assertEqual(r.intercept_, 0)
+        for wrong in ({"window": 2.5}, {"ridge": 1 + 0j}, {"gamma": None}):
+            with self.assertRaisesRegex(ValueError, "window|ridge|gamma"):
+                mesaopt.RecursiveRidge(**wrong).fit(X, y)
+
+    def test_ridge_merges_its_like(self):
+        X, y = self.rows()
+        r, before = mesaopt.RecursiveRidge().fit(X, y), mesaopt.RecursiveRidge().fit(X, y).predict(X)
+        named = [mesaopt.RecursiveRidge().fit(X, y) for _ in range(2)]
+        for x, names in zip(named, ("abc", "acb")):
+            x.feature_names_in_ = np.array(list(names), object)
+        for to, other, said in ((r, mesaopt.RecursiveRidge(fit_intercept=False).fit(np.c_[X, X[:, 0]], y), "other: fitted with fit_intercept False, expected True"),
+                                (r, mesaopt.RecursiveRidge().fit(X[:, :2], y), "other: fitted with n_features_in_ 2, expected 3"),
+                                (r, mesaopt.RecursiveRidge(gamma=0.5).fit(X, y), "gamma 0.5, expected .*1"), (r, mesaopt.RecursiveRidge(), "not fitted"),
+                                (*named, r"feature_names_in_ \['a', 'c', 'b'\], expected \['a', 'b', 'c'\]")):
+            with self.assertRaisesRegex(ValueError, said):
+                to.merge(other)
+            np.testing.assert_array_equal(to.predict(X), before)
+        r.merge(named[0])
+
+    def test_ridge_takes_the_wider_type(self):
+        X, y = self.rows()
+        X = X.astype(np.float32)
+        for far in (y + 1e9, np.round(y) + 2**30 + 1, (np.round(y) + 2**30 + 1).astype(np.int64), list(y + 1e9)):
+            r = mesaopt.RecursiveRidge(fit_intercept=False).fit(X, far)
+            np.testing.assert_allclose(r.coef_, np.linalg.solve(X.T.astype(float) @ X + 1e-6 * np.eye(3), X.T.astype(float) @ far), rtol=1e-11)
+        self.assertEqual(mesaopt.RecursiveRidge().fit(X, y.astype(np.float32)).predict(X).dtype, np.float32)
+
+    def test_ridge_refuses_by_name(self):
+        X, y = self.rows()
+        r = mesaopt.RecursiveRidge().fit(X, y)
+        for take in (r.partial_fit, mesaopt.RecursiveRidge().partial_fit, mesaopt.RecursiveRidge().fit):
+            for name, *given in (("0 sample|X: shape \\(0, 3\\)", X[:0], y[:0]), ("0 feature|X: shape \\(40, 0\\)", X[:, :0], y), ("0 feature|y: shape", X, np.zeros((40, 0))),
+                                 ("Complex|X: .*complex", X + 1j, y), ("Complex|y: .*complex", X, y + 1j), ("Complex|y: .*complex", X, list(y.astype(complex))),
+                                 ("[Cc]omplex|X: .*complex", (X + 1j).astype(object), y),
+                                 ("sample_weight: .*complex", X, y, y + 1j), ("sample_weight: .*complex", X, y, [np.complex128(1)] * 40), ("sample_weight", X, y, "x")):
+                with self.assertRaisesRegex((ValueError, TypeError), name), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")          # it is no matter of warnings
+                    take(X=given[0], y=given[1], sample_weight=(given[2:] or [None])[0])
+        for wrong in (X + 1j, X[:0]):
+            with self.assertRaises((ValueError, TypeError)), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                r.predict(wrong)
+
     @unittest.skipUnless(have("sklearn"), "no scikit-learn here")
     def test_check_estimator(self):
         from sklearn.utils.estimator_checks import check_estimator
@@ -602,7 +692,7 @@ class Solvers(unittest.TestCase):
         r = mesaopt.RecursiveRidge().fit(np.eye(4), np.ones(4))
         x = np.ones((1, 4))
         rows, out = np.ones((1, 1, 5)), np.empty((1, 1, 1))
-        h, lib = r._rls._h, mesaopt._core.lib
+        h, lib = r._fitted.rls._h, mesaopt._core.lib
         a, b = mesaopt._core.view_in(rows, "q")[0], mesaopt._core.view_out(out, "out")[0]
 
         def best(f):
@@ -662,7 +752,7 @@ class Robustness(unittest.TestCase):
         closed = mesaopt.Baseline()
         closed.close()
         saved = [mesaopt._core.saved(save, x) for save, x in ((_api.model_save_to, model), (_api.trainer_save_to, trainer), (_api.prompt_save_to, prompt),
-                                                              (_api.decoder_save_to, mesaopt.Decoder(model)), (_api.rls_save_to, ridge._rls))]
+                                                              (_api.decoder_save_to, mesaopt.Decoder(model)), (_api.rls_save_to, ridge._fitted.rls))]
         shapes = [(2, 13, 4), (2, 12, 4), (2, 12, 16), (1, 12, 16), (2, 6, 3, 4), (2, 6, 3, 5), (1, 1, 4), (1, 1, 5), (12,), (0, 12, 4), (), (1, 12), (1,) * 7]
 
         def array():
