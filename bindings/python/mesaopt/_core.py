@@ -403,9 +403,7 @@ def _tail(a, name, writes):
 
 def _as_array(x, name, writes):
     if isinstance(x, np.ndarray):
-        if np.ma.is_masked(x):
-            raise TypeError(f"{name}: an array with masked elements, expected all of them")
-        return x.view(np.ndarray)
+        return unmasked(x, name).view(np.ndarray)
     if writes:
         raise TypeError(f"{name}: {type(x).__name__}, expected an array to write into")
     return array_in(x, name)
@@ -426,12 +424,16 @@ def array_in(x, name):
     return a
 
 
+def unmasked(x, name):
+    """As it is. NumPy's conversions drop a mask, so one that hides elements is refused before."""
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise TypeError(f"{name}: an array with masked elements, expected all of them")
+    return x
+
+
 def real_in(x, name):
     """NumPy's of real numbers: float32 stays, all else goes to float64."""
-    a = array_in(x, name)
-    if np.ma.is_masked(a):
-        raise TypeError(f"{name}: an array with masked elements, expected all of them")
-    a = np.asarray(a)
+    a = np.asarray(unmasked(array_in(x, name), name))
     if a.dtype in (np.float32, np.float64):
         return a
     try:

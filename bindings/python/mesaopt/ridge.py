@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _api
 from ._classes import MesaSolver, default_context
-from ._core import real_in, saved
+from ._core import Error, real_in, saved, unmasked
 
 try:                                                     # with scikit-learn its checks, clones and pipelines work
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -34,6 +34,16 @@ except ImportError:                                      # not there, or from be
     validate_data = None
 
 _sum, _KINDS = np.add.reduce, [np.float64, np.float32]
+_NAMES = {"k": "X", "q": "X", "v": "y", "beta": "sample_weight", "from": "other"}
+
+
+def _call(f, *arguments):
+    """A function of the library, whose errors begin with its own name of an argument."""
+    try:
+        return f(*arguments)
+    except Error as e:
+        name, *rest = e.text.split(":", 1)
+        raise type(e)(e.status, ":".join([_NAMES.get(name, name), *rest])) from None
 
 
 class _Fitted:
@@ -59,7 +69,7 @@ class _Fitted:
         Y = y.reshape(X.shape[0], 1, -1)
         if Y.shape[2] != self.outputs:
             raise ValueError(f"y: {Y.shape[2]} outputs, expected {self.outputs}")
-        _api.rls_update(self.rls, self.rows(X), Y, weights)
+        _call(_api.rls_update, self.rls, self.rows(X), Y, weights)
 
     def linear(self):
         """Coefficients and intercept: predictions of unit rows."""
@@ -123,7 +133,7 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
         q = f.rows(self._queries(X))
         out = np.empty((q.shape[0], 1, f.outputs), q.dtype)
         std = np.empty(out.shape, q.dtype) if return_std else None
-        _api.rls_predict(f.rls, q, out, std)
+        _call(_api.rls_predict, f.rls, q, out, std)
         shape = q.shape[0] if f.flat else (q.shape[0], f.outputs)
         return (out.reshape(shape), std.reshape(shape)) if return_std else out.reshape(shape)
 
@@ -137,7 +147,7 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
         for name, a, b in must + [("feature_names_in_", *names)] * all(names):
             if a != b:
                 raise ValueError(f"other: fitted with {name} {b}, expected {a} as here")
-        _api.rls_merge(mine.rls, others.rls)
+        _call(_api.rls_merge, mine.rls, others.rls)
         return self
 
     @property
@@ -169,7 +179,7 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
                 return X
         if validate_data is None:
             return _matrix(X, d)
-        return validate_data(self, X, reset=False, dtype=_KINDS)
+        return validate_data(self, unmasked(X, "X"), reset=False, dtype=_KINDS)
 
     def _checked(self, X, y):
         """Both as float32, or both as float64."""
@@ -179,7 +189,7 @@ class RecursiveRidge(RegressorMixin, BaseEstimator):
             if y.ndim not in (1, 2) or y.shape[0] != X.shape[0] or y.size == 0:
                 raise ValueError(f"y: shape {y.shape}, expected ({X.shape[0]},) or ({X.shape[0]}, m)")
         else:
-            X, y = validate_data(self, X, y, reset=f is None, dtype=_KINDS, multi_output=True, y_numeric=True)
+            X, y = validate_data(self, unmasked(X, "X"), unmasked(y, "y"), reset=f is None, dtype=_KINDS, multi_output=True, y_numeric=True)
         kind = np.float32 if X.dtype == y.dtype == np.float32 else np.float64
         return np.asarray(X, kind), np.asarray(y, kind)
 

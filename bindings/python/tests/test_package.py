@@ -649,7 +649,7 @@ class Solvers(unittest.TestCase):
             x.feature_names_in_ = np.array(list(names), object)
         for to, other, said in ((r, mesaopt.RecursiveRidge(fit_intercept=False).fit(np.c_[X, X[:, 0]], y), "other: fitted with fit_intercept False, expected True"),
                                 (r, mesaopt.RecursiveRidge().fit(X[:, :2], y), "other: fitted with n_features_in_ 2, expected 3"),
-                                (r, mesaopt.RecursiveRidge(gamma=0.5).fit(X, y), "gamma 0.5, expected .*1"), (r, mesaopt.RecursiveRidge(), "not fitted"),
+                                (r, mesaopt.RecursiveRidge(gamma=0.5).fit(X, y), "other: .*gamma 0.5, expected .*1"), (r, mesaopt.RecursiveRidge(), "not fitted"),
                                 (*named, r"feature_names_in_ \['a', 'c', 'b'\], expected \['a', 'b', 'c'\]")):
             with self.assertRaisesRegex(ValueError, said):
                 to.merge(other)
@@ -666,16 +666,19 @@ class Solvers(unittest.TestCase):
 
     def test_ridge_refuses_by_name(self):
         X, y = self.rows()
-        r = mesaopt.RecursiveRidge().fit(X, y)
+        r, hidden = mesaopt.RecursiveRidge().fit(X, y), lambda a: np.ma.masked_array(a, a == a.max())
         for take in (r.partial_fit, mesaopt.RecursiveRidge().partial_fit, mesaopt.RecursiveRidge().fit):
             for name, *given in (("0 sample|X: shape \\(0, 3\\)", X[:0], y[:0]), ("0 feature|X: shape \\(40, 0\\)", X[:, :0], y), ("0 feature|y: shape", X, np.zeros((40, 0))),
                                  ("Complex|X: .*complex", X + 1j, y), ("Complex|y: .*complex", X, y + 1j), ("Complex|y: .*complex", X, list(y.astype(complex))),
                                  ("[Cc]omplex|X: .*complex", (X + 1j).astype(object), y),
-                                 ("sample_weight: .*complex", X, y, y + 1j), ("sample_weight: .*complex", X, y, [np.complex128(1)] * 40), ("sample_weight", X, y, "x")):
-                with self.assertRaisesRegex((ValueError, TypeError), name), warnings.catch_warnings():
+                                 ("sample_weight: .*complex", X, y, y + 1j), ("sample_weight: .*complex", X, y, [np.complex128(1)] * 40), ("sample_weight", X, y, "x"), ("X: .*masked", hidden(X), y), ("y: .*masked", X, hidden(y)),
+                                 ("sample_weight: .*masked", X, y, hidden(np.ones(40))), ("sample_weight: -1 at", X, y, -np.ones(40)),
+                                 ("Input y contains NaN|y: not finite at", X, y * np.nan), ("X: .* at .*expected at most", X * 1e300, y), ("y: .* at .*expected at most", X, y * 1e300)):
+                with self.assertRaisesRegex((ValueError, TypeError, ArithmeticError), name), warnings.catch_warnings():
                     warnings.simplefilter("ignore")          # it is no matter of warnings
                     take(X=given[0], y=given[1], sample_weight=(given[2:] or [None])[0])
-        for wrong in (X + 1j, X[:0]):
+        self.assertRaisesRegex(ValueError, "other: the same handle", r.merge, r)
+        for wrong in (X + 1j, X[:0], hidden(X)):
             with self.assertRaises((ValueError, TypeError)), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 r.predict(wrong)
