@@ -74,6 +74,9 @@ static void begin(few *f)
     f->rows = v.shape[0];
     if (f->rows >= f->T) args_refuse("vectors", "fewer than the length of a sequence");
     if (f->segment < f->rows + 2) args_refuse("switch", "room for the prefix and a pair");
+    if (f->segment >= f->T)
+        note("switch: %lld at length %lld, so two_tasks.csv has one task", (long long)f->segment,
+             (long long)f->T);
     snprintf(prefix, sizeof prefix, " separator=1 prefix=%lld", (long long)f->rows);
     snprintf(two, sizeof two, "%s teachers=2 segment=%lld", prefix, (long long)f->segment);
     f->layout[PLAIN] = task_of(f, ""), f->layout[SEPARATOR] = task_of(f, " separator=1");

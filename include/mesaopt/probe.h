@@ -85,8 +85,10 @@ MESAOPT_API mesaopt_status mesaopt_probe_features(const mesaopt_probe *probe, in
 
 /** Takes in B sequences: activations[l] [B, T, D_l] for every layer, targets [B, T, n], or [L, B,
  *  T, n] when layers have their own, and weights [B] or [B, T] (NULL: all 1; 0 leaves a sequence
- *  out). f32 or f64 each, targets i32, i64 or bool too (0 or 1), any strides. MESAOPT_E_NONFINITE
- *  names the element. All or nothing; allocates only with the first sequences of the test set.
+ *  out). f32 or f64 each, targets i32, i64 or bool too (0 or 1), any strides. Numbers are of size
+ *  up to 1e100, or MESAOPT_E_NONFINITE names the element; a feature, a target or weights that are
+ *  all below 1e-100 may count as 0. All or nothing; allocates only with the first sequences of the
+ *  test set.
  *  [in: activations[probe.layers], targets, weights?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_feed(mesaopt_probe *probe, int32_t set,
                                               const mesaopt_view *activations,

@@ -94,8 +94,9 @@ MESAOPT_API mesaopt_status mesaopt_task_from_tensors(mesaopt_ctx *ctx,
 /** A task over the user's own pairs: inputs and outputs [N, P, n], f32 or f64, finite, N >= 1, P >=
  *  1, laid out as regression lays out its own (settings separator, prefix, teachers, which only say
  *  where prefixes stand here, and segment). T is what P pairs take: the last output is the last
- *  observation. The task keeps a counted reference on both tensors; of the settings it also uses
- *  `tokens`, `slots` and `seed`. MESAOPT_E_SHAPE: pairs of unequal number or dimension.
+ *  observation, or the last input where the end of a segment cuts that pair. The task keeps a
+ *  counted reference on both tensors; of the settings it also uses `tokens`, `slots` and `seed`.
+ *  MESAOPT_E_SHAPE: pairs of unequal number or dimension.
  *  [scope: settings? TASK; keeps: inputs, outputs] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_task_from_pairs(mesaopt_ctx *ctx,
                                                    const mesaopt_settings *settings,
