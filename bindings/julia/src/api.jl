@@ -721,7 +721,7 @@ mesaopt_probe_features(probe, layer, features) =
     ccall((:mesaopt_probe_features, libmesaopt), Int32, (Ptr{Cvoid}, Int64, Ptr{Int64}), probe, layer, features)
 
 """
-Takes in B sequences: activations[l] [B, T, D_l] for every layer, targets [B, T, n], or [L, B, T, n] when layers have their own, and weights [B] or [B, T] (NULL: all 1; 0 leaves a sequence out). f32 or f64 each, targets i32, i64 or bool too (0 or 1), any strides. MESAOPT_E_NONFINITE names the element. All or nothing; allocates only with the first sequences of the test set. Since 0.1.
+Takes in B sequences: activations[l] [B, T, D_l] for every layer, targets [B, T, n], or [L, B, T, n] when layers have their own, and weights [B] or [B, T] (NULL: all 1; 0 leaves a sequence out). f32 or f64 each, targets i32, i64 or bool too (0 or 1), any strides. Numbers are of size up to 1e100, or MESAOPT_E_NONFINITE names the element; a feature, a target or weights that are all below 1e-100 may count as 0. All or nothing; allocates only with the first sequences of the test set. Since 0.1.
 """
 mesaopt_probe_feed(probe, set, activations, targets, weights) =
     ccall((:mesaopt_probe_feed, libmesaopt), Int32, (Ptr{Cvoid}, Int32, Ptr{CView}, Ptr{CView}, Ptr{CView}), probe, set, activations, targets, weights)
@@ -1261,7 +1261,7 @@ mesaopt_task_from_tensors(ctx, settings, count, sequences, out) =
     ccall((:mesaopt_task_from_tensors, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Int64, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}), ctx, settings, count, sequences, out)
 
 """
-A task over the user's own pairs: inputs and outputs [N, P, n], f32 or f64, finite, N >= 1, P >= 1, laid out as regression lays out its own (settings separator, prefix, teachers, which only say where prefixes stand here, and segment). T is what P pairs take: the last output is the last observation. The task keeps a counted reference on both tensors; of the settings it also uses `tokens`, `slots` and `seed`. MESAOPT_E_SHAPE: pairs of unequal number or dimension. Since 0.1.
+A task over the user's own pairs: inputs and outputs [N, P, n], f32 or f64, finite, N >= 1, P >= 1, laid out as regression lays out its own (settings separator, prefix, teachers, which only say where prefixes stand here, and segment). T is what P pairs take: the last output is the last observation, or the last input where the end of a segment cuts that pair. The task keeps a counted reference on both tensors; of the settings it also uses `tokens`, `slots` and `seed`. MESAOPT_E_SHAPE: pairs of unequal number or dimension. Since 0.1.
 """
 mesaopt_task_from_pairs(ctx, settings, inputs, outputs, out) =
     ccall((:mesaopt_task_from_pairs, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), ctx, settings, inputs, outputs, out)

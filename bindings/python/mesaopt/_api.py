@@ -1594,8 +1594,9 @@ def probe_features(probe: Probe, layer: int) -> int:
 def probe_feed(probe: Probe, set: int, activations: Sequence[Array], targets: Array, weights: Array | None = None) -> int:
     """Takes in B sequences: activations[l] [B, T, D_l] for every layer, targets [B, T, n], or [L, B, T, n] when
     layers have their own, and weights [B] or [B, T] (NULL: all 1; 0 leaves a sequence out). f32 or f64 each,
-    targets i32, i64 or bool too (0 or 1), any strides. MESAOPT_E_NONFINITE names the element. All or nothing;
-    allocates only with the first sequences of the test set. Since 0.1.
+    targets i32, i64 or bool too (0 or 1), any strides. Numbers are of size up to 1e100, or
+    MESAOPT_E_NONFINITE names the element; a feature, a target or weights that are all below 1e-100 may count
+    as 0. All or nothing; allocates only with the first sequences of the test set. Since 0.1.
     """
     probe_ = to_handle(probe, 'probe')
     set_ = to_integer(set, INT32, 'set')
@@ -2585,9 +2586,10 @@ def task_from_tensors(ctx: Ctx, settings: SettingsLike | None, sequences: Sequen
 def task_from_pairs(ctx: Ctx, settings: SettingsLike | None, inputs: Tensor, outputs: Tensor) -> Task:
     """A task over the user's own pairs: inputs and outputs [N, P, n], f32 or f64, finite, N >= 1, P >= 1, laid
     out as regression lays out its own (settings separator, prefix, teachers, which only say where prefixes
-    stand here, and segment). T is what P pairs take: the last output is the last observation. The task keeps
-    a counted reference on both tensors; of the settings it also uses `tokens`, `slots` and `seed`.
-    MESAOPT_E_SHAPE: pairs of unequal number or dimension. Since 0.1.
+    stand here, and segment). T is what P pairs take: the last output is the last observation, or the last
+    input where the end of a segment cuts that pair. The task keeps a counted reference on both tensors; of
+    the settings it also uses `tokens`, `slots` and `seed`. MESAOPT_E_SHAPE: pairs of unequal number or
+    dimension. Since 0.1.
     """
     ctx_ = to_handle(ctx, 'ctx')
     settings_ = settings_of(settings, ('task',), 'settings')

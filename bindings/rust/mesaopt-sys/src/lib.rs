@@ -1039,9 +1039,10 @@ extern "C" {
     pub fn mesaopt_probe_features(probe: *const mesaopt_probe, layer: i64, features: *mut i64) -> mesaopt_status;
     /// Takes in B sequences: activations\[l\] \[B, T, D\_l\] for every layer, targets \[B, T, n\], or \[L,
     /// B, T, n\] when layers have their own, and weights \[B\] or \[B, T\] (NULL: all 1; 0 leaves a
-    /// sequence out). f32 or f64 each, targets i32, i64 or bool too (0 or 1), any strides.
-    /// MESAOPT\_E\_NONFINITE names the element. All or nothing; allocates only with the first sequences of
-    /// the test set. Since 0.1.
+    /// sequence out). f32 or f64 each, targets i32, i64 or bool too (0 or 1), any strides. Numbers are of
+    /// size up to 1e100, or MESAOPT\_E\_NONFINITE names the element; a feature, a target or weights that
+    /// are all below 1e-100 may count as 0. All or nothing; allocates only with the first sequences of the
+    /// test set. Since 0.1.
     pub fn mesaopt_probe_feed(probe: *mut mesaopt_probe, set: i32, activations: *const mesaopt_view, targets: *const mesaopt_view, weights: *const mesaopt_view) -> mesaopt_status;
     /// Runs \`model\` on sequences first .. first + count - 1 of a stream of \`task\`, batch by batch, and
     /// takes in the stream after blocks\[l\] (-1: the tokens; blocks NULL: -1, 0, 1, ...) as the
@@ -1389,9 +1390,9 @@ extern "C" {
     /// A task over the user's own pairs: inputs and outputs \[N, P, n\], f32 or f64, finite, N \>= 1, P \>=
     /// 1, laid out as regression lays out its own (settings separator, prefix, teachers, which only say
     /// where prefixes stand here, and segment). T is what P pairs take: the last output is the last
-    /// observation. The task keeps a counted reference on both tensors; of the settings it also uses
-    /// \`tokens\`, \`slots\` and \`seed\`. MESAOPT\_E\_SHAPE: pairs of unequal number or dimension. Since
-    /// 0.1.
+    /// observation, or the last input where the end of a segment cuts that pair. The task keeps a counted
+    /// reference on both tensors; of the settings it also uses \`tokens\`, \`slots\` and \`seed\`.
+    /// MESAOPT\_E\_SHAPE: pairs of unequal number or dimension. Since 0.1.
     pub fn mesaopt_task_from_pairs(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, inputs: *mut mesaopt_tensor, outputs: *mut mesaopt_tensor, out: *mut *mut mesaopt_task) -> mesaopt_status;
     /// A task over \`count\` sequences of the user's own pairs, of any number of pairs: inputs\[i\] and
     /// outputs\[i\] are \[P\_i, n\], f32 or f64, finite, P\_i \>= 1, with one n. T is the largest that P\_i
