@@ -211,3 +211,19 @@ int64_t settings_text(const mesaopt_settings *s, char *buf, int64_t cap)
     }
     return used + 1;
 }
+
+mesaopt_status settings_unused(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *with,
+                               int count, const int32_t *keys)
+{
+    for (int i = 0; settings && i < count; i++) {
+        const option_row *row = options_find(settings->scope, keys[i]);
+        char was[64];
+        if (settings->value[row->key] == row->standard) continue;
+        settings_value_text(settings, row, was, sizeof was);
+        return fail(ctx, MESAOPT_E_SETTING,
+                    "%s: %s with %s, of no use there, expected the default, %s", row->name,
+                    was, with,
+                    row->words ? row->words[(int)row->standard] : number_text(row->standard).text);
+    }
+    return MESAOPT_OK;
+}

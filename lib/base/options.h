@@ -60,6 +60,10 @@ int64_t settings_value_text(const mesaopt_settings *settings, const option_row *
                             int64_t cap);
 /* "name=value name=value"; returns the bytes needed */
 int64_t settings_text(const mesaopt_settings *settings, char *buf, int64_t cap);
+/* Settings that there is no use for have to stand as they are by default, or be NULL; `with`: what
+ * has none. MESAOPT_E_SETTING names the first that does not. */
+mesaopt_status settings_unused(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *with,
+                               int count, const int32_t *keys);
 
 /* Values of `settings`, or the scope's default when settings is NULL. The key must apply to the
  * scope. */

@@ -103,7 +103,7 @@ static mesaopt_status check_used(mesaopt_ctx *ctx, const mesaopt_settings *setti
     mesaopt_status status = MESAOPT_OK;
     snprintf(with, sizeof with, "task=%s", name);
     for (size_t i = 0; i < sizeof of / sizeof *of && status == MESAOPT_OK; i++)
-        if (!of[i].used) status = task_unused(ctx, settings, with, 1, &of[i].key);
+        if (!of[i].used) status = settings_unused(ctx, settings, with, 1, &of[i].key);
     return status;
 }
 

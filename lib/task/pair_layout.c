@@ -1,6 +1,5 @@
 /* See pair_layout.h. */
 #include "task/pair_layout.h"
-#include "task/sequences.h"
 
 /* Observations of a pair; pairs that a segment begins, all but the last segment, which goes on. */
 static int64_t stride(const pair_layout *l) { return 2 + l->separator; }
@@ -57,7 +56,7 @@ mesaopt_status pair_layout_read(mesaopt_ctx *ctx, const mesaopt_settings *settin
         .separator = option_int(settings, SCOPE, MESAOPT_KEY_SEPARATOR) != 0};
     static const int32_t of_several[] = {MESAOPT_KEY_SEGMENT};
     if (l.teachers == 1) {
-        const mesaopt_status status = task_unused(ctx, settings, "one teacher", 1, of_several);
+        const mesaopt_status status = settings_unused(ctx, settings, "one teacher", 1, of_several);
         if (status != MESAOPT_OK) return status;
     }
     if (l.teachers > 1 && l.segment < l.prefix + 2)

@@ -51,10 +51,6 @@ struct mesaopt_task {
 };
 
 /* ---- creation; arguments are valid, settings may be NULL; the text is set on failure ---- */
-/* Settings that a task has no use for have to stand as they are by default; `with`: what task.
- * MESAOPT_E_SETTING names the first that does not. */
-mesaopt_status task_unused(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *with,
-                           int count, const int32_t *keys);
 /* What all tasks have; fails on sizes that do not fit into int64_t. */
 mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
                         int64_t length, mesaopt_task **out);

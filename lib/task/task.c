@@ -17,22 +17,6 @@ static void destroy(object *head)
     give_back(task->release, task->fill_user);
 }
 
-mesaopt_status task_unused(mesaopt_ctx *ctx, const mesaopt_settings *settings, const char *with,
-                           int count, const int32_t *keys)
-{
-    for (int i = 0; settings && i < count; i++) {
-        const option_row *row = options_find(MESAOPT_SCOPE_TASK, keys[i]);
-        char was[64];
-        if (settings->value[row->key] == row->standard) continue;
-        settings_value_text(settings, row, was, sizeof was);
-        return fail(ctx, MESAOPT_E_SETTING,
-                    "%s: %s with %s, of no use there, expected the default, %s", row->name,
-                    was, with,
-                    row->words ? row->words[(int)row->standard] : number_text(row->standard).text);
-    }
-    return MESAOPT_OK;
-}
-
 /* What only tasks that draw look at, and what lays out pairs. */
 static const int32_t drawing[] = {MESAOPT_KEY_TASK,    MESAOPT_KEY_NOISE,  MESAOPT_KEY_DATA_CLIP,
                                   MESAOPT_KEY_HIDDEN,  MESAOPT_KEY_MAP_SD, MESAOPT_KEY_START,
@@ -44,9 +28,9 @@ static const int32_t drawing[] = {MESAOPT_KEY_TASK,    MESAOPT_KEY_NOISE,  MESAO
 static mesaopt_status check_own(mesaopt_ctx *ctx, const mesaopt_settings *settings,
                                 const char *with, int pairs)
 {
-    const mesaopt_status status = task_unused(ctx, settings, with, COUNT(drawing), drawing);
+    const mesaopt_status status = settings_unused(ctx, settings, with, COUNT(drawing), drawing);
     if (status != MESAOPT_OK || pairs) return status;
-    return task_unused(ctx, settings, with, COUNT(layout), layout);
+    return settings_unused(ctx, settings, with, COUNT(layout), layout);
 }
 
 mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int64_t dim,
@@ -57,9 +41,9 @@ mesaopt_status task_new(mesaopt_ctx *ctx, const mesaopt_settings *settings, int6
     const int64_t slots = option_int(settings, MESAOPT_SCOPE_TASK, MESAOPT_KEY_SLOTS),
                   width = tokens_width(tokens, slots, dim);
     int64_t largest;
-    const mesaopt_status status =
-        tokens == TOKENS_SLOTS ? MESAOPT_OK
-                               : task_unused(ctx, settings, "tokens other than slots", 1, of_slots);
+    mesaopt_status status = MESAOPT_OK;
+    if (tokens != TOKENS_SLOTS)
+        status = settings_unused(ctx, settings, "tokens other than slots", 1, of_slots);
     if (status != MESAOPT_OK) return status;
     /* bytes of a panel, and room to add */
     if (width < 0 || !size_mul(length, width, &largest) || !size_mul(largest, 128, &largest))
