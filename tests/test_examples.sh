@@ -594,8 +594,10 @@ check "stream_rls: whether the folder of save= can be written is known before th
 mkdir full7; ln -s /dev/full full7/error.csv
 run 1 "$bin/stream_rls" file=two.csv out=full7; has err 'full7/error.csv: No space left on device'
 run 1 "$bin/stream_rls" file=two.csv out= predictions=/dev/full; has err '/dev/full: No space left on device'
-run 0 "$bin/stream_rls" file=two.csv out= save=want7          # the state is not lost with them
-for what in 'out= predictions=/dev/full' out=full7; do rm -f st7; run 1 "$bin/stream_rls" file=two.csv $what save=st7; has err 'No space left on device'; same st7 want7; done
+for what in 'out= predictions=/dev/full' 'out=full7 overwrite=1'; do                     # the state of the rows so far is not lost with them
+    rm -f st7; run 1 "$bin/stream_rls" file=two.csv $what save=st7; has err 'No space left on device'; n=$(sed -n 's/^state after row \([0-9]*\): st7$/\1/p' err)
+    head -n "$n" two.csv > first7; run 0 "$bin/stream_rls" file=first7 out= save=want7; same st7 want7
+done
 run 1 "$bin/stream_rls" file=two.csv out= save=none/s; has err 'none/s'
 for option in out= predictions=-; do
     timeout 120 "$bin/stream_rls" file=two.csv out= $option > /dev/full 2> err && echo "success with a full standard output" >> wrong
