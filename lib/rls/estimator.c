@@ -13,9 +13,9 @@ void estimator_take(const rls_plan *p, arena *a, estimator *o)
     window_take(p, a, &o->window);
 }
 
-static void set_peaks(const rls_plan *p, estimator *o)
+static void count_exact(const rls_plan *p, estimator *o)
 {
-    window_set_peaks(p, &o->window, &o->sums, o->residual.left);
+    window_exact(p, &o->window, &o->sums, o->residual.left);
 }
 
 static void empty(const rls_plan *p, estimator *o)
@@ -24,7 +24,7 @@ static void empty(const rls_plan *p, estimator *o)
     woodbury_empty(p, &o->inverse, o->sums.ridge);
     residual_empty(p, &o->residual);
     window_empty(p, &o->window);
-    set_peaks(p, o);
+    count_exact(p, o);
 }
 
 void estimator_clear(const rls_plan *p, estimator *o)
@@ -55,7 +55,6 @@ static void scale_base(const rls_plan *p, estimator *o, double c)
 {
     sums_scale(p, &o->sums, c);
     residual_scale(p, &o->residual, c);
-    window_scale(p, &o->window, c);
     woodbury_stale(&o->inverse);
 }
 
@@ -86,8 +85,7 @@ static void flush(const rls_worker *w, estimator *o)
     sums *s = &o->sums;
     residual *r = &o->residual;
     if (s->filled == 0 && s->a == 1 && !o->window.lost) return;
-    if (p->window > 0) window_raise_peaks(p, &o->window, s, r->left, residual_waiting(r, s));
-    else if (!o->window.young) residual_before_flush(w, r, s);
+    if (p->window == 0 && !o->window.young) residual_before_flush(w, r, s);
     residual_flushed(r, s);
     if (s->filled > 0) {
         woodbury_update(w, &o->inverse, s);
@@ -96,8 +94,7 @@ static void flush(const rls_worker *w, estimator *o)
     }
     if (s->a != 1) scale_base(p, o, s->a);
     drop_waiting(o);
-    if (p->window > 0 &&
-        window_worn(p, &o->window, s, r->left, woodbury_strained(&o->inverse)))
+    if (p->window > 0 && window_worn(p, &o->window, woodbury_strained(&o->inverse)))
         form_anew(w, o);
 }
 
@@ -127,11 +124,13 @@ static double solve(const rls_worker *w, estimator *o, const double *q)
 /* W moves to the minimum, and all sums are formed anew from the kept rows. */
 static void refer_kept(const rls_worker *w, estimator *o)
 {
-    if (!residual_refer(w, &o->residual, &o->inverse, &o->sums)) return;
-    drop_waiting(o);
-    form_anew(w, o);
-    prepare(w, o);
-    residual_measure(w, &o->residual, &o->inverse, &o->sums);
+    do {
+        if (!residual_refer(w, &o->residual, &o->inverse, &o->sums)) return;
+        drop_waiting(o);
+        form_anew(w, o);
+        prepare(w, o);
+        residual_measure(w, &o->residual, &o->inverse, &o->sums);
+    } while (residual_far(w, &o->residual, &o->sums));
 }
 
 void estimator_spread(const rls_worker *w, estimator *o)
@@ -170,18 +169,21 @@ void estimator_predict(const rls_worker *w, estimator *o, const double *q, doubl
 static void append(const rls_plan *p, estimator *o, const double *key, const double *value,
                    double weight)
 {
+    sums *s = &o->sums;
     if (weight == 0) return;
-    sums_append(p, &o->sums, key, value, weight);
-    residual_append(p, &o->residual, &o->sums);
+    sums_append(p, s, key, value, weight);
+    sums_count(p, s, value, weight);
+    residual_append(p, &o->residual, s);
+    if (p->window > 0)
+        window_count(p, &o->window, key, value,
+                     residual_waiting(&o->residual, s) + (s->filled - 1) * p->dv, weight);
 }
 
 /* The oldest row leaves, with what its weight has become. */
 static void leave(const rls_plan *p, estimator *o)
 {
     const kept_row row = window_leave(p, &o->window);
-    const double weight = -window_weight(&o->window, &row);
-    append(p, o, row.key, row.value, weight);
-    sums_count(p, &o->sums, row.value, weight);
+    append(p, o, row.key, row.value, -window_weight(&o->window, &row));
 }
 
 static void forget(const rls_worker *w, estimator *o, double log_gate)
@@ -219,7 +221,6 @@ void estimator_push(const rls_worker *w, estimator *o, const double *key, const 
     if (full || log_gate != 0) residual_lose(&o->residual);
     if (full) leave(p, o);
     append(p, o, key, value, weight);
-    if (weight > 0) sums_count(p, &o->sums, value, weight);
     if (p->window > 0 || kept->young) window_keep(p, kept, key, value, weight, log_gate);
     if (p->window > 0) window_judge(p, kept, &o->sums);
     else if (kept->young && kept->kept == p->ring) grow_up(w, o);
@@ -249,7 +250,7 @@ static void changed(const rls_plan *p, estimator *o)
     sums_changed(&o->sums);
     woodbury_stale(&o->inverse);
     residual_lose(&o->residual);
-    set_peaks(p, o);
+    count_exact(p, o);
 }
 
 static void restore(const rls_worker *w, estimator *o)

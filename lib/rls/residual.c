@@ -323,7 +323,17 @@ int residual_refer(const rls_worker *w, residual *r, woodbury *m, sums *s)
     p->k->add(p->d * p->dv, w->St, r->W);
     settle_map(p, r, s);
     residual_lose(r);
+    memcpy(w->left, w->total, (size_t)p->dv * sizeof(double));
     return 1;
+}
+
+int residual_far(const rls_worker *w, const residual *r, const sums *s)
+{
+    int any = 0;
+    fill_total(w, r, s);
+    for (int64_t j = 0; j < w->p->dv; j++)
+        any |= w->total[j] > MUCH * r->spread[j] && w->total[j] < w->left[j] / MUCH;
+    return any;
 }
 
 void residual_judge(const rls_plan *p, residual *r, const woodbury *m, const sums *s)

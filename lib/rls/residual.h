@@ -67,6 +67,9 @@ void residual_measure(const rls_worker *w, residual *r, woodbury *m, sums *s);
 /* Rows are kept, and the spread would lose digits: W moves to the minimum, and all sums are to be
  * formed anew. 0 where double has no numbers for it. */
 int residual_refer(const rls_worker *w, residual *r, woodbury *m, sums *s);
+/* After that and residual_measure: is W still far from the minimum, and much nearer than it was? A
+ * move is as good as M's condition allows; what it leaves, the next one sees by itself. */
+int residual_far(const rls_worker *w, const residual *r, const sums *s);
 void residual_judge(const rls_plan *p, residual *r, const woodbury *m, const sums *s);
 
 /* ---- whole states ---- */

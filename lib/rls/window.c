@@ -3,7 +3,12 @@
 #include "base/real.h"
 #include <math.h>
 
-static const double LOST_DIGITS = 1e3, STRAINED_DIGITS = 4;
+/* Squares of roundings, in units of what a sum is now: 2^8 of them leave three bits of 2^-42 for
+ * what the count leaves out. */
+static const double MOST_NOISE = 0x1p16, STRAINED_NOISE = 64;
+
+/* Sums whose digits are watched: total, squares, H's diagonal, what values leave. */
+static int64_t sizes(const rls_plan *p) { return 1 + p->dv + p->d + p->dv; }
 
 void window_take(const rls_plan *p, arena *a, window *w)
 {
@@ -11,7 +16,8 @@ void window_take(const rls_plan *p, arena *a, window *w)
     int64_t count = 0;
     if (!size_mul(p->ring, width, &count)) count = -1;
     w->ring = take_reals(a, count);
-    w->peak = take_reals(a, 1 + p->dv + p->d + p->dv);
+    w->size = take_reals(a, 3 * sizes(p));
+    w->before = w->size + sizes(p), w->noise = w->before + sizes(p);
 }
 
 void window_empty(const rls_plan *p, window *w)
@@ -64,21 +70,28 @@ void window_grow_up(window *w) { w->young = 0, w->kept = w->first = 0; }
 void window_forget(const rls_plan *p, window *w, double log_gate, double gate)
 {
     w->clock += log_gate;
-    p->k->scale(1 + p->dv, gate, w->peak);
+    p->k->scale(2 * sizes(p), gate, w->size);
 }
 
-void window_scale(const rls_plan *p, window *w, double c)
+void window_count(const rls_plan *p, window *w, const double *key, const double *value,
+                  const double *u, double weight)
 {
-    p->k->scale(p->d + p->dv, c, w->peak + 1 + p->dv);
+    double *x = w->size;
+    *x++ += weight;
+    for (int64_t c = 0; c < p->dv; c++) *x++ += weight * value[c] * value[c];
+    for (int64_t i = 0; i < p->d; i++) *x++ += weight * key[i] * key[i];
+    for (int64_t c = 0; c < p->dv; c++) *x++ += weight * u[c] * u[c];
 }
 
-void window_set_peaks(const rls_plan *p, window *w, const sums *s, const double *left)
+void window_exact(const rls_plan *p, window *w, const sums *s, const double *left)
 {
-    double *values = w->peak + 1, *keys = values + p->dv;
-    w->peak[0] = s->total;
+    double *values = w->size + 1, *keys = values + p->dv;
+    w->size[0] = s->total;
     memcpy(values, s->squares, (size_t)p->dv * sizeof(double));
     for (int64_t i = 0; i < p->d; i++) keys[i] = s->H[i * (p->d + 1)];
     memcpy(keys + p->d, left, (size_t)p->dv * sizeof(double));
+    memcpy(w->before, w->size, (size_t)sizes(p) * sizeof(double));
+    memset(w->noise, 0, (size_t)sizes(p) * sizeof(double));
     w->lost = 0;
 }
 
@@ -87,48 +100,38 @@ void window_formed(const rls_plan *p, window *w, const sums *s, const double *le
     for (int64_t i = 0; i < w->kept; i++) *window_row(p, w, i).clock -= w->clock;
     w->clock = 0;
     w->since = 0;
-    window_set_peaks(p, w, s, left);
+    window_exact(p, w, s, left);
 }
 
-/* Raises a peak; 1 when x has fallen far below. */
-static int fallen(double x, double *peak, double digits)
+/* Sums first .. first + n - 1 have changed: what was noise beside them is noise beside what they
+ * are. Returns 1 where that is much. ridge: what a sum counts with beside itself, or NULL */
+static int judge(window *w, int64_t first, int64_t n, const double *ridge, double most)
 {
-    if (x > *peak) *peak = x;
-    return !(x * digits >= *peak);
-}
-
-void window_raise_peaks(const rls_plan *p, window *w, const sums *s, const double *left,
-                        const double *u)
-{
-    double *keys = w->peak + 1 + p->dv, *leaves = keys + p->d;
-    for (int64_t j = 0; j < p->dv; j++) {
-        double most = left[j];
-        for (int64_t i = 0; i < s->filled; i++)
-            most += fabs(s->weight[i]) * u[i * p->dv + j] * u[i * p->dv + j];
-        fallen(most, &leaves[j], LOST_DIGITS);
+    int much = 0;
+    for (int64_t i = first; i < first + n; i++) {
+        const double more = ridge ? ridge[i - first] : 0, x = w->size[i] + more;
+        const double ratio = x == w->before[i] + more ? 1 : (w->before[i] + more) / x;
+        const double square = x > 0 || ratio == 1 ? ratio * ratio : INFINITY;
+        w->noise[i] = w->noise[i] * square + (square > 1 ? square : 1);
+        w->before[i] = w->size[i];
+        much |= !(w->noise[i] <= most);
     }
-    for (int64_t i = 0; i < p->d; i++) {
-        double most = s->H[i * (p->d + 1)];
-        for (int64_t j = 0; j < s->filled; j++)
-            most += fabs(s->weight[j]) * s->Kt[i * p->rows + j] * s->Kt[i * p->rows + j];
-        fallen(most, &keys[i], LOST_DIGITS);
-    }
+    return much;
 }
 
 void window_judge(const rls_plan *p, window *w, const sums *s)
 {
+    const int64_t keys = 1 + p->dv, leaves = keys + p->d;
+    const double most = MOST_NOISE + 4 * (double)p->window;
     w->since++;
-    w->lost |= fallen(s->total, &w->peak[0], LOST_DIGITS);
-    for (int64_t c = 0; c < p->dv; c++)
-        w->lost |= fallen(s->squares[c], &w->peak[1 + c], LOST_DIGITS);
+    w->lost = judge(w, 0, keys, NULL, most) | judge(w, keys, p->d, s->ridge, most) |
+              judge(w, leaves, p->dv, NULL, most);
 }
 
-int window_worn(const rls_plan *p, window *w, const sums *s, const double *left, int strained)
+int window_worn(const rls_plan *p, const window *w, int strained)
 {
-    double *keys = w->peak + 1 + p->dv, *leaves = keys + p->d;
+    const double *keys = w->noise + 1 + p->dv, most = STRAINED_NOISE + 2 * (double)p->window;
     int worn = w->lost || w->since > (strained ? 2 * p->window + 64 : 4 * p->window + 1024);
-    for (int64_t j = 0; j < p->dv; j++) worn |= fallen(left[j], &leaves[j], LOST_DIGITS);
-    for (int64_t i = 0; i < p->d; i++)
-        worn |= fallen(s->H[i * (p->d + 1)], &keys[i], strained ? STRAINED_DIGITS : LOST_DIGITS);
+    for (int64_t i = 0; strained && i < p->d; i++) worn |= !(keys[i] <= most);
     return worn;
 }

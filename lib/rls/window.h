@@ -17,9 +17,11 @@ typedef struct window {
     int64_t first, kept;
     int young;                     /* no window, and all rows so far are kept */
     double clock;                  /* sum of log gates since the last gate of 0 */
-    double *peak;                  /* 1 + dv + d + dv: the largest total, squares, diagonal of H and
-                                      what values leave since they were formed from rows */
-    int lost;                      /* one of the first two is far below its peak */
+    double *size, *before, *noise; /* 1 + dv + d + dv each: total, squares, diagonal of H and what
+                                      values leave; the same before the last row; the sum of squares
+                                      of their roundings since they were formed from rows, in units
+                                      of them */
+    int lost;                      /* some have few digits left */
     int64_t since;                 /* rows since the sums were formed from rows */
 } window;
 
@@ -44,22 +46,22 @@ void window_grow_up(window *w);    /* none are kept any longer; not with a windo
 
 /* ---- digits ----
  *
- * Judged by the sums of weights, of squares of each value and of squares of each key: an element of
- * H or S is at most the root of two of the last. What values leave (`left`, of the base) has sums
- * of its own. */
+ * A sum of size x is rounded by up to 2^-53 x, and keeps that when a row far larger than what is
+ * left takes itself out again; roundings of many rows add up as their squares. Counted are the sums
+ * of weights, of squares of each value and, beside the ridge, of squares of each key: an element of
+ * H or S is at most the root of two of the last, and so is its noise (Cauchy and Schwarz). What
+ * values leave has sums of its own. */
 
 void window_forget(const rls_plan *p, window *w, double log_gate, double gate);
-void window_scale(const rls_plan *p, window *w, double c);     /* the base's peaks */
-/* From the sums as they are; window_formed: formed anew from the rows. */
-void window_set_peaks(const rls_plan *p, window *w, const sums *s, const double *left);
+/* A row, of negative weight when it leaves. u: what its values leave. */
+void window_count(const rls_plan *p, window *w, const double *key, const double *value,
+                  const double *u, double weight);
+/* The sums as they are count as exact; window_formed: formed anew from the rows. None waits. */
+void window_exact(const rls_plan *p, window *w, const sums *s, const double *left);
 void window_formed(const rls_plan *p, window *w, const sums *s, const double *left);
-/* Peaks of the squares of keys and of what values leave, before rows that wait enter: whatever
- * order they came in. u: what the values of the waiting rows leave. */
-void window_raise_peaks(const rls_plan *p, window *w, const sums *s, const double *left,
-                        const double *u);
-/* A row has come: have total and squares lost digits? Then the sums are to be formed anew. */
+/* A row has come, and one may have left: have sums lost digits? Then they are to be formed anew. */
 void window_judge(const rls_plan *p, window *w, const sums *s);
-/* Are they to be formed anew? None waits; strained: solutions lose enough. */
-int window_worn(const rls_plan *p, window *w, const sums *s, const double *left, int strained);
+/* Are they to be formed anew when no rows wait? strained: solutions lose enough. */
+int window_worn(const rls_plan *p, const window *w, int strained);
 
 #endif

@@ -1,10 +1,11 @@
 /* See woodbury.h. */
 #include "rls/woodbury.h"
+#include "base/real.h"
 #include "kern/dense.h"
 #include <math.h>
 
 enum { MOST_UPDATES = 32, MOST_STEPS = 64, MOST_CORRECTIONS = 4 };
-static const double MOST_CANCELLED = 256, MOST_SHRUNK = 64;
+static const double MOST_CANCELLED = 256, MOST_LOSS = 64;
 /* Of strain: from here on solutions are corrected. */
 static const double STRAINED = 1e5;
 /* Of strain times rounding: from here on no three digits are left; squared, from here on a solution
@@ -21,17 +22,18 @@ void woodbury_take(const rls_plan *p, arena *a, woodbury *m)
     m->R = take_reals(a, d * d);
     m->P = take_reals(a, n * d), m->sign = take_reals(a, n), m->length = take_reals(a, n);
     m->Pt = take_reals(a, d * n);
-    m->diagonal = take_reals(a, d);
+    m->diagonal = take_reals(a, d), m->M = take_reals(a, d), m->loss = take_reals(a, d);
 }
 
 void woodbury_empty(const rls_plan *p, woodbury *m, const double *ridge)
 {
     memset(m->R, 0, (size_t)(p->d * p->d) * sizeof(double));
-    for (int64_t i = 0; i < p->d; i++) m->R[i * (p->d + 1)] = m->diagonal[i] = 1 / ridge[i];
+    for (int64_t i = 0; i < p->d; i++)
+        m->R[i * (p->d + 1)] = m->diagonal[i] = 1 / ridge[i], m->M[i] = ridge[i], m->loss[i] = 1;
     m->ready = m->updates = 0;
     m->fresh = 1;
     m->singular = m->refuses = 0;
-    m->strain = m->shrunk = 1;
+    m->strain = m->worst = 1;
 }
 
 int woodbury_strained(const woodbury *m) { return m->strain > STRAINED; }
@@ -39,10 +41,12 @@ int woodbury_strained(const woodbury *m) { return m->strain > STRAINED; }
 static void measure_strain(const rls_plan *p, woodbury *m, const sums *s)
 {
     const int64_t d = p->d;
-    m->strain = m->shrunk = 1;
+    m->strain = m->worst = 1;
     for (int64_t i = 0; i < d; i++) {
+        m->loss[i] = 1;
         m->diagonal[i] = m->R[i * (d + 1)];
-        const double strain = (s->H[i * (d + 1)] + s->ridge[i]) * m->R[i * (d + 1)];
+        m->M[i] = s->H[i * (d + 1)] + s->ridge[i];
+        const double strain = m->M[i] * m->diagonal[i];
         if (!(strain <= m->strain)) m->strain = strain;
     }
     m->singular = !((double)d * 0x1p-52 * m->strain < FEW_DIGITS);
@@ -86,20 +90,25 @@ static double terms_of(const rls_plan *p, const woodbury *m, const double *key)
     return sum;
 }
 
-/* Row j is ready: what is left of R's diagonal, and by how much it has shrunk, for digits go with
- * that. */
-static void shrink(const rls_plan *p, woodbury *m, int64_t j, double weight)
+/* Row j is ready: what M^-1's diagonal is now, how far M has grown beside R, whose digits are those
+ * of the base, and what that has cost. A row that comes takes away from R, of which the rounding
+ * stays; one that leaves adds what is as exact as M^-1 was, divided by what is left. */
+static void follow_diagonals(const rls_plan *p, woodbury *m, const sums *s, int64_t j)
 {
-    const double *row = m->P + j * p->d, sign = weight > 0 ? 1 : -1;
-    double most = m->shrunk;
+    const double *row = m->P + j * p->d, *key = s->K + j * p->d, weight = s->weight[j];
+    const double sign = weight > 0 ? 1 : -1;
     for (int64_t i = 0; i < p->d; i++) {
-        const double before = m->R[i * (p->d + 1)], left = m->diagonal[i] - sign * row[i] * row[i];
+        const double base = m->R[i * (p->d + 1)], before = m->diagonal[i];
+        const double left = before - sign * row[i] * row[i];
         m->diagonal[i] = left;
-        if (before <= most * left) continue;            /* nearly always: spares the division */
-        const double shrunk = before / left;
-        if (!(shrunk <= most)) most = shrunk;
+        m->M[i] += weight * key[i] * key[i];
+        if (!(m->M[i] * larger(base, left) <= m->strain)) m->strain = m->M[i] * larger(base, left);
+        if (weight > 0 && base <= m->loss[i] * left) continue;  /* nearly always */
+        m->loss[i] = !(left > 0 && before > 0) ? INFINITY
+                     : weight > 0              ? base / left
+                                               : m->loss[i] * (left / before);
+        if (!(m->loss[i] <= m->worst)) m->worst = m->loss[i];
     }
-    m->shrunk = most;
 }
 
 /* p of the next row from r = R k, which becomes M^-1 k, and c = p_j . k; 0 when digits would be
@@ -116,7 +125,7 @@ static int prepare_row(const rls_plan *p, woodbury *m, const sums *s, double *c,
     m->length[j] = sqrt(fabs(weight) / pivot);
     p->k->row_scale(1, p->d, &m->length[j], 0, r, 0, m->P + j * p->d, 0);
     column_set(p, m->Pt, j, m->P + j * p->d);
-    shrink(p, m, j, weight);
+    follow_diagonals(p, m, s, j);
     m->sign[j] = weight < 0 ? 1 : -1;                          /* of what is added */
     m->ready++;
     return 1;
@@ -143,7 +152,7 @@ void woodbury_update(const rls_worker *w, woodbury *m, const sums *s)
     /* nobody has asked for most of P */
     if (usable && n - m->ready > p->rows / 4) usable = m->ready > n / 2;
     if (usable) prepare_rows(w, m, s);
-    if (!usable || m->ready < n || !(m->shrunk < MOST_SHRUNK)) {
+    if (!usable || m->ready < n || !(m->worst < MOST_LOSS)) {
         m->fresh = 0;
         return;
     }
@@ -185,19 +194,27 @@ static void apply(const rls_worker *w, const woodbury *m, const double *x, doubl
     subtract_rows(p, m->ready, m, w->dots, y);
 }
 
+/* At least r . M^-1 r, by M^-1's diagonal: channels of any scale count alike. */
+static double energy_bound(const rls_plan *p, const woodbury *m, const double *r)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < p->d; i++) sum += r[i] * r[i] * m->diagonal[i];
+    return (double)p->d * sum;
+}
+
 /* x = (M + e Lambda)^-1 b from z = M^-1 b in x, by conjugate gradients. */
 static void turn(const rls_worker *w, const woodbury *m, const sums *s, const double *b, double *x)
 {
     const rls_plan *p = w->p;
     const int64_t d = p->d;
     /* squares: 49 bits */
-    const double e = 1 / s->a - 1, enough = 0x1p-98 * vector_dot(p, b, b);
+    const double e = 1 / s->a - 1, enough = 0x1p-98 * vector_dot(p, b, x);
     double *r = w->residual, *z = w->solved, *y = w->direction, *My = w->M_direction,
            *Ay = w->A_direction, rz = 0;
     memcpy(r, x, (size_t)d * sizeof(double));
     p->k->multiply(d, r, s->ridge, r);
     p->k->scale(d, -e, r);                              /* b - (M + e Lambda) M^-1 b */
-    for (int i = 0; i < MOST_STEPS && vector_dot(p, r, r) > enough; i++) {
+    for (int i = 0; i < MOST_STEPS && energy_bound(p, m, r) > enough; i++) {
         const double before = rz;
         apply(w, m, r, z);
         rz = vector_dot(p, r, z);
@@ -291,6 +308,6 @@ double woodbury_solve(const rls_worker *w, woodbury *m, sums *s, const double *q
         if (!woodbury_ready(w, m, s)) return 0;
         solve(w, m, s, w->given, w->turned);
     }
-    if (woodbury_strained(m) || m->shrunk > MOST_SHRUNK / 2) correct(w, m, s, w->given, w->turned);
+    if (woodbury_strained(m) || !(m->worst <= MOST_LOSS / 2)) correct(w, m, s, w->given, w->turned);
     return size;
 }

@@ -22,12 +22,13 @@ typedef struct woodbury {
     int64_t ready;
     int fresh;                     /* R belongs to the base */
     int64_t updates;               /* rows that R took in since it was factored */
-    double *diagonal, shrunk;      /* d: of R less the rows that are ready; the most that it has
-                                      shrunk by since R was formed */
+    double *diagonal, *M;          /* d each: of M^-1 and of M over the rows that are ready */
+    double *loss, worst;           /* d: roundings that M^-1_ii may be off by since R was formed;
+                                      the largest */
     double strain;                 /* the largest M_ii R_ii, how far channel i is explained by the
-                                      others: 1 when it is not, and between kappa / d^2 and kappa,
-                                      the condition number of M when its diagonal is scaled to
-                                      ones */
+                                      others: 1 when it is not, and, none being ready, between
+                                      kappa / d^2 and kappa, the condition number of M when its
+                                      diagonal is scaled to ones */
     int singular;                  /* to rounding: R has hardly a digit in some direction */
     int refuses;                   /* the last row would have cost R digits; the next may, too */
 } woodbury;
