@@ -93,6 +93,36 @@ run claims "$bin/train" seeds=1 dim=2 length=11 tokens=raw 'blocks=dense(outputs
 run 0 "$bin/predict" $l; run 0 "$bin/predict" $l ahead=5; run 2 "$bin/predict" $l ahead=5 context=8; has err "context: '8', expected at most 7, the learned positions less the rows ahead"; run 2 "$bin/predict" $l ahead=11; has err 'ahead:'
 check "predict: no more rows at once than a model has learned positions for"
 
+# Pairs behind a prompt: as if its vectors stood among the rows of the file. Errors are those of y, persistence says the y before; parts have those of the whole.
+vectors() {       # vectors FILE NAME N: those of a prompt, a line of N numbers each
+    head=$(od -An -t u8 -N 8 "$1" | tr -d ' ')
+    range=$(tail -c +9 "$1" | head -c "$head" | grep -ao "\"$2\":{[^}]*}" | sed 's/.*offsets":\[//; s/\].*//')
+    od -An -v -t f8 -w$((8 * $3)) -j $((8 + head + ${range%,*})) -N $((${range#*,} - ${range%,*})) "$1" | sed 's/^ *//; s/  */,/g'
+}
+run claims "$bin/few_shot" recipe=tf3 width=8 heads=2 key=4 batch=16 length=30 dim=3 test=32 steps=20 sequences=64 vectors=2 switch=14 tune_batch=8 threads=1 updates=3 out=few
+f='model=few/checkpoint.safetensors out= pairs=1' prompt=few/prompt.safetensors
+awk 'BEGIN { srand(3); for (i = 0; i < 24; i++) printf "%.6f,%.6f,%.6f\n", 2 * rand() - 1, 2 * rand() - 1, 2 * rand() - 1 }' > xy.csv
+vectors $prompt prefix 3 > prefix; separator=$(vectors $prompt separator 3); [ "$(lines prefix)" = 2 ] || cat prefix >> wrong
+{ cat prefix; awk -v s="$separator" '{ print } NR % 2 == 0 { print s }' xy.csv; } > literal.csv
+run 0 "$bin/predict" model=few/checkpoint.safetensors out= context=0 file=literal.csv predictions=all; awk -F, 'NR > 1 && $1 % 3 == 1 { print $3, $4, $5 }' all > want
+run 0 "$bin/predict" $f context=0 file=xy.csv prompt=$prompt predictions=p; awk -F, 'NR > 1 { print $3, $4, $5 }' p > o; [ "$(lines o)" = 12 ] || cat p >> wrong; head -n 12 want > w; near o w 1e-5
+awk '$1 == 1 && NF == 4 { print $2, $3 }' out > o
+awk -F, 'FNR == NR { for (j = 1; j <= 3; j++) x[FNR, j] = $j; next } FNR > 1 { for (j = 1; j <= 3; j++) { e += ($(2 + j) - x[$1, j]) ^ 2; d += (x[$1, j] - x[$1 - 2, j]) ^ 2 } n += 3 } END { printf "%.9g %.9g\n", sqrt(e / n), sqrt(d / n) }' xy.csv p > want; near o want 1e-5
+{ awk -v s="$separator" '{ print } NR % 2 == 0 { print s }' xy.csv; } > literal.csv; run 0 "$bin/predict" model=few/checkpoint.safetensors out= context=0 file=literal.csv predictions=all; awk -F, 'NR > 1 && $1 % 3 == 2 { print $3, $4, $5 }' all > want
+run 0 "$bin/predict" $f context=0 file=xy.csv prompt=$prompt prefix=0 predictions=q; awk -F, 'NR > 1 { print $3, $4, $5 }' q > o; head -n 12 want > w; near o w 1e-5
+run 0 "$bin/predict" $f context=20 file=xy.csv prompt=$prompt predictions=p                           # 6 pairs, then from the last 3 of them
+tail -n +7 xy.csv > late.csv; run 0 "$bin/predict" $f context=0 file=late.csv prompt=$prompt predictions=q; awk -F, '$1 == 8 { print $3, $4, $5 }' q > want; awk -F, '$1 == 14 { print $3, $4, $5 }' p > o; near o want 1e-5
+for cut in 2 5 12 13; do
+    head -n $cut xy.csv > one; tail -n +$((cut + 1)) xy.csv > two
+    run 0 "$bin/predict" $f context=20 file=one prompt=$prompt predictions=q save=st; run 0 "$bin/predict" $f context=20 file=two prompt=$prompt predictions=q load=st; same q p
+done
+run 1 "$bin/predict" $f context=20 file=two prompt=$prompt prefix=0 load=st; has err 'st: of other pairs, prefix, separator or prompt'
+run 1 "$bin/predict" model=few/checkpoint.safetensors out= context=20 file=two load=st; has err 'st: of other pairs'
+run 2 "$bin/predict" $f file=xy.csv ahead=2; has err 'ahead: '; run 2 "$bin/predict" $f file=xy.csv prefix=1; has err 'prompt: '; run 2 "$bin/predict" $m file=rows.csv separator=1 prompt=$prompt; has err 'separator: '
+run 2 "$bin/predict" $f file=xy.csv prompt=$prompt context=7; has err "context: '7', expected 0, or at least 8"; run 1 "$bin/predict" $m file=rows.csv prompt=$prompt; has err "$prompt: prefix of 3 numbers, expected the 2 of a row"
+run 1 "$bin/predict" $f file=xy.csv prompt=few/checkpoint.safetensors; has err 'expected one of a prompt'
+check "predict: pairs, and the vectors of a prompt before and between them"
+
 # A full disk for predictions or tables loses no state.
 run 0 "$bin/predict" $m file=rows.csv save=want; mkdir full_out; ln -s /dev/full full_out/error.csv
 for what in 'out= predictions=/dev/full' out=full_out; do

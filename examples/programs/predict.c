@@ -4,6 +4,7 @@
  *   predict model=own_data.out/checkpoint.safetensors file=weather.csv ignore=date
  *   tail -f sensors.csv | predict model=... predictions=- save=state
  *   predict model=... file=half.csv ahead=12 predictions=ahead.csv
+ *   predict model=... file=examples.csv pairs=1 prompt=few_shot.out/prompt.safetensors
  *
  * model= is a checkpoint of own_data or train: rows become tokens as its task made them, and the
  * scale of the columns that own_data keeps with the model is applied and undone. After every row
@@ -14,13 +15,18 @@
  * A model knows sequences as long as those it was trained on, and may be of no use beyond. So it
  * sees `context` rows at most: then it begins anew, from the last half of them.
  *
+ * With pairs=1 rows are x_1, y_1, x_2, y_2, .. as few_shot has them: what is predicted and scored
+ * is every y when its x has come (persistence: the y before, at first the mean). prompt=FILE has
+ * the vectors that few_shot learned stand in front of a sequence (prefix) and behind its pairs
+ * (separator). They count among the rows of `context`.
+ *
  * Input: rows as rows.h reads them; with id= or blank lines (sequences=1) sequences, each of which
  * begins anew. With save=FILE the state goes to FILE at the end, after Ctrl-C and before a line
  * that will not do or that the model cannot take; the same command with load=FILE goes on from
  * there, and adds to predictions and errors. Names in the first line have to be those of the
  * training. */
 #include "own_scale.h"
-#include "predict_state.h"
+#include "predict_model.h"
 #include "stream_files.h"
 #include <errno.h>
 #include <math.h>
@@ -30,148 +36,18 @@
 
 enum { MOST_AHEAD = 1000 };
 
-/* ---- the model and what its file says ---- */
-
-enum { LINE = 1024 };
-
-/* Tokens as the model's task makes them: those of its settings that are about tokens; and how long
- * its sequences were. */
-static void open_task(predictor *p, const char *path)
+/* Before the first of pairs nothing is known but the mean, 0 in the model's units. */
+static void begin_past(predictor *p)
 {
-    static const char *const keys[] = {"tokens", "slots", "dim"};
-    char text[LINE], *rest = text, *word;
-    mesaopt_settings *s = NULL;
-    file_text(p->ctx, path, "mesaopt.task", text, LINE);
-    TRY(p->ctx, mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, NULL, &s));
-    if (!*text) die("%s: does not say which task it is of, expected a checkpoint", path);
-    while ((word = strtok_r(rest, " ", &rest))) {
-        char *value = strchr(word, '=');
-        if (!value) continue;
-        *value++ = 0;
-        for (int i = 0; i < 3; i++)
-            if (!strcmp(word, keys[i]))
-                must(p->ctx, mesaopt_settings_set_text(s, word, value), word);
-        if (!strcmp(word, "length")) p->trained = strtoll(value, NULL, 10);
-    }
-    TRY(p->ctx, mesaopt_task_create(p->ctx, s, &p->task));
-    TRY(p->ctx, mesaopt_task_shape(p->task, &p->n, NULL, &p->width, NULL));
-    p->slots = p->width / p->n;
-    mesaopt_settings_free(s);
+    if (p->pairs) memcpy(p->past, p->mean, (size_t)p->n * sizeof(double));
 }
 
-static mesaopt_tensor *tensor(predictor *p, int64_t rows, int64_t cols, mesaopt_view *view)
-{
-    mesaopt_tensor *t = NULL;
-    mesaopt_view weight;
-    TRY(p->ctx,
-        mesaopt_model_parameter(p->model, mesaopt_model_parameter_name(p->model, 0), &weight));
-    TRY(p->ctx,
-        mesaopt_tensor_create(p->ctx, weight.dtype, 3, (const int64_t[]){1, rows, cols}, &t));
-    TRY(p->ctx, mesaopt_tensor_view(t, view));
-    return t;
-}
-
-/* Predictions behind the last row that fits need room of their own. */
-static void open_loop(predictor *p, mesaopt_settings *decoder)
-{
-    int64_t capacity = 0;
-    TRY(p->ctx, mesaopt_settings_get_int(decoder, MESAOPT_KEY_CAPACITY, &capacity));
-    must(p->ctx, mesaopt_settings_set_int(decoder, MESAOPT_KEY_CAPACITY, capacity + p->ahead),
-         "capacity");
-    TRY(p->ctx, mesaopt_decoder_create(p->model, decoder, &p->loop));
-    must(p->ctx, mesaopt_settings_set_int(decoder, MESAOPT_KEY_CAPACITY, capacity), "capacity");
-}
-
-static void open_model(predictor *p, mesaopt_settings *decoder)
-{
-    const char *const path = args_text("model"), *const state = args_text("load");
-    int64_t last = 0;
-    TRY(p->ctx, mesaopt_model_open(p->ctx, path, &p->model));
-    open_task(p, path);
-    p->mean = zeros(p->n), p->sd = zeros(p->n);
-    if (!scale_read(p->ctx, path, p->n, p->mean, p->sd))
-        for (int64_t j = 0; j < p->n; j++) p->sd[j] = 1;
-    TRY(p->ctx, mesaopt_model_width(p->model, -1, &last));
-    if (last != p->width)
-        die("%s: tokens of %lld features, expected the %lld of its task", path, (long long)last,
-            (long long)p->width);
-    if (*state) must(p->ctx, mesaopt_decoder_open(p->model, decoder, state, &p->decoder), state);
-    else TRY(p->ctx, mesaopt_decoder_create(p->model, decoder, &p->decoder));
-    if (p->ahead > 1) open_loop(p, decoder);
-    p->of[0] = tensor(p, p->slots + p->ahead + 1, p->n, &p->recent);
-    p->of[1] = tensor(p, p->slots + p->ahead, p->width, &p->tokens);
-    p->of[2] = tensor(p, 1, p->n, &p->y);
-}
-
-/* ---- a row ---- */
-
-/* Rows first .. first + count - 1. */
-static mesaopt_view part(mesaopt_view v, int64_t first, int64_t count)
-{
-    v.data = (char *)v.data + first * v.stride[1] * (v.dtype == MESAOPT_F64 ? 8 : 4);
-    v.shape[1] = count;
-    return v;
-}
-
-/* A row of the model's units to a decoder, as the one with which `recent` has `held`; the
- * prediction of the next one is left in y. A failure is said, and changes nothing; a closed loop
- * whose numbers run away is no failure of the row. */
-static mesaopt_status step(predictor *p, mesaopt_decoder *d, const double *row, int64_t held)
-{
-    for (int64_t j = 0; j < p->n; j++) predictor_set(&p->recent, (held - 1) * p->n + j, row[j]);
-    const int64_t T = held < p->slots ? held : p->slots;
-    const mesaopt_view rows = part(p->recent, held - T, T + 1), all = part(p->tokens, 0, T),
-                       token = part(p->tokens, T - 1, 1);
-    char where[64];
-    snprintf(where, sizeof where, d == p->loop ? "ahead of row %lld" : "row %lld",
-             (long long)p->rows + (d == p->decoder));
-    mesaopt_status status = mesaopt_task_tokens(p->task, &rows, &all);  /* does not use the last */
-    if (status >= 0) status = mesaopt_decoder_step(d, &token, &p->y);
-    if (status < 0 && !(d == p->loop && status == MESAOPT_E_NONFINITE))
-        say_failure(p->ctx, status, where);
-    return status;
-}
-
-/* What a sequence begins with. Tokens that are to stand in front of its first row, a prompt, would
- * go to the decoder here. */
-static void begin_decoder(predictor *p)
-{
-    p->held = p->seen = 0;
-    TRY(p->ctx, mesaopt_decoder_reset(p->decoder, 0));
-}
-
-static void begin_sequence(predictor *p)
+static mesaopt_status begin_sequence(predictor *p)
 {
     p->since = p->kept = 0;
     p->sequence++, p->first = p->rows;
-    begin_decoder(p);
-}
-
-static mesaopt_status feed(predictor *p, const double *row)
-{
-    const mesaopt_status status = step(p, p->decoder, row, p->held + 1);
-    if (status < 0) return status;
-    p->seen++;
-    if (++p->held <= p->slots) return status;
-    p->held--;                                         /* the oldest goes */
-    for (int64_t i = 0; i < p->slots * p->n; i++)
-        predictor_set(&p->recent, i, predictor_get(&p->recent, i + p->n));
-    return status;
-}
-
-static mesaopt_status feed_next(predictor *p, const double *row)
-{
-    mesaopt_status status = MESAOPT_OK;
-    if (p->context > 0 && p->seen >= p->context) {
-        begin_decoder(p);
-        for (int64_t i = 0; i < p->kept && status >= 0; i++) status = feed(p, p->again + i * p->n);
-    }
-    if (status >= 0) status = feed(p, row);
-    if (status < 0 || p->keep == 0) return status;
-    const size_t size = (size_t)p->n * sizeof(double);
-    if (p->kept == p->keep) memmove(p->again, p->again + p->n, (size_t)--p->kept * size);
-    memcpy(p->again + p->kept++ * p->n, row, size);
-    return status;
+    begin_past(p);
+    return predictor_begin(p);
 }
 
 /* The next `ahead` rows, from the prediction in y on, into the place of guesses of this row: as
@@ -187,7 +63,7 @@ static mesaopt_status look_ahead(predictor *p, double *row)
         for (int64_t j = 0; j < p->n; j++)
             guess[h * p->n + j] = p->mean[j] + p->sd[j] * row[j];
         p->made[at] = (double)(h + 1);
-        if (h + 1 < p->ahead) status = step(p, p->loop, row, p->held + h + 1);
+        if (h + 1 < p->ahead) status = predictor_step(p, p->loop, row, p->held + h + 1);
     }
     if (status != MESAOPT_E_NONFINITE) return status;
     if (p->short_of++ == 0)
@@ -246,14 +122,18 @@ static void report(predictor *p)
 /* A row that the model cannot take has not come: nothing of it is counted. */
 static mesaopt_status take(predictor *p, const double *row)
 {
-    if (p->sequences && p->in.starts && p->rows > 0) begin_sequence(p);
+    const int of_pair = p->pairs && p->since % 2 == 0;         /* x, which has no past of its own */
+    mesaopt_status status = MESAOPT_OK;
+    if (p->sequences && p->in.starts && p->rows > 0) status = begin_sequence(p);
     for (int64_t j = 0; j < p->n; j++) p->unit[j] = (row[j] - p->mean[j]) / p->sd[j];
-    mesaopt_status status = feed_next(p, p->unit);
+    if (status >= 0) status = predictor_feed(p, p->unit);
     if (status < 0) return status;
     score(p, row);
-    memcpy(p->past + p->since % p->ahead * p->n, row, (size_t)p->n * sizeof(double));
+    if (!of_pair)
+        memcpy(p->past + p->since % p->ahead * p->n, row, (size_t)p->n * sizeof(double));
     p->rows++;
-    status = look_ahead(p, p->unit);
+    p->made[p->since % p->ahead] = 0;
+    if (!p->pairs || of_pair) status = look_ahead(p, p->unit);
     write_predictions(p);
     p->since++;
     if (p->rows >= p->next) report(p);
@@ -283,42 +163,6 @@ static void open_predictions(predictor *p)
     fputc('\n', p->predictions);
 }
 
-/* Rows that there are learned positions for; INT64_MAX without any. */
-static int64_t positions(const predictor *p)
-{
-    static const char end[] = ".positions";
-    int64_t most = INT64_MAX;
-    const char *name;
-    for (int64_t i = 0; (name = mesaopt_model_parameter_name(p->model, i)); i++) {
-        mesaopt_view v;
-        const size_t n = strlen(name);
-        if (n < sizeof end || strcmp(name + n - (sizeof end - 1), end) != 0) continue;
-        TRY(p->ctx, mesaopt_model_parameter(p->model, name, &v));
-        if (v.shape[0] < most) most = v.shape[0];
-    }
-    return most;
-}
-
-/* context=: as many as the model was trained on, unless told; with the rows ahead no more than it
- * has positions for. */
-static void open_context(predictor *p)
-{
-    const int64_t most = positions(p) - (p->ahead - 1);
-    char expected[80];
-    if (most < 2) args_refuse("ahead", "fewer rows: the model has learned positions for so many");
-    p->context = p->trained;
-    if (most < INT64_MAX / 2 && (p->context == 0 || p->context > most)) p->context = most;
-    if (*args_text("context")) p->context = args_int("context", 0, 1 << 30);
-    snprintf(expected, sizeof expected, "at most %lld, the learned positions less the rows ahead",
-             (long long)most);
-    if (p->context > most) args_refuse("context", expected);
-    if (p->context == 1) args_refuse("context", "0, or at least 2");
-    p->keep = p->context / 2;
-    p->again = zeros(p->keep * p->n);
-    if (p->trained > 0 && p->context != p->trained)
-        note("the model was trained on sequences of %lld rows", (long long)p->trained);
-}
-
 static void open_rows(predictor *p)
 {
     rows_open(&p->in, args_text("file"), p->sequences ? "id" : NULL, 0);
@@ -331,18 +175,27 @@ static void open_rows(predictor *p)
             "(ignore= leaves some out)", p->in.path, (long long)p->in.used, (long long)p->n);
 }
 
+static void begin_decoder(predictor *p)
+{
+    const mesaopt_status status = predictor_begin(p);
+    if (status < 0) give_up_on(status);
+}
+
 static void begin(predictor *p, mesaopt_settings *decoder)
 {
     p->sequence = 1;
-    open_model(p, decoder);
-    open_context(p);
+    predictor_open_model(p, decoder);
+    predictor_open_prompt(p);
+    predictor_open_context(p);
     open_rows(p);
     p->guess = zeros(p->ahead * p->ahead * p->n), p->past = zeros(p->ahead * p->n);
     p->made = zeros(p->ahead);
     for (int k = 0; k < 2; k++) p->squares[k] = zeros(p->ahead);
     p->scored = zeros(p->ahead), p->unit = zeros(p->n);
     if (*args_text("save")) predictor_check_save(p);
+    begin_past(p);
     if (*args_text("load")) predictor_load(p, args_text("load"));
+    else begin_decoder(p);
     open_predictions(p);
     if (!*args_text("out")) return;
     out_begin(p->ctx);
@@ -410,8 +263,8 @@ static void finish(predictor *p, mesaopt_status status)
 static void end(predictor *p)
 {
     rows_close(&p->in);
-    double *const all[] = {p->mean, p->sd,     p->guess,      p->made,       p->past,
-                           p->again, p->scored, p->squares[0], p->squares[1], p->unit};
+    double *const all[] = {p->mean,   p->sd,         p->guess,      p->made, p->past,   p->again,
+                           p->scored, p->squares[0], p->squares[1], p->unit, p->vectors};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     for (int i = 0; i < 3; i++) mesaopt_tensor_free(p->of[i]);
     mesaopt_decoder_free(p->decoder), mesaopt_decoder_free(p->loop);
@@ -427,6 +280,12 @@ int main(int argc, char **argv)
         {"context", "",
          "rows that the model sees at most, before it begins anew from the last half of them; 0: "
          "all; empty: as many as it was trained on"},
+        {"pairs", "0", "1: rows are x, y, x, y, ..: predictions are of y"},
+        {"prompt", "", "vectors that few_shot has learned"},
+        {"prefix", "",
+         "1: those of the prompt stand in front of every sequence; empty: 1 with prompt="},
+        {"separator", "",
+         "1: that of the prompt stands behind every pair; empty: 1 with prompt= and pairs=1"},
         {"sequences", "0", "1: several sequences, each of which begins anew"},
         {"id", "", "with sequences=1: column that names them; empty: a blank line ends one"},
         ROWS_KEYS,
@@ -444,9 +303,10 @@ int main(int argc, char **argv)
     p.ctx = args_ctx();
     mesaopt_settings *decoder = args_settings(MESAOPT_SCOPE_DECODER, "");
     p.ahead = args_int("ahead", 1, MOST_AHEAD), p.sequences = (int)args_int("sequences", 0, 1);
-    p.every = args_int("every", 0, INT64_MAX / 4);
+    p.every = args_int("every", 0, INT64_MAX / 4), p.pairs = (int)args_int("pairs", 0, 1);
     args_end();
     if (!*args_text("model")) args_refuse("model", "a checkpoint of own_data or train");
+    if (p.pairs && p.ahead > 1) args_refuse("ahead", "1 with pairs=1: x is not predicted");
     stream_files_check();
     p.shown = seconds();
     begin(&p, decoder);

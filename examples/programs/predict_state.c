@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define NOTE "predict"                 /* in a state: all that the decoder does not hold */
-#define FORMAT "predict 3"
+#define FORMAT "predict 4"
 enum {
     MOST = 8 << 20,                    /* bytes of a note */
     NUMBER = 25,                       /* " -1.2345678901234567e-308" */
@@ -27,7 +27,7 @@ void predictor_check_save(const predictor *p)
 {
     const int64_t most = (MOST - (int64_t)sizeof FORMAT - COUNTS) / NUMBER,
                   ahead = (p->ahead + p->ahead * p->ahead) * p->n + 4 * p->ahead,
-                  recent = p->slots * p->n;
+                  recent = (p->slots + p->prefix + p->separator) * p->n;
     char expected[160];
     if (ahead + recent > most)
         args_refuse("ahead", "fewer rows with save=: all those predictions go into the state");
@@ -53,6 +53,8 @@ static void pieces_of(const predictor *p, piece of[PIECES])
     memcpy(of, all, sizeof all);
 }
 
+static int64_t vector_numbers(const predictor *p) { return (p->prefix + p->separator) * p->n; }
+
 void predictor_save(predictor *p, const char *file)
 {
     char *text = NULL;
@@ -60,9 +62,12 @@ void predictor_save(predictor *p, const char *file)
     piece of[PIECES];
     FILE *f = open_memstream(&text, &size);
     if (!f) die("no memory for a state");
-    fprintf(f, FORMAT " %lld %lld %lld %lld %lld %lld %lld %lld", (long long)p->rows,
-            (long long)p->seen, (long long)p->held, (long long)p->kept, (long long)p->ahead,
-            (long long)p->since, (long long)p->sequence, (long long)p->first);
+    fprintf(f, FORMAT " %d %lld %lld %lld", p->pairs, (long long)p->prefix,
+            (long long)p->separator, (long long)p->behind);
+    for (int64_t i = 0; i < vector_numbers(p); i++) fprintf(f, " %.17g", p->vectors[i]);
+    fprintf(f, " %lld %lld %lld %lld %lld %lld %lld %lld", (long long)p->rows, (long long)p->seen,
+            (long long)p->held, (long long)p->kept, (long long)p->ahead, (long long)p->since,
+            (long long)p->sequence, (long long)p->first);
     for (int64_t i = 0; i < p->held * p->n; i++)
         fprintf(f, " %.17g", predictor_get(&p->recent, i));
     pieces_of(p, of);
@@ -111,10 +116,24 @@ static int64_t load_counts(predictor *p, char **at, const char *file)
     return ahead;
 }
 
+/* What stands between the rows is what stood there before. */
+static void load_layout(predictor *p, char **at, const char *file)
+{
+    int other = strtoll(*at, at, 10) != p->pairs;
+    other |= strtoll(*at, at, 10) != p->prefix;
+    other |= strtoll(*at, at, 10) != p->separator;
+    p->behind = strtoll(*at, at, 10) == 1;
+    for (int64_t i = 0; !other && i < vector_numbers(p); i++)
+        other = next_number(at, file) != p->vectors[i];
+    if (other)
+        die("%s: of other pairs, prefix, separator or prompt, expected those of this run", file);
+}
+
 void predictor_load(predictor *p, const char *file)
 {
     char *const text = note_of(p, file), *at = text + strlen(FORMAT);
     piece of[PIECES];
+    load_layout(p, &at, file);
     const int64_t ahead = load_counts(p, &at, file);
     for (int64_t i = 0; i < p->held * p->n; i++)
         predictor_set(&p->recent, i, next_number(&at, file));

@@ -10,12 +10,15 @@ typedef struct predictor {
     mesaopt_task *task;                /* how rows become tokens */
     mesaopt_decoder *decoder, *loop;   /* of rows; of predictions behind them, ahead > 1 */
     row_reader in;
-    int sequences;
+    int sequences, pairs;              /* pairs: rows are x, y, x, y, .. */
     int64_t n, width, slots, ahead;    /* columns, of a token; rows that a token is made of */
     int64_t rows, held, every, next;   /* rows so far, and in `recent`; of reports */
     int64_t context, trained;          /* rows that it sees at most, 0: any number; that it was
                                           trained on, 0: unknown */
     int64_t seen, keep, kept;          /* rows it has seen; those that it begins anew from */
+    int64_t prefix, separator, behind; /* vectors of a prompt: in front of a sequence; 1: one behind
+                                          every pair; 1: it has yet to come */
+    double *vectors;                   /* [prefix + separator, n] */
     double *again;                     /* [keep, n], of the model's units, the oldest first */
     double *mean, *sd;                 /* of own_data; 0 and 1 */
     mesaopt_tensor *of[3];             /* recent [slots + ahead + 1, n], tokens of it, y [n] */
@@ -28,7 +31,7 @@ typedef struct predictor {
     int64_t since;                     /* rows of this sequence */
     int64_t sequence, first;           /* its number, from 1; rows in front of it */
     double shown;                      /* when something was said last */
-    double *past;                      /* [ahead, n] rows, likewise */
+    double *past;                      /* [ahead, n] what persistence says, likewise */
     double *unit;                      /* [n] a row of the model's units */
     FILE *predictions, *curve;
     char curve_path[MAX_PATH];
