@@ -8,11 +8,12 @@
 
 enum { D = 3, MOST_ROWS = 3000 };
 
-/* Rows like these: keys scale_i (offset + normal), values value + normal, a weight of `heavy` in one row of `period`. */
+/* Rows like these: keys scale_i (offset + normal), `growth` times as large in every row (0: 1), values value + normal, a weight of `heavy` in one row of
+ * `period`; asked after one row of `every` (0: 1). */
 typedef struct rows_like {
     const char *name;
-    int d, window, rows, period;
-    double gamma, offset, scale[D], ridge[D], heavy, value, far;
+    int d, window, rows, period, every;
+    double gamma, offset, growth, scale[D], ridge[D], heavy, value, far;
 } rows_like;
 
 static const rows_like likes[] = {
@@ -25,6 +26,15 @@ static const rows_like likes[] = {
     /* M's condition grows with rows that wait, not with the base alone. */
     {.name = "heavy rows on keys far from 0", .d = 3, .rows = 300, .period = 140,
      .gamma = 0.95, .offset = 250, .scale = {1, 1, 1}, .ridge = {1e-2, 1e-2, 1e-2}, .heavy = 2000, .far = 1000},
+    /* One row takes away some of the digits of M^-1, and many in a row all of them; */
+    {.name = "keys that grow", .d = 1, .rows = 90, .period = 1000, .gamma = 1, .growth = 3.1, .scale = {1}, .ridge = {1e-3}, .heavy = 1, .far = 1},
+    {.name = "keys that grow while rows are forgotten", .d = 1, .rows = 90, .period = 1000,
+     .gamma = 0.97, .growth = 4, .scale = {1}, .ridge = {1e-3}, .heavy = 1, .far = 1},
+    {.name = "keys that grow, far from 0", .d = 2, .rows = 78, .period = 1000, .every = 7,
+     .gamma = 1, .offset = 1e3, .growth = 10, .scale = {1, 1}, .ridge = {1, 1}, .heavy = 1, .value = 2e4, .far = 1},
+    /* and so do rows that it took in long ago. */
+    {.name = "heavy rows on keys far from 0, not forgotten", .d = 2, .rows = 120, .period = 37,
+     .gamma = 1, .offset = 40, .scale = {1, 1}, .ridge = {1e-2, 1e-2}, .heavy = 2000, .far = 30},
     /* The map moves towards the minimum, and is not there at once. */
     {.name = "keys and values far from 0 in a window", .d = 3, .window = 9, .rows = 200, .period = 1000,
      .gamma = 1, .offset = 3e5, .scale = {1, 1, 1}, .ridge = {1e-8, 1e-8, 1e-8}, .heavy = 1, .value = 3e6, .far = 1},
@@ -71,7 +81,7 @@ START_TEST(digits)
     const rows_like *y = &likes[_i];
     static list l;
     uint64_t g = random_seed(_i) + 77;
-    double worst[2] = {0, 0}, q[D], out, error;
+    double worst[2] = {0, 0}, q[D], out, error, grown = 1;
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
     char text[64];
     mesaopt_lsq *plan;
@@ -83,13 +93,14 @@ START_TEST(digits)
     const mesaopt_view outs = DENSE(&out, MESAOPT_F64, 1, 1, 1), errors = DENSE(&error, MESAOPT_F64, 1, 1, 1);
     ck_assert_int_eq(mesaopt_lsq_plan(ctx, settings, y->d, 1, &plan), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_rls_create(plan, 1, &ridge, &rls), MESAOPT_OK);
-    for (int t = 0; t < y->rows; t++) {
+    for (int t = 0; t < y->rows; t++, grown *= y->growth ? y->growth : 1) {
         double *k = l.k + t * y->d, *v = l.v + t, *beta = l.beta + t;
         const mesaopt_view ks = DENSE(k, MESAOPT_F64, 1, 1, y->d), vs = DENSE(v, MESAOPT_F64, 1, 1, 1), bs = DENSE(beta, MESAOPT_F64, 1, 1);
-        for (int i = 0; i < y->d; i++) k[i] = y->scale[i] * (y->offset + normal(&g));
-        for (int i = 0; i < y->d; i++) q[i] = y->scale[i] * (y->far == 1 ? y->offset + normal(&g) : y->far * normal(&g));
+        for (int i = 0; i < y->d; i++) k[i] = grown * y->scale[i] * (y->offset + normal(&g));
+        for (int i = 0; i < y->d; i++) q[i] = grown * y->scale[i] * (y->far == 1 ? y->offset + normal(&g) : y->far * normal(&g));
         *v = y->value + normal(&g), *beta = t % y->period == 0 ? y->heavy : 1;
         ck_assert_int_eq(mesaopt_rls_update(rls, &ks, &vs, &bs, NULL), MESAOPT_OK);
+        if (y->every && t % y->every) continue;
         const mesaopt_status status = mesaopt_rls_predict(rls, &qs, &outs, &errors);
         said += status == MESAOPT_NOT_CONVERGED;
         if (status != MESAOPT_NOT_CONVERGED) ck_assert_int_eq(status, MESAOPT_OK);

@@ -4,8 +4,9 @@
 #include "kern/dense.h"
 #include <math.h>
 
-/* left + held beside the last known spread: above SURPRISE we look, and above MUCH W moves. */
-static const double SURPRISE = 1e3, MUCH = 32;
+/* left + held beside the last known spread: above SURPRISE we look, and above MUCH W moves; above
+ * FAR where it moves to may not be the minimum yet. */
+static const double SURPRISE = 1e3, MUCH = 32, FAR = 0x1p20;
 /* What sums leave of themselves when they cancel; what a spread may be off by, beside itself and
  * beside squares of values. */
 static const double ROUNDING = 0x1p-50, DIGITS = 1e-6, NOTHING = 0x1p-92;
@@ -245,7 +246,8 @@ void residual_before_flush(const rls_worker *w, residual *r, sums *s)
             known = 0;
             continue;
         }
-        r->floor[j] = r->spread[j] = w->now[j];
+        if (w->total[j] <= FAR * w->now[j]) r->floor[j] = r->spread[j] = w->now[j];
+        else known = 0;                                 /* until measured from there */
         r->blur[j] = r->noise[j] + s->a * shift_noise(p, s->H, w->St, r->left[j], j);
         if (w->total[j] <= MUCH * w->now[j]) continue;
         adopt(w, r, s, j);

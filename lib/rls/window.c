@@ -70,7 +70,7 @@ void window_grow_up(window *w) { w->young = 0, w->kept = w->first = 0; }
 void window_forget(const rls_plan *p, window *w, double log_gate, double gate)
 {
     w->clock += log_gate;
-    p->k->scale(2 * sizes(p), gate, w->size);
+    if (p->window > 0) p->k->scale(2 * sizes(p), gate, w->size);
 }
 
 void window_count(const rls_plan *p, window *w, const double *key, const double *value,

@@ -5,7 +5,7 @@
 #include <math.h>
 
 enum { MOST_UPDATES = 32, MOST_STEPS = 64, MOST_CORRECTIONS = 4 };
-static const double MOST_CANCELLED = 256, MOST_LOSS = 64;
+static const double MOST_CANCELLED = 256, MOST_LOSS = 32;
 /* Of strain: from here on solutions are corrected. */
 static const double STRAINED = 1e5;
 /* Of strain times rounding: from here on no three digits are left; squared, from here on a solution
@@ -22,34 +22,50 @@ void woodbury_take(const rls_plan *p, arena *a, woodbury *m)
     m->R = take_reals(a, d * d);
     m->P = take_reals(a, n * d), m->sign = take_reals(a, n), m->length = take_reals(a, n);
     m->Pt = take_reals(a, d * n);
-    m->diagonal = take_reals(a, d), m->M = take_reals(a, d), m->loss = take_reals(a, d);
+    m->diagonal = take_reals(a, d), m->M = take_reals(a, d);
+    m->formed = take_reals(a, d), m->loss = take_reals(a, d);
+}
+
+/* R has all its digits. */
+static void set_formed(const rls_plan *p, woodbury *m)
+{
+    memcpy(m->formed, m->diagonal, (size_t)p->d * sizeof(double));
+    for (int64_t i = 0; i < p->d; i++) m->loss[i] = 1;
+    m->worst = 1;
+    m->fresh = 1;
+    m->updates = 0;
 }
 
 void woodbury_empty(const rls_plan *p, woodbury *m, const double *ridge)
 {
     memset(m->R, 0, (size_t)(p->d * p->d) * sizeof(double));
     for (int64_t i = 0; i < p->d; i++)
-        m->R[i * (p->d + 1)] = m->diagonal[i] = 1 / ridge[i], m->M[i] = ridge[i], m->loss[i] = 1;
-    m->ready = m->updates = 0;
-    m->fresh = 1;
+        m->R[i * (p->d + 1)] = m->diagonal[i] = 1 / ridge[i], m->M[i] = ridge[i];
+    m->ready = 0;
     m->singular = m->refuses = 0;
-    m->strain = m->worst = 1;
+    m->strain = 1;
+    set_formed(p, m);
 }
 
 int woodbury_strained(const woodbury *m) { return m->strain > STRAINED; }
 
+/* What a factor leaves of R. */
+static double rounding(const rls_plan *p, const woodbury *m)
+{
+    return (double)p->d * 0x1p-52 * m->strain;
+}
+
 static void measure_strain(const rls_plan *p, woodbury *m, const sums *s)
 {
     const int64_t d = p->d;
-    m->strain = m->worst = 1;
+    m->strain = 1;
     for (int64_t i = 0; i < d; i++) {
-        m->loss[i] = 1;
         m->diagonal[i] = m->R[i * (d + 1)];
         m->M[i] = s->H[i * (d + 1)] + s->ridge[i];
         const double strain = m->M[i] * m->diagonal[i];
         if (!(strain <= m->strain)) m->strain = strain;
     }
-    m->singular = !((double)d * 0x1p-52 * m->strain < FEW_DIGITS);
+    m->singular = !(rounding(p, m) < FEW_DIGITS);
 }
 
 /* R = (H + Lambda)^-1 = U^-1 U^-T by Cholesky. Such a product leaves M R - 1 as small as M's
@@ -67,9 +83,8 @@ void woodbury_form(const rls_worker *w, woodbury *m, sums *s)
     matrix_product(w, TRI_C_LOWER, 0, d, d, d, (mat){w->inverse, 1, d}, dense_mat(w->inverse, d),
                    dense_mat(m->R, d));
     dense_mirror(d, sizeof(double), m->R);
-    m->fresh = 1;
-    m->updates = 0;
     measure_strain(p, m, s);
+    set_formed(p, m);
 }
 
 /* ---- rows that wait ---- */
@@ -92,7 +107,8 @@ static double terms_of(const rls_plan *p, const woodbury *m, const double *key)
 
 /* Row j is ready: what M^-1's diagonal is now, how far M has grown beside R, whose digits are those
  * of the base, and what that has cost. A row that comes takes away from R, of which the rounding
- * stays; one that leaves adds what is as exact as M^-1 was, divided by what is left. */
+ * stays, also when R takes the row in; one that leaves adds what is as exact as M^-1 was, divided
+ * by what is left. */
 static void follow_diagonals(const rls_plan *p, woodbury *m, const sums *s, int64_t j)
 {
     const double *row = m->P + j * p->d, *key = s->K + j * p->d, weight = s->weight[j];
@@ -103,9 +119,9 @@ static void follow_diagonals(const rls_plan *p, woodbury *m, const sums *s, int6
         m->diagonal[i] = left;
         m->M[i] += weight * key[i] * key[i];
         if (!(m->M[i] * larger(base, left) <= m->strain)) m->strain = m->M[i] * larger(base, left);
-        if (weight > 0 && base <= m->loss[i] * left) continue;  /* nearly always */
+        if (weight > 0 && m->formed[i] <= m->loss[i] * left) continue;  /* nearly always */
         m->loss[i] = !(left > 0 && before > 0) ? INFINITY
-                     : weight > 0              ? base / left
+                     : weight > 0              ? m->formed[i] / left
                                                : m->loss[i] * (left / before);
         if (!(m->loss[i] <= m->worst)) m->worst = m->loss[i];
     }
@@ -126,6 +142,8 @@ static int prepare_row(const rls_plan *p, woodbury *m, const sums *s, double *c,
     p->k->row_scale(1, p->d, &m->length[j], 0, r, 0, m->P + j * p->d, 0);
     column_set(p, m->Pt, j, m->P + j * p->d);
     follow_diagonals(p, m, s, j);
+    m->refuses = !(m->worst < MOST_LOSS || m->worst * rounding(p, m) < FEW_DIGITS);
+    if (m->refuses) return m->fresh = 0;
     m->sign[j] = weight < 0 ? 1 : -1;                          /* of what is added */
     m->ready++;
     return 1;

@@ -23,8 +23,9 @@ typedef struct woodbury {
     int fresh;                     /* R belongs to the base */
     int64_t updates;               /* rows that R took in since it was factored */
     double *diagonal, *M;          /* d each: of M^-1 and of M over the rows that are ready */
-    double *loss, worst;           /* d: roundings that M^-1_ii may be off by since R was formed;
-                                      the largest */
+    double *formed;                /* d: of R when it was factored */
+    double *loss, worst;           /* d: roundings that M^-1_ii may be off by since then; the
+                                      largest */
     double strain;                 /* the largest M_ii R_ii, how far channel i is explained by the
                                       others: 1 when it is not, and, none being ready, between
                                       kappa / d^2 and kappa, the condition number of M when its
