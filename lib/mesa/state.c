@@ -2,42 +2,54 @@
 #include "mesa/state.h"
 #include "kern/dense.h"
 
-state state_take(mesa_worker *w, int64_t rows, int64_t cols)
+state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place)
 {
-    state s = {rows, cols, take(w, rows * cols), NULL, NULL};
-    if (w->k->lanes > 1) return s;
+    const int panel = w->k->lanes > 1;
+    void *own = panel && place ? place : take(w, rows * cols);
+    state s = {rows, cols, own, own, NULL, NULL};
+    if (panel) return s;
     s.exact = arena_take(&w->memory, rows * cols, sizeof(double));
     s.added = take(w, rows * cols);
     return s;
 }
 
-state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place)
+state state_take(mesa_worker *w, int64_t rows, int64_t cols)
 {
-    if (w->k->lanes > 1 && place) return (state){rows, cols, place, NULL, NULL};
-    return state_take(w, rows, cols);
+    return state_take_in(w, rows, cols, NULL);
 }
 
 void state_set(const kern *k, state *s, const void *from)
 {
     const int64_t n = s->rows * s->cols;
-    if (from == s->now && k->lanes > 1) return;
-    if (from) memcpy(s->now, from, bytes_of(k, s->rows, s->cols));
-    else memset(s->now, 0, bytes_of(k, s->rows, s->cols));
+    s->now = from && k->lanes > 1 ? (void *)from : s->own;
+    if (!from) memset(s->own, 0, bytes_of(k, s->rows, s->cols));
     if (k->lanes > 1) return;
+    if (from) memcpy(s->own, from, bytes_of(k, s->rows, s->cols));
     memset(s->exact, 0, (size_t)n * sizeof(double));
     k->carry(n, 0, s->now, s->exact, s->now);
+}
+
+/* A panel's X <- a X, in the place of its own. */
+static void decay_own(const kern *k, state *s, const void *a)
+{
+    const int64_t n = s->rows * s->cols;
+    if (a) k->row_scale(1, n, a, 1, s->now, n, s->own, n);
+    else if (s->now != s->own) memcpy(s->own, s->now, bytes_of(k, s->rows, s->cols));
+    s->now = s->own;
 }
 
 void state_advance(const mesa_worker *w, state *s, decay a, int64_t K, mat A, mat B)
 {
     const kern *k = w->k;
-    const int64_t n = s->rows * s->cols;
-    if (k->lanes > 1) {
-        if (a.lanes) k->row_scale(1, n, a.lanes, 1, s->now, n, s->now, n);
-        product(w, TRI_NONE, 1, s->rows, s->cols, K, A, B, state_mat(s));
-    } else {
+    if (k->lanes == 1) {
         product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(s->added, s->cols));
-        k->carry(n, a.one, s->added, s->exact, s->now);
+        k->carry(s->rows * s->cols, a.one, s->added, s->exact, s->now);
+    } else if (K == 1) {           /* a token of a decoder: X is read once and written once */
+        k->rank_one(s->rows, s->cols, a.lanes, s->now, A.p, A.rs, B.p, B.cs, s->own);
+        s->now = s->own;
+    } else {
+        decay_own(k, s, a.lanes);
+        product(w, TRI_NONE, 1, s->rows, s->cols, K, A, B, state_mat(s));
     }
 }
 
@@ -45,15 +57,14 @@ void state_advance_symmetric(const mesa_worker *w, state *s, decay a, int64_t K,
                              void *outer)
 {
     const kern *k = w->k;
-    const int64_t n = s->rows * s->cols;
+    if (k->lanes > 1) decay_own(k, s, a.lanes);        /* it may have been set from `outer` */
     product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(outer, s->cols));
     if (k->lanes > 1) {
-        if (a.lanes) k->row_scale(1, n, a.lanes, 1, s->now, n, s->now, n);
         k->add_transposed(s->rows, outer, s->now);
     } else {
         memset(s->added, 0, bytes_of(k, s->rows, s->cols));
         k->add_transposed(s->rows, outer, s->added);
-        k->carry(n, a.one, s->added, s->exact, s->now);
+        k->carry(s->rows * s->cols, a.one, s->added, s->exact, s->now);
     }
 }
 
@@ -76,6 +87,7 @@ void state_mirror(const kern *k, state *s)
 
 void state_copy(const kern *k, const state *from, state *to)
 {
+    to->now = to->own;
     memcpy(to->now, from->now, bytes_of(k, to->rows, to->cols));
     if (k->lanes == 1)
         memcpy(to->exact, from->exact, (size_t)(to->rows * to->cols) * sizeof(double));

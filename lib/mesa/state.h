@@ -10,7 +10,9 @@
 
 typedef struct state {
     int64_t rows, cols;
-    void *now;                     /* dense, [row][column][lane]; what products read */
+    void *now;                     /* dense, [row][column][lane]; what products read: what it was
+                                      set from, until a panel's state advances */
+    void *own;                     /* where it is written */
     double *exact;                 /* one lane only */
     void *added;                   /* one lane only: A B */
 } state;
@@ -19,7 +21,8 @@ state state_take(mesa_worker *w, int64_t rows, int64_t cols);
 /* In a panel of native width its numbers lie in `place`, unless that is NULL: where they are wanted
  * in the end, so that nothing has to be copied there. */
 state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place);
-void state_set(const kern *k, state *s, const void *from);     /* NULL: zeros */
+/* NULL: zeros. A panel's state is not copied: `from` stays as it is until it has advanced. */
+void state_set(const kern *k, state *s, const void *from);
 void state_advance(const mesa_worker *w, state *s, decay a, int64_t K, mat A, mat B);
 /* X <- a X + A B + (A B)^T; outer: of X's size */
 void state_advance_symmetric(const mesa_worker *w, state *s, decay a, int64_t K, mat A, mat B,
