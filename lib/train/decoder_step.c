@@ -95,6 +95,15 @@ static void suspect(const job *j, int64_t panel, int64_t stage, int finite)
     if (!finite && j->r.first[panel] == NONE) j->r.first[panel] = stage;
 }
 
+static void check_state(const job *j, int64_t panel, int64_t i, const void *state)
+{
+    const kern *k = j->d->p.k;
+    const int64_t n = j->d->model->blocks[i].state * k->lanes;
+    if (!state || finite_run(k, state, n)) return;
+    suspect(j, panel, STATES + i, 0);
+    j->r.bad[panel] = 1;
+}
+
 static int64_t most_of(const kern *k, const int64_t *steps)
 {
     int64_t most = steps[0];
@@ -104,8 +113,10 @@ static int64_t most_of(const kern *k, const int64_t *steps)
 }
 
 /* n tokens of the panel, in w->x[0], through all blocks; returns where the last one's output is.
- * `first`: they are the first of the step. */
-static void *run_blocks(const job *j, const worker *w, int64_t panel, int64_t n, int first)
+ * `first`: they are the first of the step; `last`: what a state is after them, which is near now,
+ * is kept. */
+static void *run_blocks(const job *j, const worker *w, int64_t panel, int64_t n, int first,
+                        int last)
 {
     const mesaopt_decoder *d = j->d;
     const mesaopt_model *m = d->model;
@@ -131,6 +142,7 @@ static void *run_blocks(const job *j, const worker *w, int64_t panel, int64_t n,
                         .history = &h};
         b->kind->forward(b, &p, x, y, w->stash);
         suspect(j, panel, BLOCKS + i, finite_run(k, y, n * b->out * k->lanes));
+        if (last) check_state(j, panel, i, h.after);
         void *spare = x;
         x = y, y = spare;
     }
@@ -161,7 +173,7 @@ static void run_piece(const job *j, const worker *w, int64_t panel, int64_t t, i
     for (int64_t i = 0; i < j->depth; i++)
         if (w->positions[i] && first_alike(m, i) == i)
             positions_fill(k, n, m->blocks[i].in, w->steps, w->positions[i]);
-    const mat y = {run_blocks(j, w, panel, n, t == 0), model_width(m, j->depth - 1), 1};
+    const mat y = {run_blocks(j, w, panel, n, t == 0, t + n == j->L), model_width(m, j->depth - 1), 1};
     for (int64_t l = 0; l < k->lanes; l++) w->steps[l] += n;
     if (!j->out) return;
     panels_store(&d->p, piece_of(j->out, t, n), panel, y);
@@ -180,7 +192,7 @@ static int cache_finite(const job *j, const worker *w, int64_t panel, mat rows, 
     return finite_run(k, kern_at(k, rows.p, begin * cols), (end - begin) * cols * k->lanes);
 }
 
-/* Lanes without a stream keep nothing; and what is kept is finite. */
+/* Lanes without a stream keep nothing; and what a cache keeps is finite. */
 static void finish_panel(const job *j, const worker *w, int64_t panel)
 {
     const mesaopt_decoder *d = j->d;
@@ -195,7 +207,6 @@ static void finish_panel(const job *j, const worker *w, int64_t panel)
         int finite = 1;
         if (state && valid < k->lanes)
             k->row_scale(1, b->state, w->mask, 1, state, b->state, state, b->state);
-        if (state) finite = finite_run(k, state, b->state * k->lanes);
         for (int64_t h = 0; r.cache && h < b->cache.heads; h++)
             finite = finite &&
                      cache_finite(j, w, panel, cache_keys(b, k, r.cache, d->capacity, h),
