@@ -17,6 +17,7 @@ typedef struct lsq_case {
     int64_t N;                     /* sequences: B, or those of `starts` */
     const int64_t *starts;         /* offsets, N + 1; NULL: none */
     int keep;                      /* the adjoint gets the solution of the forward pass */
+    int overflows;                 /* it may say MESAOPT_E_NONFINITE, and leaves its results as they were */
     mesaopt_status forward, adjoint;                   /* of the last lsq_call */
     double *at[L_ARRAYS];
 } lsq_case;
