@@ -500,6 +500,80 @@ START_TEST(errors_too_large_for_their_type)
 }
 END_TEST
 
+/* ---- features far from 0 ---- */
+
+enum { FAR_B = 200, FAR_T = 5, FAR_D = 6 };
+typedef struct far_data { double h[2][FAR_B][FAR_T][FAR_D], y[2][FAR_B][FAR_T][1], w[FAR_B][FAR_T]; } far_data;
+
+/* Numbers of ten bits behind the point, so that distances from 0 can be added exactly. Feature 4 does not vary, feature 5 is feature 0. */
+static void draw_far(far_data *f, double distance)
+{
+    uint64_t state = 11;
+    for (int i = 0; i < 2 * FAR_B * FAR_T; i++) {
+        double *h = f->h[i / FAR_T / FAR_B][i / FAR_T % FAR_B][i % FAR_T], *y = f->y[i / FAR_T / FAR_B][i / FAR_T % FAR_B][i % FAR_T];
+        for (int j = 0; j < FAR_D; j++) h[j] = floor(1024 * uniform(&state)) / 1024;
+        y[0] = floor(1024 * (h[0] - 2 * h[3] + 0.1 * uniform(&state))) / 1024 + distance / 4;
+        h[4] = 0, h[5] = h[0];
+        for (int j = 0; j < FAR_D; j++) h[j] += distance * (j + 1);
+    }
+    for (int i = 0; i < FAR_B * FAR_T; i++) f->w[i / FAR_T][i % FAR_T] = uniform(&state) + 1.1;
+}
+
+typedef struct far_fit { double W[FAR_T][FAR_D], mse[2][FAR_T], r2[2][FAR_T]; int64_t rank[FAR_T]; } far_fit;
+
+static far_fit fit_far(mesaopt_ctx *ctx, const char *settings, double distance, double penalty, int weights)
+{
+    static far_data f;
+    far_fit r;
+    const int64_t features = FAR_D;
+    mesaopt_probe *p = plan(ctx, settings, 1, &features, FAR_T, 1);
+    const mesaopt_view w = DENSE(f.w, MESAOPT_F64, FAR_B, FAR_T), rank = DENSE(r.rank, MESAOPT_I64, 1, FAR_T);
+    draw_far(&f, distance);
+    for (int set = 0; set < 2; set++) {
+        const mesaopt_view h = DENSE(f.h[set], MESAOPT_F64, FAR_B, FAR_T, FAR_D), y = DENSE(f.y[set], MESAOPT_F64, FAR_B, FAR_T, 1);
+        OK(mesaopt_probe_feed(p, set, &h, &y, weights ? &w : NULL));
+    }
+    fit(p, 1, penalty, 0);
+    OK(mesaopt_probe_rank(p, &rank));
+    for (int set = 0; set < 2; set++) {
+        const mesaopt_view mse = DENSE(r.mse[set], MESAOPT_F64, 1, FAR_T), r2 = DENSE(r.r2[set], MESAOPT_F64, 1, FAR_T);
+        OK(mesaopt_probe_score(p, set, &mse, &r2));
+    }
+    for (int t = 0; t < FAR_T; t++) {
+        mesaopt_view W;
+        OK(mesaopt_probe_weights(p, 0, t, &W, NULL));
+        for (int i = 0; i < FAR_D; i++) r.W[t][i] = ((const double *)W.data)[i * W.stride[0]];
+    }
+    OK(mesaopt_probe_free(p));
+    return r;
+}
+
+/* With an intercept a distance from 0 changes nothing else: neither what a feature says that varies far from 0, nor that one which does not vary says nothing. */
+START_TEST(distance_from_0_changes_the_intercept_only)
+{
+    static const char *const settings[] = {"lanes=1", "lanes=2", "lanes=0"};
+    static const double distances[] = {1024, 0x1p17, 0x1p27};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    for (int i = 0; i < 12; i++) {
+        const double penalty = i / 3 % 2 ? 0.1 : 0;
+        const far_fit near = fit_far(ctx, settings[i % 3], 0, penalty, i / 6);
+        for (int t = 0; t < FAR_T; t++) ck_assert_int_eq(near.rank[t], penalty > 0 ? 6 : 4);
+        for (int j = 0; j < 3; j++) {
+            const far_fit far = fit_far(ctx, settings[i % 3], distances[j], penalty, i / 6);
+            for (int t = 0; t < FAR_T; t++) {
+                ck_assert_msg(far.rank[t] == near.rank[t], "rank %d at a distance of %g, %d at 0", (int)far.rank[t], distances[j], (int)near.rank[t]);
+                for (int k = 0; k < FAR_D; k++) ck_assert_double_eq_tol(far.W[t][k], near.W[t][k], 1e-12);
+                for (int set = 0; set < 2; set++) {
+                    ck_assert_double_eq_tol(far.mse[set][t], near.mse[set][t], 1e-8);      /* an intercept of 10^8 rounds */
+                    ck_assert_double_eq_tol(far.r2[set][t], near.r2[set][t], 1e-8);
+                }
+            }
+        }
+    }
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 /* Hundreds of features at one step: panels of one lane; duplicates and all. */
 START_TEST(wide_activations)
 {
@@ -535,6 +609,7 @@ Suite *test_probe_suite(void)
     tcase_add_test(fits, fits_repeat_with_other_settings);
     tcase_add_test(fits, degenerate_data);
     tcase_add_test(fits, wide_activations);
+    tcase_add_test(fits, distance_from_0_changes_the_intercept_only);
     tcase_add_test(fits, errors_too_large_for_their_type);
     tcase_add_test(feeding, pieces_are_the_whole);
     tcase_add_test(feeding, threads_change_no_bit);

@@ -6,7 +6,7 @@
  *     h_b: activations of layer l at step t, D_l features;  y_b: n targets at step t
  * without c unless the setting `intercept` is 1. Without a penalty it is the minimum-norm
  * least-squares solution that numpy.linalg.lstsq gives at the same rcond, for activations of any
- * rank.
+ * rank; with an intercept that of activations less their means, however far these are from 0.
  *
  * Sequences are fed in pieces of any size, by views, from a model while it runs, or from a file.
  * What is kept of them does not grow with their number: triangles of D + n + 1 rows, in double.

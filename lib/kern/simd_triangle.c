@@ -381,11 +381,9 @@ ADJACENT(double)
             _Pragma("GCC unroll 16") for (int l = 0; l < LANES; l++) \
                 v[l] = adjacent_##type(from + l * stride[2]); \
             transpose(v); \
-            _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) to[j] = \
-                v[j] * ((const vec *)scale)[i + j]; \
+            _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) to[j] = v[j]; \
         } \
     for (; i < length; i++) { \
-        const vec factor = ((const vec *)scale)[i]; \
         const type *from = (const type *)x + i * stride[0]; \
         vec *to = (vec *)out + i; \
         int64_t c = 0; \
@@ -398,14 +396,14 @@ ADJACENT(double)
             } \
             transpose(v); \
             _Pragma("GCC unroll 16") for (int j = 0; j < LANES; j++) to[(c + j) * column] = \
-                v[j] * factor; \
+                v[j]; \
         } \
         for (; c < cols; c++) { \
             vec v = {0}; \
             if (valid == LANES && stride[2] == 1) v = adjacent_##type(from + c * stride[1]); \
             else \
                 for (int l = 0; l < valid; l++) v[l] = (real)from[c * stride[1] + l * stride[2]]; \
-            to[c * column] = v * factor; \
+            to[c * column] = v; \
         } \
     }
 
@@ -419,11 +417,11 @@ ADJACENT(double)
                 const type x = from[l * stride[2]]; \
                 v[l] = (real)(value); \
             } \
-            ((vec *)out)[c * column + i] = v * ((const vec *)scale)[i]; \
+            ((vec *)out)[c * column + i] = v; \
         }
 
 void NAME(columns)(int64_t length, int64_t cols, int64_t valid, const void *x, int32_t dtype,
-                   const int64_t stride[3], const void *scale, void *out, int64_t column)
+                   const int64_t stride[3], void *out, int64_t column)
 {
     switch (dtype) {
     case MESAOPT_F32: {

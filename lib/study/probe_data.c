@@ -1,9 +1,9 @@
 /* Plans of probes, and what feeding does to them (probes.h).
  *
- * An item is a panel of one layer: its worker copies the triangle, brings in the rows [sqrt(w) |
- * sqrt(w) h | sqrt(w) y] of all sequences of the input piece by piece, and looks whether the
- * triangle is still finite: NaN and infinity in any row would show there. Items share nothing, so
- * the bits do not depend on threads. */
+ * An item is a panel of one layer: its worker copies the triangle, brings in the rows [sqrt(w), h,
+ * y] of all sequences of the input piece by piece, and looks whether the triangle is still finite:
+ * NaN and infinity in any row would show there. Items share nothing, so the bits do not depend on
+ * threads. */
 #include "study/probes.h"
 #include "base/pool.h"
 #include <float.h>
@@ -231,29 +231,26 @@ static mesaopt_view rows_at(const mesaopt_view *v, int64_t first, int64_t *rows)
     return part;
 }
 
-/* The rows of a view [rows, T, cols] from vector `at` on, times their scales. */
-static void load_part(const probe_item *i, const mesaopt_view *x, int64_t at, double *out,
-                      int64_t length)
+/* The rows of a view [rows, T, cols]. */
+static void load_part(const probe_item *i, const mesaopt_view *x, double *out, int64_t length)
 {
     const kern *k = i->group->k;
     const int64_t width = k->width, rows = x->shape[0], cols = x->shape[2],
                   size = dtype_size(x->dtype), whole = rows / width, rest = rows % width,
                   stride[] = {x->stride[0] * width, x->stride[2], x->stride[0]};
     const char *from = (const char *)x->data + i->t * x->stride[1] * size;
-    const double *scale = i->work.x + at * width;
-    out += at * width;
     if (k->lanes > 1) {
         k->columns(rows, cols, i->valid, from, x->dtype,
-                   (int64_t[]){x->stride[0], x->stride[2], x->stride[1]}, scale, out, length);
+                   (int64_t[]){x->stride[0], x->stride[2], x->stride[1]}, out, length);
         return;
     }
-    k->columns(whole, cols, width, from, x->dtype, stride, scale, out, length);
+    k->columns(whole, cols, width, from, x->dtype, stride, out, length);
     if (rest)
         k->columns(1, cols, rest, from + whole * stride[0] * size, x->dtype, stride,
-                   scale + whole * width, out + whole * width, length);
+                   out + whole * width, length);
 }
 
-/* Rows first .. first + rows - 1, times their scales; `length` vectors, the last of them zeros. */
+/* Rows first .. first + rows - 1; `length` vectors, the last of them zeros. */
 static void load(const probe_item *i, const mesaopt_view *x, int64_t first, int64_t rows,
                  double *out, int64_t length)
 {
@@ -263,7 +260,7 @@ static void load(const probe_item *i, const mesaopt_view *x, int64_t first, int6
     for (int64_t done = 0, part; done < rows; done += part) {
         part = rows - done;
         const mesaopt_view v = rows_at(x, first + done, &part);
-        load_part(i, &v, done / per_vector, out, length);
+        load_part(i, &v, out + done / per_vector * width, length);
     }
     for (int64_t c = 0; c < cols && used < length; c++)
         memset(out + (c * length + used) * width, 0,

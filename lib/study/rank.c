@@ -1,9 +1,13 @@
 /* Regressions from a kept triangle; see rank.h.
  *
- * R = [r_00 r; 0 R_c], Z = [z; Z_c]: r / r_00 and z / r_00 are the means of x and y, [R_c | Z_c] is
- * the triangle of the centred rows. Without an intercept r and z are rows like any other: the
- * triangle of [r; R_c]. A triangle whose condition is safely below 1 / rcond has full rank and is
- * solved by back substitution; the others get their singular values. */
+ * R = [r_00 r; 0 R_c], Z = [z; Z_c]: r / r_00 and z / r_00 are the means of x and y beyond the
+ * reference, [R_c | Z_c] is the triangle of the centred rows. Reflections round to what they turn:
+ * a feature far from 0 would leave R_c with the roundings of its distance, which beside a feature
+ * that hardly varies, or two that vary alike, are as large as what there is to see; differences
+ * from a reference are exact there (Sterbenz). Without an intercept r and z, with the reference
+ * again, are rows like any other: the triangle of [r; R_c]. A triangle whose condition is safely
+ * below 1 / rcond has full rank and is solved by back substitution; the others get their singular
+ * values. */
 #include "study/rank.h"
 #include <math.h>
 #include <string.h>
@@ -39,6 +43,7 @@ regression regression_take(arena *a, const kern *k, int64_t n, int64_t m)
     regression r = {.k = k, .n = n, .m = m};
     r.factor = take_vectors(a, k, n + 1, row_span(k, n + 1, m));
     r.rest = take_vectors(a, k, 1, kern_span(k, m));
+    r.reference = take_vectors(a, k, 1, kern_span(k, n + m));
     return r;
 }
 
@@ -48,11 +53,16 @@ static int64_t factor_elements(const regression *r)
 }
 
 static int64_t rest_elements(const regression *r) { return kern_span(r->k, r->m) * r->k->width; }
+static size_t reference_bytes(const regression *r)
+{
+    return (size_t)((r->n + r->m) * r->k->lanes) * sizeof(double);
+}
 
 void regression_clear(const regression *r)
 {
     memset(r->factor, 0, (size_t)factor_elements(r) * sizeof(double));
     memset(r->rest, 0, (size_t)rest_elements(r) * sizeof(double));
+    memset(r->reference, 0, reference_bytes(r));
 }
 
 int regression_finite(const regression *r)
@@ -72,6 +82,7 @@ void regression_copy(const regression *r, const regression *to)
                (size_t)(r->m * k->lanes) * sizeof(double));
     }
     memcpy(to->rest, r->rest, (size_t)(r->m * k->lanes) * sizeof(double));
+    memcpy(to->reference, r->reference, reference_bytes(r));
 }
 
 /* Odd, so that columns do not fall onto each other in the cache. */
@@ -102,12 +113,62 @@ regression_work regression_work_take(arena *a, const kern *k, int64_t n, int64_t
     return w;
 }
 
+/* Of a lane without rows: the mean of those that come, so that it is no larger than they are. */
+static void refer(const regression *r, const double *x, int64_t length, int64_t lane)
+{
+    const kern *k = r->k;
+    const int64_t column = length * k->width;
+    double total = 0;
+    if (r->factor[lane] != 0) return;
+    for (int64_t i = lane; i < column; i += k->lanes) total += x[i] * x[i];
+    for (int64_t c = 0; c < r->n + r->m; c++) {
+        const double *y = x + (c + 1) * column;
+        double sum = 0;
+        for (int64_t i = lane; i < column; i += k->lanes) sum += x[i] * x[i] * y[i];
+        r->reference[c * k->lanes + lane] = total > 0 ? sum / total : 0;
+    }
+}
+
+/* y_i <- x_i (y_i - minus), vectors of `width` numbers: known to the compiler where it is called. */
+static inline void weigh_column(int64_t width, int64_t length, const double *restrict x,
+                                double *restrict y, const double *restrict minus)
+{
+    for (int64_t i = 0; i < length; i++, x += width, y += width)
+        for (int64_t l = 0; l < width; l++) y[l] = x[l] * (y[l] - minus[l]);
+}
+
+/* x <- sqrt(w) (x - reference), likewise y. */
+static void weigh(const regression *r, double *x, int64_t length)
+{
+    const int64_t width = r->k->width, lanes = r->k->lanes;
+    double minus[16];
+    for (int64_t c = 0; c < r->n + r->m; c++) {
+        double *y = x + (c + 1) * length * width;
+        for (int64_t l = 0; l < width; l++) minus[l] = r->reference[c * lanes + l % lanes];
+        if (width == 8) weigh_column(8, length, x, y, minus);
+        else if (width == 4) weigh_column(4, length, x, y, minus);
+        else weigh_column(2, length, x, y, minus);
+    }
+}
+
 void regression_rows(const regression *r, const regression_work *w, int64_t length)
 {
+    for (int64_t l = 0; l < r->k->lanes; l++) refer(r, w->x, length, l);
+    weigh(r, w->x, length);
     r->k->qr_rows(r->k, r->n + 1, r->m, length, r->factor, w->x, r->rest, w->rows);
 }
 
 /* ---- fit ---- */
+
+/* Of feature j, or of target j - n. */
+static double mean(const regression *r, int64_t j, int64_t lane)
+{
+    const kern *k = r->k;
+    const double *first = j < r->n ? in_r(k, r->n + 1, r->m, r->factor, 0, j + 1)
+                                   : in_z(k, r->n + 1, r->m, r->factor, 0, j - r->n),
+                 weight = r->factor[lane];
+    return weight != 0 ? first[lane] / weight + r->reference[j * k->lanes + lane] : 0;
+}
 
 /* w->turned <- the triangle that is to be solved: centred rows; without an intercept also their
  * means; with a penalty its rows too. */
@@ -126,10 +187,7 @@ static void prepare(const regression *r, const regression_work *w, int intercept
     if (intercept && penalty == 0) return;
     memset(w->extra, 0, (size_t)((n + m) * column) * sizeof(double));
     for (int64_t j = 0; j < n + m && !intercept; j++)
-        memcpy(w->extra + j * column,
-               j < n ? in_r(k, n + 1, m, r->factor, 0, j + 1)
-                     : in_z(k, n + 1, m, r->factor, 0, j - n),
-               (size_t)lanes * sizeof(double));
+        for (int64_t l = 0; l < lanes; l++) w->extra[j * column + l] = r->factor[l] * mean(r, j, l);
     for (int64_t j = 0; j < n && penalty > 0; j++)
         for (int64_t l = 0; l < lanes; l++)
             w->extra[j * column + (j + 1) * lanes + l] = sqrt(penalty);
@@ -151,14 +209,12 @@ static void solve_by_rank(const regression *r, const regression_work *w, const i
 
 static void write_intercept(const regression *r, int64_t l, double *weights)
 {
-    const kern *k = r->k;
-    const double *mean_x = in_r(k, r->n + 1, r->m, r->factor, 0, 1),
-                 *mean_y = in_z(k, r->n + 1, r->m, r->factor, 0, 0), weight = r->factor[l];
-    for (int64_t j = 0; j < r->m; j++) {
-        double b = mean_y[j * k->lanes + l];
-        for (int64_t i = 0; i < r->n; i++)
-            b -= mean_x[i * k->lanes + l] * weights[((i + 1) * r->m + j) * k->lanes + l];
-        weights[j * k->lanes + l] = weight != 0 ? b / weight : 0;
+    const int64_t n = r->n, m = r->m, lanes = r->k->lanes;
+    for (int64_t j = 0; j < m; j++) {
+        double b = mean(r, n + j, l);
+        for (int64_t i = 0; i < n; i++)
+            b -= mean(r, i, l) * weights[((i + 1) * m + j) * lanes + l];
+        weights[j * lanes + l] = b;
     }
 }
 
@@ -187,6 +243,18 @@ void regression_solve(const regression *r, const regression_work *w, int interce
 
 /* ---- errors ---- */
 
+/* What the map says at the reference beyond that of the target: an intercept of the rows as they
+ * are kept, less its own. */
+static double refer_map(const regression *r, const double *weights, int64_t j, int64_t lane)
+{
+    const int64_t lanes = r->k->lanes;
+    const double *at = r->reference + lane;
+    double sum = -at[(r->n + j) * lanes];
+    for (int64_t i = 0; i < r->n; i++)
+        sum += at[i * lanes] * weights[((i + 1) * r->m + j) * lanes + lane];
+    return sum;
+}
+
 void regression_errors(const regression *r, const regression_work *w, const double *weights,
                        double *error, double *spread, double *total)
 {
@@ -195,6 +263,8 @@ void regression_errors(const regression *r, const regression_work *w, const doub
                   row = row_span(k, n, m) * k->width / lanes;
     k->product(k, w->scratch, PRODUCT_LANE, TRI_A_UPPER, 0, n, m, n, (mat){r->factor, row, 1},
                (mat){(double *)weights, m, 1}, (mat){w->residual, m, 1});
+    for (int64_t j = 0; j < m * lanes; j++)
+        w->residual[j] += r->factor[j % lanes] * refer_map(r, weights, j / lanes, j % lanes);
     memcpy(error, r->rest, (size_t)(m * lanes) * sizeof *error);
     memcpy(spread, r->rest, (size_t)(m * lanes) * sizeof *spread);
     for (int64_t i = 0; i < n; i++) {
@@ -204,8 +274,9 @@ void regression_errors(const regression *r, const regression_work *w, const doub
             if (i > 0) spread[j] += z[j] * z[j];
         }
     }
-    const double *mean = in_z(k, n, m, r->factor, 0, 0);
-    for (int64_t j = 0; j < m * lanes; j++)
-        if (spread[j] <= ROUNDING * mean[j] * mean[j]) spread[j] = 0;
     for (int64_t l = 0; l < lanes; l++) total[l] = r->factor[l] * r->factor[l];
+    for (int64_t j = 0; j < m * lanes; j++) {
+        const double middle = mean(r, r->n + j / lanes, j % lanes);
+        if (spread[j] <= ROUNDING * total[j % lanes] * middle * middle) spread[j] = 0;
+    }
 }

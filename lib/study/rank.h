@@ -3,9 +3,10 @@
  *     W, b = argmin sum_r w_r |x_r W + b - y_r|^2 + penalty |W|^2,
  *     x_r: n features, y_r: m targets, w_r >= 0
  *
- * Of all rows [sqrt(w) | sqrt(w) x | sqrt(w) y] only the triangle of their QR factorisation is
- * kept, and the squares of what is left of y below it. Its rows from the second on are the triangle
- * of the centred rows, so one triangle serves fits with and without intercept, and any penalty.
+ * Of all rows [sqrt(w) | sqrt(w) (x - reference) | sqrt(w) (y - reference)] only the triangle of
+ * their QR factorisation is kept, and the squares of what is left of y below it. Its rows from the
+ * second on are the triangle of the centred rows, so one triangle serves fits with and without
+ * intercept, and any penalty.
  * Singular values up to rcond times the largest count as 0, and the solution is the one of minimum
  * norm, as in numpy.linalg.lstsq (with an intercept: of centred rows); with a penalty it is that of
  * the rows with sqrt(penalty) I below them. Always f64. */
@@ -19,6 +20,7 @@ typedef struct regression {
     int64_t n, m;
     double *factor, *rest;         /* 1 + n rows [R | Z] of 1 + n and m elements (see struct kern);
                                       m elements. All 0 before the first row */
+    double *reference;             /* n + m elements: about where the first rows are */
 } regression;
 
 /* With a base of NULL these only count what they need. */
@@ -32,9 +34,8 @@ void regression_copy(const regression *r, const regression *to);        /* of on
 typedef struct regression_work {
     int64_t most;                  /* vectors of rows that regression_rows takes at a time; an odd
                                       number is best */
-    double *x;                     /* for the caller to fill: columns sqrt(w), sqrt(w) x, sqrt(w) y,
-                                      `length` vectors each (of one lane a vector holds neighbouring
-                                      rows) */
+    double *x;                     /* for the caller to fill: columns sqrt(w), x, y of `length`
+                                      vectors (of one lane a vector holds neighbouring rows) */
     double *solved, *turned, *extra, *weights, *rows, *rest, *residual;
     void *scratch;
 } regression_work;
