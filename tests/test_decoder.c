@@ -395,6 +395,71 @@ START_TEST(strides)
 }
 END_TEST
 
+/* ---- sums that go on ---- */
+
+enum { FOREVER = 5000 };
+
+/* Random numbers that f32 has, the same in every model; ridges stay. */
+static void set_parameters(mesaopt_model *m)
+{
+    uint64_t state = 9;
+    for (int64_t i = 0; i < mesaopt_model_parameters(m); i++) {
+        const char *name = mesaopt_model_parameter_name(m, i);
+        mesaopt_view v;
+        ck_assert_int_eq(mesaopt_model_parameter(m, name, &v), MESAOPT_OK);
+        for (int64_t j = 0; j < v.shape[0] * v.shape[1] && !strstr(name, "lambda"); j++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            const float x = (float)((double)(state >> 40) * 0x1p-23 - 1);
+            const int64_t place = j / v.shape[1] * v.stride[0] + j % v.shape[1] * v.stride[1];
+            if (v.dtype == MESAOPT_F32) ((float *)v.data)[place] = x;
+            else ((double *)v.data)[place] = (double)x;
+        }
+    }
+}
+
+/* The token of step t: the same again and again, or one of a few. */
+static float token_at(int few, int64_t t, int64_t j)
+{
+    static const float same[IN] = {0.7f, -1.3f, 0.4f, 1.1f, -0.6f};
+    return few ? (float)((t * t + t / 3) % IN == j) : same[j];
+}
+
+static void check_forever(mesaopt_ctx *ctx, const char *block, int few, int64_t streams)
+{
+    static double x[FOREVER * IN], y[FOREVER * IN];
+    static float token[MOST_STREAMS * IN], out[MOST_STREAMS * IN];
+    mesaopt_model *wide = model_from(ctx, "inputs=5 outputs=5 dtype=f64", block), *m = model_from(ctx, "inputs=5 outputs=5 dtype=f32", block);
+    const mesaopt_view all = DENSE(x, MESAOPT_F64, 1, FOREVER, IN), expected = DENSE(y, MESAOPT_F64, 1, FOREVER, IN);
+    const mesaopt_view one = DENSE(token, MESAOPT_F32, streams, 1, IN), predicted = DENSE(out, MESAOPT_F32, streams, 1, IN);
+    char settings[32];
+    snprintf(settings, sizeof settings, "streams=%d", (int)streams);
+    mesaopt_decoder *d = decoder_from(m, settings);
+    set_parameters(wide), set_parameters(m);
+    for (int64_t i = 0; i < FOREVER * IN; i++) x[i] = (double)token_at(few, i / IN, i % IN);
+    ck_assert_int_eq(mesaopt_model_forward(wide, &all, &expected), MESAOPT_OK);
+    for (int64_t t = 0; t < FOREVER; t++) {
+        for (int64_t i = 0; i < streams * IN; i++) token[i] = token_at(few, t, i % IN);
+        ck_assert_int_eq(mesaopt_decoder_step(d, &one, &predicted), MESAOPT_OK);
+    }
+    double most = 0, apart = 0;
+    for (int64_t i = 0; i < streams * IN; i++) {
+        const double want = y[(FOREVER - 1) * IN + i % IN];
+        most = fmax(most, fabs(want)), apart = fmax(apart, fabs((double)out[i] - want));
+    }
+    ck_assert_msg(apart <= 2e-5 * most, "%s, %s tokens, %d streams: %g of %g", block, few ? "few" : "equal", (int)streams, apart, most);
+    mesaopt_decoder_free(d), mesaopt_model_free(m), mesaopt_model_free(wide);
+}
+
+/* Tokens that come again and again add up to sums of which a model in f32 needs more digits than it has: the last of thousands of steps is that of a model in f64. */
+START_TEST(thousands_of_steps)
+{
+    static const char *const blocks[] = {"linear(heads=1,key=4,residual_clip=1e30)", "mesa(heads=2,key=4,residual_clip=1e30)", "mesa(heads=1,key=3,gates=sigmoid,residual_clip=1e30)"};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    for (int i = 0; i < 12; i++) check_forever(ctx, blocks[i % 3], i / 3 % 2, i / 6 ? 9 : 1);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 Suite *test_decoder_suite(void)
 {
     int rows = 0;
@@ -410,6 +475,7 @@ Suite *test_decoder_suite(void)
     tcase_add_test(t, copies);
     tcase_add_test(t, models_that_change);
     tcase_add_test(t, strides);
+    tcase_add_test(t, thousands_of_steps);
     suite_add_tcase(s, t);
     return s;
 }

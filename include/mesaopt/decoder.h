@@ -10,6 +10,9 @@
  *     softmax blocks   keys and values of all tokens so far, at most `capacity` of them
  *     others           nothing: their tokens do not know of each other
  *
+ * S and H are kept in f64, or to twice the precision of f32: sums of a million tokens are as good
+ * as those of one.
+ *
  * Every stream has its own count of tokens, which its positions (pe) go by, and can begin anew
  * while others go on. A stream takes at most `capacity` tokens when the model has softmax blocks,
  * at most `longest` of blocks with positions=learned, and at most 2^25 where other blocks have

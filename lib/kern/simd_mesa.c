@@ -22,6 +22,77 @@
  * multiply-adds. */
 #include "kern/simd_kernels.h"
 
+/* ---- a sum that goes on without end ---- */
+
+/* LANES numbers in double: two parts of f32, one of f64. */
+enum { PARTS = REAL_BITS == 32 ? 2 : 1, PART = LANES / PARTS };
+typedef double dvec __attribute__((vector_size(SIMD_BYTES)));
+typedef real part
+    __attribute__((vector_size(SIMD_BYTES / PARTS), aligned(sizeof(real)), may_alias));
+
+INLINE dvec in_double(const real *p) { return __builtin_convertvector(*(const part *)p, dvec); }
+
+/* A part of the sum: to = a from + y, and what rounding leaves `low` numbers behind. */
+INLINE void add_part(dvec a, const real *from, dvec y, int64_t low, real *to)
+{
+    const dvec sum = a * (REAL_BITS == 32 ? in_double(from) + in_double(from + low)
+                                          : in_double(from)) + y;
+    const part high = __builtin_convertvector(sum, part);
+    *(part *)to = high;
+    if (REAL_BITS == 32)
+        *(part *)(to + low) =
+            __builtin_convertvector(sum - __builtin_convertvector(high, dvec), part);
+}
+
+void NAME(rank_one_twice)(int64_t m, int64_t n, const void *a, const void *a_low, const void *b,
+                          const void *from, const void *x, int64_t x_step, const void *y,
+                          int64_t y_step, void *to)
+{
+    dvec gate[PARTS], c[PARTS];
+    for (int h = 0; h < PARTS; h++) {
+        gate[h] = a ? in_double((const real *)a + h * PART) : 1 - (dvec){0};
+        if (a_low) gate[h] += in_double((const real *)a_low + h * PART);
+    }
+    for (int64_t i = 0; i < m; i++) {
+        const real *row = (const real *)from + i * n * LANES;
+        real *out = (real *)to + i * n * LANES;
+        for (int h = 0; h < PARTS; h++) {
+            c[h] = in_double((const real *)x + i * x_step * LANES + h * PART);
+            if (b) c[h] *= in_double((const real *)b + h * PART);
+        }
+        for (int64_t j = 0; j < n; j++)
+#pragma GCC unroll 2
+            for (int h = 0; h < PARTS; h++)
+                add_part(gate[h], row + j * LANES + h * PART,
+                         c[h] * in_double((const real *)y + j * y_step * LANES + h * PART),
+                         m * n * LANES, out + j * LANES + h * PART);
+    }
+}
+
+void NAME(rank_one_twice_one)(int64_t m, int64_t n, const void *a, const void *a_low,
+                              const void *b, const void *from, const void *x, int64_t x_step,
+                              const void *y, int64_t y_step, void *to)
+{
+    const real *v = y;
+    const double gate = (a ? (double)*(const real *)a : 1) +
+                        (a_low ? (double)*(const real *)a_low : 0),
+                 weight = b ? (double)*(const real *)b : 1;
+    for (int64_t i = 0; i < m; i++) {
+        const real *row = (const real *)from + i * n;
+        real *out = (real *)to + i * n;
+        const double c = weight * (double)((const real *)x)[i * x_step];
+        int64_t j = 0;
+        for (; y_step == 1 && j + PART <= n; j += PART)
+            add_part(gate - (dvec){0}, row + j, c * in_double(v + j), m * n, out + j);
+        for (; j < n; j++) {
+            const double low = REAL_BITS == 32 ? (double)row[m * n + j] : 0,
+                         sum = gate * ((double)row[j] + low) + c * (double)v[j * y_step];
+            out[j] = (real)sum;
+            if (REAL_BITS == 32) out[m * n + j] = (real)(sum - (double)out[j]);
+        }
+    }
+}
+
 enum { PASS_ROWS = SIMD_ISA == 3 ? 4 : 2 };            /* rows of R that are passed at a time */
 
 /* ---- updates ---- */

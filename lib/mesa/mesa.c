@@ -1,6 +1,8 @@
 /* The mesa layer of one head: f32 where that leaves three digits, f64 elsewhere. Forward f32 does
  * all tokens in front of the first region that it cannot do, backward all or none, since later
- * tokens weigh on the gradients of earlier ones. Its certificates are made in f64. */
+ * tokens weigh on the gradients of earlier ones. Its certificates are made in f64, and so are
+ * states of twice the precision: what f32 rounds off them, call after call, is soon more than a
+ * ridge. */
 #include "mesa/mesa.h"
 #include "mesa/layer.h"
 #include "mesa/upcast.h"
@@ -78,20 +80,33 @@ static void copy_state(const kern *k, int64_t rows, int64_t cols, const void *fr
     else memset(to, 0, bytes_of(k, rows, cols));
 }
 
+/* One token: a step of a decoder. */
+static void advance_twice(const kern *k, const layer *l, const mesa_operands *m)
+{
+    const int64_t d = l->o->d, dv = l->o->dv;
+    const gates g = l->s.gamma;
+    k->rank_one_twice(d, d, g.high, g.low, m->beta.p, m->H0, m->K.p, m->K.cs, m->K.p, m->K.cs,
+                      m->HT);
+    k->rank_one_twice(d, dv, g.high, g.low, m->beta.p, m->S0, m->K.p, m->K.cs, m->V.p, m->V.cs,
+                      m->ST);
+}
+
 int64_t mesa_forward(mesa_worker w, const mesa_options *o, const mesa_operands *m)
 {
     layer l = layer_take(&w, o, m, 0);
     if (o->T == 0) {
-        copy_state(w.k, o->d, o->d, m->H0, m->HT);
-        copy_state(w.k, o->d, o->dv, m->S0, m->ST);
+        copy_state(w.k, (1 + m->twice) * o->d, o->d, m->H0, m->HT);
+        copy_state(w.k, (1 + m->twice) * o->d, o->dv, m->S0, m->ST);
         return 0;
     }
     layer_measure(&w, &l);
     l.s.T = tokens_of_f32(w.k, &l);
-    if (l.s.T < o->T) l.m.HT = l.m.ST = NULL;
+    const int wide = l.s.T < o->T || m->twice;
+    if (wide) l.m.HT = l.m.ST = NULL;
     if (l.s.T > 0) layer_forward(&w, &l);
     if (l.s.T > 0 && w.k->size == 4) upcast_certify(w, &l, m->Q, l.m.X);
-    if (l.s.T < o->T) upcast_forward(w, &l, m->HT, m->ST);
+    if (wide && o->T == 1 && l.s.T == 1) advance_twice(w.k, &l, m);
+    else if (wide) upcast_forward(w, &l, m);
     return rows_missed(w.k, &l);
 }
 

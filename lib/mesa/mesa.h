@@ -77,6 +77,8 @@ typedef struct mesa_operands {
     const void *ridge;             /* d elements (per lane): l > 0 */
     const void *H0, *S0;           /* d x d (symmetric), d x dv; absent: zeros */
     void *HT, *ST;                 /* likewise, after the last token; may be H0 and S0 */
+    int64_t twice;                 /* forward in f32: each of these four is there, followed by as
+                                      many numbers, to be added, that make twice its precision */
     mat O, X;                      /* T x dv; T x d */
     mesa_certificate certificate;  /* of x in forward, of u in backward */
     mat missed;                    /* T x 1, rs 1: 0, MESA_FELL_BACK, or the residual of rows that

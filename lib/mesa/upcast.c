@@ -135,15 +135,26 @@ int64_t upcast_bytes(mesa_worker w, const layer *l)
 
 /* ---- between the types ---- */
 
+/* One number of each lane: what the compiler knows is the usual width. */
+#define EACH_LANE(statement) \
+    if (lanes == 4) \
+        for (int64_t i = 0; i < 4; i++) statement; \
+    else \
+        for (int64_t i = 0; i < lanes; i++) statement
+
+static const float *f32_at(const upcast *u, const void *p, int64_t element)
+{
+    return (const float *)kern_at(u->f32, p, element) + u->half * u->w.k->lanes;
+}
+
 static void widen(const upcast *u, int64_t rows, int64_t cols, mat from, mat to)
 {
     const int64_t lanes = u->w.k->lanes;
     for (int64_t t = 0; from.p && t < rows; t++)
         for (int64_t j = 0; j < cols; j++) {
-            const float *x =
-                (const float *)kern_at(u->f32, from.p, t * from.rs + j * from.cs) + u->half * lanes;
-            double *y = kern_at(u->w.k, to.p, t * to.rs + j);
-            for (int64_t l = 0; l < lanes; l++) y[l] = (double)x[l];
+            const float *restrict x = f32_at(u, from.p, t * from.rs + j * from.cs);
+            double *restrict y = kern_at(u->w.k, to.p, t * to.rs + j);
+            EACH_LANE(y[i] = (double)x[i]);
         }
 }
 
@@ -153,9 +164,9 @@ static void narrow(const upcast *u, int64_t rows, int64_t cols, double most, mat
     const int64_t lanes = u->w.k->lanes;
     for (int64_t t = 0; to.p && t < rows; t++)
         for (int64_t j = 0; j < cols; j++) {
-            const double *x = kern_at(u->w.k, from.p, t * from.rs + j);
-            float *y = (float *)kern_at(u->f32, to.p, t * to.rs + j * to.cs) + u->half * lanes;
-            for (int64_t l = 0; l < lanes; l++) y[l] = (float)(x[l] > most ? most : x[l]);
+            const double *restrict x = kern_at(u->w.k, from.p, t * from.rs + j);
+            float *restrict y = (float *)f32_at(u, to.p, t * to.rs + j * to.cs);
+            EACH_LANE(y[i] = (float)(x[i] > most ? most : x[i]));
         }
 }
 
@@ -188,6 +199,39 @@ static void write_state(const upcast *u, int64_t rows, int64_t cols, const void 
     narrow(u, rows, cols, (double)INFINITY, dense(from, cols), dense(to, cols));
 }
 
+/* Of twice the precision: to += what follows the n numbers of `from`. */
+static void read_low(const upcast *u, int64_t n, const void *from, const void *to)
+{
+    const int64_t lanes = u->w.k->lanes;
+    for (int64_t e = 0; e < n; e++) {
+        const float *restrict x = f32_at(u, from, n + e);
+        double *restrict y = kern_at(u->w.k, to, e);
+        EACH_LANE(y[i] += (double)x[i]);
+    }
+}
+
+/* Behind the n numbers of `to`: what rounding has left. */
+static void write_low(const upcast *u, int64_t n, const void *from, void *to)
+{
+    const int64_t lanes = u->w.k->lanes;
+    for (int64_t e = 0; e < n; e++) {
+        const double *restrict x = kern_at(u->w.k, from, e);
+        float *restrict y = (float *)f32_at(u, to, n + e);
+        EACH_LANE(y[i] = (float)(x[i] - (double)(float)x[i]));
+    }
+}
+
+/* H0 and S0 of the layer; S0 unless there is no place for it. */
+static void read_first(const upcast *u, const layer *l)
+{
+    const int64_t d = u->o.d, dv = u->o.dv;
+    read_state(u, d, d, l->m.H0, u->m.H0);
+    if (l->m.twice) read_low(u, d * d, l->m.H0, u->m.H0);
+    if (!u->m.S0) return;
+    read_state(u, d, dv, l->m.S0, u->m.S0);
+    if (l->m.twice) read_low(u, d * dv, l->m.S0, u->m.S0);
+}
+
 static void move_state(const upcast *u, int64_t cols, const void *from, const void *to)
 {
     memcpy((void *)to, from, bytes_of(u->w.k, u->o.d, cols));
@@ -216,10 +260,9 @@ static void sum_piece(const upcast *u, sums *s, int64_t n)
 static void states_before(const upcast *u, const layer *l, int64_t t)
 {
     const kern *k = u->w.k;
-    const int64_t d = u->o.d, dv = u->o.dv;
     mesa_worker w = u->w;
     sums s = take_sums(&w, u);
-    read_state(u, d, d, l->m.H0, u->m.H0), read_state(u, d, dv, l->m.S0, u->m.S0);
+    read_first(u, l);
     if (t == 0) return;
     state_set(k, &s.H, u->m.H0), state_set(k, &s.S, u->m.S0);
     for (int64_t i = 0, n; i < t && !kern_stopped(k); i += n) {
@@ -247,7 +290,7 @@ static void run_piece(const upcast *u, const layer *l, int64_t t, int64_t n)
     write_piece(u, l, t, n);
 }
 
-void upcast_forward(mesa_worker w, const layer *l, void *HT, void *ST)
+void upcast_forward(mesa_worker w, const layer *l, const mesa_operands *m)
 {
     upcast u = take_pieces(w, l);
     const int64_t d = u.o.d, dv = u.o.dv, T = l->o->T;
@@ -258,7 +301,9 @@ void upcast_forward(mesa_worker w, const layer *l, void *HT, void *ST)
             run_piece(&u, l, t, least(u.o.T, T - t));
             move_state(&u, d, u.m.HT, u.m.H0), move_state(&u, dv, u.m.ST, u.m.S0);
         }
-        write_state(&u, d, d, u.m.H0, HT), write_state(&u, d, dv, u.m.S0, ST);
+        write_state(&u, d, d, u.m.H0, m->HT), write_state(&u, d, dv, u.m.S0, m->ST);
+        if (!m->twice) continue;
+        write_low(&u, d * d, u.m.H0, m->HT), write_low(&u, d * dv, u.m.S0, m->ST);
     }
 }
 
@@ -307,7 +352,7 @@ void upcast_certify(mesa_worker w, const layer *l, mat B, mat X)
     layer *p = &c.l;
     const int64_t d = u.o.d, T = l->s.T;
     for (; u.half < halves_of(&u); u.half++) {
-        read_state(&u, 1, d, l->m.ridge, u.m.ridge), read_state(&u, d, d, l->m.H0, u.m.H0);
+        read_state(&u, 1, d, l->m.ridge, u.m.ridge), read_first(&u, l);
         for (int64_t t = 0; t < T && !kern_stopped(u.w.k); t += p->s.T) {
             p->s.T = least(u.o.T, T - t);
             read_certified(&u, l, &c, t, B, X);

@@ -8,8 +8,8 @@
 #include "mesa/layer.h"
 
 int64_t upcast_bytes(mesa_worker w, const layer *l);
-/* Tokens behind the layer's own, and final states (NULL: not wanted). */
-void upcast_forward(mesa_worker w, const layer *l, void *HT, void *ST);
+/* Tokens behind the layer's own, and the final states of m, where they are wanted. */
+void upcast_forward(mesa_worker w, const layer *l, const mesa_operands *m);
 /* All tokens. */
 void upcast_backward(mesa_worker w, const layer *l);
 /* The certificate of the layer's own tokens, if it is wanted: X for B; m.missed is read. */

@@ -112,8 +112,8 @@ static void recall(const block *b, const pass *p, const extents *e, int64_t i, h
     const kern *k = p->k;
     const history *y = p->history;
     if (b->state) {
-        m->first = kern_at(k, y->before, i * e->d * e->dv);
-        m->last = kern_at(k, y->after, i * e->d * e->dv);
+        const int64_t at = i * (block_state(b, k) / e->heads);
+        m->first = kern_at(k, y->before, at), m->last = kern_at(k, y->after, at);
         return;
     }
     const mat K = cache_keys(b, k, y->cache, y->capacity, i),

@@ -18,8 +18,8 @@ typedef struct head {
 } head;
 
 /* Of one head; T rows each. `kept`, T elements for each number of a row, goes from forward to
- * backward. Of a linear head first and last [d x dv]: its state in front of the rows (NULL: 0), and
- * behind them (NULL: not wanted); may be one. */
+ * backward. Of a linear head while decoding first and last [d x dv], else NULL: its state in front
+ * of the rows, and behind them, in f32 followed by what is behind its last digits; may be one. */
 typedef struct head_mats {
     mat q, k, v, o, dq, dk, dv, dout;
     void *kept;

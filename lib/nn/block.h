@@ -23,7 +23,7 @@ typedef struct parameter {
 typedef struct history {
     const int64_t *steps;          /* [lanes]: tokens so far */
     int64_t most;                  /* the largest of them */
-    const void *before;            /* block.state elements, at first 0 */
+    const void *before;            /* block_state elements, at first 0 */
     void *after;                   /* likewise, behind the pass's last token; may be `before` */
     void *cache;                   /* block.cache: `capacity` rows */
     int64_t capacity;
@@ -78,13 +78,20 @@ struct block {
     int positions;                 /* wants pass.positions */
     int64_t longest;               /* sequence that it can take; 0: any */
     /* What tokens leave for later ones, of a sequence; 0: nothing, and forward takes each token by
-     * itself: numbers that they change, and numbers that each of them adds. */
+     * itself: numbers that they change, and numbers that each of them adds. The former are sums
+     * without end, of which f32 keeps as many numbers more for what is behind their last digits. */
     int64_t state;
     struct { int64_t heads, key, value; } cache;
     /* Of a residual block: its enum pe_choice; learned positions and the gain of its norm, both
      * parameters; 0: none. */
     int pe, learned, norm;
 };
+
+/* Numbers of the state of this type. */
+static inline int64_t block_state(const block *b, const kern *k)
+{
+    return k->size == 4 ? 2 * b->state : b->state;
+}
 
 const block_kind *block_kind_of(int32_t scope);        /* NULL: no such kind */
 const block_kind *block_kind_at(int i);                /* in the order of base/kinds.def; NULL past

@@ -15,6 +15,7 @@
 typedef struct linear_scratch {
     void *scores, *dscores; /* chunk x chunk */
     void *state;            /* d x dv: one, or one per chunk for backward */
+    void *added;            /* d x dv, forward: a chunk's K^T V */
     void *later;            /* d x dv, backward: Y */
 } linear_scratch;
 
@@ -33,6 +34,7 @@ static linear_scratch lay_out(arena *a, const kern *k, const head *h, int backwa
     s.scores = arena_take(a, chunk * chunk, real);
     if (backward) s.dscores = arena_take(a, chunk * chunk, real);
     s.state = arena_take(a, h->d * h->dv, (backward ? chunks : 1) * real);
+    if (!backward) s.added = arena_take(a, h->d * h->dv, real);
     if (backward) s.later = arena_take(a, h->d * h->dv, real);
     return s;
 }
@@ -51,6 +53,34 @@ static void scale_rows(const kern *k, const head *h, mat x)
         k->scale(h->dv * k->lanes, h->scale, kern_at(k, x.p, t * x.rs));
 }
 
+/* high + low += x, in double. */
+static void carry(int64_t n, const float *restrict x, float *restrict high, float *restrict low)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double sum = (double)high[i] + (double)low[i] + (double)x[i];
+        high[i] = (float)sum, low[i] = (float)(sum - (double)high[i]);
+    }
+}
+
+/* Z = first + K^T V of a decoder's rows, which may have no end: in f32 to twice the precision. */
+static void advance(const kern *k, const head *h, void *ps, const linear_scratch *s,
+                    const void *first, mat K, mat V, int64_t C, mat Z)
+{
+    const int64_t n = h->d * h->dv, numbers = k->size == 4 ? 2 * n : n;
+    if (k->size == 4 && C == 1) {
+        k->rank_one_twice(h->d, h->dv, NULL, NULL, NULL, first, K.p, K.cs, V.p, V.cs, Z.p);
+        return;
+    }
+    if (first != Z.p) memcpy(Z.p, first, (size_t)(numbers * k->lanes * k->size));
+    if (k->size == 8) {
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, h->d, h->dv, C, mat_transposed(K), V, Z);
+        return;
+    }
+    k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, h->d, h->dv, C, mat_transposed(K), V,
+               (mat){s->added, h->dv, 1});
+    carry(n * k->lanes, s->added, Z.p, kern_at(k, Z.p, n));
+}
+
 static void linear_forward(const kern *k, const head *h, void *ps, void *scratch,
                            const head_mats *m)
 {
@@ -58,20 +88,21 @@ static void linear_forward(const kern *k, const head *h, void *ps, void *scratch
     const linear_scratch s = lay_out(&a, k, h, 0);
     const mat Z = {m->last ? m->last : s.state, h->dv, 1};
     const int64_t chunk = rows_of(h);
-    const int begun = m->first != NULL;
-    if (begun && m->first != Z.p)
-        memcpy(Z.p, m->first, (size_t)(h->d * h->dv * k->lanes * k->size));
+    const void *before = m->first;
     for (int64_t t = 0; t < h->T && !kern_stopped(k); t += chunk) {
         const int64_t C = h->T - t < chunk ? h->T - t : chunk;
         const mat q = mat_rows(k, m->q, t), kc = mat_rows(k, m->k, t), v = mat_rows(k, m->v, t),
                   o = mat_rows(k, m->o, t), S = {s.scores, C, 1};
         k->product(k, ps, PRODUCT_LANE, TRI_C_LOWER, 0, C, C, h->d, q, mat_transposed(kc), S);
         k->product(k, ps, PRODUCT_LANE, TRI_A_LOWER, 0, C, h->dv, C, S, v, o);
-        if (t > 0 || begun)
-            k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->dv, h->d, q, Z, o);
-        if (t + C < h->T || m->last)
-            k->product(k, ps, PRODUCT_LANE, TRI_NONE, t > 0 || begun, h->d, h->dv, C,
-                       mat_transposed(kc), v, Z);
+        if (before)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, C, h->dv, h->d, q,
+                       (mat){(void *)before, h->dv, 1}, o);
+        if (m->first) advance(k, h, ps, &s, before, kc, v, C, Z);
+        else if (t + C < h->T)
+            k->product(k, ps, PRODUCT_LANE, TRI_NONE, t > 0, h->d, h->dv, C, mat_transposed(kc), v,
+                       Z);
+        before = Z.p;
     }
     scale_rows(k, h, m->o);
 }

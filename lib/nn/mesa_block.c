@@ -116,14 +116,17 @@ static mesa_operands operands(const block *b, const kern *k, const extents *e, c
     return m;
 }
 
-/* H and S of head i, one behind the other. */
+/* H and S of head i, one behind the other, each in f32 followed by what is behind its last
+ * digits. */
 static void recall(const block *b, const pass *p, const extents *e, int64_t i, mesa_operands *m)
 {
     const history *y = p->history;
-    const int64_t H = i * b->state / e->heads, S = H + e->d * e->d;
+    const int64_t twice = p->k->size == 4, H = i * (block_state(b, p->k) / e->heads),
+                  S = H + (1 + twice) * e->d * e->d;
     if (!y) return;
     m->H0 = kern_at(p->k, y->before, H), m->S0 = kern_at(p->k, y->before, S);
     m->HT = kern_at(p->k, y->after, H), m->ST = kern_at(p->k, y->after, S);
+    m->twice = twice;
 }
 
 static void add_gradients(const block *b, const kern *k, const extents *e, const work *w, int64_t i,

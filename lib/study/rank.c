@@ -129,7 +129,7 @@ static void refer(const regression *r, const double *x, int64_t length, int64_t 
     }
 }
 
-/* y_i <- x_i (y_i - minus), vectors of `width` numbers: known to the compiler where it is called. */
+/* y_i <- x_i (y_i - minus), vectors of `width` numbers, which the compiler knows. */
 static inline void weigh_column(int64_t width, int64_t length, const double *restrict x,
                                 double *restrict y, const double *restrict minus)
 {

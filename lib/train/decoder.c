@@ -142,7 +142,7 @@ static void reset_panel(mesaopt_decoder *d, int64_t panel, int64_t lane)
     for (int64_t i = 0; i < d->model->n_blocks; i++) {
         const block *b = &d->model->blocks[i];
         const block_memory r = decoder_kept_take(&a, d, b);
-        if (r.state[0]) clear(d->p.k, b->state, lane, r.state[d->now]);
+        if (r.state[0]) clear(d->p.k, block_state(b, d->p.k), lane, r.state[d->now]);
     }
 }
 
@@ -180,7 +180,7 @@ void decoder_copy(mesaopt_decoder *d, const mesaopt_decoder *from)
             const block *b = &d->model->blocks[i];
             const block_memory to = decoder_kept_take(&a, d, b),
                                of = decoder_kept_take(&f, from, b);
-            const size_t state = (size_t)(b->state * k->lanes * k->size);
+            const size_t state = (size_t)(block_state(b, k) * k->lanes * k->size);
             if (to.state[0]) memcpy(to.state[d->now], of.state[from->now], state);
             if (to.cache) copy_cache(d, from, b, rows, to.cache, of.cache);
         }

@@ -1,7 +1,8 @@
 /* Streams of a decoder as safetensors. Tensors, of n streams of which the longest has had t tokens:
  *
  *     steps              i64 [n]: tokens of each
- *     blocks.I.state     [n, state]: of linear blocks S, of mesa blocks H and S, head by head
+ *     blocks.I.state     [n, state]: of linear blocks S, of mesa blocks H and S, head by head, in
+ *                        f32 each followed by as many numbers that are behind its last digits
  *     blocks.I.keys      [n, t, heads, key], blocks.I.values likewise: of softmax blocks
  *
  * Metadata: mesaopt.kind "decoder", mesaopt.format, mesaopt.version, mesaopt.blocks and
@@ -27,7 +28,7 @@ static part part_of(const mesaopt_decoder *d, int64_t i, int which, int64_t most
 {
     const block *b = &d->model->blocks[i];
     part r = {.rows = most, .heads = b->cache.heads};
-    if (which == STATE) r.rows = 1, r.heads = b->state > 0, r.cols = b->state;
+    if (which == STATE) r.rows = 1, r.heads = b->state > 0, r.cols = block_state(b, d->p.k);
     if (which == KEYS) r.cols = b->cache.key;
     if (which == VALUES) r.cols = b->cache.value;
     snprintf(r.name, sizeof r.name, "blocks.%" PRId64 ".%s", i, part_names[which]);

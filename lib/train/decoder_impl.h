@@ -39,7 +39,8 @@ static inline block_memory decoder_kept_take(arena *a, const mesaopt_decoder *d,
 {
     const int64_t real = d->p.k->lanes * d->p.k->size;
     block_memory r = {{NULL}, NULL};
-    for (int i = 0; i < 2 && b->state > 0; i++) r.state[i] = arena_take(a, b->state, real);
+    for (int i = 0; i < 2 && b->state > 0; i++)
+        r.state[i] = arena_take(a, block_state(b, d->p.k), real);
     if (b->cache.heads > 0) r.cache = arena_take(a, cache_row(b) * d->capacity, real);
     return r;
 }

@@ -98,7 +98,7 @@ static void suspect(const job *j, int64_t panel, int64_t stage, int finite)
 static void check_state(const job *j, int64_t panel, int64_t i, const void *state)
 {
     const kern *k = j->d->p.k;
-    const int64_t n = j->d->model->blocks[i].state * k->lanes;
+    const int64_t n = block_state(&j->d->model->blocks[i], k) * k->lanes;
     if (!state || finite_run(k, state, n)) return;
     suspect(j, panel, STATES + i, 0);
     j->r.bad[panel] = 1;
@@ -173,7 +173,8 @@ static void run_piece(const job *j, const worker *w, int64_t panel, int64_t t, i
     for (int64_t i = 0; i < j->depth; i++)
         if (w->positions[i] && first_alike(m, i) == i)
             positions_fill(k, n, m->blocks[i].in, w->steps, w->positions[i]);
-    const mat y = {run_blocks(j, w, panel, n, t == 0, t + n == j->L), model_width(m, j->depth - 1), 1};
+    const mat y = {run_blocks(j, w, panel, n, t == 0, t + n == j->L),
+                   model_width(m, j->depth - 1), 1};
     for (int64_t l = 0; l < k->lanes; l++) w->steps[l] += n;
     if (!j->out) return;
     panels_store(&d->p, piece_of(j->out, t, n), panel, y);
@@ -204,9 +205,10 @@ static void finish_panel(const job *j, const worker *w, int64_t panel)
         const block *b = &d->model->blocks[i];
         const block_memory r = decoder_kept_take(&a, d, b);
         void *state = r.state[!d->now];
+        const int64_t numbers = block_state(b, k);
         int finite = 1;
         if (state && valid < k->lanes)
-            k->row_scale(1, b->state, w->mask, 1, state, b->state, state, b->state);
+            k->row_scale(1, numbers, w->mask, 1, state, numbers, state, numbers);
         for (int64_t h = 0; r.cache && h < b->cache.heads; h++)
             finite = finite &&
                      cache_finite(j, w, panel, cache_keys(b, k, r.cache, d->capacity, h),
