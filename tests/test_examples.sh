@@ -89,6 +89,7 @@ check "recipes by name, several at once, over seeds, from checkpoints; a changed
 
 run 2 "$bin/train" seeds=1 lerning_rate=3 out=typo; has err "unknown key 'lerning_rate'"; has err ' weight_decay '; has err ' layers '
 run 2 "$bin/train" seeds=1 inputs=3 out=typo
+run 2 "$bin/train" steps out=typo; has err "not 'steps'; did you mean 'steps=..'?"
 for typo in stpes=1:steps weight_decy=1:weight_decay kay=3:key Layers=2:layers step:steps; do run 2 "$bin/train" seeds=1 "${typo%:*}" out=typo; has err "did you mean '${typo#*:}'?"; done
 run 2 "$bin/train" seeds=1 zzzzzz=1 out=typo; ! grep -q 'did you mean' err || cat err >> wrong
 run 2 "$bin/one_step_gd" fast out=typo; has err "'fast'"

@@ -13,7 +13,7 @@ awk -F, 'NR == 2 && ($5 != $6 || $5 != $7 || !($5 > 0.3 && $5 < 0.7)) { print FI
 awk -F, 'NR == 10 && !($6 < $5 && $6 < 0.1) { print FILENAME ": " $0 }' a/pairs.csv >> wrong
 head -n 1 a/two_tasks.csv > head; echo pair,model_prefix,lsq_all_pairs,lsq_true_pairs | cmp head - >> wrong
 awk -F, 'NR == 5 { before = $4 } NR == 6 && !($4 > 3 * before) { print FILENAME ": no jump of least squares: " before " " $4 }' a/two_tasks.csv >> wrong
-if command -v gnuplot > /dev/null; then has a/pairs.svg 'lsq'; has a/two_tasks.svg '</svg>'; fi
+if command -v gnuplot > /dev/null; then has a/pairs.svg 'lsq'; has a/two_tasks.svg '</svg>'; [ "$(grep -o "stroke='rgb([^)]*)" a/pairs.svg | sort -u | grep -vc '221, 221, 221')" = 6 ] || echo 'two curves look alike' >> wrong; fi
 check "few_shot: pairs by layout, least squares on all and on true pairs, two tasks"
 
 # Six updates in one go, or three and three: the same vectors, the same tables.

@@ -141,7 +141,7 @@ refused() { # refused TEXT OPTION...: a resumed run is refused, with status 2
     run 2 "$bin/train" seeds=1 $tiny steps=8 out=other resume=run/checkpoint.safetensors "$@"; has err "$text"
 }
 cp run/checkpoint.safetensors kept
-refused 'task setting noise: 0.02, expected 0.1 as' seed=1 noise=0.1
+refused 'task setting noise: 0.02, expected 0.1 as' seed=1 noise=0.1; has err 'change= names what'
 refused 'task setting seed: 1, expected 2 as' seed=2 noise=0.02
 refused 'noise: 0.02, expected 0.01; seed: 1, expected 0 as'
 refused 'task setting task: linear, expected contracting' seed=1 noise=0.02 task=contracting

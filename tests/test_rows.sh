@@ -85,9 +85,10 @@ for gap in '' NA nan NaN '"NA"' null '#N/A' ' '; do
     gaps "$gap" table > gaps.table; gaps "$gap" rows > gaps.rows
     learns less gaps.table missing=skip; has err 'gaps.table: 12 rows with gaps left out'; streams less.wanted gaps.rows missing=skip
     learns held gaps.table missing=hold; has err 'gaps.table: 12 gaps filled'; streams held.wanted gaps.rows missing=hold
-    run 1 "$bin/stream_rls" file=gaps.rows out=; has err 'gaps.rows:3: '; has err 'column 2'; has err missing=skip
-    run 1 "$bin/own_data" file=gaps.table $own out=typo; has err 'gaps.table:3: '
+    run 1 "$bin/stream_rls" file=gaps.rows out=; has err 'gaps.rows:3: '; has err 'column 2'; has err missing=skip; has err missing=output
+    run 1 "$bin/own_data" file=gaps.table $own out=typo; has err 'gaps.table:3: '; ! grep missing=output err >> wrong
 done
+run 2 "$bin/stream_rls" file=gaps.rows delimiter=semicolon ignore=1 out=; has err 'gaps.rows: no column is left of 1; '
 gaps - table > gaps.table; run 1 "$bin/own_data" file=gaps.table missing=skip $own out=typo; has err "gaps.table:3: '-' in column 2, expected a finite number"
 # the first row has nothing to hold, nor has the first one of a sequence
 awk -F, -v OFS=, 'NF { n++ } n % 5 == 1 && NF { $2 = "" } 1' table > gaps.table; awk 'NF { n++ } !(n % 5 == 1 && NF)' table > less.table

@@ -63,7 +63,9 @@ static _Noreturn void refuse(const char *what, const char *argument)
     const char *key, *const given = args_split(argument, name, sizeof name) ? name : argument,
                     *const nearest = args_nearest(given, args_key);
     fprintf(stderr, "%s: %s'%s'", args.name, what, argument);
-    if (nearest) fprintf(stderr, "; did you mean '%s'?\nknown keys:", nearest);
+    if (nearest)
+        fprintf(stderr, "; did you mean '%s%s'?\nknown keys:", nearest,
+                strcmp(nearest, argument) == 0 ? "=.." : "");
     else fputs("; known keys:", stderr);
     for (int i = 0; (key = args_key(i)) != NULL; i++) fprintf(stderr, " %s", key);
     fprintf(stderr, "\n(%s help says more)\n", args.name);

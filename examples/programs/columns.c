@@ -176,7 +176,10 @@ static void leave_out(row_reader *r, const char *id)
     }
     for (int64_t i = 0; i < r->columns; i++)
         if (r->place[i] >= 0) r->place[i] = r->used++;
-    if (r->used == 0) args_refuse("ignore", "some columns less");
+    if (r->used > 0) return;
+    say("%s: no column is left of %lld; ignore= leaves some out, and delimiter= says what "
+        "separates them", r->path, (long long)r->columns);
+    give_up(2);
 }
 
 void columns_open(row_reader *r, const char *id)

@@ -28,7 +28,9 @@ static int missing;                    /* no gnuplot: said once */
 /* name: how the column's name begins */
 typedef struct line { const char *name, *colour; int dash, width; } line;
 
-static const line lines[] = {{"model", "#1f6fb4", 1, 3},
+static const line lines[] = {{"model_separator", "#8cc3ea", 1, 3},
+                             {"model_prefix", "#08306b", 1, 3},
+                             {"model", "#1f6fb4", 1, 3},
                              {"LSA-", "#1f6fb4", 1, 3},
                              {"linear", "#1f6fb4", 1, 3},
                              {"tf7", "#1f6fb4", 1, 3},
@@ -53,6 +55,7 @@ static const line lines[] = {{"model", "#1f6fb4", 1, 3},
                              {"explained", "#222222", 3, 2},
                              {"persistence", "#777777", 2, 3},
                              {"lsq_newest_off", "#1b9e9e", 4, 2},
+                             {"lsq_true_pairs", "#14532d", 4, 2},
                              {"lsq_intercept", "#6b8e23", 5, 2},
                              {"lsq", "#2a9d4e", 1, 2},
                              {"rls", "#2a9d4e", 1, 3},
@@ -79,6 +82,21 @@ static const line *line_of(const char *column, int i)
             return &lines[k];
     }
     return &others[(size_t)i % (sizeof others / sizeof *others)];
+}
+
+static int alike(const line *a, const line *b)
+{
+    return a->dash == b->dash && strcmp(a->colour, b->colour) == 0;
+}
+
+/* Of curve i; of two that would look alike the later one has another. */
+static const line *line_apart(const line *const *before, const char *column, int i)
+{
+    const line *l = line_of(column, i);
+    int tried = 0;
+    for (int k = 0; k < i && tried < MOST_CURVES; k++)
+        if (alike(before[k], l)) l = line_of("", tried++), k = -1;
+    return l;
 }
 
 /* The columns of a table to be drawn: names, the largest size in each, the least number of all. */
@@ -195,6 +213,7 @@ static void draw_curves(const char *name, const char *file, int curves, const ch
                         const char *right)
 {
     drawing d;
+    const line *of[MOST_CURVES];
     if (curves > MOST_CURVES) die("%s: %d curves", name, curves);
     const columns c = read_columns(name, curves);
     if (!drawing_begin(&d, file, 720, 440, title, x_label, y_label)) return;
@@ -209,7 +228,7 @@ static void draw_curves(const char *name, const char *file, int curves, const ch
         fputs("set key autotitle columnhead noenhanced below\nset grid lc rgb '#dddddd'\nplot ",
               d.f);
         for (int i = 0; i < curves; i++) {
-            const line *l = line_of(c.name[i], i);
+            const line *const l = of[i] = line_apart(of, c.name[i], i);
             fprintf(d.f, "%s'%s.csv' using 1:%d with %s lw %d dt %d lc rgb '%s'%s",
                     i ? ", " : "", name, i + 2, c.rows > 1 ? "lines" : "points pt 7", l->width,
                     l->dash, l->colour,

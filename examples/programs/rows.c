@@ -35,8 +35,11 @@ static void explain_cell(const row_reader *r, int64_t i, const cell *c, long lon
     if (kind == TEXT)
         die("%s:%lld: '%.*s' in %s, expected a finite number%s", r->path, line, shown, c->text,
             column, leave_out);
-    static const char instead[] =
-        "missing=skip leaves such rows out, missing=hold takes the value before";
+    static const char *const choices[] = {
+        "missing=skip leaves such rows out, missing=hold takes the value before",
+        "missing=skip leaves such rows out, missing=hold takes the value before, missing=output "
+        "learns nothing for the column"};
+    const char *const instead = choices[r->may_output];
     if (line > 1) *leave_out = 0;
     if (c->length)
         die("%s:%lld: '%.*s' in %s, expected a number%s; %s", r->path, line, shown, c->text, column,
@@ -91,6 +94,7 @@ void rows_open(row_reader *r, const char *path, const char *id, int outputs)
     if (r->missing == choices)
         args_refuse("missing",
                     outputs ? "refuse, skip, hold or output" : "refuse, skip or hold");
+    r->may_output = outputs;
     r->outputs = r->missing == OUTPUT;
     r->last = must_alloc(NULL, (size_t)r->used * sizeof(double));
     r->gap = must_alloc(NULL, (size_t)r->used);

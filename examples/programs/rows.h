@@ -37,7 +37,7 @@ typedef struct row_reader {
     char **name;           /* of every column; its number when it has none */
     int64_t *place;        /* where its number goes in a row; -1: nowhere */
     int missing;           /* index of the word in refuse, skip, hold, output */
-    int outputs;           /* that is output */
+    int outputs, may_output;       /* that is output; is that a choice */
     double *last;          /* hold, output: the latest numbers of a row; NaN: none yet */
     char *gap;             /* likewise: which numbers of the row that was taken are held */
     int64_t skipped, held; /* rows left out, values held */

@@ -158,6 +158,19 @@ static int find_resume(const training *t, char *path)
     return *given && (!*t->prefix || access(path, F_OK) == 0);
 }
 
+static void load(const training *t, const char *path)
+{
+    const mesaopt_status status =
+        mesaopt_trainer_load_changed(t->trainer, path, args_text("change"));
+    if (status >= 0) return;
+    if (status == MESAOPT_E_INTERRUPTED) stop();
+    say_failure(t->ctx, status, "mesaopt_trainer_load_changed");
+    if (status == MESAOPT_E_SETTING)
+        say("change= names what of the task may differ, as in change=seed,noise; change=all: "
+            "anything");
+    give_up_on(status);
+}
+
 /* On the way: what is there when the machine stops, or one of those that show how a model came
  * about. */
 static void save_on_the_way(const training *t, int64_t step)
@@ -175,8 +188,7 @@ mesaopt_status training_run(training *t)
     const int64_t steps = training_steps(t), every = args_int("every", 1, INT64_MAX / 4),
                   save = args_int("save", 1, INT64_MAX / 4);
     training_path(t, CHECKPOINT, checkpoint);
-    if (find_resume(t, resume))
-        TRY(t->ctx, mesaopt_trainer_load_changed(t->trainer, resume, args_text("change")));
+    if (find_resume(t, resume)) load(t, resume);
     int64_t step = mesaopt_trainer_steps(t->trainer);
     if (step > steps)
         die("resume: the checkpoint is at step %lld, expected at most steps=%lld", (long long)step,
