@@ -30,7 +30,7 @@ static void certify_chunk(const mesa_worker *w, const layer *l, const space *s, 
     for (int64_t i = 0; i < C * k->lanes; i++) {
         const double seen = kern_real(k, s->share, i),
                      missed = kern_real(k, l->m.missed.p, t * k->lanes + i);
-        if (!(seen >= missed)) kern_set_real(k, s->share, i, missed);
+        if (missed > MESA_FELL_BACK && !(seen >= missed)) kern_set_real(k, s->share, i, missed);
     }
     rows_copy(k, C, 1, dense(s->share, 1), rows_from(k, l->m.certificate.residual, t));
 }
