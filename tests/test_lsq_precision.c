@@ -337,6 +337,34 @@ START_TEST(memory_of_f64)
 }
 END_TEST
 
+/* Sums of hundreds of thousands of equal keys, which all round alike, and the last outputs are as exact as ever; in f64, which nothing wider stands behind. */
+START_TEST(long_sequences)
+{
+    enum { LONG = 400000 };
+    static const double keys[] = {0.9721, 1.3138, 0.5379, 1.7613}, values[] = {1.1237, 0.8719, 0.3571, 1.9137};
+    double *x = calloc(4 * LONG, sizeof *x), *k = x + LONG, *v = k + LONG, *out = v + LONG;
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_lsq *l = plan_from(ctx, "", 1, 1);
+    ck_assert_ptr_nonnull(x);
+    for (int i = 0; i < 8; i++) {
+        const double key = keys[i % 4], value = values[i % 4], gate = i < 4 ? 0 : -1e-7;
+        double ridge = LONG * key * key, gates[1] = {gate};
+        const mesaopt_view w = DENSE(x, MESAOPT_F64, 1, LONG, 1, 1), kv = DENSE(k, MESAOPT_F64, 1, LONG, 1, 1), vv = DENSE(v, MESAOPT_F64, 1, LONG, 1, 1),
+                           o = DENSE(out, MESAOPT_F64, 1, LONG, 1, 1), one = DENSE(&ridge, MESAOPT_F64, 1, 1);
+        mesaopt_view g = DENSE(gates, MESAOPT_F64, 1, LONG, 1);
+        for (int j = 0; j < 3; j++) g.stride[j] = 0;
+        for (int64_t t = 0; t < LONG; t++) x[t] = 1, k[t] = key, v[t] = value;
+        ck_assert_int_eq(mesaopt_lsq_forward(l, &w, &kv, &vv, &o, 2, (const int32_t[]){MESAOPT_LSQ_RIDGE, MESAOPT_LSQ_LOG_GAMMA}, (const mesaopt_view[]){one, g}), MESAOPT_OK);
+        for (int64_t t = LONG / 2; t < LONG; t += 777) {
+            const long double n = gate == 0 ? (long double)(t + 1) : expm1l((long double)(t + 1) * (long double)gate) / expm1l((long double)gate);
+            const long double H = n * key * key, exact = n * key * value / (H + ridge);
+            ck_assert_double_le((double)fabsl(out[t] - exact), 0x1p-45 * (double)((H + ridge) / ridge * 2 * exact));
+        }
+    }
+    mesaopt_lsq_free(l), mesaopt_ctx_free(ctx), free(x);
+}
+END_TEST
+
 Suite *test_lsq_precision_suite(void)
 {
     Suite *s = suite_create("lsq_precision");
@@ -344,6 +372,7 @@ Suite *test_lsq_precision_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, pieces_of_other_lengths, 0, SOLVERS);
     tcase_add_loop_test(t, memory_of_f64, 0, SOLVERS);
+    tcase_add_test(t, long_sequences);
     tcase_add_loop_test(t, f32_has_the_digits_of_double, 0, 16);
     tcase_add_test(t, what_double_cannot_do_has_a_status);
     tcase_add_test(t, rows_that_did_not_converge);

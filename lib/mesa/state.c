@@ -1,6 +1,27 @@
 /* See state.h. */
 #include "mesa/state.h"
 #include "kern/dense.h"
+#include <math.h>
+
+/* Doubles of `exact` for a number: f64 has two, the second of what is behind the first one's last
+ * digit. */
+static int64_t exact_numbers(const kern *k) { return k->size == 8 ? 2 : 1; }
+
+/* One lane: exact <- a exact + added, and its rounding. What rounds in f64 is the sum in long
+ * double, which has at least eleven digits more where it has any. */
+static void carry(const kern *k, int64_t n, long double a, const void *added, double *exact,
+                  void *now)
+{
+    const double *x = added;
+    double *y = now;
+    if (k->size == 4) k->carry(n, (double)a, added, exact, now);
+    for (int64_t i = 0; k->size == 8 && i < n; i++, exact += 2) {
+        const long double sum =
+            a * ((long double)exact[0] + (long double)exact[1]) + (long double)x[i];
+        y[i] = exact[0] = (double)sum;
+        exact[1] = isfinite(y[i]) ? (double)(sum - (long double)y[i]) : 0;
+    }
+}
 
 state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place)
 {
@@ -8,7 +29,7 @@ state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place)
     void *own = panel && place ? place : take(w, rows * cols);
     state s = {rows, cols, own, own, NULL, NULL};
     if (panel) return s;
-    s.exact = arena_take(&w->memory, rows * cols, sizeof(double));
+    s.exact = arena_take(&w->memory, rows * cols * exact_numbers(w->k), sizeof(double));
     s.added = take(w, rows * cols);
     return s;
 }
@@ -25,8 +46,8 @@ void state_set(const kern *k, state *s, const void *from)
     if (!from) memset(s->own, 0, bytes_of(k, s->rows, s->cols));
     if (k->lanes > 1) return;
     if (from) memcpy(s->own, from, bytes_of(k, s->rows, s->cols));
-    memset(s->exact, 0, (size_t)n * sizeof(double));
-    k->carry(n, 0, s->now, s->exact, s->now);
+    memset(s->exact, 0, (size_t)(n * exact_numbers(k)) * sizeof(double));
+    carry(k, n, 0, s->now, s->exact, s->now);
 }
 
 /* A panel's X <- a X, in the place of its own. */
@@ -43,7 +64,7 @@ void state_advance(const mesa_worker *w, state *s, decay a, int64_t K, mat A, ma
     const kern *k = w->k;
     if (k->lanes == 1) {
         product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(s->added, s->cols));
-        k->carry(s->rows * s->cols, a.one, s->added, s->exact, s->now);
+        carry(k, s->rows * s->cols, a.one, s->added, s->exact, s->now);
     } else if (K == 1) {           /* a token of a decoder: X is read once and written once */
         k->rank_one(s->rows, s->cols, a.lanes, s->now, A.p, A.rs, B.p, B.cs, s->own);
         s->now = s->own;
@@ -64,7 +85,7 @@ void state_advance_symmetric(const mesa_worker *w, state *s, decay a, int64_t K,
     } else {
         memset(s->added, 0, bytes_of(k, s->rows, s->cols));
         k->add_transposed(s->rows, outer, s->added);
-        k->carry(s->rows * s->cols, a.one, s->added, s->exact, s->now);
+        carry(k, s->rows * s->cols, a.one, s->added, s->exact, s->now);
     }
 }
 
@@ -74,15 +95,15 @@ void state_advance_lower(const mesa_worker *w, state *s, decay a, int64_t K, mat
     const int64_t d = s->rows;
     product(w, TRI_C_LOWER, 0, d, d, K, A, B, dense(s->added, d));
     for (int64_t i = 0; i < d; i++)
-        k->carry(i + 1, a.one, kern_at(k, s->added, i * d), s->exact + i * d,
-                 kern_at(k, to, i * d));
+        carry(k, i + 1, a.one, kern_at(k, s->added, i * d), s->exact + i * d * exact_numbers(k),
+              kern_at(k, to, i * d));
     s->now = to;
 }
 
 void state_mirror(const kern *k, state *s)
 {
     dense_mirror(s->rows, k->size, s->now);
-    dense_mirror(s->rows, sizeof(double), s->exact);
+    dense_mirror(s->rows, exact_numbers(k) * (int64_t)sizeof(double), s->exact);
 }
 
 void state_copy(const kern *k, const state *from, state *to)
@@ -90,7 +111,8 @@ void state_copy(const kern *k, const state *from, state *to)
     to->now = to->own;
     memcpy(to->now, from->now, bytes_of(k, to->rows, to->cols));
     if (k->lanes == 1)
-        memcpy(to->exact, from->exact, (size_t)(to->rows * to->cols) * sizeof(double));
+        memcpy(to->exact, from->exact,
+               (size_t)(to->rows * to->cols * exact_numbers(k)) * sizeof(double));
 }
 
 void state_get(const kern *k, const state *s, void *out)

@@ -1,8 +1,8 @@
 /* A state, H or S, that goes from chunk to chunk: X <- a X + A B, a: product of the chunk's gates.
  *
  * In a panel of native width it is a panel matrix. In a panel of one lane, a long sequence, it is
- * kept in double beside its working copy: thousands of chunks add up to no more than the rounding
- * of one, and gates within a rounding of 1 still count. */
+ * kept with more digits beside its working copy, in double or a sum of two: thousands of chunks add
+ * up to no more than the rounding of one, and gates within a rounding of 1 still count. */
 #ifndef MESA_STATE_H
 #define MESA_STATE_H
 
