@@ -136,7 +136,7 @@ static void solve_panel(const mesa_worker *w, const layer *l, space *s, int64_t 
             for (int i = 0; i < p->sets; i++)
                 rows_copy(k, p->T, d, dense(kern_at(k, s->rows, i * d), rs), x[i]);
         }
-        advance(w, l, s, H, t0 + t, p->T, NULL);
+        if (t0 + t + p->T < l->s.T || l->m.HT) advance(w, l, s, H, t0 + t, p->T, NULL);
     }
 }
 
