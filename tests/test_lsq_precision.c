@@ -365,6 +365,34 @@ START_TEST(long_sequences)
 }
 END_TEST
 
+/* Queries of which squares are no numbers of f64: rows are judged like those of queries a power of 2 times as large. */
+START_TEST(tiny_queries)
+{
+    enum { T = 8, W = 3 };
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    double q[T * W], k[T * W], v[T], out[T], x[T * W], residual[T], first[T];
+    const mesaopt_view qv = DENSE(q, MESAOPT_F64, 1, T, 1, W), kv = DENSE(k, MESAOPT_F64, 1, T, 1, W), vv = DENSE(v, MESAOPT_F64, 1, T, 1, 1), o = DENSE(out, MESAOPT_F64, 1, T, 1, 1);
+    const mesaopt_view more[] = {DENSE(x, MESAOPT_F64, 1, T, 1, W), DENSE(residual, MESAOPT_F64, 1, T, 1)};
+    for (int i = 0; i < 2; i++)
+        for (int scale = 0; scale < 4; scale++) {
+            mesaopt_lsq *l = plan_from(ctx, i == 0 ? "solver=cholesky ridge=1e-8" : "solver=cholesky ridge=1e-3", W, 1);
+            for (int t = 0; t < T; t++) {
+                const double a = 1000 * sin(t + 1.0), row[W] = {a, a * (1 + 1e-9 * cos(3.0 * t)), 1000 * cos(2.0 * t)};
+                for (int j = 0; j < W; j++) k[t * W + j] = row[j], q[t * W + j] = ldexp(sin(5.0 * t + j), -280 * scale);
+                v[t] = 1;
+            }
+            const mesaopt_status status = mesaopt_lsq_forward(l, &qv, &kv, &vv, &o, 2, (const int32_t[]){MESAOPT_LSQ_SOLUTION, MESAOPT_LSQ_RESIDUAL}, more);
+            ck_assert_int_eq(status, i == 0 ? MESAOPT_NOT_CONVERGED : MESAOPT_OK);
+            for (int t = 0; t < T; t++) {
+                if (scale == 0) first[t] = residual[t];
+                ck_assert_double_le(fabs(residual[t] - first[t]), 1e-9 * first[t]);
+            }
+            mesaopt_lsq_free(l);
+        }
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 Suite *test_lsq_precision_suite(void)
 {
     Suite *s = suite_create("lsq_precision");
@@ -373,6 +401,7 @@ Suite *test_lsq_precision_suite(void)
     tcase_add_loop_test(t, pieces_of_other_lengths, 0, SOLVERS);
     tcase_add_loop_test(t, memory_of_f64, 0, SOLVERS);
     tcase_add_test(t, long_sequences);
+    tcase_add_test(t, tiny_queries);
     tcase_add_loop_test(t, f32_has_the_digits_of_double, 0, 16);
     tcase_add_test(t, what_double_cannot_do_has_a_status);
     tcase_add_test(t, rows_that_did_not_converge);

@@ -1,6 +1,7 @@
 /* See certify.h. */
 #include "mesa/certify.h"
 #include "mesa/matvec.h"
+#include <math.h>
 
 typedef struct space { state H; matvec A; mat AX; void *share; } space;    /* C x d, C */
 
@@ -20,6 +21,19 @@ int64_t certify_bytes(mesa_worker w, const layer *l)
     return w.memory.used;
 }
 
+/* |b - A x| / |b| of row i, whose squares are beyond the type's range; AX <- b - A x. */
+static double share_of(const kern *k, int64_t d, mat B, mat AX, int64_t i)
+{
+    const int64_t t = i / k->lanes, lane = i % k->lanes;
+    const double b = row_norm(k, B, d, i);
+    for (int64_t j = 0; j < d; j++) {
+        const double x = kern_real(k, kern_at(k, B.p, t * B.rs + j), lane),
+                     y = kern_real(k, kern_at(k, AX.p, t * AX.rs + j), lane);
+        kern_set_real(k, kern_at(k, AX.p, t * AX.rs + j), lane, x - y);
+    }
+    return b > 0 ? row_norm(k, AX, d, i) / b : 0;
+}
+
 /* Of one chunk. What rounding hides does not count as seen. */
 static void certify_chunk(const mesa_worker *w, const layer *l, const space *s, mat B, mat X)
 {
@@ -28,8 +42,10 @@ static void certify_chunk(const mesa_worker *w, const layer *l, const space *s, 
     matvec_apply(w, &s->A, X, s->AX);
     k->residuals(C, d, B.p, B.rs, s->AX.p, d, s->share);
     for (int64_t i = 0; i < C * k->lanes; i++) {
-        const double seen = kern_real(k, s->share, i),
-                     missed = kern_real(k, l->m.missed.p, t * k->lanes + i);
+        const double missed = kern_real(k, l->m.missed.p, t * k->lanes + i);
+        double seen = kern_real(k, s->share, i);
+        if (seen == 0 || !isfinite(seen)) seen = share_of(k, d, B, s->AX, i);
+        kern_set_real(k, s->share, i, seen);
         if (missed > MESA_FELL_BACK && !(seen >= missed)) kern_set_real(k, s->share, i, missed);
     }
     rows_copy(k, C, 1, dense(s->share, 1), rows_from(k, l->m.certificate.residual, t));

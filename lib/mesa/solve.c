@@ -99,23 +99,35 @@ static void *lane_of(const kern *k, mat m, int64_t i)
     return (char *)kern_at(k, m.p, i / k->lanes * m.rs) + i % k->lanes * k->size;
 }
 
-/* Whether its elements are finite; their squares are not. */
-static int finite_row(const kern *k, mat m, int64_t d, int64_t i)
+double row_norm(const kern *k, mat m, int64_t d, int64_t i)
 {
-    for (int64_t j = 0; j < d; j++)
-        if (!isfinite(kern_real(k, lane_of(k, m, i), j * k->lanes))) return 0;
-    return 1;
+    const void *row = lane_of(k, m, i);
+    double most = 0, sum = 0;
+    for (int64_t j = 0; j < d; j++) {
+        const double x = fabs(kern_real(k, row, j * k->lanes));
+        if (!isfinite(x)) return INFINITY;
+        most = x > most ? x : most;
+    }
+    for (int64_t j = 0; j < d && most > 0; j++) {
+        const double x = kern_real(k, row, j * k->lanes) / most;
+        sum += x * x;
+    }
+    return most * sqrt(sum);
+}
+
+/* The norm from the squares, where these are in range. */
+static double norm_from(const kern *k, double squares, mat m, int64_t d, int64_t i)
+{
+    return squares > 0x1p-900 && isfinite(squares) ? sqrt(squares) : row_norm(k, m, d, i);
 }
 
 /* The share of row i of B that rounding may have lost; 1 and more: X says nothing. */
-static double lost(const kern *k, const layer *l, const region *r, int64_t i, mat X)
+static double lost(const kern *k, const layer *l, const region *r, int64_t i, double b, mat X)
 {
-    const double xx = kern_real(k, r->xx, i), bb = r->doubtful ? kern_real(k, r->bb, i) : 1,
+    const double x = norm_from(k, kern_real(k, r->xx, i), X, l->o->d, i),
                  norm = kern_real(k, l->c.norm.p, r->t * k->lanes + i);
-    if ((r->doubtful && bb != 0 && !isfinite(norm)) ||
-        (!isfinite(xx) && !finite_row(k, X, l->o->d, i)))
-        return 1;
-    return !r->doubtful || bb == 0 ? 0 : rounding(k) * norm * (sqrt(xx) / sqrt(bb));
+    if ((r->doubtful && b != 0 && !isfinite(norm)) || !isfinite(x)) return 1;
+    return !r->doubtful || b == 0 ? 0 : rounding(k) * norm * (x / b);
 }
 
 /* One set of solutions. Rows that say nothing become 0, and so do their defects. */
@@ -126,7 +138,8 @@ static void judge(const kern *k, const layer *l, const region *r, mat B, mat X)
     k->row_dot(r->T, d, NULL, X.p, X.rs, X.p, X.rs, r->xx, 1);
     if (r->doubtful) k->row_dot(r->T, d, NULL, B.p, B.rs, B.p, B.rs, r->bb, 1);
     for (int64_t i = 0; i < r->T * k->lanes; i++) {
-        const double share = lost(k, l, r, i, X);
+        const double b = r->doubtful ? norm_from(k, kern_real(k, r->bb, i), B, d, i) : 1,
+                     share = lost(k, l, r, i, b, X);
         const double most = r->doubtful && l->backward && share > 0
                                 ? rounding(k) * kern_real(k, l->c.bound.p, r->t * k->lanes + i)
                                 : share;
@@ -134,7 +147,7 @@ static void judge(const kern *k, const layer *l, const region *r, mat B, mat X)
             kern_set_real(k, lane_of(k, X, i), j * k->lanes, 0);
         if (r->defect.p && !(share < 1)) kern_set_real(k, lane_of(k, r->defect, i), 0, 0);
         /* of B: solved by zeros */
-        const int zeros = r->doubtful && kern_real(k, r->bb, i) == 0;
+        const int zeros = r->doubtful && b == 0;
         if (!(most <= THREE_DIGITS) && !zeros) note(k, l, r->t, i, share < 1 ? most : 1);
     }
 }

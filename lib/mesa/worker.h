@@ -54,4 +54,7 @@ static inline void fill(const kern *k, int64_t n, double x, void *to)
     for (int64_t i = 0; i < n; i++) kern_set_real(k, to, i, x);
 }
 
+/* Norm of row i (lanes counted) of m, d elements, whose squares may be beyond the type's range. */
+double row_norm(const kern *k, mat m, int64_t d, int64_t i);
+
 #endif
