@@ -78,14 +78,10 @@ static void lay_gaps(const arena *a, int64_t start, int64_t bytes, int64_t end)
 }
 #endif
 
-static int64_t start_of(const arena *a) { return a->used == 0 ? GAP_BYTES : a->used; }
-
-void *arena_rest(const arena *a) { return a->base ? a->base + start_of(a) : NULL; }
-
 void *arena_take(arena *a, int64_t count, int64_t size)
 {
     int64_t bytes, lines, end;
-    const int64_t start = start_of(a);
+    const int64_t start = a->used == 0 ? GAP_BYTES : a->used;
     if (start < 0 || !size_mul(count, size, &bytes) || !size_add(bytes, LINE - 1, &lines) ||
         !size_add(start, lines / LINE * LINE, &end) || !size_add(end, GAP_BYTES, &end)) {
         a->used = -1;

@@ -12,9 +12,6 @@ typedef struct arena {
     int64_t used;                  /* bytes so far; -1 after an overflow */
 } arena;
 void *arena_take(arena *a, int64_t count, int64_t size);   /* NULL while planning */
-/* What lies behind all pieces: where the last one will be, or an arena of its own, whose size
- * matters while planning only. */
-void *arena_rest(const arena *a);
 
 /* Under AddressSanitizer there is a poisoned gap in front of the first piece, behind each, and
  * behind every block of the allocator: GAP_BYTES there, 0 elsewhere. */

@@ -62,33 +62,32 @@ typedef struct kept { void *branch; normed r; void *u, *n; } kept;
 
 static kept lay_out(arena *a, const block *b, const kern *k, int64_t T)
 {
+    const branch *f = b->kind->branch;
     kept r = {0};
+    r.branch = arena_take(a, f->stash ? f->stash(b, k, T) : 0, 1);
     if (b->pe == PE_ADD) r.u = arena_take(a, T * b->in, k->lanes * k->size);
-    if (b->norm) {
-        r.r = norm_lay_out(a, k, T, b->in);
-        r.n = arena_take(a, T * b->in, k->lanes * k->size);
-    }
-    r.branch = arena_rest(a);
+    if (!b->norm) return r;
+    r.r = norm_lay_out(a, k, T, b->in);
+    r.n = arena_take(a, T * b->in, k->lanes * k->size);
     return r;
 }
 
 int64_t frame_stash(const block *b, const kern *k, int64_t T)
 {
-    const branch *f = b->kind->branch;
     arena a = {0};
     lay_out(&a, b, k, T);
-    arena_take(&a, f->stash ? f->stash(b, k, T) : 0, 1);
     return a.used;
 }
 
 /* Of the branch; D elements for norm_back. */
 typedef struct work { void *branch, *row; } work;
 
-static work lay_out_scratch(arena *a, const block *b, const kern *k, int backward)
+static work lay_out_scratch(arena *a, const block *b, const kern *k, int64_t T, int backward)
 {
+    const branch *f = b->kind->branch;
     work w = {0};
+    w.branch = arena_take(a, f->scratch ? f->scratch(b, k, T, backward) : 0, 1);
     if (b->norm && backward) w.row = arena_take(a, b->in, k->lanes * k->size);
-    w.branch = arena_rest(a);
     return w;
 }
 
@@ -97,17 +96,15 @@ static pass pass_within(const block *b, const pass *p, int backward, work *w)
 {
     arena a = {p->scratch, 0};
     pass within = *p;
-    *w = lay_out_scratch(&a, b, p->k, backward);
+    *w = lay_out_scratch(&a, b, p->k, scratch_rows(b, p), backward);
     within.scratch = w->branch;
     return within;
 }
 
 int64_t frame_scratch(const block *b, const kern *k, int64_t T, int backward)
 {
-    const branch *f = b->kind->branch;
     arena a = {0};
-    lay_out_scratch(&a, b, k, backward);
-    arena_take(&a, f->scratch ? f->scratch(b, k, T, backward) : 0, 1);
+    lay_out_scratch(&a, b, k, T, backward);
     return a.used;
 }
 

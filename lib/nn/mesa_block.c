@@ -140,7 +140,6 @@ static void add_gradients(const block *b, const kern *k, const extents *e, const
         m->dbeta = columns(k, w->dgate[BETA], i), m->dlog_gamma = columns(k, w->dgate[GAMMA], i);
 }
 
-/* What the core needs goes last; its size is asked for while planning only. */
 static work lay_out_scratch(arena *a, const block *b, const kern *k, const extents *e, int backward)
 {
     work w = {.options = {.T = e->T,
@@ -161,8 +160,7 @@ static work lay_out_scratch(arena *a, const block *b, const kern *k, const exten
         w.dridge = arena_take(a, e->qk, k->lanes * k->size);
     }
     mesa_plan(k, &w.options, has);
-    w.core = arena_rest(a);
-    if (!a->base) arena_take(a, mesa_scratch(k, &w.options, has, backward), 1);
+    w.core = arena_take(a, mesa_scratch(k, &w.options, has, backward), 1);
     return w;
 }
 
