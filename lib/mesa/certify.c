@@ -21,16 +21,30 @@ int64_t certify_bytes(mesa_worker w, const layer *l)
     return w.memory.used;
 }
 
+double row_norm(const kern *k, mat m, int64_t d, int64_t i)
+{
+    const void *row = lane_of(k, m, i);
+    double most = 0, sum = 0;
+    for (int64_t j = 0; j < d; j++) {
+        const double x = fabs(kern_real(k, row, j * k->lanes));
+        if (!isfinite(x)) return INFINITY;
+        most = x > most ? x : most;
+    }
+    for (int64_t j = 0; j < d && most > 0; j++) {
+        const double x = kern_real(k, row, j * k->lanes) / most;
+        sum += x * x;
+    }
+    return most * sqrt(sum);
+}
+
 /* |b - A x| / |b| of row i, whose squares are beyond the type's range; AX <- b - A x. */
 static double share_of(const kern *k, int64_t d, mat B, mat AX, int64_t i)
 {
-    const int64_t t = i / k->lanes, lane = i % k->lanes;
     const double b = row_norm(k, B, d, i);
-    for (int64_t j = 0; j < d; j++) {
-        const double x = kern_real(k, kern_at(k, B.p, t * B.rs + j), lane),
-                     y = kern_real(k, kern_at(k, AX.p, t * AX.rs + j), lane);
-        kern_set_real(k, kern_at(k, AX.p, t * AX.rs + j), lane, x - y);
-    }
+    const void *from = lane_of(k, B, i);
+    void *rest = lane_of(k, AX, i);
+    for (int64_t j = 0; j < d * k->lanes; j += k->lanes)
+        kern_set_real(k, rest, j, kern_real(k, from, j) - kern_real(k, rest, j));
     return b > 0 ? row_norm(k, AX, d, i) / b : 0;
 }
 

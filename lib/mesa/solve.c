@@ -16,6 +16,7 @@
 #include "base/real.h"
 #include "kern/panels.h"
 #include "mesa/cg.h"
+#include "mesa/certify.h"
 #include "mesa/segments.h"
 #include <float.h>
 #include <math.h>
@@ -92,28 +93,6 @@ static void fall_back(mesa_worker w, const layer *l, const cg *s, mat B, mat X)
 }
 
 /* ---- what solutions are worth ---- */
-
-/* Row i (lanes counted) of m. */
-static void *lane_of(const kern *k, mat m, int64_t i)
-{
-    return (char *)kern_at(k, m.p, i / k->lanes * m.rs) + i % k->lanes * k->size;
-}
-
-double row_norm(const kern *k, mat m, int64_t d, int64_t i)
-{
-    const void *row = lane_of(k, m, i);
-    double most = 0, sum = 0;
-    for (int64_t j = 0; j < d; j++) {
-        const double x = fabs(kern_real(k, row, j * k->lanes));
-        if (!isfinite(x)) return INFINITY;
-        most = x > most ? x : most;
-    }
-    for (int64_t j = 0; j < d && most > 0; j++) {
-        const double x = kern_real(k, row, j * k->lanes) / most;
-        sum += x * x;
-    }
-    return most * sqrt(sum);
-}
 
 /* The norm from the squares, where these are in range. */
 static double norm_from(const kern *k, double squares, mat m, int64_t d, int64_t i)

@@ -54,7 +54,10 @@ static inline void fill(const kern *k, int64_t n, double x, void *to)
     for (int64_t i = 0; i < n; i++) kern_set_real(k, to, i, x);
 }
 
-/* Norm of row i (lanes counted) of m, d elements, whose squares may be beyond the type's range. */
-double row_norm(const kern *k, mat m, int64_t d, int64_t i);
+/* Row i (lanes counted) of m; its elements are `lanes` numbers apart. */
+static inline void *lane_of(const kern *k, mat m, int64_t i)
+{
+    return (char *)kern_at(k, m.p, i / k->lanes * m.rs) + i % k->lanes * k->size;
+}
 
 #endif
