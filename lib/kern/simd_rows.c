@@ -114,17 +114,6 @@ void NAME(row_add)(int64_t T, int64_t n, const void *c, int64_t stride, const vo
     }
 }
 
-void NAME(rank_one)(int64_t m, int64_t n, const void *a, const void *from, const void *x,
-                    int64_t x_step, const void *y, int64_t y_step, void *to)
-{
-    const vec one = splat(1), gate = a ? *(const vec *)a : one;
-    for (int64_t i = 0; i < m; i++) {
-        const vec c = ((const vec *)x)[i * x_step], *v = y, *before = (const vec *)from + i * n;
-        vec *row = (vec *)to + i * n;
-        for (int64_t j = 0; j < n; j++) row[j] = gate * before[j] + c * v[j * y_step];
-    }
-}
-
 void NAME(row_ridge)(int64_t T, int64_t n, const void *ridge, const void *X, int64_t x_rs, void *Y,
                      int64_t y_rs)
 {

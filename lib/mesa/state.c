@@ -65,8 +65,10 @@ void state_advance(const mesa_worker *w, state *s, decay a, int64_t K, mat A, ma
     if (k->lanes == 1) {
         product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(s->added, s->cols));
         carry(k, s->rows * s->cols, a.one, s->added, s->exact, s->now);
-    } else if (K == 1) {           /* a token of a decoder: X is read once and written once */
-        k->rank_one(s->rows, s->cols, a.lanes, s->now, A.p, A.rs, B.p, B.cs, s->own);
+    } else if (k->size == 8 && K == 1) {               /* a token of a decoder: X is read once and
+                                                          written once */
+        k->rank_one_twice(s->rows, s->cols, a.lanes, NULL, NULL, s->now, A.p, A.rs, B.p, B.cs,
+                          s->own);
         s->now = s->own;
     } else {
         decay_own(k, s, a.lanes);
