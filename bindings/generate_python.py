@@ -5,7 +5,7 @@ import textwrap
 from generate import short
 
 # What a host of C needs, and Python has otherwise: see _core.py and the classes.
-BY_HAND = {"mesaopt_settings_create", "mesaopt_settings_set_parallel", "mesaopt_settings_set_log", "mesaopt_settings_set_poll", "mesaopt_view_dense", "mesaopt_tensor_wrap",
+BY_HAND = {"mesaopt_settings_create", "mesaopt_settings_set_alloc_release", "mesaopt_settings_set_parallel", "mesaopt_settings_set_log", "mesaopt_settings_set_poll", "mesaopt_view_dense", "mesaopt_tensor_wrap",
            "mesaopt_revalg_import", "mesaopt_rng_philox", "mesaopt_grad_check",
            "mesaopt_dlpack_view", "mesaopt_dlpack_import", "mesaopt_dlpack_export"}
 

@@ -205,8 +205,8 @@ static mesaopt_model *model_of(mesaopt_ctx *ctx, int32_t scope, const extents *e
 {
     mesaopt_settings *m = NULL, *s = NULL;
     mesaopt_model *model = NULL;
-    mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, NULL, &m);
-    mesaopt_settings_create(scope, NULL, NULL, NULL, &s);
+    mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &m);
+    mesaopt_settings_create(scope, NULL, NULL, &s);
     mesaopt_settings_set_int(m, MESAOPT_KEY_INPUTS, e->list[1].value);
     for (int i = 2; i < e->n; i++) mesaopt_settings_set_int(s, mesaopt_settings_key(e->list[i].name), e->list[i].value);
     if (key) mesaopt_settings_set_int(s, key, word);

@@ -46,7 +46,7 @@ int main(void)
     double most = 0;
 
     ok(mesaopt_ctx_create(NULL, &ctx));
-    ok(mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, NULL, &settings));
+    ok(mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, &settings));
     ok(mesaopt_settings_set_text(settings, "lr", "5e-3"));
     ok(mesaopt_settings_set_text(settings, "batch", "64"));
     ok(mesaopt_task_create(ctx, NULL, &task));

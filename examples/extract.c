@@ -41,7 +41,7 @@ int main(void)
     ok(mesaopt_task_create(ctx, NULL, &task));
     ok(mesaopt_model_create(ctx, NULL, &model));
     ok(mesaopt_model_add_text(model, "mask(first=20); linear(heads=1,key=20,init_sd=0.05)"));
-    ok(mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, NULL, &settings));
+    ok(mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, &settings));
     ok(mesaopt_settings_set_text(settings, "lr", "3e-3"));
     ok(mesaopt_settings_set_int(settings, MESAOPT_KEY_BATCH, 64));
     ok(mesaopt_trainer_create(ctx, settings, model, task, &trainer));

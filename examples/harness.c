@@ -56,7 +56,7 @@ static void live(int hosted, int resume, float *query)
     mesaopt_model *model;
     mesaopt_trainer *trainer;
     mesaopt_view v;
-    ok(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hosted ? count_memory : NULL, NULL, NULL, &s));
+    ok(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hosted ? count_memory : NULL, NULL, &s));
     ok(mesaopt_settings_set_int(s, MESAOPT_KEY_THREADS, 2));
     ok(mesaopt_settings_set_parallel(s, hosted ? backwards : NULL, NULL, NULL));
     ok(mesaopt_ctx_create(s, &ctx));

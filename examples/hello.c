@@ -51,7 +51,7 @@ int main(void)
     ok(mesaopt_task_create(ctx, NULL, &task));
 
     /* A settings object takes the keys of its scope only, by name or by number. */
-    ok(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &settings));
+    ok(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &settings));
     ok(mesaopt_settings_set_text(settings, "baseline", "lsq"));
     ok(mesaopt_settings_set_float(settings, MESAOPT_KEY_RIDGE, 1e-3));
     ok(mesaopt_baseline_create(ctx, settings, &lsq));

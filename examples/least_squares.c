@@ -49,7 +49,7 @@ int main(void)
     mesaopt_lsq *lsq;
 
     ok(mesaopt_ctx_create(NULL, &ctx));
-    ok(mesaopt_settings_create(MESAOPT_SCOPE_LSQ, NULL, NULL, NULL, &settings));
+    ok(mesaopt_settings_create(MESAOPT_SCOPE_LSQ, NULL, NULL, &settings));
     ok(mesaopt_settings_set_float(settings, MESAOPT_KEY_RIDGE, 1));
     ok(mesaopt_lsq_plan(ctx, settings, 1, 1, &lsq));
 

@@ -39,7 +39,7 @@ static double make_waves(void)
 static mesaopt_settings *with(int32_t scope, const char *name, const char *value)
 {
     mesaopt_settings *s;
-    ok(mesaopt_settings_create(scope, NULL, NULL, NULL, &s));
+    ok(mesaopt_settings_create(scope, NULL, NULL, &s));
     ok(mesaopt_settings_set_text(s, name, value));
     return s;
 }

@@ -33,7 +33,7 @@ int main(void)
 
     ok(mesaopt_ctx_create(NULL, &ctx));
     ok(mesaopt_task_create(ctx, NULL, &task));
-    ok(mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, NULL, &settings));
+    ok(mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &settings));
     ok(mesaopt_settings_set_int(settings, MESAOPT_KEY_INPUTS, D));
     ok(mesaopt_settings_set_int(settings, MESAOPT_KEY_OUTPUTS, N));
     ok(mesaopt_revalg_proposition1(ctx, settings, 0.03, NULL, &model));

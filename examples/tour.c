@@ -40,7 +40,7 @@ static void train(double *loss, double *eta)
     ok(mesaopt_task_create(ctx, NULL, &task));
     ok(mesaopt_model_create(ctx, NULL, &model));
     ok(mesaopt_model_add_text(model, "mask(first=20); linear(heads=2,key=20,residual_clip=4)"));
-    ok(mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, NULL, &settings));
+    ok(mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, &settings));
     ok(mesaopt_settings_set_text(settings, "lr", "0.003"));
     ok(mesaopt_settings_set_text(settings, "batch", "64"));
     ok(mesaopt_trainer_create(ctx, settings, model, task, &trainer));

@@ -95,7 +95,7 @@ static void after(fixture *f, const char *row, int line, long blocks, int64_t st
 static mesaopt_settings *settings_of(fixture *f, int32_t scope)
 {
     mesaopt_settings *s;
-    ck_assert_int_eq(mesaopt_settings_create(scope, hook_alloc_fn, NULL, &f->hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(scope, hook_alloc_fn, &f->hook, &s), MESAOPT_OK);
     return s;
 }
 

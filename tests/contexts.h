@@ -24,7 +24,7 @@ static inline void mark_once(const char *file, int line)
 static inline mesaopt_settings *settings_from(int32_t scope, const char *text)
 {
     mesaopt_settings *s = NULL;
-    ck_assert_int_eq(mesaopt_settings_create(scope, NULL, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(scope, NULL, NULL, &s), MESAOPT_OK);
     char copy[256], *rest = copy, *word;
     ck_assert_uint_lt(strlen(text), sizeof copy);
     strcpy(copy, text);
@@ -66,7 +66,7 @@ static inline mesaopt_ctx *context_with(int32_t threads, mesaopt_parallel_fn loo
 {
     mesaopt_settings *s;
     mesaopt_ctx *ctx;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook ? hook_alloc_fn : NULL, NULL, hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook ? hook_alloc_fn : NULL, hook, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_THREADS, threads), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_parallel(s, loop, NULL, NULL), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);

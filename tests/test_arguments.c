@@ -26,13 +26,14 @@ static int32_t go_on(void *user) { return (void)user, 0; }
 START_TEST(settings_rows)
 {
     mesaopt_settings *s = f->trainer_settings, *c = f->ctx_settings;
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(0, NULL, NULL, NULL, &f->out.settings));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, release, f, &f->out.settings));
-    for (int n = 1; n <= 2; n++) BAD(MESAOPT_E_MEMORY, NULL, (refuse(n), mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, release, &f->hook, &f->out.settings)));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(-1, NULL, NULL, NULL, &f->out.settings));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MOST, NULL, NULL, NULL, &f->out.settings));
-    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, NULL, &f->hook, NULL));
-    BAD(MESAOPT_E_MEMORY, NULL, (refuse(1), mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, NULL, &f->hook, &f->out.settings)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(0, NULL, NULL, &f->out.settings));
+    for (int n = 1; n <= 2; n++) BAD(MESAOPT_E_MEMORY, NULL, (refuse(n), mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &f->hook, &f->out.settings)));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(-1, NULL, NULL, &f->out.settings));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MOST, NULL, NULL, &f->out.settings));
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &f->hook, NULL));
+    BAD(MESAOPT_E_MEMORY, NULL, (refuse(1), mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &f->hook, &f->out.settings)));
+
+    BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_alloc_release(NULL, release));
 
     BAD(MESAOPT_E_ARGUMENT, NULL, mesaopt_settings_set_int(NULL, MESAOPT_KEY_BATCH, 1));
     BAD(MESAOPT_E_SETTING, "key 0: unknown key, expected for scope trainer one of batch", mesaopt_settings_set_int(s, 0, 1));
@@ -312,7 +313,7 @@ static mesaopt_baseline *baseline_of(const char *kind)
 {
     mesaopt_settings *s;
     mesaopt_baseline *b;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "baseline", kind), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_create(f->ctx, s, &b), MESAOPT_OK);
     mesaopt_settings_free(s);
@@ -359,11 +360,11 @@ static void space_rows(mesaopt_task *linear, mesaopt_task *foreign)
     mesaopt_baseline *slots, *features;
     mesaopt_task *task;
     mesaopt_view x, to;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "task", "nonlinear"), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_task_create(f->ctx, s, &task), MESAOPT_OK);
     mesaopt_settings_free(s);
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "space", "features"), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_baseline_create(f->ctx, s, &features), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(s, "space", "slots"), MESAOPT_OK);
@@ -405,7 +406,7 @@ START_TEST(baseline_rows)
     BAD(MESAOPT_E_MEMORY, "baseline: no memory", (refuse(2), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
     BAD(MESAOPT_E_MEMORY, "baseline: no memory", (refuse(3), mesaopt_baseline_create(f->ctx, NULL, &f->out.baseline)));
     mesaopt_settings *cold;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &cold), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &cold), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(cold, MESAOPT_KEY_WARMUP, 40000), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_text(cold, "baseline", "richardson"), MESAOPT_OK);
     BAD(MESAOPT_E_SETTING, "warmup: 40000, expected less than cosine_steps, which is 40000", mesaopt_baseline_create(f->ctx, cold, &f->out.baseline));

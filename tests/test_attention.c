@@ -8,7 +8,7 @@ static mesaopt_attn *open_attn(mesaopt_ctx *ctx, int32_t scope, int64_t lanes, i
 {
     mesaopt_settings *s;
     mesaopt_attn *a;
-    ck_assert_int_eq(mesaopt_settings_create(scope, NULL, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(scope, NULL, NULL, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_LANES, lanes), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_CHUNK, chunk), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_float(s, MESAOPT_KEY_SCALE, scale), MESAOPT_OK);

@@ -31,7 +31,7 @@ static mesaopt_baseline *make_baseline(mesaopt_ctx *ctx, const char *name, doubl
 {
     mesaopt_settings *s;
     mesaopt_baseline *b;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s));
     OK(mesaopt_settings_set_text(s, "baseline", name));
     OK(mesaopt_settings_set_float(s, strcmp(name, "gd") ? MESAOPT_KEY_RIDGE : MESAOPT_KEY_ETA, value));
     OK(mesaopt_settings_set_int(s, MESAOPT_KEY_NEWEST_PAIR, newest));

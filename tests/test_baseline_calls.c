@@ -141,7 +141,7 @@ START_TEST(out_of_memory)
         mesaopt_task *task = NULL;
         mesaopt_baseline *b = NULL;
         double loss = -1, best = -1, unchanged = -1;
-        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s));
+        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s));
         OK(mesaopt_ctx_create(s, &ctx));
         mesaopt_settings_free(s);
         OK(mesaopt_task_create(ctx, NULL, &task));

@@ -259,7 +259,7 @@ START_TEST(parallel_is_serial)
     for (int run = 0; run < 4; run++) {
         mesaopt_settings *settings = NULL;
         mesaopt_ctx *ctx = NULL;
-        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, NULL, &settings), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, &settings), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_settings_set_int(settings, MESAOPT_KEY_THREADS, run < 3 ? run + 1 : 2), MESAOPT_OK);
         if (run == 3) ck_assert_int_eq(mesaopt_settings_set_parallel(settings, backwards, NULL, NULL), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_ctx_create(settings, &ctx), MESAOPT_OK);

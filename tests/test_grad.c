@@ -228,7 +228,7 @@ START_TEST(context_freed_inside)
     mesaopt_view vx, vg;
     mesaopt_view_dense(&x, MESAOPT_F64, 0, NULL, &vx);
     mesaopt_view_dense(&g, MESAOPT_F64, 0, NULL, &vg);
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
     mesaopt_settings_free(s);
     ck_assert_int_eq(mesaopt_grad_check(ctx, frees_the_context, &ctx, &vx, &vg, 1e-3, &error), MESAOPT_OK);

@@ -52,7 +52,7 @@ static void make_all(all *h)
     OK(mesaopt_rls_create(h->lsq, 1, NULL, &h->rls));
     OK(mesaopt_revalg_extract(h->model, &h->revalg));
     OK(mesaopt_linearise_create(h->ctx, s, h->model, h->task, 1, (int64_t[]){1}, NULL, &h->linearise));
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, NULL, &h->hook, &h->settings));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_TASK, hook_alloc_fn, &h->hook, &h->settings));
     mesaopt_settings_free(s), mesaopt_settings_free(linear);
 }
 

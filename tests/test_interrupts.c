@@ -50,7 +50,7 @@ START_TEST(unused_requests_end_with_their_call)
     meddler m = {0};
     mesaopt_settings *s;
     mesaopt_tensor *t;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, NULL, &m, &s));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, &m, &s));
     OK(mesaopt_ctx_create(s, &m.ctx));
     setup of = start(m.ctx);
     m.armed = 1;
@@ -74,7 +74,7 @@ START_TEST(averages)
     meddler m = {0};
     mesaopt_settings *s;
     mesaopt_model *average = NULL;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, NULL, &m, &s));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, meddle, &m, &s));
     OK(mesaopt_ctx_create(s, &m.ctx));
     setup of = start(m.ctx);
     m.frees = 0;

@@ -87,7 +87,8 @@ START_TEST(hooks_of_contexts)
     mesaopt_settings *s;
     mesaopt_ctx *ctx[2];
     mesaopt_tensor *tensor;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc, take_back, &a, &s));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc, &a, &s));
+    OK(mesaopt_settings_set_alloc_release(s, take_back));
     OK(mesaopt_settings_set_parallel(s, loop, take_back, &p));
     OK(mesaopt_settings_set_log(s, log_line, take_back, &l));
     OK(mesaopt_settings_set_text(s, "threads", "3"));
@@ -137,6 +138,39 @@ START_TEST(replaced_hooks)
 }
 END_TEST
 
+/* A release that comes after the first context counts for that one too; the last one given is called. */
+START_TEST(late_release)
+{
+    lent a = {0};
+    mesaopt_settings *s;
+    mesaopt_ctx *ctx;
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc, &a, &s));
+    OK(mesaopt_ctx_create(s, &ctx));
+    OK(mesaopt_settings_set_alloc_release(s, NULL));
+    OK(mesaopt_settings_set_alloc_release(s, take_back));
+    OK(mesaopt_settings_set_alloc_release(s, take_back));
+    ck_assert_int_eq(a.released, 0);
+    mesaopt_settings_free(s);
+    ck_assert_int_eq(a.released, 0);
+    loss_of(ctx);
+    OK(mesaopt_ctx_free(ctx));
+    ck_assert_int_eq(a.released, 1);
+    ck_assert_int_eq(a.hook.blocks, 0);
+}
+END_TEST
+
+START_TEST(release_without_an_allocator)
+{
+    char text[256];
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_CTX, "");
+    OK(mesaopt_settings_set_alloc_release(s, NULL));
+    ck_assert_int_eq(mesaopt_settings_set_alloc_release(s, take_back), MESAOPT_E_ARGUMENT);
+    mesaopt_settings_error(s, text, sizeof text);
+    ck_assert_str_eq(text, "release: given to settings whose memory is malloc's, expected NULL");
+    mesaopt_settings_free(s);
+}
+END_TEST
+
 /* Memory that is filled when it is freed, and stays. */
 enum { FREED = 0xa5, MOST = 16 };
 static struct { unsigned char *at; size_t bytes; } freed[MOST];
@@ -161,12 +195,12 @@ START_TEST(settings_that_go)
     for (int hook = 0; hook < 3; hook++) {
         mesaopt_settings *s;
         n_freed = 0;
-        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc_and_keep, NULL, NULL, &s));
+        OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc_and_keep, NULL, &s));
         OK(hook == 0   ? mesaopt_settings_set_parallel(s, loop, free_settings, s)
            : hook == 1 ? mesaopt_settings_set_log(s, log_line, free_settings, s)
                        : mesaopt_settings_set_poll(s, poll_none, free_settings, s));
         OK(hook == 0 ? mesaopt_settings_set_parallel(s, NULL, NULL, NULL) : hook == 1 ? mesaopt_settings_set_log(s, NULL, NULL, NULL) : mesaopt_settings_set_poll(s, NULL, NULL, NULL));
-        ck_assert_int_eq(n_freed, 2);
+        ck_assert_int_eq(n_freed, 3);
         for (int i = 0; i < n_freed; i++) {
             for (size_t j = 0; j < freed[i].bytes; j++) ck_assert_int_eq(freed[i].at[j], FREED);
             free(freed[i].at);
@@ -181,7 +215,8 @@ START_TEST(failed_contexts)
     lent a = {0}, p = {0};
     mesaopt_settings *s;
     mesaopt_ctx *ctx = NULL;
-    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc, take_back, &a, &s));
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc, &a, &s));
+    OK(mesaopt_settings_set_alloc_release(s, take_back));
     OK(mesaopt_settings_set_parallel(s, loop, take_back, &p));
     mesaopt_status status = MESAOPT_E_MEMORY;
     for (long n = 1; status != MESAOPT_OK; n++) {
@@ -261,6 +296,8 @@ Suite *test_lent_suite(void)
     TCase *c = tcase_create("lent");
     tcase_add_loop_test(c, hooks_of_contexts, 0, 6);
     tcase_add_test(c, replaced_hooks);
+    tcase_add_test(c, late_release);
+    tcase_add_test(c, release_without_an_allocator);
     tcase_add_test(c, settings_that_go);
     tcase_add_test(c, failed_contexts);
     tcase_add_test(c, sequences);

@@ -11,7 +11,7 @@ static mesaopt_ctx *open_ctx(int32_t isa)
 {
     mesaopt_settings *s;
     mesaopt_ctx *ctx = NULL;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, NULL, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_settings_set_int(s, MESAOPT_KEY_ISA, isa), MESAOPT_OK);
     const mesaopt_status status = mesaopt_ctx_create(s, &ctx);
     mesaopt_settings_free(s);

@@ -24,7 +24,7 @@ static char folder[64], path[96];
 static void setup(void)
 {
     mesaopt_settings *s;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
     mesaopt_settings_free(s);
     strcpy(folder, "/tmp/mesaopt-test-XXXXXX");

@@ -326,7 +326,7 @@ START_TEST(batches_are_kept)
     host h = {0};
     mesaopt_settings *s = NULL;
     mesaopt_ctx *ctx = NULL;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
     mesaopt_settings_free(s);
     mesaopt_task *task = task_calling(ctx, &h);
@@ -358,7 +358,7 @@ START_TEST(out_of_memory)
         double q[2 * 16], x[2 * 51 * 4], tokens[2 * 50 * 16];
         mesaopt_view matrices = DENSE(q, MESAOPT_F64, 2, 4, 4), sequences = DENSE(x, MESAOPT_F64, 2, 51, 4);
         mesaopt_view to = DENSE(tokens, MESAOPT_F64, 2, 50, 16);
-        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s), MESAOPT_OK);
+        ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s), MESAOPT_OK);
         ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
         mesaopt_settings_free(s);
         long before = atomic_load(&hook.calls);

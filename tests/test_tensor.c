@@ -470,7 +470,7 @@ START_TEST(out_of_memory)
     int released = 0;
     double x = 0;
     mesaopt_view v;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, &hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, &hook, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(s, &c), MESAOPT_OK);
     mesaopt_view_dense(&x, MESAOPT_F64, 0, NULL, &v);
     for (long n = 1; n <= 2; n++) {

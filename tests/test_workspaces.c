@@ -42,7 +42,7 @@ static mesaopt_ctx *recycling_context(recycler *r)
 {
     mesaopt_settings *s;
     mesaopt_ctx *ctx;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, recycle, NULL, r, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, recycle, r, &s), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_ctx_create(s, &ctx), MESAOPT_OK);
     mesaopt_settings_free(s);
     return ctx;

@@ -85,7 +85,7 @@ static inline mesaopt_ctx *context_hooked(hook_alloc *hook, const char *text)
 {
     mesaopt_settings *s = NULL;
     mesaopt_ctx *ctx = NULL;
-    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, NULL, hook, &s), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_settings_create(MESAOPT_SCOPE_CTX, hook_alloc_fn, hook, &s), MESAOPT_OK);
     if (*text) {
         char name[64];
         snprintf(name, sizeof name, "%s", text);

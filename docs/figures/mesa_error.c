@@ -39,7 +39,7 @@ static void run(mesaopt_ctx *ctx, const char *solver, mesaopt_view *t, const mes
     const int32_t which[] = {MESAOPT_LSQ_BETA, MESAOPT_LSQ_LOG_GAMMA, MESAOPT_LSQ_RIDGE, MESAOPT_LSQ_H_LAST};
     mesaopt_view all[] = {extra[0], extra[1], extra[2], extra[2]};
     if (last) all[3] = *last;
-    check(ctx, mesaopt_settings_create(MESAOPT_SCOPE_LSQ, NULL, NULL, NULL, &s));
+    check(ctx, mesaopt_settings_create(MESAOPT_SCOPE_LSQ, NULL, NULL, &s));
     check(ctx, mesaopt_settings_set_text(s, "solver", solver));
     check(ctx, mesaopt_lsq_plan(ctx, s, D, D, &lsq));
     check(ctx, mesaopt_lsq_forward(lsq, &t[0], &t[1], &t[2], &t[4], last ? 4 : 3, which, all));

@@ -78,7 +78,7 @@ mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *pr
 {
     char copy[TEXT], name[64], now[TEXT];
     mesaopt_settings *s = NULL;
-    must(NULL, mesaopt_settings_create(scope, NULL, NULL, NULL, &s), "mesaopt_settings_create");
+    must(NULL, mesaopt_settings_create(scope, NULL, NULL, &s), "mesaopt_settings_create");
     args.of[args.scopes] = of;
     args.scope[args.scopes] = scope;
     args.settings[args.scopes++] = s;

@@ -37,7 +37,7 @@ static mesaopt_task *task_of(const few *f, const char *more)
     char text[TEXT], dim[32], length[32], tokens[32], slots[32], *word;
     mesaopt_settings *s;
     mesaopt_task *task;
-    TRY(NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, NULL, &s));
+    TRY(NULL, mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, &s));
     snprintf(dim, sizeof dim, "%lld", (long long)f->n);
     snprintf(length, sizeof length, "%lld", (long long)f->T);
     mesaopt_settings_get_text(f->r.task, "tokens", tokens, sizeof tokens);
@@ -62,7 +62,7 @@ static void begin(few *f)
     mesaopt_view v;
     mesaopt_settings *s;
     TRY(ctx, mesaopt_task_shape(runs_of(&f->r, 0, 0)->test, &f->n, &f->T, NULL, NULL));
-    TRY(NULL, mesaopt_settings_create(MESAOPT_SCOPE_PROMPT, NULL, NULL, NULL, &s));
+    TRY(NULL, mesaopt_settings_create(MESAOPT_SCOPE_PROMPT, NULL, NULL, &s));
     TRY(NULL, mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, f->n));
     TRY(NULL, mesaopt_settings_set_int(s, MESAOPT_KEY_PREFIX, f->rows));
     TRY(NULL, mesaopt_settings_set_int(s, MESAOPT_KEY_BATCH, args_int("tune_batch", 1, 65536)));
@@ -160,7 +160,7 @@ static int64_t score_baseline(few *f, int which, mesaopt_task *task, double *err
     mesaopt_settings *s;
     mesaopt_baseline *b;
     const mesaopt_view v = by_step(f);
-    TRY(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s));
+    TRY(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s));
     TRY(NULL, mesaopt_settings_set_text(s, "baseline", which == GD ? "gd" : "lsq"));
     TRY(NULL, mesaopt_settings_set_text(s, "pairs", which == LSQ_ALL ? "all" : "scored"));
     if (which == LSQ_ALL) TRY(NULL, mesaopt_settings_set_text(s, "ridge", "0.3"));

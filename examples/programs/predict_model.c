@@ -16,7 +16,7 @@ static void open_task(predictor *p, const char *path)
     char text[LINE], *rest = text, *word;
     mesaopt_settings *s = NULL;
     file_text(p->ctx, path, "mesaopt.task", text, LINE);
-    TRY(p->ctx, mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, NULL, &s));
+    TRY(p->ctx, mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, &s));
     if (!*text) die("%s: does not say which task it is of, expected a checkpoint", path);
     while ((word = strtok_r(rest, " ", &rest))) {
         char *value = strchr(word, '=');

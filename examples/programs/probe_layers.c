@@ -337,7 +337,7 @@ static void read_keys(study *s)
 {
     s->count = args_int("sequences", 1, 1 << 24), s->back = args_int("back", 0, 1024),
     s->updates = args_int("updates", 0, INT64_MAX / 4);
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &s->conditioning),
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &s->conditioning),
          "mesaopt_settings_create");
     if (strcmp(args_text("conditioner"), "kernel") == 0)
         args_refuse("conditioner", "chebyshev, richardson, neumann, newton or lsq");

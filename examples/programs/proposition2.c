@@ -35,7 +35,7 @@ static void check_construction(const training *t, mesaopt_baseline *b, int64_t n
     mesaopt_model *model = NULL;
     double model_loss = 0, loss = 0;
     char text[4096];
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, NULL, &s),
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &s),
          "mesaopt_settings_create");
     mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, width);
     mesaopt_settings_set_int(s, MESAOPT_KEY_OUTPUTS, n);

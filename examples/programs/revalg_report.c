@@ -34,7 +34,7 @@ static double loss_of_gd(study *s)
     mesaopt_settings *settings = NULL;
     mesaopt_baseline *gd = NULL;
     double loss = 0, sum = 0;
-    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, NULL, &settings),
+    must(NULL, mesaopt_settings_create(MESAOPT_SCOPE_BASELINE, NULL, NULL, &settings),
          "mesaopt_settings_create");
     TRY(s->ctx, mesaopt_baseline_create(s->ctx, settings, &gd));
     for (int64_t seed = 0; seed < s->seeds; seed++) {

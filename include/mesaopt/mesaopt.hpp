@@ -157,7 +157,7 @@ public:
     explicit settings(int32_t scope, values given = {})
     {
         const mesaopt_status status =
-            mesaopt_settings_create(scope, nullptr, nullptr, nullptr, out());
+            mesaopt_settings_create(scope, nullptr, nullptr, out());
         if (status < 0) throw error(status, "settings of scope " + std::to_string(scope));
         for (const auto &v : given) set(v.first, v.second);
     }

@@ -7,7 +7,7 @@
  * of range are refused with a text that names the key and its range.
  *
  * Use:
- *     mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, NULL, &settings);
+ *     mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, &settings);
  *     mesaopt_settings_set_int(settings, MESAOPT_KEY_BATCH, 128);
  *     status = mesaopt_settings_set_text(settings, "lr", "3e-4");
  *     if (status != MESAOPT_OK) mesaopt_settings_error(settings, text, 256);
@@ -238,14 +238,18 @@ typedef void (*mesaopt_log_fn)(const char *line, void *user);
 typedef int32_t (*mesaopt_poll_fn)(void *user);
 
 /** Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is
- *  used for this object, and by the contexts made from it when scope is MESAOPT_SCOPE_CTX;
- *  `release` (may be NULL) follows when the last of them has gone. The caller frees *out.
- *  MESAOPT_E_ARGUMENT: unknown scope, NULL out, or a release without an allocator;
- *  MESAOPT_E_MEMORY.
- *  [keeps: alloc?, release?] Since 0.1. */
+ *  used for this object, and by the contexts made from it when scope is MESAOPT_SCOPE_CTX. The
+ *  caller frees *out. MESAOPT_E_ARGUMENT: unknown scope, or NULL out; MESAOPT_E_MEMORY.
+ *  [keeps: alloc?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc,
-                                                   mesaopt_release_fn release, void *user,
-                                                   mesaopt_settings **out);
+                                                   void *user, mesaopt_settings **out);
+
+/** Gives the allocator of these settings a release, or another one (NULL: none): it follows, with
+ *  the allocator's `user`, when the settings and every context that was or will be made from them
+ *  have gone. MESAOPT_E_ARGUMENT: a release on settings without an allocator.
+ *  [keeps: release?] Since 0.1. */
+MESAOPT_API mesaopt_status mesaopt_settings_set_alloc_release(mesaopt_settings *settings,
+                                                              mesaopt_release_fn release);
 
 /** Frees settings; NULL is fine, and so is any handle, which it leaves alone. Since 0.1. */
 MESAOPT_API void mesaopt_settings_free(mesaopt_settings *settings);

@@ -12,22 +12,34 @@ static mesaopt_settings *text_of(const mesaopt_settings *settings)
     return (mesaopt_settings *)settings;
 }
 
-mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc,
-                                       mesaopt_release_fn release, void *user,
+mesaopt_status mesaopt_settings_create(int32_t scope, mesaopt_alloc_fn alloc, void *user,
                                        mesaopt_settings **out)
 {
-    if (!out || !options_scope_name(scope) || (release && !alloc)) return MESAOPT_E_ARGUMENT;
+    if (!out || !options_scope_name(scope)) return MESAOPT_E_ARGUMENT;
     const allocator a = alloc ? (allocator){alloc, user} : alloc_default();
-    struct lent *none = NULL;
     mesaopt_settings *s = alloc_new(&a, 1, sizeof *s);
     if (!s) return MESAOPT_E_MEMORY;
     options_init(s, scope);
     s->alloc = a;
-    if (!hooks_lend(&s->hooks, HOOK_ALLOC, &a, release, user, &none)) {
+    if (alloc && !hooks_lend_alloc(&s->hooks, &a)) {
         alloc_free(&a, s);
         return MESAOPT_E_MEMORY;
     }
     *out = s;
+    return MESAOPT_OK;
+}
+
+mesaopt_status mesaopt_settings_set_alloc_release(mesaopt_settings *settings,
+                                                  mesaopt_release_fn release)
+{
+    const mesaopt_status status = check_kind(OBJECT_SETTINGS, settings);
+    if (status != MESAOPT_OK) return status;
+    if (!settings->hooks.lent[HOOK_ALLOC])
+        return release ? settings_fail(settings, MESAOPT_E_ARGUMENT,
+                                       "release: given to settings whose memory is malloc's, "
+                                       "expected NULL")
+                       : MESAOPT_OK;
+    hooks_alloc_release(&settings->hooks, release);
     return MESAOPT_OK;
 }
 

@@ -25,15 +25,33 @@ void lent_drop(lent *l)
     give_back(gone.release, gone.user);
 }
 
+/* With one holder; NULL: no memory. */
+static lent *lent_new(const allocator *alloc, mesaopt_release_fn release, void *user)
+{
+    lent *l = alloc_new(alloc, 1, sizeof *l);
+    if (!l) return NULL;
+    l->alloc = *alloc, l->release = release, l->user = user;
+    atomic_init(&l->refs, 1);
+    return l;
+}
+
+int hooks_lend_alloc(hooks *h, const allocator *alloc)
+{
+    h->lent[HOOK_ALLOC] = lent_new(alloc, NULL, alloc->user);
+    return h->lent[HOOK_ALLOC] != NULL;
+}
+
+/* Whoever lets go last reads it: not yet, while the caller holds it. */
+void hooks_alloc_release(hooks *h, mesaopt_release_fn release)
+{
+    h->lent[HOOK_ALLOC]->release = release;
+}
+
 int hooks_lend(hooks *h, enum hook which, const allocator *alloc, mesaopt_release_fn release,
                void *user, lent **old)
 {
-    lent *l = release ? alloc_new(alloc, 1, sizeof *l) : NULL;
+    lent *l = release ? lent_new(alloc, release, user) : NULL;
     if (release && !l) return 0;
-    if (l) {
-        l->alloc = *alloc, l->release = release, l->user = user;
-        atomic_init(&l->refs, 1);
-    }
     *old = h->lent[which];
     h->lent[which] = l;
     return 1;

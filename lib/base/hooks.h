@@ -22,6 +22,10 @@ typedef struct hooks {
     struct lent *lent[HOOKS];      /* NULL: there is nothing to give back */
 } hooks;
 
+/* The host's allocator, counted from the first holder on: its release may come when there are more
+ * (hooks_alloc_release, by a holder). 0: no memory. */
+int hooks_lend_alloc(hooks *h, const allocator *alloc);
+void hooks_alloc_release(hooks *h, mesaopt_release_fn release);
 /* Puts (release, user) in the place of what is there, which the caller gives back (lent_drop) as
  * the last thing it does: its release may free what `h` is of. release NULL: nothing is to be given
  * back. 0: no memory, and nothing has changed. */

@@ -137,7 +137,7 @@ static void run(const workload *w, int32_t isa, int32_t dtype, int threads, int6
 {
     bench b = {.isa = isa, .dtype = dtype, .threads = threads, .rounds = rounds, .count = -1};
     mesaopt_settings *settings = NULL;
-    bench_ok(&b, mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, NULL, &settings), "settings");
+    bench_ok(&b, mesaopt_settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, &settings), "settings");
     bench_ok(&b, mesaopt_settings_set_int(settings, MESAOPT_KEY_ISA, isa), "isa");
     bench_ok(&b, mesaopt_settings_set_int(settings, MESAOPT_KEY_THREADS, threads), "threads");
     bench_ok(&b, mesaopt_ctx_create(settings, &b.ctx), "context");

@@ -16,7 +16,7 @@ static mesaopt_model *model_of(const bench *b, const char *blocks)
 {
     mesaopt_settings *s = NULL;
     mesaopt_model *m = NULL;
-    bench_ok(b, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, NULL, &s), "settings");
+    bench_ok(b, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &s), "settings");
     bench_ok(b, mesaopt_settings_set_int(s, MESAOPT_KEY_INPUTS, N), "inputs");
     bench_ok(b, mesaopt_settings_set_text(s, "dtype", b->dtype == MESAOPT_F64 ? "f64" : "f32"), "dtype");
     bench_ok(b, mesaopt_model_create(b->ctx, s, &m), "model");
@@ -29,7 +29,7 @@ static mesaopt_decoder *decoder_of(const bench *b, mesaopt_model *m)
 {
     mesaopt_settings *s = NULL;
     mesaopt_decoder *d = NULL;
-    bench_ok(b, mesaopt_settings_create(MESAOPT_SCOPE_DECODER, NULL, NULL, NULL, &s), "settings");
+    bench_ok(b, mesaopt_settings_create(MESAOPT_SCOPE_DECODER, NULL, NULL, &s), "settings");
     bench_ok(b, mesaopt_settings_set_int(s, MESAOPT_KEY_STREAMS, STREAMS), "streams");
     bench_ok(b, mesaopt_settings_set_int(s, MESAOPT_KEY_CAPACITY, TOKENS), "capacity");
     bench_ok(b, mesaopt_decoder_create(m, s, &d), "decoder");

@@ -25,7 +25,7 @@ static void run_model(const bench *b, mesaopt_view *activations, mesaopt_view *t
     mesaopt_settings *s = NULL;
     mesaopt_task *task = NULL;
     mesaopt_model *model = NULL;
-    bench_ok(b, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, NULL, &s), "settings");
+    bench_ok(b, mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &s), "settings");
     bench_ok(b, mesaopt_settings_set_text(s, "dtype", dtype_name(b->dtype)), "dtype");
     bench_ok(b, mesaopt_model_create(b->ctx, s, &model), "model");
     bench_ok(b, mesaopt_model_add_text(model, "6 x linear(heads=4,key=20,residual_clip=4,init_sd=0.05)"), "blocks");

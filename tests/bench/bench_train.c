@@ -29,7 +29,7 @@ typedef struct pair { const char *name, *value; } pair;
 static mesaopt_settings *settings_of(const bench *b, int32_t scope, const pair *pairs)
 {
     mesaopt_settings *s = NULL;
-    bench_ok(b, mesaopt_settings_create(scope, NULL, NULL, NULL, &s), "settings");
+    bench_ok(b, mesaopt_settings_create(scope, NULL, NULL, &s), "settings");
     for (; pairs->name; pairs++) bench_ok(b, mesaopt_settings_set_text(s, pairs->name, pairs->value), pairs->name);
     return s;
 }

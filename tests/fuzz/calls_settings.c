@@ -92,15 +92,22 @@ static mesaopt_status set_hook(mesaopt_settings *s)
     return status;
 }
 
+static mesaopt_status create_settings(int32_t scope, mesaopt_settings **out)
+{
+    const loan l = lend();
+    mesaopt_status status = mesaopt_settings_create(scope, world_memory, l.user, out);
+    if (status == MESAOPT_OK) EXPECT(mesaopt_settings_set_alloc_release(*out, l.release) == MESAOPT_OK);
+    lent(&l, status);
+    return status;
+}
+
 mesaopt_settings *settings_like(int32_t scope, const char *recipe)
 {
     mesaopt_settings *s = NULL;
     if (chance(60)) return NULL;
     if (chance(200)) return handle((enum kind)below(KINDS));
     if (chance(100)) scope = (int32_t)below(SCOPES + 1);
-    const loan l = lend();
-    const mesaopt_status status = mesaopt_settings_create(scope, world_memory, l.release, l.user, &s);
-    lent(&l, status);
+    const mesaopt_status status = create_settings(scope, &s);
     if (status != MESAOPT_OK) return NULL;
     follow(s, recipe);
     while (chance(3)) set_any(s, scope);
@@ -129,9 +136,7 @@ static void call_settings_create(void)
     mesaopt_settings *s = NULL;
     const int32_t scope = chance(4) ? (int32_t)any_integer() : (int32_t)below(SCOPES + 1);
     mesaopt_settings **out = chance(20) ? NULL : &s;
-    const loan l = lend();
-    const mesaopt_status status = CALL(CTX, NULL, mesaopt_settings_create(scope, world_memory, l.release, l.user, out));
-    lent(&l, status);
+    const mesaopt_status status = CALL(CTX, NULL, create_settings(scope, out));
     EXPECT((status == MESAOPT_OK) == (s != NULL));
     CALL(CTX, NULL, (mesaopt_settings_free(s), MESAOPT_OK));
 }
@@ -141,7 +146,7 @@ static mesaopt_settings *some(int32_t *scope)
 {
     mesaopt_settings *s = NULL;
     *scope = 1 + (int32_t)below(SCOPES);
-    EXPECT(mesaopt_settings_create(*scope, NULL, NULL, NULL, &s) == MESAOPT_OK);
+    EXPECT(mesaopt_settings_create(*scope, NULL, NULL, &s) == MESAOPT_OK);
     return given(s);
 }
 

@@ -35,7 +35,7 @@ static void *limited(void *ptr, int64_t old_size, int64_t new_size, void *user)
 mesaopt_settings *fuzz_settings(int32_t scope)
 {
     mesaopt_settings *s = NULL;
-    FUZZ_EXPECT(mesaopt_settings_create(scope, limited, NULL, NULL, &s) == MESAOPT_OK);
+    FUZZ_EXPECT(mesaopt_settings_create(scope, limited, NULL, &s) == MESAOPT_OK);
     return s;
 }
 

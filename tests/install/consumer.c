@@ -16,17 +16,17 @@ int main(void)
 
     if (mesaopt_version_number() != MESAOPT_VERSION) return printf("library %s, headers %d\n", mesaopt_version_text(), (int)MESAOPT_VERSION), 1;
     TRY(mesaopt_ctx_create(NULL, &ctx));
-    TRY(mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, NULL, &settings));
+    TRY(mesaopt_settings_create(MESAOPT_SCOPE_TASK, NULL, NULL, &settings));
     TRY(mesaopt_settings_set_text(settings, "tokens", "constructed"));
     TRY(mesaopt_task_create(ctx, settings, &task));
     mesaopt_settings_free(settings);
     TRY(mesaopt_task_shape(task, NULL, NULL, &width, NULL));
-    TRY(mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, NULL, &settings));
+    TRY(mesaopt_settings_create(MESAOPT_SCOPE_MODEL, NULL, NULL, &settings));
     TRY(mesaopt_settings_set_int(settings, MESAOPT_KEY_INPUTS, width));
     TRY(mesaopt_model_create(ctx, settings, &model));
     mesaopt_settings_free(settings);
     TRY(mesaopt_model_add_text(model, "linear(heads=2,key=20,init_sd=0.05)"));
-    TRY(mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, NULL, &settings));
+    TRY(mesaopt_settings_create(MESAOPT_SCOPE_TRAINER, NULL, NULL, &settings));
     TRY(mesaopt_settings_set_text(settings, "lr", "3e-3"));
     TRY(mesaopt_trainer_create(ctx, settings, model, task, &trainer));
     mesaopt_settings_free(settings);

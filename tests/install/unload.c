@@ -22,7 +22,7 @@ int main(int argc, char **argv)
     mesaopt_task *task = NULL;
     mesaopt_baseline *b = NULL;
     double loss = 0, again = 1;
-    if (settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, NULL, &s) || settings_set_text(s, "threads", "3")) return 3;
+    if (settings_create(MESAOPT_SCOPE_CTX, NULL, NULL, &s) || settings_set_text(s, "threads", "3")) return 3;
     if (ctx_create(s, &ctx) || task_create(ctx, NULL, &task) || baseline_create(ctx, NULL, &b)) return 3;
     if (baseline_evaluate(b, task, MESAOPT_STREAM_TEST, 0, 200, NULL, &loss)) return 4;
     dlclose(so);

@@ -45,7 +45,7 @@ mutable struct Settings <: Handle
     ptr::Ptr{Cvoid}
     function Settings(scope::Integer; values...)
         out = Ref{Ptr{Cvoid}}(C_NULL)
-        status = mesaopt_settings_create(scope, C_NULL, C_NULL, C_NULL, out)
+        status = mesaopt_settings_create(scope, C_NULL, C_NULL, out)
         status < 0 && throw(MesaError(status, "settings of scope $scope"))
         s = own(new(out[]), mesaopt_settings_free)
         for (name, value) in values

@@ -1081,10 +1081,16 @@ mesaopt_rng_orthogonal(ctx, seed, stream, first, out) =
     ccall((:mesaopt_rng_orthogonal, libmesaopt), Int32, (Ptr{Cvoid}, UInt64, UInt32, UInt64, Ptr{CView}), ctx, seed, stream, first, out)
 
 """
-Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is used for this object, and by the contexts made from it when scope is MESAOPT_SCOPE_CTX; `release` (may be NULL) follows when the last of them has gone. The caller frees *out. MESAOPT_E_ARGUMENT: unknown scope, NULL out, or a release without an allocator; MESAOPT_E_MEMORY. Since 0.1.
+Creates settings for `scope` with every key at its default. `alloc` (NULL: malloc and free) is used for this object, and by the contexts made from it when scope is MESAOPT_SCOPE_CTX. The caller frees *out. MESAOPT_E_ARGUMENT: unknown scope, or NULL out; MESAOPT_E_MEMORY. Since 0.1.
 """
-mesaopt_settings_create(scope, alloc, release, user, out) =
-    ccall((:mesaopt_settings_create, libmesaopt), Int32, (Int32, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), scope, alloc, release, user, out)
+mesaopt_settings_create(scope, alloc, user, out) =
+    ccall((:mesaopt_settings_create, libmesaopt), Int32, (Int32, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}), scope, alloc, user, out)
+
+"""
+Gives the allocator of these settings a release, or another one (NULL: none): it follows, with the allocator's `user`, when the settings and every context that was or will be made from them have gone. MESAOPT_E_ARGUMENT: a release on settings without an allocator. Since 0.1.
+"""
+mesaopt_settings_set_alloc_release(settings, release) =
+    ccall((:mesaopt_settings_set_alloc_release, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}), settings, release)
 
 """
 Frees settings; NULL is fine, and so is any handle, which it leaves alone. Since 0.1.

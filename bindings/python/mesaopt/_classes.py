@@ -45,7 +45,7 @@ class Settings(_api.Settings):
         if scope not in _api.SCOPES:
             raise ValueError(f"scope: {scope!r}, expected one of {', '.join(_api.SCOPES)}")
         h = c.c_void_p()
-        status = lib.mesaopt_settings_create(_api.SCOPES[scope][0], None, None, None, c.addressof(h))
+        status = lib.mesaopt_settings_create(_api.SCOPES[scope][0], None, None, c.addressof(h))
         if status:
             check(status, None)
         self._hold(h.value, None)

@@ -1281,11 +1281,13 @@ extern "C" {
     /// by diag R \> 0). Since 0.1.
     pub fn mesaopt_rng_orthogonal(ctx: *mut mesaopt_ctx, seed: u64, stream: u32, first: u64, out: *const mesaopt_view) -> mesaopt_status;
     /// Creates settings for \`scope\` with every key at its default. \`alloc\` (NULL: malloc and free) is
-    /// used for this object, and by the contexts made from it when scope is MESAOPT\_SCOPE\_CTX;
-    /// \`release\` (may be NULL) follows when the last of them has gone. The caller frees \*out.
-    /// MESAOPT\_E\_ARGUMENT: unknown scope, NULL out, or a release without an allocator;
-    /// MESAOPT\_E\_MEMORY. Since 0.1.
-    pub fn mesaopt_settings_create(scope: i32, alloc: mesaopt_alloc_fn, release: mesaopt_release_fn, user: *mut c_void, out: *mut *mut mesaopt_settings) -> mesaopt_status;
+    /// used for this object, and by the contexts made from it when scope is MESAOPT\_SCOPE\_CTX. The caller
+    /// frees \*out. MESAOPT\_E\_ARGUMENT: unknown scope, or NULL out; MESAOPT\_E\_MEMORY. Since 0.1.
+    pub fn mesaopt_settings_create(scope: i32, alloc: mesaopt_alloc_fn, user: *mut c_void, out: *mut *mut mesaopt_settings) -> mesaopt_status;
+    /// Gives the allocator of these settings a release, or another one (NULL: none): it follows, with the
+    /// allocator's \`user\`, when the settings and every context that was or will be made from them have
+    /// gone. MESAOPT\_E\_ARGUMENT: a release on settings without an allocator. Since 0.1.
+    pub fn mesaopt_settings_set_alloc_release(settings: *mut mesaopt_settings, release: mesaopt_release_fn) -> mesaopt_status;
     /// Frees settings; NULL is fine, and so is any handle, which it leaves alone. Since 0.1.
     pub fn mesaopt_settings_free(settings: *mut mesaopt_settings);
     /// Sets an integer (or choice, by index) key. MESAOPT\_E\_SETTING: unknown key, not of this scope, not

@@ -14,7 +14,7 @@ impl Settings {
     /// `scope`: one of the constants `sys::MESAOPT_SCOPE_*`.
     pub fn new(scope: i32, values: &[(&str, &str)]) -> Result<Self> {
         let mut raw = null_mut();
-        let status = unsafe { sys::mesaopt_settings_create(scope, None, None, null_mut(), &mut raw) };
+        let status = unsafe { sys::mesaopt_settings_create(scope, None, null_mut(), &mut raw) };
         if status < 0 {
             return Err(Error::new(status, format!("settings of scope {scope}")));
         }
