@@ -1,4 +1,4 @@
-/* States without end: every step of the kernels rank_one_twice against the same in long double. */
+/* States without end: every step of the kernels of simd_twice.c against the same in long double. */
 #include "kern/kern.h"
 #include "contexts.h"
 #include <math.h>
@@ -14,6 +14,15 @@ typedef struct vectors { _Alignas(64) char x[8 * MOST_ROWS * LANES_AT_MOST], y[1
 static void set(const kern *k, void *p, int64_t n, double scale)
 {
     for (int64_t i = 0; i < n; i++) kern_set_real(k, p, i, number(scale));
+}
+
+/* n gates, high and low. */
+static void set_gates(const kern *k, int64_t n, void *high, void *low)
+{
+    for (int64_t i = 0; i < n * k->lanes; i++) {
+        const double gate = 1 - uniform() / (double)n;
+        kern_set_real(k, high, i, gate), kern_set_real(k, low, i, ldexp(gate * (uniform() - .5), k->size == 4 ? -24 : -53));
+    }
 }
 
 /* A step in a state of m x n; what it should be, and how far off it may be. */
@@ -68,6 +77,34 @@ static void check_states(const kern *k, double scale)
             }
 }
 
+/* Sums of matrices and products of gates, of which f64 has what is behind the numbers as well. */
+static void check_sums(const kern *k)
+{
+    enum { N = 37 };
+    static _Alignas(64) char from[2][8 * N * LANES_AT_MOST], to[2][8 * N * LANES_AT_MOST], added[8 * N * LANES_AT_MOST], whole[2][128];
+    const int64_t lanes = k->lanes;
+    const long double unit = k->size == 4 ? 0x1p-45L : 0x1p-61L;       /* of long double: 2^-64 */
+    for (int kind = 0; kind < 8; kind++) {
+        const int gated = kind & 1, behind = kind >> 1 & 1, own = kind >> 2;
+        set(k, from[0], N * lanes, 1), set(k, added, N * lanes, 1);
+        for (int64_t e = 0; e < N * lanes; e++) kern_set_real(k, from[1], e, ldexp(kern_real(k, from[0], e) * uniform(), k->size == 4 ? -25 : -54));
+        set_gates(k, N, to[0], to[1]);
+        k->gates_product(N, to[0], to[1], whole[0], whole[1]);
+        for (int64_t l = 0; l < lanes; l++) {
+            long double product = 1;
+            for (int i = 0; i < N; i++) product *= (long double)kern_real(k, to[0], i * lanes + l) + kern_real(k, to[1], i * lanes + l);
+            ck_assert(fabsl((long double)kern_real(k, whole[0], l) + kern_real(k, whole[1], l) - product) <= N * unit * product);
+        }
+        if (own) memcpy(to, from, sizeof to);
+        k->carry(N, gated ? whole[0] : NULL, gated ? whole[1] : NULL, added, own ? to[0] : from[0], behind ? own ? to[1] : from[1] : NULL, to[0], to[1]);
+        for (int64_t e = 0; e < N * lanes; e++) {
+            const long double gate = gated ? (long double)kern_real(k, whole[0], e % lanes) + kern_real(k, whole[1], e % lanes) : 1,
+                              before = (long double)kern_real(k, from[0], e) + (behind ? kern_real(k, from[1], e) : 0), sum = gate * before + kern_real(k, added, e);
+            ck_assert(fabsl((long double)kern_real(k, to[0], e) + kern_real(k, to[1], e) - sum) <= unit * (fabsl(gate * before) + fabs(kern_real(k, added, e))));
+        }
+    }
+}
+
 START_TEST(every_step_is_exact_to_twice_the_digits)
 {
     for (int32_t isa = MESAOPT_ISA_BASELINE; isa <= MESAOPT_ISA_AVX512; isa++) {
@@ -75,8 +112,10 @@ START_TEST(every_step_is_exact_to_twice_the_digits)
         if (!ctx) continue;
         seed = 1;
         for (int d = 0; d < 2; d++)
-            for (int one = 0; one < 2; one++)
+            for (int one = 0; one < 2; one++) {
+                check_sums(kern_get(ctx, d ? MESAOPT_F64 : MESAOPT_F32, one));
                 for (int scale = -1; scale <= 1; scale++) check_states(kern_get(ctx, d ? MESAOPT_F64 : MESAOPT_F32, one), pow(1e9, scale));
+            }
         mesaopt_ctx_free(ctx);
     }
 }

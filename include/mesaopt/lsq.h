@@ -28,7 +28,7 @@
  * 2^-22 of a result. Gradients are off by no more than e_t times the sizes of their terms, summed
  * over later steps (docs/mesa-layer.md); what f32 loses of D_LOG_GAMMA does not add up over steps:
  * sums start anew every few of them. With a tolerance, it comes on top of e_t before |q_t|. This
- * holds for sequences of any length; with the setting lanes = 2, of up to 8192 steps.
+ * holds for sequences of any length.
  *
  * MESAOPT_NOT_CONVERGED: some rows keep less: double has not three digits of q_t left beside |H_t +
  * diag l| |x_t| (in the adjoint: beside c_t), or an iterative solver missed its tolerance. Rows

@@ -82,17 +82,13 @@ void dense_solve(const kern *k, void *ps, void *scratch, int64_t d, const void *
 void dense_mirror(int64_t d, int64_t size, void *X)
 {
     enum { SIDE = 8 };
-    typedef struct two { double x[2]; } two;
     float *single = X;
     double *wide = X;
-    two *pair = X;
     for (int64_t i = 0; i < d; i += SIDE)
         for (int64_t j = 0; j <= i; j += SIDE)
             for (int64_t r = i; r < d && r < i + SIDE; r++) {
                 const int64_t end = r < j + SIDE ? r : j + SIDE;
                 if (size == 8) for (int64_t c = j; c < end; c++) wide[c * d + r] = wide[r * d + c];
-                else if (size == 16)
-                    for (int64_t c = j; c < end; c++) pair[c * d + r] = pair[r * d + c];
                 else for (int64_t c = j; c < end; c++) single[c * d + r] = single[r * d + c];
             }
 }

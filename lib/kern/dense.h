@@ -21,7 +21,7 @@ void dense_half(const kern *k, void *product_scratch, void *scratch, int64_t d, 
 void dense_solve(const kern *k, void *product_scratch, void *scratch, int64_t d, const void *U,
                  int64_t rs, int64_t columns, void *B, int64_t b_rs);
 
-/* The upper triangle of a dense matrix from its lower one; elements of 4, 8 or 16 bytes. */
+/* The upper triangle of a dense matrix from its lower one; elements of 4 or 8 bytes. */
 void dense_mirror(int64_t d, int64_t size, void *X);
 
 #endif

@@ -351,16 +351,6 @@ int64_t NAME(above)(int64_t n, const void *x, const void *bound, double factor, 
     return left;
 }
 
-void NAME(carry)(int64_t n, double a, const void *added, double *exact, void *now)
-{
-    const real *x = added;
-    real *y = now;
-    for (int64_t i = 0; i < n; i++) {
-        exact[i] = a * exact[i] + (double)x[i];
-        y[i] = (real)exact[i];
-    }
-}
-
 /* ---- both ---- */
 
 /* Sums in double, from the last row to the first. */

@@ -1,22 +1,28 @@
-/* Sums that go on without end, as of a decoder's states: to = a from + b x y^T to twice the
- * precision of f32, each number followed by what is behind its last digit.
+/* Sums that go on without end, as of states that go from chunk to chunk and from token to token, to
+ * twice the precision: behind each number stands another one, what its last digit has left.
  *
- * With a fused multiply-add both a product and a sum of two numbers have an exact error term, four
- * and six operations on numbers of f32 (Knuth, TAOCP 2, section 4.2.2; Ogita, Rump and Oishi,
- * Accurate Sum and Dot Product, 2005). Without one the same is done in double. f64 has nothing
- * behind its numbers. */
+ * gates_product      g_1 .. g_n
+ * carry              to = a from + added
+ * rank_one_twice     to = a from + b x y^T; in f64 with nothing behind the numbers
+ *
+ * With a fused multiply-add both a product and a sum of two numbers have an exact error term, of
+ * one and of six operations (Knuth, TAOCP 2, section 4.2.2; Ogita, Rump and Oishi, Accurate Sum and
+ * Dot Product, 2005). Without one the same is done in the next wider type. */
 #include "kern/simd_kernels.h"
 
-#if REAL_BITS == 32 && (SIMD_ISA > 1 || defined(__aarch64__))
+#if SIMD_ISA > 1 || defined(__aarch64__)
 /* x y + z, rounded once. */
 INLINE vec fused(vec x, vec y, vec z)
 {
 #if SIMD_ISA == 3
-    return (vec)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
+    return REAL_BITS == 32 ? (vec)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z)
+                           : (vec)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z);
 #elif SIMD_ISA == 2
-    return (vec)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z);
+    return REAL_BITS == 32 ? (vec)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z)
+                           : (vec)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z);
 #else
-    return (vec)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
+    return REAL_BITS == 32 ? (vec)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y)
+                           : (vec)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y);
 #endif
 }
 
@@ -49,61 +55,143 @@ INLINE number multiplied(number a, number x)
     return y;
 }
 
-INLINE number sum_of(number x, number y)
+/* The first is not the smaller one. */
+INLINE number renormalised(vec high, vec low)
 {
-    const vec sum = x.high + y.high, back = sum - x.high,
-              low = (x.high - (sum - back)) + (y.high - back) + (x.low + y.low), high = sum + low;
-    return (number){high, low - (high - sum)};
+    const vec sum = high + low;
+    return (number){sum, low - (sum - high)};
 }
 
+INLINE number sum_of(number x, number y)
+{
+    const vec sum = x.high + y.high, back = sum - x.high;
+    return renormalised(sum, (x.high - (sum - back)) + (y.high - back) + (x.low + y.low));
+}
+
+INLINE number rounded(number x) { return renormalised(x.high, x.low); }
 INLINE vec high_of(number x) { return x.high; }
-INLINE vec low_of(number x, vec high) { return (void)high, x.low; }
+INLINE vec low_of(number x) { return x.low; }
 #else
-/* LANES numbers in double: two parts of f32, one of f64. */
-enum { PARTS = REAL_BITS == 32 ? 2 : 1 };
-typedef double part __attribute__((vector_size(SIMD_BYTES)));
-typedef real half __attribute__((vector_size(SIMD_BYTES / PARTS)));
-typedef struct number { part of[PARTS]; } number;
+#if REAL_BITS == 32
+typedef double wide;
+#else
+typedef long double wide;
+#endif
+typedef struct number { wide of[LANES]; } number;
 
-INLINE number in_double(vec x)
+INLINE number number_of(vec x, vec low)
 {
-    half h[PARTS];
     number y;
-    memcpy(h, &x, sizeof x);
-    for (int i = 0; i < PARTS; i++) y.of[i] = __builtin_convertvector(h[i], part);
+    for (int l = 0; l < LANES; l++) y.of[l] = (wide)x[l] + (wide)low[l];
     return y;
-}
-
-INLINE vec high_of(number x)
-{
-    half h[PARTS];
-    vec y;
-    for (int i = 0; i < PARTS; i++) h[i] = __builtin_convertvector(x.of[i], half);
-    memcpy(&y, h, sizeof y);
-    return y;
-}
-
-INLINE number sum_of(number x, number y)
-{
-    for (int i = 0; i < PARTS; i++) x.of[i] += y.of[i];
-    return x;
 }
 
 INLINE number multiplied(number a, number x)
 {
-    for (int i = 0; i < PARTS; i++) x.of[i] *= a.of[i];
+    for (int l = 0; l < LANES; l++) x.of[l] *= a.of[l];
     return x;
 }
 
-INLINE number number_of(vec x, vec low) { return sum_of(in_double(x), in_double(low)); }
-INLINE number multiple(number c, vec y) { return multiplied(c, in_double(y)); }
-INLINE vec low_of(number x, vec high)
+INLINE number sum_of(number x, number y)
 {
-    const number rounded = in_double(high);
-    for (int i = 0; i < PARTS; i++) x.of[i] -= rounded.of[i];
-    return high_of(x);
+    for (int l = 0; l < LANES; l++) x.of[l] += y.of[l];
+    return x;
+}
+
+INLINE number multiple(number c, vec y) { return multiplied(c, number_of(y, splat(0))); }
+INLINE number rounded(number x) { return x; }
+
+INLINE vec high_of(number x)
+{
+    vec y;
+    for (int l = 0; l < LANES; l++) y[l] = (real)x.of[l];
+    return y;
+}
+
+INLINE vec low_of(number x)
+{
+    vec y;
+    for (int l = 0; l < LANES; l++) y[l] = (real)(x.of[l] - (wide)(real)x.of[l]);
+    return y;
 }
 #endif
+
+/* An element, which may not be there; of one lane, the same number everywhere. */
+INLINE number factor(int lanes, const void *high, const void *low)
+{
+    const real *h = high, *l = low;
+    const vec one = splat(1), zero = splat(0);
+    return lanes > 1 ? number_of(h ? load_u(h) : one, l ? load_u(l) : zero)
+                     : number_of(h ? splat(*h) : one, l ? splat(*l) : zero);
+}
+
+/* ---- products of gates ---- */
+
+INLINE void product_of(int lanes, int64_t n, const real *high, const real *low, real *out,
+                       real *out_low)
+{
+    number x = number_of(splat(1), splat(0));
+    for (int64_t i = 0; i < n; i++)
+        x = rounded(multiplied(x, factor(lanes, high + i * lanes, low + i * lanes)));
+    put(out, high_of(x), lanes);
+    put(out_low, low_of(x), lanes);
+}
+
+void NAME(gates_product)(int64_t n, const void *high, const void *low, void *out, void *out_low)
+{
+    product_of(LANES, n, high, low, out, out_low);
+}
+
+void NAME(gates_product_one)(int64_t n, const void *high, const void *low, void *out, void *out_low)
+{
+    product_of(1, n, high, low, out, out_low);
+}
+
+/* ---- sums of matrices ---- */
+
+/* w numbers of each. */
+INLINE void carry_vec(int gated, number a, const real *added, const real *from,
+                      const real *from_low, int64_t w, real *to, real *to_low)
+{
+    const number x = number_of(get(from, w), from_low ? get(from_low, w) : splat(0)),
+                 sum = sum_of(gated ? multiplied(a, x) : x, number_of(get(added, w), splat(0)));
+    put(to, high_of(sum), w);
+    put(to_low, low_of(sum), w);
+}
+
+INLINE void carry_all(int gated, int64_t n, number a, const real *added, const real *from,
+                      const real *from_low, real *to, real *to_low)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        carry_vec(gated, a, added + i, from + i, from_low ? from_low + i : NULL, LANES, to + i,
+                  to_low + i);
+    if (i < n)
+        carry_vec(gated, a, added + i, from + i, from_low ? from_low + i : NULL, n - i, to + i,
+                  to_low + i);
+}
+
+INLINE void carry(int lanes, int64_t n, const void *a, const void *a_low, const real *added,
+                  const real *from, const real *from_low, real *to, real *to_low)
+{
+    const number gate = factor(lanes, a, a_low);
+    if (a) carry_all(1, n * lanes, gate, added, from, from_low, to, to_low);
+    else carry_all(0, n * lanes, gate, added, from, from_low, to, to_low);
+}
+
+void NAME(carry)(int64_t n, const void *a, const void *a_low, const void *added, const void *from,
+                 const void *from_low, void *to, void *to_low)
+{
+    carry(LANES, n, a, a_low, added, from, from_low, to, to_low);
+}
+
+void NAME(carry_one)(int64_t n, const void *a, const void *a_low, const void *added,
+                     const void *from, const void *from_low, void *to, void *to_low)
+{
+    carry(1, n, a, a_low, added, from, from_low, to, to_low);
+}
+
+/* ---- steps ---- */
 
 enum { BEHIND = REAL_BITS == 32 };     /* is there a number behind another one? */
 
@@ -111,20 +199,15 @@ enum { BEHIND = REAL_BITS == 32 };     /* is there a number behind another one? 
 INLINE void advance(int gated, number a, const real *from, number c, vec y, int64_t low, int64_t w,
                     real *to)
 {
-    const number x = number_of(get(from, w), BEHIND ? get(from + low, w) : splat(0)),
-                 sum = sum_of(gated ? multiplied(a, x) : x, multiple(c, y));
-    const vec high = high_of(sum);
-    put(to, high, w);
-    if (BEHIND) put(to + low, low_of(sum, high), w);
-}
-
-/* Of an element that may not be there. */
-INLINE number factor(const void *high, const void *low, int64_t step)
-{
-    const real *h = high, *l = low;
-    const vec one = splat(1), zero = splat(0);
-    return step ? number_of(h ? load_u(h) : one, l ? load_u(l) : zero)
-                : number_of(h ? splat(*h) : one, l ? splat(*l) : zero);
+    const vec x = get(from, w);
+    if (!BEHIND) {
+        put(to, (gated ? high_of(a) * x : x) + high_of(c) * y, w);
+        return;
+    }
+    const number before = number_of(x, get(from + low, w)),
+                 sum = sum_of(gated ? multiplied(a, before) : before, multiple(c, y));
+    put(to, high_of(sum), w);
+    put(to + low, low_of(sum), w);
 }
 
 INLINE void rank_one(int gated, int64_t m, int64_t n, number a, number b, const real *from,
@@ -142,7 +225,7 @@ void NAME(rank_one_twice)(int64_t m, int64_t n, const void *a, const void *a_low
                           const void *from, const void *x, int64_t x_step, const void *y,
                           int64_t y_step, void *to)
 {
-    const number gate = factor(a, a_low, 1), weight = factor(b, NULL, 1);
+    const number gate = factor(LANES, a, a_low), weight = factor(LANES, b, NULL);
     if (a) rank_one(1, m, n, gate, weight, from, x, x_step, y, y_step, to);
     else rank_one(0, m, n, gate, weight, from, x, x_step, y, y_step, to);
 }
@@ -152,7 +235,7 @@ void NAME(rank_one_twice_one)(int64_t m, int64_t n, const void *a, const void *a
                               const void *b, const void *from, const void *x, int64_t x_step,
                               const void *y, int64_t y_step, void *to)
 {
-    const number gate = factor(a, a_low, 0), weight = factor(b, NULL, 0);
+    const number gate = factor(1, a, a_low), weight = factor(1, b, NULL);
     for (int64_t i = 0; i < m; i++) {
         const number c = multiple(weight, splat(((const real *)x)[i * x_step]));
         for (int64_t j = 0; j < n; j += LANES) {

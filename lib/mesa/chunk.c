@@ -3,7 +3,7 @@
 
 mat chunk_space(mesa_worker *w, const tokens *s, int64_t C)
 {
-    return s->gamma.high ? take_rows(w, C, C + 1) : (mat){NULL, 0, 0};
+    return s->gamma.high ? take_rows(w, C + 1, C + 1) : (mat){NULL, 0, 0};
 }
 
 chunk chunk_at(const kern *k, const tokens *s, mat space, int64_t t, int64_t C)
@@ -12,16 +12,15 @@ chunk chunk_at(const kern *k, const tokens *s, mat space, int64_t t, int64_t C)
     chunk c = {.t = t,
                .C = C,
                .K = rows_from(k, s->K, t),
-               .beta = rows_from(k, s->beta, t),
-               .whole = {NULL, 1}};
+               .beta = rows_from(k, s->beta, t)};
     if (!s->gamma.high) return c;
     const gates g = gates_from(k, s->gamma, t);
     k->decay(C, g.high, g.low, 1, space.p, space.rs);
     c.D = (mat){kern_at(k, space.p, 1), space.rs, 1};
     c.a = (mat){space.p, space.rs, 1};
-    c.whole.lanes = kern_at(k, space.p, (C - 1) * space.rs);
-    if (k->lanes == 1) c.whole.one = gates_product(k, C, g);
-    c.w = (mat){kern_at(k, c.whole.lanes, 1), 1, 1};
+    c.w = (mat){kern_at(k, space.p, (C - 1) * space.rs + 1), 1, 1};
+    c.whole = (gates){kern_at(k, space.p, C * space.rs), kern_at(k, space.p, C * space.rs + 1)};
+    k->gates_product(C, g.high, g.low, c.whole.high, c.whole.low);
     return c;
 }
 

@@ -19,7 +19,7 @@ typedef struct chunk {
                                       and all is 1 */
     mat a, w;                      /* C x 1: a_i = g_1 .. g_i, w_j = g_{j+1} .. g_C; p NULL
                                       likewise */
-    decay whole;                   /* a_C */
+    gates whole;                   /* a_C, one element */
 } chunk;
 
 /* Space of D and a for chunks of at most C tokens; p NULL when there are no gates. */

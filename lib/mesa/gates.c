@@ -19,11 +19,3 @@ gates gates_from(const kern *k, gates g, int64_t t)
 {
     return g.high ? (gates){kern_at(k, g.high, t), kern_at(k, g.low, t)} : g;
 }
-
-long double gates_product(const kern *k, int64_t C, gates g)
-{
-    long double a = 1;
-    for (int64_t i = 0; g.high && i < C; i++)
-        a *= (long double)kern_real(k, g.high, i) + (long double)kern_real(k, g.low, i);
-    return a;
-}

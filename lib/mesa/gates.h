@@ -6,13 +6,8 @@
 
 typedef struct gates { void *high, *low; } gates;      /* T, adjacent; NULL: nothing is forgotten */
 
-/* Product of some gates: per lane (NULL: 1); of the one lane. */
-typedef struct decay { const void *lanes; long double one; } decay;
-
 gates gates_take(mesa_worker *w, int there, int64_t T);
 void gates_split(const kern *k, int64_t T, mat log_gamma, gates g);
 gates gates_from(const kern *k, gates g, int64_t t);
-/* Of the first C, one lane. */
-long double gates_product(const kern *k, int64_t C, gates g);
 
 #endif

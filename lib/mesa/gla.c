@@ -75,7 +75,7 @@ static void advance(const mesa_worker *w, const layer *l, sweep *s, const chunk 
     if (end > l->kept * l->span) return;
     const mat BK = chunk_weighted(k, c->C, d, c->beta, c->K, s->rows);
     if (k->lanes > 1) state_advance(w, &s->R2, c->whole, c->C, wKt, BK);
-    else state_advance_lower(w, &s->R2, c->whole, c->C, wKt, BK, s->R2.now);
+    else state_advance_lower(w, &s->R2, c->whole, c->C, wKt, BK);
     void *S = kept(k, l, l->S, end, d * dv), *H = kept(k, l, l->H, end, d * d);
     if (!S) return;
     state_get(k, &s->P, S), state_get(k, &s->R2, H);

@@ -17,7 +17,7 @@ typedef struct space {
     void *weighted, *coefficient;  /* a segment's keys times b w; b w */
     segment s;
     void *rows;                    /* right-hand sides of a segment: segment x SETS x d */
-    void *stage;                   /* one lane: H before each segment, (width + 1) x stage_of(d) */
+    void *stage;                   /* one lane: H before each segment, width x stage_of(d) */
     void *K, *beta, *bound, *ridge;/* the same: segments as panels of native width */
     gates gamma;
     void *M, *U, *columns, *dense; /* one lane, large matrices: H, its factor, d x SETS, scratch */
@@ -61,7 +61,7 @@ static space take_space(mesa_worker *w, const layer *l, enum mesa_solver solver,
         take_dense(w, d, &s);
         return s;
     }
-    if (w->k->lanes == 1) s.stage = take(w, (w->k->width + 1) * stage_of(d));
+    if (w->k->lanes == 1) s.stage = take(w, w->k->width * stage_of(d));
     mesa_worker panel = {w->k->lanes == 1 ? w->k->wide : w->k, w->product, w->memory};
     s.s = segment_take(&panel, l, solver, sets);
     s.rows = take(&panel, SEGMENT * SETS * d);
@@ -82,9 +82,16 @@ int64_t segments_bytes(mesa_worker w, const layer *l, enum mesa_solver solver)
     return w.memory.used;
 }
 
-/* H over the n tokens of a segment from t on; to: where its working copy goes, or NULL. */
+/* The lower triangle of H. */
+static void copy_lower(const kern *k, const state *H, void *to, int64_t to_rs)
+{
+    for (int64_t i = 0; i < H->rows; i++)
+        memcpy(kern_at(k, to, i * to_rs), kern_at(k, H->now, i * H->cols), bytes_of(k, 1, i + 1));
+}
+
+/* H over the n tokens of a segment from t on; `lower`: only its lower triangle. */
 static void advance(const mesa_worker *w, const layer *l, const space *s, state *H, int64_t t,
-                    int64_t n, void *to)
+                    int64_t n, int lower)
 {
     const kern *k = w->k;
     const chunk c = chunk_at(k, &l->s, s->D, t, n);
@@ -94,7 +101,7 @@ static void advance(const mesa_worker *w, const layer *l, const space *s, state 
         weight = dense(s->coefficient, 1);
     }
     const mat wKt = transposed(chunk_weighted(k, n, l->o->d, weight, c.K, s->weighted));
-    if (to) state_advance_lower(w, H, c.whole, n, wKt, c.K, to);
+    if (lower) state_advance_lower(w, H, c.whole, n, wKt, c.K);
     else state_advance(w, H, c.whole, n, wKt, c.K);
 }
 
@@ -104,13 +111,6 @@ static void rows_of_sets(const kern *k, int sets, const mat *from, int64_t t, ma
 }
 
 /* ---- panels of native width ---- */
-
-/* The lower triangle of H. */
-static void copy_lower(const kern *k, const state *H, void *to, int64_t to_rs)
-{
-    for (int64_t i = 0; i < H->rows; i++)
-        memcpy(kern_at(k, to, i * to_rs), kern_at(k, H->now, i * H->cols), bytes_of(k, 1, i + 1));
-}
 
 static void solve_panel(const mesa_worker *w, const layer *l, space *s, int64_t t0, int64_t n,
                         state *H, const mat *B, const mat *X)
@@ -136,13 +136,13 @@ static void solve_panel(const mesa_worker *w, const layer *l, space *s, int64_t 
             for (int i = 0; i < p->sets; i++)
                 rows_copy(k, p->T, d, dense(kern_at(k, s->rows, i * d), rs), x[i]);
         }
-        if (t0 + t + p->T < l->s.T || l->m.HT) advance(w, l, s, H, t0 + t, p->T, NULL);
+        if (t0 + t + p->T < l->s.T || l->m.HT) advance(w, l, s, H, t0 + t, p->T, 0);
     }
 }
 
 /* ---- one lane: segments ---- */
 
-/* H of lane `lane`; one more for what comes behind the last. */
+/* H of lane `lane`. */
 static void *staged(const kern *k, const layer *l, const space *s, int64_t lane)
 {
     return kern_at(k, s->stage, lane * stage_of(l->o->d));
@@ -190,8 +190,10 @@ static void solve_lanes(const mesa_worker *w, const layer *l, space *s, int64_t 
     const kern *k = w->k, *native = k->wide;
     segment *p = &s->s;
     const int64_t d = p->d, rs = p->sets * d, lanes = (n + c - 1) / c;
-    for (int64_t i = 0; i < lanes; i++)
-        advance(w, l, s, H, t + i * c, least(c, n - i * c), staged(k, l, s, i + 1));
+    for (int64_t i = 0; i < lanes; i++) {
+        copy_lower(k, H, staged(k, l, s, i), d);
+        advance(w, l, s, H, t + i * c, least(c, n - i * c), 1);
+    }
     for (int64_t i = 0; i < d; i++)
         native->load(native, 1, i + 1, lanes, kern_at(k, s->stage, i * d), stage_of(d), 0, 1,
                      kern_at(native, p->H, i * p->rs), 0);
@@ -205,7 +207,6 @@ static void solve_lanes(const mesa_worker *w, const layer *l, space *s, int64_t 
     segment_solve(native, p, s->rows);
     for (int i = 0; i < p->sets; i++)
         scatter(k, dense(kern_at(native, s->rows, i * d), rs), d, n, c, X[i]);
-    memcpy(s->stage, H->now, bytes_of(k, d, d));
 }
 
 static void solve_cut(const mesa_worker *w, const layer *l, space *s, int64_t t, int64_t n,
@@ -213,8 +214,6 @@ static void solve_cut(const mesa_worker *w, const layer *l, space *s, int64_t t,
 {
     const kern *k = w->k;
     const int64_t d = l->o->d;
-    void *now = H->now;
-    memcpy(s->stage, now, bytes_of(k, d, d));
     k->wide->load(k->wide, 1, d, k->width, l->m.ridge, 0, 0, 1, s->ridge, d);
     for (int64_t i = 0, m, c; i < n && !kern_stopped(k); i += m) {
         mat b[SETS], x[SETS];
@@ -223,8 +222,6 @@ static void solve_cut(const mesa_worker *w, const layer *l, space *s, int64_t t,
         rows_of_sets(k, s->s.sets, B, i, b), rows_of_sets(k, s->s.sets, X, i, x);
         solve_lanes(w, l, s, t + i, m, c, H, b, x);
     }
-    memcpy(now, s->stage, bytes_of(k, d, d));
-    H->now = now;
     state_mirror(k, H);
 }
 
@@ -238,7 +235,7 @@ static void solve_dense(const mesa_worker *w, const layer *l, const space *s, in
     const mat key = rows_from(k, l->s.K, t);
     const void *beta = rows_from(k, l->s.beta, t).p;
     if (l->s.gamma.high)
-        k->scale(d * d, gates_product(k, 1, gates_from(k, l->s.gamma, t)), s->M);
+        k->scale(d * d, kern_real(k, l->s.gamma.high, t) + kern_real(k, l->s.gamma.low, t), s->M);
     memcpy(s->weighted, key.p, bytes_of(k, 1, d));
     if (beta) k->row_scale(1, d, beta, 1, key.p, d, s->weighted, d);
     k->row_add(d, d, s->weighted, 1, key.p, 0, s->M, d);
@@ -263,7 +260,7 @@ static void solve_large(const mesa_worker *w, const layer *l, const space *s, in
             rows_of_sets(k, sets, B, j, b), rows_of_sets(k, sets, X, j, x);
             solve_dense(w, l, s, t0 + j, sets, b, x);
         }
-        advance(w, l, s, H, t0 + i, m, NULL);
+        advance(w, l, s, H, t0 + i, m, 0);
     }
 }
 

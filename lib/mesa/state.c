@@ -1,36 +1,13 @@
 /* See state.h. */
 #include "mesa/state.h"
 #include "kern/dense.h"
-#include <math.h>
-
-/* Doubles of `exact` for a number: f64 has two, the second of what is behind the first one's last
- * digit. */
-static int64_t exact_numbers(const kern *k) { return k->size == 8 ? 2 : 1; }
-
-/* One lane: exact <- a exact + added, and its rounding. What rounds in f64 is the sum in long
- * double, which has at least eleven digits more where it has any. */
-static void carry(const kern *k, int64_t n, long double a, const void *added, double *exact,
-                  void *now)
-{
-    const double *x = added;
-    double *y = now;
-    if (k->size == 4) k->carry(n, (double)a, added, exact, now);
-    for (int64_t i = 0; k->size == 8 && i < n; i++, exact += 2) {
-        const long double sum =
-            a * ((long double)exact[0] + (long double)exact[1]) + (long double)x[i];
-        y[i] = exact[0] = (double)sum;
-        exact[1] = isfinite(y[i]) ? (double)(sum - (long double)y[i]) : 0;
-    }
-}
 
 state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place)
 {
-    const int panel = w->k->lanes > 1;
-    void *own = panel && place ? place : take(w, rows * cols);
-    state s = {rows, cols, own, own, NULL, NULL};
-    if (panel) return s;
-    s.exact = arena_take(&w->memory, rows * cols * exact_numbers(w->k), sizeof(double));
+    state s = {.rows = rows, .cols = cols, .own = place ? place : take(w, rows * cols)};
+    s.own_low = take(w, rows * cols);
     s.added = take(w, rows * cols);
+    s.now = s.own;
     return s;
 }
 
@@ -41,80 +18,70 @@ state state_take(mesa_worker *w, int64_t rows, int64_t cols)
 
 void state_set(const kern *k, state *s, const void *from)
 {
-    const int64_t n = s->rows * s->cols;
-    s->now = from && k->lanes > 1 ? (void *)from : s->own;
+    s->now = from ? (void *)from : s->own;
+    s->low = NULL;
     if (!from) memset(s->own, 0, bytes_of(k, s->rows, s->cols));
-    if (k->lanes > 1) return;
-    if (from) memcpy(s->own, from, bytes_of(k, s->rows, s->cols));
-    memset(s->exact, 0, (size_t)(n * exact_numbers(k)) * sizeof(double));
-    carry(k, n, 0, s->now, s->exact, s->now);
 }
 
-/* A panel's X <- a X, in the place of its own. */
-static void decay_own(const kern *k, state *s, const void *a)
+/* X <- a X + added, `count` elements from element `at` on. */
+static void carry(const kern *k, const state *s, gates a, int64_t at, int64_t count)
 {
-    const int64_t n = s->rows * s->cols;
-    if (a) k->row_scale(1, n, a, 1, s->now, n, s->own, n);
-    else if (s->now != s->own) memcpy(s->own, s->now, bytes_of(k, s->rows, s->cols));
-    s->now = s->own;
+    k->carry(count, a.high, a.low, kern_at(k, s->added, at), kern_at(k, s->now, at),
+             s->low ? kern_at(k, s->low, at) : NULL, kern_at(k, s->own, at),
+             kern_at(k, s->own_low, at));
 }
 
-void state_advance(const mesa_worker *w, state *s, decay a, int64_t K, mat A, mat B)
+static void moved(state *s) { s->now = s->own, s->low = s->own_low; }
+
+void state_advance(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B)
 {
     const kern *k = w->k;
-    if (k->lanes == 1) {
-        product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(s->added, s->cols));
-        carry(k, s->rows * s->cols, a.one, s->added, s->exact, s->now);
-    } else if (k->size == 8 && K == 1) {               /* a token of a decoder: X is read once and
+    if (k->size == 8 && k->lanes > 1 && K == 1) {      /* a token of a decoder: X is read once and
                                                           written once */
-        k->rank_one_twice(s->rows, s->cols, a.lanes, NULL, NULL, s->now, A.p, A.rs, B.p, B.cs,
+        k->rank_one_twice(s->rows, s->cols, a.high, a.low, NULL, s->now, A.p, A.rs, B.p, B.cs,
                           s->own);
-        s->now = s->own;
-    } else {
-        decay_own(k, s, a.lanes);
-        product(w, TRI_NONE, 1, s->rows, s->cols, K, A, B, state_mat(s));
+        s->now = s->own, s->low = NULL;
+        return;
     }
+    product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(s->added, s->cols));
+    carry(k, s, a, 0, s->rows * s->cols);
+    moved(s);
 }
 
-void state_advance_symmetric(const mesa_worker *w, state *s, decay a, int64_t K, mat A, mat B,
+void state_advance_symmetric(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B,
                              void *outer)
 {
     const kern *k = w->k;
-    if (k->lanes > 1) decay_own(k, s, a.lanes);        /* it may have been set from `outer` */
+    if (s->now == outer) s->now = memcpy(s->own, outer, bytes_of(k, s->rows, s->cols));
     product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(outer, s->cols));
-    if (k->lanes > 1) {
-        k->add_transposed(s->rows, outer, s->now);
-    } else {
-        memset(s->added, 0, bytes_of(k, s->rows, s->cols));
-        k->add_transposed(s->rows, outer, s->added);
-        carry(k, s->rows * s->cols, a.one, s->added, s->exact, s->now);
-    }
+    memset(s->added, 0, bytes_of(k, s->rows, s->cols));
+    k->add_transposed(s->rows, outer, s->added);
+    carry(k, s, a, 0, s->rows * s->cols);
+    moved(s);
 }
 
-void state_advance_lower(const mesa_worker *w, state *s, decay a, int64_t K, mat A, mat B, void *to)
+void state_advance_lower(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B)
 {
-    const kern *k = w->k;
+    enum { WHOLE = 16 };                               /* numbers of a vector: what is more is
+                                                          above the diagonal, and nothing's */
     const int64_t d = s->rows;
     product(w, TRI_C_LOWER, 0, d, d, K, A, B, dense(s->added, d));
     for (int64_t i = 0; i < d; i++)
-        carry(k, i + 1, a.one, kern_at(k, s->added, i * d), s->exact + i * d * exact_numbers(k),
-              kern_at(k, to, i * d));
-    s->now = to;
+        carry(w->k, s, a, i * d, least(d, (i / WHOLE + 1) * WHOLE));
+    moved(s);
 }
 
 void state_mirror(const kern *k, state *s)
 {
     dense_mirror(s->rows, k->size, s->now);
-    dense_mirror(s->rows, exact_numbers(k) * (int64_t)sizeof(double), s->exact);
+    if (s->low) dense_mirror(s->rows, k->size, s->low);
 }
 
 void state_copy(const kern *k, const state *from, state *to)
 {
-    to->now = to->own;
-    memcpy(to->now, from->now, bytes_of(k, to->rows, to->cols));
-    if (k->lanes == 1)
-        memcpy(to->exact, from->exact,
-               (size_t)(to->rows * to->cols * exact_numbers(k)) * sizeof(double));
+    const size_t bytes = bytes_of(k, to->rows, to->cols);
+    to->now = memcpy(to->own, from->now, bytes);
+    to->low = from->low ? memcpy(to->own_low, from->low, bytes) : NULL;
 }
 
 void state_get(const kern *k, const state *s, void *out)

@@ -53,32 +53,21 @@ static void scale_rows(const kern *k, const head *h, mat x)
         k->scale(h->dv * k->lanes, h->scale, kern_at(k, x.p, t * x.rs));
 }
 
-/* high + low += x, in double. */
-static void carry(int64_t n, const float *restrict x, float *restrict high, float *restrict low)
-{
-    for (int64_t i = 0; i < n; i++) {
-        const double sum = (double)high[i] + (double)low[i] + (double)x[i];
-        high[i] = (float)sum, low[i] = (float)(sum - (double)high[i]);
-    }
-}
-
 /* Z = first + K^T V of a decoder's rows, which may have no end: in f32 to twice the precision. */
 static void advance(const kern *k, const head *h, void *ps, const linear_scratch *s,
                     const void *first, mat K, mat V, int64_t C, mat Z)
 {
-    const int64_t n = h->d * h->dv, numbers = k->size == 4 ? 2 * n : n;
+    const int64_t n = h->d * h->dv;
     if (k->size == 4 && C == 1) {
         k->rank_one_twice(h->d, h->dv, NULL, NULL, NULL, first, K.p, K.cs, V.p, V.cs, Z.p);
-        return;
-    }
-    if (first != Z.p) memcpy(Z.p, first, (size_t)(numbers * k->lanes * k->size));
-    if (k->size == 8) {
+    } else if (k->size == 4) {
+        k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, h->d, h->dv, C, mat_transposed(K), V,
+                   (mat){s->added, h->dv, 1});
+        k->carry(n, NULL, NULL, s->added, first, kern_at(k, first, n), Z.p, kern_at(k, Z.p, n));
+    } else {
+        if (first != Z.p) memcpy(Z.p, first, (size_t)(n * k->lanes * k->size));
         k->product(k, ps, PRODUCT_LANE, TRI_NONE, 1, h->d, h->dv, C, mat_transposed(K), V, Z);
-        return;
     }
-    k->product(k, ps, PRODUCT_LANE, TRI_NONE, 0, h->d, h->dv, C, mat_transposed(K), V,
-               (mat){s->added, h->dv, 1});
-    carry(n * k->lanes, s->added, Z.p, kern_at(k, Z.p, n));
 }
 
 static void linear_forward(const kern *k, const head *h, void *ps, void *scratch,
