@@ -24,7 +24,11 @@ interrupt() {                                      # interrupt PID: Ctrl-C, and 
     [ $status = 130 ] || echo "exit status $status, expected 130" >> wrong
 }
 has() { grep -qF -- "$2" "$1" || { echo "no \"$2\" in $1:"; tail -n 5 "$1"; } >> wrong; }           # has FILE TEXT
+await() {                                          # await COMMAND...: until it succeeds, a minute at most
+    for _ in $(seq 200); do "$@" && break; sleep 0.3; done
+}
 lines() { [ ! -e "$1" ] && echo 0 || grep -c . "$1"; }
+more_lines() { [ "$(lines "$1")" -gt "$2" ]; }       # more_lines FILE COUNT
 same() { cmp "$1" "$2" >> wrong 2>&1; }
 check() {
     if [ -s wrong ]; then failed=$((failed + 1)); echo "FAIL: $1"; sed 's/^/    /' wrong | head -40

@@ -127,7 +127,7 @@ check "a checkpoint that is missing, no checkpoint, or of another model"
 
 # Ctrl-C: the program takes a signal that a shell script's background job would ignore.
 "$bin/train" seeds=1 $tiny steps=100000000 threads=1 out=stopped > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines stopped/loss.csv)" -gt 4 ] && break; sleep 0.3; done
+await more_lines stopped/loss.csv 4
 interrupt $pid
 at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err); steps=$((${at:-0} + 15))
 has err 'to go on:'; has err 'resume=stopped/checkpoint.safetensors'
@@ -148,7 +148,7 @@ for bad in save=0 keep=2; do run 2 "$bin/train" $tiny $bad out=typo; has err "${
 check "Ctrl-C leaves a checkpoint and says how to go on; resumed, the files are those of a run in one piece"
 
 "$bin/train" seeds=1 $tiny steps=1 final=1000000000 out=long > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do [ -e long/checkpoint.safetensors ] && break; sleep 0.3; done
+await [ -e long/checkpoint.safetensors ]
 interrupt $pid
 has err 'stopped'; has err 'resume=long/checkpoint.safetensors'
 check "Ctrl-C ends a long evaluation too"
@@ -201,7 +201,7 @@ mkdir stale; cp later.safetensors stale/lsa1-checkpoint.safetensors; ln -s /dev/
 run 1 "$bin/mesa_layer" $tiny seeds=1 key=4 steps=40 out=stale; has err 'stale/loss.csv: No space left'
 [ ! -e stale/lsa1-checkpoint.safetensors ] || echo 'a later training would go on from an earlier run' >> wrong
 "$bin/mesa_layer" $tiny seeds=1 steps=100000000 threads=1 out="it's long" > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines "it's long/loss.csv")" -gt 4 ] && break; sleep 0.3; done
+await more_lines "it's long/loss.csv" 4
 interrupt $pid
 command=$(sed -n 's/^to go on: //p' err); at=$(sed -n 's/.*stopped after step \([0-9]*\)$/\1/p' err)
 eval "set -- $command"; [ "$*" = "$bin/mesa_layer $tiny seeds=1 steps=100000000 threads=1 out=it's long resume=it's long/checkpoint.safetensors" ] || echo "to go on: $*" >> wrong
@@ -266,7 +266,7 @@ fi
 head -n 1 prop/by_t.csv > head; echo t,LSA-3,Chebyshev-2,gd,lsq_newest_off,lsq_newest_on | cmp head - >> wrong
 run 2 "$bin/proposition2" layers=1 out=typo; has err 'layers:'
 "$bin/proposition2" seeds=1 layers=3 steps=5 updates=100000000 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop2 > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do grep -q learning err && break; sleep 0.3; done
+await grep -q learning err
 interrupt $pid; has err 'proposition2: stopped'; has err 'resume=prop2/checkpoint.safetensors'
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "proposition2"
@@ -317,7 +317,7 @@ if command -v gnuplot > /dev/null; then has sens/sensitivity.svg 'block 1'; fi
 for bad in at=13 at=-1 at=0 at=5, at=x sequences=0; do run 2 "$bin/layer_sensitivity" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 "$bin/attention_maps" recipe=tf3 $few beyond=4 steps=100000000 threads=1 out=mapped > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines mapped/loss.csv)" -gt 1 ] && break; sleep 0.3; done
+await more_lines mapped/loss.csv 1
 interrupt $pid; has err 'resume=mapped/checkpoint.safetensors'
 mkdir full_maps full_sens; ln -s /dev/full full_maps/shares.csv; ln -s /dev/full full_sens/sensitivity.csv
 run 1 "$bin/attention_maps" model=map/checkpoint.safetensors sequences=8 beyond=4 out=full_maps; has err 'full_maps/shares.csv: No space left on device'
@@ -335,7 +335,7 @@ if command -v gnuplot > /dev/null; then has linear/ratios.svg 'block 3'; fi
 for bad in distil=0 sequences=0 every=0; do run 2 "$bin/linearise_layers" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 "$bin/linearise_layers" model=map/checkpoint.safetensors distil=100000000 every=10 batch=16 sequences=16 out=linear3 > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(lines linear3/ratios.csv)" -gt 2 ] && break; sleep 0.3; done
+await more_lines linear3/ratios.csv 2
 interrupt $pid; has err 'linearise_layers: stopped'; [ "$(lines linear3/ratios.csv)" -gt 1 ] || cat err >> wrong
 mkdir full_linear; ln -s /dev/full full_linear/layers.csv; run 1 "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=16 distil=2 out=full_linear; has err 'full_linear/layers.csv: No space left on device'
 check "linearise_layers: ratios on the way and in the end, Ctrl-C, a full disk"

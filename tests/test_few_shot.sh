@@ -23,7 +23,7 @@ run claims "$bin/few_shot" $model updates=2 prompt=c/prompt.safetensors out=d; s
 check "few_shot: a checkpoint in place of training, a prompt in place of tuning"
 
 "$bin/few_shot" $model updates=10000000 out=e > out 2> err & pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do grep -q separator out && break; sleep 0.3; done
+await grep -q separator out
 sleep 0.3; interrupt $pid; has err 'prompt=e/prompt.safetensors goes on'; [ -s e/prompt.safetensors ] || echo 'no prompt' >> wrong
 mkdir full; ln -s /dev/full full/pairs.csv
 run 1 "$bin/few_shot" $model updates=0 out=full; has err 'full/pairs.csv: No space left on device'
