@@ -138,6 +138,8 @@ START_TEST(replaced_hooks)
 }
 END_TEST
 
+static void never(void *user) { (void)user, ck_abort(); }
+
 /* A release that comes after the first context counts for that one too; the last one given is called. */
 START_TEST(late_release)
 {
@@ -146,8 +148,9 @@ START_TEST(late_release)
     mesaopt_ctx *ctx;
     OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc, &a, &s));
     OK(mesaopt_ctx_create(s, &ctx));
+    OK(mesaopt_settings_set_alloc_release(s, never));
     OK(mesaopt_settings_set_alloc_release(s, NULL));
-    OK(mesaopt_settings_set_alloc_release(s, take_back));
+    OK(mesaopt_settings_set_alloc_release(s, never));
     OK(mesaopt_settings_set_alloc_release(s, take_back));
     ck_assert_int_eq(a.released, 0);
     mesaopt_settings_free(s);
@@ -156,6 +159,11 @@ START_TEST(late_release)
     OK(mesaopt_ctx_free(ctx));
     ck_assert_int_eq(a.released, 1);
     ck_assert_int_eq(a.hook.blocks, 0);
+    OK(mesaopt_settings_create(MESAOPT_SCOPE_CTX, alloc, (a = (lent){0}, &a), &s));
+    OK(mesaopt_settings_set_alloc_release(s, take_back));
+    OK(mesaopt_settings_set_alloc_release(s, NULL));
+    mesaopt_settings_free(s);
+    ck_assert_int_eq(a.released, 0);
 }
 END_TEST
 
