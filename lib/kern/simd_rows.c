@@ -4,8 +4,6 @@
  * sigmoid    1 / (1 + e^-z), its complement and its logarithm, without cancellation
  * gates      g = e^(log g) = high + low, to twice the precision near 1: a product of many g near 1
  *            must not drift
- * decay      D[i, 0] = g_0 .. g_i,  D[i, j + 1] = g_{j+1} .. g_i for j <= i (so D[i, i + 1] = 1),
- *            by products: exact for g = 0
  * the others: see `struct kern`
  *
  * `_one` is the form for panels of one lane, where the columns of a row fill the register. */
@@ -58,19 +56,6 @@ void NAME(gates)(int64_t n, const void *log_gate, void *high, void *low)
 }
 
 /* ---- panels ---- */
-
-void NAME(decay)(int64_t C, const void *high, const void *low, int64_t stride, void *D, int64_t rs)
-{
-    for (int64_t i = 0; i < C; i++) {
-        const vec h = ((const vec *)high)[i * stride], l = ((const vec *)low)[i * stride];
-        vec *row = (vec *)D + i * rs;
-        if (i == 0)
-            row[0] = h + l;
-        else
-            for (int64_t j = 0; j <= i; j++) row[j] = row[j - rs] * h + row[j - rs] * l;
-        row[i + 1] = splat(1);
-    }
-}
 
 void NAME(mask)(int64_t C, const void *D, int64_t d_rs, void *S, int64_t s_rs)
 {
@@ -186,23 +171,6 @@ void NAME(column_dot)(int64_t T, int64_t n, const void *X, int64_t x_rs, const v
 }
 
 /* ---- one lane ---- */
-
-void NAME(decay_one)(int64_t C, const void *high, const void *low, int64_t stride, void *D,
-                     int64_t rs)
-{
-    for (int64_t i = 0; i < C; i++) {
-        const real h = ((const real *)high)[i * stride], l = ((const real *)low)[i * stride];
-        real *row = (real *)D + i * rs;
-        if (i == 0)
-            row[0] = h + l;
-        else
-            for (int64_t j = 0; j <= i; j += LANES) {
-                const vec above = get(row + j - rs, i + 1 - j);
-                put(row + j, above * h + above * l, i + 1 - j);
-            }
-        row[i + 1] = 1;
-    }
-}
 
 void NAME(mask_one)(int64_t C, const void *D, int64_t d_rs, void *S, int64_t s_rs)
 {

@@ -1,13 +1,15 @@
 /* Sums that go on without end, as of states that go from chunk to chunk and from token to token, to
  * twice the precision: behind each number stands another one, what its last digit has left.
  *
- * gates_product      g_1 .. g_n
+ * decay              D[i, 0] = g_0 .. g_i,  D[i, j + 1] = g_{j+1} .. g_i for j <= i (so D[i, i + 1]
+ *                    = 1), by products: exact for g = 0
  * carry              to = a from + added
  * rank_one_twice     to = a from + b x y^T; in f64 with nothing behind the numbers
  *
  * With a fused multiply-add both a product and a sum of two numbers have an exact error term, of
  * one and of six operations (Knuth, TAOCP 2, section 4.2.2; Ogita, Rump and Oishi, Accurate Sum and
- * Dot Product, 2005). Without one the same is done in the next wider type. */
+ * Dot Product, 2005). Without one the same is done in the next wider type, which has eleven digits
+ * more than f64. */
 #include "kern/simd_kernels.h"
 
 #if SIMD_ISA > 1 || defined(__aarch64__)
@@ -127,24 +129,39 @@ INLINE number factor(int lanes, const void *high, const void *low)
 
 /* ---- products of gates ---- */
 
-INLINE void product_of(int lanes, int64_t n, const real *high, const real *low, real *out,
-                       real *out_low)
+/* What is behind the numbers of a row waits for the next one in its place. */
+INLINE void decay(int lanes, int64_t C, const real *high, const real *low, int64_t stride, real *D,
+                  int64_t rs)
 {
-    number x = number_of(splat(1), splat(0));
-    for (int64_t i = 0; i < n; i++)
-        x = rounded(multiplied(x, factor(lanes, high + i * lanes, low + i * lanes)));
-    put(out, high_of(x), lanes);
-    put(out_low, low_of(x), lanes);
+    real one[LANES];
+    put(one, splat(1), LANES);
+    for (int64_t i = 0; i < C; i++) {
+        const number g = factor(lanes, high + i * stride * lanes, low + i * stride * lanes);
+        real *row = D + i * rs * lanes, *next = row + rs * lanes;
+        const real *above = i > 0 ? row - rs * lanes : one;
+        const int64_t n = (i + 1) * lanes;
+        if (i == 0) put(row, splat(0), lanes);
+        for (int64_t e = 0; e < n; e += LANES) {
+            const int64_t w = n - e < LANES ? n - e : LANES;
+            const number x = number_of(get(above + e, w), get(row + e, w)),
+                         y = rounded(multiplied(g, x));
+            put(row + e, high_of(y), w);
+            put(next + e, low_of(y), w);
+        }
+        put(row + n, splat(1), lanes);
+        put(next + n, splat(0), lanes);
+    }
 }
 
-void NAME(gates_product)(int64_t n, const void *high, const void *low, void *out, void *out_low)
+void NAME(decay)(int64_t C, const void *high, const void *low, int64_t stride, void *D, int64_t rs)
 {
-    product_of(LANES, n, high, low, out, out_low);
+    decay(LANES, C, high, low, stride, D, rs);
 }
 
-void NAME(gates_product_one)(int64_t n, const void *high, const void *low, void *out, void *out_low)
+void NAME(decay_one)(int64_t C, const void *high, const void *low, int64_t stride, void *D,
+                     int64_t rs)
 {
-    product_of(1, n, high, low, out, out_low);
+    decay(1, C, high, low, stride, D, rs);
 }
 
 /* ---- sums of matrices ---- */

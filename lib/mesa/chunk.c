@@ -19,8 +19,7 @@ chunk chunk_at(const kern *k, const tokens *s, mat space, int64_t t, int64_t C)
     c.D = (mat){kern_at(k, space.p, 1), space.rs, 1};
     c.a = (mat){space.p, space.rs, 1};
     c.w = (mat){kern_at(k, space.p, (C - 1) * space.rs + 1), 1, 1};
-    c.whole = (gates){kern_at(k, space.p, C * space.rs), kern_at(k, space.p, C * space.rs + 1)};
-    k->gates_product(C, g.high, g.low, c.whole.high, c.whole.low);
+    c.whole = (gates){kern_at(k, space.p, (C - 1) * space.rs), kern_at(k, space.p, C * space.rs)};
     return c;
 }
 

@@ -22,7 +22,7 @@ typedef struct chunk {
     gates whole;                   /* a_C, one element */
 } chunk;
 
-/* Space of D and a for chunks of at most C tokens; p NULL when there are no gates. */
+/* Space of D, a and whole for chunks of at most C tokens; p NULL when there are no gates. */
 mat chunk_space(mesa_worker *w, const tokens *s, int64_t C);
 /* The C tokens from t on, or those that are left. */
 chunk chunk_at(const kern *k, const tokens *s, mat space, int64_t t, int64_t C);

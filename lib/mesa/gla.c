@@ -35,7 +35,7 @@ static sweep take_sweep(mesa_worker *w, const layer *l)
     s.scores = take(w, C * C);
     s.left = take(w, C * most_bytes(d, dv));
     s.right = take(w, C * dv);
-    s.P = state_take_in(w, d, dv, l->backward ? NULL : l->m.ST);
+    s.P = state_take_in(w, l->o->T, d, dv, l->backward ? NULL : l->m.ST);
     if (!l->backward) return s;
     s.rows = take(w, C * d);
     s.R2 = state_take(w, d, d);

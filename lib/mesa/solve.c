@@ -208,7 +208,7 @@ void solve(mesa_worker w, const layer *l, int sets, const mat *B, const mat *X, 
            mat defect)
 {
     const kern *k = w.k;
-    state H = state_take_in(&w, l->o->d, l->o->d, l->m.HT);
+    state H = state_take_in(&w, l->o->T, l->o->d, l->o->d, l->m.HT);
     region r = {.sets = sets, .xx = take(&w, region_rows(l)), .bb = take(&w, region_rows(l))};
     state_set(k, &H, l->m.H0);
     for (int64_t t = 0; t < l->s.T && !kern_stopped(k); t += r.T) {

@@ -2,18 +2,19 @@
 #include "mesa/state.h"
 #include "kern/dense.h"
 
-state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place)
+state state_take_in(mesa_worker *w, int64_t T, int64_t rows, int64_t cols, void *place)
 {
     state s = {.rows = rows, .cols = cols, .own = place ? place : take(w, rows * cols)};
+    s.now = s.own;
+    if (T == 1 && w->k->size == 8 && w->k->lanes > 1) return s;
     s.own_low = take(w, rows * cols);
     s.added = take(w, rows * cols);
-    s.now = s.own;
     return s;
 }
 
 state state_take(mesa_worker *w, int64_t rows, int64_t cols)
 {
-    return state_take_in(w, rows, cols, NULL);
+    return state_take_in(w, INT64_MAX, rows, cols, NULL);
 }
 
 void state_set(const kern *k, state *s, const void *from)
@@ -21,6 +22,14 @@ void state_set(const kern *k, state *s, const void *from)
     s->now = from ? (void *)from : s->own;
     s->low = NULL;
     if (!from) memset(s->own, 0, bytes_of(k, s->rows, s->cols));
+}
+
+enum { PIECE = 64 };               /* tokens that one product sums, in the digits of its type */
+
+/* Columns of A from i on. */
+static mat steps_from(const kern *k, mat A, int64_t i)
+{
+    return transposed(rows_from(k, transposed(A), i));
 }
 
 /* X <- a X + added, `count` elements from element `at` on. */
@@ -36,16 +45,19 @@ static void moved(state *s) { s->now = s->own, s->low = s->own_low; }
 void state_advance(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B)
 {
     const kern *k = w->k;
-    if (k->size == 8 && k->lanes > 1 && K == 1) {      /* a token of a decoder: X is read once and
+    if (!s->own_low) {                                 /* a decoder's token: X is read once and
                                                           written once */
         k->rank_one_twice(s->rows, s->cols, a.high, a.low, NULL, s->now, A.p, A.rs, B.p, B.cs,
                           s->own);
-        s->now = s->own, s->low = NULL;
+        moved(s);
         return;
     }
-    product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(s->added, s->cols));
-    carry(k, s, a, 0, s->rows * s->cols);
-    moved(s);
+    for (int64_t i = 0; i < K; i += PIECE, a = (gates){NULL, NULL}) {
+        product(w, TRI_NONE, 0, s->rows, s->cols, least(PIECE, K - i), steps_from(k, A, i),
+                rows_from(k, B, i), dense(s->added, s->cols));
+        carry(k, s, a, 0, s->rows * s->cols);
+        moved(s);
+    }
 }
 
 void state_advance_symmetric(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B,
@@ -65,14 +77,18 @@ void state_advance_lower(const mesa_worker *w, state *s, gates a, int64_t K, mat
     enum { WHOLE = 16 };                               /* numbers of a vector: what is more is
                                                           above the diagonal, and nothing's */
     const int64_t d = s->rows;
-    product(w, TRI_C_LOWER, 0, d, d, K, A, B, dense(s->added, d));
-    for (int64_t i = 0; i < d; i++)
-        carry(w->k, s, a, i * d, least(d, (i / WHOLE + 1) * WHOLE));
-    moved(s);
+    for (int64_t i = 0; i < K; i += PIECE, a = (gates){NULL, NULL}) {
+        product(w, TRI_C_LOWER, 0, d, d, least(PIECE, K - i), steps_from(w->k, A, i),
+                rows_from(w->k, B, i), dense(s->added, d));
+        for (int64_t r = 0; r < d; r++)
+            carry(w->k, s, a, r * d, least(d, (r / WHOLE + 1) * WHOLE));
+        moved(s);
+    }
 }
 
 void state_mirror(const kern *k, state *s)
 {
+    if (s->now != s->own) return;                      /* what it was set from has both */
     dense_mirror(s->rows, k->size, s->now);
     if (s->low) dense_mirror(s->rows, k->size, s->low);
 }

@@ -1,6 +1,7 @@
 /* A state, H or S, that goes from chunk to chunk: X <- a X + A B, a: product of the chunk's gates.
  * It is kept to twice the precision, kern/simd_twice.c: thousands of chunks add up to no more than
- * the rounding of one, and gates within a rounding of 1 still count. */
+ * the rounding of one, and gates within a rounding of 1 still count. Of a single token in f64, a
+ * step of a decoder, nothing is kept behind its numbers. */
 #ifndef MESA_STATE_H
 #define MESA_STATE_H
 
@@ -16,9 +17,9 @@ typedef struct state {
 } state;
 
 state state_take(mesa_worker *w, int64_t rows, int64_t cols);
-/* Its numbers lie in `place`, unless that is NULL: where they are wanted in the end, so that
- * nothing has to be copied there. */
-state state_take_in(mesa_worker *w, int64_t rows, int64_t cols, void *place);
+/* Of T tokens in all. Its numbers lie in `place`, unless that is NULL, from the first chunk on:
+ * where they are wanted in the end, so that nothing has to be copied there. */
+state state_take_in(mesa_worker *w, int64_t T, int64_t rows, int64_t cols, void *place);
 /* NULL: zeros. It is not copied: `from` stays as it is until the state has advanced. */
 void state_set(const kern *k, state *s, const void *from);
 void state_advance(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B);
