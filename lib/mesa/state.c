@@ -42,6 +42,24 @@ static void carry(const kern *k, const state *s, gates a, int64_t at, int64_t co
 
 static void moved(state *s) { s->now = s->own, s->low = s->own_low; }
 
+/* TRI_C_LOWER: of a square X only what is on and below the diagonal. */
+static void advance(const mesa_worker *w, state *s, enum triangle tri, gates a, int64_t K, mat A,
+                    mat B)
+{
+    enum { WHOLE = 16 };                               /* numbers of a vector: what is more is
+                                                          above the diagonal, and nothing's */
+    const kern *k = w->k;
+    const int64_t rows = s->rows, cols = s->cols;
+    for (int64_t i = 0; i < K; i += PIECE, a = (gates){NULL, NULL}) {
+        product(w, tri, 0, rows, cols, least(PIECE, K - i), steps_from(k, A, i),
+                rows_from(k, B, i), dense(s->added, cols));
+        if (tri == TRI_NONE) carry(k, s, a, 0, rows * cols);
+        for (int64_t r = 0; tri == TRI_C_LOWER && r < rows; r++)
+            carry(k, s, a, r * cols, least(cols, (r / WHOLE + 1) * WHOLE));
+        moved(s);
+    }
+}
+
 void state_advance(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B)
 {
     const kern *k = w->k;
@@ -52,12 +70,7 @@ void state_advance(const mesa_worker *w, state *s, gates a, int64_t K, mat A, ma
         moved(s);
         return;
     }
-    for (int64_t i = 0; i < K; i += PIECE, a = (gates){NULL, NULL}) {
-        product(w, TRI_NONE, 0, s->rows, s->cols, least(PIECE, K - i), steps_from(k, A, i),
-                rows_from(k, B, i), dense(s->added, s->cols));
-        carry(k, s, a, 0, s->rows * s->cols);
-        moved(s);
-    }
+    advance(w, s, TRI_NONE, a, K, A, B);
 }
 
 void state_advance_symmetric(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B,
@@ -74,16 +87,7 @@ void state_advance_symmetric(const mesa_worker *w, state *s, gates a, int64_t K,
 
 void state_advance_lower(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B)
 {
-    enum { WHOLE = 16 };                               /* numbers of a vector: what is more is
-                                                          above the diagonal, and nothing's */
-    const int64_t d = s->rows;
-    for (int64_t i = 0; i < K; i += PIECE, a = (gates){NULL, NULL}) {
-        product(w, TRI_C_LOWER, 0, d, d, least(PIECE, K - i), steps_from(w->k, A, i),
-                rows_from(w->k, B, i), dense(s->added, d));
-        for (int64_t r = 0; r < d; r++)
-            carry(w->k, s, a, r * d, least(d, (r / WHOLE + 1) * WHOLE));
-        moved(s);
-    }
+    advance(w, s, TRI_C_LOWER, a, K, A, B);
 }
 
 void state_mirror(const kern *k, state *s)
