@@ -340,12 +340,13 @@ END_TEST
 static void put_number(mesaopt_view *v, int64_t t, double x) { if (v->dtype == MESAOPT_F32) ((float *)v->data)[t] = (float)x; else ((double *)v->data)[t] = x; }
 static double number_at(const mesaopt_view *v, int64_t t) { return v->dtype == MESAOPT_F32 ? (double)((float *)v->data)[t] : ((double *)v->data)[t]; }
 
+static const double keys[] = {0.9721, 1.3138, 0.5379, 1.7613}, values[] = {1.1237, 0.8719, 0.3571, 1.9137};
+
 /* Sums of hundreds of thousands of equal keys, which all round alike, and the last outputs are as exact as ever: f32 and f64, in panels and alone, with the
  * chunks that the library chooses and with others that leave single tokens. */
 START_TEST(long_sequences)
 {
     enum { LONG = 200000 };
-    static const double keys[] = {0.9721, 1.3138, 0.5379, 1.7613}, values[] = {1.1237, 0.8719, 0.3571, 1.9137};
     const int32_t dtype = _i & 1 ? MESAOPT_F32 : MESAOPT_F64, isa = _i >> 3;
     double *x = calloc(4 * LONG, sizeof *x);
     mesaopt_ctx *ctx = context_at(isa, 1);
@@ -366,6 +367,38 @@ START_TEST(long_sequences)
             const long double n = gate == 0 ? (long double)(t + 1) : expm1l((long double)(t + 1) * (long double)gate) / expm1l((long double)gate);
             const long double H = n * key * key, exact = n * key * value / (H + ridge);
             ck_assert_double_le((double)fabsl(number_at(&o, t) - exact), (dtype == MESAOPT_F32 ? 0x1p-20 : 0x1p-45) * (double)((H + ridge) / ridge * 2 * exact));
+        }
+    }
+    mesaopt_lsq_free(l), mesaopt_ctx_free(ctx), free(x);
+}
+END_TEST
+
+/* Gradients of keys, which sum over all later tokens: with outputs n k v / (n k^2 + l) after n tokens, of each
+ * v / (n k^2 + l) - 2 n k^2 v / (n k^2 + l)^2. */
+START_TEST(gradients_of_long_sequences)
+{
+    enum { LONG = 100000 };
+    const int32_t dtype = _i & 1 ? MESAOPT_F32 : MESAOPT_F64, isa = _i >> 3;
+    static const char *const plans[] = {"lanes=1", "lanes=1 chunk=257", "lanes=2 chunk=257", "lanes=2 chunk=4000"};
+    mesaopt_ctx *ctx = context_at(isa, 1);
+    mesaopt_lsq *l = ctx ? plan_from(ctx, plans[_i >> 1 & 3], 1, 1) : NULL;
+    double *x = calloc(3 * LONG, sizeof *x), numbers[4];
+    ck_assert_ptr_nonnull(x);
+    mesaopt_view dk = DENSE(x, dtype, 1, LONG, 1, 1), dv = DENSE(x + LONG, dtype, 1, LONG, 1, 1), dq = DENSE(x + 2 * LONG, dtype, 1, LONG, 1, 1);
+    mesaopt_view one = DENSE(numbers, dtype, 1, LONG, 1, 1), k = DENSE(numbers + 1, dtype, 1, LONG, 1, 1), v = DENSE(numbers + 2, dtype, 1, LONG, 1, 1), ridge = DENSE(numbers + 3, dtype, 1, 1);
+    for (int j = 0; j < 4; j++) one.stride[j] = k.stride[j] = v.stride[j] = 0;
+    put_number(&one, 0, 1);
+    for (int i = 0; l && i < 4; i++) {
+        put_number(&k, 0, keys[i]), put_number(&v, 0, values[i]);
+        const double key = number_at(&k, 0), value = number_at(&v, 0);
+        put_number(&ridge, 0, LONG * key * key);
+        const double lambda = number_at(&ridge, 0);
+        ck_assert_int_eq(mesaopt_lsq_adjoint(l, &one, &k, &v, &one, &dq, &dk, &dv, 1, (const int32_t[]){MESAOPT_LSQ_RIDGE}, &ridge), MESAOPT_OK);
+        long double sum = 0, size = 0;
+        for (int64_t t = LONG - 1; t >= 0; t--) {
+            const long double H = (long double)(t + 1) * key * key, a = value / (H + lambda), b = 2 * H * a / (H + lambda);
+            sum += a - b, size += a + b;
+            if (t % 777 == 0) ck_assert_double_le((double)fabsl(number_at(&dk, t) - sum), (dtype == MESAOPT_F32 ? 0x1p-20 : 0x1p-45) * (double)size);
         }
     }
     mesaopt_lsq_free(l), mesaopt_ctx_free(ctx), free(x);
@@ -408,6 +441,7 @@ Suite *test_lsq_precision_suite(void)
     tcase_add_loop_test(t, pieces_of_other_lengths, 0, SOLVERS);
     tcase_add_loop_test(t, memory_of_f64, 0, SOLVERS);
     tcase_add_loop_test(t, long_sequences, 8 * MESAOPT_ISA_BASELINE, 8 * (MESAOPT_ISA_AVX512 + 1));
+    tcase_add_loop_test(t, gradients_of_long_sequences, 8 * MESAOPT_ISA_BASELINE, 8 * (MESAOPT_ISA_AVX512 + 1));
     tcase_add_test(t, tiny_queries);
     tcase_add_loop_test(t, f32_has_the_digits_of_double, 0, 16);
     tcase_add_test(t, what_double_cannot_do_has_a_status);

@@ -12,7 +12,9 @@
  * and Van Loan, Matrix Computations, section 4.2. */
 #include "kern/simd_kernels.h"
 
-enum { N = SIMD_ISA == 3 ? 5 : 3 };
+/* Blocks have up to M rows and N columns: M N sums, N columns and one element of a row are all
+ * registers. Those of one or two rows, right-hand sides, have up to WIDE columns. */
+enum { M = SIMD_ISA == 3 ? 5 : 4, N = SIMD_ISA == 3 ? 5 : 3, WIDE = 6 };
 
 /* ---- factor and solve ---- */
 
@@ -27,12 +29,22 @@ typedef struct source {
     int64_t b_rs;
 } source;
 
-INLINE vec start(const source *s, int64_t i, int64_t j)
+/* n elements of row i, from column j0 on. */
+INLINE void start_row(const source *s, int n, int64_t i, int64_t j0, vec *c)
 {
-    if (!s->H) return s->B[i * s->b_rs + j];
-    vec *h = s->H + i * s->h_rs + j;
-    if (s->key) *h = *h * s->keep_high + (*h * s->keep_low + s->weight * s->key[i] * s->key[j]);
-    return i == j ? *h + s->ridge[i] : *h;
+    if (!s->H) {
+#pragma GCC unroll 8
+        for (int j = 0; j < n; j++) c[j] = s->B[i * s->b_rs + j0 + j];
+        return;
+    }
+    vec *h = s->H + i * s->h_rs + j0;
+#pragma GCC unroll 8
+    for (int j = 0; j < n; j++) c[j] = h[j];
+    if (!s->key) return;
+    const vec key = s->weight * s->key[i];
+#pragma GCC unroll 8
+    for (int j = 0; j < n; j++)
+        h[j] = c[j] = c[j] * s->keep_high + (c[j] * s->keep_low + key * s->key[j0 + j]);
 }
 
 /* Block (i0, j0) of the factor whose rows are at A and whose diagonal block (j0, j0) is known: C =
@@ -40,22 +52,21 @@ INLINE vec start(const source *s, int64_t i, int64_t j)
 INLINE void factor_block(int m, int n, const source *s, vec *A, int64_t a_rs, const vec *L,
                          int64_t l_rs, int64_t i0, int64_t j0)
 {
-    vec c[N][N];
+    vec c[M][WIDE];
     const vec *b = L + j0 * l_rs;
     vec *a = A + i0 * a_rs;
+    const source from = *s;        /* what is stored in H might be part of it */
 #pragma GCC unroll 8
-    for (int i = 0; i < m; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j < n; j++) c[i][j] = start(s, i0 + i, j0 + j);
+    for (int i = 0; i < m; i++) start_row(&from, n, i0 + i, j0, c[i]);
     for (int64_t k = 0; k < j0; k++) {
-        vec x[N];
+        vec y[WIDE];
 #pragma GCC unroll 8
-        for (int i = 0; i < m; i++) x[i] = a[i * a_rs + k];
+        for (int j = 0; j < n; j++) y[j] = b[j * l_rs + k];
 #pragma GCC unroll 8
-        for (int j = 0; j < n; j++) {
-            const vec y = b[j * l_rs + k];
+        for (int i = 0; i < m; i++) {
+            const vec x = a[i * a_rs + k];
 #pragma GCC unroll 8
-            for (int i = 0; i < m; i++) c[i][j] -= x[i] * y;
+            for (int j = 0; j < n; j++) c[i][j] -= x * y[j];
         }
     }
 #pragma GCC unroll 8
@@ -75,13 +86,15 @@ INLINE void factor_block(int m, int n, const source *s, vec *A, int64_t a_rs, co
 /* Block (i0, i0): its own triangle. */
 INLINE void factor_diagonal(int n, const source *s, vec *L, int64_t rs, int64_t i0)
 {
-    vec c[N][N], *a = L + i0 * rs;
+    vec c[M][M], *a = L + i0 * rs;
+    const source from = *s;
 #pragma GCC unroll 8
-    for (int i = 0; i < n; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j <= i; j++) c[i][j] = start(s, i0 + i, i0 + j);
+    for (int i = 0; i < n; i++) {
+        start_row(&from, i + 1, i0 + i, i0, c[i]);
+        c[i][i] += s->ridge[i0 + i];
+    }
     for (int64_t k = 0; k < i0; k++) {
-        vec x[N];
+        vec x[M];
 #pragma GCC unroll 8
         for (int i = 0; i < n; i++) x[i] = a[i * rs + k];
 #pragma GCC unroll 8
@@ -117,28 +130,50 @@ typedef void (*diagonal_fn)(const source *s, vec *L, int64_t rs, int64_t i0);
     { \
         factor_diagonal(n, s, L, rs, i0); \
     }
+#define FEW(m) BLOCK(m, 1) BLOCK(m, 2) BLOCK(m, 3)
+#define MORE(m) BLOCK(m, 4) BLOCK(m, 5)
+FEW(1) MORE(1) BLOCK(1, 6)
+FEW(2) MORE(2) BLOCK(2, 6)
+FEW(3)
+FEW(4)
+DIAGONAL(1) DIAGONAL(2) DIAGONAL(3) DIAGONAL(4)
+#define FEW_OF(m) block_##m##_1, block_##m##_2, block_##m##_3
+#define MORE_OF(m) block_##m##_4, block_##m##_5
 #if SIMD_ISA == 3
-#define ROW(m) BLOCK(m, 1) BLOCK(m, 2) BLOCK(m, 3) BLOCK(m, 4) BLOCK(m, 5)
-#define NAMES(m) {block_##m##_1, block_##m##_2, block_##m##_3, block_##m##_4, block_##m##_5}
-ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
-DIAGONAL(1) DIAGONAL(2) DIAGONAL(3) DIAGONAL(4) DIAGONAL(5)
-static const block_fn blocks[N][N] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4), NAMES(5)};
-static const diagonal_fn diagonals[N] = {diagonal_1, diagonal_2, diagonal_3, diagonal_4,
+MORE(3) MORE(4) FEW(5) MORE(5)
+DIAGONAL(5)
+static const block_fn blocks[M][WIDE] = {{FEW_OF(1), MORE_OF(1), block_1_6},
+                                         {FEW_OF(2), MORE_OF(2), block_2_6},
+                                         {FEW_OF(3), MORE_OF(3)},
+                                         {FEW_OF(4), MORE_OF(4)},
+                                         {FEW_OF(5), MORE_OF(5)}};
+static const diagonal_fn diagonals[M] = {diagonal_1, diagonal_2, diagonal_3, diagonal_4,
                                          diagonal_5};
 #else
-#define ROW(m) BLOCK(m, 1) BLOCK(m, 2) BLOCK(m, 3)
-#define NAMES(m) {block_##m##_1, block_##m##_2, block_##m##_3}
-ROW(1) ROW(2) ROW(3)
-DIAGONAL(1) DIAGONAL(2) DIAGONAL(3)
-static const block_fn blocks[N][N] = {NAMES(1), NAMES(2), NAMES(3)};
-static const diagonal_fn diagonals[N] = {diagonal_1, diagonal_2, diagonal_3};
+static const block_fn blocks[M][WIDE] = {{FEW_OF(1), MORE_OF(1), block_1_6},
+                                         {FEW_OF(2), MORE_OF(2), block_2_6},
+                                         {FEW_OF(3)},
+                                         {FEW_OF(4)}};
+static const diagonal_fn diagonals[M] = {diagonal_1, diagonal_2, diagonal_3, diagonal_4};
 #endif
 
-/* Piece i of n extents cut into near-equal pieces of at most N starts here. */
-INLINE int64_t pieces(int64_t n) { return (n + N - 1) / N; }
-INLINE int64_t cut(int64_t n, int64_t i)
+/* Piece i of n extents cut into near-equal pieces of at most `most` starts here. */
+INLINE int64_t pieces(int64_t n, int64_t most) { return (n + most - 1) / most; }
+INLINE int64_t cut(int64_t n, int64_t most, int64_t i)
 {
-    return n / pieces(n) * i + (i < n % pieces(n) ? i : n % pieces(n));
+    const int64_t all = pieces(n, most);
+    return n / all * i + (i < n % all ? i : n % all);
+}
+
+/* Blocks of m rows of A from row i on, over the first `cols` columns. */
+static void factor_rows(const source *s, vec *A, int64_t a_rs, const vec *L, int64_t l_rs,
+                        int64_t i, int64_t m, int64_t cols)
+{
+    const int64_t most = m > 2 ? N : WIDE;
+    for (int64_t b = 0; b < pieces(cols, most); b++) {
+        const int64_t j = cut(cols, most, b), n = cut(cols, most, b + 1) - j;
+        blocks[m - 1][n - 1](s, A, a_rs, L, l_rs, i, j);
+    }
 }
 
 void NAME(cholesky)(const kern *k, int64_t d, void *H, int64_t h_rs, const void *key,
@@ -151,12 +186,9 @@ void NAME(cholesky)(const kern *k, int64_t d, void *H, int64_t h_rs, const void 
         s.keep_high = keep_high ? *(const vec *)keep_high : splat(1);
         s.keep_low = keep_low ? *(const vec *)keep_low : splat(0);
     }
-    for (int64_t bi = 0; bi < pieces(d) && !kern_stopped(k); bi++) {
-        const int64_t i = cut(d, bi), m = cut(d, bi + 1) - i;
-        for (int64_t bj = 0; bj < bi; bj++) {
-            const int64_t j = cut(d, bj), n = cut(d, bj + 1) - j;
-            blocks[m - 1][n - 1](&s, L, l_rs, L, l_rs, i, j);
-        }
+    for (int64_t b = 0; b < pieces(d, M) && !kern_stopped(k); b++) {
+        const int64_t i = cut(d, M, b), m = cut(d, M, b + 1) - i;
+        factor_rows(&s, L, l_rs, L, l_rs, i, m, i);
         diagonals[m - 1](&s, L, l_rs, i);
     }
 }
@@ -179,8 +211,8 @@ INLINE void eliminate(int n, const vec *L, int64_t l_rs, int64_t j, vec *z)
 /* z <- L^-T z for one row. */
 static void back_substitute(int64_t d, const vec *L, int64_t l_rs, vec *z)
 {
-    for (int64_t b = pieces(d) - 1; b >= 0; b--) {
-        const int64_t j = cut(d, b), n = cut(d, b + 1) - j;
+    for (int64_t b = pieces(d, N) - 1; b >= 0; b--) {
+        const int64_t j = cut(d, N, b), n = cut(d, N, b + 1) - j;
         for (int64_t i = n - 1; i >= 0; i--) {
             z[j + i] *= L[(j + i) * l_rs + j + i];
             for (int64_t k = 0; k < i; k++) z[j + k] -= z[j + i] * L[(j + i) * l_rs + j + k];
@@ -197,13 +229,8 @@ void NAME(cholesky_solve)(const kern *k, int64_t d, const void *L, int64_t l_rs,
                           const void *B, int64_t b_rs, void *X, int64_t x_rs)
 {
     source s = {.B = B, .b_rs = b_rs};
-    for (int64_t i = 0; i < rows && !kern_stopped(k); i += N) {
-        const int64_t m = rows - i < N ? rows - i : N;
-        for (int64_t b = 0; b < pieces(d); b++) {
-            const int64_t j = cut(d, b), n = cut(d, b + 1) - j;
-            blocks[m - 1][n - 1](&s, X, x_rs, L, l_rs, i, j);
-        }
-    }
+    for (int64_t i = 0; i < rows && !kern_stopped(k); i += M)
+        factor_rows(&s, X, x_rs, L, l_rs, i, rows - i < M ? rows - i : M, d);
     for (int64_t i = 0; i < rows && !kern_stopped(k); i++)
         back_substitute(d, L, l_rs, (vec *)X + i * x_rs);
 }
@@ -320,16 +347,17 @@ static void (*const grams[2][2])(int64_t, const vec *, int64_t, vec *, int64_t, 
 
 void NAME(cholesky_inverse)(const kern *k, int64_t d, void *L, int64_t l_rs, void *R, int64_t r_rs)
 {
-    for (int64_t bi = 0; bi < pieces(d) && !kern_stopped(k); bi++) {
-        const int64_t i = cut(d, bi), m = cut(d, bi + 1) - i;
+    for (int64_t bi = 0; bi < pieces(d, N) && !kern_stopped(k); bi++) {
+        const int64_t i = cut(d, N, bi), m = cut(d, N, bi + 1) - i;
         for (int64_t bj = 0; bj < bi; bj++)
-            inverts[m - N + 1][cut(d, bj + 1) - cut(d, bj) - N + 1](L, l_rs, i, cut(d, bj));
+            inverts[m - N + 1][cut(d, N, bj + 1) - cut(d, N, bj) - N + 1](L, l_rs, i,
+                                                                          cut(d, N, bj));
         invert_diagonal((int)m, L, l_rs, i);
     }
-    for (int64_t bi = 0; bi < pieces(d) && !kern_stopped(k); bi++) {
-        const int64_t i = cut(d, bi), m = cut(d, bi + 1) - i;
+    for (int64_t bi = 0; bi < pieces(d, N) && !kern_stopped(k); bi++) {
+        const int64_t i = cut(d, N, bi), m = cut(d, N, bi + 1) - i;
         for (int64_t bj = 0; bj <= bi; bj++)
-            grams[m - N + 1][cut(d, bj + 1) - cut(d, bj) - N + 1](d, L, l_rs, R, r_rs, i,
-                                                                  cut(d, bj));
+            grams[m - N + 1][cut(d, N, bj + 1) - cut(d, N, bj) - N + 1](d, L, l_rs, R, r_rs, i,
+                                                                        cut(d, N, bj));
     }
 }

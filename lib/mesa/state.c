@@ -78,11 +78,14 @@ void state_advance_symmetric(const mesa_worker *w, state *s, gates a, int64_t K,
 {
     const kern *k = w->k;
     if (s->now == outer) s->now = memcpy(s->own, outer, bytes_of(k, s->rows, s->cols));
-    product(w, TRI_NONE, 0, s->rows, s->cols, K, A, B, dense(outer, s->cols));
-    memset(s->added, 0, bytes_of(k, s->rows, s->cols));
-    k->add_transposed(s->rows, outer, s->added);
-    carry(k, s, a, 0, s->rows * s->cols);
-    moved(s);
+    for (int64_t i = 0; i < K; i += PIECE, a = (gates){NULL, NULL}) {
+        product(w, TRI_NONE, 0, s->rows, s->cols, least(PIECE, K - i), steps_from(k, A, i),
+                rows_from(k, B, i), dense(outer, s->cols));
+        memset(s->added, 0, bytes_of(k, s->rows, s->cols));
+        k->add_transposed(s->rows, outer, s->added);
+        carry(k, s, a, 0, s->rows * s->cols);
+        moved(s);
+    }
 }
 
 void state_advance_lower(const mesa_worker *w, state *s, gates a, int64_t K, mat A, mat B)
