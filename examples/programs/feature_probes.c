@@ -75,7 +75,7 @@ static void probe_model(study *s, mesaopt_model *model, int64_t step)
         fprintf(s->rows, ",%.9g", mean);
     }
     fputc('\n', s->rows);
-    flush_file(s->rows, s->path);
+    keep_rows(s->rows, s->path);
     scores_free(&r2);
     mesaopt_probe_free(p);
 }

@@ -161,6 +161,12 @@ void flush_file(FILE *f, const char *path)
     if (!flushed(f)) die("cannot write %s: %s", path, strerror(errno));
 }
 
+void keep_rows(FILE *f, const char *path)
+{
+    flush_file(f, path);
+    out_keep();
+}
+
 static void finish_file(FILE *f, const char *path)
 {
     char named[MAX_PATH];

@@ -38,6 +38,7 @@ FILE *open_file(const char *path, const char *mode);
 void close_file(FILE *f, const char *path);             /* a full disk is found here at the
                                                            latest */
 void flush_file(FILE *f, const char *path);
+void keep_rows(FILE *f, const char *path);              /* what is in the file so far is a result */
 int flushed(FILE *f);                                   /* 0: the disk is full; closing says so */
 void discard_file(const char *path);                    /* what the path names: a link stays */
 

@@ -50,7 +50,7 @@ static void score(study *s, int64_t step)
     fprintf(s->rows, "%lld", (long long)step);
     for (int64_t l = 0; l < s->layers; l++) fprintf(s->rows, ",%.9g", s->ratio[l]);
     fputc('\n', s->rows);
-    flush_file(s->rows, s->path);
+    keep_rows(s->rows, s->path);
 }
 
 static int32_t after_step(const mesaopt_step *step, void *user)

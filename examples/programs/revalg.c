@@ -47,7 +47,7 @@ static void describe(study *s, int64_t step)
     if (step == 0) s->start = model;
     if (losses_near(loss, model) && learned(model, s->start)) s->until = step;
     fprintf(s->rows, "%lld,%.9g,%.9g,%.9g\n", (long long)step, model, loss, share);
-    flush_file(s->rows, s->path);
+    keep_rows(s->rows, s->path);
     mesaopt_model_free(rebuilt);
     mesaopt_revalg_free(r);
 }
@@ -69,7 +69,7 @@ static int32_t interpolate(const mesaopt_step *step, void *user)
         fprintf(s->rows, "%lld,%.9g,%.9g,%.9g\n", (long long)step->step,
                 study_loss(s, s->model, s->tests), s->rebuilt_loss,
                 study_loss(s, s->average, s->tests));
-        flush_file(s->rows, s->path);
+        keep_rows(s->rows, s->path);
     }
     return show_progress(step, &s->shown);
 }
@@ -169,7 +169,7 @@ static void run_seed(study *s, int64_t seed, double loss[LOSSES], result *out)
     for (int i = 0; i < LOSSES; i++) loss[i] = study_loss(s, models[i], s->finals);
     fprintf(s->each, "%lld,%lld,%.9g,%.9g,%.9g\n", (long long)s->layers, (long long)seed,
             loss[MODEL], loss[REBUILT], loss[AVERAGE]);
-    flush_file(s->each, s->each_path);
+    keep_rows(s->each, s->each_path);
     snprintf(title, sizeof title, "RevAlg-%lld: test loss while training again",
              (long long)s->layers);
     if (end_rows(s, "interpolation", name)) figure(name, LOSSES, title, "step", LOSS_LABEL);
