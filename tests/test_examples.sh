@@ -172,6 +172,12 @@ run 0 env PATH=/nonexistent "$bin/train" seeds=1 $tiny steps=1 out=plain; has er
 [ -s plain/by_t.csv ] && [ ! -e plain/by_t.svg ] || ls plain >> wrong
 check "without gnuplot: a note, tables, no figures"
 
+# Ctrl-C goes to gnuplot too, which finishes its figure; what a link in the place of a figure leads to stays, unless it is a file
+mkdir fake linked a_folder; printf '#!/bin/sh\nkill -INT $$\ncat > /dev/null\necho "</svg>" > by_t.svg\n' > fake/gnuplot; chmod +x fake/gnuplot; ln -s ../a_folder linked/by_t.svg
+run 0 env PATH="$tmp/fake:$PATH" "$bin/train" seeds=1 $tiny steps=1 out=drawn; has drawn/by_t.svg '</svg>'
+run 0 env PATH=/nonexistent "$bin/train" seeds=1 $tiny steps=1 out=linked; [ -d a_folder ] || echo "what a link leads to is gone" >> wrong
+check "figures are finished at Ctrl-C; no device or folder behind a link goes"
+
 run claims "$bin/one_step_gd" $tiny key=4 steps=5 seeds=1 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
 has out 'claim: 1. one trained layer'
 # Means over seeds, all on the same test sequences: revalg reads the losses of either checkpoint.

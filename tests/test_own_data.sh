@@ -14,6 +14,15 @@ run 0 "$bin/own_data" file=ids.csv id=1 $own out=own2
 same own1/by_t.csv own2/by_t.csv; same own1/loss.csv own2/loss.csv
 check "own_data: blank lines or names between the sequences"
 
+cp s.csv before.csv; run 2 "$bin/own_data" make=s.csv count=30; has err "make: 's.csv', expected a file that is not there yet, or overwrite=1"; same s.csv before.csv
+run 0 "$bin/own_data" make=s.csv count=20 dim=2 length=6 overwrite=1; same s.csv before.csv
+awk 'NF { print "1,2" } !NF' s.csv > constant.csv; run 0 "$bin/own_data" file=constant.csv $own out=constant
+has out 'no share of it can be told'; if grep -n nan out constant/*.csv >> wrong; then :; fi
+# with a standard stream closed: no message in a table
+"$bin/own_data" file=s.csv $own out=closed > /dev/null 2>&- < /dev/null; same own1/loss.csv closed/loss.csv
+"$bin/own_data" file=s.csv $own out=closed2 2> err >&-; [ $? = 1 ] || echo "standard output is closed: $?" >> wrong; has err 'cannot write to standard output'; same own1/loss.csv closed2/loss.csv
+check "own_data: files that are there stay, columns without change, closed standard streams"
+
 bad() { # bad LINE AWK-ACTION TEXT: the file with line LINE changed is refused with file:line and this text
     awk "NR == $1 { $2 } 1" s.csv > bad.csv
     run 1 "$bin/own_data" file=bad.csv $own out=own3; has err "bad.csv:$3"

@@ -4,9 +4,11 @@
 #include "files.h"
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct arguments args;
 
@@ -48,9 +50,19 @@ static void read_arguments(const char *path, int argc, char **argv)
     for (int i = 1; i < argc; i++) args.argv[args.argc++] = argv[i];
 }
 
+/* No file that is opened later is to be taken for a standard one that is closed. Writing there stays
+ * an error. */
+static void fill_standard(void)
+{
+    int file = open("/dev/null", O_RDONLY);
+    while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_RDONLY);
+    if (file > STDERR_FILENO) close(file);
+}
+
 void args_begin(int argc, char **argv, const char *about, own_key *own)
 {
     char name[64];
+    fill_standard();
     args.command = argv[0];
     args.name = argc > 0 && strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     errors_begin(args.name);

@@ -140,6 +140,9 @@ static int differ(const columns *c, int curves)
 
 /* ---- gnuplot ---- */
 
+/* Ctrl-C goes to all that runs in a terminal: the figure that is being drawn is finished. */
+#define GNUPLOT "trap '' INT TERM; exec gnuplot 2>/dev/null"
+
 /* "set what 'text' options", in gnuplot's quotes. */
 static void set_text(FILE *f, const char *what, const char *text, const char *options)
 {
@@ -161,7 +164,7 @@ static int drawing_begin(drawing *d, const char *name, int width, int height, co
         note("cannot write %s: %s", d->path, strerror(errno));
     d->here = open(".", O_RDONLY);
     d->on_pipe = signal(SIGPIPE, SIG_IGN);         /* nobody reads when there is no gnuplot */
-    d->f = chdir(args_text("out")) == 0 ? popen("exec gnuplot 2>/dev/null", "w") : NULL;
+    d->f = chdir(args_text("out")) == 0 ? popen(GNUPLOT, "w") : NULL;
     if (!d->f) return 1;
     fprintf(d->f,
             "set terminal svg size %d,%d dynamic font 'Helvetica,14' background 'white'\nset "

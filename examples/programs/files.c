@@ -136,8 +136,9 @@ void follow_links(const char *path, char *out)
 void discard_file(const char *path)
 {
     char named[MAX_PATH];
+    struct stat s;
     follow_links(path, named);
-    remove(named);
+    if (lstat(named, &s) == 0 && S_ISREG(s.st_mode)) unlink(named);    /* no device behind a link */
 }
 
 /* Whether a file is new is known by making it: where a link leads, the link stays the user's. */

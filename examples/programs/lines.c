@@ -93,8 +93,8 @@ void lines_open(row_reader *r, const char *path)
     if (r->file < 0) die("cannot open %s: %s", path, strerror(errno));
     r->text = must_alloc(NULL, r->room = FIRST_ROOM);
     r->text[0] = 0;
-    sigaction(SIGINT, &action, NULL); /* a second Ctrl-C ends the program at once */
-    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, &r->before[0]); /* a second Ctrl-C ends the program at once */
+    sigaction(SIGTERM, &action, &r->before[1]);
     size_t line = 0;
     do line = strcspn(r->text, "\r\n"); /* what ends the first line; behind CR a byte more */
     while ((line == r->to || (r->text[line] == '\r' && line + 1 == r->to)) && lines_more(r));

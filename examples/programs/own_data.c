@@ -18,6 +18,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Sequences of a task as such a file: rotations in 3 dimensions unless told otherwise. */
 static int make_file(mesaopt_ctx *ctx, const char *path)
@@ -31,6 +32,9 @@ static int make_file(mesaopt_ctx *ctx, const char *path)
     TRY(ctx, mesaopt_task_shape(task, &n, &length, NULL, NULL));
     const int64_t count = args_int("count", 2, 1 << 24), shape[] = {1, length + 1, n};
     double *row = must_alloc(NULL, (size_t)((length + 1) * n) * sizeof(double));
+    struct stat there;
+    if (stat(path, &there) == 0 && S_ISREG(there.st_mode) && !args_int("overwrite", 0, 1))
+        args_refuse("make", "a file that is not there yet, or overwrite=1");
     FILE *f = open_file(path, "w");
     TRY(ctx, mesaopt_view_dense(row, MESAOPT_F64, 3, shape, &view));
     for (int64_t i = 0; i < count; i++) {
@@ -334,9 +338,12 @@ static void report(const training *t, const part *train, const part *test)
     }
     curves_report(&c, "Error of the next row by t, on the sequences held out, in the file's units");
     report_columns(test, rmse, &c);
-    printf("\nthe model's error is %.3g of persistence's, and %.3g of that of least squares with "
-           "an intercept\n",
-           c.of[MODEL].mean / c.of[PERSISTENCE].mean, c.of[MODEL].mean / c.of[INTERCEPT].mean);
+    if (c.of[PERSISTENCE].mean > 0 && c.of[INTERCEPT].mean > 0)
+        printf("\nthe model's error is %.3g of persistence's, and %.3g of that of least squares "
+               "with an intercept\n",
+               c.of[MODEL].mean / c.of[PERSISTENCE].mean, c.of[MODEL].mean / c.of[INTERCEPT].mean);
+    else
+        printf("\npersistence or least squares makes no error here: no share of it can be told\n");
     for (int i = 0; i < PREDICTORS; i++) free(rmse[i]);
     free(out);
 }

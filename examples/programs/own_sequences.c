@@ -137,6 +137,7 @@ table read_table(const char *path, int64_t least)
     spread(&t, e, path);
     take_names(&t, &r);
     rows_close(&r);
+    if (rows_stopped()) stop();        /* in the meantime */
     free(row);
     free(e);
     return t;

@@ -231,6 +231,7 @@ void rows_close(row_reader *r)
         note("%s: %lld gap%s %s", r->path, (long long)r->held, r->held == 1 ? "" : "s",
              r->missing == OUTPUT ? "of columns that had the value before, and learned nothing"
                                   : "filled with the value before");
+    sigaction(SIGINT, &r->before[0], NULL), sigaction(SIGTERM, &r->before[1], NULL);
     if (r->file != STDIN_FILENO) close(r->file);
     for (int64_t i = 0; i < r->columns; i++) free(r->name[i]);
     free(r->name);

@@ -7,6 +7,7 @@
 #ifndef EXAMPLES_ROWS_H
 #define EXAMPLES_ROWS_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,12 +46,13 @@ typedef struct row_reader {
         begins;    /* are there several; does the row that was taken start one; does the next one */
     int64_t id;    /* column that names them; -1: blank lines end them */
     char *id_text; /* the present one */
+    struct sigaction before[2];    /* on Ctrl-C, on SIGTERM: until the rows were opened */
 } row_reader;
 
 /* Reads the first line of a file ("-": standard input) as the keys of ROWS_KEYS say. id NULL: all
  * rows are one series. Otherwise they are sequences: own key `id` names the column in which a
  * sequence has its name; "" or 0: a blank line ends one. outputs: missing=output is a choice, too.
- * Catches Ctrl-C and SIGTERM, which end the rows early. */
+ * Catches Ctrl-C and SIGTERM, which end the rows early, until they are closed. */
 void rows_open(row_reader *r, const char *path, const char *id, int outputs);
 int64_t rows_first(
     row_reader *r,
