@@ -88,6 +88,15 @@ awk 'BEGIN { RS = "" } NR <= 4 { if (NR > 1) print ""; print }' last.csv > a; aw
 run 0 "$bin/predict" model=mesa/checkpoint.safetensors out= file=a sequences=1 ahead=2 predictions=of2 save=half; run 0 "$bin/predict" model=mesa/checkpoint.safetensors out= file=b sequences=1 ahead=2 predictions=of2 load=half; same of2 of
 check "predict: predictions of sequences can be joined with their rows"
 
+# What is read is not written to, and no two outputs are one file.
+cp mesa/checkpoint.safetensors model.kept; cp rows.csv ahead.csv; ln -s mesa/checkpoint.safetensors to-model
+for options in predictions=mesa/checkpoint.safetensors save=./mesa/checkpoint.safetensors save=to-model predictions=to-model; do
+    run 2 "$bin/predict" $m file=rows.csv $options; has err 'mesa/checkpoint.safetensors is that of model= as well'; same mesa/checkpoint.safetensors model.kept
+done
+run 2 "$bin/predict" model=mesa/checkpoint.safetensors file=ahead.csv out=.; has err 'out: '; has err './ahead.csv is that of file= as well'; same ahead.csv rows.csv; run 2 "$bin/predict" model=mesa/checkpoint.safetensors file=rows.csv out=written predictions=written/ahead.csv; has err 'is that of predictions= as well'
+[ ! -e written ] || echo 'a folder was made' >> wrong
+check "predict: model, rows, state, predictions and tables are different files"
+
 # Learned positions: as many rows as there are, less those ahead.
 run claims "$bin/train" seeds=1 dim=2 length=11 tokens=raw 'blocks=dense(outputs=4); softmax(heads=1,key=4,pe=qk,positions=learned,longest=11); dense(outputs=2)' batch=16 steps=2 test=32 final=64 every=1 out=learned; l="model=$(ls learned/*checkpoint*) out= file=rows.csv"
 run 0 "$bin/predict" $l; run 0 "$bin/predict" $l ahead=5; run 2 "$bin/predict" $l ahead=5 context=8; has err "context: '8', expected at most 7, the learned positions less the rows ahead"; run 2 "$bin/predict" $l ahead=11; has err 'ahead:'
@@ -121,6 +130,7 @@ run 1 "$bin/predict" model=few/checkpoint.safetensors out= context=20 file=two l
 run 2 "$bin/predict" $f file=xy.csv ahead=2; has err 'ahead: '; run 2 "$bin/predict" $f file=xy.csv prefix=1; has err 'prompt: '; run 2 "$bin/predict" $m file=rows.csv separator=1 prompt=$prompt; has err 'separator: '
 run 2 "$bin/predict" $f file=xy.csv prompt=$prompt context=7; has err "context: '7', expected 0, or at least 8"; run 1 "$bin/predict" $m file=rows.csv prompt=$prompt; has err "$prompt: prefix of 3 numbers, expected the 2 of a row"
 run 1 "$bin/predict" $f file=xy.csv prompt=few/checkpoint.safetensors; has err 'expected one of a prompt'
+cp $prompt kept; run 2 "$bin/predict" $f file=xy.csv prompt=$prompt predictions=$prompt; has err "$prompt is that of prompt= as well"; same $prompt kept
 check "predict: pairs, and the vectors of a prompt before and between them"
 
 # A full disk for predictions or tables loses no state.

@@ -1,5 +1,5 @@
-/* stream_files.c: files of stream_rls: what is written is nothing that is read, and no two are one;
- * see stream_files.h. */
+/* stream_files.c: files of stream_rls and predict: what is written is nothing that is read, and no
+ * two are one; see stream_files.h. */
 #include "stream_files.h"
 #include "args.h"
 #include "errors.h"
@@ -17,7 +17,8 @@ typedef struct named_file {
     int standard, found;
     struct stat stat;
 } named_file;
-enum { INPUT, LOAD, SAVE, PREDICTIONS, CURVE, FILES };       /* from SAVE on: written */
+/* From SAVE on: written. */
+enum { INPUT, LOAD, MODEL, PROMPT, SAVE, PREDICTIONS, CURVE, AHEAD, FILES };
 
 static void folder_of(const char *path, char *folder)
 {
@@ -63,11 +64,13 @@ void stream_files_check(void)
     static const struct {
         const char *key, *suffix;
     } of[FILES] = {
-        {"file", ""}, {"load", ""}, {"save", ""}, {"predictions", ""}, {"out", "/error.csv"}};
+        {"file", ""}, {"load", ""},        {"model", ""},        {"prompt", ""},
+        {"save", ""}, {"predictions", ""}, {"out", "/error.csv"}, {"out", "/ahead.csv"}};
+    const int files = args_has("ahead") ? FILES : AHEAD;         /* of stream_rls */
     named_file *const file = must_alloc(NULL, FILES * sizeof *file);
-    for (int i = 0; i < FILES; i++) {
+    for (int i = 0; i < files; i++) {
         named_file *const f = &file[i];
-        const char *const name = args_text(f->key = of[i].key);
+        const char *const name = args_has(f->key = of[i].key) ? args_text(f->key) : "";
         char path[MAX_PATH];
         if (snprintf(path, sizeof path, "%s%s", name, *name ? of[i].suffix : "") >= MAX_PATH)
             die("%s: the name is too long", name);

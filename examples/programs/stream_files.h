@@ -1,4 +1,5 @@
-/* stream_files.h: own keys file, load, save, predictions and out of stream_rls. */
+/* stream_files.h: own keys file, load, save, predictions and out of stream_rls and predict, and
+ * predict's model and prompt. */
 #ifndef EXAMPLES_STREAM_FILES_H
 #define EXAMPLES_STREAM_FILES_H
 
