@@ -23,8 +23,8 @@
  * Input: rows as rows.h reads them; with id= or blank lines (sequences=1) sequences, each of which
  * begins anew. With save=FILE the state goes to FILE at the end, after Ctrl-C and before a line
  * that will not do or that the model cannot take; the same command with load=FILE goes on from
- * there, and adds to predictions and errors. Names in the first line have to be those of the
- * training. */
+ * there, within the sequence unless its end has been read, and adds to predictions and errors.
+ * Names in the first line have to be those of the training. */
 #include "own_scale.h"
 #include "predict_model.h"
 #include "stream_files.h"

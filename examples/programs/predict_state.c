@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define NOTE "predict"                 /* in a state: all that the decoder does not hold */
-#define FORMAT "predict 4"
+#define FORMAT "predict 5"
 enum {
     MOST = 8 << 20,                    /* bytes of a note */
     NUMBER = 25,                       /* " -1.2345678901234567e-308" */
@@ -27,7 +27,7 @@ void predictor_check_save(const predictor *p)
 {
     const int64_t most = (MOST - (int64_t)sizeof FORMAT - COUNTS) / NUMBER,
                   ahead = (p->ahead + p->ahead * p->ahead) * p->n + 4 * p->ahead,
-                  recent = (p->slots + p->prefix + p->separator) * p->n;
+                  recent = (p->slots + p->prefix + p->separator + 1) * p->n;
     char expected[160];
     if (ahead + recent > most)
         args_refuse("ahead", "fewer rows with save=: all those predictions go into the state");
@@ -55,6 +55,16 @@ static void pieces_of(const predictor *p, piece of[PIECES])
 
 static int64_t vector_numbers(const predictor *p) { return (p->prefix + p->separator) * p->n; }
 
+/* Where the rows have come to: does the next one begin a sequence, the name of this one in bytes
+ * (-1: none), and what gaps are filled with. */
+static void save_place(const row_reader *in, FILE *f)
+{
+    const long long length = in->id_text ? (long long)strlen(in->id_text) : -1;
+    fprintf(f, " %d %lld", in->begins, length);
+    for (long long i = 0; i < length; i++) fprintf(f, " %d", (unsigned char)in->id_text[i]);
+    for (int64_t j = 0; j < in->used; j++) fprintf(f, " %.17g", in->last[j]);
+}
+
 void predictor_save(predictor *p, const char *file)
 {
     char *text = NULL;
@@ -68,6 +78,7 @@ void predictor_save(predictor *p, const char *file)
     fprintf(f, " %lld %lld %lld %lld %lld %lld %lld %lld", (long long)p->rows, (long long)p->seen,
             (long long)p->held, (long long)p->kept, (long long)p->ahead, (long long)p->since,
             (long long)p->sequence, (long long)p->first);
+    save_place(&p->in, f);
     for (int64_t i = 0; i < p->held * p->n; i++)
         fprintf(f, " %.17g", predictor_get(&p->recent, i));
     pieces_of(p, of);
@@ -87,15 +98,24 @@ static char *note_of(const predictor *p, const char *file)
     char *const text = must_alloc(NULL, (size_t)size + 1);
     file_text(p->ctx, file, NOTE, text, size + 1);
     if (strncmp(text, FORMAT " ", strlen(FORMAT) + 1) != 0)
-        die("%s: without a note " FORMAT ", expected a state of this program", file);
+        die("%s: '%.*s', expected a state '" FORMAT "' of this version of the program", file,
+            (int)strlen(FORMAT), text);
     return text;
+}
+
+/* NaN: none. */
+static double next_or_none(char **at, const char *file)
+{
+    char *const from = *at;
+    const double x = strtod(from, at);
+    if (*at == from || isinf(x)) die("%s: damaged: expected a finite number", file);
+    return x;
 }
 
 static double next_number(char **at, const char *file)
 {
-    char *const from = *at;
-    const double x = strtod(from, at);
-    if (*at == from || !isfinite(x)) die("%s: damaged: expected a finite number", file);
+    const double x = next_or_none(at, file);
+    if (isnan(x)) die("%s: damaged: expected a finite number", file);
     return x;
 }
 
@@ -114,6 +134,20 @@ static int64_t load_counts(predictor *p, char **at, const char *file)
         p->since < 0 || p->since > p->rows || p->sequence < 1 || p->first < 0 || p->first > p->rows)
         die("%s: damaged: expected the numbers of rows", file);
     return ahead;
+}
+
+static void load_place(row_reader *in, char **at, const char *file)
+{
+    in->begins = strtoll(*at, at, 10) == 1;
+    const int64_t length = strtoll(*at, at, 10);
+    if (length < -1 || length > (int64_t)strlen(*at))
+        die("%s: damaged: expected the name of a sequence", file);
+    if (length >= 0) {
+        in->id_text = must_alloc(in->id_text, (size_t)length + 1);
+        for (int64_t i = 0; i < length; i++) in->id_text[i] = (char)strtoll(*at, at, 10);
+        in->id_text[length] = 0;
+    }
+    for (int64_t j = 0; j < in->used; j++) in->last[j] = next_or_none(at, file);
 }
 
 /* What stands between the rows is what stood there before. */
@@ -135,6 +169,7 @@ void predictor_load(predictor *p, const char *file)
     piece of[PIECES];
     load_layout(p, &at, file);
     const int64_t ahead = load_counts(p, &at, file);
+    load_place(&p->in, &at, file);
     for (int64_t i = 0; i < p->held * p->n; i++)
         predictor_set(&p->recent, i, next_number(&at, file));
     pieces_of(p, of);
