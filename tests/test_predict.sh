@@ -100,6 +100,7 @@ awk -F, -v OFS=, 'NR == 8 || NR == 14 { $3 = "" } NR == 9 { $2 = "" } 1' ids > g
 for cut in 6 13 14 15 20; do parts blanks $cut sequences=1; parts ids $cut sequences=1 id=name; done
 for cut in 7 8 10 13 14; do parts gaps $cut sequences=1 id=name missing=hold; parts gaps $cut ignore=name missing=hold; done
 LC_ALL=C sed 's/predict 5/predict 4/' st > old; run 1 "$bin/predict" $m file=rows.csv load=old; has err "old: 'predict 4', expected a state 'predict 5'"
+run 2 "$bin/predict" $m file=ids id=name; has err "id: 'name', expected sequences=1 as well"
 check "predict: sequences and held values go on with the state"
 
 # What is read is not written to, and no two outputs are one file.
@@ -110,6 +111,11 @@ done
 run 2 "$bin/predict" model=mesa/checkpoint.safetensors file=ahead.csv out=.; has err 'out: '; has err './ahead.csv is that of file= as well'; same ahead.csv rows.csv; run 2 "$bin/predict" model=mesa/checkpoint.safetensors file=rows.csv out=written predictions=written/ahead.csv; has err 'is that of predictions= as well'
 [ ! -e written ] || echo 'a folder was made' >> wrong
 check "predict: model, rows, state, predictions and tables are different files"
+
+# The last row is reported once.
+run 0 "$bin/predict" model=mesa/checkpoint.safetensors file=rows.csv every=1 out=curve; cut -d, -f1 curve/error.csv > o; { echo row; seq 2 40; } | cmp - o >> wrong; [ "$(grep -c 'row 40  ' err)" = 1 ] || tail -n 5 err >> wrong
+run 0 "$bin/predict" model=mesa/checkpoint.safetensors file=rows.csv every=7 out=curve overwrite=1; [ "$(tail -n 1 curve/error.csv | cut -d, -f1)" = 40 ] || cat curve/error.csv >> wrong
+check "predict: every row of the running error once"
 
 # Learned positions: as many rows as there are, less those ahead.
 run claims "$bin/train" seeds=1 dim=2 length=11 tokens=raw 'blocks=dense(outputs=4); softmax(heads=1,key=4,pe=qk,positions=learned,longest=11); dense(outputs=2)' batch=16 steps=2 test=32 final=64 every=1 out=learned; l="model=$(ls learned/*checkpoint*) out= file=rows.csv"

@@ -116,6 +116,7 @@ static void report(predictor *p)
     if (told)
         say("row %lld  rmse %.5g, persistence %.5g", (long long)p->rows, rmse(p, 0, 0),
             rmse(p, 1, 0));
+    p->reported = p->rows;
     p->next = p->rows + (p->every > 0 ? p->every : 1 + p->rows / 50);
 }
 
@@ -225,7 +226,7 @@ static void tables(predictor *p)
 {
     char path[MAX_PATH];
     FILE *f = NULL;
-    report(p);
+    if (p->rows > p->reported) report(p);
     printf("\nroot mean square error by rows ahead, %lld rows, all columns in their units\n\n"
            "%-8s%16s%16s%10s\n", (long long)p->rows, "ahead", "model", "persistence", "ratio");
     if (p->curve) out_path("ahead.csv", path), f = open_file(path, "w");
@@ -307,6 +308,7 @@ int main(int argc, char **argv)
     args_end();
     if (!*args_text("model")) args_refuse("model", "a checkpoint of own_data or train");
     if (p.pairs && p.ahead > 1) args_refuse("ahead", "1 with pairs=1: x is not predicted");
+    if (*args_text("id") && !p.sequences) args_refuse("id", "sequences=1 as well");
     stream_files_check();
     p.shown = seconds();
     begin(&p, decoder);

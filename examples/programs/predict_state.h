@@ -12,7 +12,8 @@ typedef struct predictor {
     row_reader in;
     int sequences, pairs;              /* pairs: rows are x, y, x, y, .. */
     int64_t n, width, slots, ahead;    /* columns, of a token; rows that a token is made of */
-    int64_t rows, held, every, next;   /* rows so far, and in `recent`; of reports */
+    int64_t rows, held;                /* rows so far, and in `recent` */
+    int64_t every, next, reported;     /* rows between reports, at the next one, at the last one */
     int64_t context, trained;          /* rows that it sees at most, 0: any number; that it was
                                           trained on, 0: unknown */
     int64_t seen, keep, kept;          /* rows it has seen; those that it begins anew from */
