@@ -531,6 +531,7 @@ bad ': empty' ''
 bad ': 0 rows, expected at least 2' 'a,b\n'
 bad ': 1 row, expected at least 2' '1,2\n'
 printf '1,2\n2,3\n3,south\n' > bad.csv; run 1 "$bin/stream_rls" file=bad.csv predictions=p.csv out=; tail -n 1 p.csv | grep -q '^3,' || cat p.csv >> wrong
+cp p.csv old.csv; printf 'a,b\n1,x\n' > bad.csv; run 1 "$bin/stream_rls" file=bad.csv predictions=p.csv out=; same p.csv old.csv; printf '1,2\n2,3\n' > good.csv; run 0 "$bin/stream_rls" file=good.csv predictions=p.csv out=; [ "$(lines p.csv)" = 3 ] || cat p.csv >> wrong
 [ -s typo/error.csv ] || echo "what came before a bad line is not there" >> wrong; rm -r typo
 printf '1,2\nx,3\n' | run 1 "$bin/stream_rls" out=typo overwrite=1; has err 'standard input:2:'
 run 1 "$bin/stream_rls" file=none.csv; has err 'none.csv: No such file'

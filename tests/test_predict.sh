@@ -30,6 +30,12 @@ run 0 "$bin/predict" $m file=two.csv load=state predictions=p2.csv; tail -n 23 w
 { cat one.csv; echo 1,x; } > bad.csv; run 1 "$bin/predict" $m file=bad.csv predictions=short.csv; head -n 18 whole.csv | cmp - short.csv >> wrong; has out 'by rows ahead, 17 rows'
 check "predict: files, pipes, standard output and states: the same predictions"
 
+# What a file of predictions had before stays until a row has come.
+echo old > p.csv; { echo 1,x; cat rows.csv; } > bad.csv; cp p.csv old.csv
+run 1 "$bin/predict" $m file=bad.csv header=no predictions=p.csv; has err "bad.csv:1: 'x' in column 2"; same p.csv old.csv; run 1 "$bin/predict" $m file=bad.csv header=no predictions=new.csv; [ ! -e new.csv ] || echo 'new.csv stays' >> wrong
+run 0 "$bin/predict" $m file=rows.csv predictions=p.csv; same p.csv whole.csv
+check "predict: predictions of before stay where the first row will not do"
+
 # A series in two parts has the errors of the whole, with as many rows ahead; with others they begin anew. What fails at a row leaves table and state.
 for h in 1 3; do
     run 0 "$bin/predict" $m file=rows.csv ahead=$h; grep '^[0-9]' out > want

@@ -28,11 +28,9 @@
 #include "own_scale.h"
 #include "predict_model.h"
 #include "stream_files.h"
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MOST_AHEAD = 1000 };
 
@@ -72,8 +70,20 @@ static mesaopt_status look_ahead(predictor *p, double *row)
     return MESAOPT_OK;
 }
 
+static void begin_predictions(predictor *p)
+{
+    predictions_clear(p->predictions);
+    fputs(p->sequences ? "sequence,row,ahead" : "row,ahead", p->predictions);
+    for (int64_t j = 0; j < p->n; j++) {
+        fputc(',', p->predictions);
+        rows_write_name(p->predictions, rows_name(&p->in, j));
+    }
+    fputc('\n', p->predictions);
+}
+
 static void write_predictions(predictor *p)
 {
+    if (p->predictions && p->rows == 1) begin_predictions(p);
     const int64_t at = p->since % p->ahead;
     const double *const guess = p->guess + at * p->ahead * p->n;
     for (int64_t h = 0; p->predictions && h < (int64_t)p->made[at]; h++) {
@@ -143,27 +153,6 @@ static mesaopt_status take(predictor *p, const double *row)
 
 /* ---- all of it ---- */
 
-/* With predictions=- they have standard output for themselves. */
-static void open_predictions(predictor *p)
-{
-    const char *const path = args_text("predictions");
-    if (!*path) return;
-    if (strcmp(path, "-") == 0) {
-        p->predictions = fdopen(dup(STDOUT_FILENO), "w");
-        if (!p->predictions || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-            die("cannot open standard output: %s", strerror(errno));
-    } else {
-        p->predictions = open_file(path, *args_text("load") ? "a" : "w");
-    }
-    if (*args_text("load")) return;
-    fputs(p->sequences ? "sequence,row,ahead" : "row,ahead", p->predictions);
-    for (int64_t j = 0; j < p->n; j++) {
-        fputc(',', p->predictions);
-        rows_write_name(p->predictions, rows_name(&p->in, j));
-    }
-    fputc('\n', p->predictions);
-}
-
 static void open_rows(predictor *p)
 {
     rows_open(&p->in, args_text("file"), p->sequences ? "id" : NULL, 0);
@@ -197,7 +186,7 @@ static void begin(predictor *p, mesaopt_settings *decoder)
     begin_past(p);
     if (*args_text("load")) predictor_load(p, args_text("load"));
     else begin_decoder(p);
-    open_predictions(p);
+    p->predictions = predictions_open();
     if (!*args_text("out")) return;
     out_begin(p->ctx);
     out_path("error.csv", p->curve_path);

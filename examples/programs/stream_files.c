@@ -90,3 +90,22 @@ void stream_files_check(void)
     if (*file[SAVE].path) check_save(&file[SAVE]);
     free(file);
 }
+
+FILE *predictions_open(void)
+{
+    const char *const path = args_text("predictions");
+    if (strcmp(path, "-") != 0) return *path ? open_file(path, "a") : NULL;
+    FILE *const f = fdopen(dup(STDOUT_FILENO), "w");
+    if (!f || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        die("cannot open standard output: %s", strerror(errno));
+    return f;
+}
+
+void predictions_clear(FILE *f)
+{
+    const char *const path = args_text("predictions");
+    struct stat file;
+    if (strcmp(path, "-") != 0 && fstat(fileno(f), &file) == 0 && S_ISREG(file.st_mode) &&
+        ftruncate(fileno(f), 0) != 0)
+        die("cannot write %s: %s", path, strerror(errno));
+}

@@ -19,12 +19,10 @@
  * (forgetting), window (only the last rows count) and ridge: mesaopt/rls.h. */
 #include "stream_files.h"
 #include "stream_state.h"
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const double ABSURD = 1e100;            /* no prediction of numbers up to 1e50; the sum of
                                                   its squares would soon be infinite */
@@ -41,25 +39,8 @@ static mesaopt_view rows_view(double *x, int64_t T, int64_t width, int64_t strid
 
 /* ---- predictions ---- */
 
-/* With predictions=- they have standard output for themselves: everything else goes to standard
- * error. After load= they go on where those of the saved run ended, with the row after the next:
- * the file is added to. */
-static void open_predictions(stream *s)
+static void write_names(stream *s)
 {
-    const char *path = args_text("predictions");
-    const int more = *args_text("load") != 0;
-    struct stat file;
-    if (!*path) return;
-    if (strcmp(path, "-") == 0) {
-        s->predictions = fdopen(dup(STDOUT_FILENO), "w");
-        if (!s->predictions || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-            die("cannot open standard output: %s", strerror(errno));
-    } else {
-        s->predictions = open_file(path, more ? "a" : "w");
-    }
-    if (more && !(strcmp(path, "-") != 0 && fstat(fileno(s->predictions), &file) == 0 &&
-                  S_ISREG(file.st_mode) && file.st_size == 0))
-        return;
     fputs("row", s->predictions);
     for (int se = 0; se <= s->errors; se++)
         for (int64_t j = 0; j < s->m; j++) {
@@ -69,6 +50,17 @@ static void open_predictions(stream *s)
             rows_write_name(s->predictions, name);
         }
     fputc('\n', s->predictions);
+}
+
+/* After load= they go on where those of the saved run ended, with the row after the next: the file
+ * is added to. */
+static void open_predictions(stream *s)
+{
+    struct stat file;
+    s->predictions = predictions_open();
+    if (s->predictions && *args_text("load") && strcmp(args_text("predictions"), "-") != 0 &&
+        fstat(fileno(s->predictions), &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0)
+        write_names(s);
 }
 
 /* What was predicted for that row from key i of the block. */
@@ -175,6 +167,7 @@ static void absorb(stream *s, int64_t count)
 {
     /* first key with all its rows */
     const int64_t complete = s->rows >= s->lags ? 0 : s->lags - s->rows;
+    if (s->predictions && s->rows == 0) predictions_clear(s->predictions), write_names(s);
     if (complete > 0 && complete <= count) predict(s, complete);
     if (complete < count) learn(s, complete, count);
     for (int64_t i = complete > 0 ? complete : 1; i <= count; i++) {
