@@ -2,6 +2,8 @@
 # few_shot: tables of a tiny model, tuning in two parts that goes on from a file, Ctrl-C, bad arguments, a full disk.
 . tests/example_checks.sh
 
+# pasted WORDS...: the words of the command that the stopped run printed, and these are the same
+pasted() { eval "set -- \"\$*\" $(sed -n 's/^to go on: //p' err)"; [ "$1" = "$(shift; echo "$*")" ] || { echo "to go on, expected: $1"; cat err; } >> wrong; }
 few="sequences=64 vectors=2 switch=14 tune_batch=8 threads=2"
 tiny="recipe=tf3 width=8 heads=2 key=4 batch=16 length=30 dim=3 test=32 steps=2 $few"
 model="model=a/checkpoint.safetensors $few"
@@ -20,14 +22,33 @@ check "few_shot: pairs by layout, least squares on all and on true pairs, two ta
 run claims "$bin/few_shot" $model updates=3 out=b; same a/pairs.csv b/pairs.csv; same a/prompt.safetensors b/prompt.safetensors
 run claims "$bin/few_shot" $model updates=2 out=c
 run claims "$bin/few_shot" $model updates=2 prompt=c/prompt.safetensors out=d; same c/prompt.safetensors d/prompt.safetensors; same c/pairs.csv d/pairs.csv
+run claims "$bin/few_shot" $model updates=3 save=2 out=b2; same a/prompt.safetensors b2/prompt.safetensors
 check "few_shot: a checkpoint in place of training, a prompt in place of tuning"
 
 "$bin/few_shot" $model updates=10000000 out=e > out 2> err & pid=$!
 await grep -q separator out
-sleep 0.3; interrupt $pid; has err 'prompt=e/prompt.safetensors goes on'; [ -s e/prompt.safetensors ] || echo 'no prompt' >> wrong
+sleep 0.3; interrupt $pid
+pasted "$bin/few_shot" $model updates=10000000 out=e prompt=e/prompt.safetensors overwrite=1
+check "few_shot: Ctrl-C while tuning, and a command that goes on"
+
+for phase in tuning scoring; do
+    [ $phase = tuning ] && long="updates=10000000" || long="updates=3 sequences=16777216"
+    "$bin/few_shot" $tiny $long save=1 out=$phase > out 2> err & pid=$!
+    await [ -s $phase/prompt.safetensors ]
+    [ $phase = tuning ] || sleep 0.5
+    interrupt $pid; pasted "$bin/few_shot" $tiny $long save=1 out=$phase resume=$phase/checkpoint.safetensors prompt=$phase/prompt.safetensors
+done
+run claims "$bin/few_shot" $tiny updates=3 out=scoring resume=scoring/checkpoint.safetensors prompt=scoring/prompt.safetensors; same a/prompt.safetensors scoring/prompt.safetensors; same a/pairs.csv scoring/pairs.csv
+! grep -q tuning out || echo 'what was tuned is tuned again' >> wrong
+"$bin/few_shot" $model updates=10000000 save=1 out=killed > out 2> err & pid=$!
+await [ -s killed/prompt.safetensors ]
+kill -KILL $pid; wait $pid 2> /dev/null
+run claims "$bin/few_shot" $model updates=0 prompt=killed/prompt.safetensors out=k2; same killed/prompt.safetensors k2/prompt.safetensors
+check "few_shot: the command that goes on names model and prompt; a killed run leaves its prompt"
+
 mkdir full; ln -s /dev/full full/pairs.csv
 run 1 "$bin/few_shot" $model updates=0 out=full; has err 'full/pairs.csv: No space left on device'
-check "few_shot: Ctrl-C, a full disk"
+check "few_shot: a full disk"
 
 for bad in switch=3 vectors=30 vectors=0 updates=-1 sequences=0 tune_batch=x; do run 2 "$bin/few_shot" $tiny $bad out=typo; has err "${bad%%=*}:"; done
 run 2 "$bin/few_shot" recipe=tf3,tf7 out=typo; has err 'recipe:'

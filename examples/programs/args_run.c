@@ -56,23 +56,42 @@ void args_write(FILE *f)
     }
 }
 
-/* The command that goes on from the checkpoint: this one, with resume=. */
+static char more[MAX_PATH + 64];       /* of resume_with; "": nothing */
+
+void resume_with(const char *key, const char *path)
+{
+    snprintf(more, sizeof more, "%s=%s", key, path);
+}
+
+static int same_key(const char *a, const char *b)
+{
+    const size_t n = strcspn(a, "=") + 1;
+    return strncmp(a, b, n) == 0;
+}
+
+/* The command that goes on: this one, with resume= and what resume_with says. With model= nothing
+ * is resumed, and the folder is written to again. */
 void say_resume(void)
 {
-    char resume[MAX_PATH + 8] = "resume=";
+    char resume[MAX_PATH + 8] = "resume=", out[MAX_PATH + 4];
+    const char *words[3];
+    int count = 0;
     if (!own_key_of("resume")) return;
     out_path(CHECKPOINT, resume + 7);
-    if (access(resume + 7, R_OK) != 0) return;
+    const int trains = !own_key_of("model") || !*args_text("model");
+    if (trains && access(resume + 7, R_OK) == 0) words[count++] = resume;
+    if (*more) words[count++] = more;
+    if (count == 0) return;
+    if (!trains) words[count++] = "overwrite=1";
     fputs("to go on:", stderr);
     args_word(stderr, args.command);
-    for (int i = args.told; i <= args.argc; i++) {
-        const char *word = i < args.argc ? args.argv[i] : resume;
-        if (i == args.argc && !args_given("out")) {
-            char out[MAX_PATH + 4];
-            snprintf(out, sizeof out, "out=%s", args_text("out"));
-            args_word(stderr, out);
-        }
-        if (i == args.argc || strncmp(word, resume, 7) != 0) args_word(stderr, word);
+    for (int i = args.told; i < args.argc; i++) {
+        int k = 0;
+        while (k < count && !same_key(words[k], args.argv[i])) k++;
+        if (k == count) args_word(stderr, args.argv[i]);
     }
+    snprintf(out, sizeof out, "out=%s", args_text("out"));
+    if (!args_given("out")) args_word(stderr, out);
+    for (int k = 0; k < count; k++) args_word(stderr, words[k]);
     fputc('\n', stderr);
 }

@@ -98,29 +98,49 @@ static void end(few *f)
 
 /* ---- tuning ---- */
 
+static void save_prompt(const few *f)
+{
+    char path[MAX_PATH];
+    out_path("prompt.safetensors", path);
+    TRY(f->r.ctx, mesaopt_prompt_save(f->prompt, path));
+    out_keep(), resume_with("prompt", path);
+}
+
+/* Until so many updates in all. */
+static mesaopt_status tune_layout(few *f, mesaopt_task *layout, int64_t until, progress *p)
+{
+    const int64_t save = args_int("save", 1, INT64_MAX / 4);
+    mesaopt_status status = MESAOPT_OK;
+    for (int64_t at = p->first; at < until && status != MESAOPT_STOPPED;
+         at = mesaopt_prompt_updates(f->prompt)) {
+        const int64_t next = at - at % save + save;
+        if (at % save == 0 && at > p->first) save_prompt(f);
+        status = must(f->r.ctx,
+                      mesaopt_prompt_train(f->prompt, runs_of(&f->r, 0, 0)->model, layout,
+                                           next < until ? next : until, show_progress, p),
+                      "mesaopt_prompt_train");
+    }
+    return status;
+}
+
 /* The separator until half of the updates, then, with it frozen, the prefix. */
 static mesaopt_status tune(few *f)
 {
-    mesaopt_ctx *ctx = f->r.ctx;
     mesaopt_status status = MESAOPT_OK;
-    char path[MAX_PATH];
-    out_path("prompt.safetensors", path);
     for (int i = SEPARATOR; i <= PREFIX && status != MESAOPT_STOPPED; i++) {
         const int64_t until = i * f->updates, done = mesaopt_prompt_updates(f->prompt);
         if (done >= until) continue;
         progress p = progress_begin(done, until);
         printf("tuning the %s\n", i == SEPARATOR ? "separator" : "prefix");
         fflush(stdout);
-        TRY(ctx, mesaopt_prompt_freeze(f->prompt, "separator", i == PREFIX));
-        status = must(ctx,
-                      mesaopt_prompt_train(f->prompt, runs_of(&f->r, 0, 0)->model, f->layout[i],
-                                           until, show_progress, &p),
-                      "mesaopt_prompt_train");
+        TRY(f->r.ctx, mesaopt_prompt_freeze(f->prompt, "separator", i == PREFIX));
+        status = tune_layout(f, f->layout[i], until, &p);
     }
-    TRY(ctx, mesaopt_prompt_save(f->prompt, path));
-    if (status == MESAOPT_STOPPED)
-        say("stopped after %lld updates; prompt=%s goes on",
-            (long long)mesaopt_prompt_updates(f->prompt), path);
+    save_prompt(f);
+    if (status == MESAOPT_STOPPED) {
+        say("stopped after %lld updates", (long long)mesaopt_prompt_updates(f->prompt));
+        say_resume();
+    }
     return status;
 }
 
@@ -327,7 +347,7 @@ int main(int argc, char **argv)
     few f = {.r = runs_begin(NULL)};
     f.count = args_int("sequences", 1, 1 << 24), f.updates = args_int("updates", 0, 1 << 24);
     f.rows = args_int("vectors", 1, 4096), f.segment = args_int("switch", 1, 1 << 24);
-    args_int("tune_batch", 1, 65536);
+    args_int("tune_batch", 1, 65536), args_int("save", 1, INT64_MAX / 4);
     args_end();
     if (f.r.count > 1) args_refuse("recipe", "one of them");
     runs_create(&f.r);
