@@ -27,9 +27,13 @@ check "few_shot: a checkpoint in place of training, a prompt in place of tuning"
 
 "$bin/few_shot" $model updates=10000000 out=e > out 2> err & pid=$!
 await grep -q separator out
-sleep 0.3; interrupt $pid
+sleep 0.3; interrupt $pid; at=$(sed -n 's/.*stopped after \([0-9]*\) updates$/\1/p' err); : "${at:=2}"
 pasted "$bin/few_shot" $model updates=10000000 out=e prompt=e/prompt.safetensors overwrite=1
-check "few_shot: Ctrl-C while tuning, and a command that goes on"
+# The separator has more updates than are asked for, then as many: the prefix has its own.
+run claims "$bin/few_shot" $model updates=$((at - 1)) prompt=e/prompt.safetensors out=e1; has e1/prompt.safetensors "\"mesaopt.moved.prefix\":\"$((at - 1))\""
+run claims "$bin/few_shot" $model updates=$at out=e prompt=e/prompt.safetensors overwrite=1
+run claims "$bin/few_shot" $model updates=$at out=straight; same straight/prompt.safetensors e/prompt.safetensors; same straight/pairs.csv e/pairs.csv
+check "few_shot: Ctrl-C while tuning, and a command that goes on; each vector counts its own updates"
 
 for phase in tuning scoring; do
     [ $phase = tuning ] && long="updates=10000000" || long="updates=3 sequences=16777216"
@@ -54,6 +58,8 @@ for bad in switch=3 vectors=30 vectors=0 updates=-1 sequences=0 tune_batch=x; do
 run 2 "$bin/few_shot" recipe=tf3,tf7 out=typo; has err 'recipe:'
 run 2 "$bin/few_shot" $tiny prefix=3 out=typo; has err 'prefix'
 run 1 "$bin/few_shot" $model prompt=a/checkpoint.safetensors out=typo; has err 'expected one of a prompt'
+run 2 "$bin/few_shot" $model prompt=a/prompt.safetensors vectors=3 out=typo; has err "vectors: '3', expected 2, as the prompt has"
+run 2 "$bin/few_shot" $model prompt=a/prompt.safetensors tune_batch=9 out=typo; has err "tune_batch: '9', expected 8, as the prompt has"
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "few_shot: what will not do is refused before anything is written"
 

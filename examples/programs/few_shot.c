@@ -24,6 +24,7 @@ static const char *const names[CURVES] = {"model",    "model_separator", "model_
 typedef struct few {
     runs r;
     int64_t n, T, count, updates, rows, segment;
+    int64_t moved[3];                  /* updates of the vectors of a layout in prompt= */
     mesaopt_prompt *prompt;
     mesaopt_task *layout[3], *two;     /* plain, with a separator, with a prefix as well */
     double *by_t, *error[CURVES];      /* by pair, nan where there is none */
@@ -54,24 +55,51 @@ static mesaopt_task *task_of(const few *f, const char *more)
     return task;
 }
 
+/* A key that is told says what the prompt has. */
+static void expect(const char *key, int64_t expected)
+{
+    char text[TEXT];
+    snprintf(text, sizeof text, "%lld, as the prompt has", (long long)expected);
+    if (args_given(key) && args_int(key, 1, 65536) != expected) args_refuse(key, text);
+}
+
+/* A number in the texts of the file prompt=, behind `name` if it is not "". */
+static int64_t number_of(const few *f, const char *key, const char *name)
+{
+    char text[1024];
+    file_text(f->r.ctx, args_text("prompt"), key, text, sizeof text);
+    const char *const at = strstr(text, name);
+    return at ? strtoll(at + strlen(name), NULL, 10) : 0;
+}
+
+static void open_prompt(few *f)
+{
+    mesaopt_ctx *ctx = f->r.ctx;
+    mesaopt_view v;
+    TRY(ctx, mesaopt_prompt_open(ctx, args_text("prompt"), &f->prompt));
+    TRY(ctx, mesaopt_prompt_vectors(f->prompt, "prefix", &v));
+    if (v.shape[0] < 1) args_refuse("prompt", "one that has a prefix");
+    expect("vectors", v.shape[0]);
+    expect("tune_batch", number_of(f, "mesaopt.prompt", " batch="));
+    f->rows = v.shape[0];
+    f->moved[SEPARATOR] = number_of(f, "mesaopt.moved.separator", "");
+    f->moved[PREFIX] = number_of(f, "mesaopt.moved.prefix", "");
+}
+
 /* The prompt, of prompt= or new, and the tasks that take their vectors from it. */
 static void begin(few *f)
 {
     mesaopt_ctx *ctx = f->r.ctx;
     char prefix[64], two[TEXT];
-    mesaopt_view v;
     mesaopt_settings *s;
     TRY(ctx, mesaopt_task_shape(runs_of(&f->r, 0, 0)->test, &f->n, &f->T, NULL, NULL));
     TRY(NULL, mesaopt_settings_create(MESAOPT_SCOPE_PROMPT, NULL, NULL, &s));
     TRY(NULL, mesaopt_settings_set_int(s, MESAOPT_KEY_DIM, f->n));
     TRY(NULL, mesaopt_settings_set_int(s, MESAOPT_KEY_PREFIX, f->rows));
     TRY(NULL, mesaopt_settings_set_int(s, MESAOPT_KEY_BATCH, args_int("tune_batch", 1, 65536)));
-    if (*args_text("prompt")) TRY(ctx, mesaopt_prompt_open(ctx, args_text("prompt"), &f->prompt));
+    if (*args_text("prompt")) open_prompt(f);
     else TRY(ctx, mesaopt_prompt_create(ctx, s, &f->prompt));
     mesaopt_settings_free(s);
-    TRY(ctx, mesaopt_prompt_vectors(f->prompt, "prefix", &v));
-    if (v.shape[0] < 1) args_refuse("prompt", "one that has a prefix");
-    f->rows = v.shape[0];
     if (f->rows >= f->T) args_refuse("vectors", "fewer than the length of a sequence");
     if (f->segment < f->rows + 2) args_refuse("switch", "room for the prefix and a pair");
     if (f->segment >= f->T)
@@ -123,12 +151,13 @@ static mesaopt_status tune_layout(few *f, mesaopt_task *layout, int64_t until, p
     return status;
 }
 
-/* The separator until half of the updates, then, with it frozen, the prefix. */
+/* The separator, then, with it frozen, the prefix; what each of them lacks of its updates. */
 static mesaopt_status tune(few *f)
 {
     mesaopt_status status = MESAOPT_OK;
     for (int i = SEPARATOR; i <= PREFIX && status != MESAOPT_STOPPED; i++) {
-        const int64_t until = i * f->updates, done = mesaopt_prompt_updates(f->prompt);
+        const int64_t done = mesaopt_prompt_updates(f->prompt),
+                      until = done + f->updates - f->moved[i];
         if (done >= until) continue;
         progress p = progress_begin(done, until);
         printf("tuning the %s\n", i == SEPARATOR ? "separator" : "prefix");
