@@ -180,6 +180,7 @@ check "figures are finished at Ctrl-C; no device or folder behind a link goes"
 
 run claims "$bin/one_step_gd" $tiny key=4 steps=5 seeds=1 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
 has out 'claim: 1. one trained layer'
+run claims "$bin/one_step_gd" $tiny key=4 steps=5 seeds=1 seed=1 out=negative; has out 'none with the learned eta, which is not positive'
 # Means over seeds, all on the same test sequences: revalg reads the losses of either checkpoint.
 run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=20 seeds=2 out=seeds; has out 'over 2 seeds'; awk '$1 == "mean" || $1 == "sd" { print $2 }' out > p
 for c in '' seed1-; do run claims "$bin/revalg" weights=seeds/${c}checkpoint.safetensors length=12 final=64 out=rev6 overwrite=1; sed -n 's/^seen: losses: model \([0-9.]*\),.*/\1/p' out; done > l

@@ -106,9 +106,9 @@ static void report(const training *t, int64_t seeds, int64_t heads, int64_t n)
            "terms that do the same for rotations\n",
            -slot / eta, -(slot + alike) / eta);
     const double model = c.of[0].mean, gd = c.of[1].mean;
-    printf("loss  model %.5f, one step with the searched eta %.5f, one step with the learned eta "
-           "%.5f\n",
-           model, gd, loss_of_gd(t, eta));
+    printf("loss  model %.5f, one step with the searched eta %.5f, ", model, gd);
+    if (eta > 0) printf("one step with the learned eta %.5f\n", loss_of_gd(t, eta));
+    else puts("none with the learned eta, which is not positive");
     claim(CLAIM_1, model <= gd && model > 0.98 * gd, "losses: model %.4f, gradient step %.4f",
           model, gd);
 }
