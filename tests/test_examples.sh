@@ -181,6 +181,7 @@ check "figures are finished at Ctrl-C; no device or folder behind a link goes"
 run claims "$bin/one_step_gd" $tiny key=4 steps=5 seeds=1 out=one; has out 'eta   learned'; has out 'Phi0  learned'; has out 'by line search'
 has out 'claim: 1. one trained layer'
 run claims "$bin/one_step_gd" $tiny key=4 steps=5 seeds=1 seed=1 out=negative; has out 'none with the learned eta, which is not positive'
+run 0 "$bin/train" $tiny recipe=lsa1 blocks='mask(first=6); linear' tokens=slots slots=3 steps=1 out=slots; run 2 "$bin/one_step_gd" model=slots/checkpoint.safetensors out=typo; has err "model: 'slots/checkpoint.safetensors', expected networks that see tokens of 4 slots"
 # Means over seeds, all on the same test sequences: revalg reads the losses of either checkpoint.
 run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=20 seeds=2 out=seeds; has out 'over 2 seeds'; awk '$1 == "mean" || $1 == "sd" { print $2 }' out > p
 for c in '' seed1-; do run claims "$bin/revalg" weights=seeds/${c}checkpoint.safetensors length=12 final=64 out=rev6 overwrite=1; sed -n 's/^seen: losses: model \([0-9.]*\),.*/\1/p' out; done > l
@@ -195,6 +196,8 @@ run claims "$bin/mesa_layer" $tiny seeds=1 dim=10 length=50 batch=256 heads=4 ga
 has out 'not judged: steps=1; mesa1, training lr=0.0001; mesa1, block 1, mesa gates=sigmoid; lsa1, block 1, linear heads=4'
 run 0 "$bin/mesa_layer" help; has out '  mesa1, block 1, mesa: heads=4 key=20 '; has out '  lsa1, block 1, linear: lanes=0 heads=2 '; has out 'lsa1, training: batch=256 lr=0.0001 '
 run claims "$bin/mesa_layer" model=mesa/checkpoint.safetensors,mesa/lsa1-checkpoint.safetensors test=32 final=64 out=mesa3; same mesa/by_t.csv mesa3/by_t.csv; has out 'changed recipe, not judged'
+run 2 "$bin/mesa_layer" model=mesa/lsa1-checkpoint.safetensors,mesa/checkpoint.safetensors out=typo; has err 'expected mask; mesa for mesa1: mesa/lsa1-checkpoint.safetensors has mask; linear'
+run 2 "$bin/one_step_gd" model=mesa/checkpoint.safetensors out=typo; has err 'expected mask; linear for lsa1: mesa/checkpoint.safetensors has mask; mesa'
 check "mesa_layer: help says whose settings are whose, the output what is not as in the recipe"
 
 # Two trainings: stopped in the second one, as a checkpoint of its step 20 and a file of losses with a mark say.

@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 {
     own_key own[] = {
         SEEDS_KEY, MODEL_KEY, TRAINING_KEYS("", "one_step_gd.out"), TEST_KEYS, {NULL, NULL, NULL}};
-    int64_t n, heads;
+    int64_t n, width, heads;
 
     args_begin(argc, argv,
                "Trains one linear attention layer and shows that it has become one step of "
@@ -127,7 +127,9 @@ int main(int argc, char **argv)
     runs r = runs_begin("lsa1");
     args_end();
     runs_create(&r);
-    TRY(r.ctx, mesaopt_task_shape(r.run[0].task, &n, NULL, NULL, NULL));
+    runs_expect_kinds(&r);
+    TRY(r.ctx, mesaopt_task_shape(r.run[0].task, &n, NULL, &width, NULL));
+    if (width != 4 * n) args_refuse("model", "networks that see tokens of 4 slots");
     TRY(r.ctx, mesaopt_study_heads(r.run[0].model, 1, &heads));
     catch_signals(r.ctx);
     const mesaopt_status status = runs_train(&r);

@@ -320,6 +320,34 @@ void runs_create(runs *r)
     claims_changed(args_changed());
 }
 
+/* "mask; linear" of "mask(first=20); linear(heads=2,key=20)". */
+static void kinds_of(const char *text, char kinds[LINE])
+{
+    size_t used = 0;
+    for (int inside = 0; *text && used + 1 < LINE; text++) {
+        inside |= *text == '(';
+        if (!inside) kinds[used++] = *text;
+        inside &= *text != ')';
+    }
+    kinds[used] = 0;
+}
+
+void runs_expect_kinds(const runs *r)
+{
+    char text[8 * LINE], expected[LINE], found[LINE];
+    for (int64_t i = 0; r->file[i]; i++) {
+        const recipe *of = r->of[i % r->count];
+        snprintf(text, sizeof text, "%s; %s", of->front, of->layer);
+        kinds_of(text, expected);
+        mesaopt_model_text(r->run[i].model, text, sizeof text);
+        kinds_of(text, found);
+        if (strcmp(found, expected) == 0) continue;
+        snprintf(text, sizeof text, "%s for %s: %s has %.200s", expected, of->name, r->file[i],
+                 found);
+        args_refuse("model", text);
+    }
+}
+
 mesaopt_status runs_train(runs *r)
 {
     mesaopt_status status = MESAOPT_OK;

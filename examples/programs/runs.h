@@ -41,6 +41,8 @@ typedef struct runs {
  * refused. runs_train: MESAOPT_STOPPED after Ctrl-C; checkpoints have nothing to do. */
 runs runs_begin(const char *names);
 void runs_create(runs *r);
+void runs_expect_kinds(const runs *r); /* refuses a model= whose blocks are not of the kinds of its
+                                          recipe, which has one layer */
 mesaopt_status runs_train(runs *r);
 void runs_free(runs *r); /* all, the context too */
 training *runs_of(const runs *r, int64_t seed, int recipe);
