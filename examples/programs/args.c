@@ -50,8 +50,8 @@ static void read_arguments(const char *path, int argc, char **argv)
     for (int i = 1; i < argc; i++) args.argv[args.argc++] = argv[i];
 }
 
-/* No file that is opened later is to be taken for a standard one that is closed. Writing there stays
- * an error. */
+/* No file that is opened later is to be taken for a standard one that is closed. Writing to that
+ * stays an error. */
 static void fill_standard(void)
 {
     int file = open("/dev/null", O_RDONLY);
