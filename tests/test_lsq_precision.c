@@ -379,7 +379,7 @@ START_TEST(gradients_of_long_sequences)
 {
     enum { LONG = 100000 };
     const int32_t dtype = _i & 1 ? MESAOPT_F32 : MESAOPT_F64, isa = _i >> 3;
-    static const char *const plans[] = {"lanes=1", "lanes=1 chunk=257", "lanes=2 chunk=257", "lanes=2 chunk=4000"};
+    static const char *const plans[] = {"lanes=1", "lanes=1 chunk=257", "lanes=2 chunk=257", "lanes=2 chunk=640"};
     mesaopt_ctx *ctx = context_at(isa, 1);
     mesaopt_lsq *l = ctx ? plan_from(ctx, plans[_i >> 1 & 3], 1, 1) : NULL;
     double *x = calloc(3 * LONG, sizeof *x), numbers[4];
