@@ -162,9 +162,11 @@ static void run_all(const arguments *a)
         exit(EXIT_FAILURE);
     }
     if (a->clock && !strcmp(a->clock, "cpu")) used_clock = CLOCK_THREAD_CPUTIME_ID;
+    int exact = 0; /* a workload of that very name, not all whose names hold it */
+    for (size_t i = 0; a->only && i < sizeof workloads / sizeof *workloads; i++) exact |= !strcmp(workloads[i].name, a->only);
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
         const workload *w = &workloads[i];
-        if (a->only && !strstr(w->name, a->only)) continue;
+        if (a->only && (exact ? strcmp(w->name, a->only) : !strstr(w->name, a->only))) continue;
         for (int32_t isa = wanted ? wanted : w->levels == EVERY ? 1 : best; isa <= (wanted ? wanted : best); isa++)
             for (int dtype = 0; dtype < 2; dtype++)
                 for (int t = 1; t <= MAX_THREADS; t++) {
