@@ -1,4 +1,5 @@
-/* The large product: micro-kernels of BLIS by ISA level. See gemm.h.
+/* The large product: where micro-kernels of BLIS take the place of the kernels of simd_gemm.c. See
+ * gemm.h.
  *
  * The only file that includes blis.h. Kernels are named, and nothing else of BLIS is called: its
  * initialisers of contexts allocate and abort when memory is short, and its framework reads the
@@ -9,10 +10,7 @@
 #include <blis.h>
 #include <string.h>
 
-#ifndef ISA_2_BUILT                /* levels of this build: ISA_LEVELS of the Makefile */
-#undef BLIS_KERNELS_HASWELL
-#endif
-#ifndef ISA_3_BUILT
+#ifndef ISA_3_BUILT                /* levels of this build: ISA_LEVELS of the Makefile */
 #undef BLIS_KERNELS_SKX
 #endif
 
@@ -48,10 +46,6 @@ typedef struct choice {
 MICRO(bli_sgemm_skx_asm_32x12_l2, float, 32, 12)
 MICRO(bli_dgemm_skx_asm_16x14, double, 16, 14)
 #endif
-#if defined(BLIS_KERNELS_HASWELL)
-MICRO(bli_sgemm_haswell_asm_6x16, float, 6, 16)
-MICRO(bli_dgemm_haswell_asm_6x8, double, 6, 8)
-#endif
 #if defined(BLIS_KERNELS_ARMV8A)
 MICRO(bli_sgemm_armv8a_asm_8x12, float, 8, 12)
 MICRO(bli_dgemm_armv8a_asm_6x8, double, 6, 8)
@@ -61,10 +55,6 @@ static const choice choices[] = {
 #if defined(BLIS_KERNELS_SKX)
     {MESAOPT_ISA_AVX512, MESAOPT_F32, micro_bli_sgemm_skx_asm_32x12_l2, 32, 12, 0, 256, 384, 768},
     {MESAOPT_ISA_AVX512, MESAOPT_F64, micro_bli_dgemm_skx_asm_16x14, 16, 14, 0, 128, 384, 448},
-#endif
-#if defined(BLIS_KERNELS_HASWELL)
-    {MESAOPT_ISA_AVX2, MESAOPT_F32, micro_bli_sgemm_haswell_asm_6x16, 6, 16, 1, 168, 256, 1024},
-    {MESAOPT_ISA_AVX2, MESAOPT_F64, micro_bli_dgemm_haswell_asm_6x8, 6, 8, 1, 84, 256, 512},
 #endif
 #if defined(BLIS_KERNELS_ARMV8A)
     {MESAOPT_ISA_BASELINE, MESAOPT_F32, micro_bli_sgemm_armv8a_asm_8x12, 8, 12, 0, 120, 256, 768},

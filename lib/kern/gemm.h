@@ -1,10 +1,11 @@
 /* The large product C = A B (+ C) on row-major or otherwise strided matrices, which is `product` of
  * a kern with one lane.
  *
- * Operands are packed into panels in the caller's scratch, five loops walk over cache blocks (Goto
- * and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008), and a micro-kernel
- * computes one register tile. Micro-kernels come from BLIS, by name: filling a BLIS context would
- * allocate, and abort when memory is short. Each element of C is summed over k in ascending order
+ * Operands are packed into panels in the caller's scratch where they have to be, five loops walk
+ * over cache blocks (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication",
+ * 2008), and a kernel computes one register tile: those of simd_gemm.c, or where they are faster
+ * the micro-kernels of BLIS, by name: filling a BLIS context would allocate, and abort when memory
+ * is short. Each element of C is summed over k in ascending order
  * in blocks of `kc`, so a result depends on shapes and ISA level alone, not on strides, on how the
  * rest of C is cut, or on threads. */
 #ifndef KERN_GEMM_H
@@ -32,7 +33,7 @@ typedef struct gemm gemm;
 struct gemm {
     int32_t isa, dtype;
     int64_t size;                  /* bytes of a real */
-    gemm_micro micro;
+    gemm_micro micro;              /* NULL: the kernels of simd_gemm.c, which need no packed A */
     int64_t mr, nr;                /* register tile, and widths of packed panels */
     int by_rows;                   /* the micro-kernel stores C fast with cs = 1 (otherwise with rs
                                       = 1) */

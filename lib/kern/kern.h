@@ -4,8 +4,8 @@
  * all lanes is one register,
  *     panel[(t * row_stride + j) * lanes + lane].
  * Lanes never talk to each other, except in PRODUCT_SUM. A panel of ONE lane is an ordinary
- * row-major matrix; its products run on BLIS micro-kernels (gemm.c). So every layer is written
- * once, over one table of kernels per element type and ISA level. Files simd_*.c are compiled once
+ * row-major matrix; its products are the large ones of gemm.h. So every layer is written once,
+ * over one table of kernels per element type and ISA level. Files simd_*.c are compiled once
  * per element type and ISA level (simd.h); kern.c picks the table. Kernels call no libm.
  *
  * A kernel that takes `k` can be long. It looks at kern_stopped(k) once for every block of its

@@ -1,9 +1,13 @@
-/* The large product, per element type and ISA level: packing, cache loops, edges, and a portable
- * micro-kernel for builds of BLIS (or ISA levels) without one. See gemm.h.
+/* The large product, per element type and ISA level: packing, cache loops, edges, and kernels for
+ * one register tile. See gemm.h.
  *
  *     for jc, pc:  pack B[pc.., jc..] into panels [k][nr]
  *         for ic:  pack A[ic.., pc..] into panels [k][mr]
- *             for jr, ir:  micro-kernel, C tile (mr x nr) += A panel * B panel
+ *             for jr, ir:  kernel, C tile (mr x nr) += A panel * B panel
+ *
+ * The kernels here read one element at a time of each of their rows of A, which so needs no packing
+ * while its rows are stored one by one; nor does B where few rows of A meet it. BLIS micro-kernels
+ * want both packed, and whole tiles.
  *
  * A C of the storage order that the micro-kernel does not favour is computed as C' = B' A'. Tiles
  * outside a triangle are skipped; inside A's triangle the sum over k is cut per panel. Edges and
@@ -26,6 +30,69 @@ enum { QUAD = 16 / sizeof(real) };
     __builtin_shuffle(a, b, (int64_t __attribute__((vector_size(16)))){__VA_ARGS__})
 #endif
 
+/* The register tile of the kernels below: MR rows of A, one element of each at a time, meet NR
+ * adjacent columns of B. */
+enum { VECS = 2, NR = VECS * LANES, MR = SIMD_ISA == 3 ? 12 : 6, BASES = (MR + 2) / 3 };
+
+/* c[i][0 .. vecs * LANES) (+)= sum over k of a[i * is + k * ks] b[k * bs ..], i < rows. */
+INLINE void rows_kernel(int rows, int vecs, int64_t n, const real *a, int64_t is, int64_t ks,
+                        const real *b, int64_t bs, int accumulate, real *c, int64_t rs)
+{
+    vec sum[MR][VECS];
+    const real *base[BASES];       /* three rows each: more addresses than one register serves */
+#pragma GCC unroll 4
+    for (int i = 0; i < BASES; i++) base[i] = a + 3 * i * is;
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++) {
+        __builtin_prefetch(c + i * rs, 1);
+        for (int v = 0; v < vecs; v++) sum[i][v] = (vec){0};
+    }
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < n; k++, b += bs) {
+        vec y[VECS];
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++) y[v] = load_u(b + v * LANES);
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++) {
+            const vec x = splat(base[i / 3][i % 3 * is]);
+#pragma GCC unroll 2
+            for (int v = 0; v < vecs; v++) sum[i][v] += x * y[v];
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < BASES; i++) base[i] += ks;
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++, c += rs)
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++)
+            store_u(c + v * LANES, accumulate ? load_u(c + v * LANES) + sum[i][v] : sum[i][v]);
+}
+
+typedef void (*rows_fn)(int64_t n, const real *a, int64_t is, int64_t ks, const real *b, int64_t bs,
+                        int accumulate, real *c, int64_t rs);
+#define ROWS(rows, vecs) \
+    static void rows_##rows##_##vecs(int64_t n, const real *a, int64_t is, int64_t ks, \
+                                     const real *b, int64_t bs, int accumulate, real *c, \
+                                     int64_t rs) \
+    { \
+        rows_kernel(rows, vecs, n, a, is, ks, b, bs, accumulate, c, rs); \
+    }
+#define EACH(rows) ROWS(rows, 1) ROWS(rows, 2)
+EACH(1) EACH(2) EACH(3) EACH(4) EACH(5) EACH(6)
+#define NAMES(rows) \
+    { \
+        rows_##rows##_1, rows_##rows##_2 \
+    }
+#if SIMD_ISA == 3
+EACH(7) EACH(8) EACH(9) EACH(10) EACH(11) EACH(12)
+static const rows_fn rows_of[MR][VECS] = {NAMES(1), NAMES(2),  NAMES(3),  NAMES(4),
+                                          NAMES(5), NAMES(6),  NAMES(7),  NAMES(8),
+                                          NAMES(9), NAMES(10), NAMES(11), NAMES(12)};
+#else
+static const rows_fn rows_of[MR][VECS] = {NAMES(1), NAMES(2), NAMES(3),
+                                          NAMES(4), NAMES(5), NAMES(6)};
+#endif
+
 /* One operand, cut into panels: element (i, k) at p[i * is + k * ks], i < count runs along panels
  * of `width`. */
 enum { FULL, LOWER, UPPER };       /* all; k <= i + diagonal; k >= i + diagonal */
@@ -34,6 +101,8 @@ typedef struct side {
     int64_t is, ks, count, width;
     int tri;
     int64_t diagonal;
+    int64_t unit;                  /* rows of a panel are read in multiples of it */
+    int direct;                    /* panels of such multiples are read where they are */
 } side;
 
 typedef struct work {
@@ -136,8 +205,8 @@ static void panel_range(const side *s, int64_t i, int64_t K, int64_t *low, int64
 }
 
 /* Panel of rows i.., k in [pc, end): out[(k - pc) * width + row], zeros outside the triangle, and
- * in rows that do not exist: those never reach C, but what is left in scratch may be slow to
- * multiply (denormal numbers). */
+ * in rows that are read and do not exist: those never reach C, but what is left in scratch may be
+ * slow to multiply (denormal numbers). */
 static void pack_panel(const side *s, int64_t i, int64_t K, int64_t pc, int64_t end, real *out)
 {
     int64_t width = s->width, rows = least(width, s->count - i), low, high;
@@ -150,8 +219,9 @@ static void pack_panel(const side *s, int64_t i, int64_t K, int64_t pc, int64_t 
     if (s->is == 1) pack_copy(width, rows, high - low, x, s->ks, out);
     else if (s->ks == 1) pack_transposed(width, rows, high - low, x, s->is, out);
     else pack_strided(width, rows, high - low, x, s->is, s->ks, out);
-    for (int64_t k = low; k < high && rows < width; k++)
-        memset(out + (k - low) * width + rows, 0, (size_t)(width - rows) * sizeof(real));
+    const int64_t read = least(width, (rows + s->unit - 1) / s->unit * s->unit);
+    for (int64_t k = low; k < high && rows < read; k++)
+        for (int64_t r = rows; r < read; r++) out[(k - low) * width + r] = 0;
     int64_t edge = i + s->diagonal;                    /* the triangle of row r begins or ends at k
                                                           = edge + r */
     if (s->tri == LOWER)
@@ -184,33 +254,66 @@ static void store_tile(const work *w, int64_t i, int64_t j, int64_t m, int64_t n
     }
 }
 
-/* Tile at row i, column j, over k in [pc, end). a, b: its panels; next_*: the panels of the next
- * tile. */
-static void tile(const work *w, int64_t i, int64_t j, int64_t pc, int64_t end, const real *a,
-                 const real *b, const real *next_a, const real *next_b)
+/* A panel from k = pc on: element (r, k) at p[r * is + (k - pc) * ks]. */
+typedef struct panel { const real *p; int64_t is, ks; } panel;
+
+/* Tile at row i, column j, over k in [pc, end). a, b: its panels; next_*: those of the next
+ * one. */
+static void tile(const work *w, int64_t i, int64_t j, int64_t pc, int64_t end, panel a, panel b,
+                 const real *next_a, const real *next_b)
 {
     const gemm *g = w->g;
-    int64_t m = least(g->mr, w->a.count - i), n = least(g->nr, w->b.count - j),
-            edge = i + w->diagonal;
-    int skip = (w->tri == LOWER && j > edge + m - 1) || (w->tri == UPPER && j + n - 1 < edge);
-    int cut = (w->tri == LOWER && j + n - 1 > edge) || (w->tri == UPPER && j < edge + m - 1);
-    int64_t low_a, high_a, low_b, high_b;
-    panel_range(&w->a, i, w->K, &low_a, &high_a);
-    panel_range(&w->b, j, w->K, &low_b, &high_b);
-    int64_t first = most(low_a, low_b), low = most(first, pc),
-            high = least(least(high_a, high_b), end);
-    if (skip || low >= high) return;
-    int accumulate = w->accumulate || low > first;
-    a += (low - pc) * g->mr;
-    b += (low - pc) * g->nr;
-    if (m == g->mr && n == g->nr && !cut && (g->by_rows ? w->cs : w->rs) == 1) {
-        g->micro(high - low, a, b, accumulate, w->c + i * w->rs + j * w->cs, w->rs, w->cs, next_a,
-                 next_b);
-    } else {
-        g->micro(high - low, a, b, 0, w->tile, g->by_rows ? g->nr : 1, g->by_rows ? 1 : g->mr,
-                 next_a, next_b);
-        store_tile(w, i, j, m, n, accumulate);
+    int64_t m = least(g->mr, w->a.count - i), n = least(g->nr, w->b.count - j), first = 0,
+            low = pc, high = end;
+    int cut = 0;
+    if (w->tri != FULL) {
+        int64_t edge = i + w->diagonal;
+        if (w->tri == LOWER ? j > edge + m - 1 : j + n - 1 < edge) return;
+        cut = w->tri == LOWER ? j + n - 1 > edge : j < edge + m - 1;
     }
+    if (w->a.tri != FULL || w->b.tri != FULL) {
+        int64_t low_a, high_a, low_b, high_b;
+        panel_range(&w->a, i, w->K, &low_a, &high_a);
+        panel_range(&w->b, j, w->K, &low_b, &high_b);
+        first = most(low_a, low_b), low = most(first, pc);
+        high = least(least(high_a, high_b), end);
+        if (low >= high) return;
+    }
+    int accumulate = w->accumulate || low > first;
+    a.p += (low - pc) * a.ks;
+    b.p += (low - pc) * b.ks;
+    const int64_t vecs = n <= LANES ? 1 : VECS;
+    const int whole = !cut && (g->by_rows ? w->cs : w->rs) == 1 && m % w->a.unit == 0 &&
+                      n % w->b.unit == 0;
+    real *c = whole ? w->c + i * w->rs + j * w->cs : w->tile;
+    const int64_t rs = whole ? w->rs : g->by_rows ? g->nr : 1,
+                  cs = whole ? w->cs : g->by_rows ? 1 : g->mr;
+    if (g->micro)
+        g->micro(high - low, a.p, b.p, whole && accumulate, c, rs, cs, next_a, next_b);
+    else
+        rows_of[m - 1][vecs - 1](high - low, a.p, a.is, a.ks, b.p, b.ks, whole && accumulate, c,
+                                 rs);
+    if (!whole) store_tile(w, i, j, m, n, accumulate);
+}
+
+/* Is the panel at row i read where it is? */
+static int in_place(const side *s, int64_t i)
+{
+    return s->direct && least(s->width, s->count - i) % s->unit == 0;
+}
+
+static panel panel_of(const side *s, int64_t i, int64_t pc, const real *packed)
+{
+    if (in_place(s, i)) return (panel){s->p + i * s->is + pc * s->ks, s->is, s->ks};
+    return (panel){packed, 1, s->width};
+}
+
+/* Panels i .. i + count - 1 are packed, those that have to be. */
+static void pack(const side *s, int64_t i, int64_t count, int64_t K, int64_t pc, int64_t end,
+                 real *to)
+{
+    for (int64_t r = 0; r < count; r += s->width)
+        if (!in_place(s, i + r)) pack_panel(s, i + r, K, pc, end, to + r * (end - pc));
 }
 
 /* Block of C: rows ic.., columns jc.., over k in [pc, end) with B already packed. */
@@ -220,15 +323,15 @@ static void block(const work *w, int64_t ic, int64_t rows, int64_t jc, int64_t c
     int64_t mr = w->g->mr, nr = w->g->nr, kc = end - pc;
     if (w->tri == LOWER && jc > ic + rows - 1 + w->diagonal) return;
     if (w->tri == UPPER && jc + columns - 1 < ic + w->diagonal) return;
-    for (int64_t i = 0; i < rows; i += mr)
-        pack_panel(&w->a, ic + i, w->K, pc, end, w->pack_a + i * kc);
+    pack(&w->a, ic, rows, w->K, pc, end, w->pack_a);
     for (int64_t j = 0; j < columns; j += nr) {
-        const real *b = w->pack_b + j * kc;
+        const real *pb = w->pack_b + j * kc;
+        const panel b = panel_of(&w->b, jc + j, pc, pb);
         for (int64_t i = 0; i < rows; i += mr) {
-            const real *a = w->pack_a + i * kc;
+            const real *pa = w->pack_a + i * kc;
             int last = i + mr >= rows;
-            tile(w, ic + i, jc + j, pc, end, a, b, last ? w->pack_a : a + mr * kc,
-                 last ? b + nr * kc : b);
+            tile(w, ic + i, jc + j, pc, end, panel_of(&w->a, ic + i, pc, pa), b,
+                 last ? w->pack_a : pa + mr * kc, last ? pb + nr * kc : pb);
         }
     }
 }
@@ -244,8 +347,7 @@ static void loops(work *w)
     for (int64_t jc = 0; jc < N; jc += nc)
         for (int64_t pc = 0; pc < K && !kern_stopped(w->k); pc += kc) {
             int64_t columns = least(nc, N - jc), end = least(K, pc + kc);
-            for (int64_t j = 0; j < columns; j += g->nr)
-                pack_panel(&w->b, jc + j, K, pc, end, w->pack_b + j * (end - pc));
+            pack(&w->b, jc, columns, K, pc, end, w->pack_b);
             for (int64_t ic = 0; ic < M && !kern_stopped(w->k); ic += mc)
                 block(w, ic, least(mc, M - ic), jc, columns, pc, end);
         }
@@ -313,10 +415,13 @@ static void thin_loops(const side *thin, const side *wide, int64_t K, int64_t kc
 static void thin(const gemm *g, const gemm_op *op, side a, side b, void *scratch)
 {
     int64_t rows = least(op->M, op->N), kc = even_block(op->K, g->kc, 1);
-    a.width = b.width = (rows < 3 ? 4 : THIN_VECS) * LANES;
+    a.width = a.unit = b.width = b.unit = (rows < 3 ? 4 : THIN_VECS) * LANES;
     if (op->M <= op->N) thin_loops(&a, &b, op->K, kc, op, op->C.p, op->C.rs, op->C.cs, scratch);
     else thin_loops(&b, &a, op->K, kc, op, op->C.p, op->C.cs, op->C.rs, scratch);
 }
+
+/* Panels of A that meet a panel of B which is not worth packing for them. */
+enum { FEW = 8 };
 
 void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
 {
@@ -327,8 +432,8 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
         return;
     }
     int tri = op->tri == TRI_A_LOWER ? LOWER : op->tri == TRI_A_UPPER ? UPPER : FULL;
-    side a = {op->A.p, op->A.rs, op->A.cs, op->M, 0, tri, op->diagonal},
-         b = {op->B.p, op->B.cs, op->B.rs, op->N, 0, FULL, 0};
+    side a = {op->A.p, op->A.rs, op->A.cs, op->M, 0, tri, op->diagonal, 1, 0},
+         b = {op->B.p, op->B.cs, op->B.rs, op->N, 0, FULL, 0, 1, 0};
     if (op->tri == TRI_NONE && least(op->M, op->N) <= THIN) {
         thin(g, op, a, b, scratch);
         return;
@@ -349,39 +454,24 @@ void NAME(gemm_run)(const gemm *g, void *scratch, const gemm_op *op)
         w.tri = w.tri == LOWER ? UPPER : FULL;
     }
     w.a.width = g->mr, w.b.width = g->nr;
+    w.a.unit = g->micro ? g->mr : 1, w.b.unit = g->micro ? g->nr : LANES;
+    w.a.direct = !g->micro && w.a.tri == FULL && w.a.ks == 1;
+    w.b.direct = !g->micro && w.b.tri == FULL && w.b.is == 1 && w.a.count <= FEW * g->mr;
     w.tile = scratch;
     w.pack_a = w.tile + GEMM_TILE_BYTES / sizeof(real);
     loops(&w);
 }
 
-enum { VECS = 2, MR = VECS * LANES, NR = SIMD_ISA == 3 ? 12 : SIMD_ISA == 2 ? 6 : 4 };
-
-static void micro(int64_t k, const void *va, const void *vb, int accumulate, void *vc, int64_t rs,
-                  int64_t cs, const void *next_a, const void *next_b)
-{
-    const real *a = va, *b = vb;
-    real *c = vc;
-    vec sum[NR][VECS] = {{{0}}};
-    (void)next_a, (void)next_b;
-    for (int64_t p = 0; p < k; p++, a += MR, b += NR) {
-        vec a0 = *(const vec *)a, a1 = *(const vec *)(a + LANES);
-#pragma GCC unroll 16
-        for (int j = 0; j < NR; j++) {
-            sum[j][0] += a0 * b[j];
-            sum[j][1] += a1 * b[j];
-        }
-    }
-    for (int j = 0; j < NR; j++) {
-        const real *s = (const real *)sum[j];
-        if (rs == 1 && accumulate) for (int i = 0; i < MR; i++) c[i + j * cs] += s[i];
-        else
-            for (int i = 0; i < MR; i++)
-                c[i * rs + j * cs] = accumulate ? c[i * rs + j * cs] + s[i] : s[i];
-    }
-}
-
 void NAME(gemm_portable)(gemm *g)
 {
-    *g = (gemm){SIMD_ISA, REAL_DTYPE, sizeof(real), micro,         MR, NR, 0,
-                8 * MR,   256,        64 * NR,      NAME(gemm_run)};
+    *g = (gemm){.isa = SIMD_ISA,
+                .dtype = REAL_DTYPE,
+                .size = sizeof(real),
+                .mr = MR,
+                .nr = NR,
+                .by_rows = 1,
+                .mc = 168,
+                .kc = 256,
+                .nc = 64 * NR,
+                .run = NAME(gemm_run)};
 }

@@ -1,5 +1,5 @@
 /* The kernels of one element type and ISA level as two tables: panels of native width, and panels
- * of one lane (whose product, on BLIS micro-kernels, kern.c fills in). Random draws always fill
+ * of one lane (whose product, gemm.h, kern.c fills in). Random draws always fill
  * panels of native width. */
 #include "kern/simd_kernels.h"
 
