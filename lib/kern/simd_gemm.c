@@ -32,16 +32,17 @@ enum { QUAD = 16 / sizeof(real) };
 
 /* The register tile of the kernels below: MR rows of A, one element of each at a time, meet NR
  * adjacent columns of B. */
-enum { VECS = 2, NR = VECS * LANES, MR = SIMD_ISA == 3 ? 12 : 6, BASES = (MR + 2) / 3 };
+enum { VECS = 2, NR = VECS * LANES, MR = SIMD_ISA == 3 ? 12 : 6 };
 
 /* c[i][0 .. vecs * LANES) (+)= sum over k of a[i * is + k * ks] b[k * bs ..], i < rows. */
 INLINE void rows_kernel(int rows, int vecs, int64_t n, const real *a, int64_t is, int64_t ks,
                         const real *b, int64_t bs, int accumulate, real *c, int64_t rs)
 {
     vec sum[MR][VECS];
-    const real *base[BASES];       /* three rows each: more addresses than one register serves */
+    const real *base[(MR + 2) / 3]; /* three rows each: more addresses than one register serves */
+    const int bases = (rows + 2) / 3;
 #pragma GCC unroll 4
-    for (int i = 0; i < BASES; i++) base[i] = a + 3 * i * is;
+    for (int i = 0; i < bases; i++) base[i] = a + 3 * i * is;
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
         __builtin_prefetch(c + i * rs, 1);
@@ -59,7 +60,7 @@ INLINE void rows_kernel(int rows, int vecs, int64_t n, const real *a, int64_t is
             for (int v = 0; v < vecs; v++) sum[i][v] += x * y[v];
         }
 #pragma GCC unroll 4
-        for (int i = 0; i < BASES; i++) base[i] += ks;
+        for (int i = 0; i < bases; i++) base[i] += ks;
     }
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++, c += rs)
