@@ -55,12 +55,30 @@ START_TEST(outliers_are_left_out)
 }
 END_TEST
 
+/* Norms 1 eight times, and 10, times anything, at every step something else. */
+START_TEST(outliers_of_any_size)
+{
+    enum { S = 9, LENGTH = 5 };
+    static const double sizes[LENGTH] = {1e-300, 1e-170, 1, 1e170, 1e300};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    double y[S][LENGTH][1], w[S][LENGTH];
+    const mesaopt_view targets = DENSE(y, MESAOPT_F64, S, LENGTH, 1), out = DENSE(w, MESAOPT_F64, S, LENGTH);
+    for (int b = 0; b < S; b++)
+        for (int t = 0; t < LENGTH; t++) y[b][t][0] = sizes[t] * (b == 4 ? -10 : 1);
+    OK(mesaopt_probe_filter(ctx, 2.8, &targets, &out));
+    for (int b = 0; b < S; b++)
+        for (int t = 0; t < LENGTH; t++) ck_assert_double_eq(w[b][t], (b != 4));
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 Suite *test_probe_targets_suite(void)
 {
     Suite *suite = suite_create("probe_targets");
     TCase *targets = tcase_create("targets");
     tcase_add_test(targets, observations_as_targets);
     tcase_add_test(targets, outliers_are_left_out);
+    tcase_add_test(targets, outliers_of_any_size);
     suite_add_tcase(suite, targets);
     return suite;
 }

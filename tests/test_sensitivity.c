@@ -155,6 +155,27 @@ START_TEST(weights)
 }
 END_TEST
 
+/* One dense block of weights 3, 4 in a column: the norm is 5 times whatever they are times, also where squares would vanish or overflow. */
+START_TEST(derivatives_of_any_size)
+{
+    static const double sizes[] = {1e-300, 1e-170, 1, 1e170, 1e300};
+    double x[COUNT][T + 1][N], out[T];
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_model *model = model_from(ctx, "inputs=3 outputs=1 dtype=f64", "dense(outputs=1)");
+    mesaopt_task *task = own_task(ctx, x[0][0]);
+    const mesaopt_view v = DENSE(out, MESAOPT_F64, 1, T);
+    mesaopt_view weight;
+    OK(mesaopt_model_parameter(model, "blocks.0.weight", &weight));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        double *w = weight.data;
+        w[0] = 3 * sizes[i], w[1] = 0, w[2] = -4 * sizes[i];
+        OK(mesaopt_study_sensitivity(model, 1, &(int64_t){0}, task, MESAOPT_STREAM_TEST, 0, COUNT, 2, &v));
+        for (int t = 0; t < T; t++) ck_assert_double_eq_tol(out[t] / sizes[i], (t == 2 ? 5 : 0), 1e-14);
+    }
+    mesaopt_model_free(model), mesaopt_task_free(task), mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 static const recipe small = {"inputs=3 outputs=3 seed=5", "dense(outputs=6,init_sd=0.4); softmax(heads=2,key=3,init_sd=0.4,pe=qk); mesa(heads=1,key=4,init_sd=0.4,gates=sigmoid)",
                              "dim=3 length=9 tokens=raw seed=11", "batch=4", NULL};
 enum { SIZE = 2 * 9 * 9 };
@@ -251,6 +272,7 @@ Suite *test_sensitivity_suite(void)
     tcase_add_loop_test(t, differences, 0, kinds);
     tcase_add_test(t, agreement);
     tcase_add_test(t, weights);
+    tcase_add_test(t, derivatives_of_any_size);
     tcase_add_test(t, threads);
     tcase_add_test(t, interrupts);
     tcase_add_test(t, memory_that_runs_short);

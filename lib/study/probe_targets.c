@@ -6,6 +6,7 @@
  * Observations before the first are 0; what has z_bt >= limit is left out.
  * Source: docs/science.md, section 6. */
 #include "study/probes.h"
+#include "base/real.h"
 #include <math.h>
 
 int64_t probe_observed(const mesaopt_settings *settings, int64_t n)
@@ -52,15 +53,14 @@ void probe_observations(const mesaopt_ctx *ctx, const mesaopt_settings *settings
 
 static double norm_at(const mesaopt_view *v, int64_t b, int64_t t)
 {
-    double sum = 0;
-    for (int64_t j = 0; j < v->shape[2]; j++) {
-        const double y = view_get(v, (int64_t[]){b, t, j});
-        sum += y * y;
-    }
-    return sqrt(sum);
+    double norm = 0;
+    for (int64_t j = 0; j < v->shape[2]; j++)
+        norm = real_hypot(norm, view_get(v, (int64_t[]){b, t, j}));
+    return norm;
 }
 
-/* West, "Updating mean and variance estimates: an improved method", CACM 22, 1979. */
+/* West, "Updating mean and variance estimates: an improved method", CACM 22, 1979; of squares their
+ * root, so that norms may be of any size. */
 void probe_norms_add(const mesaopt_ctx *ctx, const probe_norms *n, const mesaopt_view *targets,
                      const mesaopt_view *weights)
 {
@@ -68,10 +68,10 @@ void probe_norms_add(const mesaopt_ctx *ctx, const probe_norms *n, const mesaopt
         for (int64_t t = 0; t < targets->shape[1]; t++) {
             const double w = weights ? view_get(weights, (int64_t[]){b, t}) : 1;
             if (!(w > 0)) continue;
-            const double x = norm_at(targets, b, t), off = x - n->mean[t];
+            const double off = norm_at(targets, b, t) - n->mean[t], before = n->weight[t];
             n->weight[t] += w;
-            n->mean[t] += w * off / n->weight[t];
-            n->square[t] += w * off * (x - n->mean[t]);
+            n->mean[t] += w / n->weight[t] * off;
+            n->root[t] = real_hypot(n->root[t], sqrt(w / n->weight[t] * before) * off);
         }
 }
 
@@ -81,7 +81,7 @@ void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double lim
     for (int64_t b = 0; b < targets->shape[0] && !ctx_interrupted(ctx); b++)
         for (int64_t t = 0; t < targets->shape[1]; t++) {
             const double off = norm_at(targets, b, t) - n->mean[t],
-                         sd = sqrt(n->square[t] / n->weight[t]);
+                         sd = n->root[t] / sqrt(n->weight[t]);
             view_set(out, (int64_t[]){b, t}, off >= limit * sd && sd > 0 ? 0 : 1);
         }
 }

@@ -140,10 +140,10 @@ void probe_observations(const mesaopt_ctx *ctx, const mesaopt_settings *settings
                         const mesaopt_view *sequences, const mesaopt_view *out);
 int64_t probe_observed(const mesaopt_settings *settings, int64_t n);     /* lags n; -1: overflow */
 
-/* Norms of targets at every step, over any number of batches: mean and sum of squared distances
- * from it. */
+/* Norms of targets at every step, over any number of batches: mean, and root of the sum of squared
+ * distances from it. */
 /* [T] each */
-typedef struct probe_norms { double *weight, *mean, *square; } probe_norms;
+typedef struct probe_norms { double *weight, *mean, *root; } probe_norms;
 /* weights [B, T]; NULL: all 1 */
 void probe_norms_add(const mesaopt_ctx *ctx, const probe_norms *n, const mesaopt_view *targets,
                      const mesaopt_view *weights);

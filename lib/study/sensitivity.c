@@ -9,8 +9,8 @@
  * act on it, so that it is left out of the passes from there. Sums are in double.
  * Source: arXiv 2309.05858 appendix; docs/science.md, section 6. */
 #include "study/studies.h"
+#include "base/real.h"
 #include "kern/finite.h"
-#include <math.h>
 #include <string.h>
 
 enum { BATCH = 256 };
@@ -38,12 +38,10 @@ static void add_norms(const token_source *source, const visited *p, const void *
     const int64_t n = p->model->inputs;
     for (int64_t t = 0; t < p->T; t++)
         for (int64_t lane = 0; lane < p->valid; lane++) {
-            double square = 0;
-            for (int64_t i = 0; i < n; i++) {
-                const double x = kern_real(k, de, (t * n + i) * k->lanes + lane);
-                square += x * x;
-            }
-            sums[t] += source_weight(source, p->first + lane, p->T - 1) * sqrt(square);
+            double norm = 0;
+            for (int64_t i = 0; i < n; i++)
+                norm = real_hypot(norm, kern_real(k, de, (t * n + i) * k->lanes + lane));
+            sums[t] += source_weight(source, p->first + lane, p->T - 1) * norm;
         }
 }
 
