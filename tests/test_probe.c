@@ -477,6 +477,35 @@ START_TEST(degenerate_data)
 }
 END_TEST
 
+/* Activations that are the same in all sequences, whatever they are and however these weigh, say nothing beside an intercept: rank 0, weights 0, R2 0. */
+START_TEST(constant_activations)
+{
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    data d = draw(23);
+    double r2[2][T];
+    int64_t rank[2][T];
+    const mesaopt_view r2_view = DENSE(r2, MESAOPT_F64, 2, T), rank_view = DENSE(rank, MESAOPT_I64, 2, T);
+    for (int64_t i = 0; i < B * T * D0; i++) d.h0[i] = d.h0[i % (T * D0)];
+    for (int64_t i = 0; i < B * T * D1; i++) d.h1[i] = i < T * D1 ? 1000 * d.h1[i] : d.h1[i % (T * D1)];
+    for (int run = 0; run < 4; run++) {
+        mesaopt_probe *p = plan(ctx, run % 2 ? "lanes=1" : "lanes=2", 2, features, T, M);
+        OK(feed(p, MESAOPT_PROBE_TRAIN, d, 0, 7, run / 2));
+        OK(feed(p, MESAOPT_PROBE_TRAIN, d, 7, B - 7, run / 2));
+        fit(p, 1, 0, 0);
+        OK(mesaopt_probe_score(p, MESAOPT_PROBE_TRAIN, NULL, &r2_view));
+        OK(mesaopt_probe_rank(p, &rank_view));
+        for (int l = 0; l < 2; l++)
+            for (int t = 0; t < T; t++) {
+                ck_assert_int_eq(rank[l][t], 0);
+                ck_assert_double_eq_tol(r2[l][t], 0, 1e-12);
+            }
+        OK(mesaopt_probe_free(p));
+    }
+    data_free(d);
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 /* Half the square of 1e20 is 5e39: no number of f32, one of f64. */
 START_TEST(errors_too_large_for_their_type)
 {
@@ -608,6 +637,7 @@ Suite *test_probe_suite(void)
     tcase_add_test(fits, fits_are_those_of_numpy);
     tcase_add_test(fits, fits_repeat_with_other_settings);
     tcase_add_test(fits, degenerate_data);
+    tcase_add_test(fits, constant_activations);
     tcase_add_test(fits, wide_activations);
     tcase_add_test(fits, distance_from_0_changes_the_intercept_only);
     tcase_add_test(fits, errors_too_large_for_their_type);

@@ -113,19 +113,22 @@ regression_work regression_work_take(arena *a, const kern *k, int64_t n, int64_t
     return w;
 }
 
-/* Of a lane without rows: the mean of those that come, so that it is no larger than they are. */
+/* Of a lane without rows: the mean of those that come, so that it is no larger than they are, by
+ * their distances from the first that counts: where all are equal it is that to the last digit. */
 static void refer(const regression *r, const double *x, int64_t length, int64_t lane)
 {
     const kern *k = r->k;
     const int64_t column = length * k->width;
     double total = 0;
+    int64_t first = lane;
     if (r->factor[lane] != 0) return;
+    while (first < column - k->lanes && x[first] == 0) first += k->lanes;
     for (int64_t i = lane; i < column; i += k->lanes) total += x[i] * x[i];
     for (int64_t c = 0; c < r->n + r->m; c++) {
         const double *y = x + (c + 1) * column;
         double sum = 0;
-        for (int64_t i = lane; i < column; i += k->lanes) sum += x[i] * x[i] * y[i];
-        r->reference[c * k->lanes + lane] = total > 0 ? sum / total : 0;
+        for (int64_t i = lane; i < column; i += k->lanes) sum += x[i] * x[i] * (y[i] - y[first]);
+        r->reference[c * k->lanes + lane] = total > 0 ? y[first] + sum / total : 0;
     }
 }
 
