@@ -328,10 +328,38 @@ START_TEST(own_data)
     ck_assert_double_eq(loss[0], loss[1]);
     ck_assert_double_eq(best[0], best[1]);
     double squares = 0;
-    for (int64_t i = 0; i < COUNT * (T + 1) * N; i++) squares += i / N % (T + 1) > 0 ? x[i] * x[i] : 0;
+    for (int64_t i = 0; i < COUNT * (T + 1) * N; i++) squares += i / N % (T + 1) < T ? x[i] * x[i] : 0;
     ck_assert_double_eq_tol(best[0], 10 * squares / (COUNT * T * N), 1e-12);      /* the end of the range */
     OK(mesaopt_tensor_free(tensor));
     free(x);
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
+/* Where a search looks for a ridge goes by the inputs: the outputs of pairs may be of any size, as the best ridge is the same. */
+START_TEST(outputs_of_any_size)
+{
+    enum { COUNT = 300, P = 8, N = 3 };
+    static const double sizes[] = {1, 1024, 0x1p-20};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    double *x = random_array(COUNT * P * N, 31), *noise = random_array(COUNT * P * N, 32), *y = malloc(COUNT * P * N * sizeof *y), best[3];
+    const mesaopt_view inputs = DENSE(x, MESAOPT_F64, COUNT, P, N), outputs = DENSE(y, MESAOPT_F64, COUNT, P, N);
+    mesaopt_tensor *tensor[2];
+    OK(mesaopt_tensor_wrap(ctx, &inputs, NULL, NULL, &tensor[0]));
+    OK(mesaopt_tensor_wrap(ctx, &outputs, NULL, NULL, &tensor[1]));
+    for (int i = 0; i < 3; i++) {
+        mesaopt_settings *s = settings_from(MESAOPT_SCOPE_BASELINE, "baseline=lsq pairs=scored");
+        mesaopt_baseline *b;
+        mesaopt_task *task;
+        for (int64_t e = 0; e < COUNT * P * N; e++) y[e] = sizes[i] * (x[e / N * N + (e + 1) % N] + noise[e]);
+        OK(mesaopt_task_from_pairs(ctx, NULL, tensor[0], tensor[1], &task));
+        OK(mesaopt_baseline_create(ctx, s, &b));
+        OK(mesaopt_baseline_search(b, task, COUNT, &best[i]));
+        ck_assert_double_eq_tol(best[i], best[0], 1e-9);
+        mesaopt_baseline_free(b), mesaopt_task_free(task), mesaopt_settings_free(s);
+    }
+    mesaopt_tensor_free(tensor[0]), mesaopt_tensor_free(tensor[1]);
+    free(x), free(noise), free(y);
     OK(mesaopt_ctx_free(ctx));
 }
 END_TEST
@@ -465,6 +493,7 @@ Suite *test_baseline_suite(void)
     tcase_add_test(tasks, evaluation_is_the_mean_over_sequences);
     tcase_add_test(tasks, threads_change_no_bit);
     tcase_add_test(tasks, own_data);
+    tcase_add_test(tasks, outputs_of_any_size);
     tcase_add_test(tasks, line_search_finds_the_lowest_loss);
     tcase_add_test(tasks, line_search_follows_the_scale_of_the_data);
     tcase_add_test(tasks, losses_are_those_of_the_paper);

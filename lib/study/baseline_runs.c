@@ -194,7 +194,7 @@ static void measure_item(void *data, int64_t worker, int64_t item)
     for (int64_t v = 0; v < r->values && !kern_stopped(k); v++, sums += r->T) {
         p.value = r->value[v];
         r->body(&p);
-        k->squared_error(r->T, n, p.weights, p.out, n, kern_at(k, r->of_inputs ? p.z : p.x, n), n,
+        k->squared_error(r->T, n, p.weights, p.out, n, r->of_inputs ? p.z : kern_at(k, p.x, n), n,
                          0, sums, NULL);
     }
     for (int64_t i = 0; i < r->gradients; i++)
@@ -291,8 +291,8 @@ static void predict_nothing(const baseline_problem *p)
     memset(p->out, 0, (size_t)(p->T * p->m * p->k->lanes * p->k->size));
 }
 
-/* Mean square of the inputs z_2 .. z_{T+1}; 1 when there is none to go by: they are all
- * 0, or it overflows. */
+/* Mean square of the inputs z_t of steps as their weights are; 1 when there is none to go by: they
+ * are all 0, or it overflows. */
 static mesaopt_status mean_square(run *r, call *c, int64_t count, double *sums, double *square)
 {
     run nothing = *r;
