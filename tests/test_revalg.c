@@ -520,6 +520,32 @@ START_TEST(products_that_overflow)
 }
 END_TEST
 
+/* One block [3 0; 0 1] of size whatever: scalar 2, residual sqrt(2), of the squared norm 8/10; also where its square would vanish. */
+START_TEST(small_products)
+{
+    static const double sizes[] = {1, 1e-100, 1e-170, 1e-300};
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    mesaopt_model *m = model_from(ctx, "dtype=f64 inputs=2 outputs=2", "dense(outputs=2)");
+    mesaopt_view w, scalar, residual;
+    OK(mesaopt_model_parameter(m, "blocks.0.weight", &w));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        mesaopt_revalg *r;
+        double explained, *x = w.data;
+        x[0] = 3 * sizes[i], x[1] = x[2] = 0, x[3] = sizes[i];
+        OK(mesaopt_revalg_extract(m, &r));
+        OK(mesaopt_revalg_scalars(r, 0, MESAOPT_REVALG_WEIGHT, &scalar));
+        OK(mesaopt_revalg_residuals(r, 0, MESAOPT_REVALG_WEIGHT, &residual));
+        OK(mesaopt_revalg_summary(r, NULL, &explained));
+        ck_assert_double_eq_tol(*(double *)scalar.data / sizes[i], 2, 1e-14);
+        ck_assert_double_eq_tol(*(double *)residual.data / sizes[i], sqrt(2), 1e-14);
+        ck_assert_double_eq_tol(explained, 0.8, 1e-14);
+        OK(mesaopt_revalg_free(r));
+    }
+    mesaopt_model_free(m);
+    mesaopt_ctx_free(ctx);
+}
+END_TEST
+
 Suite *test_revalg_suite(void)
 {
     Suite *suite = suite_create("revalg");
@@ -527,6 +553,7 @@ Suite *test_revalg_suite(void)
     tcase_add_loop_test(golden, scalars_and_models_are_those_of_numpy, 0, 2);
     tcase_add_test(golden, products);
     tcase_add_test(golden, products_that_overflow);
+    tcase_add_test(golden, small_products);
     tcase_add_test(golden, average_of_equals);
     tcase_add_test(golden, closed_form);
     tcase_add_test(use, trained_layer_is_its_scalars);

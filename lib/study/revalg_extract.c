@@ -8,6 +8,7 @@
  *     V[X][0], p2 = V[Z][0].
  * Source: arXiv 2309.05858 appendix (CompressedAlg-d); docs/science.md, section 6. */
 #include "study/revalg_impl.h"
+#include "base/real.h"
 #include "nn/attention.h"
 #include <float.h>
 #include <math.h>
@@ -112,21 +113,21 @@ mesaopt_status revalg_product(const mesaopt_model *m, int64_t block, int product
     return ctx_stopped(m->head.ctx, "product");
 }
 
-/* Scalar and residual of the block at x, stride rs; returns its squared norm. */
+/* Scalar and residual of the block at x, stride rs; returns its norm. Norms of any size: squares of
+ * small weights would vanish. */
 static double compress(const double *x, int64_t rs, int64_t n, double *scalar, double *residual)
 {
-    double trace = 0, off = 0, diagonal = 0, norm2 = 0;
+    double trace = 0, norm = 0;
     for (int64_t i = 0; i < n; i++) trace += x[i * rs + i];
+    *scalar = trace / (double)n;
+    *residual = 0;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++) {
-            const double b = x[i * rs + j], d = i == j ? b - trace / (double)n : b;
-            if (i == j) diagonal += d * d;
-            else off += d * d;
-            norm2 += b * b;
+            const double b = x[i * rs + j];
+            norm = real_hypot(norm, b);
+            *residual = real_hypot(*residual, i == j ? b - *scalar : b);
         }
-    *scalar = trace / (double)n;
-    *residual = sqrt(off + diagonal);
-    return norm2;
+    return norm;
 }
 
 /* ---- extraction ---- */
@@ -224,7 +225,7 @@ static mesaopt_status plan(const mesaopt_model *m, mesaopt_revalg *r, int64_t *w
 
 static mesaopt_status extract(const mesaopt_model *m, mesaopt_revalg *r, void *memory)
 {
-    double norm2 = 0, kept2 = 0;
+    double norm = 0, kept = 0;
     const int64_t n = m->outputs;
     for (int64_t i = 0; i < m->n_blocks; i++) {
         const revalg_block *b = &r->blocks[i];
@@ -234,17 +235,19 @@ static mesaopt_status extract(const mesaopt_model *m, mesaopt_revalg *r, void *m
                 multiply(m, i, p, h, &w);
                 for (int64_t s = 0; s < b->in * b->out && !ctx_interrupted(m->head.ctx); s++) {
                     const int64_t at = h * b->in * b->out + s;
-                    norm2 += compress(w.ab + s / b->out * n * b->out * n + s % b->out * n,
-                                      b->out * n, n, &b->scalars[p][at], &b->residuals[p][at]);
-                    kept2 += (double)n * b->scalars[p][at] * b->scalars[p][at];
+                    const double block =
+                        compress(w.ab + s / b->out * n * b->out * n + s % b->out * n, b->out * n, n,
+                                 &b->scalars[p][at], &b->residuals[p][at]);
+                    norm = real_hypot(norm, block);
+                    kept = real_hypot(kept, sqrt((double)n) * b->scalars[p][at]);
                 }
             }
     }
-    if (!(norm2 <= DBL_MAX))
+    if (!(norm * norm <= DBL_MAX))
         return fail(m->head.ctx, MESAOPT_E_NONFINITE,
                     "model: the squared norm of its products is %s, expected a finite number",
-                    number_text(norm2).text);
-    r->explained = norm2 > 0 ? kept2 / norm2 : 1;
+                    number_text(norm * norm).text);
+    r->explained = norm > 0 ? kept / norm * (kept / norm) : 1;
     return MESAOPT_OK;
 }
 
