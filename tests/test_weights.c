@@ -281,6 +281,47 @@ START_TEST(trained_and_compared)
 }
 END_TEST
 
+/* What stands behind the last scored step of a task's own sequences changes no bit, also where it is more than a pass can bear. */
+START_TEST(ends_of_tasks_change_no_bit)
+{
+    static double x[B][T + 1][N], w[B][T], once[4096];
+    const mesaopt_view sequences = DENSE(x, MESAOPT_F64, B, T + 1, N), weights = DENSE(w, MESAOPT_F64, B, T);
+    for (int lanes = 1; lanes <= 2; lanes++)
+        for (int end = 0; end < 3; end++) {
+            mesaopt_ctx *ctx = context_from("threads=1");
+            char text[64];
+            snprintf(text, sizeof text, "dtype=f64 inputs=6 outputs=2 seed=3 lanes=%d", lanes);
+            mesaopt_model *m = model_from(ctx, text, blocks);
+            mesaopt_settings *s = settings_from(MESAOPT_SCOPE_TRAINER, "batch=11"), *slots = settings_from(MESAOPT_SCOPE_TASK, "tokens=slots slots=3");
+            mesaopt_tensor *tensor;
+            mesaopt_task *task;
+            mesaopt_trainer *trainer;
+            int64_t at = 0;
+            ck_assert_int_eq(mesaopt_rng_normal(ctx, 7, 20, 0, 0, 1, &sequences), MESAOPT_OK);
+            for (int b = 0; b < B; b++)
+                for (int t = 0; t < T; t++) {
+                    w[b][t] = t < lengths[b];
+                    for (int j = 0; j < N && t > lengths[b]; j++) x[b][t][j] = (const double[]){0, 1e3, 1e160}[end];
+                }
+            ck_assert_int_eq(mesaopt_tensor_wrap(ctx, &sequences, NULL, NULL, &tensor), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_task_from_tensor(ctx, slots, tensor, &task), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_task_set_weights(task, &weights), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_trainer_create(ctx, s, m, task, &trainer), MESAOPT_OK);
+            ck_assert_int_eq(mesaopt_trainer_step(trainer, NULL), MESAOPT_OK);
+            for (int64_t i = 0; i < mesaopt_model_parameters(m); i++) {
+                mesaopt_view g;
+                ck_assert_int_eq(mesaopt_model_parameter_gradient(m, mesaopt_model_parameter_name(m, i), &g), MESAOPT_OK);
+                for (int64_t e = 0; e < g.shape[0] * g.shape[1]; e++, at++) {
+                    if (end == 0) once[at] = ((double *)g.data)[e];
+                    ck_assert(((double *)g.data)[e] == once[at]);
+                }
+            }
+            mesaopt_trainer_free(trainer), mesaopt_task_free(task), mesaopt_tensor_free(tensor), mesaopt_model_free(m);
+            mesaopt_settings_free(s), mesaopt_settings_free(slots), mesaopt_ctx_free(ctx);
+        }
+}
+END_TEST
+
 /* Weights at t of sequences whose target's norm is 1.2 standard deviations above the mean of those that are scored: 0. */
 static void leave_out(int t, int count, double (*x)[T + 1][N], double (*w)[T])
 {
@@ -441,6 +482,7 @@ Suite *test_weights_suite(void)
     tcase_add_test(c, weighted_mean);
     tcase_add_test(c, sequences_of_any_length);
     tcase_add_test(c, trained_and_compared);
+    tcase_add_test(c, ends_of_tasks_change_no_bit);
     tcase_add_test(c, probed);
     tcase_add_test(c, scale_of_weights);
     tcase_add_test(c, planned_while_filled);

@@ -177,13 +177,13 @@ static void weigh(const job *j, worker *w, int64_t panel)
     }
 }
 
-/* Tokens behind the last step of a sequence may be NaN, and are computed as long as others of the
- * panel go on. */
+/* Tokens behind the last step of a sequence may be NaN, or of a size that nothing stands, and are
+ * computed as long as others of the panel go on. */
 static void clear_ends(const job *j, const worker *w, int64_t panel)
 {
     const kern *k = j->l.k;
     const int64_t n = j->m->inputs, valid = panels_valid(&j->l.p, panel);
-    for (int64_t l = 0; l < valid && j->b->weights; l++) {
+    for (int64_t l = 0; l < valid && is_weighted(j->b, j->w); l++) {
         const int64_t steps = weights_of(j->b, panel * k->lanes + l, w->row);
         for (int64_t i = steps * n; i < w->steps * n; i++)
             memset((char *)w->stream[0] + (i * k->lanes + l) * k->size, 0, (size_t)k->size);
