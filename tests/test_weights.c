@@ -281,10 +281,33 @@ START_TEST(trained_and_compared)
 }
 END_TEST
 
+/* What studies, probes and baselines say of a task: an attention map, a sensitivity, scores, coefficients that have moved. */
+enum { SAYS = 2 * T * T + T + T + 2 * 6 };
+static void ask(mesaopt_ctx *ctx, mesaopt_model *m, mesaopt_task *task, double *said)
+{
+    mesaopt_settings *s = settings_from(MESAOPT_SCOPE_PROBE, "penalty=0.1 filter=1.2"), *c = settings_from(MESAOPT_SCOPE_BASELINE, "baseline=chebyshev batch=11");
+    mesaopt_probe *probe;
+    mesaopt_baseline *baseline;
+    const mesaopt_view map = DENSE(said, MESAOPT_F64, 2, T, T), row = DENSE(said + 2 * T * T, MESAOPT_F64, 1, T), mse = DENSE(said + 2 * T * T + T, MESAOPT_F64, 1, T);
+    mesaopt_view v;
+    ck_assert_int_eq(mesaopt_study_attention_map(m, 1, task, MESAOPT_STREAM_TEST, 0, B, &map), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_study_sensitivity(m, 1, (int64_t[]){2}, task, MESAOPT_STREAM_TEST, 0, B, T - 1, &row), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_plan(ctx, s, 1, (int64_t[]){6}, T, N, &probe), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_feed_model(probe, MESAOPT_PROBE_TRAIN, m, (int64_t[]){1}, task, MESAOPT_STREAM_TEST, 0, B), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_fit(probe, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_score(probe, MESAOPT_PROBE_TRAIN, &mse, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_create(ctx, c, &baseline), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_train(baseline, task, 1, NULL, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_train(baseline, task, 2, NULL, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_baseline_coefficients(baseline, &v), MESAOPT_OK);
+    memcpy(said + 2 * T * T + 2 * T, v.data, 2 * 6 * sizeof *said);
+    mesaopt_probe_free(probe), mesaopt_baseline_free(baseline), mesaopt_settings_free(s), mesaopt_settings_free(c);
+}
+
 /* What stands behind the last scored step of a task's own sequences changes no bit, also where it is more than a pass can bear. */
 START_TEST(ends_of_tasks_change_no_bit)
 {
-    static double x[B][T + 1][N], w[B][T], once[4096];
+    static double x[B][T + 1][N], w[B][T], once[4096], says[2][SAYS];
     const mesaopt_view sequences = DENSE(x, MESAOPT_F64, B, T + 1, N), weights = DENSE(w, MESAOPT_F64, B, T);
     for (int lanes = 1; lanes <= 2; lanes++)
         for (int end = 0; end < 3; end++) {
@@ -306,6 +329,8 @@ START_TEST(ends_of_tasks_change_no_bit)
             ck_assert_int_eq(mesaopt_tensor_wrap(ctx, &sequences, NULL, NULL, &tensor), MESAOPT_OK);
             ck_assert_int_eq(mesaopt_task_from_tensor(ctx, slots, tensor, &task), MESAOPT_OK);
             ck_assert_int_eq(mesaopt_task_set_weights(task, &weights), MESAOPT_OK);
+            ask(ctx, m, task, says[end > 0]);
+            ck_assert(end == 0 || memcmp(says[0], says[1], sizeof *says) == 0);
             ck_assert_int_eq(mesaopt_trainer_create(ctx, s, m, task, &trainer), MESAOPT_OK);
             ck_assert_int_eq(mesaopt_trainer_step(trainer, NULL), MESAOPT_OK);
             for (int64_t i = 0; i < mesaopt_model_parameters(m); i++) {

@@ -184,8 +184,10 @@ static void measure_item(void *data, int64_t worker, int64_t item)
     task_panel(r->task, k, r->stream, r->first + at, valid, task_memory, p.x);
     memset(p.weights, 0, (size_t)(r->T * k->lanes * k->size));
     for (int64_t l = 0; l < valid; l++) {
-        task_weights(r->task, r->stream, r->first + at + l, p.row);
+        const int64_t steps = task_weights(r->task, r->stream, r->first + at + l, p.row);
         panels_put_lane(k, r->T, l, p.row, p.weights);
+        for (int64_t i = (steps + 1) * r->n; i < (r->T + 1) * r->n; i++)
+            kern_set_real(k, p.x, i * k->lanes + l, 0);
     }
     baseline_drop_prompt(&p);
     baseline_fill_inputs(&p, p.T + 1);

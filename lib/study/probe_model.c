@@ -131,13 +131,12 @@ static mesaopt_status draw(running *r, int64_t done, int64_t count)
     const mesaopt_probe *p = r->p;
     r->sequences.shape[0] = r->targets.shape[0] = r->weights.shape[0] = r->scored.shape[0] = count;
     r->features.shape[0] = count;
-    for (int64_t b = 0; b < count; b++)
-        task_weights(r->task, r->stream, r->first + done + b,
-                     (double *)r->scored.data + b * p->steps);
     for (int64_t l = 0; l < p->layers; l++)
         if (r->model) r->activations[l] = kept_view(r, l, count);
         else r->activations[l].shape[0] = count;
     mesaopt_status status = task_draw(r->task, r->c, r->stream, r->first + done, &r->sequences);
+    if (status == MESAOPT_OK)
+        task_weigh(r->task, r->stream, r->first + done, &r->sequences, r->scored.data);
     mesaopt_view inputs = r->sequences;
     inputs.shape[1] = p->steps;
     if (status == MESAOPT_OK && r->control)

@@ -34,23 +34,22 @@ mesaopt_status source_open(token_source *s, int64_t batch, const char *what)
     return MESAOPT_OK;
 }
 
-static void weigh(token_source *s, int64_t first, int64_t size)
+static void weigh(token_source *s, int64_t first)
 {
-    const int64_t T = s->task->shape.length;
-    for (int64_t i = 0; i < size; i++) {
-        if (s->weights) task_weights(s->task, s->stream, first + i, s->weights + i * T);
-        for (int64_t t = 0; t < T; t++) s->total[t] += source_weight(s, i, t);
-    }
+    if (s->weights) task_weigh(s->task, s->stream, first, &s->sequences, s->weights);
+    for (int64_t i = 0; i < s->sequences.shape[0]; i++)
+        for (int64_t t = 0; t < s->task->shape.length; t++) s->total[t] += source_weight(s, i, t);
 }
 
 mesaopt_status source_draw(token_source *s, int64_t done)
 {
     const int64_t left = s->count - done, size = left < s->batch ? left : s->batch;
-    weigh(s, s->first + done, size);
     s->sequences.shape[0] = s->tokens.shape[0] = size;
     const mesaopt_status status =
         task_draw(s->task, s->c, s->stream, s->first + done, &s->sequences);
-    return status == MESAOPT_OK ? task_tokens(s->task, &s->sequences, &s->tokens) : status;
+    if (status != MESAOPT_OK) return status;
+    weigh(s, s->first + done);
+    return task_tokens(s->task, &s->sequences, &s->tokens);
 }
 
 void source_close(token_source *s) { alloc_free(&s->task->head.ctx->alloc, s->memory); }

@@ -26,6 +26,17 @@ int64_t task_weights(const mesaopt_task *task, int32_t stream, int64_t index, do
     return steps;
 }
 
+void task_weigh(const mesaopt_task *task, int32_t stream, int64_t first,
+                const mesaopt_view *sequences, double *weights)
+{
+    const int64_t T = task->shape.length, row = task->shape.dim * dtype_size(sequences->dtype);
+    for (int64_t i = 0; i < sequences->shape[0]; i++) {
+        const int64_t steps = task_weights(task, stream, first + i, weights + i * T);
+        memset((char *)sequences->data + (i * (T + 1) + steps + 1) * row, 0,
+               (size_t)((T - steps) * row));
+    }
+}
+
 mesaopt_status task_set_weights(mesaopt_task *task, const mesaopt_view *weights)
 {
     mesaopt_ctx *ctx = task->head.ctx;
