@@ -4,11 +4,11 @@
  * gradient of the loss, clips it (element-wise, then by global norm), and applies AdamW: m = b1 m +
  * (1 - b1) g, v = b2 v + (1 - b2) g^2, p -= lr (m^ / (sqrt(v^) + epsilon) + weight_decay p).
  * Learning rate: fixed, or linear warm-up from 0 over `warmup` steps, then a cosine from lr to
- * lr_end reached at step cosine_steps. weight_decay acts on matrices and lambda; a mesa block's
- * theta, beta_bias and gamma_bias are spared, since 0 is no neutral value of a ridge or of a gate
- * that should start open. By name, parameters may be frozen, move at a share of the learning rate,
- * and decay or not (mesaopt_trainer_set_parameters). The parameters after s steps are the same bits
- * for any number of threads and any host loop, also across save and load.
+ * lr_end reached at step cosine_steps. weight_decay acts on matrices and lambda; learned positions
+ * are spared, and a mesa block's theta, beta_bias and gamma_bias, since 0 is no neutral value of a
+ * ridge or of a gate that should start open. By name, parameters may be frozen, move at a share of
+ * the learning rate, and decay or not (mesaopt_trainer_set_parameters). The parameters after s
+ * steps are the same bits for any number of threads and any host loop, also across save and load.
  * Source: Loshchilov and Hutter, arXiv 1711.05101; docs/science.md, section 4.
  *
  * Use:
