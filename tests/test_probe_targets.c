@@ -1,5 +1,6 @@
 /* Targets of probes: observations before and after, and the filter by norm. */
 #include "contexts.h"
+#include <math.h>
 #include <stdio.h>
 
 #define OK(call) ck_assert_int_eq((call), MESAOPT_OK)
@@ -55,6 +56,29 @@ START_TEST(outliers_are_left_out)
 }
 END_TEST
 
+/* Vectors of length 1, but for rounding, have no outliers. */
+START_TEST(equal_but_for_rounding)
+{
+    enum { S = 50, LENGTH = 4, N = 3 };
+    mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
+    double y[S][LENGTH][N], w[S][LENGTH];
+    float f[S][LENGTH][N];
+    const mesaopt_view targets = DENSE(y, MESAOPT_F64, S, LENGTH, N), single = DENSE(f, MESAOPT_F32, S, LENGTH, N), out = DENSE(w, MESAOPT_F64, S, LENGTH);
+    OK(mesaopt_rng_normal(ctx, 5, 20, 0, 0, 1, &targets));
+    for (int b = 0; b < S; b++)
+        for (int t = 0; t < LENGTH; t++) {
+            const double norm = sqrt(y[b][t][0] * y[b][t][0] + y[b][t][1] * y[b][t][1] + y[b][t][2] * y[b][t][2]);
+            for (int j = 0; j < N; j++) f[b][t][j] = (float)(y[b][t][j] /= norm);
+        }
+    for (int i = 0; i < 2; i++) {
+        OK(mesaopt_probe_filter(ctx, 1, i ? &single : &targets, &out));
+        for (int b = 0; b < S; b++)
+            for (int t = 0; t < LENGTH; t++) ck_assert_double_eq(w[b][t], 1);
+    }
+    OK(mesaopt_ctx_free(ctx));
+}
+END_TEST
+
 /* Norms 1 eight times, and 10, times anything, at every step something else. */
 START_TEST(outliers_of_any_size)
 {
@@ -79,6 +103,7 @@ Suite *test_probe_targets_suite(void)
     tcase_add_test(targets, observations_as_targets);
     tcase_add_test(targets, outliers_are_left_out);
     tcase_add_test(targets, outliers_of_any_size);
+    tcase_add_test(targets, equal_but_for_rounding);
     suite_add_tcase(suite, targets);
     return suite;
 }

@@ -194,7 +194,7 @@ MESAOPT_API mesaopt_status mesaopt_probe_targets(mesaopt_ctx *ctx, const mesaopt
 
 /** Weights that leave outliers out: of targets [B, T, n], out [B, T] is 0 where the norm at t is
  *  `limit` or more standard deviations (of the population of the B norms) above their mean, and 1
- *  elsewhere.
+ *  elsewhere, and where norms differ by rounding alone.
  *  [in: targets] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_filter(mesaopt_ctx *ctx, double limit,
                                                 const mesaopt_view *targets,

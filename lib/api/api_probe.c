@@ -270,7 +270,7 @@ static mesaopt_status filter(mesaopt_ctx *ctx, double limit, const mesaopt_view 
     if (!sums)
         return fail(ctx, MESAOPT_E_MEMORY, "filter: no memory for the norms of %lld steps",
                     (long long)T);
-    const probe_norms norms = {sums, sums + T, sums + 2 * T};
+    const probe_norms norms = {sums, sums + T, sums + 2 * T, targets->dtype};
     probe_norms_add(ctx, &norms, targets, NULL);
     probe_norms_filter(ctx, &norms, limit, targets, out);
     alloc_free(&ctx->alloc, sums);

@@ -52,7 +52,8 @@ static void lay_out(running *r, arena *a)
     r->activations = arena_take(a, p->layers, sizeof *r->activations);
     r->kept = arena_take(a, p->layers, sizeof *r->kept);
     r->norms = (probe_norms){arena_take(a, T, sizeof(double)), arena_take(a, T, sizeof(double)),
-                             arena_take(a, T, sizeof(double))};
+                             arena_take(a, T, sizeof(double)),
+                             probe_target(p) ? dtype : MESAOPT_F64};
     r->sequences = view_take(a, dtype, r->batch, T + 1, r->task->shape.dim);
     if (probe_target(p)) r->features = view_take(a, dtype, r->batch, T + 1, r->task->shape.dim);
     r->targets = view_take(a, MESAOPT_F64, r->batch, T, p->targets);

@@ -75,6 +75,10 @@ void probe_norms_add(const mesaopt_ctx *ctx, const probe_norms *n, const mesaopt
         }
 }
 
+/* Norms that vary by no more than this share of their mean are all the same but for rounding:
+ * those of unit features, say. */
+static double rounding(const probe_norms *n) { return n->dtype == MESAOPT_F32 ? 5e-7 : 1e-13; }
+
 void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double limit,
                         const mesaopt_view *targets, const mesaopt_view *out)
 {
@@ -82,6 +86,7 @@ void probe_norms_filter(const mesaopt_ctx *ctx, const probe_norms *n, double lim
         for (int64_t t = 0; t < targets->shape[1]; t++) {
             const double off = norm_at(targets, b, t) - n->mean[t],
                          sd = n->root[t] / sqrt(n->weight[t]);
-            view_set(out, (int64_t[]){b, t}, off >= limit * sd && sd > 0 ? 0 : 1);
+            const int outlier = off >= limit * sd && sd > rounding(n) * n->mean[t];
+            view_set(out, (int64_t[]){b, t}, !outlier);
         }
 }

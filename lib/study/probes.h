@@ -142,8 +142,10 @@ int64_t probe_observed(const mesaopt_settings *settings, int64_t n);     /* lags
 
 /* Norms of targets at every step, over any number of batches: mean, and root of the sum of squared
  * distances from it. */
-/* [T] each */
-typedef struct probe_norms { double *weight, *mean, *root; } probe_norms;
+typedef struct probe_norms {
+    double *weight, *mean, *root;  /* [T] each */
+    int32_t dtype;                 /* that targets were computed in */
+} probe_norms;
 /* weights [B, T]; NULL: all 1 */
 void probe_norms_add(const mesaopt_ctx *ctx, const probe_norms *n, const mesaopt_view *targets,
                      const mesaopt_view *weights);

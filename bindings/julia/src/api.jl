@@ -799,7 +799,7 @@ mesaopt_probe_targets(ctx, settings, sequences, out) =
     ccall((:mesaopt_probe_targets, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{CView}, Ptr{CView}), ctx, settings, sequences, out)
 
 """
-Weights that leave outliers out: of targets [B, T, n], out [B, T] is 0 where the norm at t is `limit` or more standard deviations (of the population of the B norms) above their mean, and 1 elsewhere. Since 0.1.
+Weights that leave outliers out: of targets [B, T, n], out [B, T] is 0 where the norm at t is `limit` or more standard deviations (of the population of the B norms) above their mean, and 1 elsewhere, and where norms differ by rounding alone. Since 0.1.
 """
 mesaopt_probe_filter(ctx, limit, targets, out) =
     ccall((:mesaopt_probe_filter, libmesaopt), Int32, (Ptr{Cvoid}, Cdouble, Ptr{CView}, Ptr{CView}), ctx, limit, targets, out)

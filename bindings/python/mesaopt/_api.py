@@ -1789,7 +1789,8 @@ def probe_targets(ctx: Ctx, settings: SettingsLike | None, sequences: Array, out
 
 def probe_filter(ctx: Ctx, limit: float, targets: Array, out: Array) -> int:
     """Weights that leave outliers out: of targets [B, T, n], out [B, T] is 0 where the norm at t is `limit` or
-    more standard deviations (of the population of the B norms) above their mean, and 1 elsewhere. Since 0.1.
+    more standard deviations (of the population of the B norms) above their mean, and 1 elsewhere, and where
+    norms differ by rounding alone. Since 0.1.
     """
     ctx_ = to_handle(ctx, 'ctx')
     limit_ = to_number(limit, 'limit')

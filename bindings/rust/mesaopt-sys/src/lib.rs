@@ -1100,7 +1100,7 @@ extern "C" {
     pub fn mesaopt_probe_targets(ctx: *mut mesaopt_ctx, settings: *const mesaopt_settings, sequences: *const mesaopt_view, out: *const mesaopt_view) -> mesaopt_status;
     /// Weights that leave outliers out: of targets \[B, T, n\], out \[B, T\] is 0 where the norm at t is
     /// \`limit\` or more standard deviations (of the population of the B norms) above their mean, and 1
-    /// elsewhere. Since 0.1.
+    /// elsewhere, and where norms differ by rounding alone. Since 0.1.
     pub fn mesaopt_probe_filter(ctx: *mut mesaopt_ctx, limit: f64, targets: *const mesaopt_view, out: *const mesaopt_view) -> mesaopt_status;
     /// Gives up the caller's reference; NULL is fine. From any thread at any time, also while a call works
     /// on it: it goes when nothing uses it any more. MESAOPT\_E\_ARGUMENT: another kind of handle, or freed
