@@ -171,8 +171,8 @@ int task_weighted(const mesaopt_task *task);           /* or are all weights 1? 
 /* Those of sequence `index` of a stream [T]; returns how many steps it has up to the last one whose
  * weight is above 0. What comes later changes nothing. */
 int64_t task_weights(const mesaopt_task *task, int32_t stream, int64_t index, double *weights);
-/* weights [B, T] <- those of sequences first .. in a dense view [B, T + 1, n], which get zeros behind
- * their last step that counts. */
+/* weights [B, T] <- those of sequences first .. in a dense view [B, T + 1, n], which get zeros
+ * behind their last step that counts. */
 void task_weigh(const mesaopt_task *task, int32_t stream, int64_t first,
                 const mesaopt_view *sequences, double *weights);
 /* Which of its own sequences a task gives out as sequence `index` of a stream. */
