@@ -398,7 +398,8 @@ static int errors_of(mesaopt_ctx *ctx, const char *baseline, mesaopt_task *task,
     return n;
 }
 
-/* Vectors of a prompt are in no regression: errors are the same bits with them and without, pair by pair. */
+/* Vectors of a prompt are in no regression: errors are the same bits with them and without, pair by pair; then of every observation but the first, also
+ * where a separator stands between. */
 START_TEST(baselines_skip_prompts)
 {
     static const char *const baselines[] = {"baseline=lsq", "baseline=lsq newest_pair=0", "baseline=gd iterations=3", "baseline=lsq pairs=scored", "baseline=gd pairs=scored",
@@ -409,11 +410,20 @@ START_TEST(baselines_skip_prompts)
     mesaopt_prompt *p;
     ck_assert_int_eq(mesaopt_prompt_create(ctx, s, &p), MESAOPT_OK);
     ck_assert_int_eq(mesaopt_task_set_prompt(full, p), MESAOPT_OK);
-    for (size_t i = 0; i < sizeof baselines / sizeof *baselines; i++) {
-        double a[64], b[64];
-        ck_assert_int_eq(errors_of(ctx, baselines[i], plain, 70, a), 12);
-        ck_assert_int_eq(errors_of(ctx, baselines[i], full, 70, b), 12);
-        ck_assert_msg(memcmp(a, b, 12 * sizeof *a) == 0, "%s", baselines[i]);
+    for (int every = 0; every < 2; every++) {
+        const int scored = every ? 23 : 12;
+        double w[36];
+        const mesaopt_view of_plain = DENSE(w, MESAOPT_F64, 23), of_full = DENSE(w, MESAOPT_F64, 36);
+        for (int t = 0; t < 36; t++) w[t] = 1;
+        if (every) ck_assert_int_eq(mesaopt_task_set_weights(plain, &of_plain), MESAOPT_OK);
+        for (int t = 0; t < 36; t++) w[t] = t > 0 && t % 3 != 0;       /* followed by no vector of the prompt */
+        if (every) ck_assert_int_eq(mesaopt_task_set_weights(full, &of_full), MESAOPT_OK);
+        for (size_t i = 0; i < sizeof baselines / sizeof *baselines; i++) {
+            double a[64], b[64];
+            ck_assert_int_eq(errors_of(ctx, baselines[i], plain, 70, a), scored);
+            ck_assert_int_eq(errors_of(ctx, baselines[i], full, 70, b), scored);
+            ck_assert_msg(memcmp(a, b, (size_t)scored * sizeof *a) == 0, "%s", baselines[i]);
+        }
     }
     mesaopt_settings_free(s);
     mesaopt_task_free(plain), mesaopt_task_free(full), mesaopt_prompt_free(p);

@@ -13,7 +13,8 @@
  * The setting pairs=scored, for sequences of a task, leaves out the pairs (z_{i-1}, x_i) of steps
  * whose weight is 0: of few-shot regression those whose x_i no map makes of z_{i-1}. Vectors of a
  * prompt are in no pair: a baseline sees the sequence without them, and its errors stand at the
- * steps where they belong.
+ * steps where they belong, which are those before what is predicted. Nothing predicts the first
+ * observation behind a prefix: the step before it is not scored.
  *
  * gd       k = `iterations` steps of gradient descent of size eta from Phi = 0, one by default: eta
  *          G_t^T z_t. It always includes the newest pair.

@@ -239,6 +239,8 @@ static void sum_weights(run *r)
         for (int64_t t = 0, steps = task_weights(r->task, r->stream, r->first + i, row); t < steps;
              t++)
             r->weights[t] += row[t];
+    /* a prefix alone says nothing of the first observation */
+    if (r->task->shape.layout.prefix > 0) r->weights[r->task->shape.layout.prefix - 1] = 0;
     for (int64_t t = 0; t < r->T; t++) r->weight += r->weights[t];
 }
 

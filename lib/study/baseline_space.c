@@ -84,15 +84,16 @@ void baseline_drop_prompt(const baseline_problem *p)
 {
     const kern *k = p->k;
     const size_t one = (size_t)(k->lanes * k->size), row = (size_t)p->n * one;
-    int64_t left = 0, steps = 0;
+    int64_t left = 0;
     if (!pair_layout_inserts(&p->task->shape.layout)) return;
     for (int64_t t = 0; t <= p->T; t++) {
         if (!is_own(p->task, t)) continue;
-        memmove(kern_at(k, p->x, left++ * p->n), kern_at(k, p->x, t * p->n), row);
-        if (t < p->T) memmove(kern_at(k, p->weights, steps++), kern_at(k, p->weights, t), one);
+        memmove(kern_at(k, p->x, left * p->n), kern_at(k, p->x, t * p->n), row);
+        if (left > 0) memmove(kern_at(k, p->weights, left - 1), kern_at(k, p->weights, t - 1), one);
+        left++;
     }
     memset(kern_at(k, p->x, left * p->n), 0, (size_t)(p->T + 1 - left) * row);
-    memset(kern_at(k, p->weights, steps), 0, (size_t)(p->T - steps) * one);
+    memset(kern_at(k, p->weights, left - 1), 0, (size_t)(p->T + 1 - left) * one);
 }
 
 void baseline_place(const mesaopt_task *task, double *by_t)
@@ -100,6 +101,7 @@ void baseline_place(const mesaopt_task *task, double *by_t)
     const int64_t T = task->shape.length;
     int64_t left = 0;
     if (!pair_layout_inserts(&task->shape.layout)) return;
-    for (int64_t t = 0; t < T; t++) left += is_own(task, t);
-    for (int64_t t = T - 1; t >= 0; t--) by_t[t] = is_own(task, t) ? by_t[--left] : 0;
+    for (int64_t t = 0; t <= T; t++) left += is_own(task, t);
+    for (int64_t t = T - 1; t >= 0; t--)
+        by_t[t] = is_own(task, t + 1) && --left > 0 ? by_t[left - 1] : 0;
 }

@@ -81,8 +81,9 @@ void baseline_fill_inputs(const baseline_problem *p, int64_t rows); /* p->z of a
                                                                      */
 /* pairs=scored: p->z becomes 0 at steps of weight 0, and so they are in no pair. */
 void baseline_leave_out(const baseline_problem *p);
-/* Of a task whose sequences have vectors of a prompt: p->x and p->weights without them, 0 behind
- * the last; and numbers by step [T] of what is left, back to the steps they are of, 0 at others. */
+/* Of a task whose sequences have vectors of a prompt: p->x without them, 0 behind the last, and
+ * p->weights of the steps that predict what is left; and numbers [T] of these, back to their steps,
+ * 0 at others. */
 void baseline_drop_prompt(const baseline_problem *p);
 void baseline_place(const mesaopt_task *task, double *by_t);
 
