@@ -506,7 +506,7 @@ START_TEST(constant_activations)
 }
 END_TEST
 
-/* Half the square of 1e20 is 5e39: no number of f32, one of f64. */
+/* Half the square of 1e20 is 5e39: no number of f32, one of f64. The R2 of errors of 1e20 where targets vary by 1 is likewise none. */
 START_TEST(errors_too_large_for_their_type)
 {
     mesaopt_ctx *ctx = context_at(MESAOPT_ISA_AUTO, 1);
@@ -523,6 +523,17 @@ START_TEST(errors_too_large_for_their_type)
     ck_assert_int_eq(mesaopt_probe_score(p, MESAOPT_PROBE_TRAIN, &f64, NULL), MESAOPT_OK);
     ck_assert_double_eq_tol(wide / 5e39, 1, 1e-12);
     ck_assert_int_eq(mesaopt_probe_score(p, MESAOPT_PROBE_TRAIN, &f32, NULL), MESAOPT_E_NONFINITE);
+    ck_assert_int_eq(mesaopt_probe_score(p, MESAOPT_PROBE_TRAIN, NULL, &f32), MESAOPT_OK);
+    ck_assert(isnan(narrow));
+    y[0] = -1, y[1] = 1e20 + 1, x[1] = 1;
+    ck_assert_int_eq(mesaopt_probe_reset(p, MESAOPT_PROBE_TRAIN), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_feed(p, MESAOPT_PROBE_TRAIN, &from, &to, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_fit(p, s), MESAOPT_OK);
+    y[0] = -1, y[1] = 1;
+    ck_assert_int_eq(mesaopt_probe_feed(p, MESAOPT_PROBE_TEST, &from, &to, NULL), MESAOPT_OK);
+    ck_assert_int_eq(mesaopt_probe_score(p, MESAOPT_PROBE_TEST, NULL, &f64), MESAOPT_OK);
+    ck_assert_double_lt(wide, -1e38);
+    ck_assert_int_eq(mesaopt_probe_score(p, MESAOPT_PROBE_TEST, NULL, &f32), MESAOPT_E_NONFINITE);
     mesaopt_probe_free(p);
     mesaopt_settings_free(s);
     mesaopt_ctx_free(ctx);

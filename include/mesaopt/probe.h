@@ -169,7 +169,7 @@ MESAOPT_API mesaopt_status mesaopt_probe_fit(mesaopt_probe *probe,
  *  measure, so that sum or mean over n give [L, T]. r2 [L, T] or [L, T, n]: 1 - squared error /
  *  squared distance from the mean target of the set, sums over targets; NaN where targets do not
  *  vary. No second pass over any data. MESAOPT_E_NONFINITE: an error is too large for the type of
- *  mse.
+ *  mse or r2.
  *  [out: mse?, r2?] Since 0.1. */
 MESAOPT_API mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set,
                                                const mesaopt_view *mse, const mesaopt_view *r2);

@@ -127,11 +127,25 @@ static mesaopt_status take_scores(const mesaopt_probe *p, call_views *w, const m
                                    .output = 1});
 }
 
+/* NaN is an R2: that of targets that do not vary. */
+static mesaopt_status check_scores(const mesaopt_probe *p, const mesaopt_view *out,
+                                   const char *name, int nan)
+{
+    int64_t at[MESAOPT_MAX_RANK] = {0};
+    for (int64_t i = 0; i < view_count(out); i++, view_next(out, at)) {
+        const double x = view_get(out, at);
+        if (isfinite(x) || (nan && isnan(x))) continue;
+        return fail(p->head.ctx, MESAOPT_E_NONFINITE,
+                    "%s: %s at %s, expected errors whose squares are numbers of its type", name,
+                    number_text(x).text, view_list(out->ndim, at).text);
+    }
+    return MESAOPT_OK;
+}
+
 mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesaopt_view *mse,
                                    const mesaopt_view *r2)
 {
     call c;
-    int64_t at[MESAOPT_MAX_RANK];
     mesaopt_status status = call_begin(probe, OBJECT_PROBE, CALL_IN_CALLBACK, &c);
     if (status != MESAOPT_OK) return status;
     call_views w;
@@ -142,10 +156,8 @@ mesaopt_status mesaopt_probe_score(mesaopt_probe *probe, int32_t set, const mesa
     CHECK(views_apart(&w));
     CHECK(check_fitted(probe));
     CHECK(probe_score(probe, set, mse, r2));
-    if (status == MESAOPT_OK && mse && view_first_nonfinite(mse, at))
-        status = fail(probe->head.ctx, MESAOPT_E_NONFINITE,
-                      "mse: %s at %s, expected errors whose squares are numbers of its type",
-                      number_text(view_get(mse, at)).text, view_list(mse->ndim, at).text);
+    if (mse) CHECK(check_scores(probe, mse, "mse", 0));
+    if (r2) CHECK(check_scores(probe, r2, "r2", 1));
     return call_end(&c, status);
 }
 

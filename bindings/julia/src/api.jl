@@ -775,7 +775,7 @@ mesaopt_probe_fit(probe, settings) =
     ccall((:mesaopt_probe_fit, libmesaopt), Int32, (Ptr{Cvoid}, Ptr{Cvoid}), probe, settings)
 
 """
-Scores of the fitted maps on a set, f32 or f64; either view may be NULL. mse [L, T]: mean over sequences of the half squared error, summed over targets (setting error=half_sum), or of the mean over targets of the squared error (error=mean); [L, T, n]: one target alone, in the same measure, so that sum or mean over n give [L, T]. r2 [L, T] or [L, T, n]: 1 - squared error / squared distance from the mean target of the set, sums over targets; NaN where targets do not vary. No second pass over any data. MESAOPT_E_NONFINITE: an error is too large for the type of mse. Since 0.1.
+Scores of the fitted maps on a set, f32 or f64; either view may be NULL. mse [L, T]: mean over sequences of the half squared error, summed over targets (setting error=half_sum), or of the mean over targets of the squared error (error=mean); [L, T, n]: one target alone, in the same measure, so that sum or mean over n give [L, T]. r2 [L, T] or [L, T, n]: 1 - squared error / squared distance from the mean target of the set, sums over targets; NaN where targets do not vary. No second pass over any data. MESAOPT_E_NONFINITE: an error is too large for the type of mse or r2. Since 0.1.
 """
 mesaopt_probe_score(probe, set, mse, r2) =
     ccall((:mesaopt_probe_score, libmesaopt), Int32, (Ptr{Cvoid}, Int32, Ptr{CView}, Ptr{CView}), probe, set, mse, r2)

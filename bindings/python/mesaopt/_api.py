@@ -1738,7 +1738,7 @@ def probe_score(probe: Probe, set: int, mse: Array | None = None, r2: Array | No
     the squared error (error=mean); [L, T, n]: one target alone, in the same measure, so that sum or mean over
     n give [L, T]. r2 [L, T] or [L, T, n]: 1 - squared error / squared distance from the mean target of the
     set, sums over targets; NaN where targets do not vary. No second pass over any data. MESAOPT_E_NONFINITE:
-    an error is too large for the type of mse. Since 0.1.
+    an error is too large for the type of mse or r2. Since 0.1.
     """
     probe_ = to_handle(probe, 'probe')
     set_ = to_integer(set, INT32, 'set')

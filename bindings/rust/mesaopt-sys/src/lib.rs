@@ -1085,8 +1085,8 @@ extern "C" {
     /// over targets of the squared error (error=mean); \[L, T, n\]: one target alone, in the same measure,
     /// so that sum or mean over n give \[L, T\]. r2 \[L, T\] or \[L, T, n\]: 1 - squared error / squared
     /// distance from the mean target of the set, sums over targets; NaN where targets do not vary. No
-    /// second pass over any data. MESAOPT\_E\_NONFINITE: an error is too large for the type of mse. Since
-    /// 0.1.
+    /// second pass over any data. MESAOPT\_E\_NONFINITE: an error is too large for the type of mse or r2.
+    /// Since 0.1.
     pub fn mesaopt_probe_score(probe: *mut mesaopt_probe, set: i32, mse: *const mesaopt_view, r2: *const mesaopt_view) -> mesaopt_status;
     /// Views of W \[D\_l, n\] and of the intercept \[n\] (zeros without one) of a fitted probe, f64,
     /// READONLY, valid until the next fit. Either may be NULL. Since 0.1.
