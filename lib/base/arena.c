@@ -49,11 +49,22 @@ static gap gap_at(char *line)
     return g;
 }
 
+/* The first poisoned byte, or NULL. A little at a time: AddressSanitizer finds out at once that
+ * there is one, but looks for it byte by byte. */
+static char *first_poisoned(char *from, char *end)
+{
+    enum { STEP = 1024 };
+    char *p = NULL;
+    for (; from < end && !p; from += STEP)
+        p = __asan_region_is_poisoned(from, (size_t)(end - from < STEP ? end - from : STEP));
+    return p;
+}
+
 /* Stops at the end of what holds this arena. */
 static void stay_inside(const arena *a, char *from, char *end)
 {
     char *p;
-    while (from < end && (p = __asan_region_is_poisoned(from, (size_t)(end - from)))) {
+    while ((p = first_poisoned(from, end))) {
         char *line = a->base + whole_lines(p - a->base);
         const gap g = gap_at(line);                    /* a pad's own may lie behind the end */
         if (g.sign != SIGN || (const char *)g.base < a->base) *(volatile char *)p = 0;
