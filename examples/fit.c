@@ -14,7 +14,7 @@ static void ok(mesaopt_status status)
     char text[256] = "";
     if (status == MESAOPT_OK) return;
     mesaopt_ctx_error(ctx, text, sizeof text);
-    fprintf(stderr, "%s: %s\\n", mesaopt_status_name(status), text);
+    fprintf(stderr, "%s: %s\n", mesaopt_status_name(status), text);
     if (status < 0) exit(1);
 }
 

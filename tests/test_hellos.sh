@@ -38,6 +38,13 @@ awk '/^loss/ { if (!($5 < 1)) print } /^eta/ { if (!($2 > 0.028 && $2 < 0.034)) 
 has harness.out 'MESAOPT_STOPPED after step 2; '; has harness.out 'jobs and memory by the host'; has harness.out 'bytes left when all was freed: 0'; has harness.out 'the same bits'
 check "examples print what they are there to show"
 
+# What fails ends its line, and says \n nowhere: as many lines as messages, with too little memory.
+for e in $short; do
+    for kb in 7000 9000 12000; do (ulimit -v $kb; timeout 60 "$bin/$e" > out 2> err); [ $? != 1 ] || { echo "$e" >> out_of_memory; [ "$(grep -c '' err)" = 1 ] && [ "$(tail -c 1 err)" = '' ] && ! grep -qF '\n' err || { echo "$e:"; cat err; } >> wrong; }; done
+done
+[ -s out_of_memory ] || echo "no example runs out of memory" >> wrong
+check "what an example says of a failure is a line"
+
 # Programs that print: all that are built here but for tests.
 printf '1,2\n2,3\n4,5\n5,7\n6,8\n' > rows.csv
 for p in $short $(cd "$here/examples/programs" && grep -l '^int main' *.c | sed 's/\.c$//'); do
