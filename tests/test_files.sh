@@ -160,6 +160,20 @@ run 2 "$bin/own_data" file=changed.csv batch=8 key=2 steps=5 every=1 out=mine2 r
 run 0 "$bin/own_data" file=changed.csv batch=8 key=2 steps=5 every=1 out=mine2 resume=mine/checkpoint.safetensors change=data; has err 'data was '
 check "a run resumed on other data is refused by the name of the setting, unless change= names it; what else differs is said"
 
+# ---- inputs within out= ----
+
+# No table or figure goes over what the run reads, whatever that is called, nor over what a link or a list names.
+mkdir inner; for f in loss by_t columns; do
+    cp "own table.csv" inner/$f.csv; run 2 "$bin/own_data" file=inner/$f.csv batch=8 key=2 steps=1 every=1 out=inner overwrite=1
+    has err "file: 'inner/$f.csv', expected a file that is only read: this run writes inner/$f.csv"; same inner/$f.csv "own table.csv"; rm -r inner/*
+done
+cp "own table.csv" soft.csv; ln soft.csv hard.csv; ln -s ../hard.csv inner/by_t.csv; run 2 "$bin/own_data" file=soft.csv batch=8 key=2 steps=1 every=1 out=inner; has err 'file: '; same soft.csv "own table.csv"; rm -r inner/*
+cp run/checkpoint.safetensors inner/r2.csv; run 2 "$bin/probe_file" file=inner/r2.csv activations='blocks.*.query' targets=blocks.1.key penalty=0.1 out=inner; same inner/r2.csv run/checkpoint.safetensors; rm -r inner/*
+cp run/checkpoint.safetensors inner/by_t.csv; run 2 "$bin/train" model=run/checkpoint.safetensors,inner/by_t.csv recipe=lsa1,lsa1 test=4 final=4 out=inner; has err 'model: '; same inner/by_t.csv run/checkpoint.safetensors; rm -r inner/*
+cp run/checkpoint.safetensors inner/blocks-1.svg; run 2 "$bin/revalg" weights=inner/blocks-1.svg length=12 final=4 out=inner; has err 'weights: '; same inner/blocks-1.svg run/checkpoint.safetensors; rm -r inner
+run 2 "$bin/train" seeds=1 $tiny steps=1 out=; has err "out: '', expected the name of a folder"
+check "an input that lies in out= under the name of a table or a figure is refused, and stays as it was"
+
 # ---- links and modes ----
 
 mkdir -p real linked; printf old > real/loss.csv; chmod 600 real/loss.csv; printf old > real/loss.svg; chmod 640 real/loss.svg

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct arguments args;
@@ -97,6 +98,34 @@ int args_given(const char *name)
     for (int i = 0; i < args.argc; i++)
         if (args_split(args.argv[i], given, sizeof given) && strcmp(given, name) == 0) return 1;
     return 0;
+}
+
+/* Is it the file that the first n characters name? */
+static int names_file(const char *text, size_t n, const struct stat *file)
+{
+    char name[MAX_PATH];
+    struct stat s;
+    snprintf(name, sizeof name, "%.*s", (int)n, text);
+    return stat(name, &s) == 0 && s.st_dev == file->st_dev && s.st_ino == file->st_ino;
+}
+
+const char *args_reads(const char *path)
+{
+    static const char others[] = " settings out make save predictions ";   /* was read; written */
+    char word[80];
+    struct stat file;
+    if (stat(path, &file) != 0 || !S_ISREG(file.st_mode)) return NULL;
+    for (const own_key *k = args.own; k->name; k++) {
+        snprintf(word, sizeof word, " %s ", k->name);
+        if (strstr(others, word)) continue;
+        if (names_file(k->value, strlen(k->value), &file)) return k->name;
+        for (const char *at = k->value; *at; at += strspn(at, ",")) {
+            const size_t n = strcspn(at, ",");
+            if (names_file(at, n, &file)) return k->name;
+            at += n;
+        }
+    }
+    return NULL;
 }
 
 void args_default(const char *name, const char *value) { own_key_of(name)->value = value; }

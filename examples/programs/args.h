@@ -25,6 +25,8 @@ void args_write(FILE *f);                               /* lines of arguments th
                                                            all settings as they stand */
 const char *args_text(const char *name);                /* value of an own key */
 int args_given(const char *name);                       /* is the key on the command line? */
+const char *args_reads(const char *path);               /* own key that names this very file to be
+                                                           read, alone or in a list; NULL: none */
 void args_default(const char *name, const char *value); /* a default that depends on other keys */
 int64_t args_int(const char *name, int64_t lowest, int64_t highest);
 int32_t args_block_scope(const char *name);             /* own key that names a kind of attention

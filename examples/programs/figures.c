@@ -159,6 +159,7 @@ static int drawing_begin(drawing *d, const char *name, int width, int height, co
     if (missing) return 0;
     snprintf(svg, sizeof svg, "%s.svg", name);
     out_path(svg, d->path);
+    spare_input(d->path);
     /* an old figure would mislead */
     if (truncate(d->path, 0) != 0 && errno != ENOENT)
         note("cannot write %s: %s", d->path, strerror(errno));

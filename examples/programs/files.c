@@ -100,7 +100,7 @@ static void make_folder(const char *path)
 {
     char part[MAX_PATH];
     if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part || !*path)
-        die("out: '%s', expected the name of a folder", path);
+        args_refuse("out", "the name of a folder");
     for (char *c = part + 1;; c++) {
         const char kept = *c;
         if (kept && kept != '/') continue;
@@ -141,10 +141,20 @@ void discard_file(const char *path)
     if (lstat(named, &s) == 0 && S_ISREG(s.st_mode)) unlink(named);    /* no device behind a link */
 }
 
+void spare_input(const char *path)
+{
+    char expected[MAX_PATH + 80];
+    const char *const key = args_reads(path);
+    if (!key) return;
+    snprintf(expected, sizeof expected, "a file that is only read: this run writes %s", path);
+    args_refuse(key, expected);
+}
+
 /* Whether a file is new is known by making it: where a link leads, the link stays the user's. */
 FILE *open_file(const char *path, const char *mode)
 {
     char name[MAX_PATH];
+    if (*mode != 'r' || mode[1]) spare_input(path);
     follow_links(path, name);
     const int made = *mode == 'r' || kept
                          ? -1

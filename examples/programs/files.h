@@ -35,6 +35,8 @@ void out_path(const char *file, char *path);            /* of the out folder; pa
 void follow_links(const char *path, char *out);         /* the file that symbolic links lead to,
                                                            there or not; out: MAX_PATH */
 FILE *open_file(const char *path, const char *mode);
+void spare_input(const char *path);                     /* refuses to write to a file that a key
+                                                           names to be read; open_file does so */
 void close_file(FILE *f, const char *path);             /* a full disk is found here at the
                                                            latest */
 void flush_file(FILE *f, const char *path);
