@@ -68,6 +68,10 @@ recipe recipe=hybrid_mesa heads=4 init_sd=0.05 residual_clip=1 lr=0.0003 cosine_
 run 2 "$bin/train" width=40 out=typo; has err 'only models of raw tokens have an embedding'
 check "train on raw tokens: embedding, a softmax layer with positions, then the recipe's, read-out; too few layers are refused"
 
+# What a model is compared with is learned as ever, whatever is said of the model's training.
+for lr in 1e-7 1e-2; do run 0 "$bin/train" $tiny recipe=lsa2 heads=2 key=4 lr=$lr batch=$([ $lr = 1e-2 ] && echo 8 || echo 16) seeds=1 updates=300 steps=0 out=lr-$lr; done; same lr-1e-7/by_t.csv lr-1e-2/by_t.csv
+check "learned steps of preconditioning do not depend on lr= and batch= of a model"
+
 # Recipes: every one of the list is known to help; with any other setting claims are not judged, and the output says with which.
 run 0 "$bin/train" recipe=help; cp out list; awk 'NR > 1 && /^$/ { exit } NR > 1 { print $1 }' list > names
 [ "$(lines names)" -gt 15 ] || cat list >> wrong

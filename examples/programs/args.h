@@ -35,8 +35,10 @@ int32_t args_block_scope(const char *name);             /* own key that names a 
 /* Settings of a scope: the library's defaults, then `preset` ("name=value name=value"), then the
  * command line. They live until args_free. */
 mesaopt_settings *args_settings(int32_t scope, const char *preset);
-/* The same where several of a kind are to be told apart: `of` says in `help` whose they are.
- * args_changed: "of name=value name=value; of name=value": what the command line has made of their
+/* The defaults and the preset alone: what is learned beside a model has its own lr and batch. */
+mesaopt_settings *args_preset(int32_t scope, const char *preset);
+/* As args_settings, where several of a kind are to be told apart: `of` says in `help` whose they
+ * are. args_changed: "of name=value name=value; of name=value": what the command line has made of
  * recipes, the presets and defaults, seeds apart; "" when nothing. */
 mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *preset);
 const char *args_changed(void);

@@ -74,12 +74,12 @@ mesaopt_settings *args_settings(int32_t scope, const char *preset)
     return args_settings_of(NULL, scope, preset);
 }
 
-mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *preset)
+mesaopt_settings *args_preset(int32_t scope, const char *preset)
 {
-    char copy[TEXT], name[64], now[TEXT];
+    char copy[TEXT], name[64];
     mesaopt_settings *s = NULL;
     must(NULL, mesaopt_settings_create(scope, NULL, NULL, &s), "mesaopt_settings_create");
-    args.of[args.scopes] = of;
+    args.of[args.scopes] = NULL;
     args.scope[args.scopes] = scope;
     args.settings[args.scopes++] = s;
     snprintf(copy, sizeof copy, "%s", preset);
@@ -87,6 +87,14 @@ mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *pr
         const char *value = args_split(word, name, sizeof name);
         if (mesaopt_settings_set_text(s, name, value) != MESAOPT_OK) refuse_setting(s);
     }
+    return s;
+}
+
+mesaopt_settings *args_settings_of(const char *of, int32_t scope, const char *preset)
+{
+    char copy[TEXT], name[64], now[TEXT];
+    mesaopt_settings *const s = args_preset(scope, preset);
+    args.of[args.scopes - 1] = of;
     mesaopt_settings_dump(s, copy, sizeof copy);
     for (int i = 0; i < args.argc; i++) {
         const char *value = args_split(args.argv[i], name, sizeof name);

@@ -85,7 +85,7 @@ static void add_baseline(curves *c, const char *name, const char *number, const 
     int64_t own = 0;
     double mean = 0;
     TRY(t->ctx, mesaopt_task_shape(t->task, NULL, NULL, NULL, &own));
-    TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings),
+    TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_preset(MESAOPT_SCOPE_BASELINE, settings),
                                         &baseline));
     const mesaopt_status status =
         TRY(t->ctx, mesaopt_baseline_search(baseline, t->task, own > 0 ? own : t->tests,
@@ -105,7 +105,7 @@ mesaopt_baseline *learn_chebyshev(const training *t, const char *settings, int64
     mesaopt_baseline *b = NULL;
     mesaopt_view v;
     snprintf(text, sizeof text, "baseline=chebyshev %s", settings);
-    TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, text), &b));
+    TRY(t->ctx, mesaopt_baseline_create(t->ctx, args_preset(MESAOPT_SCOPE_BASELINE, text), &b));
     TRY(t->ctx, mesaopt_baseline_coefficients(b, &v));
     const int64_t steps = v.shape[1];
     progress shown = progress_begin(0, updates > 0 ? updates : chebyshev_updates(steps));

@@ -65,7 +65,7 @@ static double coefficient(const training *t, int64_t query, int64_t key, int64_t
 /* Test loss of one step of gradient descent with a given step size. */
 static double loss_of_gd(const training *t, double eta)
 {
-    mesaopt_settings *settings = args_settings(MESAOPT_SCOPE_BASELINE, "baseline=gd");
+    mesaopt_settings *settings = args_preset(MESAOPT_SCOPE_BASELINE, "baseline=gd");
     mesaopt_baseline *gd = NULL;
     double loss = 0;
     must(t->ctx, mesaopt_settings_set_float(settings, MESAOPT_KEY_ETA, eta),

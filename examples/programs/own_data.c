@@ -189,7 +189,7 @@ static mesaopt_status predict_baseline(const part *p, mesaopt_task *training_tas
     mesaopt_baseline *baseline = NULL;
     const mesaopt_view from = view_of(p, (double *)p->value, p->count, p->T + 1, p->n),
                        to = view_of(p, out, p->count, p->T, p->n);
-    TRY(p->ctx, mesaopt_baseline_create(p->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings),
+    TRY(p->ctx, mesaopt_baseline_create(p->ctx, args_preset(MESAOPT_SCOPE_BASELINE, settings),
                                         &baseline));
     const mesaopt_status status =
         TRY(p->ctx, mesaopt_baseline_search(baseline, training_task, kept, best));

@@ -75,7 +75,7 @@ static void add_lsq(curves *c, const training *t, const recipe *r)
     if (!r->space || curve_of(c, "lsq_space") >= 0) return;
     snprintf(settings, sizeof settings, "baseline=lsq newest_pair=0 %s", r->space);
     TRY(t->ctx,
-        mesaopt_baseline_create(t->ctx, args_settings(MESAOPT_SCOPE_BASELINE, settings), &b));
+        mesaopt_baseline_create(t->ctx, args_preset(MESAOPT_SCOPE_BASELINE, settings), &b));
     curves_baseline(c, "lsq_space", b, t);
     mesaopt_baseline_free(b);
 }
