@@ -93,8 +93,9 @@ again train seeds=1 $tiny steps=5
 run 0 "$bin/train" settings=first/run.txt steps=7 seed=3 out=third; has third/run.txt steps=7; has third/run.txt seed=3; ! grep -qx steps=5 third/run.txt || echo 'both steps' >> wrong
 run 2 "$bin/train" settings=first/run.txt; has err "out: 'first', expected a folder without a run: first/run.txt is there"
 run 1 "$bin/train" settings=none.txt; has err 'cannot open none.txt'
-printf '# nothing\n\nstops=5\r\n' > bad.txt; run 2 "$bin/train" settings=bad.txt out=typo; has err "unknown key 'stops'"
-printf 'steps\n' > bad.txt; run 2 "$bin/train" settings=bad.txt out=typo; has err 'expected key=value'
+printf '# nothing\n\nstops=5\r\n' > bad.txt; run 2 "$bin/train" settings=bad.txt out=typo; has err "bad.txt: unknown key 'stops'"
+printf 'steps\n' > bad.txt; run 2 "$bin/train" settings=bad.txt out=typo; has err "bad.txt: expected key=value, not 'steps'"; run 1 "$bin/train" settings=. out=typo; has err 'cannot read .: Is a directory'
+run 2 "$bin/train" settings=first/run.txt stops=5 out=typo; has err "train: unknown key 'stops'"
 [ ! -e typo ] || echo 'a folder was made' >> wrong
 check "settings=: the command line has the last word; what will not do is refused"
 

@@ -45,7 +45,7 @@ static void read_arguments(const char *path, int argc, char **argv)
             args.argv = must_alloc(args.argv, (size_t)(most *= 2) * sizeof *args.argv);
         args.argv[args.argc++] = line;
     }
-    if (ferror(f)) die("cannot read %s", path);
+    if (ferror(f)) die("cannot read %s: %s", path, strerror(errno));
     fclose(f);
     args.told = args.argc;
     for (int i = 1; i < argc; i++) args.argv[args.argc++] = argv[i];

@@ -56,13 +56,14 @@ const char *args_nearest(const char *name, const char *(*word_at)(int))
     return nearest;
 }
 
-/* Ends the program with the argument that nobody takes and the list of known keys. */
-static _Noreturn void refuse(const char *what, const char *argument)
+/* Ends the program with the argument that nobody takes, the file that it stands in, and the list of
+ * known keys. */
+static _Noreturn void refuse(const char *what, const char *argument, const char *file)
 {
     char name[64];
     const char *key, *const given = args_split(argument, name, sizeof name) ? name : argument,
                     *const nearest = args_nearest(given, args_key);
-    fprintf(stderr, "%s: %s'%s'", args.name, what, argument);
+    fprintf(stderr, "%s: %s%s%s'%s'", args.name, file, *file ? ": " : "", what, argument);
     if (nearest)
         fprintf(stderr, "; did you mean '%s%s'?\nknown keys:", nearest,
                 strcmp(nearest, argument) == 0 ? "=.." : "");
@@ -139,15 +140,21 @@ void args_end(void)
             exit(0);
         }
     for (int i = 0; i < args.argc; i++) {
+        const char *const file = i < args.told ? args_text("settings") : "";
         if (!args_split(args.argv[i], name, sizeof name))
-            refuse("expected key=value, not ", args.argv[i]);
+            refuse("expected key=value, not ", args.argv[i], file);
         if (own_key_of(name) || args_taken(args.scopes, name)) continue;
         if (args_of_prompts(name)) {
             fprintf(stderr, "%s: %s: needs a prompt; the program few_shot learns one, and lays its "
                             "sequences out with it\n", args.name, name);
             give_up(2);
         }
-        refuse("unknown key ", name);
+        if (args_has("model") && *args_text("model") && mesaopt_settings_key(name) > 0) {
+            fprintf(stderr, "%s: %s: no setting here, for model= says what its blocks are\n",
+                    args.name, name);
+            give_up(2);
+        }
+        refuse("unknown key ", name, file);
     }
     if (args_has("overwrite")) out_check();
 }
