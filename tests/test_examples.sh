@@ -247,6 +247,7 @@ run claims "$bin/revalg" kind=softmax layers=1 seeds=1 first=3 steps=4 key=4 bat
 [ "$(tail -n 1 out)" = 'does not hold' ] && has out '; the network has learned nothing' || tail -n 3 out >> wrong
 run 0 "$bin/revalg" help kind=softmax; [ "$(grep -c 'lr=0.0008 .*cosine_steps=30000' out)" = 2 ] && grep -q 'seeds .*(3)$' out || cat out >> wrong
 run 1 "$bin/revalg" weights=none.safetensors out=rev3; has err 'none.safetensors: '
+run 2 "$bin/revalg" weights=prop/none missing=skip out=typo; has err "missing: 'skip', expected none without data="
 for bad in layers=0 layers=1,x layers=1, kind=mesa seeds=0 inputs=3 outputs=3 data=x; do run 2 "$bin/revalg" $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "revalg: scalars, interpolation and block structure by depth; its claims"
@@ -267,6 +268,10 @@ sed -n 's/^seen: losses: model \([0-9.]*\),.*/1 \1/p' out > p; near p want 6e-5;
 { printf '\240\0\0\0\0\0\0\0'; printf '%-160s' '{"targets":{"dtype":"F32","shape":[1,2,2],"data_offsets":[96,112]},"tokens":{"dtype":"F64","shape":[1,2,6],"data_offsets":[0,96]}}'; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do printf '\0\0\0\0\0\0\360?'; done; head -c 16 /dev/zero; } > ones.safetensors
 run claims "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=ones.safetensors out=rev5 overwrite=1; has out 'losses: model 1.0000, rebuilt 1.0000'
 head -c 250 ones.safetensors > cut.safetensors; run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=cut.safetensors out=rev5 overwrite=1; has err "cut.safetensors: 'to"
+for vast in '[1048576,1048576,1],"data_offsets":[0,4398046511104]' '[16777216,16777216,8192],"data_offsets":[0,9223372036854775807]'; do
+    { printf '\310\0\0\0\0\0\0\0'; printf '%-200s' '{"targets":{"dtype":"F32","shape":[1,2,2],"data_offsets":[0,16]},"tokens":{"dtype":"F32","shape":'"$vast}}"; head -c 1000 /dev/zero; } > vast.safetensors
+    run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=vast.safetensors out=rev5 overwrite=1; has err "vast.safetensors: 'tokens' is cut off"
+done
 run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=zero.safetensors out=rev5 overwrite=1; has err "zero.safetensors: expected a tensor 'tokens'"
 cut -d, -f1-6 eight.csv > six.csv; run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=6 outputs=2 data=six.csv out=rev5 overwrite=1; has err 'six.csv: 6 columns, expected more than the 6 features of a token'
 run 1 "$bin/revalg" weights=zero.safetensors heads=2 key=2 inputs=8 outputs=2 out=rev5 overwrite=1; has err 'blocks.0.query'

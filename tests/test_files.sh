@@ -230,7 +230,7 @@ check "a standard output that is full is a failure of every program, said in one
 for p in $programs; do
     for key in $("$bin/$p" help | awk '/^$/ && seen { exit } seen { print $1 } /^keys of this program/ { seen = 1 }' | grep -v -x -e out -e make -e save -e predictions); do
         case $p.$key in
-        *.settings | *.change | *.count | *.inputs | *.outputs | *.id | revalg.window | revalg.lengths | revalg.ignore | revalg.delimiter | revalg.header | revalg.missing) continue ;;
+        *.settings | *.change | *.count | *.inputs | *.outputs | *.id) continue ;;
         esac
         last="out=typo $key=what?"; small $p run_with > out 2> err; status=$?
         { [ $status = 1 ] || [ $status = 2 ]; } && grep -q -e "\\<$key\\>" -e 'what?: .*No such file' -e "tensor 'what?'" err && ! [ -e typo ] || { echo "$p $key=what?: exit status $status"; head -n 2 err; ls -d typo; } >> wrong 2>&1

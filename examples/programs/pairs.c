@@ -55,6 +55,8 @@ static tensor read_tensor(FILE *f, const char *path, const char *header, int64_t
     int64_t place[2];
     const int size = find_tensor(header, name, t.shape, place);
     if (!size) die("%s: expected a tensor '%s' of three axes, f32 or f64", path, name);
+    if (fseek(f, 0, SEEK_END) != 0 || place[1] > ftell(f) - start)
+        die("%s: '%s' is cut off", path, name);
     const int64_t n = t.shape[0] * t.shape[1] * t.shape[2];
     t.value = must_alloc(NULL, (size_t)n * sizeof(double));
     if (fseek(f, start + place[0], SEEK_SET) != 0 ||

@@ -258,6 +258,8 @@ int main(int argc, char **argv)
         {"test", "2560", "test sequences behind a row of described and interpolation"},
         {"final", "32768", "test sequences behind the table"},
         {NULL, NULL, NULL}};
+    static const char *const of_rows[] = {"id",      "ignore", "delimiter", "header",
+                                          "missing", "window", "lengths",   NULL};
     static const char *const layer_recipe[2] = {"heads=2 key=20 init_sd=2e-4 residual_clip=4",
                                                 "heads=4 key=40 init_sd=2e-4 residual_clip=4"};
     static const char *const trainer_recipe[2][2] = {
@@ -284,11 +286,12 @@ int main(int argc, char **argv)
     }
     s.seeds = args_int("seeds", 1, 1000), s.every = args_int("every", 1, INT64_MAX / 4);
     s.first = args_int("first", 0, INT64_MAX / 4), s.steps = args_int("steps", 0, INT64_MAX / 4);
-    s.tests = args_int("test", 1, 1 << 30), s.finals = args_int("final", 1, 1 << 30),
-    args_int("window", 0, 1 << 30);
+    s.tests = args_int("test", 1, 1 << 30), s.finals = args_int("final", 1, 1 << 30);
     const int count = read_layers(layers);
     for (const char *const *k = (const char *const[]){"inputs", "outputs", "data", NULL}; *k; k++)
         if (!*args_text("weights") && *args_text(*k)) args_refuse(*k, "none without weights=");
+    for (const char *const *k = of_rows; *k && !*args_text("data"); k++)
+        if (args_given(*k)) args_refuse(*k, "none without data=");
     args_end();
     catch_signals(s.ctx);
     if (*args_text("weights")) s.layer = layer[1], study_read_weights(&s);
