@@ -611,7 +611,7 @@ run 1 "$bin/stream_rls" file=bad.csv save=two.csv/s out=typo; has err 'save: can
 run 1 "$bin/stream_rls" file=bad.csv save=sub/d out=typo; has err 'not a regular file'
 if [ "$(id -u)" != 0 ]; then chmod a-w sub/d; run 1 "$bin/stream_rls" file=bad.csv save=sub/d/s out=typo; has err 'Permission denied'; chmod u+w sub/d; fi
 [ ! -e typo ] && [ ! -e gone.csv ] || echo "something was made" >> wrong
-for s in run/here/s run/s; do rm -rf run; run 0 "$bin/stream_rls" file=two.csv out=run/here save=$s; [ -s $s ] || echo "no $s" >> wrong; done
+for s in run/here/s run/s; do rm -rf run; run 0 "$bin/stream_rls" file=two.csv out=run/here save=$s predictions=$s.csv; [ -s $s ] && [ -s $s.csv ] || echo "no $s" >> wrong; done
 check "stream_rls: whether the folder of save= can be written is known before the first row"
 
 mkdir full7; ln -s /dev/full full7/error.csv

@@ -88,6 +88,8 @@ head -n 16 far.csv > one; tail -n +17 far.csv > two; run 0 "$bin/predict" $l fil
 check "predict: a closed loop that runs away has fewer predictions, and none of another row"
 
 # Predictions of sequences bear the numbers of the sequence and of the row in it, which joins them with rows that came: the program's own error.
+run 0 "$bin/predict" model=mesa/checkpoint.safetensors out=new/here predictions=new/here/p.csv file=last.csv sequences=1; [ -s new/here/p.csv ] && [ -s new/here/error.csv ] || ls -R new >> wrong
+run 1 "$bin/predict" model=mesa/checkpoint.safetensors out= file=last.csv; has err 'an empty line, expected'; has err '; sequences=1: it ends a sequence'
 run 0 "$bin/predict" model=mesa/checkpoint.safetensors out= file=last.csv sequences=1 ahead=2 predictions=of; grep '^2 ' out | awk '{ print 1, $2 }' > o; [ "$(head -n 1 of)" = "$(echo sequence,row,ahead,$(head -n 1 whole.csv | cut -d, -f3-))" ] || head -n 1 of >> wrong
 awk -F, 'FNR == NR && /^$/ { s++; t = 0; next } FNR == NR { x[s + 1, ++t] = $1; y[s + 1, t] = $2; next } FNR > 1 && $3 == 2 && ($1, $2) in x { e += ($4 - x[$1, $2]) ^ 2 + ($5 - y[$1, $2]) ^ 2; n += 2 } END { printf "1 %.9g\n", sqrt(e / n) }' last.csv of > want; near o want 1e-5
 awk 'BEGIN { RS = "" } NR <= 4 { if (NR > 1) print ""; print } END { print "" }' last.csv > a; awk 'BEGIN { RS = "" } NR > 4 { if (NR > 5) print ""; print }' last.csv > b

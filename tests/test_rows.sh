@@ -126,7 +126,8 @@ for code in UTF-16 UTF-16LE UTF-16BE UTF-32; do
 done
 gzip -c rows > bad; refused ': compressed by gzip, expected text'
 printf 'PK\003\004 and so on' > bad; refused ': a zip archive'
-printf '1;2\n1,5;3\n2.5;3\n' > bad; refused ":3: '2.5' in column 1, expected a decimal comma as in the lines before"
+printf '1;2\n1,5;3\n2.5;3\n' > bad; refused ":3: '2.5' in column 1, expected a decimal comma as in the numbers before"
+printf '1,5;2.5\n2,5;3\n' > bad; refused ":1: '2.5' in column 2, expected a decimal comma as in the numbers before"
 printf '1;2\n1.234,5;3\n' > bad; refused ":2: '1.234,5' in column 1"
 printf '1;2\n1,234.5;3\n' > bad; refused ":2: '1,234.5' in column 1"
 printf '1,2\n"3,4\n' > bad; refused ':2: 1 columns, expected 2'

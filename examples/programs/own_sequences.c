@@ -82,7 +82,8 @@ static void drop_rests(table *t, extent *e)
         to += window;
         kept[t->sequences++] = e[i];
     }
-    if (rows > 0) note("%lld rows are no whole window and left out", (long long)rows);
+    if (rows > 0)
+        note("%lld row%s of no whole window left out", (long long)rows, rows == 1 ? "" : "s");
 }
 
 static void take_row(table *t, const row_reader *r, const double *row, extent **e, int64_t *room)

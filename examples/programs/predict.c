@@ -186,9 +186,10 @@ static void begin(predictor *p, mesaopt_settings *decoder)
     begin_past(p);
     if (*args_text("load")) predictor_load(p, args_text("load"));
     else begin_decoder(p);
+    const int out = *args_text("out") != 0;
+    if (out) out_begin(p->ctx);        /* predictions= may lie in it */
     p->predictions = predictions_open();
-    if (!*args_text("out")) return;
-    out_begin(p->ctx);
+    if (!out) return;
     out_path("error.csv", p->curve_path);
     p->curve = open_file(p->curve_path, "w");
     fputs("row,model,persistence\n", p->curve);

@@ -14,12 +14,13 @@
 /* ---- what is wrong with a line ---- */
 
 /* Ends the program for the cell of column i, unless it will do. */
-static void explain_cell(const row_reader *r, int64_t i, const cell *c, long long line)
+static void explain_cell(const row_reader *r, int64_t i, const cell *c, long long line,
+                         char *decimal)
 {
-    char column[80], leave_out[200], decimal = r->decimal;
+    char column[80], leave_out[200];
     double x;
     const int shown = c->length > SHOWN ? SHOWN : c->length;
-    const enum kind kind = cell_kind(r, c, &x, &decimal);
+    const enum kind kind = cell_kind(r, c, &x, decimal);
     if (kind == NUMBER || (kind == GAP && r->missing != REFUSE)) return;
     column_text(r, i, column, sizeof column);
     leave_out_text(r, i, leave_out, sizeof leave_out);
@@ -27,8 +28,8 @@ static void explain_cell(const row_reader *r, int64_t i, const cell *c, long lon
         die("%s:%lld: '%.*s' in %s: a quote without its end", r->path, line, shown, c->text,
             column);
     if (kind == OTHER_DECIMAL)
-        die("%s:%lld: '%.*s' in %s, expected a decimal %s as in the lines before", r->path, line,
-            shown, c->text, column, r->decimal == ',' ? "comma" : "point");
+        die("%s:%lld: '%.*s' in %s, expected a decimal %s as in the numbers before", r->path, line,
+            shown, c->text, column, *decimal == ',' ? "comma" : "point");
     if (kind == LARGE)
         die("%s:%lld: '%.*s' in %s, expected at most %g in size", r->path, line, shown, c->text,
             column, LARGEST_CELL);
@@ -52,11 +53,12 @@ static _Noreturn void explain(const row_reader *r)
 {
     size_t next;
     cell cell;
-    char *c = r->text + r->from, *const end = lines_end(r, &next);
+    char *c = r->text + r->from, *const end = lines_end(r, &next), decimal = r->decimal;
     const long long line = (long long)r->line + 1, columns = (long long)r->columns;
     if (memchr(c, 0, (size_t)(end - c))) die("%s:%lld: a zero byte, expected text", r->path, line);
     if (r->blank)
-        die("%s:%lld: an empty line, expected %lld numbers", r->path, (long long)r->blank, columns);
+        die("%s:%lld: an empty line, expected %lld numbers%s", r->path, (long long)r->blank,
+            columns, args_has("sequences") ? "; sequences=1: it ends a sequence" : "");
     const long long cells = (long long)count_cells(r, c, end);
     if (cells != columns)
         die("%s:%lld: %lld columns, expected %lld as in the first line; between columns: %s, "
@@ -67,7 +69,7 @@ static _Noreturn void explain(const row_reader *r)
                                   : (const char[]){'\'', r->separator, '\'', 0});
     for (int64_t i = 0; i < columns; i++) {
         next_cell(r, &c, end, &cell);
-        if (r->place[i] >= 0) explain_cell(r, i, &cell, line);
+        if (r->place[i] >= 0) explain_cell(r, i, &cell, line, &decimal);
         else if (cell.broken)
             die("%s:%lld: a quote without its end in column %lld", r->path, line, (long long)i + 1);
     }

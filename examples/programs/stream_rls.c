@@ -224,13 +224,13 @@ static void begin(stream *s, const mesaopt_settings *settings)
     else TRY(s->ctx, mesaopt_rls_create(s->lsq, 1, NULL, &s->rls));
     s->next = s->scored + (s->every > 0 ? s->every : 1);
     s->shown = seconds();
+    if (*out) out_begin(s->ctx);       /* predictions= may lie in it */
     open_predictions(s);
     if (s->rows >= s->lags) {
         predict(s, 0);
         finish_prediction(s, 0, s->rows + 1, 1);
     }
     if (!*out) return;
-    out_begin(s->ctx);
     out_path("error.csv", s->curve_path);
     s->curve = open_file(s->curve_path, "w");
     fputs("row,rls,persistence,rls_lately,persistence_lately\n", s->curve);
