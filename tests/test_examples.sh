@@ -86,8 +86,10 @@ awk '$1 == "mean" { print $2, $3 }' out > p; near p want 1e-5; has out 'tf3 afte
 run 0 "$bin/train" model=two/hybrid_mesa-checkpoint.safetensors final=64 updates=3 lr=1 out=one_model; has out 'hybrid_mesa, changed: '; has err 'not heeded: lr='; ! grep -x holds out >> wrong
 for recipe in tf9 tf7,lsa1 tf7,tf9 ''; do run 2 "$bin/train" recipe=$recipe out=typo; has err 'recipe:'; done
 run 2 "$bin/train" recipe=lsa1,hybridmesa out=typo; has err 'perhaps hybrid_mesa;'
+run 2 "$bin/train" $tiny recipe=lsa1,lsa1 seeds=1 steps=1 out=twice; has err "recipe: 'lsa1,lsa1', expected each name once"
 run 0 "$bin/train" $tiny recipe=tf3 layers=2 seeds=1 width=8 heads=2 key=4 steps=3 out=short; has err 'learning 1 Chebyshev step'; has err 'step 7/7 '; has out 'match k - 1 = 1 step'
 run 2 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors out=typo; has err 'model:'; run 2 "$bin/train" model=, out=typo; has err 'model:'; run 1 "$bin/train" model=none out=typo; has err none; run 1 "$bin/train" model=a/b/loss.csv out=typo; has err a/b/loss.csv
+run 2 "$bin/train" model=two/checkpoint.safetensors heads=2 out=typo; has err 'heads: no setting here, for model= says what its blocks are'
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "recipes by name, several at once, over seeds, from checkpoints; a changed recipe says so, and its claims are not judged"
 
@@ -188,6 +190,7 @@ run claims "$bin/one_step_gd" $tiny key=4 steps=5 seeds=1 seed=1 out=negative; h
 run 0 "$bin/train" $tiny recipe=lsa1 blocks='mask(first=6); linear' tokens=slots slots=3 steps=1 out=slots; run 2 "$bin/one_step_gd" model=slots/checkpoint.safetensors out=typo; has err "model: 'slots/checkpoint.safetensors', expected networks that see tokens of 4 slots"
 # Means over seeds, all on the same test sequences: revalg reads the losses of either checkpoint.
 run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=20 seeds=2 out=seeds; has out 'over 2 seeds'; awk '$1 == "mean" || $1 == "sd" { print $2 }' out > p
+run claims "$bin/one_step_gd" model=seeds/checkpoint.safetensors,seeds/seed1-checkpoint.safetensors test=32 final=64 out=both; same seeds/by_t.csv both/by_t.csv; ! grep 'not heeded' err >> wrong; [ "$(grep -o 'lsa1 after 20 of' out)" = 'lsa1 after 20 of' ] || grep after out >> wrong
 for c in '' seed1-; do run claims "$bin/revalg" weights=seeds/${c}checkpoint.safetensors length=12 final=64 out=rev6 overwrite=1; sed -n 's/^seen: losses: model \([0-9.]*\),.*/\1/p' out; done > l
 awk '{ m += $1 / 2; d = $1 - d } END { printf "%.5f\n%.5f\n", m, (d < 0 ? -d : d) / sqrt(2) }' l > want; near p want 1.5e-4; [ -s seeds/seed1-loss.csv ] && [ "$(sort -u l | grep -c .)" = 2 ] || cat l >> wrong
 run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=10 seeds=2 out=half2; run claims "$bin/one_step_gd" $tiny key=4 lr=1e-2 steps=20 seeds=2 out=half2 resume=half2/checkpoint.safetensors; same half2/by_t.csv seeds/by_t.csv
@@ -287,6 +290,11 @@ run 2 "$bin/proposition2" layers=1 out=typo; has err 'layers:'
 "$bin/proposition2" seeds=1 layers=3 steps=5 updates=100000000 key=4 batch=16 length=12 dim=3 test=32 final=64 every=10 out=prop2 > out 2> err & pid=$!
 await grep -q learning err
 interrupt $pid; has err 'proposition2: stopped'; has err 'resume=prop2/checkpoint.safetensors'
+# model=: as many linear layers as layers= says, on tokens of slots; that is heeded, and not said to be otherwise.
+run claims "$bin/proposition2" model=prop/checkpoint.safetensors layers=3 updates=5 test=32 final=64 out=prop3; same prop/by_t.csv prop3/by_t.csv; ! grep 'not heeded' err >> wrong
+run 2 "$bin/proposition2" model=prop/checkpoint.safetensors layers=2 out=typo; has err 'expected 2 x linear for lsa2: prop/checkpoint.safetensors has 3 x linear'
+run 2 "$bin/proposition2" model=mesa/checkpoint.safetensors out=typo; has err 'expected 2 x linear for lsa2: mesa/checkpoint.safetensors has mask; mesa'
+run 0 "$bin/train" $tiny recipe=lsa2 tokens=raw seeds=1 updates=1 key=4 steps=1 out=narrow; run 2 "$bin/proposition2" model=narrow/checkpoint.safetensors out=typo; has err 'expected networks that see tokens of 4 or 6 slots'
 [ ! -e typo ] || echo "a folder was made" >> wrong
 check "proposition2"
 
@@ -328,6 +336,7 @@ run 0 "$bin/attention_maps" model=map/checkpoint.safetensors sequences=64 beyond
 if command -v gnuplot > /dev/null; then has map/map-1.svg '</svg>'; has map/map-1.svg 'head 2'; fi
 for bad in block=9 block=x beyond=12 beyond=-1 sequences=0; do run 2 "$bin/attention_maps" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
 run 2 "$bin/attention_maps" model=map/checkpoint.safetensors block=0 out=typo; has err 'block:'
+for p in attention_maps layer_sensitivity linearise_layers probe_layers few_shot; do run 2 "$bin/$p" model=map/checkpoint.safetensors,map/checkpoint.safetensors out=typo; has err "model: 'map/checkpoint.safetensors,map/checkpoint.safetensors', expected one of them"; done
 run claims "$bin/layer_sensitivity" model=map/checkpoint.safetensors recipe=tf3 sequences=8 out=sens; has out 'claim: 7. the first layer depends on the two newest'
 head -n 1 sens/sensitivity.csv > head; echo 'lag,block 0,block 1,block 2,block 3,block 4' | cmp head - >> wrong
 awk -F, 'NR > 1 && ($1 != NR - 2 || ($1 > 0) != ($2 == 0) || $3 <= 0) { print FILENAME ": " $0 } END { if (NR != 13) print FILENAME ": " NR " lines" }' sens/sensitivity.csv >> wrong                   # an embedding sees its own token only
@@ -345,7 +354,7 @@ check "attention_maps and layer_sensitivity: tables, maps, shares; of a checkpoi
 
 # ---- linear layers in place of others ----
 
-run claims "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=64 distil=20 every=10 batch=16 out=linear; has out 'claim: 8. later softmax layers'
+run claims "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=64 distil=20 every=10 batch=16 out=linear; ! grep "not heeded" err >> wrong; has out 'claim: 8. later softmax layers'
 head -n 1 linear/ratios.csv > head; echo 'step,block 1,block 2,block 3' | cmp head - >> wrong; cut -d, -f1 linear/ratios.csv | tr '\n' ' ' > steps; has steps 'step 10 20 '
 tail -n 1 linear/ratios.csv | cut -d, -f2- | tr ',' '\n' > p; sed 1d linear/layers.csv | cut -d, -f3 > want; near p want 1e-9
 awk -F, 'NF != 4 || (NR > 1 && ($1 != NR - 1 || $2 != NR - 1 || !($3 > 0.5 && $3 < 2) || $4 <= 0)) { print FILENAME ": " $0 } END { if (NR != 4) print FILENAME ": " NR " lines" }' linear/layers.csv >> wrong

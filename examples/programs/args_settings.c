@@ -41,7 +41,8 @@ static _Noreturn void refuse_setting(const mesaopt_settings *s)
 void args_change(const char *what)
 {
     const size_t used = strlen(args.changed);
-    snprintf(args.changed + used, TEXT - used, "%s%s", used && *what ? "; " : "", what);
+    if (strstr(args.changed, what)) return; /* of several checkpoints alike */
+    snprintf(args.changed + used, TEXT - used, "%s%s", used ? "; " : "", what);
 }
 
 /* Adds to args.changed what is in `now` and not in `recipe`, two dumps of settings of `of`. */

@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     s.count = args_int("sequences", 1, 1 << 24);
     s.beyond = args_int("beyond", 0, 1 << 24);
     args_end();
-    if (s.r.count > 1) args_refuse("recipe", "one of them");
+    runs_expect_one(&s.r);
     runs_create(&s.r);
     TRY(s.r.ctx, mesaopt_task_shape(runs_of(&s.r, 0, 0)->test, NULL, &s.T, NULL, NULL));
     if (s.beyond >= s.T) args_refuse("beyond", "fewer than the steps of a sequence");

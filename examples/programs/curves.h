@@ -11,7 +11,8 @@
             "mean over dimensions" \
     }
 #define TEST_KEYS \
-    {"test", "2560", "test sequences behind a row of loss.csv"}, \
+    {"test", "2560", \
+     "test sequences behind a row of loss.csv, and as many for a line search"}, \
         {"final", "32768", "test sequences behind the table and by_t.csv"}, ERROR_KEY
 #define LOSS_LABEL "loss: half the sum of squared errors, mean over t"
 

@@ -378,7 +378,7 @@ int main(int argc, char **argv)
     f.rows = args_int("vectors", 1, 4096), f.segment = args_int("switch", 1, 1 << 24);
     args_int("tune_batch", 1, 65536), args_int("save", 1, INT64_MAX / 4);
     args_end();
-    if (f.r.count > 1) args_refuse("recipe", "one of them");
+    runs_expect_one(&f.r);
     runs_create(&f.r);
     begin(&f);
     f.by_t = must_alloc(NULL, (size_t)f.T * sizeof(double));

@@ -169,7 +169,7 @@ int main(int argc, char **argv)
     study s = {.r = runs_begin(NULL)};
     s.count = args_int("sequences", 1, 1 << 24);
     args_end();
-    if (s.r.count > 1) args_refuse("recipe", "one of them");
+    runs_expect_one(&s.r);
     runs_create(&s.r);
     TRY(s.r.ctx, mesaopt_task_shape(runs_of(&s.r, 0, 0)->test, NULL, &s.T, NULL, NULL));
     read_steps(&s);

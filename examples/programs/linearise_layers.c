@@ -71,7 +71,7 @@ static void distil(study *s)
     for (int64_t l = 0; l < s->layers; l++)
         fprintf(s->rows, ",block %lld", (long long)s->blocks[l]);
     fputc('\n', s->rows);
-    say("distilling %lld linear layers", (long long)s->layers);
+    say("distilling %lld linear layer%s", (long long)s->layers, s->layers == 1 ? "" : "s");
     s->shown = progress_begin(0, s->steps);
     const mesaopt_status status = mesaopt_linearise_run(s->linearise, s->steps, after_step, s);
     TRY(t->ctx, status);
@@ -148,7 +148,8 @@ int main(int argc, char **argv)
     s.steps = args_int("distil", 1, INT64_MAX / 4);
     s.count = args_int("sequences", 1, 1 << 24);
     args_end();
-    if (s.r.count > 1) args_refuse("recipe", "one of them");
+    runs_expect_one(&s.r);
+    s.r.heeded = " every training ";               /* by the distillation */
     runs_create(&s.r);
     s.every = args_int("every", 1, INT64_MAX / 4);
     choose_blocks(&s);

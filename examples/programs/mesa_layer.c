@@ -33,7 +33,7 @@ int main(int argc, char **argv)
     runs r = runs_begin("mesa1,lsa1");
     args_end();
     runs_create(&r);
-    runs_expect_kinds(&r);
+    runs_expect_kinds(&r, 1);
     catch_signals(r.ctx);
     const mesaopt_status status = runs_train(&r);
     if (status == MESAOPT_OK) {

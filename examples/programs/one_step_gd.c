@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     runs r = runs_begin("lsa1");
     args_end();
     runs_create(&r);
-    runs_expect_kinds(&r);
+    runs_expect_kinds(&r, 1);
     TRY(r.ctx, mesaopt_task_shape(r.run[0].task, &n, NULL, &width, NULL));
     if (width != 4 * n) args_refuse("model", "networks that see tokens of 4 slots");
     TRY(r.ctx, mesaopt_study_heads(r.run[0].model, 1, &heads));

@@ -378,7 +378,7 @@ int main(int argc, char **argv)
     s.token = args_settings(MESAOPT_SCOPE_PROBE, "lag=0 error=mean");
     args_end();
     read_keys(&s);
-    if (s.r.count > 1) args_refuse("recipe", "one of them");
+    runs_expect_one(&s.r);
     runs_create(&s.r);
     s.t = runs_of(&s.r, 0, 0);
     TRY(s.t->ctx, mesaopt_task_shape(s.t->task, &s.n, &s.T, NULL, NULL));

@@ -109,8 +109,12 @@ int main(int argc, char **argv)
                   updates = args_int("updates", 0, INT64_MAX / 4);
     runs r = runs_begin(layers == 2 ? "lsa2" : layers <= 4 ? "lsa4" : "lsa6");
     args_end();
+    r.heeded = " layers test ";
     runs_create(&r);
+    runs_expect_kinds(&r, layers);
     TRY(r.ctx, mesaopt_task_shape(r.run[0].task, &n, NULL, &width, NULL));
+    if (width != 4 * n && width != 6 * n)
+        args_refuse("model", "networks that see tokens of 4 or 6 slots");
     catch_signals(r.ctx);
     const mesaopt_status status = runs_train(&r);
     if (status == MESAOPT_OK) {

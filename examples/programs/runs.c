@@ -52,6 +52,8 @@ static void find_recipes(runs *r, const char *names)
         const recipe *found = recipe_find(at, length);
         if (!found) refuse_recipe(at, length);
         if (r->count == MOST_RECIPES) args_refuse("recipe", "fewer of them");
+        for (int i = 0; i < r->count && !r->file[0]; i++)
+            if (r->of[i] == found) args_refuse("recipe", "each name once: files are called so");
         r->of[r->count++] = found;
         at += length;
         if (!*at) return;
@@ -201,11 +203,11 @@ static void note_changes(const runs *r)
 }
 
 /* With model= nothing is trained: what was said about training has no effect. */
-static void note_unheeded(void)
+static void note_unheeded(const runs *r)
 {
     static const char *const own[] = {"blocks", "layers", "width", "steps", "every",
                                       "resume", "change", "test",  "seeds", "dtype"};
-    char keys[LINE] = "";
+    char keys[LINE] = "", word[WORD];
     const int count = (int)(sizeof own / sizeof *own);
     for (int i = 0; i < count + mesaopt_settings_count(MESAOPT_SCOPE_TRAINER); i++) {
         const char *const key =
@@ -213,7 +215,9 @@ static void note_unheeded(void)
                 ? own[i]
                 : mesaopt_settings_name(mesaopt_settings_key_at(MESAOPT_SCOPE_TRAINER, i - count));
         const size_t used = strlen(keys);
-        if (args_given(key)) snprintf(keys + used, sizeof keys - used, " %s=", key);
+        snprintf(word, sizeof word, " %s ", i < count ? key : "training");
+        if (args_given(key) && !strstr(r->heeded, word))
+            snprintf(keys + used, sizeof keys - used, " %s=", key);
     }
     if (*keys) note("model= is there already, and nothing is trained; not heeded:%s", keys);
 }
@@ -244,7 +248,7 @@ static void show_defaults(const runs *r)
 runs runs_begin(const char *names)
 {
     static char owners[MOST_RECIPES][WORD];
-    runs r = {.ctx = args_ctx()};
+    runs r = {.ctx = args_ctx(), .heeded = args_has("final") ? " test " : ""};
     char of[LINE] = "", task[LINE] = "", name[LINE];
     if (strcmp(text_of("recipe"), "help") == 0) {
         recipes_print();
@@ -316,28 +320,41 @@ void runs_create(runs *r)
         training_create(&r->run[i], r->trainer[at]);
     }
     if (args_has("error")) error_text();           /* a word that is none is found now */
-    if (r->file[0]) note_unheeded();
+    if (r->file[0]) note_unheeded(r);
     claims_changed(args_changed());
 }
 
-/* "mask; linear" of "mask(first=20); linear(heads=2,key=20)". */
-static void kinds_of(const char *text, char kinds[LINE])
+void runs_expect_one(const runs *r)
 {
-    size_t used = 0;
-    for (int inside = 0; *text && used + 1 < LINE; text++) {
-        inside |= *text == '(';
-        if (!inside) kinds[used++] = *text;
-        inside &= *text != ')';
-    }
-    kinds[used] = 0;
+    if (r->count > 1) args_refuse("recipe", "one of them");
+    if (r->seeds > 1) args_refuse("model", "one of them");
 }
 
-void runs_expect_kinds(const runs *r)
+/* "mask; 3 x linear" of "mask(first=20); linear(heads=2); 2 x linear(heads=4,key=20)". */
+static void kinds_of(const char *text, char kinds[LINE])
+{
+    char kind[WORD], last[WORD] = "", number[WORD], *behind;
+    int64_t times = 0;
+    size_t used = 0; /* without the last kind */
+    for (*kinds = 0; *(text += strspn(text, "; ")); text += strcspn(text, ";")) {
+        const int64_t count = strtoll(text, &behind, 10);
+        const int counted = behind > text;
+        if (counted) text = behind + strlen(" x ");
+        snprintf(kind, sizeof kind, "%.*s", (int)strcspn(text, "(;"), text);
+        if (strcmp(kind, last) != 0) used = strlen(kinds), times = 0, strcpy(last, kind);
+        times += counted ? count : 1;
+        snprintf(number, sizeof number, "%lld x ", (long long)times);
+        snprintf(kinds + used, LINE - used, "%s%s%s", used ? "; " : "", times > 1 ? number : "",
+                 kind);
+    }
+}
+
+void runs_expect_kinds(const runs *r, int64_t layers)
 {
     char text[8 * LINE], expected[LINE], found[LINE];
     for (int64_t i = 0; r->file[i]; i++) {
         const recipe *of = r->of[i % r->count];
-        snprintf(text, sizeof text, "%s; %s", of->front, of->layer);
+        snprintf(text, sizeof text, "%s; %lld x %s", of->front, (long long)layers, of->layer);
         kinds_of(text, expected);
         mesaopt_model_text(r->run[i].model, text, sizeof text);
         kinds_of(text, found);

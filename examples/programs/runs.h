@@ -33,6 +33,8 @@ typedef struct runs {
     shape shape[MOST_RECIPES];
     mesaopt_settings *task, *model, *trainer[MOST_RECIPES];
     char *file[MOST_FILES + 1]; /* of model=, NULL: trained here */
+    const char *heeded;         /* " key key ": what counts with model=, too, such as the test=
+                                   sequences that baselines are searched on; training: settings */
     training *run;              /* [seeds, recipes] */
 } runs;
 
@@ -41,8 +43,9 @@ typedef struct runs {
  * refused. runs_train: MESAOPT_STOPPED after Ctrl-C; checkpoints have nothing to do. */
 runs runs_begin(const char *names);
 void runs_create(runs *r);
-void runs_expect_kinds(const runs *r); /* refuses a model= whose blocks are not of the kinds of its
-                                          recipe, which has one layer */
+void runs_expect_one(const runs *r);   /* refuses several recipes, and several files of model= */
+/* Refuses a model= whose blocks are not of the kinds of its recipe with so many layers. */
+void runs_expect_kinds(const runs *r, int64_t layers);
 mesaopt_status runs_train(runs *r);
 void runs_free(runs *r); /* all, the context too */
 training *runs_of(const runs *r, int64_t seed, int recipe);
