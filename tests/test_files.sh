@@ -111,6 +111,13 @@ has err 'train.out holds a run already: this one goes to train.out.3'; has train
 "$bin/train" seeds=1 $tiny steps=100000000 threads=1 > out 2> err & pid=$!
 for i in $(seq 60); do [ "$(lines train.out.4/loss.csv)" -gt 3 ] && break; sleep 0.2; done
 interrupt $pid; has err ' out=train.out.4 resume=train.out.4/checkpoint.safetensors'
+# What another run began there after this one had looked is no less one.
+mkfifo rows.pipe; for out in out=contested ''; do
+    "$bin/stream_rls" file=rows.pipe $out > out 2> err & pid=$!
+    exec 3> rows.pipe; run_once() { "$bin/stream_rls" file=part1 $out > /dev/null 2>&1; }; run_once || echo 'the other run failed' >> wrong
+    cat part2 >&3; exec 3>&-; wait $pid; status=$?
+    case $out in ?*) [ $status = 2 ] && has err "out: 'contested', expected a folder without a run" ;; *) [ $status = 0 ] && has err 'this one goes to stream_rls.out.2' ;; esac || echo "$out: exit status $status" >> wrong
+done
 check "an out= that holds a run is refused, a default one numbered, unless one goes on or overwrite=1"
 
 # What fails before its first result takes along what it has made, and nothing else: here run.txt is too long for the disk, there the first step is no number.

@@ -255,6 +255,7 @@ void out_begin(mesaopt_ctx *ctx)
     char path[MAX_PATH];
     int32_t isa = 0;
     if (begun) return;
+    out_check();                       /* another run may have begun there in the meantime */
     make_folder(args_text("out"));
     out_path(RUN, path);
     TRY(ctx, mesaopt_ctx_isa(ctx, &isa));
