@@ -84,6 +84,7 @@ awk '$1 == "mean" { print $2, $3 }' out > want
 run 0 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors,two/hybrid_mesa-checkpoint.safetensors,two/seed1-checkpoint.safetensors,two/seed1-hybrid_mesa-checkpoint.safetensors final=64 test=32 updates=3 out=scored
 awk '$1 == "mean" { print $2, $3 }' out > p; near p want 1e-5; has out 'tf3 after 3 of 10000 steps'; ! grep -x holds out >> wrong; [ ! -e scored/loss.csv ] || ls scored >> wrong
 run 0 "$bin/train" model=two/hybrid_mesa-checkpoint.safetensors final=64 updates=3 lr=1 out=one_model; has out 'hybrid_mesa, changed: '; has err 'not heeded: lr='; ! grep -x holds out >> wrong
+run 0 "$bin/train" $tiny recipe=lsa1 layers=01 seeds=1 steps=1 out=same1; has out 'changed recipe: steps=1; '
 for recipe in tf9 tf7,lsa1 tf7,tf9 ''; do run 2 "$bin/train" recipe=$recipe out=typo; has err 'recipe:'; done
 run 2 "$bin/train" recipe=lsa1,hybridmesa out=typo; has err 'perhaps hybrid_mesa;'
 run 2 "$bin/train" $tiny recipe=lsa1,lsa1 seeds=1 steps=1 out=twice; has err "recipe: 'lsa1,lsa1', expected each name once"

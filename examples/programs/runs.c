@@ -189,13 +189,12 @@ static void note_changes(const runs *r)
 {
     static const char *const keys[] = {"blocks", "layers", "width", "steps"};
     for (int i = 0; i < 4; i++) {
-        char text[LINE], same[WORD];
+        char text[LINE];
         int differ = 0;
         if (!*text_of(keys[i])) continue;
         for (int k = 0; k < r->count; k++) {
             const int64_t usual[] = {-1, r->of[k]->layers, r->of[k]->width, r->of[k]->steps};
-            snprintf(same, sizeof same, "%lld", (long long)usual[i]);
-            differ |= strcmp(same, args_text(keys[i])) != 0;
+            differ |= i == 0 || strtoll(args_text(keys[i]), NULL, 10) != usual[i];
         }
         snprintf(text, sizeof text, "%s=%s", keys[i], args_text(keys[i]));
         if (differ) args_change(text);
