@@ -83,6 +83,7 @@ has two/seed1-hybrid_mesa-checkpoint.safetensors '"recipe":"hybrid_mesa; changed
 awk '$1 == "mean" { print $2, $3 }' out > want
 run 0 "$bin/train" recipe=tf3,hybrid_mesa model=two/checkpoint.safetensors,two/hybrid_mesa-checkpoint.safetensors,two/seed1-checkpoint.safetensors,two/seed1-hybrid_mesa-checkpoint.safetensors final=64 test=32 updates=3 out=scored
 awk '$1 == "mean" { print $2, $3 }' out > p; near p want 1e-5; has out 'tf3 after 3 of 10000 steps'; ! grep -x holds out >> wrong; [ ! -e scored/loss.csv ] || ls scored >> wrong
+run 2 "$bin/train" recipe=tf3,hybrid_mesa model=two/hybrid_mesa-checkpoint.safetensors,two/checkpoint.safetensors out=typo; has err 'expected a checkpoint of tf3 in place of two/hybrid_mesa-checkpoint.safetensors, which is of hybrid_mesa'
 run 0 "$bin/train" model=two/hybrid_mesa-checkpoint.safetensors final=64 updates=3 lr=1 out=one_model; has out 'hybrid_mesa, changed: '; has err 'not heeded: lr='; ! grep -x holds out >> wrong
 run 0 "$bin/train" $tiny recipe=lsa1 layers=01 seeds=1 steps=1 out=same1; has out 'changed recipe: steps=1; '
 for recipe in tf9 tf7,lsa1 tf7,tf9 ''; do run 2 "$bin/train" recipe=$recipe out=typo; has err 'recipe:'; done
@@ -204,7 +205,7 @@ run claims "$bin/mesa_layer" $tiny seeds=1 dim=10 length=50 batch=256 heads=4 ga
 has out 'not judged: steps=1; mesa1, training lr=0.0001; mesa1, block 1, mesa gates=sigmoid; lsa1, block 1, linear heads=4'
 run 0 "$bin/mesa_layer" help; has out '  mesa1, block 1, mesa: heads=4 key=20 '; has out '  lsa1, block 1, linear: lanes=0 heads=2 '; has out 'lsa1, training: batch=256 lr=0.0001 '
 run claims "$bin/mesa_layer" model=mesa/checkpoint.safetensors,mesa/lsa1-checkpoint.safetensors test=32 final=64 out=mesa3; same mesa/by_t.csv mesa3/by_t.csv; has out 'changed recipe, not judged'
-run 2 "$bin/mesa_layer" model=mesa/lsa1-checkpoint.safetensors,mesa/checkpoint.safetensors out=typo; has err 'expected mask; mesa for mesa1: mesa/lsa1-checkpoint.safetensors has mask; linear'
+run 2 "$bin/mesa_layer" model=mesa/lsa1-checkpoint.safetensors,mesa/checkpoint.safetensors out=typo; has err 'expected a checkpoint of mesa1 in place of mesa/lsa1-checkpoint.safetensors, which is of lsa1'
 run 2 "$bin/one_step_gd" model=mesa/checkpoint.safetensors out=typo; has err 'expected mask; linear for lsa1: mesa/checkpoint.safetensors has mask; mesa'
 check "mesa_layer: help says whose settings are whose, the output what is not as in the recipe"
 

@@ -60,6 +60,20 @@ static void find_recipes(runs *r, const char *names)
     }
 }
 
+/* Refuses file i when it is of another one of the recipes, as its note `text` says. */
+static void expect_recipe(const runs *r, int i, const char *text)
+{
+    char expected[LINE];
+    const char *const name = r->of[i % r->count]->name;
+    const recipe *const found = recipe_find(text, (int)strcspn(text, ";"));
+    for (int k = 0; k < r->count; k++) {
+        if (r->of[k] != found || strcmp(found->name, name) == 0) continue;
+        snprintf(expected, sizeof expected, "a checkpoint of %s in place of %.200s, which is of %s",
+                 name, r->file[i], found->name);
+        args_refuse("model", expected);
+    }
+}
+
 /* What of a recipe is not as it was, by the note "name; changed: heads=8" and the step of a
  * checkpoint. */
 static void take_notes(const runs *r)
@@ -68,6 +82,7 @@ static void take_notes(const runs *r)
     for (int i = 0; r->file[i]; i++) {
         const char *name = r->of[i % r->count]->name;
         file_text(r->ctx, r->file[i], "recipe", text, LINE);
+        expect_recipe(r, i, text);
         if (*text && strcmp(text, name) != 0) args_change(text);
         if (!*text && !(args_has("recipe") && args_given("recipe"))) {
             snprintf(part, sizeof part, "unknown recipe: %.80s names none", r->file[i]);
