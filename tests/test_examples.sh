@@ -361,6 +361,7 @@ head -n 1 linear/ratios.csv > head; echo 'step,block 1,block 2,block 3' | cmp he
 tail -n 1 linear/ratios.csv | cut -d, -f2- | tr ',' '\n' > p; sed 1d linear/layers.csv | cut -d, -f3 > want; near p want 1e-9
 awk -F, 'NF != 4 || (NR > 1 && ($1 != NR - 1 || $2 != NR - 1 || !($3 > 0.5 && $3 < 2) || $4 <= 0)) { print FILENAME ": " $0 } END { if (NR != 4) print FILENAME ": " NR " lines" }' linear/layers.csv >> wrong
 run claims "$bin/linearise_layers" recipe=tf3 width=8 heads=2 key=4 $few steps=2 distil=4 out=linear2; has out 'changed recipe, not judged'
+run claims "$bin/linearise_layers" model=map/checkpoint.safetensors sequences=16 distil=20 every=20 batch=16 lr=10 warmup=0 out=linear4; has out 'all layers linear not finite'; has out 'claim: 8'
 if command -v gnuplot > /dev/null; then has linear/ratios.svg 'block 3'; fi
 for bad in distil=0 sequences=0 every=0; do run 2 "$bin/linearise_layers" model=map/checkpoint.safetensors $bad out=typo; has err "${bad%%=*}:"; done
 [ ! -e typo ] || echo "a folder was made" >> wrong

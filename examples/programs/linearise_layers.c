@@ -81,7 +81,8 @@ static void distil(study *s)
 
 /* ---- report ---- */
 
-/* The loss of the model, and with all of its layers replaced. */
+/* The loss of the model, and with all of its layers replaced, of which each may grow what the one
+ * before has grown, beyond all numbers. */
 static void print_losses(const study *s)
 {
     const training *t = runs_of(&s->r, 0, 0);
@@ -92,10 +93,12 @@ static void print_losses(const study *s)
     TRY(t->ctx, mesaopt_linearise_model(s->linearise, -1, &linear));
     TRY(t->ctx,
         mesaopt_model_evaluate(t->model, t->test, MESAOPT_STREAM_TEST, 0, s->count, NULL, &own));
-    TRY(t->ctx,
-        mesaopt_model_evaluate(linear, t->test, MESAOPT_STREAM_TEST, 0, s->count, NULL, &all));
-    printf("\nlosses: model %.5f (over n: %.6f), all layers linear %.5g\n", own, own / (double)n,
-           all);
+    const mesaopt_status status =
+        mesaopt_model_evaluate(linear, t->test, MESAOPT_STREAM_TEST, 0, s->count, NULL, &all);
+    if (status != MESAOPT_E_NONFINITE) must(t->ctx, status, "mesaopt_model_evaluate");
+    printf("\nlosses: model %.5f (over n: %.6f), all layers linear ", own, own / (double)n);
+    if (status == MESAOPT_E_NONFINITE) printf("not finite\n");
+    else printf("%.5g\n", all);
     mesaopt_model_free(linear);
 }
 
@@ -107,10 +110,10 @@ static void print_layers(const study *s)
     fputs("layer,block,ratio,error\n", f);
     printf("\nloss with a linear layer in place of the block over that of the model, and squared "
            "error over the square of what the block adds; %lld sequences, %lld steps\n\n"
-           "%7s%7s%10s%10s\n",
+           "%7s%7s %11s %11s\n",
            (long long)s->count, (long long)s->steps, "layer", "block", "ratio", "error");
     for (int64_t l = 0; l < s->layers; l++) {
-        printf("%7lld%7lld%10.4f%10.4f\n", (long long)l + 1, (long long)s->blocks[l], s->ratio[l],
+        printf("%7lld%7lld %11.5g %11.5g\n", (long long)l + 1, (long long)s->blocks[l], s->ratio[l],
                s->error[l]);
         fprintf(f, "%lld,%lld,%.9g,%.9g\n", (long long)l + 1, (long long)s->blocks[l], s->ratio[l],
                 s->error[l]);
