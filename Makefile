@@ -224,8 +224,10 @@ SANITIZE_ubsan = -fsanitize=$(UNDEFINED) -fno-sanitize-recover=$(UNDEFINED)
 SANITIZE_tsan = -fsanitize=thread
 EXCLUDE_tsan = CK_EXCLUDE_TAGS=fork
 CALLS_tsan = CALLS_OPTIONS=finaliser=1
+# Without kernels that this machine cannot run.
+RUN_LEVELS = $(if $(shell grep -w avx512f /proc/cpuinfo),$(ISA_LEVELS),$(filter-out 3,$(ISA_LEVELS)))
 asan ubsan tsan:
-	+CK_TIMEOUT_MULTIPLIER=20 $(EXCLUDE_$@) $(MAKE) O=$O/$@ CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$@)' $(CALLS_$@) run-tests run-calls
+	+CK_TIMEOUT_MULTIPLIER=20 $(EXCLUDE_$@) $(MAKE) O=$O/$@ ISA_LEVELS='$(RUN_LEVELS)' CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$@)' $(CALLS_$@) run-tests run-calls
 
 # The committed ABI, as abidw sees it. A missing tool or baseline is a failure.
 ABI_BASELINE = tests/abi/libmesaopt.$(firstword $(subst -, ,$(MULTIARCH))).abi
@@ -318,7 +320,7 @@ check-python: lib $O/bin/tour
 # The same, but for measurements, on a library of AddressSanitizer's, with ten times as many random calls. Python itself does not return all it takes.
 check-python-asan: $O/bin/tour
 	@test -f "$$($(CC) -print-file-name=libasan.so)" || { echo "make check-python-asan: $(CC) has no libasan.so to preload; CC=gcc has one" >&2; exit 1; }
-	+$(MAKE) O=$O/asan CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)' lib
+	+$(MAKE) O=$O/asan ISA_LEVELS='$(RUN_LEVELS)' CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)' lib
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc CALLS=10000 MESAOPT_LIBRARY='$(abspath $O/asan/lib/libmesaopt.so)' \
 	    PYTHONPATH=bindings/python:bindings/python/tests PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m unittest $(patsubst %,test_package.%,Arrays Training Studies Robustness.test_random_calls)
 # cargo alone, nothing from the network. Building leaves Cargo.lock, which git ignores.
