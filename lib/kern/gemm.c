@@ -38,7 +38,6 @@ typedef struct choice {
     int32_t isa, dtype;
     gemm_micro micro;
     int64_t mr, nr;
-    int by_rows;
     int64_t mc, kc, nc;
 } choice;
 
@@ -53,14 +52,14 @@ MICRO(bli_dgemm_armv8a_asm_6x8, double, 6, 8)
 
 static const choice choices[] = {
 #if defined(BLIS_KERNELS_SKX)
-    {MESAOPT_ISA_AVX512, MESAOPT_F32, micro_bli_sgemm_skx_asm_32x12_l2, 32, 12, 0, 256, 384, 768},
-    {MESAOPT_ISA_AVX512, MESAOPT_F64, micro_bli_dgemm_skx_asm_16x14, 16, 14, 0, 128, 384, 448},
+    {MESAOPT_ISA_AVX512, MESAOPT_F32, micro_bli_sgemm_skx_asm_32x12_l2, 32, 12, 256, 384, 768},
+    {MESAOPT_ISA_AVX512, MESAOPT_F64, micro_bli_dgemm_skx_asm_16x14, 16, 14, 128, 384, 448},
 #endif
 #if defined(BLIS_KERNELS_ARMV8A)
-    {MESAOPT_ISA_BASELINE, MESAOPT_F32, micro_bli_sgemm_armv8a_asm_8x12, 8, 12, 0, 120, 256, 768},
-    {MESAOPT_ISA_BASELINE, MESAOPT_F64, micro_bli_dgemm_armv8a_asm_6x8, 6, 8, 0, 120, 240, 512},
+    {MESAOPT_ISA_BASELINE, MESAOPT_F32, micro_bli_sgemm_armv8a_asm_8x12, 8, 12, 120, 256, 768},
+    {MESAOPT_ISA_BASELINE, MESAOPT_F64, micro_bli_dgemm_armv8a_asm_6x8, 6, 8, 120, 240, 512},
 #endif
-    {0, 0, NULL, 0, 0, 0, 0, 0, 0}
+    {0, 0, NULL, 0, 0, 0, 0, 0}
 };
 
 int gemm_portable(gemm *g, int32_t isa, int32_t dtype)
@@ -88,7 +87,7 @@ int gemm_init(gemm *g, int32_t isa, int32_t dtype)
     for (const choice *c = choices; c->micro; c++) {
         if (c->isa != isa || c->dtype != dtype) continue;
         g->micro = c->micro;
-        g->mr = c->mr, g->nr = c->nr, g->by_rows = c->by_rows;
+        g->mr = c->mr, g->nr = c->nr, g->by_rows = 0;
         g->mc = c->mc, g->kc = c->kc, g->nc = c->nc;
     }
     return 1;

@@ -35,8 +35,8 @@ struct gemm {
     int64_t size;                  /* bytes of a real */
     gemm_micro micro;              /* NULL: the kernels of simd_gemm.c, which need no packed A */
     int64_t mr, nr;                /* register tile, and widths of packed panels */
-    int by_rows;                   /* the micro-kernel stores C fast with cs = 1 (otherwise with rs
-                                      = 1) */
+    int by_rows;                   /* the kernel stores C fast with cs = 1; BLIS's that are taken
+                                      here, with rs = 1 */
     int64_t mc, kc, nc;            /* cache blocks: mc x kc of A stays in L2, kc x nc of B in L3;
                                       multiples of mr, 1, nr */
     /* simd_gemm.c: packing and loops */
